@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of a worker's flows: one hash for both directions, timers, walks. Not shared between threads.
+//
+// Theory of operation
+//
+// Flows lie in one array that grows in place (ReservedArray), so a flow's index and address never change; freed ones are
+// used again, last freed first. The array and the index keep the memory of their fullest hour: a flood that came once may
+// come again, and `limit` bounds it.
+//
+// The index is a linear hash of buckets of one cache line: twelve entries, each a tag (eight bits of the hash) and a
+// reference (flow's index and direction), and the number of an overflow bucket. A flow has one entry (forward) or two
+// (flow_has_reverse). When there are more than six entries a bucket on average, the next bucket in turn is split in two:
+// each insertion pays for at most one split, so there is never a rehash. A lookup reads the bucket's line, compares the
+// twelve tags at once and reads the flow's line: two cache misses, which prefetch_bucket() and prefetch_flow() bring
+// forward for a batch. The hash is keyed with a secret, so clients cannot choose tuples that meet in a bucket.
+//
+// Several flows may have the same key (as in the kernel, e.g. one client port to two virtual addresses with the same real
+// server, seen in reverse): find() gives the one inserted last, and the one before it when that has ended.
+//
+// Timers: see timer_wheel.h. The table does not know the time in find(): a flow whose deadline has passed but which
+// advance() has not reached yet (its budget was used up) is still found. The director asks is_due(flow.deadline, now) of
+// what it finds, and ends such a flow by expire(), the same way as the wheel would have.
+//
+// Memory, everything included: 64 bytes a flow and about 11 an index entry; IPv6 128 and 11.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "lvs/flow.h"
+#include "lvs/reserved_array.h"
+#include "lvs/time.h"
+#include "lvs/timer_wheel.h"
+
+namespace sluice::lvs {
+
+struct FlowTableOptions {
+  uint32_t limit = 1 << 24;         // flows; at most flow_index_limit
+  std::array<uint64_t, 4> seed{};   // secret: random in service, fixed in a replay
+  Tick start = 0;                   // the time now
+  bool huge_pages = true;
+};
+
+// A reference in the index is a flow's index and one bit of direction.
+inline constexpr uint32_t flow_index_limit = uint32_t{1} << 30;
+
+template <class Address>
+struct FoundFlow {
+  Flow<Address>* flow = nullptr;
+  Direction direction = Direction::forward;
+  explicit operator bool() const { return flow != nullptr; }
+};
+
+template <class Address>
+class FlowTable {
+ public:
+  using FlowType = Flow<Address>;
+  using Key = FlowKey<Address>;
+
+  explicit FlowTable(const FlowTableOptions& options);
+
+  // For a batch: hash and prefetch_bucket() for every packet, then prefetch_flow() for every packet, then find().
+  uint64_t hash(const Key& key) const;
+  void prefetch_bucket(uint64_t hash) const { __builtin_prefetch(&bucket_of(hash)); }
+  void prefetch_flow(uint64_t hash) const;
+  FoundFlow<Address> find(uint64_t hash, const Key& key) const;
+  FoundFlow<Address> find(const Key& key) const { return find(hash(key), key); }
+
+  // A copy of `flow`, listed under its keys and armed for its deadline. nullptr when `limit` is reached or the machine
+  // has no more memory.
+  FlowType* insert(const FlowType& flow);
+  void erase(FlowType& flow);
+
+  // The flow lives until `deadline`. One store when that is later than before.
+  void touch(FlowType& flow, Tick deadline) {
+    flow.deadline = deadline;
+    if (static_cast<int32_t>(deadline - flow.armed) < 0) wheel_.rearm(flows_.data(), index_of(flow));
+  }
+
+  // Runs the timers up to `now`: calls on_due(flow) for each flow whose deadline has come. True from on_due: the flow is
+  // over, and the table erases it after the call. False: on_due gave it a later deadline (a template that still holds
+  // flows). on_due may touch, insert and erase other flows, but not erase its own. Stops after `budget` steps (a step is
+  // a flow looked at); false when there is more to do, which the next call carries on with.
+  template <class OnDue>
+  bool advance(Tick now, uint32_t budget, OnDue&& on_due);
+  // The same for one flow that was found after its deadline and before advance() came to it. True when it is gone.
+  template <class OnDue>
+  bool expire(FlowType& flow, Tick now, OnDue&& on_due);
+
+  // Visits the live flows at positions [cursor, cursor + positions) in the order of their indexes and gives the cursor to
+  // carry on from; over when that is >= span(). visit(flow) may erase any flow. A flow that lives throughout a walk is
+  // visited exactly once, whatever else comes and goes between the calls.
+  template <class Visit>
+  uint32_t walk(uint32_t cursor, uint32_t positions, Visit&& visit);
+  uint32_t span() const { return high_water_; }
+
+  uint32_t index_of(const FlowType& flow) const { return static_cast<uint32_t>(&flow - flows_.data()); }
+  FlowType& at(uint32_t index) const { return flows_[index]; }
+
+  uint32_t size() const { return size_; }
+  uint32_t limit() const { return limit_; }
+  size_t memory_bytes() const;  // in use for flows, index and timers
+
+ private:
+  static constexpr unsigned bucket_entries = 12;
+  struct alignas(64) Bucket {
+    uint8_t tags[bucket_entries];  // 0: free
+    uint32_t overflow;             // number of the overflow bucket that follows; 0: none
+    uint32_t refs[bucket_entries];
+
+    // One bit for every entry with this tag.
+    uint32_t matches(uint8_t tag) const {
+#if defined(__SSE2__)
+      const __m128i tags16 = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
+      return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags16, _mm_set1_epi8(static_cast<char>(tag))))) &
+             ((1U << bucket_entries) - 1);
+#else
+      uint32_t mask = 0;
+      for (unsigned i = 0; i < bucket_entries; ++i) mask |= static_cast<uint32_t>(tags[i] == tag) << i;
+      return mask;
+#endif
+    }
+  };
+  static_assert(sizeof(Bucket) == 64);
+
+  static uint8_t tag_of(uint64_t hash) {
+    const auto tag = static_cast<uint8_t>(hash >> 56);
+    return tag != 0 ? tag : 1;
+  }
+  uint32_t bucket_number(uint64_t hash) const {
+    const uint32_t number = static_cast<uint32_t>(hash) & wide_mask_;
+    return number < bucket_count_ ? number : number & (wide_mask_ >> 1);
+  }
+  Bucket& bucket_of(uint64_t hash) const { return buckets_[bucket_number(hash)]; }
+  bool has_key(uint32_t ref, const Key& key) const;
+  bool list(uint32_t ref, uint64_t hash);
+  void unlist(uint32_t ref, uint64_t hash);
+  uint32_t take_overflow();
+  void release_overflow(uint32_t number);
+  void split_next();
+  uint32_t take_flow();
+
+  ReservedArray<FlowType> flows_;
+  ReservedArray<Bucket> buckets_;
+  uint32_t bucket_count_, wide_mask_;  // buckets 0 to bucket_count_ - 1; wide_mask_ covers them all
+  std::array<uint64_t, 4> seed_;
+  ReservedArray<Bucket> overflows_;
+  TimerWheel<FlowType> wheel_;
+  uint64_t entries_ = 0;
+  uint32_t size_ = 0, limit_;
+  uint32_t high_water_ = 0;       // flows at and above this index were never used
+  uint32_t free_flow_ = no_flow;  // the last flow freed; its timer_next is the one freed before
+  uint32_t overflow_high_water_ = 1, free_overflow_ = 0;
+};
+
+}  // namespace sluice::lvs

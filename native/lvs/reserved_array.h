@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// An array that grows in place: address space for its greatest size is reserved at once, memory is taken as it is
+// needed. Nothing ever moves, so growing costs a system call a step and never a copy, and pointers stay good.
+#pragma once
+
+#include <cstddef>
+
+namespace sluice::lvs {
+
+class ReservedMemory {
+ public:
+  // `huge_pages` asks the kernel for transparent huge pages: fewer TLB misses, but the first touch of each 2 MiB clears
+  // all of it (about 100 us).
+  ReservedMemory(size_t bytes, bool huge_pages);
+  ~ReservedMemory();
+  ReservedMemory(const ReservedMemory&) = delete;
+  ReservedMemory& operator=(const ReservedMemory&) = delete;
+
+  // Makes the first `bytes` usable, zeroed where they are new. False where the reservation or the machine's memory does
+  // not reach that far; what was usable stays so.
+  bool commit(size_t bytes);
+  void* data() const { return base_; }
+  size_t committed() const { return committed_; }
+
+ private:
+  void* mapping_ = nullptr;
+  size_t mapping_size_ = 0;
+  void* base_ = nullptr;  // aligned to a step, inside the mapping
+  size_t reserved_ = 0;
+  size_t committed_ = 0;
+  bool huge_pages_;
+};
+
+template <class T>
+class ReservedArray {
+ public:
+  ReservedArray(size_t limit, bool huge_pages) : memory_(limit * sizeof(T), huge_pages) {}
+
+  // Elements begin as zero bytes.
+  bool reach(size_t count) {
+    return count * sizeof(T) <= memory_.committed() || memory_.commit(count * sizeof(T));
+  }
+  T* data() const { return static_cast<T*>(memory_.data()); }
+  T& operator[](size_t index) const { return data()[index]; }
+  size_t committed_bytes() const { return memory_.committed(); }
+
+ private:
+  ReservedMemory memory_;
+};
+
+}  // namespace sluice::lvs
