@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lvs/time.h"
+#include "lvs/surroundings.h"
 #include "wire/address.h"
 
 namespace sluice::lvs {
@@ -32,9 +32,22 @@ struct Counters {
   uint64_t packets_out = 0, bytes_out = 0;
 };
 
+// What identifies a virtual service: protocol, address and port, or a firewall mark and a family.
+struct ServiceKey {
+  wire::Address address;  // its family counts for firewall marks too
+  uint32_t mark = 0;      // not 0: a firewall-mark service; address, port and protocol are zero then
+  uint16_t port = 0;      // 0: every port (persistent services)
+  uint8_t protocol = 0;
+  bool operator==(const ServiceKey&) const = default;
+};
+
 // A real server of one virtual service. Flows point at it, so it lives until the last of them has ended: a destination
 // that was removed from its service is `available == false` and no scheduler sees it any more.
+struct Service;
+
 struct Destination {
+  Service* service = nullptr;  // nullptr once its service is gone
+  ServiceKey home;             // the key of that service
   wire::Address address;
   uint16_t port = 0;  // host byte order, as all ports in lvs/
   Forwarding forwarding = Forwarding::nat;
@@ -48,6 +61,9 @@ struct Destination {
   uint32_t active = 0, inactive = 0, persistent = 0;
   uint32_t flows = 0;  // that point here; it may be freed at zero once unavailable
   uint32_t id = 0;     // index in the director's table of destinations
+  uint32_t total() const { return active + inactive; }
+  NextHop hop;                  // how packets reach it, as of hop_generation
+  uint64_t hop_generation = 0;  // of the surroundings; 0: not yet looked up
   Counters counters;
 
   bool is_usable() const { return weight > 0 && !overloaded; }
@@ -62,5 +78,34 @@ enum SchedulerFlag : uint8_t {
 // The list of a service's real servers in the order in which schedulers walk it. The kernel prepends a server that is
 // added, and schedulers walk from the head: the order here is the kernel's.
 using Destinations = std::vector<Destination*>;
+
+inline constexpr uint32_t no_pool = UINT32_MAX;
+
+struct ServiceSettings {
+  std::string scheduler = "wlc";
+  uint8_t scheduler_flags = 0;
+  uint32_t persistence = 0;        // seconds; 0: not persistent
+  uint8_t persistence_prefix = 0;  // of the client's address that shares a template; 0 means all bits
+  bool one_packet = false;
+  bool syn_proxy = false;
+  bool toa = false;                     // FULLNAT: tell the real server the client's address in a TCP option
+  uint32_t pool = no_pool;              // FULLNAT: where local addresses come from
+  uint32_t new_flows_per_source = 0;    // a second; 0: no limit
+  bool operator==(const ServiceSettings&) const = default;
+};
+
+class Scheduler;
+
+struct Service {
+  ServiceKey key;
+  ServiceSettings settings;
+  Destinations destinations;
+  std::unique_ptr<Scheduler> scheduler;
+  Counters counters;
+
+  Service();
+  ~Service();
+  bool is_persistent() const { return settings.persistence > 0; }
+};
 
 }  // namespace sluice::lvs

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A frame on its way through the director, and the queue of those that it sends.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sluice::lvs {
+
+using PortId = uint16_t;
+
+// Room before a frame's first byte that whoever receives it must leave free: the longest header that a tunnel adds
+// (IPv6 40 + UDP 8 + GUE 4 + its remote-checksum option 8) and the twelve bytes of a TOA option's shift, rounded up.
+inline constexpr uint32_t required_headroom = 96;
+
+enum class TransportChecksum : uint8_t {
+  complete,  // as on the wire
+  partial,   // the field holds the pseudo-header's sum; device or kernel finish it (CHECKSUM_PARTIAL, virtio NEEDS_CSUM)
+};
+
+// A frame that the device would cut into segments; `none` for an ordinary one. As virtio's gso_type.
+enum class Segmentation : uint8_t { none, tcp4, tcp6, udp };
+
+struct Frame {
+  uint8_t* data = nullptr;  // the Ethernet header; `required_headroom` writable bytes precede it
+  uint32_t length = 0;
+  PortId port = 0;  // on which it came, or on which it leaves
+  TransportChecksum checksum = TransportChecksum::complete;
+  Segmentation segmentation = Segmentation::none;
+  uint16_t segment_size = 0;
+  uint32_t mark = 0;  // firewall mark
+};
+
+// Frames to transmit, in order. Frames that were received are sent from their own buffer; those that the director makes
+// itself (ICMP errors, ARP) live in its own memory until the next batch.
+class TransmitQueue {
+ public:
+  struct Entry {
+    Frame frame;
+    uint32_t cause;  // index, within the batch, of the received frame that caused it
+  };
+  explicit TransmitQueue(size_t expected = 256) { entries_.reserve(expected); }
+  void push(const Frame& frame) { entries_.push_back({frame, cause_}); }
+  void set_cause(uint32_t cause) { cause_ = cause; }
+  std::span<Entry> entries() { return entries_; }
+  void clear() { entries_.clear(); }
+
+ private:
+  std::vector<Entry> entries_;
+  uint32_t cause_ = 0;
+};
+
+}  // namespace sluice::lvs

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transforms of packets that are about to leave: encapsulation, fragmentation, segmentation, and the messages that the
+// director itself writes. Pure functions over bytes: no tables, no clock. The director decides, these write.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "lvs/frame.h"
+#include "lvs/service.h"
+#include "wire/address.h"
+#include "wire/bytes.h"
+
+namespace sluice::lvs {
+
+// An IP packet inside a frame's buffer: what remains of a frame when its link header is looked away from.
+struct IpPacket {
+  uint8_t* data = nullptr;
+  uint32_t length = 0;
+  wire::Family family = wire::Family::ipv4;
+};
+
+// --- encapsulate.cc ---
+
+// Bytes that the tunnel puts before a packet. `partial`: the packet's transport checksum is partial (GUE's remote
+// checksum offload applies to such packets only).
+uint32_t tunnel_overhead(const Tunnel& tunnel, wire::Family outer, bool partial);
+
+struct OuterHeader {
+  wire::Address source, destination;
+  uint16_t id = 0;            // IPv4 identification
+  bool copy_dont_fragment = true;  // pmtu_disc: the outer DF is the inner one's
+};
+
+// Writes the outer headers before packet.data (the caller has the room, see required_headroom) and makes `packet` the
+// outer packet. Hop limit and traffic class are copied from the inner header (its hop already counted), ECN as RFC 6040
+// in its compatibility with the kernel: CE becomes ECT(0) outside. `partial`: as in tunnel_overhead; the inner transport
+// checksum must be complete otherwise.
+void encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& outer, bool partial,
+                 uint16_t checksum_start, uint16_t checksum_offset);
+
+// --- fragment_packet.cc ---
+
+// Where pieces go: each call gives a buffer of `length` bytes for the next piece's IP packet, or nullptr when there is
+// no more room (the rest is not written).
+class PieceSink {
+ public:
+  virtual ~PieceSink() = default;
+  virtual uint8_t* next_piece(uint32_t length) = 0;
+};
+
+// Cuts an IP packet into fragments of at most `mtu` bytes, as a router (IPv4, RFC 791; also of a fragment, whose offset
+// and more-flag carry on; options copied as their copy bit says) or as the tunnel's own host (IPv6, with a fragment
+// header; `id` is its identification). False: it cannot be (mtu too small).
+bool fragment_packet(const IpPacket& packet, uint32_t mtu, uint32_t id, PieceSink& sink);
+
+// --- segment_packet.cc ---
+
+// Cuts a TCP or UDP packet larger than its device's MTU into the segments that the device would have made of it:
+// sequence numbers, flags (FIN, PSH only on the last, CWR only on the first), lengths, IPv4 identifications counting up,
+// complete checksums. `transport` is the offset of the transport header in the packet. False: not a packet to segment.
+bool segment_packet(const IpPacket& packet, uint32_t transport, Segmentation kind, uint16_t segment_size,
+                    PieceSink& sink);
+
+// Completes a partial transport checksum in place. `transport` as above.
+void complete_checksum(const IpPacket& packet, uint32_t transport, uint8_t protocol);
+
+// --- icmp_message.cc ---
+
+// Writes the ICMP or ICMPv6 error about `packet` that goes to its sender: at most 576 bytes (IPv4; RFC 1812 4.3.2.3) or
+// 1,280 (IPv6; RFC 4443 2.4c), hop limit 64, IPv4 TOS as the kernel's (internetwork control). `to` has room for 1,280
+// bytes. Returns its length; 0 where no error may be sent about such a packet: a later fragment, another ICMP error, a
+// source that is no single host, a multicast destination.
+struct IcmpError {
+  uint8_t type = 0, code = 0;
+  uint32_t rest = 0;  // MTU in the lower bits (IPv4: the low 16), pointer or zero
+};
+inline constexpr size_t icmp_error_room = 1280;
+uint32_t write_icmp_error(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint16_t id,
+                          uint8_t* to);
+
+// Turns an echo request into its reply in place: addresses swapped, type, checksum, hop limit 64.
+void turn_echo_around(const IpPacket& packet, uint32_t transport, uint16_t id);
+
+// --- address_resolution.cc ---
+
+// Writes an Ethernet frame (without VLAN tags) that answers an ARP request or a neighbour solicitation. Returns its
+// length; 0 where the question is none that is to be answered.
+inline constexpr size_t resolution_reply_room = 128;
+uint32_t write_arp_reply(wire::Bytes request_arp, const wire::MacAddress& mac, uint8_t* to);
+uint32_t write_neighbour_advertisement(wire::Bytes solicitation_ip, uint32_t transport, const wire::MacAddress& mac,
+                                       uint8_t* to);
+// Announces an address to all on the link: a gratuitous ARP request, or an unsolicited advertisement to ff02::1.
+uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to);
+
+// --- toa_option.cc ---
+
+// Inserts the TCP option 254 with the client's address and port behind the options of a TCP segment, 8 bytes (IPv4) or
+// 20 (IPv6), before the packet's first byte so that the payload does not move: the headers move towards the front.
+// False, the packet unchanged: no room in the TCP header, or the result would be longer than `mtu`.
+bool insert_toa(IpPacket& packet, uint32_t transport, const wire::Address& client, uint16_t client_port, uint32_t mtu,
+                bool partial);
+
+}  // namespace sluice::lvs

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lvs/outlet.h"
+
+#include "wire/ethernet.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+#include "wire/ipv4.h"
+#include "wire/vlan.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+constexpr size_t ethernet_length = wire::EthernetView::header_length;
+
+uint16_t ethertype_of(wire::Family family) {
+  return family == wire::Family::ipv4 ? wire::ethertype::ipv4 : wire::ethertype::ipv6;
+}
+
+// The tags that a frame leaves with: those of the port that it leaves by, if it has some; on the port on which it came,
+// those that it came with.
+size_t tags_of(const Frame& frame, const wire::Packet& packet, const Port& port, PortId out,
+               std::array<uint16_t, wire::Packet::maximum_vlan_tags>& tci) {
+  if (port.vlan != 0) {
+    tci[0] = port.vlan;
+    return 1;
+  }
+  if (out != frame.port) return 0;
+  tci = packet.vlan_tci;
+  return packet.vlan_count;
+}
+
+}  // namespace
+
+Outlet::Outlet() : arena_(new uint8_t[arena_size]) {}
+
+uint8_t* Outlet::take_buffer(uint32_t length) {
+  const size_t needed = (required_headroom + length + 63) & ~size_t{63};
+  if (used_ + needed > arena_size) return nullptr;
+  uint8_t* buffer = arena_.get() + used_ + required_headroom;
+  used_ += needed;
+  return buffer;
+}
+
+const NextHop& Outlet::hop_to(Destination& destination) {
+  if (destination.hop_generation != surroundings_->generation()) {
+    destination.hop = surroundings_->next_hop(destination.address);
+    destination.hop_generation = surroundings_->generation();
+  }
+  return destination.hop;
+}
+
+template <>
+auto& Outlet::cache<wire::Ipv4Address>() {
+  return cache4_;
+}
+template <>
+auto& Outlet::cache<wire::Ipv6Address>() {
+  return cache6_;
+}
+
+template <class A>
+const NextHop& Outlet::hop_to(const A& address) {
+  uint64_t key;
+  if constexpr (A::family == wire::Family::ipv4) {
+    key = address.raw;
+  } else {
+    key = address.raw[0] ^ address.raw[1];
+  }
+  auto& place = cache<A>()[(key * 0x9e3779b97f4a7c15ULL) >> 56];  // the upper eight bits: one of 256 places
+  if (place.generation != surroundings_->generation() || !(place.address == address)) {
+    place = {address, surroundings_->generation(), surroundings_->next_hop(address)};
+  }
+  return place.hop;
+}
+template const NextHop& Outlet::hop_to(const wire::Ipv4Address&);
+template const NextHop& Outlet::hop_to(const wire::Ipv6Address&);
+
+void Outlet::push(const Frame& frame, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+                  const NextHop& hop, TransmitQueue& out) {
+  std::array<uint16_t, wire::Packet::maximum_vlan_tags> tci;
+  const size_t tags = tags_of(frame, packet, surroundings_->ports()[hop.port], hop.port, tci);
+  uint8_t* at = payload;
+  for (size_t i = tags; i-- > 0;) {
+    at -= wire::VlanView::header_length;
+    wire::store_be16(at, tci[i]);
+    wire::store_be16(at + 2, type);
+    type = tags == 2 && i == 0 ? wire::ethertype::provider_vlan : wire::ethertype::vlan;
+  }
+  at -= ethernet_length;
+  std::memcpy(at, hop.destination.bytes.data(), wire::MacAddress::size);
+  std::memcpy(at + wire::MacAddress::size, hop.source.bytes.data(), wire::MacAddress::size);
+  wire::store_be16(at + wire::EthernetView::type_offset, type);
+
+  Frame leaving = frame;
+  leaving.data = at;
+  leaving.length = static_cast<uint32_t>(payload - at) + length;
+  leaving.port = hop.port;
+  out.push(leaving);
+}
+
+void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop,
+                  TransmitQueue& out) {
+  if (ip.length <= hop.mtu || frame.segmentation != Segmentation::none) {
+    push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
+    return;
+  }
+  std::vector<IpPacket> pieces;
+  OutletPieces sink(*this, pieces, ip.family);
+  fragment_packet(ip, hop.mtu, next_id(), sink);
+  for (const IpPacket& piece : pieces) {
+    push(frame, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
+  }
+}
+
+void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,
+                        const wire::Address& receiver, Time now, const Frame& frame, const wire::Packet& packet,
+                        TransmitQueue& out) {
+  const NextHop hop = surroundings_->next_hop(receiver);
+  if (hop.state != HopState::reachable) return;
+  const bool is_too_big = about.family == wire::Family::ipv4
+                              ? error.type == wire::icmp_type::unreachable &&
+                                    error.code == wire::icmp_code::fragmentation_needed
+                              : error.type == wire::icmpv6_type::packet_too_big;
+  uint8_t* buffer = take_buffer(icmp_error_room);
+  if (buffer == nullptr) return;
+  const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
+  const uint32_t length = write_icmp_error(about, error, from, next_id(), buffer);
+  // Path-MTU discovery is never held back: without it a connection hangs.
+  if (length == 0 || (!is_too_big && !limit_.admit(receiver, now))) return;
+  Frame answer;
+  answer.port = frame.port;
+  push(answer, packet, buffer, length, ethertype_of(about.family), hop, out);
+}
+
+void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length,
+                    uint16_t type, const wire::MacAddress& to, TransmitQueue& out) {
+  NextHop hop;
+  hop.port = question.port;
+  hop.source = surroundings_->ports()[question.port].mac;
+  hop.destination = to;
+  Frame answer;
+  answer.port = question.port;
+  push(answer, packet, payload, length, type, hop, out);
+}
+
+}  // namespace sluice::lvs

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way out: next hops, link headers, fragments and segments, and the ICMP errors that the director sends.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "lvs/icmp_limit.h"
+#include "lvs/outgoing.h"
+#include "lvs/service.h"
+#include "lvs/surroundings.h"
+#include "lvs/transit.h"
+
+namespace sluice::lvs {
+
+class Outlet {
+ public:
+  Outlet();
+
+  void set_surroundings(std::shared_ptr<const Surroundings> surroundings) { surroundings_ = std::move(surroundings); }
+  const Surroundings& surroundings() const { return *surroundings_; }
+  // Buffers of the frames that the director made for the last batch are used again from here on.
+  void begin_batch() { used_ = 0; }
+
+  const NextHop& hop_to(Destination& destination);
+  template <class A>
+  const NextHop& hop_to(const A& address);
+
+  // Sends an IP packet that lies in the frame's buffer (with room for a link header before it): cut into fragments where
+  // it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came.
+  void send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop, TransmitQueue& out);
+  // Tells `receiver` of an error about a packet, where one may be told, at the rate at which hosts are told of errors.
+  // `source` unspecified: the address that this host has on the way there. `frame` and `packet` caused it.
+  void send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,
+                  const wire::Address& receiver, Time now, const Frame& frame, const wire::Packet& packet,
+                  TransmitQueue& out);
+
+  // An answer to a frame, back where it came from: `payload` has room for a link header before it.
+  void answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+              const wire::MacAddress& to, TransmitQueue& out);
+  // Memory for a packet of the director's own, with room for headers before it; nullptr when a batch has used it up.
+  uint8_t* take_buffer(uint32_t length);
+  uint16_t next_id() { return ++id_; }
+
+ private:
+  static constexpr size_t cache_places = 256;
+  // What one batch may make: 32 frames of 64 KiB cut into segments, twice over.
+  static constexpr size_t arena_size = 4 << 20;
+
+  template <class A>
+  struct CachedHop {
+    A address{};
+    uint64_t generation = 0;
+    NextHop hop;
+  };
+  template <class A>
+  auto& cache();
+  void push(const Frame& frame, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+            const NextHop& hop, TransmitQueue& out);
+
+  std::shared_ptr<const Surroundings> surroundings_ = std::make_shared<Surroundings>();
+  std::array<CachedHop<wire::Ipv4Address>, cache_places> cache4_;
+  std::array<CachedHop<wire::Ipv6Address>, cache_places> cache6_;
+  IcmpLimit limit_;
+  std::unique_ptr<uint8_t[]> arena_;
+  size_t used_ = 0;
+  uint16_t id_ = 0;
+};
+
+class OutletPieces : public PieceSink {
+ public:
+  OutletPieces(Outlet& outlet, std::vector<IpPacket>& pieces, wire::Family family)
+      : outlet_(outlet), pieces_(pieces), family_(family) {}
+  uint8_t* next_piece(uint32_t length) override {
+    uint8_t* buffer = outlet_.take_buffer(length);
+    if (buffer != nullptr) pieces_.push_back({buffer, length, family_});
+    return buffer;
+  }
+
+ private:
+  Outlet& outlet_;
+  std::vector<IpPacket>& pieces_;
+  wire::Family family_;
+};
+
+}  // namespace sluice::lvs

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The director's virtual services and real servers: found by packets, changed by edits.
+//
+// An edit costs what it changes: a service or real server is found by its key, nothing else is touched, flows keep
+// pointing at their real server. A real server that is removed while flows point at it stays in the registry, no longer
+// available; one that is added again meanwhile is the same object, with its counts (as the kernel's "trash" does).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lvs/scheduler.h"
+#include "lvs/service.h"
+
+namespace sluice::lvs {
+
+struct DestinationSettings {
+  wire::Address address;
+  uint16_t port = 0;
+  Forwarding forwarding = Forwarding::dr;
+  Tunnel tunnel;
+  int32_t weight = 1;
+  uint32_t upper_threshold = 0;
+  uint32_t lower_threshold = 0;
+};
+
+// What came of an edit; the words of ipvsadm for the same event are the caller's.
+enum class EditResult : uint8_t {
+  done,
+  service_exists,
+  no_such_service,
+  destination_exists,
+  no_such_destination,
+  unknown_scheduler,
+};
+
+class ServiceTable {
+ public:
+  explicit ServiceTable(RandomSource random) : random_(std::move(random)) {}
+
+  EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
+  EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
+  EditResult remove_service(const ServiceKey& key);
+  void remove_all();
+  EditResult add_destination(const ServiceKey& key, const DestinationSettings& settings);
+  EditResult edit_destination(const ServiceKey& key, const DestinationSettings& settings);
+  EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
+
+  // In the kernel's order: the firewall mark, then the full address, then FTP data of an FTP service, then port 0.
+  Service* find(uint8_t protocol, const wire::Address& address, uint16_t port, uint32_t mark) const;
+  Service* find(const ServiceKey& key) const;
+  // Whether some service listens on the address: the director answers for it on the network.
+  bool is_virtual_address(const wire::Address& address) const { return virtual_addresses_.contains(address); }
+  // A real server reached by NAT at that address and port, of whatever service; nullptr if there is none.
+  const Destination* find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const;
+  // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).
+  const Destination* find_tunnel(const wire::Address& address, Encapsulation encapsulation) const;
+
+  Destination& destination(uint32_t id) { return *registry_[id]; }
+  const Destination& destination(uint32_t id) const { return *registry_[id]; }
+
+  // Flows hold and release real servers. Releasing the last one frees a removed server.
+  void hold(Destination& destination) { destination.flows++; }
+  void release(Destination& destination);
+
+  template <class Visit>
+  void for_each_service(Visit visit) const {
+    for (const auto& entry : services_) visit(*entry.second);
+  }
+  size_t service_count() const { return services_.size(); }
+
+ private:
+  struct KeyHash {
+    size_t operator()(const ServiceKey& key) const;
+  };
+
+  Destination* find_destination(const Service& service, const wire::Address& address, uint16_t port) const;
+  Destination* take_removed(const ServiceKey& key, const wire::Address& address, uint16_t port);
+  void apply(Destination& destination, const DestinationSettings& settings);
+  void detach(Destination& destination);
+  void free(Destination& destination);
+  void forget(Destination& destination);
+  EditResult bind_scheduler(Service& service, const ServiceSettings& settings);
+
+  RandomSource random_;
+  std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
+  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;  // → services there
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;     // by protocol, address, port
+  std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
+  std::vector<std::unique_ptr<Destination>> registry_;
+  std::vector<uint32_t> free_ids_;
+  uint32_t mark_services_ = 0, port_zero_services_ = 0, ftp_services_ = 0;
+};
+
+// The overload flag after the number of flows or a threshold changed. `direction`: +1 one more flow, -1 one less, 0 a
+// new threshold. Between the thresholds the flag stays as it was, on the way up and on the way down.
+void update_overload(Destination& destination, int direction);
+
+}  // namespace sluice::lvs

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a director is configured with beside services, and what it is created with.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "lvs/scheduler.h"
+
+namespace sluice::lvs {
+
+// IPVS's switches under IPVS's names and with its defaults (net.ipv4.vs.*), and those that Sluice adds.
+struct Switches {
+  uint8_t conn_reuse_mode = 1;
+  bool expire_nodest_conn = false;
+  bool expire_quiescent_template = false;
+  bool sloppy_tcp = false;
+  bool sloppy_sctp = false;
+  bool schedule_icmp = false;
+  bool nat_icmp_send = false;
+  bool pmtu_disc = true;
+  uint8_t drop_entry = 0;   // 0 never, 1 and 2 when memory is short, 3 always
+  uint8_t drop_packet = 0;  // the same
+  uint8_t secure_tcp = 0;   // the same
+  uint32_t am_droprate = 10;
+  uint32_t amemthresh = 1024;  // pages of 4 KiB: less room than this for new flows counts as short of memory
+  bool udp_leave_removed = false;  // UDP flows of a removed server end at once
+  bool operator==(const Switches&) const = default;
+};
+
+struct DirectorOptions {
+  uint32_t flow_limit = 1 << 24;     // of each family
+  std::array<uint64_t, 4> seed{};    // of the flow table's hash; secret in service
+  RandomSource random;               // for schedulers and pools
+  Time start = 0;
+  bool huge_pages = true;
+};
+
+}  // namespace sluice::lvs

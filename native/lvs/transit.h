@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packet on its way through the director: the frame, what dissection found in it, and what it may cause.
+#pragma once
+
+#include "lvs/flow.h"
+#include "lvs/frame.h"
+#include "lvs/time.h"
+#include "lvs/trace.h"
+#include "wire/packet.h"
+
+namespace sluice::lvs {
+
+template <class A>
+struct Transit {
+  Frame& frame;
+  const wire::Packet& packet;
+  Time now;
+  TransmitQueue& out;
+  Trace* trace;
+  Endpoints<A> endpoints;  // as the packet arrived; ports zero where it has none
+
+  uint8_t* l3() const { return frame.data + packet.l3; }
+  uint8_t* l4() const { return frame.data + packet.l4; }
+  // The IP packet without the frame's padding.
+  wire::Bytes ip() const { return {l3(), packet.l3_length}; }
+  wire::MutableBytes transport() const { return {l4(), packet.l4_length()}; }
+  Tick tick() const { return tick_at(now); }
+  bool is_later_fragment() const { return packet.fragment == wire::Fragment::later; }
+};
+
+template <class A>
+Endpoints<A> endpoints_of(const uint8_t* l3, const wire::Packet& packet) {
+  Endpoints<A> endpoints;
+  if constexpr (A::family == wire::Family::ipv4) {
+    endpoints.source = A::load(l3 + 12);
+    endpoints.destination = A::load(l3 + 16);
+  } else {
+    endpoints.source = A::load(l3 + 8);
+    endpoints.destination = A::load(l3 + 24);
+  }
+  endpoints.source_port = packet.source_port;
+  endpoints.destination_port = packet.destination_port;
+  return endpoints;
+}
+
+}  // namespace sluice::lvs
