@@ -3,6 +3,8 @@
 // of what follows. The type that announces the tag (TPID) stands before it, in the Ethernet header or the outer tag.
 #pragma once
 
+#include <string>
+
 #include "wire/malformed.h"
 #include "wire/protocol.h"
 
@@ -17,6 +19,7 @@ class BasicVlan : public HeaderView<Byte> {
  public:
   static constexpr size_t header_length = 4;
   static constexpr uint16_t id_mask = 0x0fff;
+  static constexpr uint16_t drop_eligible_bit = 0x1000;
 
   using HeaderView<Byte>::HeaderView;
   static Parsed<BasicVlan> parse(std::span<Byte> bytes) {
@@ -27,7 +30,7 @@ class BasicVlan : public HeaderView<Byte> {
   uint16_t tci() const { return this->be16(0); }
   uint16_t id() const { return tci() & id_mask; }
   uint8_t priority() const { return static_cast<uint8_t>(tci() >> 13); }
-  bool drop_eligible() const { return (tci() & 0x1000) != 0; }
+  bool drop_eligible() const { return (tci() & drop_eligible_bit) != 0; }
   uint16_t type() const { return this->be16(2); }
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length); }
 
@@ -42,5 +45,8 @@ struct VlanFields {
 };
 // Writes VlanView::header_length bytes.
 void emit(const VlanFields& fields, uint8_t* to);
+
+// As tcpdump -e: "vlan 5, p 0, ".
+void print_vlan(std::string& out, uint16_t tci);
 
 }  // namespace sluice::wire
