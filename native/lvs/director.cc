@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lvs/director.h"
+
+#include "wire/arp.h"
+#include "wire/ethernet.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+FlowTableOptions table_options(const DirectorOptions& options) {
+  FlowTableOptions table;
+  table.limit = options.flow_limit;
+  table.seed = options.seed;
+  table.start = tick_at(options.start);
+  table.huge_pages = options.huge_pages;
+  return table;
+}
+
+wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
+
+Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
+  switch (malformed) {
+    case wire::Malformed::truncated:
+    case wire::Malformed::length_lies:
+      return packet.l4 > packet.l3 ? Reason::bad_transport_header : Reason::truncated;
+    case wire::Malformed::tiny_fragment:
+      return Reason::fragment_tiny;
+    case wire::Malformed::fragment_overflow:
+      return Reason::fragment_overlap;
+    default:
+      return packet.l4 > packet.l3 ? Reason::bad_transport_header : Reason::bad_header;
+  }
+}
+
+}  // namespace
+
+Director::Director(const DirectorOptions& options)
+    : services_(options.random),
+      flows4_(table_options(options), services_),
+      flows6_(table_options(options), services_),
+      defence_(options.random, options.start) {}
+
+void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
+  outlet_.set_surroundings(std::move(surroundings));
+}
+
+void Director::prepare(const Frame& frame, Prepared& prepared) {
+  prepared.packet = wire::Packet{};
+  wire::dissect(bytes_of(frame), prepared.packet);
+  const wire::Packet& packet = prepared.packet;
+  prepared.is_hashed = packet.malformed == wire::Malformed::ok && packet.has_ports;
+  if (!prepared.is_hashed) return;
+  if (packet.ip_version == 4) {
+    const auto endpoints = endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet);
+    prepared.hash = flows4_.table().hash({endpoints, packet.protocol});
+  } else {
+    const auto endpoints = endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet);
+    prepared.hash = flows6_.table().hash({endpoints, packet.protocol});
+  }
+}
+
+Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace) {
+  outlet_.begin_batch();
+  Prepared prepared;
+  prepare(frame, prepared);
+  return decide(frame, prepared, now, out, trace);
+}
+
+void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out) {
+  outlet_.begin_batch();
+  std::array<Prepared, batch_size> prepared;
+  for (size_t done = 0; done < frames.size(); done += batch_size) {
+    const size_t count = std::min(batch_size, frames.size() - done);
+    for (size_t i = 0; i < count; i++) {
+      prepare(frames[done + i], prepared[i]);
+      if (!prepared[i].is_hashed) continue;
+      if (prepared[i].packet.ip_version == 4) {
+        flows4_.table().prefetch_bucket(prepared[i].hash);
+      } else {
+        flows6_.table().prefetch_bucket(prepared[i].hash);
+      }
+    }
+    for (size_t i = 0; i < count; i++) {
+      if (!prepared[i].is_hashed) continue;
+      if (prepared[i].packet.ip_version == 4) {
+        flows4_.table().prefetch_flow(prepared[i].hash);
+      } else {
+        flows6_.table().prefetch_flow(prepared[i].hash);
+      }
+    }
+    for (size_t i = 0; i < count; i++) {
+      out.set_cause(static_cast<uint32_t>(done + i));
+      decisions[done + i] = decide(frames[done + i], prepared[i], now, out, nullptr);
+    }
+  }
+}
+
+// The port's own address, or everybody's. What a switch floods to us for another host is not ours to route.
+bool Director::is_for_this_host(const Frame& frame) const {
+  const wire::EthernetView ethernet(bytes_of(frame));
+  return ethernet.destination() == surroundings().ports()[frame.port].mac;
+}
+
+Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
+  const wire::Packet& packet = prepared.packet;
+  Decision decision;
+  if (packet.malformed != wire::Malformed::ok) {
+    if (trace) trace->say("malformed: %s", std::string(wire::name(packet.malformed)).c_str());
+    decision.reason = reason_of(packet.malformed, packet);
+  } else if (packet.ethertype == wire::ethertype::arp) {
+    decision = arp(frame, packet, out);
+  } else if (packet.ip_version == 0) {
+    decision.reason = Reason::not_ip;
+  } else if (packet.ip_version == 4) {
+    Transit<wire::Ipv4Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
+    decision = decide_ip(t, prepared);
+  } else {
+    Transit<wire::Ipv6Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
+    decision = decide_ip(t, prepared);
+  }
+  counts_[static_cast<size_t>(decision.reason)]++;
+  return decision;
+}
+
+template <class A>
+Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
+  if (!is_for_this_host(t.frame)) {
+    if constexpr (A::family == wire::Family::ipv6) {
+      if (t.packet.protocol == wire::protocol::icmpv6) return neighbour_solicitation(t);
+    }
+    return {Reason::not_addressed_here};
+  }
+  if constexpr (A::family == wire::Family::ipv4) {
+    if (!wire::ipv4_header_checksum_ok(bytes_of(t.frame), t.packet)) return {Reason::bad_ip_checksum};
+  }
+  if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
+    return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
+  }
+  if (t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6)) {
+    return icmp(t);
+  }
+  if (t.packet.fragment != wire::Fragment::none) return fragment(t, prepared);
+  return {Reason::other_protocol};
+}
+
+bool Director::advance(Time now, uint32_t budget) {
+  const Tick tick = tick_at(now);
+  const bool done4 = flows4_.advance(tick, budget);
+  const bool done6 = flows6_.advance(tick, budget);
+  defence_.run(now, switches_, flows4_);
+  defence_.run(now, switches_, flows6_);
+  return done4 && done6;
+}
+
+Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {
+  const wire::Bytes question = bytes_of(frame).subspan(packet.l3);
+  const auto view = wire::ArpView::parse(question);
+  if (!view || !view->is_request()) return {Reason::not_ip};
+  const wire::Address target = view->target_address();
+  if (!services_.is_virtual_address(target) || surroundings().is_local(target)) return {Reason::not_ip};
+  uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  const wire::MacAddress& mac = surroundings().ports()[frame.port].mac;
+  const uint32_t length = write_arp_reply(question, mac, buffer);
+  if (length == 0) return {Reason::not_ip};
+  outlet_.answer(frame, packet, buffer, length, wire::ethertype::arp, view->source_mac(), out);
+  return {Reason::arp_answered};
+}
+
+}  // namespace sluice::lvs

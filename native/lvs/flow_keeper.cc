@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lvs/flow_keeper.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+// How long a template whose time is over lives on while it still holds flows.
+constexpr Time template_grace = 60 * second;
+
+}  // namespace
+
+template <class A>
+void FlowKeeper<A>::bind(Flow<A>& flow, Destination& destination) {
+  flow.destination = destination.id;
+  services_.hold(destination);
+  if (flow.is_template()) {
+    destination.persistent++;
+    return;
+  }
+  flow.flags |= flow_flag::inactive;
+  destination.inactive++;
+  if (destination.total() == destination.upper_threshold) update_overload(destination, +1);
+}
+
+template <class A>
+void FlowKeeper<A>::hold_template(Flow<A>& flow, Flow<A>& control) {
+  flow.control = table_.index_of(control);
+  control.control++;
+}
+
+template <class A>
+void FlowKeeper<A>::release(Flow<A>& flow, bool with_control) {
+  if (!flow.is_template() && flow.control != no_flow) {
+    Flow<A>& control = table_.at(flow.control);
+    control.control--;
+    if (with_control && control.control == 0 && control.state != template_state::assured) end(control);
+  }
+  if (flow.destination == no_destination) return;
+  Destination& destination = services_.destination(flow.destination);
+  if (flow.is_template()) {
+    destination.persistent--;
+  } else {
+    const uint32_t lower = destination.lower_threshold != 0
+                               ? destination.lower_threshold
+                               : destination.upper_threshold - (destination.upper_threshold >> 2);
+    const bool at_lower = destination.total() == lower;
+    (flow.flags & flow_flag::inactive ? destination.inactive : destination.active)--;
+    if (at_lower) update_overload(destination, -1);
+  }
+  services_.release(destination);
+}
+
+template <class A>
+void FlowKeeper<A>::set_active(Flow<A>& flow, bool active) {
+  const bool was_active = (flow.flags & flow_flag::inactive) == 0;
+  if (active == was_active) return;
+  flow.flags ^= flow_flag::inactive;
+  if (flow.destination == no_destination) return;
+  Destination& destination = services_.destination(flow.destination);
+  (was_active ? destination.active : destination.inactive)--;
+  (was_active ? destination.inactive : destination.active)++;
+}
+
+template <class A>
+FoundFlow<A> FlowKeeper<A>::find(uint64_t hash, const FlowKey<A>& key, Tick now) {
+  while (FoundFlow<A> found = table_.find(hash, key)) {
+    if (!is_due(found.flow->deadline, now)) return found;
+    if (!table_.expire(*found.flow, now, [&](Flow<A>& flow) { return on_due(flow, now); })) return found;
+  }
+  return {};
+}
+
+template <class A>
+Flow<A>* FlowKeeper<A>::find_template(const FlowKey<A>& key, Tick now) {
+  return find(table_.hash(key), key, now).flow;
+}
+
+template <class A>
+bool FlowKeeper<A>::on_due(Flow<A>& flow, Tick now) {
+  if (flow.is_template() && flow.control > 0) {
+    table_.touch(flow, now + ticks(template_grace));
+    return false;
+  }
+  release(flow);
+  return true;
+}
+
+template <class A>
+bool FlowKeeper<A>::advance(Tick now, uint32_t budget) {
+  return table_.advance(now, budget, [&](Flow<A>& flow) { return on_due(flow, now); });
+}
+
+template class FlowKeeper<wire::Ipv4Address>;
+template class FlowKeeper<wire::Ipv6Address>;
+
+}  // namespace sluice::lvs

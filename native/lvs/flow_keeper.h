@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of flows: what they hold while they live (a real server, a template, a place in a pool) and when they end.
+//
+// A flow counts among its real server's active or inactive flows; a template counts among the persistent ones. A template
+// outlives its time while it holds flows: then it is looked at again a minute later, as the kernel does.
+#pragma once
+
+#include "lvs/flow_table.h"
+#include "lvs/port_pool.h"
+#include "lvs/service_table.h"
+
+namespace sluice::lvs {
+
+// The director's bits of Flow::flags. The forwarding mode has three of them.
+namespace flow_flag {
+inline constexpr uint16_t inactive = 0x0001;    // counts among its server's inactive flows
+inline constexpr uint16_t no_output = 0x0002;   // no packet of the server has been seen
+inline constexpr uint16_t one_packet = 0x0004;  // lives for one packet (ipvsadm -o)
+inline constexpr uint16_t egress = 0x0008;      // opened by a server behind the NAT gateway; has no real server
+inline constexpr unsigned mode_shift = 4;
+inline constexpr uint16_t mode_mask = 0x0070;
+}  // namespace flow_flag
+
+// A template's state: whether a flow that it opened was ever established.
+namespace template_state {
+inline constexpr uint8_t none = 0, assured = 1;
+}
+
+template <class A>
+Forwarding forwarding_of(const Flow<A>& flow) {
+  return static_cast<Forwarding>((flow.flags & flow_flag::mode_mask) >> flow_flag::mode_shift);
+}
+
+inline constexpr uint16_t mode_bits(Forwarding forwarding) {
+  return static_cast<uint16_t>(static_cast<unsigned>(forwarding) << flow_flag::mode_shift);
+}
+
+template <class A>
+class FlowKeeper {
+ public:
+  FlowKeeper(const FlowTableOptions& options, ServiceTable& services) : table_(options), services_(services) {}
+
+  FlowTable<A>& table() { return table_; }
+  const FlowTable<A>& table() const { return table_; }
+
+  // The flow, or template, starts to count for its real server.
+  void bind(Flow<A>& flow, Destination& destination);
+  // It stops to count, lets go of its template and of its place in a pool. `with_control`: the template goes too where
+  // nothing else holds it and no flow of its was ever established (flows that a defence drops).
+  void release(Flow<A>& flow, bool with_control = false);
+  void hold_template(Flow<A>& flow, Flow<A>& control);
+
+  // Ends a flow before its time.
+  void end(Flow<A>& flow, bool with_control = false) {
+    release(flow, with_control);
+    table_.erase(flow);
+  }
+  // The flow for a packet, unless its time is over.
+  FoundFlow<A> find(uint64_t hash, const FlowKey<A>& key, Tick now);
+  Flow<A>* find_template(const FlowKey<A>& key, Tick now);
+
+  void set_active(Flow<A>& flow, bool active);
+  bool advance(Tick now, uint32_t budget);
+
+ private:
+  bool on_due(Flow<A>& flow, Tick now);
+
+  FlowTable<A> table_;
+  ServiceTable& services_;
+};
+
+}  // namespace sluice::lvs

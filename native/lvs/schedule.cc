@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets that may open a flow: whether they may, for which virtual service, to which real server.
+#include "lvs/director.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+#include "wire/sctp.h"
+#include "wire/tcp.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+constexpr uint16_t ftp_port = 21, ftp_data_port = 20;
+
+template <class A>
+wire::Address network_of(const A& client, const ServiceSettings& settings) {
+  const wire::Address address = client;
+  return settings.persistence_prefix == 0 ? address : masked(address, settings.persistence_prefix);
+}
+
+// A firewall mark in the place of an address, as the kernel's templates of such services have it.
+template <class A>
+A mark_as_address(uint32_t mark) {
+  A address{};
+  uint8_t bytes[sizeof address.raw] = {};
+  wire::store_be32(bytes, mark);
+  return A::load(bytes);
+}
+
+// The first chunk's type of an SCTP packet; 0xff if there is none.
+template <class A>
+uint8_t first_chunk(const Transit<A>& t) {
+  constexpr uint8_t none = 0xff;
+  const wire::Bytes transport = t.transport();
+  return transport.size() > wire::SctpView::header_length ? transport[wire::SctpView::header_length] : none;
+}
+
+// Whether the packet is one with which connections begin.
+template <class A>
+bool begins_connection(const Transit<A>& t) {
+  if (t.packet.protocol == wire::protocol::tcp) return (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
+  return t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::init;
+}
+
+}  // namespace
+
+// A known flow's packet that begins a connection all the same: the client has taken a port again that the flow had
+// closed (conn_reuse_mode), or its server is being drained and expire_nodest_conn wants no more connections there.
+template <class A>
+bool Director::starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const {
+  if (t.is_later_fragment() || !begins_connection(t)) return false;
+  if (switches_.expire_nodest_conn && destination.weight == 0) return true;
+  if (switches_.conn_reuse_mode == 0 || flow.control != no_flow) return false;
+  if (flow.protocol == wire::protocol::sctp) return flow.state == sctp_closed;
+  if (flow.state == tcp_time_wait || flow.state == tcp_close) return true;
+  return (switches_.conn_reuse_mode & 2) != 0 && flow.state == tcp_fin_wait && (flow.flags & flow_flag::no_output) != 0;
+}
+
+template <class A>
+Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
+  if (found && (found.flow->flags & flow_flag::egress)) return egress(t, found);
+  if (found && found.direction == Direction::reverse) {
+    return route(t, *found.flow, found.flow->forward.mirrored(), Seen::from_server, Reason::reply);
+  }
+  if (found) {
+    Flow<A>& flow = *found.flow;
+    const Destination& destination = services_.destination(flow.destination);
+    const bool leaves_removed = switches_.udp_leave_removed && flow.protocol == wire::protocol::udp;
+    if (starts_anew(t, flow, destination)) {
+      if (t.trace) t.trace->say("a new connection on a closed flow's ports: the old flow ends");
+      flows<A>().end(flow);
+    } else if (destination.available) {
+      return request(t, flow, Reason::established);
+    } else if (switches_.expire_nodest_conn || leaves_removed) {
+      if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
+      flows<A>().end(flow);
+    } else {
+      return {Reason::server_removed, flow.destination};
+    }
+  }
+  return open_flow(t);
+}
+
+// What a protocol lets open a flow, before any service is looked for.
+template <class A>
+bool Director::may_open(const Transit<A>& t) const {
+  switch (t.packet.protocol) {
+    case wire::protocol::tcp:
+      if (t.packet.tcp_flags & wire::tcp_flag::rst) return false;
+      return switches_.sloppy_tcp || (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
+    case wire::protocol::sctp: {
+      const uint8_t chunk = first_chunk(t);
+      if (chunk == wire::sctp_chunk::abort) return false;
+      return switches_.sloppy_sctp || chunk == wire::sctp_chunk::init;
+    }
+    default:
+      return true;
+  }
+}
+
+template <class A>
+Decision Director::open_flow(Transit<A>& t) {
+  const Endpoints<A>& e = t.endpoints;
+  Service* service = services_.find(t.packet.protocol, e.destination, e.destination_port, t.frame.mark);
+  if (service == nullptr) {
+    if (t.trace) t.trace->say("no flow, and no virtual service %s", to_text(e).c_str());
+    return without_service(t);
+  }
+  if (!may_open(t)) {
+    if (t.trace) t.trace->say("no flow, and such a packet opens none");
+    return {Reason::not_opening};
+  }
+  if (t.trace) t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(), service->settings.scheduler.c_str());
+  if (defence_.drops_packet()) return {Reason::drop_packet_defence};
+  if (service->settings.new_flows_per_source > 0 && !admits_source(t, *service)) return {Reason::source_limit};
+  if (e.source_port == ftp_data_port) return {Reason::ftp_data};
+  return service->is_persistent() ? schedule_persistent(t, *service) : schedule(t, *service);
+}
+
+template <class A>
+Destination* Director::ask_scheduler(const Transit<A>& t, Service& service) {
+  ScheduleRequest request;
+  request.client = t.endpoints.source;
+  request.virtual_address = t.endpoints.destination;
+  request.client_port = t.endpoints.source_port;
+  request.virtual_port = t.endpoints.destination_port;
+  request.protocol = t.packet.protocol;
+  request.now = t.now;
+  return service.scheduler->pick(request, t.trace);
+}
+
+template <class A>
+Decision Director::schedule(Transit<A>& t, Service& service) {
+  if (service.key.mark == 0 && service.key.port != t.endpoints.destination_port) return leave(t, service);
+  Destination* destination = ask_scheduler(t, service);
+  if (destination == nullptr) return leave(t, service);
+  const uint16_t port = destination->port != 0 ? destination->port : t.endpoints.destination_port;
+  return open_to(t, service, *destination, port, nullptr, Reason::scheduled);
+}
+
+// The client's network keeps its real server while its template lives. The template's key is the kernel's: the service's
+// own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports together.
+template <class A>
+Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
+  FlowKeeper<A>& keeper = flows<A>();
+  const uint16_t port = t.endpoints.destination_port;
+  const bool is_services_port = service.key.mark == 0 && port == service.key.port;
+  const bool keeps_port = is_services_port && service.key.port != ftp_port;
+
+  Flow<A> pattern;
+  const wire::Address network = network_of(t.endpoints.source, service.settings);
+  pattern.forward.source = A::load(network.bytes.data());
+  pattern.forward.destination = service.key.mark != 0 ? mark_as_address<A>(service.key.mark) : t.endpoints.destination;
+  pattern.forward.destination_port = keeps_port ? port : 0;
+  pattern.protocol = service.key.mark != 0 ? wire::protocol::hop_by_hop : t.packet.protocol;  // 0: any protocol
+  pattern.flags = flow_is_template;
+
+  Flow<A>* control = keeper.find_template(pattern.key(Direction::forward), t.tick());
+  if (control != nullptr && !is_usable(*control)) {
+    if (t.trace) t.trace->say("the client's template points to a server that is gone: it no longer counts");
+    keeper.retire_template(*control);
+    control = nullptr;
+  }
+  Reason reason = Reason::persistent;
+  if (control == nullptr) {
+    Destination* destination = ask_scheduler(t, service);
+    if (destination == nullptr) return leave(t, service);
+    pattern.reverse.source_port = keeps_port ? destination->port : 0;
+    control = keeper.open(pattern, *destination, t.tick() + ticks(service.settings.persistence * second));
+    if (control == nullptr) return {Reason::flow_limit, destination->id};
+    reason = Reason::scheduled;
+  }
+  Destination& destination = services_.destination(control->destination);
+  if (t.trace && reason == Reason::persistent) {
+    t.trace->say("the client's template keeps it at %s", wire::to_string(destination.address).c_str());
+  }
+  const uint16_t real_port = is_services_port && destination.port != 0 ? destination.port : port;
+  const Decision decision = open_to(t, service, destination, real_port, control, reason);
+  keeper.table().touch(*control, t.tick() + ticks(service.settings.persistence * second));
+  return decision;
+}
+
+template <class A>
+Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port,
+                           Flow<A>* control, Reason reason) {
+  FlowKeeper<A>& keeper = flows<A>();
+  Flow<A> flow;
+  flow.forward = t.endpoints;
+  flow.protocol = t.packet.protocol;
+  flow.flags = mode_bits(destination.forwarding);
+  flow.mark = t.frame.mark;
+  if (destination.address.family == A::family) flow.reverse.source = A::load(destination.address.bytes.data());
+  flow.reverse.source_port = port;
+  flow.reverse.destination = t.endpoints.source;
+  flow.reverse.destination_port = t.endpoints.source_port;
+  if (destination.forwarding == Forwarding::nat) {
+    flow.flags |= flow_has_reverse;
+  } else if (destination.forwarding == Forwarding::fullnat) {
+    const Reason taken = take_local_port(t, service, flow);
+    if (taken != Reason::scheduled) return {taken, destination.id};
+    flow.flags |= flow_has_reverse;
+  } else {
+    flow.flags |= flow_flag::no_output;
+  }
+  destination.counters.connections++;
+  service.counters.connections++;
+
+  if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
+    // Counted while its one packet passes, and never listed.
+    keeper.bind(flow, destination);
+    const Decision decision = request(t, flow, reason);
+    keeper.release(flow);
+    return decision;
+  }
+  Flow<A>* opened = keeper.open(flow, destination, t.tick() + ticks(opening_time));
+  if (opened == nullptr) return {Reason::flow_limit, destination.id};
+  if (control != nullptr) keeper.hold_template(*opened, *control);
+  return request(t, *opened, reason);
+}
+
+// No real server for the packet.
+template <class A>
+Decision Director::leave(Transit<A>& t, const Service& service) {
+  // An FTP service also meets packets for ports that it does not serve: the host's own business.
+  if (service.key.port == ftp_port && t.endpoints.destination_port != ftp_port) return {Reason::no_service};
+  if (t.trace) t.trace->say("no usable real server");
+  if constexpr (A::family == wire::Family::ipv4) {
+    tell_sender(t, {wire::icmp_type::unreachable, wire::icmp_code::port, 0});
+  } else {
+    tell_sender(t, {wire::icmpv6_type::unreachable, wire::icmpv6_code::port, 0});
+  }
+  return {Reason::no_real_server};
+}
+
+template Decision Director::known_or_new(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
+template Decision Director::known_or_new(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
+
+}  // namespace sluice::lvs
