@@ -48,9 +48,14 @@ struct Destination {
   uint32_t active = 0, inactive = 0, persistent = 0;
   uint32_t flows = 0;  // that point here; it may be freed at zero once unavailable
   uint32_t id = 0;     // index in the director's table of destinations
+  int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
   Counters counters;
 
   bool is_usable() const { return weight > 0 && !overloaded; }
+  void set_weight(int32_t new_weight) {
+    weight = new_weight;
+    if (weight != 0) last_weight = weight;
+  }
 };
 
 enum SchedulerFlag : uint8_t {
