@@ -64,9 +64,14 @@ struct Destination {
   uint32_t total() const { return active + inactive; }
   NextHop hop;                  // how packets reach it, as of hop_generation
   uint64_t hop_generation = 0;  // of the surroundings; 0: not yet looked up
+  int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
   Counters counters;
 
   bool is_usable() const { return weight > 0 && !overloaded; }
+  void set_weight(int32_t new_weight) {
+    weight = new_weight;
+    if (weight != 0) last_weight = weight;
+  }
 };
 
 enum SchedulerFlag : uint8_t {

@@ -141,7 +141,7 @@ void ServiceTable::apply(Destination& destination, const DestinationSettings& se
   forget(destination);
   destination.forwarding = settings.forwarding;
   destination.tunnel = settings.tunnel;
-  destination.weight = settings.weight;
+  destination.set_weight(settings.weight);
   destination.hop_generation = 0;
   const ServiceKey& key = destination.home;
   if (settings.forwarding == Forwarding::nat) {

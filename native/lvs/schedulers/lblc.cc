@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// lblc: locality-based least connection, for farms of caches: a destination address stays with the server that it went
+// to last, as long as that one is in the service, has a weight and is not overburdened; then, and at first, with the
+// server that wlc would pick. A server at its upper threshold keeps the addresses that it has: so does the kernel's.
+#include "lvs/schedulers/load.h"
+#include "lvs/schedulers/locality.h"
+#include "lvs/schedulers/make.h"
+
+namespace sluice::lvs::schedulers {
+namespace {
+
+class LocalityLeastConnection final : public Scheduler {
+ public:
+  explicit LocalityLeastConnection(const Destinations& destinations)
+      : destinations_(destinations), seats_(destinations) {}
+
+  Destination* pick(const ScheduleRequest& request, Trace* trace) override {
+    const auto forget = [this](Seat seat) { seats_.release(seat); };
+    table_.expire(request.now, forget);
+    auto* entry = table_.find(request.virtual_address);
+    if (entry != nullptr) {
+      entry->last_use = request.now;
+      Destination* d = seats_.at(entry->value);
+      if (d != nullptr && d->weight > 0 && !is_overburdened(*d, destinations_)) {
+        if (trace != nullptr) {
+          trace->say("%s goes to %s since its last connection", wire::to_string(request.virtual_address).c_str(),
+                     name_of(*d).c_str());
+        }
+        return decide(trace, "lblc", d);
+      }
+      if (trace != nullptr) say_why_not(*trace, d);
+    }
+    Destination* picked = least_loaded(destinations_, overhead_by_weight, trace);
+    if (picked == nullptr) return decide(trace, "lblc", nullptr);
+    if (entry != nullptr && !seats_.is_of(entry->value, picked)) {
+      table_.erase(entry, forget);
+      entry = nullptr;
+    }
+    if (entry == nullptr) {
+      entry = table_.insert(request.virtual_address, request.now);
+      if (entry != nullptr) entry->value = seats_.hold(picked);
+    }
+    return decide(trace, "lblc", picked);
+  }
+
+  void destinations_changed(const Destination* removed) override { seats_.changed(removed); }
+
+ private:
+  static void say_why_not(Trace& trace, const Destination* last) {
+    if (last == nullptr) {
+      trace.say("the server that it went to last has left");
+    } else {
+      trace.say("%s, to which it went last, has %u active connections and weight %d: one less loaded is looked for",
+                name_of(*last).c_str(), last->active, last->weight);
+    }
+  }
+
+  const Destinations& destinations_;
+  Seats seats_;
+  LocalityTable<Seat> table_;
+};
+
+}  // namespace
+
+std::unique_ptr<Scheduler> make_lblc(SchedulerContext context) {
+  return std::make_unique<LocalityLeastConnection>(context.destinations);
+}
+
+}  // namespace sluice::lvs::schedulers
