@@ -3,9 +3,9 @@
 // structure.
 //
 // A flow has two halves. `forward` is the tuple of the client's packets as they arrive: client -> virtual address.
-// `reverse` is the tuple of the real server's packets as they arrive: real server -> local address. The local address is
-// the source that the real server sees: the client itself for NAT, an address of a pool for FULLNAT and egress SNAT. So
-// the rewriting modes need no cases: a packet that matches one half leaves with the other half mirrored.
+// `reverse` is the tuple of the real server's packets as they arrive: real server -> local address. The local address
+// is the source that the real server sees: the client itself for NAT, an address of a pool for FULLNAT and egress SNAT.
+// So the rewriting modes need no cases: a packet that matches one half leaves with the other half mirrored.
 //
 //   NAT          forward client -> virtual    reverse real -> client
 //   FULLNAT      forward client -> virtual    reverse real -> local
@@ -59,11 +59,11 @@ struct alignas(64) Flow {
   uint8_t state = 0;
   uint16_t flags = 0;
   uint32_t destination = no_destination;  // index in the director's table of destinations
-  uint32_t control = no_flow;             // index of the template that holds this flow; in a template: how many it holds
-  uint32_t packets = 0;                   // from the client; stops at its greatest value
-  uint32_t sequence_delta = 0;            // SYN proxy: what the real server's sequence numbers are ahead by
-  uint32_t mark = 0;                      // firewall mark, or whatever else the director wants to remember
-  Tick deadline = 0;                      // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
+  uint32_t control = no_flow;   // index of the template that holds this flow; in a template: how many it holds
+  uint32_t packets = 0;         // from the client; stops at its greatest value
+  uint32_t sequence_delta = 0;  // SYN proxy: what the real server's sequence numbers are ahead by
+  uint32_t mark = 0;            // firewall mark, or whatever else the director wants to remember
+  Tick deadline = 0;            // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
 
   // The timer wheel's own: the deadline for which the flow is queued (never later than `deadline`), and its neighbours.
   Tick armed = 0;

@@ -3,27 +3,29 @@
 //
 // Theory of operation
 //
-// Flows lie in one array that grows in place (ReservedArray), so a flow's index and address never change; freed ones are
-// used again, last freed first. The array and the index keep the memory of their fullest hour: a flood that came once may
-// come again, and `limit` bounds it.
+// Flows lie in one array that grows in place (ReservedArray), so a flow's index and address never change; freed ones
+// are used again, last freed first. The array and the index keep the memory of their fullest hour: a flood that came
+// once may come again, and `limit` bounds it.
 //
 // The index is a linear hash of buckets of one cache line: twelve entries, each a tag (eight bits of the hash) and a
 // reference (flow's index and direction), and the number of an overflow bucket. A flow has one entry (forward) or two
-// (flow_has_reverse). When there are more than six entries a bucket on average, the next bucket in turn is split in two:
-// each insertion pays for at most one split, so there is never a rehash. A lookup reads the bucket's line, compares the
-// twelve tags at once and reads the flow's line: two cache misses, which prefetch_bucket() and prefetch_flow() bring
-// forward for a batch. The hash is keyed with a secret, so clients cannot choose tuples that meet in a bucket.
+// (flow_has_reverse). When there are more than six entries a bucket on average, the next bucket in turn is split in
+// two: each insertion pays for at most one split, so there is never a rehash. A lookup reads the bucket's line,
+// compares the twelve tags at once and reads the flow's line: two cache misses, which prefetch_bucket() and
+// prefetch_flow() bring forward for a batch. The hash is keyed with a secret, so clients cannot choose tuples that meet
+// in a bucket.
 //
-// Several flows may have the same key (as in the kernel, e.g. one client port to two virtual addresses with the same real
-// server, seen in reverse): find() gives the one inserted last, and the one before it when that has ended.
+// Several flows may have the same key (as in the kernel, e.g. one client port to two virtual addresses with the same
+// real server, seen in reverse): find() gives the one inserted last, and the one before it when that has ended.
 //
 // Timers: see timer_wheel.h. The table does not know the time in find(): a flow whose deadline has passed but which
-// advance() has not reached yet (its budget was used up) is still found. The director asks is_due(flow.deadline, now) of
-// what it finds, and ends such a flow by expire(), the same way as the wheel would have.
+// advance() has not reached yet (its budget was used up) is still found. The director asks is_due(flow.deadline, now)
+// of what it finds, and ends such a flow by expire(), the same way as the wheel would have.
 //
 // Memory, everything included: 64 bytes a flow and about 11 an index entry; IPv6 128 and 11.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -39,10 +41,14 @@
 namespace sluice::lvs {
 
 struct FlowTableOptions {
-  uint32_t limit = 1 << 24;         // flows; at most flow_index_limit
-  std::array<uint64_t, 4> seed{};   // secret: random in service, fixed in a replay
-  Tick start = 0;                   // the time now
-  bool huge_pages = true;
+  uint32_t limit = 1 << 24;        // flows; at most flow_index_limit
+  std::array<uint64_t, 4> seed{};  // secret: random in service, fixed in a replay
+  Tick start = 0;                  // the time now
+  // Memory for this many flows is taken at once, in the constructor; beyond it a new flow may meet a page fault.
+  uint32_t prepared = 0;
+  // Lookups among millions of flows cost a third less, but the first touch of every 2 MiB clears all of it, which takes
+  // 0.1 ms, and several where a hypervisor must find the memory first: for tables that are prepared up to their limit.
+  bool huge_pages = false;
 };
 
 // A reference in the index is a flow's index and one bit of direction.
@@ -81,19 +87,19 @@ class FlowTable {
     if (static_cast<int32_t>(deadline - flow.armed) < 0) wheel_.rearm(flows_.data(), index_of(flow));
   }
 
-  // Runs the timers up to `now`: calls on_due(flow) for each flow whose deadline has come. True from on_due: the flow is
-  // over, and the table erases it after the call. False: on_due gave it a later deadline (a template that still holds
-  // flows). on_due may touch, insert and erase other flows, but not erase its own. Stops after `budget` steps (a step is
-  // a flow looked at); false when there is more to do, which the next call carries on with.
+  // Runs the timers up to `now`: calls on_due(flow) for each flow whose deadline has come. True from on_due: the flow
+  // is over, and the table erases it after the call. False: on_due gave it a later deadline (a template that still
+  // holds flows). on_due may touch, insert and erase other flows, but not erase its own. Stops after `budget` steps (a
+  // step is a flow looked at); false when there is more to do, which the next call carries on with.
   template <class OnDue>
   bool advance(Tick now, uint32_t budget, OnDue&& on_due);
   // The same for one flow that was found after its deadline and before advance() came to it. True when it is gone.
   template <class OnDue>
   bool expire(FlowType& flow, Tick now, OnDue&& on_due);
 
-  // Visits the live flows at positions [cursor, cursor + positions) in the order of their indexes and gives the cursor to
-  // carry on from; over when that is >= span(). visit(flow) may erase any flow. A flow that lives throughout a walk is
-  // visited exactly once, whatever else comes and goes between the calls.
+  // Visits the live flows at positions [cursor, cursor + positions) in the order of their indexes and gives the cursor
+  // to carry on from; over when that is >= span(). visit(flow) may erase any flow. A flow that lives throughout a walk
+  // is visited exactly once, whatever else comes and goes between the calls.
   template <class Visit>
   uint32_t walk(uint32_t cursor, uint32_t positions, Visit&& visit);
   uint32_t span() const { return high_water_; }
@@ -112,6 +118,7 @@ class FlowTable {
     uint32_t overflow;             // number of the overflow bucket that follows; 0: none
     uint32_t refs[bucket_entries];
 
+    uint32_t used() const { return ~matches(0) & ((1U << bucket_entries) - 1); }
     // One bit for every entry with this tag.
     uint32_t matches(uint8_t tag) const {
 #if defined(__SSE2__)
@@ -131,18 +138,33 @@ class FlowTable {
     const auto tag = static_cast<uint8_t>(hash >> 56);
     return tag != 0 ? tag : 1;
   }
+  uint32_t next_to_split() const {
+    return bucket_count_ > wide_mask_ ? 0 : bucket_count_ & (wide_mask_ >> 1);
+  }
   uint32_t bucket_number(uint64_t hash) const {
     const uint32_t number = static_cast<uint32_t>(hash) & wide_mask_;
     return number < bucket_count_ ? number : number & (wide_mask_ >> 1);
   }
-  Bucket& bucket_of(uint64_t hash) const { return buckets_[bucket_number(hash)]; }
-  bool has_key(uint32_t ref, const Key& key) const;
-  bool list(uint32_t ref, uint64_t hash);
+  Bucket& bucket_of(uint64_t hash) const {
+    return buckets_[bucket_number(hash)];
+  }
+  bool has_key(uint32_t ref, const Key& key) const {
+    const FlowType& flow = flows_[ref >> 1];
+    const Endpoints<Address>& endpoints = (ref & 1) != 0 ? flow.reverse : flow.forward;
+    return endpoints == key.endpoints && flow.protocol == key.protocol && flow.is_template() == key.is_template;
+  }
+  bool make_room(uint64_t hash);
+  void list(uint32_t ref, const Key& key, uint64_t hash);
   void unlist(uint32_t ref, uint64_t hash);
   uint32_t take_overflow();
   void release_overflow(uint32_t number);
+  void prefetch_split() const;
   void split_next();
   uint32_t take_flow();
+  void release_flow(uint32_t index);
+
+  // timer_previous of a flow that is not in use.
+  static constexpr uint32_t freed = TimerWheel<FlowType>::unqueued - 1;
 
   ReservedArray<FlowType> flows_;
   ReservedArray<Bucket> buckets_;
@@ -152,9 +174,93 @@ class FlowTable {
   TimerWheel<FlowType> wheel_;
   uint64_t entries_ = 0;
   uint32_t size_ = 0, limit_;
-  uint32_t high_water_ = 0;       // flows at and above this index were never used
-  uint32_t free_flow_ = no_flow;  // the last flow freed; its timer_next is the one freed before
-  uint32_t overflow_high_water_ = 1, free_overflow_ = 0;
+  uint32_t high_water_ = 0;                               // flows at and above this index were never used
+  uint32_t free_flow_ = no_flow;                          // the last flow freed; its timer_next is the one freed before
+  uint32_t overflow_high_water_ = 1, free_overflow_ = 0;  // number 0 means none
 };
+
+// 64 x 64 bits to 64, both halves of the product folded: every bit of the result hangs on every bit of a and b.
+inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+template <class Address>
+inline uint64_t FlowTable<Address>::hash(const Key& key) const {
+  const Endpoints<Address>& at = key.endpoints;
+  const uint64_t rest = uint64_t{key.protocol} << 40 | uint64_t{key.is_template} << 32 |
+                        uint64_t{at.source_port} << 16 | at.destination_port;
+  uint64_t addresses;
+  if constexpr (Address::family == wire::Family::ipv4) {
+    addresses = uint64_t{at.source.raw} << 32 | at.destination.raw;
+  } else {
+    addresses = multiply_fold(at.source.raw[0] ^ seed_[2], at.source.raw[1] ^ seed_[3]) +
+                multiply_fold(at.destination.raw[0] ^ seed_[3], at.destination.raw[1] ^ seed_[0]);
+  }
+  // The second multiplication spreads what a product with a small factor leaves in few bits.
+  return multiply_fold(multiply_fold(addresses ^ seed_[0], rest ^ seed_[1]), seed_[2]);
+}
+
+template <class Address>
+inline void FlowTable<Address>::prefetch_flow(uint64_t hash) const {
+  const Bucket& bucket = bucket_of(hash);
+  const uint32_t matches = bucket.matches(tag_of(hash));
+  if (matches == 0) return;
+  const FlowType* flow = &flows_[bucket.refs[std::countr_zero(matches)] >> 1];
+  __builtin_prefetch(flow);
+  if constexpr (sizeof(FlowType) > 64) __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64);
+}
+
+template <class Address>
+inline FoundFlow<Address> FlowTable<Address>::find(uint64_t hash, const Key& key) const {
+  const uint8_t tag = tag_of(hash);
+  for (const Bucket* bucket = &bucket_of(hash);; bucket = &overflows_[bucket->overflow]) {
+    for (uint32_t matches = bucket->matches(tag); matches != 0; matches &= matches - 1) {
+      const uint32_t ref = bucket->refs[std::countr_zero(matches)];
+      if (has_key(ref, key)) return {&flows_[ref >> 1], static_cast<Direction>(ref & 1)};
+    }
+    if (bucket->overflow == 0) return {};
+  }
+}
+
+template <class Address>
+template <class OnDue>
+bool FlowTable<Address>::expire(FlowType& flow, Tick now, OnDue&& on_due) {
+  if (on_due(flow)) {
+    erase(flow);
+    return true;
+  }
+  // Whatever on_due wanted, time goes on: at the earliest it is asked again at the next tick.
+  const Tick deadline = is_due(flow.deadline, now) ? now + 1 : flow.deadline;
+  flow.deadline = deadline;
+  wheel_.rearm(flows_.data(), index_of(flow));
+  return false;
+}
+
+template <class Address>
+template <class OnDue>
+bool FlowTable<Address>::advance(Tick now, uint32_t budget, OnDue&& on_due) {
+  const auto due = [&](uint32_t index) { expire(flows_[index], now, on_due); };
+  const auto soon = [&](uint32_t index) {
+    const FlowType& flow = flows_[index];
+    prefetch_bucket(hash(flow.key(Direction::forward)));
+    if (flow.flags & flow_has_reverse) prefetch_bucket(hash(flow.key(Direction::reverse)));
+  };
+  return wheel_.advance(flows_.data(), now, budget, due, soon);
+}
+
+template <class Address>
+template <class Visit>
+uint32_t FlowTable<Address>::walk(uint32_t cursor, uint32_t positions, Visit&& visit) {
+  const uint32_t end = cursor < high_water_ ? cursor + std::min(positions, high_water_ - cursor) : cursor;
+  for (; cursor < end; ++cursor) {
+    if (flows_[cursor].timer_previous != freed) visit(flows_[cursor]);
+  }
+  return end;
+}
+
+extern template class FlowTable<wire::Ipv4Address>;
+extern template class FlowTable<wire::Ipv6Address>;
 
 }  // namespace sluice::lvs

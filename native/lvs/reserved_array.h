@@ -10,7 +10,7 @@ namespace sluice::lvs {
 class ReservedMemory {
  public:
   // `huge_pages` asks the kernel for transparent huge pages: fewer TLB misses, but the first touch of each 2 MiB clears
-  // all of it (about 100 us).
+  // all of it.
   ReservedMemory(size_t bytes, bool huge_pages);
   ~ReservedMemory();
   ReservedMemory(const ReservedMemory&) = delete;
@@ -19,6 +19,8 @@ class ReservedMemory {
   // Makes the first `bytes` usable, zeroed where they are new. False where the reservation or the machine's memory does
   // not reach that far; what was usable stays so.
   bool commit(size_t bytes);
+  // Takes the pages of what is committed now, so that touching them later costs no page fault.
+  void populate();
   void* data() const { return base_; }
   size_t committed() const { return committed_; }
 
@@ -37,8 +39,12 @@ class ReservedArray {
   ReservedArray(size_t limit, bool huge_pages) : memory_(limit * sizeof(T), huge_pages) {}
 
   // Elements begin as zero bytes.
-  bool reach(size_t count) {
-    return count * sizeof(T) <= memory_.committed() || memory_.commit(count * sizeof(T));
+  bool reach(size_t count) { return count * sizeof(T) <= memory_.committed() || memory_.commit(count * sizeof(T)); }
+  // The same, and no page fault later on.
+  bool prepare(size_t count) {
+    if (!reach(count)) return false;
+    memory_.populate();
+    return true;
   }
   T* data() const { return static_cast<T*>(memory_.data()); }
   T& operator[](size_t index) const { return data()[index]; }

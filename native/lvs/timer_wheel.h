@@ -13,8 +13,8 @@
 // anew and it is queued again. So a packet costs one store, and a busy flow one relinking about every timeout.
 // `armed` remembers the deadline for which a flow was queued; only an earlier deadline than that needs a relinking.
 //
-// Bounded: advance() handles flows one at a time and can stop after any of them. What is left stays in its slot, and the
-// position in time stays with it, so the next call goes on there.
+// Bounded: advance() handles flows one at a time and can stop after any of them. What is left stays in its slot, and
+// the position in time stays with it, so the next call goes on there.
 //
 // Limit: deadlines lie less than 2^31 ticks (104 days) ahead.
 #pragma once
@@ -67,13 +67,13 @@ class TimerWheel {
     arm(flows, index);
   }
 
-  // Calls due(index), with the flow unqueued, for the flows whose deadlines have come, tick by tick; due() may change the
-  // wheel as it likes. soon(index) is told of flows that will be handled within the next few steps. False when `budget`
-  // steps were not enough.
+  // Calls due(index), with the flow unqueued, for the flows whose deadlines have come, tick by tick; due() may change
+  // the wheel as it likes. soon(index) is told of flows that will be handled within the next few steps. False when
+  // `budget` steps were not enough.
   template <class Due, class Soon>
   bool advance(Flow* flows, Tick now, uint32_t budget, Due&& due, Soon&& soon) {
     while (is_due(current_, now)) {
-      if (!cascade(flows, budget, soon)) return false;
+      if (!cascade(flows, budget)) return false;
       if (!expire_tick(flows, budget, due, soon)) return false;
       if (budget == 0) return false;
       --budget;  // so that a leap over a long idle time is bounded too
@@ -103,8 +103,7 @@ class TimerWheel {
   }
 
   // At the first tick of a coarser slot's span: spreads the slot's flows, the coarsest level first.
-  template <class Soon>
-  bool cascade(Flow* flows, uint32_t& budget, Soon&) {
+  bool cascade(Flow* flows, uint32_t& budget) {
     for (unsigned level = levels - 1; level > 0; --level) {
       if (current_ % (uint32_t{1} << shift_of(level)) != 0) continue;
       const uint32_t slot = slot_of(level, current_);
@@ -143,7 +142,8 @@ class TimerWheel {
     return true;
   }
 
-  // The next tick with something to do, at most now + 1: an occupied slot of level 0 or the beginning of its next round.
+  // The next tick with something to do, at most now + 1: an occupied slot of level 0 or the beginning of its next
+  // round.
   Tick next_stop(Tick now) const {
     const uint32_t from = current_ % level0_slots + 1;
     const Tick round = current_ - current_ % level0_slots;

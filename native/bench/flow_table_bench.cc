@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cost of the flow table by itself: insertion, batch lookup in random order from both sides, timers, memory.
+//
+//   flow_table_bench [flows, default 1000000] [prepared]
+//
+// Instructions instead of times: valgrind --tool=callgrind --toggle-collect='look_up_batches*' flow_table_bench 1000
+// and divide by the packets that the line says.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <random>
+#include <vector>
+
+#include "lvs/flow_table.h"
+
+namespace {
+
+using namespace sluice::lvs;
+using sluice::wire::Ipv4Address;
+using Table = FlowTable<Ipv4Address>;
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned batch_size = 32;  // what the director takes from a port at once
+constexpr Tick start = 1000;
+
+double nanoseconds_since(Clock::time_point from) {
+  return std::chrono::duration<double, std::nano>(Clock::now() - from).count();
+}
+
+Flow<Ipv4Address> nat_flow(uint32_t number) {
+  const Ipv4Address client{0x0a000000 + number / 50'000 * 7919};
+  const auto port = static_cast<uint16_t>(1024 + number % 50'000);
+  Flow<Ipv4Address> flow;
+  flow.forward = {client, {0x6401000a}, port, 80};
+  flow.reverse = {{0x0b02000a + (number % 16 << 24)}, client, 8080, port};
+  flow.protocol = 6;
+  flow.flags = flow_has_reverse;
+  flow.deadline = start + 100 + number % 3;
+  return flow;
+}
+
+// Of this thread only: a pause is the table's doing, not that of whoever else has the core meanwhile.
+double thread_nanoseconds() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+struct Spread {
+  double median = 0, one_in_10000 = 0, worst = 0;
+};
+
+// The same insertions three times over: what takes long each time is the table's doing, what takes long once is an
+// interrupt's.
+Spread watch_insertions(const FlowTableOptions& options, uint32_t flows) {
+  std::vector<float> least(flows, 1e9F);
+  for (int run = 0; run < 3; ++run) {
+    Table table(options);
+    for (uint32_t i = 0; i < flows; ++i) {
+      const Flow<Ipv4Address> flow = nat_flow(i);
+      const double from = thread_nanoseconds();
+      if (table.insert(flow) == nullptr) std::abort();
+      least[i] = std::min(least[i], static_cast<float>(thread_nanoseconds() - from));
+    }
+  }
+  std::ranges::sort(least);
+  return {least[flows / 2], least[flows - flows / 10'000 - 1], least.back()};
+}
+
+[[gnu::noinline]] double insert_all(Table& table, uint32_t flows) {
+  const auto from = Clock::now();
+  for (uint32_t i = 0; i < flows; ++i) {
+    if (table.insert(nat_flow(i)) == nullptr) std::abort();
+  }
+  return nanoseconds_since(from) / flows;
+}
+
+[[gnu::noinline]] uint64_t look_up_batches(Table& table, const FlowKey<Ipv4Address>* keys, size_t count,
+                                           Tick deadline) {
+  uint64_t found = 0, hashes[batch_size];
+  for (size_t at = 0; at + batch_size <= count; at += batch_size) {
+    const auto* batch = keys + at;
+    for (unsigned i = 0; i < batch_size; ++i) {
+      hashes[i] = table.hash(batch[i]);
+      table.prefetch_bucket(hashes[i]);
+    }
+    for (unsigned i = 0; i < batch_size; ++i) table.prefetch_flow(hashes[i]);
+    for (unsigned i = 0; i < batch_size; ++i) {
+      const auto hit = table.find(hashes[i], batch[i]);
+      if (!hit) continue;
+      table.touch(*hit.flow, deadline);
+      hit.flow->count_packet();
+      ++found;
+    }
+  }
+  return found;
+}
+
+void report_lookups(Table& table, uint32_t flows) {
+  constexpr size_t count = 1 << 21;
+  std::vector<FlowKey<Ipv4Address>> keys(count);
+  std::mt19937_64 random(1);
+  for (auto& key : keys) {
+    const uint64_t draw = random();
+    key = nat_flow(static_cast<uint32_t>(draw >> 32) % flows).key(static_cast<Direction>(draw & 1));
+  }
+  std::vector<double> rounds;
+  for (Tick round = 0; round < 5; ++round) {
+    const auto from = Clock::now();
+    if (look_up_batches(table, keys.data(), count, start + 200 + round) != count) std::abort();
+    rounds.push_back(nanoseconds_since(from) / count);
+  }
+  std::ranges::sort(rounds);
+  std::printf("look up and touch, batches of 32: %.1f ns a packet (median of 5 x %zu packets; %.1f to %.1f)\n",
+              rounds[2], count, rounds.front(), rounds.back());
+
+  for (auto& key : keys) key.protocol = 17;
+  const auto from = Clock::now();
+  if (look_up_batches(table, keys.data(), count, start + 300) != 0) std::abort();
+  std::printf("look up in vain: %.1f ns a packet\n", nanoseconds_since(from) / count);
+}
+
+[[gnu::noinline]] void expire_all(Table& table, Tick now) {
+  constexpr uint32_t budget = 256;
+  double worst = 0;
+  uint32_t calls = 0, ended = 0;
+  const uint32_t flows = table.size();
+  const auto from = Clock::now();
+  for (bool done = false; !done; ++calls) {
+    const double call = thread_nanoseconds();
+    done = table.advance(now, budget, [&](Flow<Ipv4Address>&) { return ++ended, true; });
+    worst = std::max(worst, thread_nanoseconds() - call);
+  }
+  if (ended != flows) std::abort();
+  std::printf("expire: %.1f ns a flow; %u calls with a budget of %u, the worst %.1f us\n",
+              nanoseconds_since(from) / flows, calls, budget, worst / 1000);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const uint32_t flows = argc > 1 ? static_cast<uint32_t>(std::strtoul(argv[1], nullptr, 10)) : 1'000'000;
+  const bool prepared = argc > 2 && std::strcmp(argv[2], "prepared") == 0;
+  const FlowTableOptions options{
+      .limit = flows, .seed = {1, 2, 3, 4}, .start = start, .prepared = prepared ? flows : 0, .huge_pages = prepared};
+  std::printf("%u flows, %s\n", flows, prepared ? "prepared in huge pages" : "memory taken as it grows, 4 KiB pages");
+  {
+    Table table(options);
+    const double growing = insert_all(table, flows);
+    std::printf("insert while the table grows: %.1f ns (%.2f million a second)\n", growing, 1000 / growing);
+    std::printf("memory: %.1f bytes a flow (%.1f MiB)\n", static_cast<double>(table.memory_bytes()) / flows,
+                static_cast<double>(table.memory_bytes()) / (1 << 20));
+    report_lookups(table, flows);
+    expire_all(table, start + 1000);
+    const double again = insert_all(table, flows);
+    std::printf("insert into a grown table: %.1f ns (%.2f million a second)\n", again, 1000 / again);
+    expire_all(table, start + 2000);
+  }
+  const Spread spread = watch_insertions(options, flows);
+  std::printf("one insertion while the table grows: median %.2f us, 1 in 10000 above %.2f us, worst %.2f us\n",
+              spread.median / 1000, spread.one_in_10000 / 1000, spread.worst / 1000);
+  return 0;
+}

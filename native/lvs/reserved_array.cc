@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lvs/reserved_array.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+
+namespace sluice::lvs {
+namespace {
+
+// Memory is made usable in steps of a huge page: one system call for 32768 flows.
+constexpr size_t step = size_t{2} << 20;
+
+size_t round_up(size_t bytes) {
+  return (bytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+ReservedMemory::ReservedMemory(size_t bytes, bool huge_pages) : reserved_(round_up(bytes)), huge_pages_(huge_pages) {
+  mapping_size_ = reserved_ + step;
+  // Without access rights nothing counts against the machine's commit limit, whatever vm.overcommit_memory says.
+  void* mapping = mmap(nullptr, mapping_size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping == MAP_FAILED) {
+    reserved_ = 0;
+    return;
+  }
+  mapping_ = mapping;
+  base_ = reinterpret_cast<void*>(round_up(reinterpret_cast<uintptr_t>(mapping)));
+}
+
+ReservedMemory::~ReservedMemory() {
+  if (mapping_ != nullptr) munmap(mapping_, mapping_size_);
+}
+
+bool ReservedMemory::commit(size_t bytes) {
+  const size_t wanted = round_up(bytes);
+  if (wanted <= committed_) return true;
+  if (wanted > reserved_) return false;
+  void* from = static_cast<char*>(base_) + committed_;
+  if (mprotect(from, wanted - committed_, PROT_READ | PROT_WRITE) != 0) return false;
+  if (huge_pages_) madvise(from, wanted - committed_, MADV_HUGEPAGE);  // advice: without it, ordinary pages
+  committed_ = wanted;
+  return true;
+}
+
+void ReservedMemory::populate() {
+  constexpr size_t page = 4096;
+  for (size_t at = 0; at < committed_; at += page) {
+    volatile char* byte = static_cast<char*>(base_) + at;
+    *byte = *byte;
+  }
+}
+
+}  // namespace sluice::lvs
