@@ -19,6 +19,16 @@ FlowTableOptions table_options(const DirectorOptions& options) {
   return table;
 }
 
+// How long fragments wait for each other: net.ipv4.ipfrag_time; RFC 8200 4.5.
+constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
+
+FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
+  FragmentTableOptions fragments;
+  fragments.timeout = timeout;
+  fragments.seed = options.seed[0];
+  return fragments;
+}
+
 wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
@@ -39,8 +49,11 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 
 Director::Director(const DirectorOptions& options)
     : services_(options.random),
-      flows4_(table_options(options), services_),
-      flows6_(table_options(options), services_),
+      pools_(options.random),
+      flows4_(table_options(options), services_, pools_),
+      flows6_(table_options(options), services_, pools_),
+      fragments4_(fragment_options(options, ipv4_reassembly), {}),
+      fragments6_(fragment_options(options, ipv6_reassembly), {}),
       defence_(options.random, options.start) {}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
@@ -139,33 +152,62 @@ Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
     return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
   }
+  if (t.packet.fragment != wire::Fragment::none) return fragment(t);
+  return decide_packet(t);
+}
+
+// A packet whose flow has not been looked up yet: whole, or the first fragment of a datagram.
+template <class A>
+Decision Director::decide_packet(Transit<A>& t) {
   if (t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6)) {
     return icmp(t);
   }
-  if (t.packet.fragment != wire::Fragment::none) return fragment(t, prepared);
-  return {Reason::other_protocol};
+  if (!t.packet.has_ports) return {Reason::other_protocol};
+  FlowKeeper<A>& keeper = flows<A>();
+  const FlowKey<A> key{t.endpoints, t.packet.protocol};
+  return known_or_new(t, keeper.find(keeper.table().hash(key), key, t.tick()));
+}
+template Decision Director::decide_packet(Transit<wire::Ipv4Address>&);
+template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
+
+// Somebody asks for the link-layer address of a virtual address: by multicast, so the frame is addressed to many.
+Decision Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+  const auto view = wire::NeighbourView::parse(t.transport());
+  if (t.l4()[0] != wire::icmpv6_type::neighbour_solicitation || !view) return {Reason::not_addressed_here};
+  if (!services_.is_virtual_address(view->target())) return {Reason::not_addressed_here};
+  uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  const wire::MacAddress& mac = surroundings().ports()[t.frame.port].mac;
+  const uint32_t length = write_neighbour_advertisement(t.ip(), t.packet.l4 - t.packet.l3, mac, buffer);
+  if (length == 0) return {Reason::martian_ttl};
+  const wire::MacAddress asker = wire::EthernetView(bytes_of(t.frame)).source();
+  outlet_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, asker, t.out);
+  return {Reason::neighbour_answered};
 }
 
 bool Director::advance(Time now, uint32_t budget) {
   const Tick tick = tick_at(now);
   const bool done4 = flows4_.advance(tick, budget);
   const bool done6 = flows6_.advance(tick, budget);
-  defence_.run(now, switches_, flows4_);
-  defence_.run(now, switches_, flows6_);
+  if (defence_.is_time(now)) {
+    const auto& table = flows4_.table();
+    defence_.set_level(switches_, table.limit() - table.size());
+    defence_.drop_entries(flows4_, timeouts_, tick);
+    defence_.drop_entries(flows6_, timeouts_, tick);
+  }
   return done4 && done6;
 }
 
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {
   const wire::Bytes question = bytes_of(frame).subspan(packet.l3);
   const auto view = wire::ArpView::parse(question);
-  if (!view || !view->is_request()) return {Reason::not_ip};
-  const wire::Address target = view->target_address();
-  if (!services_.is_virtual_address(target) || surroundings().is_local(target)) return {Reason::not_ip};
+  if (!view || view->operation() != wire::arp_operation::request) return {Reason::not_ip};
+  const wire::Address target = view->target();
+  if (!services_.is_virtual_address(target)) return {Reason::not_ip};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
   const wire::MacAddress& mac = surroundings().ports()[frame.port].mac;
   const uint32_t length = write_arp_reply(question, mac, buffer);
   if (length == 0) return {Reason::not_ip};
-  outlet_.answer(frame, packet, buffer, length, wire::ethertype::arp, view->source_mac(), out);
+  outlet_.answer(frame, packet, buffer, length, wire::ethertype::arp, view->sender_mac(), out);
   return {Reason::arp_answered};
 }
 

@@ -23,6 +23,7 @@
 
 #include "lvs/defence.h"
 #include "lvs/flow_keeper.h"
+#include "lvs/fragment_table.h"
 #include "lvs/outlet.h"
 #include "lvs/service_table.h"
 #include "lvs/settings.h"
@@ -32,6 +33,16 @@
 #include "lvs/verdict.h"
 
 namespace sluice::lvs {
+
+// Servers of this network that call out leave by the pool.
+struct EgressRule {
+  wire::Address network;
+  uint8_t prefix_length = 0;
+  uint32_t pool = no_pool;
+};
+
+// Whose packet it is: the side of a flow that opened it, or the other.
+enum class Seen : uint8_t { from_client, from_server };
 
 class Director {
  public:
@@ -52,6 +63,8 @@ class Director {
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings);
   void set_switches(const Switches& switches) { switches_ = switches; }
   void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
+  void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
+  void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
   ServiceTable& services() { return services_; }
   const ServiceTable& services() const { return services_; }
   const Surroundings& surroundings() const { return outlet_.surroundings(); }
@@ -70,67 +83,113 @@ class Director {
     bool is_hashed = false;
   };
   static constexpr size_t batch_size = 32;
+  // How long a flow lives that has no state yet: until its first packet has one.
+  static constexpr Time opening_time = 3 * second;
 
-  // director.cc
+  // director.cc: from a frame to the packet's decision
   void prepare(const Frame& frame, Prepared& prepared);
-  void prefetch(const Prepared& prepared);
   Decision decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
   Decision decide_ip(Transit<A>& t, const Prepared& prepared);
+  template <class A>
+  Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
+  Decision neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   bool is_for_this_host(const Frame& frame) const;
 
   // forward.cc: packets of known flows
   template <class A>
   Decision request(Transit<A>& t, Flow<A>& flow, Reason reason);
   template <class A>
-  Decision reply(Transit<A>& t, Flow<A>& flow);
+  Reason send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason);
   template <class A>
-  void advance_state(const Transit<A>& t, Flow<A>& flow, bool from_client);
+  Reason send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason);
   template <class A>
-  Decision send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason);
+  Decision route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason);
   template <class A>
-  Decision send_by_tunnel(Transit<A>& t, Destination& destination, const NextHop& hop, Reason reason);
+  std::optional<Reason> obstacle(Transit<A>& t, const NextHop& hop);
   template <class A>
-  bool passes_as_router(Transit<A>& t, const NextHop& hop, uint32_t mtu, Reason& reason);
+  void count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server);
   template <class A>
   void tell_sender(Transit<A>& t, const IcmpError& error);
+
+  // flow_state.cc
   template <class A>
-  bool exceeds(const Transit<A>& t, uint32_t mtu) const;
+  void advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen);
+  Time timeout_of(uint8_t protocol, uint8_t state) const;
 
   // schedule.cc: packets that may open a flow
   template <class A>
   Decision known_or_new(Transit<A>& t, FoundFlow<A> found);
   template <class A>
-  bool starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination* destination) const;
+  bool starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const;
+  template <class A>
+  bool may_open(const Transit<A>& t) const;
   template <class A>
   Decision open_flow(Transit<A>& t);
+  template <class A>
+  bool admits_source(const Transit<A>& t, Service& service);
+  template <class A>
+  Destination* ask_scheduler(const Transit<A>& t, Service& service);
   template <class A>
   Decision schedule(Transit<A>& t, Service& service);
   template <class A>
   Decision schedule_persistent(Transit<A>& t, Service& service);
   template <class A>
+  bool keeps_its_server(const Flow<A>& control) const;
+  template <class A>
   Decision open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
                    Reason reason);
   template <class A>
   Decision leave(Transit<A>& t, const Service& service);
+
+  // egress.cc: the NAT gateway, and what nobody wants
   template <class A>
-  bool may_open(const Transit<A>& t) const;
+  const EgressRule* egress_rule(const A& source) const;
+  template <class A>
+  Decision without_service(Transit<A>& t);
+  template <class A>
+  Decision open_egress(Transit<A>& t, const EgressRule& rule);
+  template <class A>
+  Decision egress(Transit<A>& t, FoundFlow<A> found);
+  template <class A>
+  Reason take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow);
+  template <class A>
+  bool tells_real_server(Transit<A>& t);
+
+  // fragments.cc
+  template <class A>
+  Decision fragment(Transit<A>& t);
+  template <class A>
+  Decision first_fragment(Transit<A>& t, const FragmentKey<A>& key);
+  template <class A>
+  Decision follow(Transit<A>& t, uint64_t decision);
 
   // related_icmp.cc
   template <class A>
   Decision icmp(Transit<A>& t);
   template <class A>
+  Decision answer_echo(Transit<A>& t);
+  template <class A>
   Decision related_error(Transit<A>& t);
   template <class A>
-  Decision tunnel_error(Transit<A>& t, const Destination& destination, uint32_t skip);
+  Decision translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& outer, const Endpoints<A>& quotation,
+                           const wire::Packet& inner, bool to_real_server);
   template <class A>
-  Decision answer_echo(Transit<A>& t);
+  Decision forward_related(Transit<A>& t, Flow<A>& flow);
+  Decision tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableBytes quoted, const wire::Packet& outer);
+
+  template <class A>
+  FragmentTable<A>& fragments();
 
   Outlet outlet_;
   ServiceTable services_;
+  LocalPools pools_;
+  std::vector<EgressRule> egress_;
   FlowKeeper<wire::Ipv4Address> flows4_;
   FlowKeeper<wire::Ipv6Address> flows6_;
+  FragmentTable<wire::Ipv4Address> fragments4_;
+  FragmentTable<wire::Ipv6Address> fragments6_;
   Timeouts timeouts_;
   Switches switches_;
   Defence defence_;
@@ -144,6 +203,14 @@ inline FlowKeeper<wire::Ipv4Address>& Director::flows<wire::Ipv4Address>() {
 template <>
 inline FlowKeeper<wire::Ipv6Address>& Director::flows<wire::Ipv6Address>() {
   return flows6_;
+}
+template <>
+inline FragmentTable<wire::Ipv4Address>& Director::fragments<wire::Ipv4Address>() {
+  return fragments4_;
+}
+template <>
+inline FragmentTable<wire::Ipv6Address>& Director::fragments<wire::Ipv6Address>() {
+  return fragments6_;
 }
 
 }  // namespace sluice::lvs

@@ -11,6 +11,28 @@ constexpr Time template_grace = 60 * second;
 }  // namespace
 
 template <class A>
+Flow<A>* FlowKeeper<A>::open(const Flow<A>& pattern, Destination* destination, Tick deadline) {
+  Flow<A> flow = pattern;
+  flow.deadline = deadline;
+  if (flow.is_template()) flow.control = 0;
+  Flow<A>* opened = table_.insert(flow);
+  if (opened == nullptr) {
+    release_local(flow);
+  } else if (destination != nullptr) {
+    bind(*opened, *destination);
+  }
+  return opened;
+}
+
+template <class A>
+void FlowKeeper<A>::release_local(const Flow<A>& flow) {
+  if ((flow.flags & flow_flag::has_local) == 0) return;
+  PortPool<A>* pool = pools_.find<A>(flow.mark);
+  if (pool == nullptr) return;
+  pool->release({flow.real_server(), flow.real_server_port(), flow.protocol}, {flow.local(), flow.local_port()});
+}
+
+template <class A>
 void FlowKeeper<A>::bind(Flow<A>& flow, Destination& destination) {
   flow.destination = destination.id;
   services_.hold(destination);
@@ -36,6 +58,7 @@ void FlowKeeper<A>::release(Flow<A>& flow, bool with_control) {
     control.control--;
     if (with_control && control.control == 0 && control.state != template_state::assured) end(control);
   }
+  release_local(flow);
   if (flow.destination == no_destination) return;
   Destination& destination = services_.destination(flow.destination);
   if (flow.is_template()) {
@@ -49,6 +72,17 @@ void FlowKeeper<A>::release(Flow<A>& flow, bool with_control) {
     if (at_lower) update_overload(destination, -1);
   }
   services_.release(destination);
+}
+
+// It keeps what it holds and its index, which its flows know: the table gives a new flow the place that was freed last.
+template <class A>
+void FlowKeeper<A>::retire_template(Flow<A>& control) {
+  constexpr uint16_t no_port = 0xffff;
+  Flow<A> retired = control;
+  table_.erase(control);
+  retired.forward.destination_port = no_port;
+  retired.reverse.source_port = no_port;
+  table_.insert(retired);
 }
 
 template <class A>
@@ -79,6 +113,7 @@ Flow<A>* FlowKeeper<A>::find_template(const FlowKey<A>& key, Tick now) {
 template <class A>
 bool FlowKeeper<A>::on_due(Flow<A>& flow, Tick now) {
   if (flow.is_template() && flow.control > 0) {
+    flow.mark = template_grace / second;  // from now on its timeout
     table_.touch(flow, now + ticks(template_grace));
     return false;
   }

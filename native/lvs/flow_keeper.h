@@ -6,7 +6,7 @@
 #pragma once
 
 #include "lvs/flow_table.h"
-#include "lvs/port_pool.h"
+#include "lvs/local_pools.h"
 #include "lvs/service_table.h"
 
 namespace sluice::lvs {
@@ -17,6 +17,7 @@ inline constexpr uint16_t inactive = 0x0001;    // counts among its server's ina
 inline constexpr uint16_t no_output = 0x0002;   // no packet of the server has been seen
 inline constexpr uint16_t one_packet = 0x0004;  // lives for one packet (ipvsadm -o)
 inline constexpr uint16_t egress = 0x0008;      // opened by a server behind the NAT gateway; has no real server
+inline constexpr uint16_t has_local = 0x0080;   // its local address and port are of the pool that `mark` names
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
@@ -38,12 +39,16 @@ inline constexpr uint16_t mode_bits(Forwarding forwarding) {
 template <class A>
 class FlowKeeper {
  public:
-  FlowKeeper(const FlowTableOptions& options, ServiceTable& services) : table_(options), services_(services) {}
+  FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools)
+      : table_(options), services_(services), pools_(pools) {}
 
   FlowTable<A>& table() { return table_; }
   const FlowTable<A>& table() const { return table_; }
 
-  // The flow, or template, starts to count for its real server.
+  // A flow, or template, that lives until `deadline`; nullptr where there is no room for it, and then its place in a
+  // pool is free again. `destination` is nullptr for flows without a real server (egress).
+  Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline);
+  // It starts to count for its real server.
   void bind(Flow<A>& flow, Destination& destination);
   // It stops to count, lets go of its template and of its place in a pool. `with_control`: the template goes too where
   // nothing else holds it and no flow of its was ever established (flows that a defence drops).
@@ -59,14 +64,19 @@ class FlowKeeper {
   FoundFlow<A> find(uint64_t hash, const FlowKey<A>& key, Tick now);
   Flow<A>* find_template(const FlowKey<A>& key, Tick now);
 
+  // A template that leads nowhere any more: no packet finds it, its time runs out.
+  void retire_template(Flow<A>& control);
+
   void set_active(Flow<A>& flow, bool active);
   bool advance(Tick now, uint32_t budget);
 
  private:
   bool on_due(Flow<A>& flow, Tick now);
+  void release_local(const Flow<A>& flow);
 
   FlowTable<A> table_;
   ServiceTable& services_;
+  LocalPools& pools_;
 };
 
 }  // namespace sluice::lvs

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets of known flows, on their way to a real server (request) or through the director as their router (route_reply).
+// Packets of known flows, on their way to a real server (request) or through the director as their router (route).
 #include "lvs/director.h"
+#include "lvs/icmp_errors.h"
 #include "lvs/rewrite.h"
-#include "wire/icmp.h"
-#include "wire/icmpv6.h"
+#include "lvs/text.h"
+#include "wire/ipv4.h"
 
 namespace sluice::lvs {
 
@@ -27,34 +28,6 @@ bool may_be_fragmented(const Transit<A>& t) {
 }
 
 template <class A>
-constexpr IcmpError too_big(uint32_t mtu) {
-  if constexpr (A::family == wire::Family::ipv4) {
-    return {wire::icmp_type::unreachable, wire::icmp_code::fragmentation_needed, mtu};
-  } else {
-    return {wire::icmpv6_type::packet_too_big, 0, mtu};
-  }
-}
-
-template <class A>
-constexpr IcmpError time_exceeded() {
-  return {A::family == wire::Family::ipv4 ? wire::icmp_type::time_exceeded : wire::icmpv6_type::time_exceeded, 0, 0};
-}
-
-template <class A>
-constexpr IcmpError host_unreachable() {
-  if constexpr (A::family == wire::Family::ipv4) {
-    return {wire::icmp_type::unreachable, wire::icmp_code::host, 0};
-  } else {
-    return {wire::icmpv6_type::unreachable, wire::icmpv6_code::address, 0};
-  }
-}
-
-template <class A>
-constexpr IcmpError network_unreachable() {
-  return {A::family == wire::Family::ipv4 ? wire::icmp_type::unreachable : wire::icmpv6_type::unreachable, 0, 0};
-}
-
-template <class A>
 bool is_icmp(const Transit<A>& t) {
   return t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6);
 }
@@ -63,7 +36,23 @@ bool is_icmp(const Transit<A>& t) {
 template <class A>
 bool exceeds(const Transit<A>& t, uint32_t mtu) {
   if (t.frame.segmentation == Segmentation::none) return t.packet.l3_length > mtu;
-  return t.packet.payload - t.packet.l3 + t.frame.segment_size > mtu;
+  return uint32_t{t.packet.payload} - t.packet.l3 + t.frame.segment_size > mtu;
+}
+
+// A fragment of an SCTP packet cannot be renumbered: the CRC covers what is in the other fragments.
+template <class A>
+bool changes_sctp_fragment(const Transit<A>& t, const Endpoints<A>& to) {
+  return t.packet.protocol == wire::protocol::sctp && t.packet.fragment != wire::Fragment::none &&
+         (t.endpoints.source_port != to.source_port || t.endpoints.destination_port != to.destination_port);
+}
+
+// Where a transport header has its checksum.
+uint16_t checksum_field(uint8_t protocol) {
+  switch (protocol) {
+    case wire::protocol::tcp: return wire::TcpView::checksum_offset;
+    case wire::protocol::udp: return wire::UdpView::checksum_offset;
+    default: return wire::SctpView::checksum_offset;
+  }
 }
 
 }  // namespace
@@ -81,18 +70,24 @@ template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError
 template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&);
 
 template <class A>
-Decision Director::request(Transit<A>& t, Flow<A>& flow, Reason reason) {
+void Director::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server) {
+  if (flow.destination == no_destination) return;
   Destination& destination = services_.destination(flow.destination);
-  if (destination.available) {
-    destination.counters.packets_in++;
-    destination.counters.bytes_in += t.packet.l3_length;
-    destination.service->counters.packets_in++;
-    destination.service->counters.bytes_in += t.packet.l3_length;
+  if (!destination.available) return;
+  for (Counters* counters : {&destination.counters, &destination.service->counters}) {
+    (to_real_server ? counters->packets_in : counters->packets_out)++;
+    (to_real_server ? counters->bytes_in : counters->bytes_out) += t.packet.l3_length;
   }
+}
+template void Director::count_packet(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, bool);
+template void Director::count_packet(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, bool);
+
+template <class A>
+Decision Director::request(Transit<A>& t, Flow<A>& flow, Reason reason) {
+  count_packet(t, flow, true);
   advance_state(t, flow, Seen::from_client);
   flow.count_packet();
-  const Decision decision{send_request(t, flow, destination, reason), flow.destination};
-  return decision;
+  return {send_request(t, flow, services_.destination(flow.destination), reason), flow.destination};
 }
 template Decision Director::request(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, Reason);
 template Decision Director::request(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, Reason);
@@ -178,40 +173,45 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   return reason;
 }
 
+// What a router checks before it passes a packet on, in a router's order; nullopt: nothing stands in the way.
 template <class A>
-Decision Director::route_reply(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason) {
-  const NextHop& hop = outlet_.hop_to(to.destination);
-  const Decision decision{reason, flow.destination};
-  if (hop.state == HopState::local) return {Reason::local_real_server, flow.destination};
+std::optional<Reason> Director::obstacle(Transit<A>& t, const NextHop& hop) {
+  if (hop.state == HopState::local) return Reason::local_real_server;
   if (hop.state == HopState::no_route) {
     tell_sender(t, network_unreachable<A>());
-    return {Reason::no_route, flow.destination};
+    return Reason::no_route;
   }
   if (hop_limit<A>(t.l3()) <= 1) {
     tell_sender(t, time_exceeded<A>());
-    return {Reason::ttl_exceeded, flow.destination};
+    return Reason::ttl_exceeded;
   }
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t)) {
     tell_sender(t, too_big<A>(hop.mtu));
-    return {Reason::too_big, flow.destination};
+    return Reason::too_big;
   }
+  return std::nullopt;
+}
+template std::optional<Reason> Director::obstacle(Transit<wire::Ipv4Address>&, const NextHop&);
+template std::optional<Reason> Director::obstacle(Transit<wire::Ipv6Address>&, const NextHop&);
+
+// A packet of the flow that the director only routes on: replies, and both directions of egress flows.
+template <class A>
+Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason) {
+  const NextHop& hop = outlet_.hop_to(to.destination);
+  if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
   decrement_hop_limit<A>(t.l3());
-  if (flow.destination != no_destination) {
-    Destination& destination = services_.destination(flow.destination);
-    if (destination.available) {
-      destination.counters.packets_out++;
-      destination.counters.bytes_out += t.packet.l3_length;
-      destination.service->counters.packets_out++;
-      destination.service->counters.bytes_out += t.packet.l3_length;
-    }
-  }
+  count_packet(t, flow, false);
   advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) return {Reason::no_neighbour, flow.destination};
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
-  return decision;
+  return {reason, flow.destination};
 }
+template Decision Director::route(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&,
+                                  const Endpoints<wire::Ipv4Address>&, Seen, Reason);
+template Decision Director::route(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&,
+                                  const Endpoints<wire::Ipv6Address>&, Seen, Reason);
 
 }  // namespace sluice::lvs

@@ -33,8 +33,8 @@ struct OuterHeader {
 };
 
 // Writes the outer headers before packet.data (the caller has the room, see required_headroom) and makes `packet` the
-// outer packet. Hop limit and traffic class are copied from the inner header (its hop already counted), ECN as RFC 6040
-// in its compatibility with the kernel: CE becomes ECT(0) outside. `partial`: as in tunnel_overhead; the inner transport
+// outer packet. Hop limit and traffic class are copied from the inner header (its hop already counted), ECN as
+// RFC 3168 9.1.1: a congestion mark inside becomes ECT(0) outside, as in the kernel. `partial`: as in tunnel_overhead; the inner transport
 // checksum must be complete otherwise.
 void encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& outer, bool partial,
                  uint16_t checksum_start, uint16_t checksum_offset);
@@ -84,7 +84,7 @@ void turn_echo_around(const IpPacket& packet, uint32_t transport, uint16_t id);
 
 // --- address_resolution.cc ---
 
-// Writes an Ethernet frame (without VLAN tags) that answers an ARP request or a neighbour solicitation. Returns its
+// Writes the answer to an ARP request (an ARP message) or to a neighbour solicitation (an IPv6 packet). Returns its
 // length; 0 where the question is none that is to be answered.
 inline constexpr size_t resolution_reply_room = 128;
 uint32_t write_arp_reply(wire::Bytes request_arp, const wire::MacAddress& mac, uint8_t* to);

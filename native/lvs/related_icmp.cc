@@ -11,6 +11,7 @@
 // client is told in its own terms (RFC 2003, section 4), with the tunnel's headers taken off the MTU.
 #include "lvs/director.h"
 #include "lvs/rewrite.h"
+#include "lvs/text.h"
 #include "wire/gre.h"
 #include "wire/gue.h"
 #include "wire/icmp.h"
@@ -70,7 +71,7 @@ uint32_t tunnel_header_length(Encapsulation encapsulation, wire::Bytes after_ip)
     return static_cast<uint32_t>(wire::UdpView::header_length + gue->header_length());
   }
   const auto gre = wire::GreView::parse(after_ip);
-  if (!gre || gre->protocol() != wire::ethertype::ipv4) return 0;
+  if (!gre || gre->type() != wire::ethertype::ipv4) return 0;
   return static_cast<uint32_t>(gre->header_length());
 }
 
@@ -155,8 +156,9 @@ template <class A>
 Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& outer,
                                    const Endpoints<A>& quotation, const wire::Packet& inner, bool to_real_server) {
   const NextHop& hop = outlet_.hop_to(outer.destination);
-  const Reason obstacle = pass_as_router(t, hop, to_real_server);
-  if (obstacle != Reason::related_error) return {obstacle, flow.destination};
+  if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
+  if (hop.state == HopState::no_neighbour) return {Reason::no_neighbour, flow.destination};
+  decrement_hop_limit<A>(t.l3());
   count_packet(t, flow, to_real_server);
   if (to_real_server) flow.count_packet();
 

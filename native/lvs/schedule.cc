@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets that may open a flow: whether they may, for which virtual service, to which real server.
 #include "lvs/director.h"
-#include "wire/icmp.h"
-#include "wire/icmpv6.h"
+#include "lvs/icmp_errors.h"
+#include "lvs/text.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 
@@ -14,8 +14,9 @@ constexpr uint16_t ftp_port = 21, ftp_data_port = 20;
 
 template <class A>
 wire::Address network_of(const A& client, const ServiceSettings& settings) {
-  const wire::Address address = client;
-  return settings.persistence_prefix == 0 ? address : masked(address, settings.persistence_prefix);
+  wire::Address network = client;
+  for (size_t i = 0; i < network.bytes.size(); i++) network.bytes[i] &= settings.persistence_mask.bytes[i];
+  return network;
 }
 
 // A firewall mark in the place of an address, as the kernel's templates of such services have it.
@@ -27,19 +28,14 @@ A mark_as_address(uint32_t mark) {
   return A::load(bytes);
 }
 
-// The first chunk's type of an SCTP packet; 0xff if there is none.
-template <class A>
-uint8_t first_chunk(const Transit<A>& t) {
-  constexpr uint8_t none = 0xff;
-  const wire::Bytes transport = t.transport();
-  return transport.size() > wire::SctpView::header_length ? transport[wire::SctpView::header_length] : none;
-}
-
 // Whether the packet is one with which connections begin.
 template <class A>
-bool begins_connection(const Transit<A>& t) {
+bool is_first_packet(const Transit<A>& t) {
   if (t.packet.protocol == wire::protocol::tcp) return (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
-  return t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::init;
+  if (t.packet.protocol != wire::protocol::sctp) return false;
+  const wire::Bytes transport = t.transport();
+  return transport.size() > wire::SctpView::header_length &&
+         transport[wire::SctpView::header_length] == wire::sctp_chunk::init;
 }
 
 }  // namespace
@@ -48,12 +44,14 @@ bool begins_connection(const Transit<A>& t) {
 // closed (conn_reuse_mode), or its server is being drained and expire_nodest_conn wants no more connections there.
 template <class A>
 bool Director::starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const {
-  if (t.is_later_fragment() || !begins_connection(t)) return false;
+  if (t.is_later_fragment() || !is_first_packet(t)) return false;
   if (switches_.expire_nodest_conn && destination.weight == 0) return true;
   if (switches_.conn_reuse_mode == 0 || flow.control != no_flow) return false;
-  if (flow.protocol == wire::protocol::sctp) return flow.state == sctp_closed;
-  if (flow.state == tcp_time_wait || flow.state == tcp_close) return true;
-  return (switches_.conn_reuse_mode & 2) != 0 && flow.state == tcp_fin_wait && (flow.flags & flow_flag::no_output) != 0;
+  if (flow.protocol == wire::protocol::sctp) {
+    return is_reusable(static_cast<SctpState>(flow.state), switches_.conn_reuse_mode);
+  }
+  const bool one_way = (flow.flags & flow_flag::no_output) != 0;
+  return is_reusable(static_cast<TcpState>(flow.state), switches_.conn_reuse_mode, one_way);
 }
 
 template <class A>
@@ -86,16 +84,19 @@ template <class A>
 bool Director::may_open(const Transit<A>& t) const {
   switch (t.packet.protocol) {
     case wire::protocol::tcp:
-      if (t.packet.tcp_flags & wire::tcp_flag::rst) return false;
-      return switches_.sloppy_tcp || (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
-    case wire::protocol::sctp: {
-      const uint8_t chunk = first_chunk(t);
-      if (chunk == wire::sctp_chunk::abort) return false;
-      return switches_.sloppy_sctp || chunk == wire::sctp_chunk::init;
-    }
+      return begins_connection(t.packet.tcp_flags, switches_.sloppy_tcp);
+    case wire::protocol::sctp:
+      return begins_association(wire::Bytes(t.transport()).subspan(wire::SctpView::header_length), switches_.sloppy_sctp);
     default:
       return true;
   }
+}
+
+// Whether a template still leads to its server.
+template <class A>
+bool Director::keeps_its_server(const Flow<A>& control) const {
+  const Destination& destination = services_.destination(control.destination);
+  return destination.available && !(switches_.expire_quiescent_template && destination.weight == 0);
 }
 
 template <class A>
@@ -112,9 +113,14 @@ Decision Director::open_flow(Transit<A>& t) {
   }
   if (t.trace) t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(), service->settings.scheduler.c_str());
   if (defence_.drops_packet()) return {Reason::drop_packet_defence};
-  if (service->settings.new_flows_per_source > 0 && !admits_source(t, *service)) return {Reason::source_limit};
+  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service)) return {Reason::source_limit};
   if (e.source_port == ftp_data_port) return {Reason::ftp_data};
   return service->is_persistent() ? schedule_persistent(t, *service) : schedule(t, *service);
+}
+
+template <class A>
+bool Director::admits_source(const Transit<A>& t, Service& service) {
+  return service.source_limit.of<A>()->admit(t.endpoints.source, t.now);
 }
 
 template <class A>
@@ -135,7 +141,7 @@ Decision Director::schedule(Transit<A>& t, Service& service) {
   Destination* destination = ask_scheduler(t, service);
   if (destination == nullptr) return leave(t, service);
   const uint16_t port = destination->port != 0 ? destination->port : t.endpoints.destination_port;
-  return open_to(t, service, *destination, port, nullptr, Reason::scheduled);
+  return open_to(t, service, *destination, port, static_cast<Flow<A>*>(nullptr), Reason::scheduled);
 }
 
 // The client's network keeps its real server while its template lives. The template's key is the kernel's: the service's
@@ -156,7 +162,7 @@ Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
   pattern.flags = flow_is_template;
 
   Flow<A>* control = keeper.find_template(pattern.key(Direction::forward), t.tick());
-  if (control != nullptr && !is_usable(*control)) {
+  if (control != nullptr && !keeps_its_server(*control)) {
     if (t.trace) t.trace->say("the client's template points to a server that is gone: it no longer counts");
     keeper.retire_template(*control);
     control = nullptr;
@@ -166,7 +172,8 @@ Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
     Destination* destination = ask_scheduler(t, service);
     if (destination == nullptr) return leave(t, service);
     pattern.reverse.source_port = keeps_port ? destination->port : 0;
-    control = keeper.open(pattern, *destination, t.tick() + ticks(service.settings.persistence * second));
+    pattern.mark = service.settings.persistence;
+    control = keeper.open(pattern, destination, t.tick() + ticks(service.settings.persistence * second));
     if (control == nullptr) return {Reason::flow_limit, destination->id};
     reason = Reason::scheduled;
   }
@@ -176,7 +183,7 @@ Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
   }
   const uint16_t real_port = is_services_port && destination.port != 0 ? destination.port : port;
   const Decision decision = open_to(t, service, destination, real_port, control, reason);
-  keeper.table().touch(*control, t.tick() + ticks(service.settings.persistence * second));
+  keeper.table().touch(*control, t.tick() + ticks(control->mark * second));
   return decision;
 }
 
@@ -196,7 +203,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   if (destination.forwarding == Forwarding::nat) {
     flow.flags |= flow_has_reverse;
   } else if (destination.forwarding == Forwarding::fullnat) {
-    const Reason taken = take_local_port(t, service, flow);
+    const Reason taken = take_local_port(t, service.settings.pool, flow);
     if (taken != Reason::scheduled) return {taken, destination.id};
     flow.flags |= flow_has_reverse;
   } else {
@@ -212,7 +219,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     keeper.release(flow);
     return decision;
   }
-  Flow<A>* opened = keeper.open(flow, destination, t.tick() + ticks(opening_time));
+  Flow<A>* opened = keeper.open(flow, &destination, t.tick() + ticks(opening_time));
   if (opened == nullptr) return {Reason::flow_limit, destination.id};
   if (control != nullptr) keeper.hold_template(*opened, *control);
   return request(t, *opened, reason);
@@ -224,14 +231,12 @@ Decision Director::leave(Transit<A>& t, const Service& service) {
   // An FTP service also meets packets for ports that it does not serve: the host's own business.
   if (service.key.port == ftp_port && t.endpoints.destination_port != ftp_port) return {Reason::no_service};
   if (t.trace) t.trace->say("no usable real server");
-  if constexpr (A::family == wire::Family::ipv4) {
-    tell_sender(t, {wire::icmp_type::unreachable, wire::icmp_code::port, 0});
-  } else {
-    tell_sender(t, {wire::icmpv6_type::unreachable, wire::icmpv6_code::port, 0});
-  }
+  tell_sender(t, port_unreachable<A>());
   return {Reason::no_real_server};
 }
 
+template bool Director::may_open(const Transit<wire::Ipv4Address>&) const;
+template bool Director::may_open(const Transit<wire::Ipv6Address>&) const;
 template Decision Director::known_or_new(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template Decision Director::known_or_new(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lvs/source_limit.h"
 #include "lvs/surroundings.h"
 #include "wire/address.h"
 
@@ -86,26 +87,53 @@ using Destinations = std::vector<Destination*>;
 
 inline constexpr uint32_t no_pool = UINT32_MAX;
 
+enum class SynProxy : uint8_t { off, on, automatic };
+
+// New flows of one source. A rate of 0 is no limit.
+struct SourceLimitSettings {
+  uint32_t rate = 0;    // a second
+  uint32_t burst = 0;   // at once
+  uint8_t prefix = 32;  // bits of the address that make one source
+  bool operator==(const SourceLimitSettings&) const = default;
+};
+
 struct ServiceSettings {
   std::string scheduler = "wlc";
   uint8_t scheduler_flags = 0;
   uint32_t persistence = 0;        // seconds; 0: not persistent
-  uint8_t persistence_prefix = 0;  // of the client's address that shares a template; 0 means all bits
+  wire::Address persistence_mask;  // clients that are equal under it share a template
   bool one_packet = false;
-  bool syn_proxy = false;
+  SynProxy syn_proxy = SynProxy::off;
   bool toa = false;                     // FULLNAT: tell the real server the client's address in a TCP option
   uint32_t pool = no_pool;              // FULLNAT: where local addresses come from
-  uint32_t new_flows_per_source = 0;    // a second; 0: no limit
+  SourceLimitSettings source_limit;
   bool operator==(const ServiceSettings&) const = default;
 };
 
 class Scheduler;
+
+// The limit of a service's sources, of the family that the service has.
+struct SourceLimits {
+  std::unique_ptr<SourceLimit<wire::Ipv4Address>> v4;
+  std::unique_ptr<SourceLimit<wire::Ipv6Address>> v6;
+  template <class A>
+  SourceLimit<A>* of() const;
+};
+template <>
+inline SourceLimit<wire::Ipv4Address>* SourceLimits::of() const {
+  return v4.get();
+}
+template <>
+inline SourceLimit<wire::Ipv6Address>* SourceLimits::of() const {
+  return v6.get();
+}
 
 struct Service {
   ServiceKey key;
   ServiceSettings settings;
   Destinations destinations;
   std::unique_ptr<Scheduler> scheduler;
+  SourceLimits source_limit;
   Counters counters;
 
   Service();

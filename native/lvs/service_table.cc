@@ -61,6 +61,22 @@ EditResult ServiceTable::bind_scheduler(Service& service, const ServiceSettings&
   return EditResult::done;
 }
 
+// A limit that stays the same keeps what it knows of its sources.
+void ServiceTable::set_source_limit(Service& service, const SourceLimitSettings& settings) {
+  SourceLimitOptions options;
+  options.rate = settings.rate;
+  options.burst = settings.burst;
+  options.prefix = settings.prefix;
+  options.seed = random_();
+  service.source_limit = {};
+  if (settings.rate == 0) return;
+  if (service.key.address.family == wire::Family::ipv4) {
+    service.source_limit.v4 = std::make_unique<SourceLimit<wire::Ipv4Address>>(options);
+  } else {
+    service.source_limit.v6 = std::make_unique<SourceLimit<wire::Ipv6Address>>(options);
+  }
+}
+
 EditResult ServiceTable::add_service(const ServiceKey& key, const ServiceSettings& settings) {
   if (services_.contains(key)) return EditResult::service_exists;
   auto service = std::make_unique<Service>();
@@ -68,6 +84,7 @@ EditResult ServiceTable::add_service(const ServiceKey& key, const ServiceSetting
   service->settings = settings;
   const EditResult bound = bind_scheduler(*service, settings);
   if (bound != EditResult::done) return bound;
+  set_source_limit(*service, settings.source_limit);
   if (key.mark != 0) {
     mark_services_++;
   } else {
@@ -88,6 +105,7 @@ EditResult ServiceTable::edit_service(const ServiceKey& key, const ServiceSettin
     const EditResult bound = bind_scheduler(*service, settings);
     if (bound != EditResult::done) return bound;
   }
+  if (settings.source_limit != service->settings.source_limit) set_source_limit(*service, settings.source_limit);
   service->settings = settings;
   return EditResult::done;
 }

@@ -83,6 +83,7 @@ class ServiceTable {
   void detach(Destination& destination);
   void free(Destination& destination);
   void forget(Destination& destination);
+  void set_source_limit(Service& service, const SourceLimitSettings& settings);
   EditResult bind_scheduler(Service& service, const ServiceSettings& settings);
 
   RandomSource random_;

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers for virtual addresses that no host has configured: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861).
+#include "lvs/outgoing.h"
+#include "wire/arp.h"
+#include "wire/icmpv6.h"
+#include "wire/ipv6.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+// Neighbour discovery comes from the link itself: no router has passed it on (RFC 4861 7.1.1).
+constexpr uint8_t link_hop_limit = 255;
+const wire::Ipv6Address all_nodes = {{0x02ff, 0x0100000000000000}};  // ff02::1, in network byte order
+
+uint32_t write_advertisement(const wire::Ipv6Address& target, const wire::Ipv6Address& receiver, uint8_t flags,
+                             const wire::MacAddress& mac, uint8_t* to) {
+  wire::Ipv6Fields ip;
+  ip.payload_length = wire::NeighbourFields::length;
+  ip.next_header = wire::protocol::icmpv6;
+  ip.hop_limit = link_hop_limit;
+  ip.source = target;
+  ip.destination = receiver;
+  emit(ip, to);
+  uint8_t* message = to + wire::Ipv6View::header_length;
+  emit(wire::NeighbourFields{wire::icmpv6_type::neighbour_advertisement, flags, target, mac}, message);
+  wire::MutableIcmpv6View(wire::MutableBytes(message, wire::NeighbourFields::length))
+      .fill_checksum(wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6,
+                                             wire::NeighbourFields::length));
+  return wire::Ipv6View::header_length + wire::NeighbourFields::length;
+}
+
+}  // namespace
+
+uint32_t write_arp_reply(wire::Bytes request, const wire::MacAddress& mac, uint8_t* to) {
+  const auto arp = wire::ArpView::parse(request);
+  if (!arp || arp->operation() != wire::arp_operation::request) return 0;
+  emit(wire::ArpFields{wire::arp_operation::reply, mac, arp->target(), arp->sender_mac(), arp->sender()}, to);
+  return wire::ArpView::length;
+}
+
+uint32_t write_neighbour_advertisement(wire::Bytes solicitation, uint32_t transport, const wire::MacAddress& mac,
+                                       uint8_t* to) {
+  const wire::Ipv6View ip(solicitation);
+  const auto message = wire::NeighbourView::parse(solicitation.subspan(transport));
+  if (!message || message->is_advertisement() || ip.hop_limit() != link_hop_limit) return 0;
+  // Duplicate address detection asks from the unspecified address, and is answered to all (RFC 4861 7.2.4).
+  const bool is_probe = ip.source() == wire::Ipv6Address{};
+  const uint8_t flags =
+      wire::NeighbourView::override_flag | (is_probe ? uint8_t{0} : wire::NeighbourView::solicited_flag);
+  return write_advertisement(message->target(), is_probe ? all_nodes : ip.source(), flags, mac, to);
+}
+
+uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to) {
+  if (address.family == wire::Family::ipv4) {
+    emit(wire::ArpFields{wire::arp_operation::request, mac, address.v4(), {}, address.v4()}, to);
+    return wire::ArpView::length;
+  }
+  return write_advertisement(address.v6(), all_nodes, wire::NeighbourView::override_flag, mac, to);
+}
+
+}  // namespace sluice::lvs

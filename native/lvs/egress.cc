@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The NAT gateway: servers that call out leave with an address and port of a pool.
+//
+// A packet from a source network to somewhere that is no service here opens an egress flow: forward is the server's
+// packet (server -> remote), reverse what answers it (remote -> local). TCP and UDP flows have the states of the
+// connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any number
+// of remote ends. Flows end as others do: by their state's timeout.
+#include "lvs/director.h"
+#include "lvs/icmp_errors.h"
+#include "lvs/text.h"
+#include "wire/tcp.h"
+
+namespace sluice::lvs {
+
+template <class A>
+const EgressRule* Director::egress_rule(const A& source) const {
+  for (const EgressRule& rule : egress_) {
+    if (rule.network.family == A::family && masked(wire::Address(source), rule.prefix_length) == rule.network) {
+      return &rule;
+    }
+  }
+  return nullptr;
+}
+
+// What no flow and no service wants: a server behind the gateway calling out, a stranger calling the gateway's pool, a
+// real server's packet that nobody asked for, or nothing of the director's.
+template <class A>
+Decision Director::without_service(Transit<A>& t) {
+  if (pools_.is_local_address(t.endpoints.destination)) {
+    const bool from_inside = egress_rule(t.endpoints.source) != nullptr;
+    return {from_inside ? Reason::hairpin_refused : Reason::egress_unsolicited};
+  }
+  const EgressRule* rule = egress_rule(t.endpoints.source);
+  if (rule != nullptr && !surroundings().is_local(t.endpoints.destination)) return open_egress(t, *rule);
+  if (switches_.nat_icmp_send && tells_real_server(t)) return {Reason::real_server_told};
+  return {Reason::no_service};
+}
+template Decision Director::without_service(Transit<wire::Ipv4Address>&);
+template Decision Director::without_service(Transit<wire::Ipv6Address>&);
+
+template <class A>
+Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
+  // A connection's middle cannot be taken over: its other end knows another address.
+  if (!may_open(t)) return {Reason::not_opening};
+  Flow<A> flow;
+  flow.forward = t.endpoints;
+  flow.protocol = t.packet.protocol;
+  flow.flags = flow_flag::egress | flow_has_reverse | flow_flag::inactive;
+  flow.reverse.source = t.endpoints.destination;
+  flow.reverse.source_port = t.endpoints.destination_port;
+  const Reason taken = take_local_port(t, rule.pool, flow);
+  if (taken != Reason::scheduled) return {taken};
+  FlowKeeper<A>& keeper = flows<A>();
+  Flow<A>* opened = keeper.open(flow, nullptr, t.tick() + ticks(opening_time));
+  if (opened == nullptr) return {Reason::flow_limit};
+  return route(t, *opened, opened->reverse.mirrored(), Seen::from_client, Reason::egress_opened);
+}
+
+template <class A>
+Decision Director::egress(Transit<A>& t, FoundFlow<A> found) {
+  const bool outwards = found.direction == Direction::forward;
+  const Endpoints<A> to = outwards ? found.flow->reverse.mirrored() : found.flow->forward.mirrored();
+  return route(t, *found.flow, to, outwards ? Seen::from_client : Seen::from_server, Reason::egress);
+}
+template Decision Director::egress(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
+template Decision Director::egress(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
+
+// A source for the flow's outgoing side, put into flow.reverse; the flow remembers the pool in its mark.
+template <class A>
+Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
+  PortPool<A>* pool = pools_.find<A>(pool_id);
+  if (pool == nullptr) return Reason::pool_missing;
+  const auto local =
+      pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
+  if (!local) {
+    if (t.trace) t.trace->say("every address and port of the pool is in use towards this real server");
+    return Reason::pool_exhausted;
+  }
+  flow.reverse.destination = local->address;
+  flow.reverse.destination_port = local->port;
+  flow.mark = pool_id;
+  flow.flags |= flow_flag::has_local;
+  if (t.trace) t.trace->say("local address %s", to_text(wire::Address(local->address), local->port).c_str());
+  return Reason::scheduled;
+}
+template Reason Director::take_local_port(Transit<wire::Ipv4Address>&, uint32_t, Flow<wire::Ipv4Address>&);
+template Reason Director::take_local_port(Transit<wire::Ipv6Address>&, uint32_t, Flow<wire::Ipv6Address>&);
+
+// nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody.
+template <class A>
+bool Director::tells_real_server(Transit<A>& t) {
+  const Endpoints<A>& e = t.endpoints;
+  if (services_.find_real_server(t.packet.protocol, e.source, e.source_port) == nullptr) return false;
+  if (t.packet.protocol == wire::protocol::tcp && (t.packet.tcp_flags & wire::tcp_flag::rst) != 0) return false;
+  tell_sender(t, port_unreachable<A>());
+  return true;
+}
+
+}  // namespace sluice::lvs

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fragments: the first is decided like any packet, the later ones follow it (fragment_table.h).
+//
+// What is remembered of a first fragment is its five-tuple: a later one finds the flow again by it, so that it cannot
+// follow a flow that has ended meanwhile.
+#include "lvs/director.h"
+#include "wire/ipv6.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+// Ports of the first fragment, and its protocol: what, with the addresses, finds the flow again.
+uint64_t decision_of(uint16_t source_port, uint16_t destination_port, uint8_t protocol) {
+  return uint64_t{source_port} << 24 | uint64_t{destination_port} << 8 | protocol;
+}
+
+template <class A>
+FragmentInfo<A> info_of(const Transit<A>& t) {
+  const wire::Packet& packet = t.packet;
+  FragmentInfo<A> info;
+  info.key.source = t.endpoints.source;
+  info.key.destination = t.endpoints.destination;
+  info.key.identification = packet.fragment_id;
+  info.transport = packet.protocol;
+  info.offset = packet.fragment_offset;
+  info.more = packet.more_fragments;
+  uint32_t payload = packet.l4;
+  if constexpr (A::family == wire::Family::ipv4) {
+    info.key.protocol = packet.protocol;
+  } else {
+    payload = packet.fragment_header + static_cast<uint32_t>(wire::Ipv6FragmentView::header_length);
+    info.transport_offset = static_cast<uint16_t>(packet.l4 - payload);
+  }
+  info.length = packet.end() - payload;
+  return info;
+}
+
+Reason reason_of(FragmentDrop drop) {
+  switch (drop) {
+    case FragmentDrop::tiny:
+      return Reason::fragment_tiny;
+    case FragmentDrop::malformed:
+      return Reason::bad_header;
+    case FragmentDrop::too_many:
+    case FragmentDrop::out_of_memory:
+      return Reason::fragment_limit;
+    case FragmentDrop::rejected:
+      return Reason::fragment_of_dropped;
+    default:
+      return Reason::fragment_overlap;
+  }
+}
+
+}  // namespace
+
+template <class A>
+Decision Director::fragment(Transit<A>& t) {
+  const FragmentInfo<A> info = info_of(t);
+  const FragmentOutcome outcome = fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now);
+  switch (outcome.step) {
+    case FragmentStep::first:
+      return first_fragment(t, info.key);
+    case FragmentStep::whole:
+      return decide_packet(t);
+    case FragmentStep::follow:
+      return follow(t, outcome.decision);
+    case FragmentStep::held:
+      return {Reason::fragment_held};
+    case FragmentStep::drop:
+      break;
+  }
+  return {reason_of(outcome.reason)};
+}
+template Decision Director::fragment(Transit<wire::Ipv4Address>&);
+template Decision Director::fragment(Transit<wire::Ipv6Address>&);
+
+template <class A>
+Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
+  const uint64_t what = decision_of(t.packet.source_port, t.packet.destination_port, t.packet.protocol);
+  const Decision decision = decide_packet(t);
+  if (decision.verdict() == Verdict::drop) {
+    fragments<A>().reject(key);
+    return decision;
+  }
+  fragments<A>().decide(key, what, [&](wire::Bytes held, uint64_t port) {
+    uint8_t* copy = outlet_.take_buffer(static_cast<uint32_t>(held.size()));
+    if (copy == nullptr) return;
+    std::memcpy(copy, held.data(), held.size());
+    Frame frame;
+    frame.data = copy;
+    frame.length = static_cast<uint32_t>(held.size());
+    frame.port = static_cast<PortId>(port);
+    wire::Packet packet;
+    wire::dissect(held, packet);
+    Transit<A> later{frame, packet, t.now, t.out, t.trace, endpoints_of<A>(copy + packet.l3, packet)};
+    follow(later, what);
+  });
+  return decision;
+}
+
+template <class A>
+Decision Director::follow(Transit<A>& t, uint64_t decision) {
+  FlowKeeper<A>& keeper = flows<A>();
+  FlowKey<A> key{t.endpoints, static_cast<uint8_t>(decision)};
+  key.endpoints.source_port = static_cast<uint16_t>(decision >> 24);
+  key.endpoints.destination_port = static_cast<uint16_t>(decision >> 8);
+  const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
+  if (!found) return {Reason::unhandled_fragment};
+  t.endpoints = key.endpoints;
+  Decision followed = known_or_new(t, found);
+  if (followed.verdict() == Verdict::forward) followed.reason = Reason::fragment;
+  return followed;
+}
+
+}  // namespace sluice::lvs

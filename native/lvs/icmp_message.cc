@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ICMP messages that the director writes itself (RFC 792, RFC 1812 4.3, RFC 4443 2.4).
+#include <algorithm>
+
+#include "lvs/outgoing.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/packet.h"
+
+namespace sluice::lvs {
+
+namespace {
+
+// What an error may be long at most: RFC 1812 4.3.2.3; RFC 4443 2.4c.
+constexpr uint32_t longest_error_v4 = 576, longest_error_v6 = 1280;
+constexpr uint8_t own_hop_limit = 64;
+// Precedence "internetwork control" (RFC 1812 4.3.2.5), the sender's type of service kept.
+constexpr uint8_t internetwork_control = 0xc0, type_of_service_mask = 0x1e;
+
+bool is_error_message(uint8_t type, wire::Family family) {
+  if (family == wire::Family::ipv6) return type < wire::icmpv6_type::first_informational;
+  // Types that nobody has defined are taken for errors.
+  constexpr uint8_t last_known = 18;
+  switch (type) {
+    case wire::icmp_type::unreachable:
+    case wire::icmp_type::source_quench:
+    case wire::icmp_type::redirect:
+    case wire::icmp_type::time_exceeded:
+    case wire::icmp_type::parameter_problem:
+      return true;
+    default:
+      return type > last_known;
+  }
+}
+
+bool is_one_host(wire::Ipv4Address address) {
+  const uint8_t first = static_cast<uint8_t>(address.raw);  // the first byte on the wire
+  return first != 0 && first != 127 && first < 224;
+}
+
+bool is_one_host(const wire::Ipv6Address& address) {
+  const uint8_t first = static_cast<uint8_t>(address.raw[0]);
+  return first != 0xff && !(address == wire::Ipv6Address{});
+}
+
+// RFC 1812 4.3.2.7, RFC 4443 2.4e: about which packets no error is sent.
+bool may_be_answered(const IpPacket& about, const wire::Packet& packet) {
+  if (packet.fragment == wire::Fragment::later) return false;
+  const bool is_v4 = about.family == wire::Family::ipv4;
+  if (packet.protocol == (is_v4 ? wire::protocol::icmp : wire::protocol::icmpv6)) {
+    if (packet.l4 >= about.length || is_error_message(about.data[packet.l4], about.family)) return false;
+  }
+  if (is_v4) {
+    const wire::Ipv4View ip(wire::Bytes(about.data, about.length));
+    return is_one_host(ip.source()) && is_one_host(ip.destination());
+  }
+  const wire::Ipv6View ip(wire::Bytes(about.data, about.length));
+  return is_one_host(ip.source()) && is_one_host(ip.destination());
+}
+
+uint32_t write_icmpv4(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint16_t id,
+                      uint8_t* to) {
+  constexpr uint32_t headers = wire::Ipv4View::minimum_header_length + wire::IcmpView::header_length;
+  const wire::Ipv4View cause(wire::Bytes(about.data, about.length));
+  const uint32_t quoted = std::min(about.length, longest_error_v4 - headers);
+  wire::Ipv4Fields ip;
+  ip.tos = static_cast<uint8_t>((cause.tos() & type_of_service_mask) | internetwork_control);
+  ip.total_length = static_cast<uint16_t>(headers + quoted);
+  ip.id = id;
+  ip.ttl = own_hop_limit;
+  ip.protocol = wire::protocol::icmp;
+  ip.source = source.v4();
+  ip.destination = cause.source();
+  emit(ip, to);
+  uint8_t* message = to + wire::Ipv4View::minimum_header_length;
+  emit(wire::IcmpFields{error.type, error.code, error.rest}, message);
+  std::memcpy(message + wire::IcmpView::header_length, about.data, quoted);
+  wire::MutableIcmpView(wire::MutableBytes(message, wire::IcmpView::header_length + quoted)).fill_checksum();
+  return headers + quoted;
+}
+
+uint32_t write_icmpv6(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint8_t* to) {
+  constexpr uint32_t headers = wire::Ipv6View::header_length + wire::Icmpv6View::header_length;
+  const wire::Ipv6View cause(wire::Bytes(about.data, about.length));
+  const uint32_t quoted = std::min(about.length, longest_error_v6 - headers);
+  const uint32_t length = wire::Icmpv6View::header_length + quoted;
+  wire::Ipv6Fields ip;
+  ip.payload_length = static_cast<uint16_t>(length);
+  ip.next_header = wire::protocol::icmpv6;
+  ip.hop_limit = own_hop_limit;
+  ip.source = source.v6();
+  ip.destination = cause.source();
+  emit(ip, to);
+  uint8_t* message = to + wire::Ipv6View::header_length;
+  emit(wire::Icmpv6Fields{error.type, error.code, error.rest}, message);
+  std::memcpy(message + wire::Icmpv6View::header_length, about.data, quoted);
+  wire::MutableIcmpv6View(wire::MutableBytes(message, length))
+      .fill_checksum(wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6, length));
+  return headers + quoted;
+}
+
+}  // namespace
+
+uint32_t write_icmp_error(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint16_t id,
+                          uint8_t* to) {
+  wire::Packet packet;
+  if (wire::dissect_quoted(wire::Bytes(about.data, about.length), packet) != wire::Malformed::ok) return 0;
+  if (!may_be_answered(about, packet) || source.is_unspecified()) return 0;
+  return about.family == wire::Family::ipv4 ? write_icmpv4(about, error, source, id, to)
+                                            : write_icmpv6(about, error, source, to);
+}
+
+void turn_echo_around(const IpPacket& packet, uint32_t transport, uint16_t id) {
+  const wire::MutableBytes message(packet.data + transport, packet.length - transport);
+  if (packet.family == wire::Family::ipv4) {
+    wire::MutableIpv4View ip(wire::MutableBytes(packet.data, packet.length));
+    const wire::Ipv4Address client = ip.source();
+    ip.set_source(ip.destination());
+    ip.set_destination(client);
+    ip.set_ttl(own_hop_limit);
+    ip.set_id(id);
+    ip.set_flags_and_offset(0);
+    wire::MutableIpv4View(ip.bytes()).fill_checksum();
+    wire::MutableIcmpView icmp(message);
+    icmp.set_type(wire::icmp_type::echo_reply);
+    icmp.fill_checksum();
+    return;
+  }
+  wire::MutableIpv6View ip(wire::MutableBytes(packet.data, packet.length));
+  const wire::Ipv6Address client = ip.source();
+  ip.set_source(ip.destination());
+  ip.set_destination(client);
+  ip.set_hop_limit(own_hop_limit);
+  wire::MutableIcmpv6View icmp(message);
+  icmp.set_type(wire::icmpv6_type::echo_reply);
+  icmp.fill_checksum(wire::pseudo_header_sum(ip.source(), ip.destination(), wire::protocol::icmpv6,
+                                             static_cast<uint32_t>(message.size())));
+}
+
+}  // namespace sluice::lvs
