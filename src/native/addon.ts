@@ -5,15 +5,18 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
+import type { StatisticsAddon } from './statistics-page.ts';
 
 /** What the native module exports. */
-export interface Addon {
+export interface Addon extends StatisticsAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
 
 const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
   napiVersion: 'number',
+  statisticsLayout: 'object',
+  StatisticsWriter: 'function',
 };
 
 // This file is two levels below the package's root both in src/ (development) and in dist/ (shipped).
