@@ -5,7 +5,7 @@
 //
 // To add a code: one line in `errorCodes`. Its prefix says which class carries it (SLUICE_CONFIG_… → ConfigError).
 // A code that was released keeps its meaning; the text of messages may change.
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorName, inspect } from 'node:util';
 
 /** Every code with its meaning. */
 export const errorCodes = {
@@ -64,10 +64,11 @@ export function quoteValue(value: unknown): string {
     try {
       text = JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part));
     } catch {
-      // A cycle: its outermost form has to do.
+      // It refers to itself, or its toJSON fails.
     }
   }
-  text ??= String(value);
+  text ??= inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
+  text = text.replaceAll(/\s*[\r\n]\s*/g, ' ');
   return text.length > longestQuotedValue ? `${text.slice(0, longestQuotedValue)}…` : text;
 }
 

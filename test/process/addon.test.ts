@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addonPath, loadAddon } from '../../src/native/addon.ts';
 import { runProgram } from './run-program.ts';
@@ -46,6 +49,9 @@ describe('workers with the addon and a native thread each', { timeout: 90_000 },
   });
 });
 
+// Headers of Node-API, which come with the development dependencies.
+const nodeHeaders = join(dirname(createRequire(import.meta.url).resolve('node-api-headers')), 'include');
+
 describe('SLUICE_ADDON', { timeout: 90_000 }, () => {
   let folder: string;
   beforeAll(() => {
@@ -77,6 +83,20 @@ describe('SLUICE_ADDON', { timeout: 90_000 }, () => {
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ code: 'SLUICE_ADDON_UNLOADABLE', value: JSON.stringify(text) });
     expect(JSON.parse(stdout).message).toContain('file too short');
+  });
+
+  it('gives an error that names what is missing when the addon was built from other sources', async () => {
+    const source = join(folder, 'other.c');
+    const other = join(folder, 'other.node');
+    writeFileSync(source, '#include <node_api.h>\nNAPI_MODULE_INIT() { (void)env; return exports; }\n');
+    execFileSync('cc', ['-shared', '-fPIC', '-I', nodeHeaders, source, '-o', other]);
+    const { status, stdout } = await load(other);
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      code: 'SLUICE_ADDON_OUTDATED',
+      problem: 'the native module lacks napiVersion, statisticsLayout, StatisticsWriter',
+      value: JSON.stringify(other),
+    });
   });
 });
 

@@ -148,7 +148,7 @@ describe('quoteValue', () => {
     ['a\nb', '"a\\nb"'],
     [undefined, 'undefined'],
     [Symbol('s'), 'Symbol(s)'],
-    [new Error('inner'), 'inner'],
+    [new Error('first\n  second'), 'first second'],
     ['x'.repeat(200), `"${'x'.repeat(119)}…`],
   ])('quotes %o', (value, text) => {
     expect(quoteValue(value)).toBe(text);
@@ -157,7 +157,7 @@ describe('quoteValue', () => {
   it('does not fail on a value that refers to itself', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;
-    expect(quoteValue(cycle)).toBe('[object Object]');
+    expect(quoteValue(cycle)).toBe('<ref *1> { self: [Circular *1] }');
   });
 });
 
