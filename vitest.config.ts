@@ -12,6 +12,7 @@ export default defineConfig({
     execArgv: ['--import=tsx'],
     experimental: { viteModuleRunner: false, nodeLoader: false },
     setupFiles: process.env.NODE_V8_COVERAGE === undefined ? [] : ['./test/coverage/take-coverage.ts'],
-    reporters: ['default', new NotRunReporter()],
+    // `npm test` reads the two files.
+    reporters: ['default', ['json', { outputFile: 'out/vitest.json' }], new NotRunReporter('out/not-run.json')],
   },
 });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes out/not-run.json: every test that was collected and not run. A reason of null means that somebody skipped a
-// test without saying why, which is never allowed.
+// Writes a list of every test that was collected and not run, out/not-run.json in the project's own runs. A reason of
+// null means that somebody skipped a test without saying why, which is never allowed.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
 
 const marker = /\[not run: (?<reason>[^\]]+)\]/;
@@ -19,6 +19,12 @@ export interface NotRun {
 }
 
 export class NotRunReporter implements Reporter {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     const notRun: NotRun[] = [];
     for (const module of modules) {
@@ -27,7 +33,7 @@ export class NotRunReporter implements Reporter {
         notRun.push({ file, name: test.fullName, reason: marker.exec(test.fullName)?.groups?.reason ?? null });
       }
     }
-    mkdirSync('out', { recursive: true });
-    writeFileSync('out/not-run.json', `${JSON.stringify(notRun, null, 2)}\n`);
+    mkdirSync(dirname(this.#path), { recursive: true });
+    writeFileSync(this.#path, `${JSON.stringify(notRun, null, 2)}\n`);
   }
 }

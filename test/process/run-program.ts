@@ -14,15 +14,24 @@ export interface Ending {
 export interface ProgramOptions {
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Signals to send, each when the program has printed this text. */
+  readonly signalAfter?: readonly (readonly [text: string, signal: NodeJS.Signals])[];
 }
 
 // Two cores may run several suites, under a sanitizer: a hang is what this is for, not slowness.
 const deadlineMilliseconds = 60_000;
 
-export function runProgram(name: string, options: ProgramOptions = {}): Promise<Ending> {
+/** The words of the command that runs a program. */
+export function programCommand(name: string): [string, ...string[]] {
   const program = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
+  return [process.execPath, '--import=tsx', program];
+}
+
+export function runProgram(name: string, options: ProgramOptions = {}): Promise<Ending> {
+  const [node, ...words] = programCommand(name);
+  const signals = [...(options.signalAfter ?? [])];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import=tsx', program, ...(options.arguments ?? [])], {
+    const child = spawn(node, [...words, ...(options.arguments ?? [])], {
       env: { ...process.env, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: deadlineMilliseconds,
@@ -32,6 +41,11 @@ export function runProgram(name: string, options: ProgramOptions = {}): Promise<
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', text => {
       stdout += text;
+      const [next] = signals;
+      if (next !== undefined && stdout.includes(next[0])) {
+        signals.shift();
+        child.kill(next[1]);
+      }
     });
     child.stderr.setEncoding('utf8').on('data', text => {
       stderr += text;
