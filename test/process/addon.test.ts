@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addonPath, loadAddon } from '../../src/native/addon.ts';
 import { runProgram } from './run-program.ts';
 
-describe('a process with a live native thread', { timeout: 90_000 }, () => {
+describe('a process with a live native thread', () => {
   it.each([
     { ending: 'return', status: 0, signal: null },
     { ending: 'stop', status: 0, signal: null },
@@ -28,7 +28,7 @@ describe('a process with a live native thread', { timeout: 90_000 }, () => {
   });
 });
 
-describe('workers with the addon and a native thread each', { timeout: 90_000 }, () => {
+describe('workers with the addon and a native thread each', () => {
   it.each([
     { ending: 'return', status: 0 },
     { ending: 'exit', status: 5 },
@@ -52,7 +52,7 @@ describe('workers with the addon and a native thread each', { timeout: 90_000 },
 // Headers of Node-API, which come with the development dependencies.
 const nodeHeaders = join(dirname(createRequire(import.meta.url).resolve('node-api-headers')), 'include');
 
-describe('SLUICE_ADDON', { timeout: 90_000 }, () => {
+describe('SLUICE_ADDON', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'sluice-addon-'));

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { programCommand, runProgram } from './run-program.ts';
 
-describe('a service', { timeout: 90_000 }, () => {
+describe('a service', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('stops in good order at a %s', async signal => {
     const ended = await runProgram('service', { signalAfter: [['ready', signal]] });
     expect(ended).toMatchObject({ status: 0, signal: null, stdout: 'ready\nstopping\nstopped\n' });
