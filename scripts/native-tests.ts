@@ -15,7 +15,8 @@ export interface NativeBuild {
 /** Builds the named targets, or all. CMake configures once; later builds find out themselves when they must again. */
 export function compile(build: NativeBuild, targets: readonly string[] = []): void {
   const folder = join('out', build.folder);
-  if (!existsSync(join(projectRoot, folder, 'CMakeCache.txt'))) {
+  const isConfigured = ['build.ninja', 'Makefile'].some(name => existsSync(join(projectRoot, folder, name)));
+  if (!isConfigured) {
     const variables = Object.entries(build.variables).map(([name, value]) => `-D${name}=${value}`);
     mustRun('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...variables], { quiet: true });
   }
