@@ -27,7 +27,7 @@ export function build(): void {
 
 function buildAddon(): void {
   const configuration = fingerprint(['binding.gyp', 'native/sources.txt'], nodeVersion());
-  const sources = filesUnder('native', path => /\.(cc|h)$/.test(path) && !/^native\/(test|fuzz)\//.test(path));
+  const sources = filesUnder('native', path => /\.(cc|h)$/.test(path) && !/^native\/(test|fuzz|bench)\//.test(path));
   const configured = ifChanged('configuration', configuration, 'build/Makefile', () => gyp(['configure'], projectRoot));
   const inputs = fingerprint(sources, configuration);
   const compiled = ifChanged('addon', inputs, 'build/Release/sluice.node', () =>

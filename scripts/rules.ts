@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of CONTRIBUTING.md that a program can check and no linter knows.
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { projectRoot } from './command.ts';
 import { ownFiles } from './files.ts';
 
@@ -49,8 +49,9 @@ const rules: readonly Rule[] = [
   function importsNoOtherCapability({ path, text }) {
     const capability = /^src\/([^/]+)\//.exec(path)?.[1];
     if (capability === undefined || compositionRoots.includes(capability)) return undefined;
-    const imported = [...text.matchAll(/from '\.\.\/([^./][^/']*)\//g)].map(match => match[1] ?? '');
-    const foreign = imported.filter(folder => folder !== capability && !sharedFolders.includes(folder));
+    const imported = [...text.matchAll(/from '(\.\.?\/[^']+)'/g)].map(match => join(dirname(path), match[1] ?? ''));
+    const folders = imported.flatMap(file => /^src\/([^/]+)\//.exec(file)?.[1] ?? []);
+    const foreign = folders.filter(folder => folder !== capability && !sharedFolders.includes(folder));
     return foreign.length > 0 ? `imports another capability: ${foreign.join(', ')}` : undefined;
   },
 
