@@ -2,7 +2,7 @@
 // How many tests passed and failed, a file a run in out/results/, so that CI can add up what its runs counted.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from './command.ts';
+import { Failure, isRoot, projectRoot } from './command.ts';
 
 export interface Count {
   passed: number;
@@ -10,7 +10,7 @@ export interface Count {
   skipped: number;
 }
 
-export const resultsFolder = join(projectRoot, 'out/results');
+const resultsFolder = join(projectRoot, 'out/results');
 
 export const none: Count = { passed: 0, failed: 0, skipped: 0 };
 
@@ -31,10 +31,16 @@ export function closingLine(count: Count): string {
   return `${count.passed} passed, ${count.failed} failed${skipped}`;
 }
 
-/** Remembers the count of one run for CI's total. */
-export function record(name: string, count: Count): void {
+/**
+ * The end of a run of tests: its count is remembered for CI's total and printed, and what must not be ends the script.
+ * An ordinary user cannot run every test; root can, so that for root a skipped test is a failure.
+ */
+export function finish(name: string, count: Count): void {
   mkdirSync(resultsFolder, { recursive: true });
   writeFileSync(join(resultsFolder, `${name}.json`), `${JSON.stringify(count)}\n`);
+  console.log(`\n${closingLine(count)}`);
+  if (count.failed > 0) throw new Failure('Some tests failed: see above.');
+  if (count.skipped > 0 && isRoot) throw new Failure('Root can run every test, yet some were not run: see above.');
 }
 
 export function recorded(): Map<string, Count> {
