@@ -18,9 +18,12 @@ const tree = sourceTree();
 const topLevel = new Set(tree.map(path => path.split('/')[0]));
 const fileName = /^[\w.-]+\.(ts|cc|h|c|md|json|yaml|txt|gyp|pcap|pcapng)$/;
 
+/** Files that a person who uses Sluice has, or that a build makes. */
+const elsewhere = ['sluice.yaml', 'compile_commands.json'];
+
 /** Whether a code span means a file: it begins with a folder of ours, or is called as files are. */
 function isPath(text: string): boolean {
-  if (!/^[\w.@*/-]+$/.test(text) || text.startsWith('/')) return false;
+  if (!/^[\w.@*/-]+$/.test(text) || text.startsWith('/') || elsewhere.includes(text)) return false;
   return text.includes('/')
     ? topLevel.has(text.split('/')[0]) || fileName.test(text.split('/').at(-1) ?? '')
     : fileName.test(text);
