@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that can be said about the sources without running them: types, lint, format, and the house rules.
+import { parseArgs } from 'node:util';
+import { Failure, heading, projectRoot, run, startScript } from './command.ts';
+import { ownFiles } from './files.ts';
+import { brokenRules } from './rules.ts';
+import { setup } from './setup.ts';
+
+const usage = `
+Usage: npm run check [-- --fix]
+
+Types (tsc), lint and format of TypeScript and JSON (biome), format of C++ (clang-format 14), and the rules that
+CONTRIBUTING.md names and a program can check.
+
+  --fix   format, and apply the lint's safe fixes
+`;
+
+// biome writes colours for GitHub's log whenever it sees CI in the environment.
+const colors = process.stdout.isTTY ? '--colors=force' : '--colors=off';
+
+interface Check {
+  name: string;
+  /** Whether the sources pass. What is wrong is printed. */
+  passes: () => boolean;
+}
+
+function program(name: string, ...args: string[]): boolean {
+  return run(name.startsWith('node_modules/') ? `${projectRoot}${name}` : name, args) === 0;
+}
+
+function checks(fix: boolean): Check[] {
+  const cpp = ownFiles().filter(path => /^native\/.*\.(cc|h)$/.test(path));
+  return [
+    { name: 'types', passes: () => program('node_modules/.bin/tsc', '--noEmit', '-p', '.') },
+    {
+      name: 'lint and format of TypeScript',
+      passes: () =>
+        program(
+          'node_modules/.bin/biome',
+          ...(fix ? ['check', '--write', colors, '.'] : ['ci', '--error-on-warnings', colors, '.']),
+        ),
+    },
+    {
+      name: 'format of C++',
+      passes: () => program('clang-format-14', ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cpp),
+    },
+    { name: 'house rules', passes: () => report(brokenRules()) },
+  ];
+}
+
+function report(complaints: readonly string[]): boolean {
+  for (const complaint of complaints) console.log(complaint);
+  return complaints.length === 0;
+}
+
+function main(args: string[]): void {
+  const { values } = parseArgs({ args, options: { fix: { type: 'boolean', default: false } } });
+  setup(['check']);
+  const failed = checks(values.fix).filter(check => {
+    heading(check.name);
+    return !check.passes();
+  });
+  if (failed.length > 0) throw new Failure(`Not clean: ${failed.map(check => check.name).join(', ')}.`);
+  console.log('\nclean');
+}
+
+await startScript(import.meta.url, usage, main);

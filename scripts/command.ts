@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// How every script of the project starts and how it runs other programs: the command is shown before it runs, its output
+// goes to the screen, and a failure ends the script with one line that says what failed.
+// Exit status: 0 done, 1 failed, 2 misuse.
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+export const projectRoot = fileURLToPath(new URL('..', import.meta.url));
+
+/** Two lines of a terminal. */
+const longestShown = 160;
+
+export const parallelJobs = availableParallelism();
+
+export const isRoot = process.getuid?.() === 0;
+
+/** What went wrong, in words for the person at the terminal; no stack trace is shown for it. */
+export class Failure extends Error {
+  readonly exitStatus: number;
+
+  constructor(message: string, exitStatus = 1) {
+    super(message);
+    this.exitStatus = exitStatus;
+  }
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  /** Keep the output and show it only when the program fails. */
+  quiet?: boolean;
+}
+
+export function heading(text: string): void {
+  console.log(`\n── ${text}`);
+}
+
+/** A command line with paths relative to the project's root, cut where it would fill the screen. */
+function shown(words: readonly string[]): string {
+  const line = words.map(word => word.replace(projectRoot, './')).join(' ');
+  return line.length > longestShown ? `${line.slice(0, longestShown)} …` : line;
+}
+
+/** Runs a program from the project's root and returns its exit status. */
+export function run(program: string, args: readonly string[], options: RunOptions = {}): number {
+  console.log(`$ ${shown([program, ...args])}`);
+  const result = spawnSync(program, args, {
+    cwd: projectRoot,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', options.quiet ? 'pipe' : 'inherit', options.quiet ? 'pipe' : 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
+  return exitStatus(result, program, options.quiet ?? false);
+}
+
+function exitStatus(result: SpawnSyncReturns<string>, program: string, quiet: boolean): number {
+  if (result.error) throw new Failure(`${program} could not be started: ${result.error.message}`);
+  const status = result.status ?? 1;
+  if (quiet && status !== 0) process.stdout.write(result.stdout + result.stderr);
+  if (result.signal) console.log(`${program} was ended by ${result.signal}`);
+  return status;
+}
+
+/** Runs a program whose failure is the script's failure. */
+export function mustRun(program: string, args: readonly string[], options: RunOptions = {}): void {
+  const status = run(program, args, options);
+  if (status !== 0) throw new Failure(`${program} failed with exit status ${status}`);
+}
+
+/** What a program prints, without the last line end. */
+export function outputOf(program: string, args: readonly string[]): string {
+  const result = spawnSync(program, args, { cwd: projectRoot, encoding: 'utf8', maxBuffer: Number.POSITIVE_INFINITY });
+  if (result.error) throw new Failure(`${program} could not be started: ${result.error.message}`);
+  if (result.status !== 0) throw new Failure(`${program} failed: ${result.stderr.trim()}`);
+  return result.stdout.trimEnd();
+}
+
+/**
+ * Runs `body` when the module at `moduleUrl` is the program that was started; nothing when another script imports it.
+ * `--help` prints `usage`.
+ */
+export async function startScript(
+  moduleUrl: string,
+  usage: string,
+  body: (args: string[]) => void | Promise<void>,
+): Promise<void> {
+  if (process.argv[1] !== fileURLToPath(moduleUrl)) return;
+  const args = process.argv.slice(2);
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(usage.trim());
+    return;
+  }
+  try {
+    await body(args);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof Failure) {
+    console.error(`\n${error.message}`);
+    return error.exitStatus;
+  }
+  if (isMisuse(error)) {
+    console.error(`${error.message}\nTry --help.`);
+    return 2;
+  }
+  throw error;
+}
+
+/** node:util's parseArgs names what it does not understand with a code of this family. */
+function isMisuse(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
+}

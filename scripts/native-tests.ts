@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The native unit tests and corpus replays: built with CMake into a folder of out/, run by ctest.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure, mustRun, parallelJobs, projectRoot, run } from './command.ts';
+import type { Count } from './results.ts';
+
+export interface NativeBuild {
+  /** Below out/. */
+  folder: string;
+  /** CMake's cache variables. */
+  variables: Record<string, string>;
+}
+
+/** Builds the named targets, or all. CMake configures once; later builds find out themselves when they must again. */
+export function compile(build: NativeBuild, targets: readonly string[] = []): void {
+  const folder = join('out', build.folder);
+  const isConfigured = ['build.ninja', 'Makefile'].some(name => existsSync(join(projectRoot, folder, name)));
+  if (!isConfigured) {
+    const variables = Object.entries(build.variables).map(([name, value]) => `-D${name}=${value}`);
+    mustRun('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...variables], { quiet: true });
+  }
+  const only = targets.length > 0 ? ['--target', ...targets] : [];
+  mustRun('cmake', ['--build', folder, `-j${parallelJobs}`, ...only]);
+}
+
+export interface TestRun {
+  /** Regular expression of the tests to run; all without it. */
+  only?: string;
+  env?: Record<string, string>;
+  /** A program, with its arguments, that starts ctest: to change how it and its tests run. */
+  launcher?: readonly string[];
+}
+
+/** Runs the tests of a build. One ctest entry is one test file. */
+export function ctest(folder: string, options: TestRun = {}): Count {
+  const report = join(projectRoot, 'out', folder, 'ctest.xml');
+  const only = options.only === undefined ? [] : ['-R', options.only];
+  const words = [
+    '--test-dir',
+    join('out', folder),
+    `-j${parallelJobs}`,
+    '--output-on-failure',
+    '--output-junit',
+    report,
+  ];
+  const [program = 'ctest', ...args] = [...(options.launcher ?? []), 'ctest', ...words, ...only];
+  rmSync(report, { force: true });
+  run(program, args, { ...(options.env && { env: options.env }) });
+  if (!existsSync(report)) throw new Failure('ctest ended without a report: its own words are above');
+  return countOf(readFileSync(report, 'utf8'));
+}
+
+/** The totals are attributes of the first element of a JUnit report. */
+function countOf(junit: string): Count {
+  const attribute = (name: string): number => {
+    const value = junit.match(new RegExp(`<testsuite[^>]*?\\b${name}="(\\d+)"`))?.[1];
+    if (value === undefined) throw new Failure(`ctest's report has no attribute ${name}`);
+    return Number(value);
+  };
+  const failed = attribute('failures');
+  const skipped = attribute('skipped') + attribute('disabled');
+  return { passed: attribute('tests') - failed - skipped, failed, skipped };
+}

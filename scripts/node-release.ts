@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Another release of Node than the one that runs, from the npm registry, to run the same tests on.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { heading, mustRun, projectRoot } from './command.ts';
+
+/** The path of a Node binary of this major version; fetched into out/ (190 MB) the first time. */
+export function nodeRelease(major: string): string {
+  const name = `node-linux-${process.arch}`;
+  const folder = `out/node${major}`;
+  const binary = join(projectRoot, folder, 'node_modules', name, 'bin/node');
+  if (!existsSync(binary)) {
+    heading(`Node ${major}, from npm's ${name}`);
+    mustRun('npm', ['install', '--prefix', folder, '--no-save', '--no-package-lock', `${name}@${major}`], {
+      quiet: true,
+    });
+  }
+  return binary;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the project needs from the system, by the work that needs it. Versions are those of Debian 12; formatting is
+// pinned to one version of clang-format because versions differ in what they call formatted.
+
+export interface SystemPackage {
+  /** The Debian package. */
+  name: string;
+  /** Why it is wanted; shown when it is missing. */
+  purpose: string;
+  /** The command it brings: how a system without dpkg is asked. Absent for headers and libraries. */
+  command?: string;
+}
+
+export type Group = 'build' | 'test' | 'check' | 'sanitize' | 'coverage' | 'fuzz' | 'bench' | 'lab';
+
+export const systemPackages: Record<Group, readonly SystemPackage[]> = {
+  build: [
+    { name: 'g++', purpose: 'compiles the native module', command: 'g++' },
+    { name: 'make', purpose: 'runs the build that node-gyp writes', command: 'make' },
+    { name: 'python3', purpose: 'runs node-gyp', command: 'python3' },
+  ],
+  test: [
+    { name: 'cmake', purpose: 'builds the native unit tests', command: 'cmake' },
+    { name: 'ninja-build', purpose: 'runs the builds that CMake writes', command: 'ninja' },
+    { name: 'doctest-dev', purpose: 'the native unit tests are written with it' },
+    { name: 'tcpdump', purpose: 'reads our captures, as a second opinion', command: 'tcpdump' },
+    { name: 'tshark', purpose: 'dissects our packets and captures, as a second opinion', command: 'tshark' },
+    { name: 'iproute2', purpose: 'network namespaces for tests that root runs', command: 'ip' },
+  ],
+  check: [
+    {
+      name: 'clang-format-14',
+      purpose: 'format of the C++ sources, pinned to this version',
+      command: 'clang-format-14',
+    },
+    { name: 'git', purpose: 'lists the files to check', command: 'git' },
+  ],
+  sanitize: [],
+  coverage: [],
+  fuzz: [
+    { name: 'clang-14', purpose: 'compiles the fuzz targets', command: 'clang++-14' },
+    { name: 'libclang-rt-14-dev', purpose: 'libFuzzer and the sanitizers of clang' },
+  ],
+  bench: [
+    { name: 'valgrind', purpose: 'counts instructions a packet (callgrind)', command: 'valgrind' },
+    { name: 'cmake', purpose: 'builds the native benchmarks', command: 'cmake' },
+  ],
+  lab: [
+    { name: 'qemu-system-x86', purpose: "boots Debian's kernel to ask its IPVS", command: 'qemu-system-x86_64' },
+    { name: 'busybox-static', purpose: 'the user space inside that machine', command: 'busybox' },
+    { name: 'cpio', purpose: "packs that machine's file system", command: 'cpio' },
+    { name: 'kmod', purpose: 'finds the kernel modules that IPVS needs', command: 'modprobe' },
+    { name: 'ipvsadm', purpose: "sets the kernel's IPVS up", command: 'ipvsadm' },
+    { name: 'iproute2', purpose: 'network namespaces and links', command: 'ip' },
+    { name: 'nftables', purpose: 'firewall marks in scenarios', command: 'nft' },
+    { name: 'tcpdump', purpose: 'records what the peers saw', command: 'tcpdump' },
+  ],
+};
+
+/** Groups whose work begins with the work of others. */
+const includes: Partial<Record<Group, readonly Group[]>> = {
+  test: ['build'],
+  sanitize: ['test'],
+  coverage: ['test'],
+  fuzz: ['test'],
+  bench: ['build'],
+  lab: ['build'],
+};
+
+/** The packages of some groups, each once. */
+export function packagesOf(groups: readonly Group[]): SystemPackage[] {
+  const byName = new Map<string, SystemPackage>();
+  const add = (group: Group): void => {
+    for (const included of includes[group] ?? []) add(included);
+    for (const row of systemPackages[group]) byName.set(row.name, row);
+  };
+  for (const group of groups) add(group);
+  return [...byName.values()];
+}

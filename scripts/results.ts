@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many tests passed and failed, a file a run in out/results/, so that CI can add up what its runs counted.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure, isRoot, projectRoot } from './command.ts';
+
+export interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const resultsFolder = join(projectRoot, 'out/results');
+
+export const none: Count = { passed: 0, failed: 0, skipped: 0 };
+
+export function sum(counts: readonly Count[]): Count {
+  return counts.reduce(
+    (total, count) => ({
+      passed: total.passed + count.passed,
+      failed: total.failed + count.failed,
+      skipped: total.skipped + count.skipped,
+    }),
+    none,
+  );
+}
+
+/** The closing line of a run of tests: a person and a CI system read the same. */
+export function closingLine(count: Count): string {
+  const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
+  return `${count.passed} passed, ${count.failed} failed${skipped}`;
+}
+
+/**
+ * The end of a run of tests: its count is remembered for CI's total and printed, and what must not be ends the script.
+ * An ordinary user cannot run every test; root can, so that for root a skipped test is a failure.
+ */
+export function finish(name: string, count: Count): void {
+  mkdirSync(resultsFolder, { recursive: true });
+  writeFileSync(join(resultsFolder, `${name}.json`), `${JSON.stringify(count)}\n`);
+  console.log(`\n${closingLine(count)}`);
+  if (count.failed > 0) throw new Failure('Some tests failed: see above.');
+  if (count.skipped > 0 && isRoot) throw new Failure('Root can run every test, yet some were not run: see above.');
+}
+
+export function recorded(): Map<string, Count> {
+  const names = existsSync(resultsFolder) ? readdirSync(resultsFolder).filter(name => name.endsWith('.json')) : [];
+  return new Map(
+    names
+      .sort()
+      .map(name => [name.slice(0, -'.json'.length), JSON.parse(readFileSync(join(resultsFolder, name), 'utf8'))]),
+  );
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every test that this machine and this user can run: the native unit tests (ctest) and the TypeScript tests (vitest).
+import { parseArgs } from 'node:util';
+import { build } from './build.ts';
+import { heading, startScript } from './command.ts';
+import { compile, ctest } from './native-tests.ts';
+import { nodeRelease } from './node-release.ts';
+import { type Count, finish, none, sum } from './results.ts';
+import { setup } from './setup.ts';
+import { vitest } from './vitest.ts';
+
+const usage = `
+Usage: npm test [-- [--update] [--node MAJOR] [FILE…] [VITEST OPTION…]]
+
+Installs what is missing, builds what is not up to date, then runs the native tests with ctest and the TypeScript tests
+with vitest. What needs root is reported as not run when an ordinary user runs it; root runs everything.
+
+  --update        write the golden captures anew from what the code does now, instead of comparing; look at the change
+                  with git before you commit it
+  --node MAJOR    run the TypeScript tests on the newest Node of this major version, with the same native module
+  FILE            run these only: test/unit/errors.test.ts, or native/test/udp_test.cc
+
+Anything else is given to vitest, for instance -t 'part of a name'.
+`;
+
+const nativeTest = /^(?:native\/(?:test|fuzz)\/)?(?:.*\/)?(\w+_(?:test|fuzz))(?:\.cc)?$/;
+
+interface Request {
+  update: boolean;
+  node: string | undefined;
+  nativeTests: string[];
+  forVitest: string[];
+}
+
+/** Takes out what is ours; the rest, options and files, is vitest's in its order. */
+function understand(args: string[]): Request {
+  const { values, tokens } = parseArgs({
+    args,
+    strict: false,
+    tokens: true,
+    options: { update: { type: 'boolean' }, node: { type: 'string' } },
+  });
+  const ours = new Set(tokens.flatMap(token => (token.kind === 'option' && isOurs(token.name) ? [token.index] : [])));
+  const valueOfNode = tokens.find(token => token.kind === 'option' && token.name === 'node' && !token.inlineValue);
+  if (valueOfNode) ours.add(valueOfNode.index + 1);
+  const rest = args.filter((_, index) => !ours.has(index));
+  const nativeTests = rest.flatMap(word => nativeTest.exec(word)?.[1] ?? []);
+  return {
+    update: values.update === true,
+    node: typeof values.node === 'string' ? values.node : undefined,
+    nativeTests,
+    forVitest: rest.filter(word => !nativeTest.test(word)),
+  };
+}
+
+function isOurs(option: string): boolean {
+  return option === 'update' || option === 'node';
+}
+
+function nativeTests(names: readonly string[]): Count {
+  heading('native tests');
+  compile({ folder: 'plain', variables: { CMAKE_BUILD_TYPE: 'Debug' } }, names);
+  return ctest('plain', names.length > 0 ? { only: `^(${names.join('|')})$` } : {});
+}
+
+function typeScriptTests(request: Request): Count {
+  heading(request.node === undefined ? 'TypeScript tests' : `TypeScript tests on Node ${request.node}`);
+  return vitest({
+    ...(request.node !== undefined && { node: nodeRelease(request.node) }),
+    ...(request.update && { env: { UPDATE_GOLDEN: '1' } }),
+    args: request.forVitest,
+    isPartial: request.forVitest.length > 0,
+  });
+}
+
+function main(args: string[]): void {
+  const request = understand(args);
+  const onlyNative = request.nativeTests.length > 0 && request.forVitest.length === 0;
+  const onlyTypeScript =
+    request.nativeTests.length === 0 && (request.forVitest.length > 0 || request.node !== undefined);
+  setup(['test']);
+  build();
+  const count = sum([
+    onlyTypeScript ? none : nativeTests(request.nativeTests),
+    onlyNative ? none : typeScriptTests(request),
+  ]);
+  finish(request.node === undefined ? 'test' : `test-node${request.node}`, count);
+}
+
+await startScript(import.meta.url, usage, main);
