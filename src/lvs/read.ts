@@ -11,11 +11,10 @@ import {
   parseAddress,
   parseNetwork,
 } from '../core/address.ts';
-import { checkNode } from '../core/config/check.ts';
-import { type ConfigNode, formatPath, nodeAt, type Path, plainOf } from '../core/config/node.ts';
-import type { ConfigErrorCode, Problems } from '../core/config/problems.ts';
+import type { ConfigNode, Path } from '../core/config/node.ts';
+import type { Problems } from '../core/config/problems.ts';
+import { DocumentReader } from '../core/config/reader.ts';
 import { suggest } from '../core/config/suggest.ts';
-import { formatPlace } from '../core/errors.ts';
 import {
   byText,
   defaultLimits,
@@ -57,54 +56,13 @@ export function readLayer4(node: ConfigNode | undefined, problems: Problems): La
   };
 }
 
-/** The document being read: values and places by path, and where to report. Paths are relative to the layer-4 part. */
-export class ReadContext {
-  readonly #root: ConfigNode;
-  readonly #problems: Problems;
-  readonly #unsound: ReadonlySet<ConfigNode>;
+/** The layer-4 part being read, with what its parts have to know of each other. */
+export class ReadContext extends DocumentReader {
   /** The networks of every pool that could be read. */
   readonly networks = new Map<string, readonly Network[]>();
 
   constructor(root: ConfigNode, problems: Problems) {
-    this.#root = root;
-    this.#problems = problems;
-    this.#unsound = checkNode(layer4Schema, root, [layer4Key], problems);
-  }
-
-  /** Whether there is a value at the path that fits the schema. */
-  sound(path: Path): boolean {
-    const node = this.#node(path);
-    return node !== undefined && !this.#unsound.has(node);
-  }
-
-  /** The value at a path; the caller knows its type from the schema. */
-  value<T>(path: Path): T {
-    return plainOf(nodeAt(this.#root, path)) as T;
-  }
-
-  /** The keys of a map, or the indexes of a list; none where there is nothing. */
-  steps(path: Path): (string | number)[] {
-    const node = this.#node(path);
-    if (node?.kind === 'map') return [...node.entries.keys()];
-    return node?.kind === 'list' ? [...node.items.keys()] : [];
-  }
-
-  report(path: Path, problem: string, value: unknown, remedy: string, code?: ConfigErrorCode): undefined {
-    this.#problems.report(code ?? 'SLUICE_CONFIG_INVALID', `${formatPath([layer4Key, ...path])} ${problem}`, {
-      place: nodeAt(this.#root, path).place,
-      value,
-      remedy,
-    });
-  }
-
-  conflict(path: Path, problem: string, value: unknown, remedy: string): undefined {
-    return this.report(path, problem, value, remedy, 'SLUICE_CONFIG_CONFLICT');
-  }
-
-  /** Where something stands, for the text of a message about something else. */
-  mention(path: Path): string {
-    const place = formatPlace(nodeAt(this.#root, path).place);
-    return place === '' ? formatPath([layer4Key, ...path]) : place;
+    super(root, layer4Schema, [layer4Key], problems);
   }
 
   /** The sound parts of a map of named things, sorted by name. */
@@ -133,15 +91,6 @@ export class ReadContext {
     for (const { name, addresses } of pools) {
       this.networks.set(name, addresses.map(parseNetwork).filter(network => network !== undefined));
     }
-  }
-
-  #node(path: Path): ConfigNode | undefined {
-    let node: ConfigNode | undefined = this.#root;
-    for (const step of path) {
-      if (node?.kind === 'map') node = node.entries.get(String(step))?.value;
-      else node = node?.kind === 'list' ? node.items[Number(step)] : undefined;
-    }
-    return node;
   }
 }
 
