@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What makes a snapshot immutable and addressed by its content: one canonical text for equal values, and its hash.
+import { createHash } from 'node:crypto';
+
+/** A value that JSON can say. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * The value as JSON in the form of RFC 8785: keys in the order of their UTF-16 code units, no spaces, numbers and texts
+ * as ECMAScript writes them. Keys whose value is undefined are left out.
+ */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} has no canonical form`);
+  if (typeof value !== 'object' || value === null) {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError(`a ${typeof value} has no canonical form`);
+    return text;
+  }
+  const parts: string[] = [];
+  const record = value as Readonly<Record<string, unknown>>;
+  for (const key of Object.keys(record).sort()) {
+    if (record[key] !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(record[key])}`);
+  }
+  return `{${parts.join(',')}}`;
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+const digests = new WeakMap<object, string>();
+
+/** The hash of a deeply frozen value's canonical text; computed once for each object. */
+export function digestOf(value: object): string {
+  const known = digests.get(value);
+  if (known !== undefined) return known;
+  if (!Object.isFrozen(value)) throw new TypeError('only a frozen value has a lasting digest');
+  const digest = sha256(canonicalJson(value));
+  digests.set(value, digest);
+  return digest;
+}
+
+/** Freezes a value and all that it holds. What is frozen already is taken to be so throughout. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks a document against its TypeBox schema and says of every wrong value where it stands and what to write instead.
+// TypeBox's own checker says whether a value fits, but of a value with several forms only that none of them fits; here
+// the form is chosen by the kind of the value, so the message is about what the person meant. The forms of a union must
+// therefore differ in kind (text, number, list, map) unless all of them are constants.
+import type { TSchema } from 'typebox';
+import { type ConfigNode, formatPath, type MapNode, type Path, type ScalarNode } from './node.ts';
+import type { Problems } from './problems.ts';
+import { alternatives, suggest } from './suggest.ts';
+
+/** The keywords of JSON Schema that Sluice's schemas use. */
+export interface SchemaView {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly SchemaView[];
+  readonly properties?: Readonly<Record<string, SchemaView>>;
+  readonly patternProperties?: Readonly<Record<string, SchemaView>>;
+  readonly required?: readonly string[];
+  readonly items?: SchemaView;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly pattern?: string;
+  readonly maxLength?: number;
+  readonly default?: unknown;
+  readonly examples?: unknown;
+  readonly description?: string;
+  /** What a number counts: 'seconds', 'flows'. */
+  readonly unit?: string;
+  /** What a text is: 'an address with a port'. */
+  readonly form?: string;
+}
+
+export const viewOf = (schema: TSchema): SchemaView => schema as SchemaView;
+
+/**
+ * Reports everything in `node` that the schema does not allow. Returns the nodes that are wrong or contain what is
+ * wrong: checks that come later pass them over, so that one mistake is reported once.
+ */
+export function checkNode(schema: TSchema, node: ConfigNode, path: Path, problems: Problems): ReadonlySet<ConfigNode> {
+  const checker = new Checker(problems);
+  checker.check(viewOf(schema), node, path);
+  return checker.unsound;
+}
+
+class Checker {
+  readonly unsound = new Set<ConfigNode>();
+  readonly #problems: Problems;
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  check(schema: SchemaView, node: ConfigNode, path: Path): boolean {
+    const sound = this.#checkValue(schema, node, path);
+    if (!sound) this.unsound.add(node);
+    return sound;
+  }
+
+  #checkValue(schema: SchemaView, node: ConfigNode, path: Path): boolean {
+    if (schema.anyOf !== undefined) return this.#checkUnion(schema, schema.anyOf, node, path);
+    const words = constantsOf(schema);
+    if (words !== undefined) return this.#checkConstant(words, node, path);
+    // A schema without a type is of a part that is checked elsewhere.
+    if (schema.type === undefined) return true;
+    if (!fitsKind(schema, node)) return this.#fail(node, path, `must be ${nameOf(schema)}`, remedyForKind(schema, node));
+    switch (node.kind) {
+      case 'map':
+        return this.#checkMap(schema, node, path);
+      case 'list':
+        return this.#checkList(schema, node.items, node, path);
+      case 'scalar':
+        return this.#checkScalar(schema, node, path);
+    }
+  }
+
+  #fail(node: ConfigNode, path: Path, problem: string, remedy: string): false {
+    const value = node.kind === 'scalar' ? (node.value ?? 'nothing') : node.kind === 'list' ? 'a list' : 'a map';
+    this.#problems.report('SLUICE_CONFIG_INVALID', `${formatPath(path) || 'the document'} ${problem}`, {
+      place: node.place,
+      value,
+      remedy,
+    });
+    return false;
+  }
+
+  #checkUnion(schema: SchemaView, forms: readonly SchemaView[], node: ConfigNode, path: Path): boolean {
+    const constants = forms.flatMap(form => constantsOf(form) ?? []);
+    if (node.kind === 'scalar' && constants.includes(node.value)) return true;
+    const others = forms.filter(form => constantsOf(form) === undefined);
+    const chosen = others.find(form => fitsKind(form, node));
+    if (chosen !== undefined) return this.check(chosen, node, path);
+    // A text beside known words is a misspelt word, whatever the other forms are.
+    const misspelt = node.kind === 'scalar' && constants.some(word => typeof word === typeof node.value);
+    if (others.length === 0 || misspelt) return this.#checkConstant(constants, node, path);
+    const names = [...others.map(nameOf), ...constants.map(String)];
+    return this.#fail(node, path, `must be ${alternatives(names)}`, remedyForKind(schema, node));
+  }
+
+  #checkConstant(constants: readonly unknown[], node: ConfigNode, path: Path): boolean {
+    if (node.kind === 'scalar' && constants.includes(node.value)) return true;
+    const known = constants.map(String);
+    const remedy = node.kind === 'scalar' ? suggest(String(node.value), known) : `use ${alternatives(known)}`;
+    return this.#fail(node, path, 'is not one of the known words', remedy);
+  }
+
+  #checkMap(schema: SchemaView, node: MapNode, path: Path): boolean {
+    let sound = true;
+    const properties = schema.properties ?? {};
+    const known = Object.keys(properties);
+    const patterns = Object.entries(schema.patternProperties ?? {});
+    for (const [key, { keyPlace, value }] of node.entries) {
+      const below = [...path, key];
+      const named = Object.hasOwn(properties, key) ? properties[key] : undefined;
+      const property = named ?? patterns.find(([pattern]) => new RegExp(pattern).test(key))?.[1];
+      if (property !== undefined) {
+        sound = this.check(property, value, below) && sound;
+        continue;
+      }
+      sound = false;
+      const where = formatPath(path) || 'the document';
+      const [problem, remedy] =
+        patterns.length > 0
+          ? [`${where} has a name that is not allowed`, schema.form ?? 'begin with a letter; use letters, digits, - and _']
+          : [`${where} has no such key`, suggest(key, known)];
+      this.#problems.report('SLUICE_CONFIG_INVALID', problem, { place: keyPlace, value: key, remedy });
+    }
+    for (const key of schema.required ?? []) {
+      if (node.entries.has(key)) continue;
+      const needed = properties[key];
+      sound = this.#fail(node, path, `lacks the key ${key}`, `add ${key}: ${exampleOf(needed ?? {})}`);
+    }
+    return sound;
+  }
+
+  #checkList(schema: SchemaView, items: readonly ConfigNode[], node: ConfigNode, path: Path): boolean {
+    if (items.length < (schema.minItems ?? 0)) {
+      return this.#fail(node, path, 'must not be empty', `list at least ${schema.minItems}`);
+    }
+    if (items.length > (schema.maxItems ?? Number.POSITIVE_INFINITY)) {
+      return this.#fail(node, path, `has ${items.length} items`, `list at most ${schema.maxItems}`);
+    }
+    let sound = true;
+    for (const [index, item] of items.entries()) {
+      if (schema.items !== undefined) sound = this.check(schema.items, item, [...path, index]) && sound;
+    }
+    return sound;
+  }
+
+  #checkScalar(schema: SchemaView, node: ScalarNode, path: Path): boolean {
+    if (typeof node.value === 'number') {
+      const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = schema;
+      if (schema.type === 'integer' && !Number.isInteger(node.value)) {
+        return this.#fail(node, path, 'must be a whole number', `use ${rangeOf(schema)}`);
+      }
+      if (node.value < minimum || node.value > maximum) {
+        return this.#fail(node, path, 'is out of range', `use ${rangeOf(schema)}`);
+      }
+    }
+    if (typeof node.value === 'string') {
+      if (node.value.length > (schema.maxLength ?? Number.POSITIVE_INFINITY)) {
+        return this.#fail(node, path, 'is too long', `use at most ${schema.maxLength} characters`);
+      }
+      if (schema.pattern !== undefined && !new RegExp(schema.pattern).test(node.value)) {
+        return this.#fail(node, path, `must be ${schema.form ?? 'of another form'}`, `such as ${exampleOf(schema)}`);
+      }
+    }
+    return true;
+  }
+}
+
+/** The values of a schema that allows constants only. */
+export function constantsOf(schema: SchemaView): readonly unknown[] | undefined {
+  return schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
+}
+
+function fitsKind(schema: SchemaView, node: ConfigNode): boolean {
+  switch (schema.type) {
+    case 'object':
+      return node.kind === 'map';
+    case 'array':
+      return node.kind === 'list';
+    case 'integer':
+    case 'number':
+      return node.kind === 'scalar' && typeof node.value === 'number';
+    case 'string':
+    case 'boolean':
+      return node.kind === 'scalar' && typeof node.value === schema.type;
+    default:
+      return false;
+  }
+}
+
+/** What a value of the schema is called in a sentence. */
+export function nameOf(schema: SchemaView): string {
+  if (schema.form !== undefined && schema.type !== 'object') return schema.form;
+  switch (schema.type) {
+    case 'object':
+      return 'a map';
+    case 'array':
+      return 'a list';
+    case 'integer':
+      return 'a whole number';
+    case 'string':
+      return 'a text';
+    case 'boolean':
+      return 'true or false';
+    default:
+      return schema.type === undefined ? 'another value' : `a ${schema.type}`;
+  }
+}
+
+function remedyForKind(schema: SchemaView, node: ConfigNode): string {
+  const takesText = [schema, ...(schema.anyOf ?? [])].some(form => form.type === 'string');
+  if (takesText && node.kind === 'list') return 'put a value with brackets, such as "[2001:db8::1]:80", in quotes';
+  if (takesText && node.kind === 'scalar' && node.value !== null) return `put it in quotes: "${String(node.value)}"`;
+  if (schema.type === 'integer' && node.kind === 'scalar' && typeof node.value === 'string') {
+    return `write a number without quotes or unit: ${exampleOf(schema)}`;
+  }
+  return `such as ${exampleOf(schema)}`;
+}
+
+function rangeOf(schema: SchemaView): string {
+  const unit = schema.unit === undefined ? '' : ` ${schema.unit}`;
+  if (schema.minimum === undefined) return `a whole number${unit}`;
+  if (schema.maximum === undefined) return `${schema.minimum}${unit} or more`;
+  return `${schema.minimum} to ${schema.maximum}${unit}`;
+}
+
+function exampleOf(schema: SchemaView): string {
+  const example = Array.isArray(schema.examples) ? schema.examples[0] : undefined;
+  if (example !== undefined) return typeof example === 'string' ? example : JSON.stringify(example);
+  const [constant] = constantsOf(schema) ?? [];
+  if (constant !== undefined) return String(constant);
+  if (schema.default !== undefined) return typeof schema.default === 'string' ? schema.default : JSON.stringify(schema.default);
+  if (schema.anyOf?.[0] !== undefined) return exampleOf(schema.anyOf[0]);
+  if (schema.type === 'array') return `[${exampleOf(schema.items ?? {})}]`;
+  if (schema.type === 'object') {
+    const [key] = schema.required ?? Object.keys(schema.properties ?? {});
+    return key === undefined ? '{}' : `{ ${key}: ${exampleOf(schema.properties?.[key] ?? {})} }`;
+  }
+  return schema.type === 'boolean' ? 'true' : schema.type === 'integer' ? String(schema.minimum ?? 1) : '…';
+}

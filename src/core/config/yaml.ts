@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// YAML text to a tree with places. The core schema of YAML 1.2: `off` and `yes` are words, not booleans.
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import type { Place } from '../errors.ts';
+import { type ConfigNode, listNode, type MapEntry, mapNode, scalarNode } from './node.ts';
+import type { Problems } from './problems.ts';
+
+// Some 10,000 services with 40 real servers each. The parser takes about a second a megabyte.
+export const longestText = 8 * 1024 * 1024;
+
+// What a tree may hold once its aliases are expanded: ten times what the longest text says without them. A few lines
+// of aliases of aliases can stand for billions.
+const mostNodes = 4_000_000;
+
+/** The text as a tree; undefined after reporting why it is none. */
+export function parseYaml(text: string, file: string | undefined, problems: Problems): ConfigNode | undefined {
+  const lines = new LineCounter();
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
+  const fail = (problem: string, offset: number, remedy: string) =>
+    problems.report('SLUICE_CONFIG_SYNTAX', problem, { place: placeAt(offset), remedy });
+
+  if (Buffer.byteLength(text) > longestText) {
+    const remedy = `keep it below ${longestText / 1024 / 1024} MiB`;
+    problems.report('SLUICE_CONFIG_SYNTAX', 'the document is too long', { place: { file }, value: text.length, remedy });
+    return undefined;
+  }
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent', version: '1.2' });
+  const before = problems.count;
+  if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
+    fail('the document asks for another YAML than 1.2', 0, 'remove the %YAML line');
+  }
+  for (const error of document.errors) fail(describe(error.code, error.message), error.pos[0], remedyFor(error.code));
+  for (const warning of document.warnings) fail(warning.message, warning.pos[0], 'write the value without a tag');
+  if (problems.count > before) return undefined;
+  if (document.contents === null) return mapNode(new Map(), placeAt(0));
+  const root = new Converter(fail, placeAt).convert(document.contents);
+  return problems.count > before ? undefined : root;
+}
+
+// What the parser says of the mistakes that people make most, in words that say what to do.
+const remedies: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'indent with spaces',
+  DUPLICATE_KEY: 'write each key once',
+  MULTIPLE_DOCS: 'write one document in a file: remove the line ---',
+  RESOURCE_EXHAUSTION: 'nest less deeply',
+  UNEXPECTED_TOKEN: 'put a value with brackets, such as "[2001:db8::1]:80", in quotes',
+};
+
+function remedyFor(code: string): string {
+  return remedies[code] ?? 'check indentation, colons and quotes on this line and the one before';
+}
+
+function describe(code: string, message: string): string {
+  if (code === 'TAB_AS_INDENT') return 'a tab is used as indentation';
+  if (code === 'DUPLICATE_KEY') return 'the key stands twice in the same map';
+  if (code === 'RESOURCE_EXHAUSTION') return 'the document is nested too deeply';
+  const [first = ''] = message.split('\n');
+  return first.charAt(0).toLowerCase() + first.slice(1);
+}
+
+type Fail = (problem: string, offset: number, remedy: string) => void;
+
+// Walks in the order of the text, so that an alias finds the latest anchor before it. An anchored value is converted
+// once and shared by its aliases: the tree is no larger than the text.
+class Converter {
+  readonly #fail: Fail;
+  readonly #placeAt: (offset: number) => Place;
+  readonly #anchors = new Map<string, { node?: ConfigNode }>();
+
+  constructor(fail: Fail, placeAt: (offset: number) => Place) {
+    this.#fail = fail;
+    this.#placeAt = placeAt;
+  }
+
+  convert(node: Node): ConfigNode {
+    if (isAlias(node)) return this.#resolve(node);
+    const anchored: { node?: ConfigNode } = {};
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, anchored);
+    const offset = node.range?.[0] ?? 0;
+    const place = this.#placeAt(offset);
+    const converted =
+      isMap(node) ? mapNode(this.#entries(node), place)
+      : isSeq(node) ? listNode(node.items.map(item => this.convert(item as Node)), place)
+      : this.#scalar(node, offset, place);
+    if (converted.size > mostNodes) {
+      this.#fail('the aliases stand for too many values', offset, 'write the values out, or use fewer aliases');
+      return scalarNode(null, place);
+    }
+    anchored.node = converted;
+    return converted;
+  }
+
+  #scalar(node: Node, offset: number, place: Place): ConfigNode {
+    const value: unknown = isScalar(node) ? node.value : undefined;
+    if (value === null || typeof value === 'string' || typeof value === 'boolean') return scalarNode(value, place);
+    if (typeof value === 'number' && Number.isFinite(value)) return scalarNode(value, place);
+    this.#fail('this value is of a kind that no setting has', offset, 'write a number, a word or a quoted text');
+    return scalarNode(null, place);
+  }
+
+  #entries(map: YAMLMap): Map<string, MapEntry> {
+    const entries = new Map<string, MapEntry>();
+    for (const { key, value } of map.items) {
+      const keyNode = key as Node;
+      const offset = keyNode.range?.[0] ?? 0;
+      if (!isScalar(keyNode) || typeof keyNode.value === 'object') {
+        this.#fail('a key is not a plain word', offset, 'write a word, a number or a quoted text before the colon');
+        continue;
+      }
+      const keyPlace = this.#placeAt(offset);
+      const converted = value === null ? scalarNode(null, keyPlace) : this.convert(value as Node);
+      entries.set(String(keyNode.value), { keyPlace, value: converted });
+    }
+    return entries;
+  }
+
+  #resolve(alias: Alias): ConfigNode {
+    const offset = alias.range?.[0] ?? 0;
+    const anchored = this.#anchors.get(alias.source);
+    if (anchored?.node !== undefined) return anchored.node;
+    if (anchored === undefined) {
+      this.#fail(`the alias *${alias.source} has no anchor before it`, offset, `define &${alias.source} first`);
+    } else {
+      this.#fail(`the alias *${alias.source} stands inside its own value`, offset, 'write the value out');
+    }
+    return scalarNode(null, this.#placeAt(offset));
+  }
+}

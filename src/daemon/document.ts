@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice.yaml`: the sections of all capabilities in one document.
+import { DocumentFormat, type SectionChange, type Snapshot as SnapshotOf } from '../core/config/snapshot.ts';
+import { layer4Section } from '../lvs/section.ts';
+
+const sections = { layer4: layer4Section };
+
+/** Reads, compares and writes snapshots of everything that can be configured. */
+export const documentFormat = new DocumentFormat(sections, {
+  $id: 'https://sluice.example/schema/sluice.json',
+  title: 'sluice.yaml',
+  description: 'Everything that Sluice does, in one document.',
+});
+
+/** Everything that is configured: immutable, and named by the hash of its content. */
+export type Snapshot = SnapshotOf<typeof sections>;
+
+export type Change = SectionChange<typeof sections>;

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `ipvsadm -L -n` prints, column by column: services with their servers, connections, timeouts. Addresses and ports
+// are always numbers: nothing is looked up.
+import { formatEndpoint, hostMask, type Mode, prefixOfMask, type RealServer, type Service, serviceFamily } from '../model.ts';
+import type { ListFormat } from './grammar.ts';
+import { sortServers, sortServices } from './order.ts';
+
+/** Since the beginning, or since `-Z`. */
+export interface Counters {
+  readonly connections: number | bigint;
+  readonly packetsIn: number | bigint;
+  readonly packetsOut: number | bigint;
+  readonly bytesIn: number | bigint;
+  readonly bytesOut: number | bigint;
+}
+
+/** A second: connections, packets and bytes of Counters as rates. */
+export type Rates = Counters;
+
+export interface ServerView extends RealServer {
+  readonly active: number;
+  readonly inactive: number;
+  readonly persistent: number;
+  readonly counters: Counters;
+  readonly rates: Rates;
+}
+
+export interface ServiceView extends Pick<Service, 'identity' | 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
+  readonly counters: Counters;
+  readonly rates: Rates;
+  /** In the order of their arrival. */
+  readonly servers: readonly ServerView[];
+}
+
+export interface ListOptions {
+  readonly format?: ListFormat;
+  /** Every digit of large numbers. */
+  readonly exact?: boolean;
+  /** False prints servers as the kernel walks them, the latest first. */
+  readonly sorted?: boolean;
+  /** One service was asked for: there is no line about the version then. */
+  readonly single?: boolean;
+}
+
+/** The version of IPVS whose behaviour and output this is, and its usual table size. */
+const banner = 'IP Virtual Server version 1.2.1 (size=4096)';
+
+const noCounters: Counters = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+
+/** A service of a model as it is before any packet. */
+export function idleView(service: Service): ServiceView {
+  const idle = { active: 0, inactive: 0, persistent: 0, counters: noCounters, rates: noCounters };
+  return { ...service, counters: noCounters, rates: noCounters, servers: service.servers.map(server => ({ ...server, ...idle })) };
+}
+
+export function formatServices(services: readonly ServiceView[], options: ListOptions = {}): string {
+  const { format = 'services', exact = false, sorted = true, single = false } = options;
+  const lines = single ? [] : [banner];
+  lines.push(...titles[format]);
+  for (const service of sorted ? sortServices(services) : services) {
+    lines.push(formatService(service, format, exact));
+    for (const server of sorted ? sortServers(service.servers) : service.servers.toReversed()) {
+      lines.push(`  -> ${formatServer(server, format, exact)}`);
+    }
+  }
+  return lines.map(line => `${line}\n`).join('');
+}
+
+const numberTitle = (...names: string[]) => [
+  'Prot LocalAddress:Port'.padEnd(33) + names.map(name => ` ${name.padStart(8)}`).join(''),
+  '  -> RemoteAddress:Port',
+];
+
+const titles: Readonly<Record<ListFormat, readonly string[]>> = {
+  services: [
+    'Prot LocalAddress:Port Scheduler Flags',
+    '  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn',
+  ],
+  stats: numberTitle('Conns', 'InPkts', 'OutPkts', 'InBytes', 'OutBytes'),
+  rate: numberTitle('CPS', 'InPPS', 'OutPPS', 'InBPS', 'OutBPS'),
+  thresholds: [
+    'Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ',
+    '  -> RemoteAddress:Port',
+  ],
+  'persistent-conn': [
+    'Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn ',
+    '  -> RemoteAddress:Port',
+  ],
+  'tun-info': [
+    'Prot LocalAddress:Port Scheduler Flags',
+    '  -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn',
+  ],
+};
+
+function formatService(service: ServiceView, format: ListFormat, exact: boolean): string {
+  const name = serviceName(service);
+  if (format === 'stats') return name.padEnd(33) + countColumns(service.counters, exact);
+  if (format === 'rate') return name.padEnd(33) + countColumns(service.rates, exact);
+  const { identity, scheduler, flags, persistence, onePacket } = service;
+  let line = `${name} ${scheduler}`;
+  if (flags.length > 0) line += ` (${flags.join(',')})`;
+  if (persistence !== null) {
+    line += ` persistent ${persistence.timeout}`;
+    const family = serviceFamily(identity);
+    if (persistence.netmask !== hostMask(family)) {
+      line += ` mask ${family === 4 ? persistence.netmask : prefixOfMask(persistence.netmask)}`;
+    }
+  }
+  return onePacket ? `${line} ops` : line;
+}
+
+function serviceName({ identity }: ServiceView): string {
+  if ('mark' in identity) return `FWM  ${identity.mark}${identity.family === 6 ? ' IPv6' : ''}`;
+  return `${identity.protocol.toUpperCase().padEnd(4)} ${formatEndpoint(identity.address, identity.port)}`;
+}
+
+// ipvsadm knows no FULLNAT; the name is that of its forks.
+const forwardNames: Readonly<Record<Mode, string>> = { nat: 'Masq', fullnat: 'FullNat', dr: 'Route', tunnel: 'Tunnel' };
+
+function formatServer(server: ServerView, format: ListFormat, exact: boolean): string {
+  const name = formatEndpoint(server.address, server.port).padEnd(28);
+  const connections = `${column(server.active, 10)} ${column(server.inactive, 10)}`;
+  const forward = forwardNames[server.mode].padEnd(7);
+  switch (format) {
+    case 'services':
+      return `${name} ${forward} ${column(server.weight, 6)} ${connections}`;
+    case 'tun-info':
+      return `${name} ${forward} ${tunnelInfo(server).padEnd(13)} ${column(server.weight, 6)} ${connections}`;
+    case 'stats':
+      return name + countColumns(server.counters, exact);
+    case 'rate': {
+      const { connections: perSecond, packetsIn, packetsOut, bytesIn, bytesOut } = server.rates;
+      const plain = [perSecond, packetsIn, packetsOut].map(value => ` ${String(value).padStart(8)}`).join('');
+      return name + plain + formatCount(bytesIn, exact) + formatCount(bytesOut, exact);
+    }
+    case 'thresholds':
+      return `${name} ${column(server.upperThreshold, 10)} ${column(server.lowerThreshold, 10)} ${connections}`;
+    case 'persistent-conn':
+      return `${name} ${column(server.weight, 9)} ${column(server.persistent, 11)} ${connections}`;
+  }
+}
+
+function column(value: number, width: number): string {
+  return String(value).padEnd(width);
+}
+
+const checksumMarks = { none: '-c', full: '+c', remote: 'r+c' } as const;
+
+function tunnelInfo({ tunnel }: ServerView): string {
+  if (tunnel === null) return 'n/a';
+  if (tunnel.type === 'ipip') return 'ipip';
+  const mark = checksumMarks[tunnel.checksum];
+  return tunnel.type === 'gue' ? `gue:${tunnel.port}:${mark}` : `gre:${mark}`;
+}
+
+function countColumns(counters: Counters, exact: boolean): string {
+  const { connections, packetsIn, packetsOut, bytesIn, bytesOut } = counters;
+  return [connections, packetsIn, packetsOut, bytesIn, bytesOut].map(value => formatCount(value, exact)).join('');
+}
+
+// From where on numbers are divided, by what, and the letter that says so.
+const scales = [
+  { below: 10n ** 8n, divisor: 1n, letter: '' },
+  { below: 10n ** 9n, divisor: 10n ** 3n, letter: 'K' },
+  { below: 10n ** 11n, divisor: 10n ** 6n, letter: 'M' },
+  { below: 10n ** 14n, divisor: 10n ** 9n, letter: 'G' },
+] as const;
+
+/** A column of nine, or wider where every digit was asked for and there are nine or more. */
+export function formatCount(value: number | bigint, exact: boolean): string {
+  const whole = BigInt(value);
+  if (exact) return ` ${String(whole).padStart(8)}`;
+  const { divisor, letter } = scales.find(({ below }) => whole < below) ?? { divisor: 10n ** 12n, letter: 'T' };
+  return `${whole / divisor}${letter}`.padStart(9);
+}
+
+export interface ConnectionRow {
+  /** As in the kernel's /proc/net/ip_vs_conn: TCP, UDP, SCTP, IP. */
+  readonly protocol: string;
+  /** Seconds until the flow ends. */
+  readonly expires: number;
+  readonly state: string;
+  readonly client: { readonly address: string; readonly port: number };
+  readonly virtual: { readonly address: string; readonly port: number };
+  readonly server: { readonly address: string; readonly port: number };
+}
+
+/** `ipvsadm -L -n -c`. */
+export function formatConnections(rows: readonly ConnectionRow[]): string {
+  const lines = rows.map(row => {
+    const { client, virtual, server } = row;
+    return connectionLine(
+      row.protocol.padEnd(3),
+      formatExpiry(row.expires),
+      row.state,
+      formatEndpoint(client.address, client.port),
+      formatEndpoint(virtual.address, virtual.port),
+      formatEndpoint(server.address, server.port),
+    );
+  });
+  const title = connectionLine('pro', 'expire', 'state', 'source', 'virtual', 'destination');
+  return ['IPVS connection entries', title, ...lines].map(line => `${line}\n`).join('');
+}
+
+function connectionLine(
+  protocol: string,
+  expiry: string,
+  state: string,
+  source: string,
+  virtual: string,
+  destination: string,
+): string {
+  return `${protocol} ${expiry.padEnd(6)} ${state.padEnd(11)} ${source.padEnd(18)} ${virtual.padEnd(18)} ${destination}`;
+}
+
+function formatExpiry(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${two(Math.floor(whole / 60))}:${two(whole % 60)}`;
+}
+
+/** `ipvsadm -L --timeout`. */
+export function formatTimeouts(tcp: number, tcpFin: number, udp: number): string {
+  return `Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`;
+}

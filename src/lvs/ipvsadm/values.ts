@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The values that ipvsadm's options take: what the C library makes of numbers, addresses and names of ports.
+import { readFileSync } from 'node:fs';
+import { type Address, addressOf, parseAddress } from '../../core/address.ts';
+import type { Protocol } from '../model.ts';
+
+/** strtol in base 10 with limits, as ipvsadm reads all its numbers. */
+export function parseNumber(text: string, minimum: number, maximum: number): number | undefined {
+  if (!/^\s*[+-]?\d+$/.test(text)) return undefined;
+  const value = Number(text);
+  return value >= minimum && value <= maximum ? value : undefined;
+}
+
+const quadPart = /^(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/;
+
+/** inet_aton: 10.0.1.1, 10.1, 0x0a000101, 012.0.1.1. */
+export function parseLooseIpv4(text: string): Address | undefined {
+  const parts = text.split('.');
+  if (parts.length > 4 || !parts.every(part => quadPart.test(part))) return undefined;
+  const values = parts.map(part => (/^0[0-7]+$/.test(part) ? Number.parseInt(part, 8) : Number(part)));
+  const last = values.pop() ?? 0;
+  if (values.some(value => value > 255) || last >= 256 ** (4 - values.length)) return undefined;
+  const word = values.reduce((sum, value, index) => sum + value * 256 ** (3 - index), last);
+  return addressOf(4, [word]);
+}
+
+/** The port that a name like `http` stands for; undefined for names that are not known. */
+export type PortNames = (name: string, protocol: Protocol) => number | undefined;
+
+/** As /etc/services of this machine has them; read when the first name is asked for. */
+export function systemPortNames(path = '/etc/services'): PortNames {
+  let names: ReadonlyMap<string, number> | undefined;
+  return (name, protocol) => {
+    names ??= readServices(path);
+    return names.get(`${name}/${protocol}`);
+  };
+}
+
+function readServices(path: string): Map<string, number> {
+  const names = new Map<string, number>();
+  let text = '';
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    // A machine without the file knows no names of ports; whoever uses one is told so.
+  }
+  for (const line of text.split('\n')) {
+    const [name, port, ...aliases] = (line.split('#')[0] ?? '').trim().split(/\s+/);
+    const [number, protocol] = (port ?? '').split('/');
+    if (protocol === undefined) continue;
+    for (const word of [name, ...aliases]) {
+      const key = `${word}/${protocol}`;
+      if (!names.has(key)) names.set(key, Number(number));
+    }
+  }
+  return names;
+}
+
+export interface ServiceAddress {
+  readonly address: Address;
+  /** Undefined where none was written. */
+  readonly port: number | undefined;
+}
+
+/** What ipvsadm accepts after -t, -u, --sctp-service and -r. A text is the reason why it does not. */
+export function parseServiceAddress(text: string, protocol: Protocol, names: PortNames): ServiceAddress | string {
+  if (/^\d*$/.test(text)) return 'write an address, such as 10.0.1.100:80';
+  if (text.startsWith('[')) return parseBracketed(text, protocol, names);
+  const bare = text.includes(':') ? parseAddress(text) : undefined;
+  if (bare !== undefined) return { address: bare, port: undefined };
+  const colon = text.lastIndexOf(':');
+  const host = colon < 0 ? text : text.slice(0, colon);
+  const address = parseLooseIpv4(host);
+  if (address === undefined) {
+    if (host.includes(':')) return 'put an IPv6 address in brackets: [2001:db8::1]:80';
+    if (/^[0-9.]*$/.test(host)) return 'write four numbers from 0 to 255';
+    return 'write the address: names of hosts are not looked up';
+  }
+  return withPort(address, colon < 0 ? undefined : text.slice(colon + 1), protocol, names);
+}
+
+function parseBracketed(text: string, protocol: Protocol, names: PortNames): ServiceAddress | string {
+  const end = text.indexOf(']');
+  if (end < 0) return 'close the bracket: [2001:db8::1]:80';
+  if (text[end + 1] !== ':') return 'write a port after the bracket: [2001:db8::1]:80';
+  const address = parseAddress(text.slice(1, end));
+  if (address?.family !== 6) return 'write an IPv6 address in the brackets';
+  return withPort(address, text.slice(end + 2), protocol, names);
+}
+
+function withPort(address: Address, port: string | undefined, protocol: Protocol, names: PortNames) {
+  if (port === undefined) return { address, port };
+  const number = parseNumber(port, 0, 65535) ?? names(port, protocol);
+  return number === undefined ? 'use a port from 0 to 65535, or a name from /etc/services' : { address, port: number };
+}
