@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addon's entry: what `src/native/addon.ts` loads.
+// The addon's entry: what `src/native/addon.ts` loads. Each capability adds its own names.
 #include <napi.h>
+
+#include "binding/statistics_page.h"
 
 namespace {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
+  exports.Set("statisticsLayout", sluice::binding::statistics_layout(env));
+  exports.Set("StatisticsWriter", sluice::binding::StatisticsWriter::define(env));
   return exports;
 }
 

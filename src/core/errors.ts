@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every error that leaves Sluice: a stable `code` to test for, and a message for a person that says where it is, what
+// is wrong, with which value, and what to do. The parts of the message are also fields, so that logs and `--json`
+// carry them; nobody has to parse the text.
+//
+// To add a code: one line in `errorCodes`. Its prefix says which class carries it (SLUICE_CONFIG_… → ConfigError).
+// A code that was released keeps its meaning; the text of messages may change.
+import { getSystemErrorName } from 'node:util';
+
+/** Every code with its meaning. */
+export const errorCodes = {
+  SLUICE_CONFIG_SYNTAX: 'the text of a configuration cannot be read as what it should be (YAML, an ipvsadm command, …)',
+  SLUICE_CONFIG_INVALID: 'a configuration can be read, and a value in it is not allowed',
+  SLUICE_CONFIG_CONFLICT: 'two parts of a configuration contradict each other',
+  SLUICE_USAGE: 'a command or a function was called with arguments that it does not take',
+  SLUICE_SYSTEM_CALL: 'the operating system refused a call',
+  SLUICE_CAPTURE_FORMAT: 'a capture file is not of a format that Sluice reads, or is corrupt',
+  SLUICE_CAPTURE_TRUNCATED: 'a capture file ends in the middle of a record',
+  SLUICE_ADDON_MISSING: 'the native module has not been built, or is not where it was looked for',
+  SLUICE_ADDON_UNLOADABLE: 'the native module is there and cannot be loaded',
+  SLUICE_ADDON_OUTDATED: 'the native module was built from other sources than this program',
+  SLUICE_LIFECYCLE_START: 'a component did not start; those that had started were stopped again',
+  SLUICE_LIFECYCLE_STOP: 'a component did not stop cleanly, or not in time',
+  SLUICE_LIFECYCLE_ABORTED: 'starting was given up because the caller asked for it',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+type CodesOf<Area extends string> = Extract<ErrorCode, `SLUICE_${Area}` | `SLUICE_${Area}_${string}`>;
+
+/** Where something is wrong. Lines and columns count from 1, as editors do. */
+export interface Place {
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+}
+
+export interface ErrorDetails {
+  readonly place?: Place | undefined;
+  /** The offending value, as it was found. */
+  readonly value?: unknown;
+  /** What to do about it, in the imperative, without a full stop: 'use a port from 1 to 65535'. */
+  readonly remedy?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** The form of an error in logs and in `--json`. */
+export interface SerializedError {
+  readonly name: string;
+  readonly code: string;
+  readonly message: string;
+  readonly problem: string;
+  readonly [field: string]: unknown;
+}
+
+// A value is quoted so far: enough to recognise it, short enough for a line of a log.
+const longestQuotedValue = 120;
+
+/** A value as a message quotes it: on one line, shortened. */
+export function quoteValue(value: unknown): string {
+  let text: string | undefined;
+  if (typeof value === 'bigint') text = String(value);
+  else if (value instanceof Error) text = value.message;
+  else {
+    try {
+      text = JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part));
+    } catch {
+      // A cycle: its outermost form has to do.
+    }
+  }
+  text ??= String(value);
+  return text.length > longestQuotedValue ? `${text.slice(0, longestQuotedValue)}…` : text;
+}
+
+/** `director.yaml:12:9`, as compilers write it and editors follow it; an empty string when nothing is known. */
+export function formatPlace(place: Place | undefined): string {
+  if (place === undefined) return '';
+  const parts = [place.file, place.line, place.line === undefined ? undefined : place.column];
+  const known = parts.filter(part => part !== undefined).join(':');
+  return place.file === undefined && place.line !== undefined ? `line ${known}` : known;
+}
+
+function composeMessage(problem: string, details: ErrorDetails): string {
+  const place = formatPlace(details.place);
+  const where = place === '' ? '' : `${place}: `;
+  const which = details.value === undefined ? '' : `: ${quoteValue(details.value)}`;
+  const advice = details.remedy === undefined ? '' : ` (${details.remedy})`;
+  return `${where}${problem}${which}${advice}`;
+}
+
+/** The base of all errors that Sluice throws on purpose. */
+export class SluiceError extends Error {
+  override readonly name: string = 'SluiceError';
+  readonly code: ErrorCode;
+  /** What is wrong, without the value, the place and the remedy. */
+  readonly problem: string;
+  readonly place: Place | undefined;
+  readonly value: unknown;
+  readonly remedy: string | undefined;
+  /** What a command that ends with this error exits with. */
+  readonly exitStatus: 1 | 2 = 1;
+
+  constructor(code: ErrorCode, problem: string, details: ErrorDetails = {}) {
+    super(composeMessage(problem, details), details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.problem = problem;
+    this.place = details.place;
+    this.value = details.value;
+    this.remedy = details.remedy;
+  }
+
+  toJSON(): SerializedError {
+    const { name, code, message, problem, place, remedy } = this;
+    return {
+      name,
+      code,
+      message,
+      problem,
+      ...(this.value === undefined ? {} : { value: quoteValue(this.value) }),
+      ...(place === undefined ? {} : { place }),
+      ...(remedy === undefined ? {} : { remedy }),
+      ...(this.cause === undefined ? {} : { cause: serializeError(this.cause) }),
+    };
+  }
+}
+
+/** A configuration is wrong. */
+export class ConfigError extends SluiceError {
+  override readonly name = 'ConfigError';
+
+  constructor(code: CodesOf<'CONFIG'>, problem: string, details?: ErrorDetails) {
+    super(code, problem, details);
+  }
+}
+
+/** A command line or a call is wrong: commands exit with 2. */
+export class UsageError extends SluiceError {
+  override readonly name = 'UsageError';
+  override readonly exitStatus = 2;
+
+  constructor(problem: string, details?: ErrorDetails) {
+    super('SLUICE_USAGE', problem, details);
+  }
+}
+
+export interface SystemErrorDetails extends ErrorDetails {
+  /** As in errno(3): positive. */
+  readonly errno: number;
+  /** The call's name, as in its manual page: 'bind'. */
+  readonly syscall: string;
+}
+
+/** The operating system refused a call. */
+export class SystemError extends SluiceError {
+  override readonly name = 'SystemError';
+  readonly errno: number;
+  /** errno's name: 'EADDRINUSE'. */
+  readonly errnoName: string;
+  readonly syscall: string;
+
+  constructor(problem: string, details: SystemErrorDetails) {
+    const errnoName = getSystemErrorName(-details.errno);
+    super('SLUICE_SYSTEM_CALL', `${problem}: ${details.syscall}: ${errnoName}`, details);
+    this.errno = details.errno;
+    this.errnoName = errnoName;
+    this.syscall = details.syscall;
+  }
+
+  /** Wraps an error that Node's own functions throw; anything that is not one is thrown as it came. */
+  static from(error: unknown, problem: string, details: ErrorDetails = {}): SystemError {
+    if (!isNodeSystemError(error)) throw error;
+    return new SystemError(problem, { ...details, errno: -error.errno, syscall: error.syscall, cause: error });
+  }
+
+  override toJSON(): SerializedError {
+    return { ...super.toJSON(), errno: this.errno, errnoName: this.errnoName, syscall: this.syscall };
+  }
+}
+
+function isNodeSystemError(error: unknown): error is Error & { errno: number; syscall: string } {
+  if (!(error instanceof Error)) return false;
+  const { errno, syscall } = error as NodeJS.ErrnoException;
+  return typeof errno === 'number' && typeof syscall === 'string';
+}
+
+export interface CaptureErrorDetails extends ErrorDetails {
+  /** The byte of the file, from 0, at which the unreadable part begins. */
+  readonly offset: number;
+}
+
+/** A capture cannot be read any further. What came before is good. */
+export class CaptureError extends SluiceError {
+  override readonly name = 'CaptureError';
+  readonly offset: number;
+
+  constructor(code: CodesOf<'CAPTURE'>, problem: string, details: CaptureErrorDetails) {
+    super(code, `at byte ${details.offset}: ${problem}`, details);
+    this.offset = details.offset;
+  }
+
+  override toJSON(): SerializedError {
+    return { ...super.toJSON(), offset: this.offset };
+  }
+}
+
+/** The native module cannot be used. */
+export class AddonError extends SluiceError {
+  override readonly name = 'AddonError';
+
+  constructor(code: CodesOf<'ADDON'>, problem: string, details?: ErrorDetails) {
+    super(code, problem, details);
+  }
+}
+
+export interface LifecycleErrorDetails extends ErrorDetails {
+  /** What each component said that failed, in the order of the failures. */
+  readonly errors: readonly unknown[];
+}
+
+/** Components did not start or stop as they should. */
+export class LifecycleError extends SluiceError {
+  override readonly name = 'LifecycleError';
+  readonly errors: readonly unknown[];
+
+  constructor(code: CodesOf<'LIFECYCLE'>, problem: string, details: LifecycleErrorDetails) {
+    super(code, problem, details);
+    this.errors = details.errors;
+  }
+
+  override toJSON(): SerializedError {
+    return { ...super.toJSON(), errors: this.errors.map(serializeError) };
+  }
+}
+
+/** Any thrown value as plain data for logs and `--json`. Errors of others keep their own code, if they have one. */
+export function serializeError(error: unknown): SerializedError {
+  if (error instanceof SluiceError) return error.toJSON();
+  if (!(error instanceof Error)) {
+    const text = quoteValue(error);
+    return { name: typeof error, code: 'UNKNOWN', message: text, problem: text };
+  }
+  const { code, errno, syscall } = error as NodeJS.ErrnoException;
+  return {
+    name: error.name,
+    code: code ?? 'UNKNOWN',
+    message: error.message,
+    problem: error.message,
+    ...(errno === undefined ? {} : { errno }),
+    ...(syscall === undefined ? {} : { syscall }),
+    ...(error.cause === undefined ? {} : { cause: serializeError(error.cause) }),
+  };
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts components in order and stops them in the reverse order, once each.
+//
+//   idle ── start() ──▶ starting ── all started ──▶ running ── stop() ──▶ stopping ──▶ stopped
+//                          │ one failed, start's signal aborted, or stop() was called    ▲
+//                          └─────────────────────────────────────────────────────────────┘
+//
+// A component is stopped if and only if its start succeeded. All stops together have one deadline. When it passes, the
+// signal that each stop was given is aborted ("drop what is left"), the components not yet reached are still asked to
+// stop, with the signal aborted, and nobody is waited for any more. Whatever fails on the way is collected and thrown
+// together at the end: one component that fails does not keep the others from being stopped.
+//
+// A start that is called off is told so through its signal. It may reject, or succeed and be stopped; one that has done
+// neither when the deadline passes is abandoned.
+import { type Clock, systemClock } from './clock.ts';
+import { LifecycleError } from './errors.ts';
+
+/** Something that a program starts and stops. */
+export interface Component {
+  /** In logs and errors. */
+  readonly name: string;
+  /** Resolves when it does its work. Aborting the signal calls the start off. */
+  start(signal: AbortSignal): Promise<void> | void;
+  /** Resolves when it has let go of everything. Aborting the signal means that time is up. */
+  stop(signal: AbortSignal): Promise<void> | void;
+}
+
+export type LifecycleState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped';
+
+export interface LifecycleOptions {
+  readonly clock?: Clock;
+  /** How long all stops together may take. */
+  readonly stopMilliseconds?: number;
+}
+
+// Less than the 90 s after which systemd kills, more than a drained connection usually needs.
+const defaultStopMilliseconds = 30_000;
+
+export class Lifecycle {
+  readonly #components: readonly Component[];
+  readonly #clock: Clock;
+  readonly #stopMilliseconds: number;
+  readonly #started: Component[] = [];
+  readonly #callOff = new AbortController();
+  #state: LifecycleState = 'idle';
+  #beingStarted: { readonly name: string; readonly settled: Promise<unknown> } | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** The components in the order of their starts: what others need comes first. */
+  constructor(components: readonly Component[], options: LifecycleOptions = {}) {
+    this.#components = components;
+    this.#clock = options.clock ?? systemClock;
+    this.#stopMilliseconds = options.stopMilliseconds ?? defaultStopMilliseconds;
+  }
+
+  get state(): LifecycleState {
+    return this.#state;
+  }
+
+  /**
+   * Starts all components, one after the other. When one fails, or the signal is aborted, or `stop` is called, those
+   * that had started are stopped again and a LifecycleError is thrown whose `errors` begin with the reason. A second
+   * call starts nothing and settles as the first.
+   */
+  start(signal?: AbortSignal): Promise<void> {
+    this.#starting ??= this.#startAll(signal);
+    return this.#starting;
+  }
+
+  /**
+   * Stops all components, the last started first. A second call stops nothing and settles as the first. Throws a
+   * LifecycleError when components failed to stop or the deadline passed.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #startAll(outer: AbortSignal | undefined): Promise<void> {
+    const signal = outer === undefined ? this.#callOff.signal : AbortSignal.any([outer, this.#callOff.signal]);
+    if (this.#state === 'idle') this.#state = 'starting';
+    for (const component of this.#components) {
+      try {
+        await this.#startOne(component, signal);
+      } catch (reason) {
+        const errors = [reason, ...(await this.stop().then(() => [], errorsOf))];
+        throw startError(component, errors, signal);
+      }
+    }
+    this.#state = 'running';
+  }
+
+  async #startOne(component: Component, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const start = async (): Promise<void> => {
+      await component.start(signal);
+      this.#started.push(component);
+    };
+    const started = start();
+    this.#beingStarted = { name: component.name, settled: Promise.allSettled([started]) };
+    await settleBefore(started, signal);
+    this.#beingStarted = undefined;
+    signal.throwIfAborted();
+  }
+
+  async #stopAll(): Promise<void> {
+    this.#state = 'stopping';
+    this.#callOff.abort(new Error('stop was called'));
+    const deadline = new AbortController();
+    const timer = this.#clock.after(this.#stopMilliseconds, () => {
+      deadline.abort(new Error(`not within ${this.#stopMilliseconds} ms`));
+    });
+    const errors: LifecycleError[] = [];
+    const attempt = async (what: string, name: string, work: Promise<unknown>): Promise<void> => {
+      try {
+        await settleBefore(work, deadline.signal);
+      } catch (cause) {
+        errors.push(new LifecycleError('SLUICE_LIFECYCLE_STOP', what, { value: name, cause, errors: [cause] }));
+      }
+    };
+    if (this.#beingStarted !== undefined) {
+      const { name, settled } = this.#beingStarted;
+      await attempt('a component still starts', name, settled);
+    }
+    for (const component of this.#started.toReversed()) {
+      const stop = async (): Promise<void> => component.stop(deadline.signal);
+      await attempt('a component did not stop', component.name, stop());
+    }
+    timer.cancel();
+    this.#state = 'stopped';
+    if (errors.length > 0) throw stopError(errors);
+  }
+}
+
+// The outcome of the work, or the reason of the signal if that comes first.
+async function settleBefore(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const listening = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason);
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { signal: listening.signal });
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    listening.abort();
+  }
+}
+
+function startError(component: Component, errors: readonly unknown[], signal: AbortSignal): LifecycleError {
+  const details = { value: component.name, cause: errors[0], errors };
+  return signal.aborted
+    ? new LifecycleError('SLUICE_LIFECYCLE_ABORTED', `starting was called off (${messageOf(signal.reason)})`, details)
+    : new LifecycleError('SLUICE_LIFECYCLE_START', `a component did not start (${messageOf(errors[0])})`, details);
+}
+
+function stopError(errors: readonly LifecycleError[]): LifecycleError {
+  const names = errors.map(error => `${error.value}: ${messageOf(error.cause)}`).join('; ');
+  return new LifecycleError('SLUICE_LIFECYCLE_STOP', `not everything stopped cleanly (${names})`, { errors });
+}
+
+function errorsOf(error: unknown): readonly unknown[] {
+  return error instanceof LifecycleError ? error.errors : [error];
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
+}

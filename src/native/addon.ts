@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads the native module. Each capability describes its part of the module in its own file of this folder and adds it
+// to `Addon` and to `addonShape` here: an interface cannot be looked at when the program runs, the shape can.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AddonError } from '../core/errors.ts';
+import type { StatisticsAddon } from './statistics-page.ts';
+
+/** What the native module exports. */
+export interface Addon extends StatisticsAddon {
+  /** The Node-API version that the module was built for. */
+  readonly napiVersion: number;
+}
+
+const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
+  napiVersion: 'number',
+  statisticsLayout: 'object',
+  StatisticsWriter: 'function',
+};
+
+// This file is two levels below the package's root both in src/ (development) and in dist/ (shipped).
+const builtAddon = fileURLToPath(new URL('../../build/Release/sluice.node', import.meta.url));
+const rebuild = 'run `npm run build` in a checkout, `npm rebuild sluice --ignore-scripts=false` where it is installed';
+
+/**
+ * Where the native module is looked for: the path in the environment variable SLUICE_ADDON, which is how one suite runs
+ * on release and sanitizer builds; otherwise where node-gyp leaves it.
+ */
+export function addonPath(): string {
+  const chosen = process.env.SLUICE_ADDON;
+  return chosen === undefined || chosen === '' ? builtAddon : resolve(chosen);
+}
+
+let loaded: { readonly path: string; readonly addon: Addon } | undefined;
+
+/** The native module, loaded once a thread. Throws an AddonError that names the path and what to do. */
+export function loadAddon(): Addon {
+  const path = addonPath();
+  if (loaded?.path !== path) loaded = { path, addon: openAddon(path) };
+  return loaded.addon;
+}
+
+function openAddon(path: string): Addon {
+  const remedy = path === builtAddon ? rebuild : `correct or unset SLUICE_ADDON, or ${rebuild}`;
+  if (!existsSync(path)) {
+    throw new AddonError('SLUICE_ADDON_MISSING', 'the native module is not there', { value: path, remedy });
+  }
+  const module: { exports: Record<string, unknown> } = { exports: {} };
+  try {
+    process.dlopen(module, path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AddonError('SLUICE_ADDON_UNLOADABLE', `the native module cannot be loaded (${reason})`, {
+      value: path,
+      remedy,
+      cause,
+    });
+  }
+  const missing = Object.entries(addonShape).filter(([name, type]) => typeof module.exports[name] !== type);
+  if (missing.length > 0) {
+    const names = missing.map(([name]) => name).join(', ');
+    throw new AddonError('SLUICE_ADDON_OUTDATED', `the native module lacks ${names}`, { value: path, remedy });
+  }
+  return module.exports as unknown as Addon;
+}
