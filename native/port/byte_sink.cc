@@ -49,22 +49,22 @@ int FileSink::flush() {
 
 int FileSink::close() {
   if (fd_ < 0) return 0;
-  const int unwritten = flush();
+  const int unwritten = flush();  // Linux closes the file whatever close(2) returns
   const int unclosed = ::close(fd_) < 0 ? errno : 0;
   fd_ = -1;
   return unwritten != 0 ? unwritten : unclosed;
 }
 
 int FileSink::write_through(wire::Bytes bytes) {
-  while (!bytes.empty()) {
+  while (!bytes.empty() && failed_ == 0) {
     const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
     if (count >= 0) {
       bytes = bytes.subspan(static_cast<size_t>(count));
     } else if (errno != EINTR) {
-      return errno;
+      failed_ = errno;
     }
   }
-  return 0;
+  return failed_;
 }
 
 }  // namespace sluice::port

@@ -37,7 +37,7 @@ class FileSink final : public ByteSink {
   // Writes what is buffered; a caller who wants to know whether that worked calls close() before.
   ~FileSink() override;
 
-  // Each returns 0 or an errno.
+  // Each returns 0 or an errno. Once a write has failed, the file has a gap: every further one fails with that errno.
   int open(const std::string& path);
   int write(wire::Bytes bytes) override;
   int flush();
@@ -50,6 +50,7 @@ class FileSink final : public ByteSink {
   std::unique_ptr<uint8_t[]> buffer_;
   size_t used_ = 0;
   int fd_ = -1;
+  int failed_ = 0;
 };
 
 }  // namespace sluice::port

@@ -43,15 +43,17 @@ uint16_t supported_link_type(uint32_t in_file) {
 }
 
 std::string unsupported_link_type(uint32_t in_file) {
-  std::string message = "link type " + std::to_string(in_file);
+  std::string problem = "link type " + std::to_string(in_file);
   for (const KnownLinkType& known : known_unsupported) {
-    if (known.number == in_file) message += std::string(" (") + known.name + ")";
+    if (known.number == in_file) problem += std::string(" (") + known.name + ")";
   }
-  message += " is not supported, only Ethernet (1) and raw IP (101, 12, 14, 228, 229) are; ";
-  message += in_file == linux_cooked || in_file == linux_cooked_v2
-                 ? "capture on a named interface (tcpdump -i eth0) instead of `any`"
-                 : "capture on an Ethernet or raw IP interface";
-  return message;
+  return problem + " is not supported, only Ethernet (1) and raw IP (101, 12, 14, 228, 229) are";
+}
+
+std::string link_type_remedy(uint32_t in_file) {
+  const bool from_any_device = in_file == linux_cooked || in_file == linux_cooked_v2;
+  return from_any_device ? "capture on a named interface (tcpdump -i eth0) instead of `any`"
+                         : "capture on an Ethernet or raw IP interface";
 }
 
 }  // namespace sluice::port

@@ -42,7 +42,8 @@ enum class CaptureFault : uint8_t {
 struct CaptureError {
   CaptureFault fault = CaptureFault::corrupt;
   uint64_t offset = 0;  // of the record or field at fault, from the start of the file
-  std::string message;  // what was wrong, with which value, and what to do; the offset and the path are not in it
+  std::string problem;  // what is wrong, with which value; without the offset and the file's name
+  std::string remedy;   // what to do, in the imperative; empty when the system's error says it
   int system_errno = 0;
   const char* system_call = "";
 };
@@ -53,7 +54,8 @@ enum class ReadStatus : uint8_t { packet, end, error };
 // systems wrote for it. 0 when it is not supported.
 uint16_t supported_link_type(uint32_t in_file);
 
-// "link type 113 (Linux cooked, from the `any` device) is not supported; …" with what to do about it.
+// For a link type that is not: "link type 113 (Linux cooked, SLL) is not supported, …", and what to do about it.
 std::string unsupported_link_type(uint32_t in_file);
+std::string link_type_remedy(uint32_t in_file);
 
 }  // namespace sluice::port

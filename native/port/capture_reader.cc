@@ -13,16 +13,17 @@ constexpr size_t magic_bytes = 4;
 struct OtherFile {
   uint32_t magic;  // the first bytes, in the order of the file
   uint32_t mask;
-  const char* what_and_remedy;
+  const char* what;
+  const char* remedy;
 };
 
 constexpr OtherFile other_files[] = {
-    {0x1f8b0000, 0xffff0000, "this is a gzip file; decompress it first with gunzip"},
-    {0x28b52ffd, 0xffffffff, "this is a zstd file; decompress it first with zstd -d"},
-    {0x04224d18, 0xffffffff, "this is an lz4 file; decompress it first with lz4 -d"},
-    {0xfd377a58, 0xffffffff, "this is an xz file; decompress it first with unxz"},
-    {0xa1b2cd34, 0xffffffff, "this is Kuznetzov's modified pcap; convert it with editcap -F pcap"},
-    {0x34cdb2a1, 0xffffffff, "this is Kuznetzov's modified pcap; convert it with editcap -F pcap"},
+    {0x1f8b0000, 0xffff0000, "a gzip file", "decompress it with gunzip"},
+    {0x28b52ffd, 0xffffffff, "a zstd file", "decompress it with zstd -d"},
+    {0x04224d18, 0xffffffff, "an lz4 file", "decompress it with lz4 -d"},
+    {0xfd377a58, 0xffffffff, "an xz file", "decompress it with unxz"},
+    {0xa1b2cd34, 0xffffffff, "Kuznetzov's modified pcap", "convert it with editcap -F pcap"},
+    {0x34cdb2a1, 0xffffffff, "Kuznetzov's modified pcap", "convert it with editcap -F pcap"},
 };
 
 bool is_pcap(uint32_t magic) {
@@ -48,25 +49,29 @@ std::string describe(wire::Bytes magic) {
 bool CaptureReader::open() {
   const wire::Bytes start = input_.peek(magic_bytes);
   if (input_.system_errno() != 0) {
-    fail(CaptureFault::system, "reading the start of the file failed");
+    fail(CaptureFault::system, "reading the start of the file failed", "");
     error_.system_errno = input_.system_errno();
     error_.system_call = "read";
     return false;
   }
+  if (start.empty()) {
+    return fail(CaptureFault::truncated, "the file is empty, expected a pcap or pcapng capture", damage_remedy);
+  }
   if (start.size() < magic_bytes) {
-    return fail(CaptureFault::truncated,
-                start.empty() ? "the file is empty, expected a pcap or pcapng capture"
-                              : "the file ends inside the magic number of a capture: expected 4 bytes, found " +
-                                    std::to_string(start.size()));
+    return fail(
+        CaptureFault::truncated,
+        "the file ends inside the magic number of a capture: expected 4 bytes, found " + std::to_string(start.size()),
+        damage_remedy);
   }
   const uint32_t magic = wire::load_be32(start.data());
   if (is_pcap(magic)) return reader_.emplace<PcapReader>(input_).open();
   if (magic == pcapng::section_header) return reader_.emplace<PcapngReader>(input_).open();
   for (const OtherFile& other : other_files) {
-    if ((magic & other.mask) == other.magic) return fail(CaptureFault::unsupported, other.what_and_remedy);
+    if ((magic & other.mask) == other.magic)
+      return fail(CaptureFault::unsupported, std::string("this is ") + other.what, other.remedy);
   }
-  return fail(CaptureFault::unsupported, "this is not a pcap or pcapng capture: it starts with " + describe(start) +
-                                             "; if Wireshark opens it, convert it with editcap -F pcapng");
+  return fail(CaptureFault::unsupported, "this is not a pcap or pcapng capture: it starts with " + describe(start),
+              "if Wireshark opens it, convert it with editcap -F pcapng");
 }
 
 ReadStatus CaptureReader::next(CapturedPacket& packet) {
@@ -81,8 +86,8 @@ const CaptureError& CaptureReader::error() const {
   return error_;
 }
 
-bool CaptureReader::fail(CaptureFault fault, std::string message) {
-  error_ = {.fault = fault, .offset = 0, .message = std::move(message)};
+bool CaptureReader::fail(CaptureFault fault, std::string problem, std::string remedy) {
+  error_ = {.fault = fault, .offset = 0, .problem = std::move(problem), .remedy = std::move(remedy)};
   return false;
 }
 

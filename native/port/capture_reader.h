@@ -32,7 +32,7 @@ class CaptureReader {
   const CaptureError& error() const;
 
  private:
-  bool fail(CaptureFault fault, std::string message);
+  bool fail(CaptureFault fault, std::string problem, std::string remedy);
 
   ByteWindow input_;
   std::variant<std::monostate, PcapReader, PcapngReader> reader_;

@@ -5,22 +5,23 @@
 
 namespace sluice::port {
 
-bool FormatReader::fail(CaptureFault fault, uint64_t offset, std::string message) {
+bool FormatReader::fail(CaptureFault fault, uint64_t offset, std::string problem, std::string remedy) {
   failed_ = true;
-  error_ = {.fault = fault, .offset = offset, .message = std::move(message)};
+  error_ = {.fault = fault, .offset = offset, .problem = std::move(problem), .remedy = std::move(remedy)};
   return false;
 }
 
 bool FormatReader::fail_short(uint64_t offset, const std::string& what, uint64_t expected, uint64_t found) {
   if (input_.system_errno() != 0) {
-    fail(CaptureFault::system, offset, "reading " + what + " failed" + what_is_kept());
+    fail(CaptureFault::system, offset, "reading " + what + " failed" + what_is_kept(), "");
     error_.system_errno = input_.system_errno();
     error_.system_call = "read";
     return false;
   }
   return fail(CaptureFault::truncated, offset,
               "the file ends inside " + what + ": expected " + std::to_string(expected) + " bytes, found " +
-                  std::to_string(found) + what_is_kept() + "; copy or capture the file again for the rest");
+                  std::to_string(found) + what_is_kept(),
+              damage_remedy);
 }
 
 std::string FormatReader::what_is_kept() const {

@@ -12,6 +12,9 @@
 
 namespace sluice::port {
 
+// For files that were cut or changed on the way; nothing else brings the rest back.
+inline constexpr const char* damage_remedy = "copy or capture the file again for the rest";
+
 class FormatReader {
  public:
   explicit FormatReader(ByteWindow& input) : input_(input) {}
@@ -20,13 +23,13 @@ class FormatReader {
 
  protected:
   // Both return false, for the caller to return; after them every call of the reader reports the error again.
-  bool fail(CaptureFault fault, uint64_t offset, std::string message);
+  bool fail(CaptureFault fault, uint64_t offset, std::string problem, std::string remedy);
   // The input ended, or could not be read, after `found` of the `expected` bytes of the thing at `offset`.
   bool fail_short(uint64_t offset, const std::string& what, uint64_t expected, uint64_t found);
 
   // "packet 7", the one that is being read.
   std::string this_packet() const { return "packet " + std::to_string(packets_ + 1); }
-  // "; the 6 packets before this offset are whole", the end of an error's message.
+  // "; the 6 packets before this offset are whole", the end of a problem's text.
   std::string what_is_kept() const;
 
   ByteWindow& input_;

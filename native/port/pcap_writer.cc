@@ -9,7 +9,8 @@
 namespace sluice::port {
 
 bool PcapWriter::begin(uint16_t link_type) {
-  if (supported_link_type(link_type) != link_type) return misuse(unsupported_link_type(link_type));
+  if (supported_link_type(link_type) != link_type)
+    return misuse(unsupported_link_type(link_type), link_type_remedy(link_type));
   std::array<uint8_t, pcap_header_bytes> header{};
   store_le32(&header[0], precision_ == PcapPrecision::nanoseconds ? pcap_magic_nanoseconds : pcap_magic_microseconds);
   store_le16(&header[4], pcap_version_major);
@@ -23,8 +24,8 @@ bool PcapWriter::write(uint64_t time_ns, uint32_t original_length, wire::Bytes b
   if (!check_packet(bytes, original_length)) return false;
   const uint64_t seconds = time_ns / nanoseconds_per_second;
   if (seconds > UINT32_MAX) {
-    return misuse("pcap holds times until the year 2106, not " + std::to_string(time_ns) +
-                  " ns after 1970; write pcapng instead");
+    return misuse("pcap holds times until the year 2106, not " + std::to_string(time_ns) + " ns after 1970",
+                  "write pcapng instead");
   }
   const auto nanoseconds = static_cast<uint32_t>(time_ns % nanoseconds_per_second);
   std::array<uint8_t, pcap_record_header_bytes> header;

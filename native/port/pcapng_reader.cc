@@ -19,6 +19,8 @@ constexpr size_t option_header_bytes = 4;
 constexpr unsigned max_decimal_exponent = 19;
 constexpr unsigned max_binary_exponent = 63;
 
+constexpr const char* convert_remedy = "convert it with editcap -F pcapng";
+
 using Wide = __int128;
 
 std::string hexadecimal(uint32_t value) {
@@ -41,8 +43,7 @@ bool PcapngReader::open() {
       break;
   }
   if (block.type != section_header) {
-    return fail(CaptureFault::unsupported, 0,
-                "no pcapng section header at the start; convert it with editcap -F pcapng");
+    return fail(CaptureFault::unsupported, 0, "no pcapng section header at the start", convert_remedy);
   }
   return read_section(block);
 }
@@ -116,9 +117,10 @@ bool PcapngReader::read_section(Block& block) {
   const uint16_t minor = order_.load16(&header[version_at + 2]);
   // 1.2 was written by some and is read as 1.0, as the draft says.
   if (major != 1 || (minor != 0 && minor != 2)) {
-    return fail(CaptureFault::unsupported, block.offset + version_at,
-                "pcapng version " + std::to_string(major) + "." + std::to_string(minor) +
-                    " is not supported, only 1.0 is; convert it with editcap -F pcapng");
+    return fail(
+        CaptureFault::unsupported, block.offset + version_at,
+        "pcapng version " + std::to_string(major) + "." + std::to_string(minor) + " is not supported, only 1.0 is",
+        convert_remedy);
   }
   if (!skip_block(block)) return false;
   first_interface_ += static_cast<uint32_t>(interfaces_.size());
@@ -176,7 +178,8 @@ bool PcapngReader::read_time_resolution(const Block& block, wire::Bytes value, I
   if (exponent > (binary ? max_binary_exponent : max_decimal_exponent)) {
     return fail(CaptureFault::unsupported, block.offset,
                 std::string("if_tsresol says ") + (binary ? "2" : "10") + " to the power of " +
-                    std::to_string(exponent) + " ticks a second, which 64 bits do not hold; the file is corrupt");
+                    std::to_string(exponent) + " ticks a second, which 64 bits do not hold",
+                damage_remedy);
   }
   interface.ticks_per_second = 1;
   for (unsigned i = 0; i < exponent; i++) interface.ticks_per_second *= binary ? 2 : 10;
@@ -240,7 +243,8 @@ const PcapngReader::Interface* PcapngReader::find_interface(const Block& block, 
     if (interface.link_type != 0) return &interface;
     fail(CaptureFault::unsupported, block.offset,
          this_packet() + " is of interface " + std::to_string(number) + ", whose " +
-             unsupported_link_type(interface.link_type_in_file) + what_is_kept());
+             unsupported_link_type(interface.link_type_in_file) + what_is_kept(),
+         link_type_remedy(interface.link_type_in_file));
     return nullptr;
   }
   fail_block(block, "is of interface " + std::to_string(number) + ", expected one of the " +
@@ -295,8 +299,7 @@ bool PcapngReader::check_trailer(const Block& block, const uint8_t* at) {
 
 bool PcapngReader::fail_block(const Block& block, const std::string& problem) {
   return fail(CaptureFault::corrupt, block.offset,
-              "the block of type " + hexadecimal(block.type) + " " + problem + what_is_kept() +
-                  "; the file is corrupt from here");
+              "the block of type " + hexadecimal(block.type) + " " + problem + what_is_kept(), damage_remedy);
 }
 
 }  // namespace sluice::port

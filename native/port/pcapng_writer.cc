@@ -43,10 +43,12 @@ bool PcapngWriter::begin() {
 }
 
 bool PcapngWriter::add_interface(uint16_t link_type, std::string_view name) {
-  if (supported_link_type(link_type) != link_type) return misuse(unsupported_link_type(link_type));
+  if (supported_link_type(link_type) != link_type)
+    return misuse(unsupported_link_type(link_type), link_type_remedy(link_type));
   if (!check_text("an interface's name", name)) return false;
   if (interfaces_ == max_interfaces_per_section) {
-    return misuse("a capture has at most " + std::to_string(max_interfaces_per_section) + " interfaces");
+    return misuse("a capture has at most " + std::to_string(max_interfaces_per_section) + " interfaces",
+                  "write several files");
   }
   constexpr size_t head_bytes = 16;
   const size_t name_bytes = name.empty() ? 0 : option_bytes(name);
@@ -69,8 +71,9 @@ bool PcapngWriter::write(uint32_t interface_index, uint64_t time_ns, uint32_t or
                          std::string_view comment) {
   if (!check_packet(bytes, original_length) || !check_text("a packet's comment", comment)) return false;
   if (interface_index >= interfaces_) {
-    return misuse("interface " + std::to_string(interface_index) + " was not added, " + std::to_string(interfaces_) +
-                  " were; add it before its packets");
+    return misuse(
+        "interface " + std::to_string(interface_index) + " was not added, " + std::to_string(interfaces_) + " were",
+        "add it before its packets");
   }
   constexpr size_t head_bytes = 28;
   const size_t options_bytes = comment.empty() ? 0 : option_bytes(comment) + option_header_bytes;
@@ -91,7 +94,8 @@ bool PcapngWriter::write(uint32_t interface_index, uint64_t time_ns, uint32_t or
 bool PcapngWriter::check_text(std::string_view what, std::string_view text) {
   if (text.size() <= max_option_bytes) return true;
   return misuse(std::string(what) + " of " + std::to_string(text.size()) + " bytes does not fit, at most " +
-                std::to_string(max_option_bytes) + " do");
+                    std::to_string(max_option_bytes) + " do",
+                "shorten it");
 }
 
 bool PcapngWriter::emit_option(uint16_t code, std::string_view value) {

@@ -20,7 +20,7 @@ class RecordWriter {
  protected:
   // Each false with error(). A misuse writes nothing, and the writer can go on; after the sink failed, the end of the
   // file is unknown and every further call reports that again.
-  bool misuse(std::string message);
+  bool misuse(std::string problem, std::string remedy);
   bool check_packet(wire::Bytes bytes, uint32_t original_length);
   bool emit(wire::Bytes bytes);
 

@@ -84,6 +84,10 @@ class CaptureBytes {
   bool big_endian_;
 };
 
+inline std::string text(const CaptureError& error) {
+  return error.remedy.empty() ? error.problem : error.problem + "; " + error.remedy;
+}
+
 struct ReadPacket {
   uint64_t time_ns;
   uint32_t interface_index;

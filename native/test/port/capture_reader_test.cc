@@ -39,14 +39,15 @@ TEST_CASE("a file that is no capture is named for what it is, with the remedy") 
     const char* message;
   };
   for (const Row& row : std::vector<Row>{
-           {{}, CaptureFault::truncated, "the file is empty, expected a pcap or pcapng capture"},
+           {{},
+            CaptureFault::truncated,
+            "the file is empty, expected a pcap or pcapng capture; copy or capture the file again for the rest"},
            {{0xd4, 0xc3},
             CaptureFault::truncated,
-            "the file ends inside the magic number of a capture: expected 4 bytes, found 2"},
-           {{0x1f, 0x8b, 8, 0}, CaptureFault::unsupported, "this is a gzip file; decompress it first with gunzip"},
-           {{0x28, 0xb5, 0x2f, 0xfd},
-            CaptureFault::unsupported,
-            "this is a zstd file; decompress it first with zstd -d"},
+            "the file ends inside the magic number of a capture: expected 4 bytes, found 2; copy or capture the file "
+            "again for the rest"},
+           {{0x1f, 0x8b, 8, 0}, CaptureFault::unsupported, "this is a gzip file; decompress it with gunzip"},
+           {{0x28, 0xb5, 0x2f, 0xfd}, CaptureFault::unsupported, "this is a zstd file; decompress it with zstd -d"},
            {{0x34, 0xcd, 0xb2, 0xa1},
             CaptureFault::unsupported,
             "this is Kuznetzov's modified pcap; convert it with editcap -F pcap"},
@@ -59,7 +60,7 @@ TEST_CASE("a file that is no capture is named for what it is, with the remedy") 
     CHECK(reading.failed);
     CHECK(reading.error.fault == row.fault);
     CHECK(reading.error.offset == 0);
-    CHECK(reading.error.message == row.message);
+    CHECK(text(reading.error) == row.message);
   }
 }
 
@@ -106,4 +107,6 @@ TEST_CASE("a file is read and written through the system, whose errors are kept"
   FileSink full;
   REQUIRE(full.open("/dev/full") == 0);
   CHECK(full.write(file.bytes) == ENOSPC);
+  CHECK(full.flush() == ENOSPC);
+  CHECK(full.close() == ENOSPC);
 }

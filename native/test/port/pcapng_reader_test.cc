@@ -181,12 +181,14 @@ TEST_CASE("a block that contradicts the format is named with its offset, and wha
   rows.push_back({"version", CaptureBytes().u32(pcapng::section_header).u32(28).u32(0x1a2b'3c4d).u16(2).u16(1),
                   CaptureFault::unsupported, 12,
                   "pcapng version 2.1 is not supported, only 1.0 is; convert it with editcap -F pcapng"});
-  rows.push_back(
-      {"resolution", CaptureBytes().section().interface(ethernet, resolution(20)), CaptureFault::unsupported, 28,
-       "if_tsresol says 10 to the power of 20 ticks a second, which 64 bits do not hold; the file is corrupt"});
-  rows.push_back(
-      {"binary resolution", CaptureBytes().section().interface(ethernet, resolution(0xff)), CaptureFault::unsupported,
-       28, "if_tsresol says 2 to the power of 127 ticks a second, which 64 bits do not hold; the file is corrupt"});
+  rows.push_back({"resolution", CaptureBytes().section().interface(ethernet, resolution(20)), CaptureFault::unsupported,
+                  28,
+                  "if_tsresol says 10 to the power of 20 ticks a second, which 64 bits do not hold; copy or capture "
+                  "the file again for the rest"});
+  rows.push_back({"binary resolution", CaptureBytes().section().interface(ethernet, resolution(0xff)),
+                  CaptureFault::unsupported, 28,
+                  "if_tsresol says 2 to the power of 127 ticks a second, which 64 bits do not hold; copy or capture "
+                  "the file again for the rest"});
   rows.push_back({"resolution's size",
                   CaptureBytes().section().interface(ethernet,
                                                      [](CaptureBytes& body) {
@@ -211,8 +213,8 @@ TEST_CASE("a block that contradicts the format is named with its offset, and wha
   rows.push_back(
       {"link type", CaptureBytes().section().interface(276).enhanced(0, 0, {}, 0), CaptureFault::unsupported, 48,
        "packet 1 is of interface 0, whose link type 276 (Linux cooked, SLL2) is not supported, only Ethernet "
-       "(1) and raw IP (101, 12, 14, 228, 229) are; capture on a named interface (tcpdump -i eth0) instead of "
-       "`any`"});
+       "(1) and raw IP (101, 12, 14, 228, 229) are; no packet precedes this offset; capture on a named "
+       "interface (tcpdump -i eth0) instead of `any`"});
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const Reading reading = read_all(row.file.bytes);
@@ -220,7 +222,7 @@ TEST_CASE("a block that contradicts the format is named with its offset, and wha
     CHECK(reading.packets.empty());
     CHECK(reading.error.fault == row.fault);
     CHECK(reading.error.offset == row.offset);
-    CHECK(reading.error.message.substr(0, std::string(row.message).size()) == row.message);
+    CHECK(text(reading.error).substr(0, std::string(row.message).size()) == row.message);
   }
 }
 

@@ -67,12 +67,12 @@ TEST_CASE("what a pcapng file cannot hold is refused and writes nothing") {
   REQUIRE(writer.begin());
   const std::vector<uint8_t> before = written(sink);
   CHECK_FALSE(writer.write(0, 0, 0, {}));
-  CHECK(writer.error().message == "interface 0 was not added, 0 were; add it before its packets");
+  CHECK(text(writer.error()) == "interface 0 was not added, 0 were; add it before its packets");
   CHECK_FALSE(writer.add_interface(113, "any"));
   CHECK_FALSE(writer.add_interface(link_type::ethernet, std::string(65'536, 'n')));
-  CHECK(writer.error().message == "an interface's name of 65536 bytes does not fit, at most 65535 do");
+  CHECK(text(writer.error()) == "an interface's name of 65536 bytes does not fit, at most 65535 do; shorten it");
   CHECK(written(sink) == before);
   REQUIRE(writer.add_interface(link_type::ethernet, "eth0"));
   CHECK_FALSE(writer.write(0, 0, 0, {}, std::string(65'536, 'c')));
-  CHECK(writer.error().message == "a packet's comment of 65536 bytes does not fit, at most 65535 do");
+  CHECK(text(writer.error()) == "a packet's comment of 65536 bytes does not fit, at most 65535 do; shorten it");
 }
