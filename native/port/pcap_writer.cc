@@ -8,7 +8,7 @@
 
 namespace sluice::port {
 
-bool PcapWriter::begin(uint16_t link_type) {
+bool PcapWriter::begin(uint32_t link_type) {
   if (supported_link_type(link_type) != link_type)
     return misuse(unsupported_link_type(link_type), link_type_remedy(link_type));
   std::array<uint8_t, pcap_header_bytes> header{};

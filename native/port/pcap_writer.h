@@ -16,7 +16,7 @@ class PcapWriter : public RecordWriter {
   PcapWriter(ByteSink& sink, PcapPrecision precision) : RecordWriter(sink), precision_(precision) {}
 
   // Writes the file header; before any packet. Each is false with error().
-  bool begin(uint16_t link_type);
+  bool begin(uint32_t link_type);
   // Microseconds are rounded down.
   bool write(uint64_t time_ns, uint32_t original_length, wire::Bytes bytes);
 

@@ -42,7 +42,7 @@ bool PcapngWriter::begin() {
   return emit(block);
 }
 
-bool PcapngWriter::add_interface(uint16_t link_type, std::string_view name) {
+bool PcapngWriter::add_interface(uint32_t link_type, std::string_view name) {
   if (supported_link_type(link_type) != link_type)
     return misuse(unsupported_link_type(link_type), link_type_remedy(link_type));
   if (!check_text("an interface's name", name)) return false;
@@ -57,7 +57,7 @@ bool PcapngWriter::add_interface(uint16_t link_type, std::string_view name) {
   std::array<uint8_t, head_bytes> head{};
   store_le32(&head[0], interface_description);
   store_le32(&head[4], length);
-  store_le16(&head[8], link_type);
+  store_le16(&head[8], static_cast<uint16_t>(link_type));
   store_le32(&head[12], max_frame_bytes);
   if (!emit(head)) return false;
   if (!name.empty() && !emit_option(option_interface_name, name)) return false;

@@ -17,7 +17,7 @@ class PcapngWriter : public RecordWriter {
   // Writes the section header; before anything else. Each is false with error().
   bool begin();
   // Interfaces are numbered from 0 in the order in which they are added; between packets too. The name may be empty.
-  bool add_interface(uint16_t link_type, std::string_view name);
+  bool add_interface(uint32_t link_type, std::string_view name);
   // The comment is UTF-8 of at most 65535 bytes; empty: none.
   bool write(uint32_t interface_index, uint64_t time_ns, uint32_t original_length, wire::Bytes bytes,
              std::string_view comment = {});
