@@ -84,8 +84,9 @@ export class Lifecycle {
       try {
         await this.#startOne(component, signal);
       } catch (reason) {
+        const calledOff = signal.aborted;
         const errors = [reason, ...(await this.stop().then(() => [], errorsOf))];
-        throw startError(component, errors, signal);
+        throw calledOff ? callOffError(component, errors) : startError(component, errors);
       }
     }
     this.#state = 'running';
@@ -148,11 +149,14 @@ async function settleBefore(work: Promise<unknown>, signal: AbortSignal): Promis
   }
 }
 
-function startError(component: Component, errors: readonly unknown[], signal: AbortSignal): LifecycleError {
-  const details = { value: component.name, cause: errors[0], errors };
-  return signal.aborted
-    ? new LifecycleError('SLUICE_LIFECYCLE_ABORTED', `starting was called off (${messageOf(signal.reason)})`, details)
-    : new LifecycleError('SLUICE_LIFECYCLE_START', `a component did not start (${messageOf(errors[0])})`, details);
+function callOffError(component: Component, errors: readonly unknown[]): LifecycleError {
+  const problem = `starting was called off (${messageOf(errors[0])})`;
+  return new LifecycleError('SLUICE_LIFECYCLE_ABORTED', problem, { value: component.name, cause: errors[0], errors });
+}
+
+function startError(component: Component, errors: readonly unknown[]): LifecycleError {
+  const problem = `a component did not start (${messageOf(errors[0])})`;
+  return new LifecycleError('SLUICE_LIFECYCLE_START', problem, { value: component.name, cause: errors[0], errors });
 }
 
 function stopError(errors: readonly LifecycleError[]): LifecycleError {

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads the addon and says how that went, as a command would.
+import { SluiceError } from '../../../src/core/errors.ts';
+import { loadAddon } from '../../../src/native/addon.ts';
+
+try {
+  console.log(loadAddon().napiVersion);
+} catch (error) {
+  if (!(error instanceof SluiceError)) throw error;
+  console.log(JSON.stringify(error));
+  process.exitCode = error.exitStatus;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// One way to run the suite, with coverage or without: a process for each test file (an addon does not survive
+// `vmThreads`), code loaded by Node and tsx themselves. The default runner rewrites modules, after which V8's coverage
+// no longer fits the sources: everything would count as covered. test/coverage/ watches over that.
+import { defineConfig } from 'vitest/config';
+import { NotRunReporter } from './test/not-run-reporter.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    execArgv: ['--import=tsx'],
+    experimental: { viteModuleRunner: false, nodeLoader: false },
+    setupFiles: process.env.NODE_V8_COVERAGE === undefined ? [] : ['./test/coverage/take-coverage.ts'],
+    reporters: ['default', new NotRunReporter()],
+  },
+});
