@@ -46,7 +46,7 @@ export class CaptureWriter {
     this.format = options.format;
     const addon = loadAddon();
     this.#writer = new addon.CaptureWriter();
-    this.#check(
+    this.#check(() =>
       options.format === 'pcap'
         ? this.#writer.openPcap(path, options.linkType ?? linkTypes.ethernet, options.precision !== 'microsecond')
         : this.#writer.openPcapng(path),
@@ -57,7 +57,7 @@ export class CaptureWriter {
   addInterface(name: string, linkType: LinkType = linkTypes.ethernet): number {
     this.#checkOpen();
     if (this.format === 'pcap') throw this.#misuse('a pcap file has one interface without a name');
-    this.#check(this.#writer.addInterface(linkType, name));
+    this.#check(() => this.#writer.addInterface(linkType, name));
     return this.#interfaces++;
   }
 
@@ -65,31 +65,40 @@ export class CaptureWriter {
     this.#checkOpen();
     const { time, bytes, originalLength = bytes.byteLength, interfaceIndex = 0, comment = '' } = packet;
     if (this.format === 'pcapng') {
-      this.#check(this.#writer.writePcapng(time, originalLength, bytes, interfaceIndex, comment));
+      this.#check(() => this.#writer.writePcapng(time, originalLength, bytes, interfaceIndex, comment));
       return;
     }
     if (interfaceIndex !== 0) throw this.#misuse('a pcap file has one interface', interfaceIndex);
     if (comment !== '') throw this.#misuse('a pcap file has no comments', comment);
-    this.#check(this.#writer.writePcap(time, originalLength, bytes));
+    this.#check(() => this.#writer.writePcap(time, originalLength, bytes));
   }
 
   /** Hands everything written so far to the system. */
   flush(): void {
     this.#checkOpen();
-    this.#check(this.#writer.flush());
+    this.#check(() => this.#writer.flush());
   }
 
   /**
    * Throws a SystemError when what was written did not reach the file. Does nothing the second time. A writer that is
-   * forgotten is closed when it is collected or the process ends, and then nobody learns of a full disk.
+   * forgotten is closed when it is collected or its thread comes to an end, and then nobody learns of a full disk;
+   * process.exit() leaves out what was not flushed.
    */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#check(this.#writer.close());
+    this.#check(() => this.#writer.close());
   }
 
-  #check(failure: CaptureFailure | undefined): void {
+  #check(call: () => CaptureFailure | undefined): void {
+    let failure: CaptureFailure | undefined;
+    try {
+      failure = call();
+    } catch (cause) {
+      // The native module names the argument that is out of range.
+      if (!(cause instanceof TypeError)) throw cause;
+      throw new UsageError(cause.message, { place: { file: this.path }, cause });
+    }
     if (failure !== undefined) throw captureFailureError(this.path, 'write', failure);
   }
 
