@@ -2,6 +2,7 @@
 // The addon's entry: what `src/native/addon.ts` loads. Each capability adds its own names.
 #include <napi.h>
 
+#include "binding/captures.h"
 #include "binding/statistics_page.h"
 
 namespace {
@@ -10,6 +11,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
   exports.Set("statisticsLayout", sluice::binding::statistics_layout(env));
   exports.Set("StatisticsWriter", sluice::binding::StatisticsWriter::define(env));
+  sluice::binding::register_captures(env, exports);
   return exports;
 }
 

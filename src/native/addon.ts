@@ -5,16 +5,19 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
+import type { CapturesAddon } from './captures.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 
 /** What the native module exports. */
-export interface Addon extends StatisticsAddon {
+export interface Addon extends CapturesAddon, StatisticsAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
 
 const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
   napiVersion: 'number',
+  CaptureReader: 'function',
+  CaptureWriter: 'function',
   statisticsLayout: 'object',
   StatisticsWriter: 'function',
 };
