@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "binding/captures.h"
+#include "binding/director_object.h"
 #include "binding/statistics_page.h"
 
 namespace {
@@ -12,6 +13,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("statisticsLayout", sluice::binding::statistics_layout(env));
   exports.Set("StatisticsWriter", sluice::binding::StatisticsWriter::define(env));
   sluice::binding::register_captures(env, exports);
+  exports.Set("Director", sluice::binding::DirectorObject::define(env));
+  exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;
 }
 

@@ -60,6 +60,11 @@ void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings
   outlet_.set_surroundings(std::move(surroundings));
 }
 
+void Director::set_flow_limit(uint32_t limit) {
+  flows4_.set_limit(limit);
+  flows6_.set_limit(limit);
+}
+
 void Director::prepare(const Frame& frame, Prepared& prepared) {
   prepared.packet = wire::Packet{};
   wire::dissect(bytes_of(frame), prepared.packet);

@@ -61,6 +61,7 @@ class Director {
   // --- configuration, between batches ---
 
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings);
+  void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches) { switches_ = switches; }
   void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }

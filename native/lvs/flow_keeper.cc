@@ -15,7 +15,7 @@ Flow<A>* FlowKeeper<A>::open(const Flow<A>& pattern, Destination* destination, T
   Flow<A> flow = pattern;
   flow.deadline = deadline;
   if (flow.is_template()) flow.control = 0;
-  Flow<A>* opened = table_.insert(flow);
+  Flow<A>* opened = table_.size() < limit_ ? table_.insert(flow) : nullptr;
   if (opened == nullptr) {
     release_local(flow);
   } else if (destination != nullptr) {

@@ -42,6 +42,9 @@ class FlowKeeper {
   FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools)
       : table_(options), services_(services), pools_(pools) {}
 
+  // Flows beyond which none is opened; the table has a limit of its own, by memory.
+  void set_limit(uint32_t flows) { limit_ = flows; }
+
   FlowTable<A>& table() { return table_; }
   const FlowTable<A>& table() const { return table_; }
 
@@ -77,6 +80,7 @@ class FlowKeeper {
   FlowTable<A> table_;
   ServiceTable& services_;
   LocalPools& pools_;
+  uint32_t limit_ = UINT32_MAX;
 };
 
 }  // namespace sluice::lvs

@@ -109,12 +109,12 @@ Decision Director::open_flow(Transit<A>& t) {
   }
   if (!may_open(t)) {
     if (t.trace) t.trace->say("no flow, and such a packet opens none");
-    return {Reason::not_opening};
+    return {Reason::not_opening, no_destination, service};
   }
   if (t.trace) t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(), service->settings.scheduler.c_str());
-  if (defence_.drops_packet()) return {Reason::drop_packet_defence};
-  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service)) return {Reason::source_limit};
-  if (e.source_port == ftp_data_port) return {Reason::ftp_data};
+  if (defence_.drops_packet()) return {Reason::drop_packet_defence, no_destination, service};
+  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service)) return {Reason::source_limit, no_destination, service};
+  if (e.source_port == ftp_data_port) return {Reason::ftp_data, no_destination, service};
   return service->is_persistent() ? schedule_persistent(t, *service) : schedule(t, *service);
 }
 
@@ -232,7 +232,7 @@ Decision Director::leave(Transit<A>& t, const Service& service) {
   if (service.key.port == ftp_port && t.endpoints.destination_port != ftp_port) return {Reason::no_service};
   if (t.trace) t.trace->say("no usable real server");
   tell_sender(t, port_unreachable<A>());
-  return {Reason::no_real_server};
+  return {Reason::no_real_server, no_destination, &service};
 }
 
 template bool Director::may_open(const Transit<wire::Ipv4Address>&) const;

@@ -230,6 +230,20 @@ EditResult ServiceTable::remove_destination(const ServiceKey& key, const wire::A
   return EditResult::done;
 }
 
+EditResult ServiceTable::order_destinations(const ServiceKey& key, const std::vector<DestinationSettings>& order) {
+  Service* service = find(key);
+  if (service == nullptr) return EditResult::no_such_service;
+  const auto rank = [&](const Destination* destination) {
+    return std::find_if(order.begin(), order.end(), [&](const DestinationSettings& settings) {
+             return settings.port == destination->port && settings.address == destination->address;
+           }) - order.begin();
+  };
+  std::stable_sort(service->destinations.begin(), service->destinations.end(),
+                   [&](const Destination* a, const Destination* b) { return rank(a) < rank(b); });
+  service->scheduler->destinations_changed(nullptr);
+  return EditResult::done;
+}
+
 // After it has left its service's list: gone at once, or kept for the flows that still point at it.
 void ServiceTable::detach(Destination& destination) {
   forget(destination);

@@ -49,6 +49,9 @@ class ServiceTable {
   EditResult edit_destination(const ServiceKey& key, const DestinationSettings& settings);
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
 
+  // The service's list, head first, in this order; settings stay. Servers that `order` does not name go to the end.
+  EditResult order_destinations(const ServiceKey& key, const std::vector<DestinationSettings>& order);
+
   // In the kernel's order: the firewall mark, then the full address, then FTP data of an FTP service, then port 0.
   Service* find(uint8_t protocol, const wire::Address& address, uint16_t port, uint32_t mark) const;
   Service* find(const ServiceKey& key) const;

@@ -37,9 +37,12 @@ std::string_view verdict_name(Verdict verdict);
 std::string_view reason_name(Reason reason);
 std::string_view reason_meaning(Reason reason);
 
+struct Service;
+
 struct Decision {
   Reason reason = Reason::no_service;
   uint32_t destination = no_destination;  // id of the real server in the director's registry
+  const Service* service = nullptr;       // of a packet that got no real server; good until the next edit
   Verdict verdict() const { return verdict_of(reason); }
 };
 

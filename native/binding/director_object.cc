@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "binding/director_object.h"
+
+#include "binding/js_values.h"
+#include "lvs/text.h"
+
+namespace sluice::binding {
+
+namespace {
+
+// The longest frame that comes with segmentation offload: 64 KiB of IP behind a link header with two tags.
+constexpr size_t longest_frame = 65535 + 14 + 8;
+constexpr uint32_t whole_budget = UINT32_MAX;
+
+// SplitMix64 (Vigna): small, and the same everywhere.
+lvs::RandomSource seeded_random(uint64_t seed) {
+  return [state = seed]() mutable {
+    uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return static_cast<uint32_t>((z ^ (z >> 31)) >> 32);
+  };
+}
+
+lvs::Time time_of(const Napi::Value& value) {
+  bool lossless = true;
+  return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+}
+
+Napi::String text(Napi::Env env, std::string_view view) { return Napi::String::New(env, view.data(), view.size()); }
+
+std::string upper_protocol(uint8_t protocol) {
+  std::string name(lvs::protocol_text(protocol));
+  for (char& c : name) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return name;
+}
+
+template <class A>
+std::string_view state_text(const lvs::Flow<A>& flow) {
+  if (flow.is_template()) return flow.state == lvs::template_state::assured ? "ASSURED" : "NONE";
+  switch (flow.protocol) {
+    case wire::protocol::tcp:
+      return lvs::name(static_cast<lvs::TcpState>(flow.state));
+    case wire::protocol::sctp:
+      return lvs::name(static_cast<lvs::SctpState>(flow.state));
+    case wire::protocol::udp:
+      return lvs::name(lvs::UdpState::normal);
+    default:
+      return "NONE";
+  }
+}
+
+Napi::Object endpoint(Napi::Env env, const wire::Address& address, uint16_t port) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("address", wire::to_string(address));
+  object.Set("port", Napi::Number::New(env, port));
+  return object;
+}
+
+template <class A>
+void list_connections(Napi::Env env, Napi::Array& rows, lvs::Director& director, lvs::Tick now) {
+  auto& table = director.flows<A>().table();
+  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
+    Napi::Object row = Napi::Object::New(env);
+    const auto left = static_cast<int32_t>(flow.deadline - now);
+    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << lvs::tick_shift : 0;
+    wire::Address server = flow.real_server();
+    if (flow.destination != lvs::no_destination) server = director.services().destination(flow.destination).address;
+    row.Set("protocol", upper_protocol(flow.protocol));
+    row.Set("expires", Napi::Number::New(env, static_cast<double>(nanoseconds) / 1e9));
+    row.Set("state", text(env, state_text(flow)));
+    row.Set("client", endpoint(env, flow.client(), flow.client_port()));
+    row.Set("virtual", endpoint(env, flow.virtual_address(), flow.virtual_port()));
+    row.Set("server", endpoint(env, server, flow.real_server_port()));
+    row.Set("local", endpoint(env, flow.local(), flow.local_port()));
+    rows.Set(rows.Length(), row);
+  });
+}
+
+Napi::Object counters_object(Napi::Env env, const lvs::Counters& counters) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("connections", Napi::Number::New(env, static_cast<double>(counters.connections)));
+  object.Set("packetsIn", Napi::Number::New(env, static_cast<double>(counters.packets_in)));
+  object.Set("packetsOut", Napi::Number::New(env, static_cast<double>(counters.packets_out)));
+  object.Set("bytesIn", Napi::Number::New(env, static_cast<double>(counters.bytes_in)));
+  object.Set("bytesOut", Napi::Number::New(env, static_cast<double>(counters.bytes_out)));
+  return object;
+}
+
+Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("address", wire::to_string(destination.address));
+  object.Set("port", Napi::Number::New(env, destination.port));
+  object.Set("active", Napi::Number::New(env, destination.active));
+  object.Set("inactive", Napi::Number::New(env, destination.inactive));
+  object.Set("persistent", Napi::Number::New(env, destination.persistent));
+  object.Set("overloaded", Napi::Boolean::New(env, destination.overloaded));
+  object.Set("counters", counters_object(env, destination.counters));
+  return object;
+}
+
+const char* mode_text(lvs::Forwarding forwarding) {
+  switch (forwarding) {
+    case lvs::Forwarding::nat: return "nat";
+    case lvs::Forwarding::fullnat: return "fullnat";
+    case lvs::Forwarding::dr: return "dr";
+    case lvs::Forwarding::tunnel: return "tunnel";
+    case lvs::Forwarding::local: return "local";
+  }
+  return "";
+}
+
+}  // namespace
+
+Napi::Array reason_table(Napi::Env env) {
+  Napi::Array table = Napi::Array::New(env, lvs::reason_count);
+  for (uint32_t i = 0; i < lvs::reason_count; i++) {
+    const auto reason = static_cast<lvs::Reason>(i);
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", text(env, lvs::reason_name(reason)));
+    row.Set("verdict", text(env, lvs::verdict_name(lvs::verdict_of(reason))));
+    row.Set("meaning", text(env, lvs::reason_meaning(reason)));
+    table.Set(i, row);
+  }
+  return table;
+}
+
+Napi::Function DirectorObject::define(Napi::Env env) {
+  return DefineClass(env, "Director",
+                     {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
+                      InstanceMethod<&DirectorObject::apply>("apply"),
+                      InstanceMethod<&DirectorObject::receive>("receive"),
+                      InstanceMethod<&DirectorObject::advance>("advance"),
+                      InstanceMethod<&DirectorObject::connections>("connections"),
+                      InstanceMethod<&DirectorObject::services>("services"),
+                      InstanceMethod<&DirectorObject::counts>("counts")});
+}
+
+DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
+    : ObjectWrap(info), buffer_(lvs::required_headroom + longest_frame) {
+  if (info.Length() < 1 || !info[0].IsObject()) {
+    Napi::TypeError::New(info.Env(), "Director takes an object of options").ThrowAsJavaScriptException();
+    return;
+  }
+  const Napi::Object values = info[0].As<Napi::Object>();
+  const uint64_t seed = number_field(values, "seed");
+  lvs::DirectorOptions options;
+  options.flow_limit = number_field(values, "flowLimit");
+  options.seed = {seed, ~seed, seed * 0x9e3779b97f4a7c15ULL, seed ^ 0xd1b54a32d192ed03ULL};
+  options.random = seeded_random(seed);
+  options.start = time_of(values.Get("start"));
+  options.huge_pages = false;
+  director_ = std::make_unique<lvs::Director>(options);
+}
+
+Napi::Value DirectorObject::set_surroundings(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsObject()) {
+    Napi::TypeError::New(info.Env(), "setSurroundings takes an object").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const Napi::Object values = info[0].As<Napi::Object>();
+  std::vector<lvs::Port> ports;
+  for_each_element(values, "ports", [&](const Napi::Object& port) {
+    lvs::Port& added = ports.emplace_back();
+    added.name = text_field(port, "name");
+    added.mac = wire::parse_mac(text_field(port, "mac")).value_or(wire::MacAddress{});
+    added.mtu = number_field(port, "mtu");
+    added.vlan = static_cast<uint16_t>(number_field(port, "vlan"));
+    for_each_element(port, "addresses", [&](const Napi::Object& address) {
+      added.addresses.push_back(
+          {address_field(address, "address"), static_cast<uint8_t>(number_field(address, "prefix"))});
+    });
+  });
+  const auto port_field = [&](const Napi::Object& object) {
+    return static_cast<lvs::PortId>(std::min<size_t>(number_field(object, "port"), ports.size()));
+  };
+  std::vector<lvs::Route> routes;
+  for_each_element(values, "routes", [&](const Napi::Object& route) {
+    routes.push_back({address_field(route, "network"), static_cast<uint8_t>(number_field(route, "prefix")),
+                      address_field(route, "via"), port_field(route)});
+  });
+  std::vector<lvs::Neighbour> neighbours;
+  for_each_element(values, "neighbours", [&](const Napi::Object& neighbour) {
+    neighbours.push_back({address_field(neighbour, "address"),
+                          wire::parse_mac(text_field(neighbour, "mac")).value_or(wire::MacAddress{}),
+                          port_field(neighbour)});
+  });
+  std::erase_if(routes, [&](const lvs::Route& route) { return route.port >= ports.size(); });
+  director_->set_surroundings(
+      std::make_shared<lvs::Surroundings>(std::move(ports), std::move(routes), std::move(neighbours)));
+  return info.Env().Undefined();
+}
+
+Napi::Value DirectorObject::apply(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsObject()) {
+    Napi::TypeError::New(info.Env(), "apply takes a step of a plan").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  return Napi::String::New(info.Env(), carry_out(info[0].As<Napi::Object>(), *director_, names_));
+}
+
+lvs::Frame DirectorObject::copy_in(Napi::Uint8Array bytes) {
+  lvs::Frame frame;
+  frame.data = buffer_.data() + lvs::required_headroom;
+  frame.length = static_cast<uint32_t>(bytes.ByteLength());
+  std::memcpy(frame.data, bytes.Data(), frame.length);
+  return frame;
+}
+
+Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decision) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+  if (decision.destination != lvs::no_destination) {
+    const lvs::Destination& destination = director_->services().destination(decision.destination);
+    result.Set("service", lvs::to_text(destination.home));
+    result.Set("server", lvs::to_text(destination.address, destination.port));
+    result.Set("mode", mode_text(destination.forwarding));
+  } else if (decision.service != nullptr) {
+    result.Set("service", lvs::to_text(decision.service->key));
+  }
+  Napi::Array out = Napi::Array::New(env);
+  for (const auto& entry : out_.entries()) {
+    Napi::Object sent = Napi::Object::New(env);
+    sent.Set("port", Napi::Number::New(env, entry.frame.port));
+    sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, entry.frame.data, entry.frame.length));
+    out.Set(out.Length(), sent);
+  }
+  result.Set("out", out);
+  return result;
+}
+
+Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const bool well_formed = info.Length() >= 3 && info[0].IsNumber() && info[1].IsTypedArray() && info[2].IsBigInt() &&
+                           info[1].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  if (!well_formed) {
+    Napi::TypeError::New(env, "receive takes a port, a Uint8Array and a bigint").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const uint32_t port = info[0].As<Napi::Number>().Uint32Value();
+  const Napi::Uint8Array bytes = info[1].As<Napi::Uint8Array>();
+  if (port >= director_->surroundings().ports().size() || bytes.ByteLength() > longest_frame) {
+    Napi::RangeError::New(env, "no such port, or a frame longer than any").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  lvs::Frame frame = copy_in(bytes);
+  frame.port = static_cast<lvs::PortId>(port);
+  lvs::Trace trace;
+  bool explains = false;
+  if (info.Length() > 3 && info[3].IsObject()) {
+    const Napi::Object more = info[3].As<Napi::Object>();
+    frame.mark = number_field(more, "mark");
+    frame.checksum = flag_field(more, "partial") ? lvs::TransportChecksum::partial : lvs::TransportChecksum::complete;
+    frame.segmentation = static_cast<lvs::Segmentation>(std::min<uint32_t>(number_field(more, "segmentation"), 3));
+    frame.segment_size = static_cast<uint16_t>(number_field(more, "segmentSize"));
+    explains = flag_field(more, "explain");
+  }
+  out_.clear();
+  const lvs::Decision decision = director_->receive(frame, time_of(info[2]), out_, explains ? &trace : nullptr);
+  Napi::Object result = describe(env, decision);
+  if (explains) {
+    Napi::Array steps = Napi::Array::New(env);
+    for (const std::string& step : trace.steps()) steps.Set(steps.Length(), step);
+    result.Set("steps", steps);
+  }
+  return result;
+}
+
+Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
+  while (!director_->advance(time_of(info[0]), whole_budget)) {
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value DirectorObject::connections(const Napi::CallbackInfo& info) {
+  Napi::Array rows = Napi::Array::New(info.Env());
+  const lvs::Tick now = lvs::tick_at(time_of(info[0]));
+  list_connections<wire::Ipv4Address>(info.Env(), rows, *director_, now);
+  list_connections<wire::Ipv6Address>(info.Env(), rows, *director_, now);
+  return rows;
+}
+
+Napi::Value DirectorObject::services(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  director_->services().for_each_service([&](const lvs::Service& service) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", lvs::to_text(service.key));
+    object.Set("family", Napi::Number::New(env, service.key.address.family == wire::Family::ipv4 ? 4 : 6));
+    object.Set("counters", counters_object(env, service.counters));
+    Napi::Array servers = Napi::Array::New(env);
+    for (const lvs::Destination* destination : service.destinations) {
+      servers.Set(servers.Length(), server_object(env, *destination));
+    }
+    object.Set("servers", servers);
+    list.Set(list.Length(), object);
+  });
+  return list;
+}
+
+Napi::Value DirectorObject::counts(const Napi::CallbackInfo& info) {
+  Napi::Array counts = Napi::Array::New(info.Env(), lvs::reason_count);
+  for (uint32_t i = 0; i < lvs::reason_count; i++) {
+    counts.Set(i, Napi::Number::New(info.Env(), static_cast<double>(director_->count(static_cast<lvs::Reason>(i)))));
+  }
+  return counts;
+}
+
+}  // namespace sluice::binding
