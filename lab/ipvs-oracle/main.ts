@@ -2,11 +2,10 @@
 // `npm run lab -- oracle`: what the Linux kernel's IPVS does with the scenarios in scenarios/.
 
 import { writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Machine } from './machine.ts';
 import { planLines } from './plan.ts';
-import { formatRecording, type Recording, readTranscript, splitTranscript } from './recording.ts';
+import { formatRecording, type Recording, readTranscript, splitTranscript, TranscriptError } from './recording.ts';
 import { readScenario, recordingFile, type Scenario, scenarioNames } from './scenario.ts';
 
 const usage = `Usage: npm run lab -- oracle [OPTION…] [NAME…]
@@ -28,28 +27,39 @@ folder for temporary files).
 const bootSeconds = 120;
 const scenarioSeconds = 10;
 
-export async function recordScenarios(scenarios: readonly Scenario[]): Promise<Map<Scenario, Recording>> {
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+// Plays all scenarios in one boot. A scenario that went wrong has the reason in place of its recording.
+async function recordScenarios(scenarios: readonly Scenario[]): Promise<Map<Scenario, Recording | TranscriptError>> {
   const machine = new Machine();
   const plan = scenarios.flatMap(planLines);
   const transcript = await machine.play(`${plan.join('\n')}\n`, bootSeconds + scenarioSeconds * scenarios.length);
   const sections = splitTranscript(transcript);
   return new Map(
-    scenarios.map(scenario => {
-      const lines = sections.get(scenario.name);
-      if (!lines) throw new Error(`${scenario.name}: the virtual machine stopped before it`);
-      return [scenario, readTranscript(scenario, lines, machine.kernel.version)];
-    }),
+    scenarios.map(scenario => [
+      scenario,
+      readTranscript(scenario, sections.get(scenario.name), machine.kernel.version),
+    ]),
   );
 }
 
-async function record(names: readonly string[], show: boolean): Promise<void> {
+async function record(names: readonly string[], show: boolean): Promise<number> {
   const recordings = await recordScenarios(names.map(readScenario));
+  let failures = 0;
   for (const [scenario, recording] of recordings) {
+    if (recording instanceof TranscriptError) {
+      failures += 1;
+      process.stderr.write(`oracle: ${scenario.name}: ${recording.message}\n`);
+      continue;
+    }
     const text = formatRecording(scenario, recording);
     if (show) process.stdout.write(text);
     else writeFileSync(recordingFile(scenario.name), text);
   }
-  if (!show) process.stdout.write(`recorded ${recordings.size} scenarios\n`);
+  if (!show) process.stdout.write(`recorded ${recordings.size - failures} scenarios\n`);
+  return failures === 0 ? 0 : 1;
 }
 
 function list(names: readonly string[]): void {
@@ -63,7 +73,7 @@ function check(names: readonly string[]): number {
       readScenario(name);
     } catch (error) {
       failures += 1;
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`${reason(error)}\n`);
     }
   }
   process.stdout.write(`${names.length - failures} of ${names.length} scenarios can be read\n`);
@@ -92,7 +102,7 @@ export async function oracle(args: readonly string[]): Promise<number> {
     parsed = parse(args);
     names = scenarioNames(parsed.positionals);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    process.stderr.write(`${reason(error)}\n${usage}`);
     return 2;
   }
   const { values } = parsed;
@@ -110,12 +120,9 @@ export async function oracle(args: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    await record(names, values.show);
-    return 0;
+    return await record(names, values.show);
   } catch (error) {
-    process.stderr.write(
-      `${relative(process.cwd(), import.meta.filename)}: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    process.stderr.write(`oracle: ${reason(error)}\n`);
     return 1;
   }
 }

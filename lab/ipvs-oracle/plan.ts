@@ -32,14 +32,14 @@ function ipLines(surroundings: Surroundings): string[] {
 function markRule({ mark, protocol, destination, ports }: FirewallMark): string {
   const match = [`${destination.includes(':') ? 'ip6' : 'ip'} daddr ${destination}`];
   if (protocol) match.push(ports ? `${protocol} dport ${ports}` : `meta l4proto ${protocol}`);
-  return `nft add rule inet mark prerouting ${match.join(' ')} meta mark set ${mark}`;
+  return `nft add rule inet firewall prerouting ${match.join(' ')} meta mark set ${mark}`;
 }
 
 function markLines(marks: readonly FirewallMark[]): string[] {
   if (marks.length === 0) return [];
   return [
-    'nft add table inet mark',
-    'nft add chain inet mark prerouting { type filter hook prerouting priority mangle ; }',
+    'nft add table inet firewall',
+    'nft add chain inet firewall prerouting { type filter hook prerouting priority mangle ; }',
     ...marks.map(markRule),
   ];
 }

@@ -65,7 +65,7 @@ function obeyTranscript(line: string, current: OpenOutcome): void {
   }
 }
 
-// The sections of a transcript by scenario. A fault inside the virtual machine is an error that says which.
+// The lines of a transcript by scenario, without those of a scenario in which the machine stopped.
 export function splitTranscript(text: string): Map<string, string[]> {
   const sections = new Map<string, string[]>();
   let lines: string[] | undefined;
@@ -79,20 +79,27 @@ export function splitTranscript(text: string): Map<string, string[]> {
       lines?.push(line);
     }
   }
-  // The last section is incomplete where the machine stopped before its end.
-  if (lines) throw new TranscriptError(`the virtual machine stopped in scenario ${[...sections.keys()].at(-1)}`);
+  const unfinished = lines && [...sections.keys()].at(-1);
+  if (unfinished !== undefined) sections.delete(unfinished);
   return sections;
 }
 
-export function readTranscript(scenario: Scenario, lines: readonly string[], kernel: string): Recording {
+export function readTranscript(
+  scenario: Scenario,
+  lines: readonly string[] | undefined,
+  kernel: string,
+): Recording | TranscriptError {
+  if (!lines) return new TranscriptError('the virtual machine stopped before the end of this scenario');
   const outcomes = scenario.steps.map<OpenOutcome>(() => ({ transmitted: [], output: [], status: 0, startNs: 0n }));
   let current: OpenOutcome | undefined;
-  for (const line of lines) {
-    if (line.startsWith('fault '))
-      throw new TranscriptError(`${scenario.name}: in the virtual machine: ${line.slice(6)}`);
+  for (const [index, line] of lines.entries()) {
+    if (line.startsWith('fault ')) {
+      const said = lines.slice(0, index).filter(earlier => earlier.startsWith('out '));
+      return new TranscriptError([`in the virtual machine: ${line.slice('fault '.length)}`, ...said].join('\n'));
+    }
     if (line.startsWith('step ')) {
-      const [, index = '', time = '0'] = line.split(' ');
-      current = outcomes[Number(index)];
+      const [, step = '', time = '0'] = line.split(' ');
+      current = outcomes[Number(step)];
       if (current) current.startNs = BigInt(time);
     } else if (current) {
       obeyTranscript(line, current);
