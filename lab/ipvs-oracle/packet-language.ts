@@ -11,7 +11,8 @@
 // ICMP types: echo|reply [id N] [seq N]; unreachable WHAT [mtu N] about (…); time-exceeded [reassembly] about (…);
 //   redirect GATEWAY about (…); too-big mtu N about (…); parameter [pointer N] about (…); quench about (…);
 //   type N code N [rest N] [about (…)].
-//   `about (PACKET)` embeds a described packet; `keep N` keeps only its first N bytes.
+// `about (PACKET)` embeds a described packet in an ICMP message, `carries (PACKET)` in any other (a tunnel's); `keep N` keeps
+// only the first N bytes of it.
 // IP: ttl N, tos N, id N, df, flow N, ipopt HEX (IPv4), extension TYPE HEX (IPv6), badipsum.
 // Fragments: fragments SIZE [order N…] sends the pieces of at most SIZE bytes (numbers from 1); cut FROM-TO sends one piece.
 // At the end: trim N drops the last N bytes of every packet; eth DESTINATION replaces the destination MAC address.
@@ -153,6 +154,12 @@ const commonMeanings: Record<string, Meaning> = {
   },
   hex: (words, packet) => {
     packet.payload = words.takeHex('hex');
+  },
+  carries: (words, packet) => {
+    packet.payload = takeEmbedded(words);
+  },
+  keep: (words, packet) => {
+    packet.payload = packet.payload.subarray(0, words.takeInteger('keep', 0, uint16));
   },
   fragments: (words, packet) => {
     packet.fragmentSize = words.takeInteger('size of fragments', 8, uint16 - 7) & ~7;
@@ -377,7 +384,7 @@ function icmpNumbers(words: Words, rest: Uint8Array): IcmpMessage {
   return { type, code: words.takeInteger('ICMP code', 0, byte), rest };
 }
 
-function takeAbout(words: Words): Uint8Array {
+function takeEmbedded(words: Words): Uint8Array {
   words.expect('(');
   const about = takePacket(words).packets[0];
   words.expect(')');
@@ -406,10 +413,7 @@ function takeIcmp(words: Words): Described {
         : fields.setUint32(0, from.takeInteger('pointer', 0, uint32)),
     rest: from => fields.setUint32(0, from.takeInteger('rest', 0, uint32)),
     about: from => {
-      packet.payload = takeAbout(from);
-    },
-    keep: from => {
-      packet.payload = packet.payload.subarray(0, from.takeInteger('keep', 0, uint16));
+      packet.payload = takeEmbedded(from);
     },
   });
   const message = concat(Uint8Array.of(type, code, 0, 0), rest, packet.payload);

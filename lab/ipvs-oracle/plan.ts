@@ -29,19 +29,28 @@ function ipLines(surroundings: Surroundings): string[] {
   return lines.map(line => `ip ${line}`);
 }
 
+// By number: the machine has no /etc/protocols.
+const protocolNumbers: Record<string, number> = { tcp: 6, udp: 17, sctp: 132 };
+
 function markRule({ mark, protocol, destination, ports }: FirewallMark): string {
   const match = [`${destination.includes(':') ? 'ip6' : 'ip'} daddr ${destination}`];
-  if (protocol) match.push(ports ? `${protocol} dport ${ports}` : `meta l4proto ${protocol}`);
-  return `nft add rule inet firewall prerouting ${match.join(' ')} meta mark set ${mark}`;
+  if (protocol) match.push(ports ? `${protocol} dport ${ports}` : `meta l4proto ${protocolNumbers[protocol]}`);
+  return `add rule inet firewall prerouting ${match.join(' ')} meta mark set ${mark}`;
 }
 
-function markLines(marks: readonly FirewallMark[]): string[] {
-  if (marks.length === 0) return [];
-  return [
-    'nft add table inet firewall',
-    'nft add chain inet firewall prerouting { type filter hook prerouting priority mangle ; }',
-    ...marks.map(markRule),
-  ];
+// What reaches the host's own stack ends there, behind IPVS's hooks, without an answer: only what the director does is
+// heard. ICMP is let in, so that the host answers echo requests to the addresses that it owns.
+const hostLines = [
+  'add table inet host',
+  'add chain inet host input { type filter hook input priority 200 ; policy drop ; }',
+  'add rule inet host input meta l4proto 1 accept',
+  'add rule inet host input meta l4proto 58 accept',
+];
+
+function firewallLines(marks: readonly FirewallMark[]): string[] {
+  const chain = 'add chain inet firewall prerouting { type filter hook prerouting priority mangle ; }';
+  const lines = marks.length === 0 ? [] : ['add table inet firewall', chain, ...marks.map(markRule)];
+  return [...hostLines, ...lines].map(line => `nft ${line}`);
 }
 
 function stepLines(step: Step, index: number): string[] {
@@ -71,7 +80,7 @@ export function planLines(scenario: Scenario): string[] {
     ...others.map(sysctlLine),
     'devices',
     ...ipLines(surroundings),
-    ...markLines(surroundings.marks),
+    ...firewallLines(surroundings.marks),
     ...ofDevices.map(sysctlLine),
     'start',
     ...scenario.steps.flatMap(stepLines),

@@ -26,7 +26,7 @@ interface IpView {
 }
 
 // The port that the default topology and the scenarios use for GUE.
-const guePort = 6080;
+export const guePort = 6080;
 
 function ipv4View(bytes: Uint8Array): IpView | undefined {
   if (bytes.length < 20) return undefined;
@@ -158,7 +158,7 @@ function greText(ip: IpView): string {
   const flags = view(ip.payload).getUint16(0);
   const type = view(ip.payload).getUint16(2);
   const headerLength = flags & 0x8000 ? 8 : 4;
-  const right = !(flags & 0x8000) || internetChecksum(ip.payload) === 0;
+  const right = !(flags & 0x8000) || !ip.whole || internetChecksum(ip.payload) === 0;
   const head = `gre ${formatAddress(ip.source)} ${formatAddress(ip.destination)} flags 0x${flags.toString(16)}`;
   const inner = summarizeIp(ip.payload.subarray(headerLength), type === etherType.ipv6 ? 6 : 4);
   return `${head}${right ? '' : ' BADSUM'} ${ip.notes} carries (${inner})`;
