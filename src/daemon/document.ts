@@ -7,7 +7,7 @@ const sections = { layer4: layer4Section };
 
 /** Reads, compares and writes snapshots of everything that can be configured. */
 export const documentFormat = new DocumentFormat(sections, {
-  $id: 'https://sluice.example/schema/sluice.json',
+  $id: 'urn:sluice:configuration',
   title: 'sluice.yaml',
   description: 'Everything that Sluice does, in one document.',
 });

@@ -284,7 +284,7 @@ const switchesSchema = Type.Object(
     cache_bypass: flag('cache_bypass', 'Packets for which no server is available go to their destination directly.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
   },
-  { ...closed, description: 'The switches of IPVS, under the names of its sysctls, and Sluice’s own.' },
+  { ...closed, description: "The switches of IPVS, under the names of its sysctls, and Sluice's own." },
 );
 
 const limitsSchema = Type.Object(

@@ -72,7 +72,7 @@ export const surroundingsSchema: TSchema = Type.Object(
           },
           closed,
         ),
-        { description: 'Routes beside those of the ports’ own networks. The longest prefix wins.' },
+        { description: "Routes beside those of the ports' own networks. The longest prefix wins." },
       ),
     ),
   },

@@ -102,7 +102,8 @@ class Checker {
   #checkConstant(constants: readonly unknown[], node: ConfigNode, path: Path): boolean {
     if (node.kind === 'scalar' && constants.includes(node.value)) return true;
     const known = constants.map(String);
-    const remedy = node.kind === 'scalar' ? suggest(String(node.value), known) : `use ${alternatives(known)}`;
+    const misspelt = node.kind === 'scalar' && typeof node.value === 'string';
+    const remedy = misspelt ? suggest(String(node.value), known) : `use ${alternatives(known)}`;
     return this.#fail(node, path, 'is not one of the known words', remedy);
   }
 

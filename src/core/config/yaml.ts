@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML text to a tree with places. The core schema of YAML 1.2: `off` and `yes` are words, not booleans.
-import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import {
+  type Alias,
+  Composer,
+  type CST,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  Parser,
+  type YAMLMap,
+} from 'yaml';
 import type { Place } from '../errors.ts';
 import { type ConfigNode, listNode, type MapEntry, mapNode, scalarNode } from './node.ts';
 import type { Problems } from './problems.ts';
@@ -11,6 +23,10 @@ export const longestText = 8 * 1024 * 1024;
 // What a tree may hold once its aliases are expanded: ten times what the longest text says without them. A few lines
 // of aliases of aliases can stand for billions.
 const mostNodes = 4_000_000;
+
+// Ten times as deep as any document of Sluice. The library goes down by recursion, and near the end of the stack a
+// process can die without an exception; the tokens are looked at before, without recursion.
+const deepest = 64;
 
 /** The text as a tree; undefined after reporting why it is none. */
 export function parseYaml(text: string, file: string | undefined, problems: Problems): ConfigNode | undefined {
@@ -27,25 +43,44 @@ export function parseYaml(text: string, file: string | undefined, problems: Prob
     problems.report('SLUICE_CONFIG_SYNTAX', 'the document is too long', { place: { file }, value: text.length, remedy });
     return undefined;
   }
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent', version: '1.2' });
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tooDeep = findTooDeep(tokens);
+  if (tooDeep !== undefined) {
+    fail('the document is nested too deeply', tooDeep, `nest at most ${deepest} levels`);
+    return undefined;
+  }
+  const [document, ...more] = [...new Composer({ prettyErrors: false, version: '1.2' }).compose(tokens, true, text.length)];
+  if (document === undefined) return mapNode(new Map(), placeAt(0));
   const before = problems.count;
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
     fail('the document asks for another YAML than 1.2', 0, 'remove the %YAML line');
   }
+  for (const { range } of more) fail('the file has more than one document', range[0], 'remove the line ---');
   for (const error of document.errors) fail(describe(error.code, error.message), error.pos[0], remedyFor(error.code));
-  for (const warning of document.warnings) fail(warning.message, warning.pos[0], 'write the value without a tag');
+  for (const warning of document.warnings) fail(describe(warning.code, warning.message), warning.pos[0], 'write the value without a tag');
   if (problems.count > before) return undefined;
   if (document.contents === null) return mapNode(new Map(), placeAt(0));
   const root = new Converter(fail, placeAt).convert(document.contents);
   return problems.count > before ? undefined : root;
 }
 
+// The offset of a value that is nested too deeply; undefined when none is.
+function findTooDeep(tokens: readonly CST.Token[]): number | undefined {
+  const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map(token => ({ token, depth: 0 }));
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next;
+    if (depth > deepest) return token.offset;
+    const parts = 'items' in token ? token.items.flatMap(({ key, value }) => [key, value]) : [];
+    if ('value' in token) parts.push(token.value);
+    for (const part of parts) if (part != null) open.push({ token: part, depth: depth + 1 });
+  }
+  return undefined;
+}
+
 // What the parser says of the mistakes that people make most, in words that say what to do.
 const remedies: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   DUPLICATE_KEY: 'write each key once',
-  MULTIPLE_DOCS: 'write one document in a file: remove the line ---',
-  RESOURCE_EXHAUSTION: 'nest less deeply',
   UNEXPECTED_TOKEN: 'put a value with brackets, such as "[2001:db8::1]:80", in quotes',
 };
 
@@ -56,7 +91,6 @@ function remedyFor(code: string): string {
 function describe(code: string, message: string): string {
   if (code === 'TAB_AS_INDENT') return 'a tab is used as indentation';
   if (code === 'DUPLICATE_KEY') return 'the key stands twice in the same map';
-  if (code === 'RESOURCE_EXHAUSTION') return 'the document is nested too deeply';
   const [first = ''] = message.split('\n');
   return first.charAt(0).toLowerCase() + first.slice(1);
 }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reference of a document's keys in Markdown, made from its schema: a table for every map, with what each key means,
+// its default, its range and an example.
+import type { TSchema } from 'typebox';
+import { constantsOf, nameOf, type SchemaView, viewOf } from './check.ts';
+
+export function referenceOf(schema: TSchema, title: string, introduction: string): string {
+  const sections: string[] = [];
+  describeMap(viewOf(schema), '', sections);
+  return `# ${title}\n\n${introduction}\n\n${sections.join('\n')}`;
+}
+
+// The map's own section, then those of the maps below it.
+function describeMap(schema: SchemaView, path: string, sections: string[]): void {
+  const name = path === '' ? 'The document' : `\`${path}\``;
+  const rows: string[] = [];
+  const below: [SchemaView, string][] = [];
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    rows.push(rowOf(key, property, schema.required?.includes(key) ?? false));
+    for (const [part, partPath] of mapsIn(property, path === '' ? key : `${path}.${key}`)) below.push([part, partPath]);
+  }
+  const lines = [`## ${name}`, ''];
+  if (schema.description !== undefined) lines.push(schema.description, '');
+  if (rows.length > 0) lines.push('| key | value | default | meaning |', '| --- | --- | --- | --- |', ...rows, '');
+  sections.push(lines.join('\n'));
+  for (const [part, partPath] of below) describeMap(part, partPath, sections);
+}
+
+// The maps that a value can be or hold, with the paths of their sections.
+function mapsIn(schema: SchemaView, path: string): [SchemaView, string][] {
+  if (schema.anyOf !== undefined) {
+    return schema.anyOf.flatMap(form => mapsIn(withDescription(form, schema), path));
+  }
+  if (schema.type === 'array') return schema.items === undefined ? [] : mapsIn(schema.items, `${path}[]`);
+  if (schema.type !== 'object') return [];
+  const [named] = Object.values(schema.patternProperties ?? {});
+  return named === undefined ? [[schema, path]] : mapsIn(named, `${path}.NAME`);
+}
+
+function withDescription(form: SchemaView, union: SchemaView): SchemaView {
+  const description = form.description ?? union.description;
+  return description === undefined ? form : { ...form, description };
+}
+
+function rowOf(key: string, schema: SchemaView, required: boolean): string {
+  const standard = schema.default === undefined ? (required ? '*needed*' : '') : code(schema.default);
+  const examples = Array.isArray(schema.examples) ? (schema.examples as unknown[]) : [];
+  const example = examples.length === 0 ? '' : ` Example: ${examples.map(code).join(', ')}.`;
+  const meaning = `${schema.description ?? ''}${example}`;
+  return `| \`${key}\` | ${escape(valueOf(schema))} | ${escape(standard)} | ${escape(meaning)} |`;
+}
+
+/** What a value may be, with range and unit. */
+function valueOf(schema: SchemaView): string {
+  if (schema.anyOf !== undefined) return schema.anyOf.map(valueOf).join(', or ');
+  const constants = constantsOf(schema);
+  if (constants !== undefined) return constants.map(code).join(', ');
+  if (schema.type === 'array') return `a list: ${valueOf(schema.items ?? {})}`;
+  if (schema.type === 'object') {
+    const [named] = Object.values(schema.patternProperties ?? {});
+    return named === undefined ? 'a map' : `a map of names: ${valueOf(named)}`;
+  }
+  if (schema.type !== 'integer') return nameOf(schema);
+  const unit = schema.unit === undefined ? '' : ` ${schema.unit}`;
+  const range = schema.minimum === undefined ? 'a whole number' : `${schema.minimum} to ${schema.maximum ?? '…'}`;
+  return `${range}${unit}`;
+}
+
+function code(value: unknown): string {
+  return `\`${typeof value === 'string' ? value : flow(value)}\``;
+}
+
+// A value as YAML writes it on one line.
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).map(([key, part]) => `${key}: ${flow(part)}`);
+    return `{ ${entries.join(', ')} }`;
+  }
+  if (typeof value !== 'string') return String(value);
+  return /^[[{*&!|>'"%@`#]|: |,/.test(value) ? JSON.stringify(value) : value;
+}
+
+// A bar would end the cell.
+function escape(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
