@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers for virtual addresses that no host has configured: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861).
+#include <algorithm>
+
 #include "lvs/outgoing.h"
 #include "wire/arp.h"
 #include "wire/icmpv6.h"
@@ -49,6 +51,35 @@ uint32_t write_neighbour_advertisement(wire::Bytes solicitation, uint32_t transp
   const uint8_t flags =
       wire::NeighbourView::override_flag | (is_probe ? uint8_t{0} : wire::NeighbourView::solicited_flag);
   return write_advertisement(message->target(), is_probe ? all_nodes : ip.source(), flags, mac, to);
+}
+
+uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source,
+                                  const wire::MacAddress& mac, uint8_t* to) {
+  if (target.family == wire::Family::ipv4) {
+    emit(wire::ArpFields{wire::arp_operation::request, mac, source.v4(), {}, target.v4()}, to);
+    return wire::ArpView::length;
+  }
+  wire::Ipv6Fields ip;
+  ip.payload_length = wire::NeighbourFields::length;
+  ip.next_header = wire::protocol::icmpv6;
+  ip.hop_limit = link_hop_limit;
+  ip.source = source.v6();
+  // The solicited-node address: ff02::1:ff and the target's last three bytes (RFC 4291 2.7.1).
+  std::array<uint8_t, 16> group = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
+  std::copy(target.bytes.begin() + 13, target.bytes.end(), group.begin() + 13);
+  ip.destination = wire::Ipv6Address::load(group.data());
+  emit(ip, to);
+  uint8_t* message = to + wire::Ipv6View::header_length;
+  emit(wire::NeighbourFields{wire::icmpv6_type::neighbour_solicitation, 0, target.v6(), mac}, message);
+  wire::MutableIcmpv6View(wire::MutableBytes(message, wire::NeighbourFields::length))
+      .fill_checksum(wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6,
+                                             wire::NeighbourFields::length));
+  return wire::Ipv6View::header_length + wire::NeighbourFields::length;
+}
+
+wire::MacAddress resolution_target(const wire::Address& target) {
+  if (target.family == wire::Family::ipv4) return {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  return {{0x33, 0x33, 0xff, target.bytes[13], target.bytes[14], target.bytes[15]}};  // RFC 2464 7
 }
 
 uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to) {

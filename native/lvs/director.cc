@@ -48,7 +48,8 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 }  // namespace
 
 Director::Director(const DirectorOptions& options)
-    : services_(options.random),
+    : outlet_(options.limits_icmp),
+      services_(options.random),
       pools_(options.random),
       flows4_(table_options(options), services_, pools_),
       flows6_(table_options(options), services_, pools_),
@@ -58,6 +59,31 @@ Director::Director(const DirectorOptions& options)
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
   outlet_.set_surroundings(std::move(surroundings));
+}
+
+EditResult Director::remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port) {
+  const EditResult result = services_.remove_destination(key, address, port);
+  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  return result;
+}
+
+EditResult Director::remove_service(const ServiceKey& key) {
+  const EditResult result = services_.remove_service(key);
+  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  return result;
+}
+
+// Ends flows whose real server was removed (expire_nodest_conn), a part of the table at a time.
+template <class A>
+bool Director::sweep(uint32_t& cursor, uint32_t budget) {
+  FlowKeeper<A>& keeper = flows<A>();
+  if (cursor >= keeper.table().span()) return true;
+  cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
+    const bool holds_others = flow.is_template() && flow.control > 0;
+    if (flow.destination == no_destination || holds_others) return;
+    if (!services_.destination(flow.destination).available) keeper.end(flow, true);
+  });
+  return cursor >= keeper.table().span();
 }
 
 void Director::set_flow_limit(uint32_t limit) {
@@ -199,7 +225,9 @@ bool Director::advance(Time now, uint32_t budget) {
     defence_.drop_entries(flows4_, timeouts_, tick);
     defence_.drop_entries(flows6_, timeouts_, tick);
   }
-  return done4 && done6;
+  const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
+  const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
+  return done4 && done6 && swept4 && swept6;
 }
 
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {

@@ -58,16 +58,17 @@ uint16_t checksum_field(uint8_t protocol) {
 }  // namespace
 
 template <class A>
-void Director::tell_sender(Transit<A>& t, const IcmpError& error) {
-  const wire::Address destination = t.endpoints.destination;
-  wire::Address source;
-  source.family = A::family;
-  if (surroundings().is_local(destination) || services_.is_virtual_address(destination)) source = destination;
+void Director::tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer) {
+  wire::Address source = t.endpoints.destination;
+  if (answerer == Answerer::this_host && !surroundings().is_local(source)) {
+    source = {};
+    source.family = A::family;
+  }
   if (t.trace) t.trace->say("the sender is told: ICMP type %u code %u", error.type, error.code);
   outlet_.send_error(ip_of(t), error, source, t.endpoints.source, t.now, t.frame, t.packet, t.out);
 }
-template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError&);
-template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&);
+template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError&, Answerer);
+template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&, Answerer);
 
 template <class A>
 void Director::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server) {
@@ -94,20 +95,21 @@ template Decision Director::request(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6
 
 template <class A>
 Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason) {
-  const NextHop& hop = outlet_.hop_to(destination);
+  const NextHop& hop = outlet_.hop_to(destination, t.now);
   switch (hop.state) {
     case HopState::reachable:
       break;
     case HopState::local:
       return Reason::local_real_server;
     case HopState::no_route:
-      tell_sender(t, host_unreachable<A>());
+      tell_sender(t, host_unreachable<A>(), Answerer::destination);
       return Reason::no_route;
     case HopState::no_neighbour:
+      outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
       return Reason::no_neighbour;
   }
   if (hop_limit<A>(t.l3()) <= 1) {
-    tell_sender(t, time_exceeded<A>());
+    tell_sender(t, time_exceeded<A>(), Answerer::destination);
     return Reason::ttl_exceeded;
   }
   decrement_hop_limit<A>(t.l3());
@@ -116,7 +118,7 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
   // Related ICMP errors are never answered by errors.
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
-    tell_sender(t, too_big<A>(hop.mtu));
+    tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
   if (forwarding == Forwarding::nat || forwarding == Forwarding::fullnat) {
@@ -143,7 +145,7 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   const uint32_t mtu = hop.mtu - overhead;
   const bool checks_mtu = A::family == wire::Family::ipv6 || switches_.pmtu_disc;
   if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
-    tell_sender(t, too_big<A>(mtu));
+    tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
 
@@ -178,15 +180,15 @@ template <class A>
 std::optional<Reason> Director::obstacle(Transit<A>& t, const NextHop& hop) {
   if (hop.state == HopState::local) return Reason::local_real_server;
   if (hop.state == HopState::no_route) {
-    tell_sender(t, network_unreachable<A>());
+    tell_sender(t, network_unreachable<A>(), Answerer::this_host);
     return Reason::no_route;
   }
   if (hop_limit<A>(t.l3()) <= 1) {
-    tell_sender(t, time_exceeded<A>());
+    tell_sender(t, time_exceeded<A>(), Answerer::this_host);
     return Reason::ttl_exceeded;
   }
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t)) {
-    tell_sender(t, too_big<A>(hop.mtu));
+    tell_sender(t, too_big<A>(hop.mtu), Answerer::this_host);
     return Reason::too_big;
   }
   return std::nullopt;
@@ -203,7 +205,10 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   decrement_hop_limit<A>(t.l3());
   count_packet(t, flow, false);
   advance_state(t, flow, seen);
-  if (hop.state == HopState::no_neighbour) return {Reason::no_neighbour, flow.destination};
+  if (hop.state == HopState::no_neighbour) {
+    outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return {Reason::no_neighbour, flow.destination};
+  }
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
