@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/ipv6.h"
 
+#include "wire/text.h"
+
 namespace sluice::wire {
 
 namespace {
@@ -29,6 +31,18 @@ bool read_fragment_header(Ipv6FragmentView fragment, Ipv6Chain& chain) {
   chain.protocol = fragment.next_header();
   chain.transport += Ipv6FragmentView::header_length;
   return fragment.offset() == 0;
+}
+
+void print_routing(std::string& out, Bytes header) {
+  append(out, "RT6 (len=%u, type=%u, segleft=%u) ", header[1], header[2], header[3]);
+}
+
+void print_authentication(std::string& out, Bytes header) {
+  constexpr size_t value_offset = 12;
+  if (header.size() < value_offset) return;
+  append(out, "AH(spi=0x%08x,seq=0x%x,icv=0x", load_be32(&header[4]), load_be32(&header[8]));
+  for (const uint8_t byte : header.subspan(value_offset)) append(out, "%02x", byte);
+  out += "): ";
 }
 
 }  // namespace
@@ -70,6 +84,28 @@ void emit(const Ipv6Fields& fields, uint8_t* to) {
   to[7] = fields.hop_limit;
   fields.source.store(to + 8);
   fields.destination.store(to + 24);
+}
+
+void print_extension_headers(std::string& out, Ipv6View packet) {
+  uint8_t kind = packet.next_header();
+  Bytes rest = packet.payload();
+  while (is_extension_header(kind)) {
+    size_t length = Ipv6FragmentView::header_length;
+    if (kind == protocol::fragment) {
+      const Ipv6FragmentView fragment(rest);
+      append(out, "frag (%u|%zu) ", fragment.offset(), fragment.payload().size());
+      if (fragment.offset() != 0) return;
+    } else {
+      length = extension_header_length(kind, rest.data());
+    }
+    const Bytes header = rest.first(length);
+    if (kind == protocol::hop_by_hop) out += "HBH ";
+    if (kind == protocol::destination_options) out += "DSTOPT ";
+    if (kind == protocol::routing) print_routing(out, header);
+    if (kind == protocol::ah) print_authentication(out, header);
+    kind = header[0];
+    rest = rest.subspan(length);
+  }
 }
 
 }  // namespace sluice::wire
