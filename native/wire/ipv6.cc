@@ -7,6 +7,8 @@ namespace sluice::wire {
 
 namespace {
 
+constexpr size_t minimum_ah_length = 12;  // without an integrity check value (RFC 4302 2)
+
 // Hop-by-hop options are for every node on the way, so their lengths are checked here; destination options are the
 // destination's to check. The option kind 0 is a single byte, others count the bytes behind their length.
 bool hop_by_hop_options_ok(Bytes options) {
@@ -38,10 +40,8 @@ void print_routing(std::string& out, Bytes header) {
 }
 
 void print_authentication(std::string& out, Bytes header) {
-  constexpr size_t value_offset = 12;
-  if (header.size() < value_offset) return;
   append(out, "AH(spi=0x%08x,seq=0x%x,icv=0x", load_be32(&header[4]), load_be32(&header[8]));
-  for (const uint8_t byte : header.subspan(value_offset)) append(out, "%02x", byte);
+  for (const uint8_t byte : header.subspan(minimum_ah_length)) append(out, "%02x", byte);
   out += "): ";
 }
 
@@ -65,7 +65,7 @@ Malformed walk_extension_headers(Ipv6View packet, Ipv6Chain& chain) {
       continue;
     }
     const size_t length = extension_header_length(chain.protocol, rest.data());
-    if (length < 8) return Malformed::header_too_short;
+    if (chain.protocol == protocol::ah && length < minimum_ah_length) return Malformed::header_too_short;
     if (length > rest.size()) return missing(Malformed::header_beyond_packet);
     if (chain.protocol == protocol::hop_by_hop) {
       if (count > 0) return Malformed::bad_format;  // only directly behind the IPv6 header (RFC 8200 4.1)
