@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "wire/address.h"
 #include "wire/checksum.h"
@@ -113,9 +114,12 @@ struct NeighbourFields {
   static constexpr size_t length = NeighbourView::header_length + NeighbourView::option_unit;
   uint8_t type = icmpv6_type::neighbour_advertisement;
   uint8_t flags = 0;
-  Ipv6Address target;
-  MacAddress link_address;
+  Ipv6Address target = {};
+  MacAddress link_address = {};
 };
 void emit(const NeighbourFields& fields, uint8_t* to);
+
+// As tcpdump: "ICMP6, echo request, id 1, seq 1, length 64". `length` counts the header.
+void print(std::string& out, Icmpv6View icmp, size_t length);
 
 }  // namespace sluice::wire
