@@ -146,6 +146,10 @@ describe('connections', () => {
   it('minutes may have three digits', () => {
     const [row] = rows;
     if (row === undefined) throw new Error('nothing was recorded');
-    expect(formatConnections([{ ...row, expires: 6000 }]).split('\n')[2]?.slice(0, 11)).toBe('UDP 100:00 ');
+    expect(
+      formatConnections([{ ...row, expires: 6000 }])
+        .split('\n')[2]
+        ?.slice(0, 11),
+    ).toBe('UDP 100:00 ');
   });
 });
