@@ -143,7 +143,10 @@ function planChange(change: Layer4Change): PlanStep[] {
     case 'service-added': {
       const service = planIdentity(change.service.identity);
       const add: PlanStep = { op: 'addService', service: planService(change.service) };
-      return [add, ...change.service.servers.map(server => ({ op: 'addServer', service, server: planServer(server) }) as const)];
+      return [
+        add,
+        ...change.service.servers.map(server => ({ op: 'addServer', service, server: planServer(server) }) as const),
+      ];
     }
     case 'service-edited':
       return [{ op: 'editService', service: planService(change.service) }];
@@ -152,9 +155,9 @@ function planChange(change: Layer4Change): PlanStep[] {
     case 'server-added':
     case 'server-edited':
     case 'server-removed': {
-      const op = ({ 'server-added': 'addServer', 'server-edited': 'editServer', 'server-removed': 'removeServer' } as const)[
-        change.kind
-      ];
+      const op = (
+        { 'server-added': 'addServer', 'server-edited': 'editServer', 'server-removed': 'removeServer' } as const
+      )[change.kind];
       return [{ op, service: planIdentity(change.service.identity), server: planServer(change.server) }];
     }
     case 'servers-reordered': {
