@@ -37,7 +37,17 @@ template <class Address>
 struct Endpoints {
   Address source, destination;
   uint16_t source_port = 0, destination_port = 0;
-  bool operator==(const Endpoints&) const = default;
+  bool operator==(const Endpoints& other) const {
+    if constexpr (sizeof(Endpoints) == 12) {  // IPv4 has no padding: three words and one branch
+      uint32_t mine[3], others[3];
+      std::memcpy(mine, this, sizeof mine);
+      std::memcpy(others, &other, sizeof others);
+      return ((mine[0] ^ others[0]) | (mine[1] ^ others[1]) | (mine[2] ^ others[2])) == 0;
+    } else {
+      return source == other.source && destination == other.destination && source_port == other.source_port &&
+             destination_port == other.destination_port;
+    }
+  }
   Endpoints mirrored() const { return {destination, source, destination_port, source_port}; }
 };
 

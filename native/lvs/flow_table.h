@@ -28,12 +28,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
 #include "lvs/flow.h"
+#include "lvs/hash.h"
 #include "lvs/reserved_array.h"
 #include "lvs/time.h"
 #include "lvs/timer_wheel.h"
@@ -106,6 +109,8 @@ class FlowTable {
 
   uint32_t index_of(const FlowType& flow) const { return static_cast<uint32_t>(&flow - flows_.data()); }
   FlowType& at(uint32_t index) const { return flows_[index]; }
+  // For indexes kept elsewhere: the flow there may have ended, and another may have its place.
+  bool is_live(uint32_t index) const { return index < high_water_ && flows_[index].timer_previous != freed; }
 
   uint32_t size() const { return size_; }
   uint32_t limit() const { return limit_; }
@@ -179,24 +184,22 @@ class FlowTable {
   uint32_t overflow_high_water_ = 1, free_overflow_ = 0;  // number 0 means none
 };
 
-// 64 x 64 bits to 64, both halves of the product folded: every bit of the result hangs on every bit of a and b.
-inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
 template <class Address>
 inline uint64_t FlowTable<Address>::hash(const Key& key) const {
-  const Endpoints<Address>& at = key.endpoints;
-  const uint64_t rest = uint64_t{key.protocol} << 40 | uint64_t{key.is_template} << 32 |
-                        uint64_t{at.source_port} << 16 | at.destination_port;
-  uint64_t addresses;
+  uint64_t addresses, rest;
   if constexpr (Address::family == wire::Family::ipv4) {
-    addresses = uint64_t{at.source.raw} << 32 | at.destination.raw;
+    // The key is its fourteen bytes and two of padding: two loads.
+    static_assert(sizeof key == 16 && offsetof(Key, is_template) == 13);
+    uint64_t words[2];
+    std::memcpy(words, &key, sizeof words);
+    addresses = words[0];
+    rest = words[1] & 0xffff'ffff'ffff;
   } else {
+    const Endpoints<Address>& at = key.endpoints;
     addresses = multiply_fold(at.source.raw[0] ^ seed_[2], at.source.raw[1] ^ seed_[3]) +
                 multiply_fold(at.destination.raw[0] ^ seed_[3], at.destination.raw[1] ^ seed_[0]);
+    rest = uint64_t{key.is_template} << 40 | uint64_t{key.protocol} << 32 | uint64_t{at.destination_port} << 16 |
+           at.source_port;
   }
   // The second multiplication spreads what a product with a small factor leaves in few bits.
   return multiply_fold(multiply_fold(addresses ^ seed_[0], rest ^ seed_[1]), seed_[2]);
