@@ -195,14 +195,13 @@ uint32_t PortPool<Address>::find_in_map(const FlowTable<Address>& flows, Dense& 
     if (is_marked(dense, dense.checked) || !is_taken(flows, dense.remote, dense.checked)) continue;
     set_taken(dense, dense.checked);
   }
-  uint32_t from = dense.taken < places_ / 2 ? draw() : dense.cursor;
+  uint32_t from = draw();
   for (uint32_t check = 0; check < check_limit; ++check) {
     const uint32_t place = next_free(dense, from);
     if (place == nowhere) return sweep(flows, dense);
     const bool was_taken = is_taken(flows, dense.remote, place);
     set_taken(dense, place);
     from = place + 1 < places_ ? place + 1 : 0;
-    dense.cursor = from;
     if (!was_taken) return place;
   }
   ++counters_.gave_up;

@@ -17,11 +17,12 @@
 // words. A place that the map has as free is still looked up, because flows from before the map are not in it; if
 // taken, the bit is set, so nothing is found taken twice. Besides, every allocation looks two more places up in turn:
 // the map is complete after N/2 allocations, long before the remote end can be exhausted. From then on a free place is
-// found whenever there is one, in one step of a scan over N/4096 words. The search begins at a random place while less
-// than half is taken; above, it goes round, so that a place that became free waits longest.
+// found whenever there is one, in one step of a scan over N/4096 words. The search begins at a random place, so a port
+// that has become free is no more likely than the other free ones to be next; what keeps a tuple from being used again
+// while the remote end remembers it is the flow's own TIME_WAIT, which holds its place.
 //
-//   flows to one remote end   0 ......... 2300 ................. 32256 ................. 64512
-//                             two draws   map, random start      map, going round        miss
+//   flows to one remote end   0 ......... 2300 ............................. 64512
+//                             two draws   map                                miss
 //
 // A miss is checked too: a call that finds the map full looks 32 of its places up in turn. So the map recovers from
 // flows that took a place without this pool (another pool with the same address) and ended without telling it.
@@ -123,7 +124,6 @@ class PortPool {
     RemoteEndpoint<Address> remote;
     uint32_t map = 0;      // number of its map
     uint32_t taken = 0;    // bits set
-    uint32_t cursor = 0;   // where the going round is
     uint32_t checked = 0;  // places below were looked up since the map began
     uint32_t swept = 0;    // where the looking for places taken by nobody is
     bool warned = false;
