@@ -47,10 +47,16 @@ Flow<Ipv4Address> nat_flow(uint32_t number) {
   return flow;
 }
 
+// As the director meets new flows: a batch is looked up in vain, then each is inserted.
 [[gnu::noinline]] double insert_all(Table& table, uint32_t flows) {
-  const auto from = now_in_nanoseconds();
-  for (uint32_t i = 0; i < flows; ++i) {
-    if (table.insert(nat_flow(i)) == nullptr) std::abort();
+  const double from = now_in_nanoseconds();
+  for (uint32_t at = 0; at < flows; at += batch_size) {
+    const uint32_t end = std::min(at + batch_size, flows);
+    for (uint32_t i = at; i < end; ++i) table.prefetch_bucket(table.hash(nat_flow(i).key(Direction::forward)));
+    for (uint32_t i = at; i < end; ++i) {
+      const Flow<Ipv4Address> flow = nat_flow(i);
+      if (table.find(flow.key(Direction::forward)) || table.insert(flow) == nullptr) std::abort();
+    }
   }
   return nanoseconds_since(from) / flows;
 }
@@ -156,13 +162,14 @@ int main(int argc, char** argv) {
   {
     Table table(options);
     const double growing = insert_all(table, flows);
-    std::printf("insert while the table grows: %.1f ns (%.2f million a second)\n", growing, 1000 / growing);
+    std::printf("look up in vain and insert, table growing: %.1f ns (%.2f million a second)\n", growing,
+                1000 / growing);
     std::printf("memory: %.1f bytes a flow (%.1f MiB)\n", static_cast<double>(table.memory_bytes()) / flows,
                 static_cast<double>(table.memory_bytes()) / (1 << 20));
     report_lookups(table, flows);
     expire_all(table, start + 1000);
     const double again = insert_all(table, flows);
-    std::printf("insert into a grown table: %.1f ns (%.2f million a second)\n", again, 1000 / again);
+    std::printf("look up in vain and insert, grown table: %.1f ns (%.2f million a second)\n", again, 1000 / again);
     expire_all(table, start + 2000);
   }
   report_pauses(options, flows);
