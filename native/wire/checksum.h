@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The internet checksum (RFC 1071), kept right by what has changed (RFC 1624), and SCTP's CRC32c (RFC 9260).
+//
+// The internet checksum does not depend on the byte order in which its words are added, as long as one is used
+// throughout (RFC 1071, 2B). Here words are taken as they lie in memory ("raw") and results are stored as they are; no
+// number of this header is swapped. One checksum has three forms:
+//   Sum      a one's complement sum under way, any 64-bit number congruent to it
+//   folded   16 bits, not inverted: also what the field of a *partial* checksum holds. A virtual NIC that leaves the
+//            checksum to a device stores the folded sum of the pseudo-header alone; ports are no part of it yet.
+//   checksum the folded sum inverted, as a finished header holds it
+// A sum of bytes that are not all zero never folds to 0 but to 0xffff, so an incremental update yields the very bits
+// that a full computation would.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+
+#include "wire/address.h"
+#include "wire/bytes.h"
+
+namespace sluice::wire {
+
+static_assert(std::endian::native == std::endian::little,
+              "bytes.h and checksum.h read a little-endian machine's words");
+
+using Sum = uint64_t;
+
+inline uint16_t load_raw16(const uint8_t* at) {
+  uint16_t raw;
+  std::memcpy(&raw, at, sizeof raw);
+  return raw;
+}
+inline void store_raw16(uint8_t* at, uint16_t raw) {
+  std::memcpy(at, &raw, sizeof raw);
+}
+// A number in host byte order as the word that it is on the wire.
+inline constexpr uint16_t raw16(uint16_t host) {
+  return __builtin_bswap16(host);
+}
+
+inline constexpr Sum add_with_carry(Sum a, Sum b) {
+  const Sum sum = a + b;
+  return sum + (sum < a);
+}
+
+// A last odd byte counts as the first of a word whose second is zero; so only the last piece of a message may be odd.
+Sum sum_bytes(Bytes bytes, Sum start = 0);
+
+inline constexpr uint16_t fold(Sum sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+}
+inline constexpr uint16_t finish_checksum(Sum sum) {
+  return static_cast<uint16_t>(~fold(sum));
+}
+inline uint16_t internet_checksum(Bytes bytes) {
+  return finish_checksum(sum_bytes(bytes));
+}
+
+// What replacing one value by another adds to a sum: ~m + m' of RFC 1624, equation 3. Changes may be added up, and
+// folded to 16 bits to be kept in a flow and applied to each of its packets.
+inline constexpr Sum change16(uint16_t raw_before, uint16_t raw_after) {
+  return Sum{static_cast<uint16_t>(~raw_before)} + raw_after;
+}
+inline constexpr Sum change32(uint32_t raw_before, uint32_t raw_after) {
+  return Sum{~raw_before} + raw_after;
+}
+inline constexpr Sum change(Ipv4Address before, Ipv4Address after) {
+  return change32(before.raw, after.raw);
+}
+inline constexpr Sum change(const Ipv6Address& before, const Ipv6Address& after) {
+  const Sum removed = add_with_carry(~before.raw[0], ~before.raw[1]);
+  return fold(add_with_carry(removed, add_with_carry(after.raw[0], after.raw[1])));
+}
+
+// A finished checksum after a change: HC' = ~(~HC + ~m + m').
+inline constexpr uint16_t updated_checksum(uint16_t checksum, Sum change) {
+  return finish_checksum(add_with_carry(change, static_cast<uint16_t>(~checksum)));
+}
+// A partial checksum after a change of the pseudo-header: addresses and length, never ports.
+inline constexpr uint16_t updated_partial(uint16_t folded, Sum change) {
+  return fold(add_with_carry(change, folded));
+}
+
+// UDP (RFC 768): a computed zero is sent as all ones, because zero says that there is none. Over IPv4 there may be
+// none; over IPv6 a zero is an error (RFC 8200 8.1) outside of tunnels (RFC 6935).
+inline constexpr uint16_t no_udp_checksum = 0;
+inline constexpr uint16_t udp_checksum_on_wire(uint16_t checksum) {
+  return checksum == 0 ? 0xffff : checksum;
+}
+inline constexpr uint16_t updated_udp_checksum(uint16_t checksum, Sum change) {
+  return checksum == no_udp_checksum ? no_udp_checksum : udp_checksum_on_wire(updated_checksum(checksum, change));
+}
+
+// CRC32c (Castagnoli) as iSCSI and SCTP use it: initial and final inversion included, crc32c("123456789") is
+// 0xe3069283. `crc` is the value returned for the bytes before. Uses the CPU's instruction where there is one.
+uint32_t crc32c(Bytes bytes, uint32_t crc = 0);
+// The same by tables alone, for CPUs without the instruction.
+uint32_t crc32c_by_table(Bytes bytes, uint32_t crc = 0);
+
+// The checksum of a whole SCTP packet, its checksum field taken as zero. The field holds it least significant byte
+// first (RFC 9260 appendix A), so on the wire it is this number as a little-endian machine stores it.
+// `packet` holds at least the common header.
+uint32_t sctp_checksum(Bytes packet);
+
+}  // namespace sluice::wire
