@@ -52,7 +52,7 @@ struct Row {
 using Transitions = std::array<Row, sctp_state_count>;
 
 constexpr std::array<Transitions, 3> tables{{
-    // Direction::input
+    // Passage::input
     //   data init i-ack echo c-ack shut s-ack s-com error abort
     {{
         {{es, i1, cw, cr, es, sr, cl, cl, cl, cl}},  // none
@@ -70,7 +70,7 @@ constexpr std::array<Transitions, 3> tables{{
         {{rj, in, rj, rj, rj, rj, rj, rj, rj, cl}},  // rejected
         {{cl, in, cl, cl, cl, cl, cl, cl, cl, cl}},  // closed
     }},
-    // Direction::output
+    // Passage::output
     {{
         {{es, cw, cs, ce, es, ss, sa, cl, cl, cl}},  // none
         {{i1, cw, cs, ce, es, ss, sa, i1, cl, rj}},  // init1
@@ -87,7 +87,7 @@ constexpr std::array<Transitions, 3> tables{{
         {{rj, cw, rj, rj, rj, rj, rj, rj, rj, cl}},  // rejected
         {{cl, cw, cl, cl, cl, cl, cl, cl, cl, cl}},  // closed
     }},
-    // Direction::input_only
+    // Passage::input_only
     {{
         {{es, i1, ce, es, es, sr, cl, cl, cl, cl}},  // none
         {{i1, in, ce, es, i1, i1, in, cl, i1, cl}},  // init1
@@ -122,7 +122,7 @@ std::optional<SctpEvent> sctp_event(wire::Bytes chunks) {
   return event_of(first);
 }
 
-SctpState next(SctpState state, Direction direction, SctpEvent event) {
+SctpState next(SctpState state, Passage direction, SctpEvent event) {
   return tables[static_cast<size_t>(direction)][static_cast<size_t>(state)].after[static_cast<size_t>(event)];
 }
 

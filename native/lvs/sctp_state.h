@@ -14,7 +14,7 @@
 #include <optional>
 #include <string_view>
 
-#include "lvs/direction.h"
+#include "lvs/passage.h"
 #include "wire/bytes.h"
 
 namespace sluice::lvs {
@@ -56,7 +56,7 @@ inline constexpr size_t sctp_event_count = 10;
 // changes no state.
 std::optional<SctpEvent> sctp_event(wire::Bytes chunks);
 
-SctpState next(SctpState state, Direction direction, SctpEvent event);
+SctpState next(SctpState state, Passage direction, SctpEvent event);
 
 // As `ipvsadm -Lnc` prints it: "C-REPLIED".
 std::string_view name(SctpState state);

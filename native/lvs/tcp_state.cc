@@ -25,7 +25,7 @@ using Transitions = std::array<Row, tcp_state_count>;
 constexpr std::array<std::array<Transitions, 3>, 2> tables{{
     // TcpTable::ordinary
     {{
-        // Direction::input
+        // Passage::input
         //   SYN FIN ACK RST
         {{
             {{sr, cl, es, cl}},  // none
@@ -40,7 +40,7 @@ constexpr std::array<std::array<Transitions, 3>, 2> tables{{
             {{sr, li, li, li}},  // listen
             {{sr, tw, es, sr}},  // synack
         }},
-        // Direction::output
+        // Passage::output
         {{
             {{ss, tw, es, cl}},  // none
             {{es, fw, es, cl}},  // established
@@ -54,7 +54,7 @@ constexpr std::array<std::array<Transitions, 3>, 2> tables{{
             {{li, li, es, cl}},  // listen
             {{sr, tw, es, cl}},  // synack
         }},
-        // Direction::input_only
+        // Passage::input_only
         {{
             {{sr, cl, es, cl}},  // none
             {{es, fw, es, cl}},  // established
@@ -71,7 +71,7 @@ constexpr std::array<std::array<Transitions, 3>, 2> tables{{
     }},
     // TcpTable::secure
     {{
-        // Direction::input
+        // Passage::input
         {{
             {{sr, cl, es, cl}},  // none
             {{es, cw, es, cl}},  // established
@@ -85,7 +85,7 @@ constexpr std::array<std::array<Transitions, 3>, 2> tables{{
             {{sr, li, li, li}},  // listen
             {{sa, sa, sa, cl}},  // synack
         }},
-        // Direction::output
+        // Passage::output
         {{
             {{ss, tw, es, cl}},  // none
             {{es, fw, es, cl}},  // established
@@ -99,7 +99,7 @@ constexpr std::array<std::array<Transitions, 3>, 2> tables{{
             {{li, li, es, cl}},  // listen
             {{sa, tw, es, cl}},  // synack
         }},
-        // Direction::input_only
+        // Passage::input_only
         {{
             {{sa, cl, es, cl}},  // none
             {{es, fw, es, cl}},  // established
@@ -118,7 +118,7 @@ constexpr std::array<std::array<Transitions, 3>, 2> tables{{
 
 }  // namespace
 
-TcpState next(TcpState state, Direction direction, uint8_t flags, TcpTable table) {
+TcpState next(TcpState state, Passage direction, uint8_t flags, TcpTable table) {
   Event event = on_ack;
   if ((flags & wire::tcp_flag::rst) != 0) {
     event = on_rst;

@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "lvs/direction.h"
+#include "lvs/passage.h"
 
 namespace sluice::lvs {
 
@@ -42,7 +42,7 @@ inline constexpr size_t tcp_state_count = 11;
 enum class TcpTable : uint8_t { ordinary, secure };
 
 // The state after a packet with these flags (byte 13 of its header).
-TcpState next(TcpState state, Direction direction, uint8_t flags, TcpTable table);
+TcpState next(TcpState state, Passage direction, uint8_t flags, TcpTable table);
 
 // As `ipvsadm -Lnc` prints it: "ESTABLISHED".
 std::string_view name(TcpState state);

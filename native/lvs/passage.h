@@ -8,6 +8,6 @@ namespace sluice::lvs {
 // Which way a packet goes through the director, for the state of its connection. Of a connection in DR, tunnel or local
 // mode the director sees the client's packets alone and takes them for both sides' (`input_only`), until a packet of
 // the server proves otherwise.
-enum class Direction : uint8_t { input, output, input_only };
+enum class Passage : uint8_t { input, output, input_only };
 
 }  // namespace sluice::lvs
