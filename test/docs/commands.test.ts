@@ -82,7 +82,7 @@ describe('package.json', () => {
   it.each(Object.entries(manifest.scripts))(
     'its script %s tells its usage with --help',
     (name, line) => {
-      const { status, stdout } = spawnSync('bash', ['-c', `PATH="node_modules/.bin:$PATH" ${line} --help`], {
+      const { status, stdout } = spawnSync(process.execPath, ['--import=tsx', line.replace(/^tsx /, ''), '--help'], {
         cwd: projectRoot,
         encoding: 'utf8',
         timeout: longestCommand,
