@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/gre.h"
 
+#include "wire/text.h"
+
 namespace sluice::wire {
 
 Parsed<GreView> GreView::parse(Bytes bytes) {
@@ -43,6 +45,14 @@ size_t emit(const GreFields& fields, MutableBytes header_and_payload) {
   if (fields.sequence) store_be32(to, *fields.sequence);
   if (fields.checksum) store_raw16(start + GreView::minimum_header_length, internet_checksum(header_and_payload));
   return fields.header_length();
+}
+
+void print(std::string& out, GreView gre, size_t length) {
+  out += "GREv0";
+  if (gre.has_checksum()) out += ", off 0x0";
+  if (const auto key = gre.key()) append(out, ", key=0x%x", *key);
+  if (const auto sequence = gre.sequence()) append(out, ", seq %u", *sequence);
+  append(out, ", length %zu: ", length);
 }
 
 }  // namespace sluice::wire

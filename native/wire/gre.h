@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "wire/checksum.h"
 #include "wire/malformed.h"
@@ -51,5 +52,8 @@ struct GreFields {
 // Writes the header before a payload that is already in place behind it (the checksum, if asked for, covers both) and
 // returns its length.
 size_t emit(const GreFields& fields, MutableBytes header_and_payload);
+
+// As tcpdump: "GREv0, key=0x5, length 44: ". `length` counts the header and the payload.
+void print(std::string& out, GreView gre, size_t length);
 
 }  // namespace sluice::wire

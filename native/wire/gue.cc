@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/gue.h"
 
+#include "wire/text.h"
+
 namespace sluice::wire {
 
 Malformed GueView::check_variant_1(Bytes bytes) {
@@ -56,6 +58,13 @@ size_t emit(const GueFields& fields, uint8_t* to) {
     store_be16(to + 10, fields.remote_checksum->offset);
   }
   return length;
+}
+
+void print(std::string& out, GueView gue) {
+  append(out, "GUEv%u", gue.variant());
+  if (gue.variant() == 0) append(out, ", %s %u", gue.is_control() ? "control" : "proto", gue.protocol());
+  if (const auto remote = gue.remote_checksum()) append(out, ", remcsum %u %u", remote->start, remote->offset);
+  out += ": ";
 }
 
 }  // namespace sluice::wire

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "wire/malformed.h"
 #include "wire/protocol.h"
@@ -62,5 +63,8 @@ struct GueFields {
 };
 // Writes the header and returns its length.
 size_t emit(const GueFields& fields, uint8_t* to);
+
+// tcpdump does not know GUE. "GUEv0, proto 4, remcsum 20 36: ", "GUEv1: ".
+void print(std::string& out, GueView gue);
 
 }  // namespace sluice::wire

@@ -86,4 +86,7 @@ struct IcmpFields {
 // Writes IcmpView::header_length bytes, the checksum zero.
 void emit(const IcmpFields& fields, uint8_t* to);
 
+// As tcpdump: "ICMP echo request, id 1, seq 1, length 64". `length` counts the header.
+void print(std::string& out, IcmpView icmp, size_t length);
+
 }  // namespace sluice::wire

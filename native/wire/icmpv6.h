@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "wire/address.h"
 #include "wire/checksum.h"
@@ -117,5 +118,8 @@ struct NeighbourFields {
   MacAddress link_address;
 };
 void emit(const NeighbourFields& fields, uint8_t* to);
+
+// As tcpdump: "ICMP6, echo request, id 1, seq 1, length 64". `length` counts the header.
+void print(std::string& out, Icmpv6View icmp, size_t length);
 
 }  // namespace sluice::wire

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/ipv6.h"
 
+#include "wire/text.h"
+
 namespace sluice::wire {
 
 namespace {
+
+constexpr size_t minimum_ah_length = 12;  // without an integrity check value (RFC 4302 2)
 
 // Hop-by-hop options are for every node on the way, so their lengths are checked here; destination options are the
 // destination's to check. The option kind 0 is a single byte, others count the bytes behind their length.
@@ -31,6 +35,16 @@ bool read_fragment_header(Ipv6FragmentView fragment, Ipv6Chain& chain) {
   return fragment.offset() == 0;
 }
 
+void print_routing(std::string& out, Bytes header) {
+  append(out, "RT6 (len=%u, type=%u, segleft=%u) ", header[1], header[2], header[3]);
+}
+
+void print_authentication(std::string& out, Bytes header) {
+  append(out, "AH(spi=0x%08x,seq=0x%x,icv=0x", load_be32(&header[4]), load_be32(&header[8]));
+  for (const uint8_t byte : header.subspan(minimum_ah_length)) append(out, "%02x", byte);
+  out += "): ";
+}
+
 }  // namespace
 
 Malformed walk_extension_headers(Ipv6View packet, Ipv6Chain& chain) {
@@ -51,7 +65,7 @@ Malformed walk_extension_headers(Ipv6View packet, Ipv6Chain& chain) {
       continue;
     }
     const size_t length = extension_header_length(chain.protocol, rest.data());
-    if (length < 8) return Malformed::header_too_short;
+    if (chain.protocol == protocol::ah && length < minimum_ah_length) return Malformed::header_too_short;
     if (length > rest.size()) return missing(Malformed::header_beyond_packet);
     if (chain.protocol == protocol::hop_by_hop) {
       if (count > 0) return Malformed::bad_format;  // only directly behind the IPv6 header (RFC 8200 4.1)
@@ -70,6 +84,28 @@ void emit(const Ipv6Fields& fields, uint8_t* to) {
   to[7] = fields.hop_limit;
   fields.source.store(to + 8);
   fields.destination.store(to + 24);
+}
+
+void print_extension_headers(std::string& out, Ipv6View packet) {
+  uint8_t kind = packet.next_header();
+  Bytes rest = packet.payload();
+  while (is_extension_header(kind)) {
+    size_t length = Ipv6FragmentView::header_length;
+    if (kind == protocol::fragment) {
+      const Ipv6FragmentView fragment(rest);
+      append(out, "frag (%u|%zu) ", fragment.offset(), fragment.payload().size());
+      if (fragment.offset() != 0) return;
+    } else {
+      length = extension_header_length(kind, rest.data());
+    }
+    const Bytes header = rest.first(length);
+    if (kind == protocol::hop_by_hop) out += "HBH ";
+    if (kind == protocol::destination_options) out += "DSTOPT ";
+    if (kind == protocol::routing) print_routing(out, header);
+    if (kind == protocol::ah) print_authentication(out, header);
+    kind = header[0];
+    rest = rest.subspan(length);
+  }
 }
 
 }  // namespace sluice::wire

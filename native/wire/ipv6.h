@@ -2,6 +2,8 @@
 // IPv6 and its extension headers (RFC 8200; authentication header: RFC 4302).
 #pragma once
 
+#include <string>
+
 #include "wire/address.h"
 #include "wire/checksum.h"
 #include "wire/malformed.h"
@@ -126,6 +128,9 @@ struct Ipv6Fields {
 };
 // Writes Ipv6View::header_length bytes.
 void emit(const Ipv6Fields& fields, uint8_t* to);
+
+// As tcpdump, all extension headers in their order: "HBH ", "frag (0|48) ". For a packet whose walk said ok.
+void print_extension_headers(std::string& out, Ipv6View packet);
 
 // The pseudo-header's part of a TCP, UDP, ICMPv6 checksum (RFC 8200 8.1).
 inline Sum pseudo_header_sum(const Ipv6Address& source, const Ipv6Address& destination, uint8_t protocol,

@@ -33,11 +33,10 @@ void print_data(std::string& out, const SctpChunk& chunk) {
   constexpr size_t header_length = 12;
   if (chunk.value.size() < header_length) return;
   const uint8_t* at = chunk.value.data();
-  out += "(";
-  if ((chunk.flags & data_unordered) != 0) out += "U";
-  if ((chunk.flags & data_beginning) != 0) out += "B";
-  if ((chunk.flags & data_ending) != 0) out += "E";
-  append(out, ") [TSN: %u] [SID: %u] [SSEQ %u] [PPID 0x%x] ", load_be32(at), load_be16(at + 4), load_be16(at + 6),
+  if ((chunk.flags & data_unordered) != 0) out += "(U)";
+  if ((chunk.flags & data_beginning) != 0) out += "(B)";
+  if ((chunk.flags & data_ending) != 0) out += "(E)";
+  append(out, " [TSN: %u] [SID: %u] [SSEQ %u] [PPID 0x%x] ", load_be32(at), load_be16(at + 4), load_be16(at + 6),
          load_be32(at + 8));
 }
 
@@ -98,7 +97,7 @@ void print(std::string& out, SctpView sctp) {
   SctpChunk chunk;
   out += "sctp";
   for (int number = 1; walk.next(chunk); number++) {
-    append(out, " (%d) ", number);
+    append(out, "%s (%d) ", number > 1 ? "," : "", number);
     print_chunk(out, chunk);
   }
   if (walk.reason() != Malformed::ok) append(out, " [%s]", std::string(name(walk.reason())).c_str());

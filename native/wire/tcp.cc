@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/tcp.h"
 
+#include "wire/address.h"
 #include "wire/text.h"
 
 namespace sluice::wire {
@@ -57,6 +58,10 @@ void print_option(std::string& out, const Option& option) {
     print_sack(out, data);
   } else if (option.kind == tcp_option::timestamp && data.size() == 8) {
     append(out, "TS val %u ecr %u", load_be32(data.data()), load_be32(data.data() + 4));
+  } else if (option.kind == tcp_option::toa && (data.size() == 6 || data.size() == 18)) {
+    const Address client =
+        data.size() == 6 ? Address(Ipv4Address::load(&data[2])) : Address(Ipv6Address::load(&data[2]));
+    append(out, "toa %s.%u", to_string(client).c_str(), load_be16(data.data()));
   } else {
     append(out, "unknown-%u", option.kind);
     if (!data.empty()) out += " 0x";
@@ -64,7 +69,8 @@ void print_option(std::string& out, const Option& option) {
   }
 }
 
-void print_options(std::string& out, Bytes options) {
+// False: an option lies about its length, after which there is nothing more to say.
+bool print_options(std::string& out, Bytes options) {
   out += ", options [";
   const size_t start = out.size();
   const auto separate = [&] {
@@ -80,12 +86,15 @@ void print_options(std::string& out, Bytes options) {
   }
   if (walk.reason() != Malformed::ok) {
     separate();
-    out += "bad opt";
-  } else if (seen < options.size()) {
+    out += "[bad opt]";
+    return false;
+  }
+  if (seen < options.size()) {
     separate();
     out += "eol";
   }
   out += "]";
+  return true;
 }
 
 }  // namespace
@@ -117,7 +126,7 @@ void print(std::string& out, TcpView tcp, size_t length) {
   if (tcp.has(tcp_flag::ack)) append(out, ", ack %u", tcp.acknowledgement());
   append(out, ", win %u", tcp.window());
   if (tcp.has(tcp_flag::urg)) append(out, ", urg %u", tcp.urgent_pointer());
-  if (!tcp.options().empty()) print_options(out, tcp.options());
+  if (!tcp.options().empty() && !print_options(out, tcp.options())) return;
   append(out, ", length %zu", length);
 }
 
