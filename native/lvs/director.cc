@@ -29,6 +29,9 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   return fragments;
 }
 
+// A held fragment that goes nowhere was decided when it came: held, and counted so.
+void given_up(uint64_t, FragmentDrop) {}
+
 wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
@@ -53,8 +56,8 @@ Director::Director(const DirectorOptions& options)
       pools_(options.random),
       flows4_(table_options(options), services_, pools_),
       flows6_(table_options(options), services_, pools_),
-      fragments4_(fragment_options(options, ipv4_reassembly), {}),
-      fragments6_(fragment_options(options, ipv6_reassembly), {}),
+      fragments4_(fragment_options(options, ipv4_reassembly), given_up),
+      fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start) {}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {

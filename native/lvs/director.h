@@ -80,6 +80,9 @@ class Director {
   uint64_t count(Reason reason) const { return counts_[static_cast<size_t>(reason)]; }
   template <class A>
   FlowKeeper<A>& flows();
+  LocalPools& pools() { return pools_; }
+  // Of which some pieces have come and others not.
+  uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
  private:
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
