@@ -206,6 +206,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     const Reason taken = take_local_port(t, service.settings.pool, flow);
     if (taken != Reason::scheduled) return {taken, destination.id};
     flow.flags |= flow_has_reverse;
+    if (service.settings.toa && flow.protocol == wire::protocol::tcp) flow.flags |= flow_flag::tells_client;
   } else {
     flow.flags |= flow_flag::no_output;
   }
