@@ -105,6 +105,8 @@ class Director {
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
   Decision neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   bool is_for_this_host(const Frame& frame) const;
+  template <class A>
+  bool is_martian(const A& source) const;
 
   // forward.cc: packets of known flows
   template <class A>

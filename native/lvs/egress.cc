@@ -43,6 +43,7 @@ template <class A>
 Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
   // A connection's middle cannot be taken over: its other end knows another address.
   if (!may_open(t)) return {Reason::not_opening};
+  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
   flow.forward = t.endpoints;
   flow.protocol = t.packet.protocol;

@@ -100,6 +100,7 @@ template Decision Director::icmp(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Director::answer_echo(Transit<A>& t) {
+  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
   const NextHop& hop = outlet_.hop_to(t.endpoints.source);
   if (hop.state != HopState::reachable) {
     return {hop.state == HopState::no_neighbour ? Reason::no_neighbour : Reason::no_route};
