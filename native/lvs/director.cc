@@ -151,6 +151,12 @@ bool Director::is_for_this_host(const Frame& frame) const {
   return ethernet.destination() == surroundings().ports()[frame.port].mac;
 }
 
+// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not configured.
+bool Director::owns(const wire::Address& address) const {
+  return services_.is_virtual_address(address) ||
+         (pools_.is_local_address(address) && !surroundings().is_local(address));
+}
+
 Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
   const wire::Packet& packet = prepared.packet;
   Decision decision;
@@ -208,7 +214,7 @@ template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
 Decision Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
   const auto view = wire::NeighbourView::parse(t.transport());
   if (t.l4()[0] != wire::icmpv6_type::neighbour_solicitation || !view) return {Reason::not_addressed_here};
-  if (!services_.is_virtual_address(view->target())) return {Reason::not_addressed_here};
+  if (!owns(view->target())) return {Reason::not_addressed_here};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
   const wire::MacAddress& mac = surroundings().ports()[t.frame.port].mac;
   const uint32_t length = write_neighbour_advertisement(t.ip(), t.packet.l4 - t.packet.l3, mac, buffer);
@@ -238,7 +244,7 @@ Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQ
   const auto view = wire::ArpView::parse(question);
   if (!view || view->operation() != wire::arp_operation::request) return {Reason::not_ip};
   const wire::Address target = view->target();
-  if (!services_.is_virtual_address(target)) return {Reason::not_ip};
+  if (!owns(target)) return {Reason::not_ip};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
   const wire::MacAddress& mac = surroundings().ports()[frame.port].mac;
   const uint32_t length = write_arp_reply(question, mac, buffer);

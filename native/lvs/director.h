@@ -105,6 +105,7 @@ class Director {
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
   Decision neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   bool is_for_this_host(const Frame& frame) const;
+  bool owns(const wire::Address& address) const;
   template <class A>
   bool is_martian(const A& source) const;
 
@@ -158,6 +159,8 @@ class Director {
   template <class A>
   const EgressRule* egress_rule(const A& source) const;
   template <class A>
+  bool may_leave_to(const A& destination) const;
+  template <class A>
   Decision without_service(Transit<A>& t);
   template <class A>
   Decision open_egress(Transit<A>& t, const EgressRule& rule);
@@ -181,6 +184,8 @@ class Director {
   Decision icmp(Transit<A>& t);
   template <class A>
   Decision answer_echo(Transit<A>& t);
+  template <class A>
+  Decision echo_through_gateway(Transit<A>& t, bool is_request);
   template <class A>
   Decision related_error(Transit<A>& t);
   template <class A>
