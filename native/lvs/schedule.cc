@@ -71,7 +71,7 @@ Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
       flows<A>().end(flow);
     } else if (destination.available) {
       return request(t, flow, Reason::established);
-    } else if (switches_.expire_nodest_conn || leaves_removed) {
+    } else if (!t.is_later_fragment() && (switches_.expire_nodest_conn || leaves_removed)) {
       if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
       flows<A>().end(flow);
     } else {
