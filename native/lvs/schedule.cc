@@ -231,11 +231,13 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   } else {
     flow.flags |= flow_flag::no_output;
   }
-  destination.counters.connections++;
-  service.counters.connections++;
-
+  const auto count_connection = [&] {
+    destination.counters.connections++;
+    service.counters.connections++;
+  };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
     // Counted while its one packet passes, and never listed.
+    count_connection();
     keeper.bind(flow, destination);
     const Decision decision = request(t, flow, reason);
     keeper.release(flow);
@@ -243,6 +245,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   }
   Flow<A>* opened = keeper.open(flow, &destination, t.tick() + ticks(opening_time));
   if (opened == nullptr) return {Reason::flow_limit, destination.id};
+  count_connection();
   if (control != nullptr) keeper.hold_template(*opened, *control);
   return request(t, *opened, reason);
 }
