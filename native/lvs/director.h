@@ -103,7 +103,7 @@ class Director {
   template <class A>
   Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
-  Decision neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
+  std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   bool is_for_this_host(const Frame& frame) const;
   bool owns(const wire::Address& address) const;
   template <class A>

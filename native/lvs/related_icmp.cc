@@ -111,6 +111,9 @@ Decision Director::icmp(Transit<A>& t) {
   if (type == request && t.packet.fragment == wire::Fragment::none && owns(t.endpoints.destination)) {
     return answer_echo(t);
   }
+  if constexpr (!is_v4) {
+    if (const auto answered = neighbour_solicitation(t)) return *answered;
+  }
   if (type == request || type == reply) return echo_through_gateway(t, type == request);
   return {Reason::unrelated_icmp};
 }
