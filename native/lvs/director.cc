@@ -25,6 +25,8 @@ constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
   FragmentTableOptions fragments;
   fragments.timeout = timeout;
+  fragments.datagrams = options.fragmented_datagrams;
+  fragments.chunks = options.fragment_chunks;
   fragments.seed = options.seed[0];
   return fragments;
 }
