@@ -18,6 +18,8 @@ export interface Difference {
 
 const ethernetLength = 14;
 const ipv4ProtocolAt = 9;
+const ownErrorTos = 0xc0;
+const ownErrorTtl = 64;
 
 function isIpv4(frame: Uint8Array): boolean {
   return frame.length >= ethernetLength + 20 && view(frame).getUint16(12) === etherType.ipv4;
@@ -64,6 +66,8 @@ function isMade(packet: Uint8Array, { inputs, surroundings }: Context): boolean 
   const ofPorts = surroundings.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
   if (ofPorts.some(({ prefix }) => isWithin(source, `${prefix.split('/')[0]}/32`))) return true;
   const proto = packet[ipv4ProtocolAt];
+  // An error that a tunnel's error became is of its input's type, but looks as the host makes them.
+  if (proto === protocol.icmp && packet[1] === ownErrorTos && packet[8] === ownErrorTtl) return true;
   return proto === protocol.icmp && !inputs.some(input => sameIcmpType(input.subarray(ethernetLength), packet));
 }
 
@@ -78,7 +82,13 @@ function isGue(datagram: Uint8Array): boolean {
 // GUE's source port is a hash of the flow under a key that the host draws at random.
 function clearGueSource(addresses: Uint8Array, datagram: Uint8Array): void {
   const fields = view(datagram);
-  if (!isGue(datagram) || fields.getUint16(4) !== datagram.length) return;
+  if (!isGue(datagram)) return;
+  if (fields.getUint16(4) !== datagram.length) {
+    // The first fragment of a datagram: its checksum cannot be verified here.
+    fields.setUint16(0, 0);
+    if (fields.getUint16(6) !== 0) fields.setUint16(6, 0xffff);
+    return;
+  }
   const half = addresses.length / 2;
   const right =
     fields.getUint16(6) === 0 || internetChecksum(pseudoHeaderOf(addresses, half, datagram), datagram) === 0;
@@ -100,7 +110,11 @@ function normaliseIpv4(packet: Uint8Array, context: Context): void {
 
 function normaliseIpv6(packet: Uint8Array): void {
   const next = packet[6];
-  if (next === protocol.fragment && packet.length >= 48) view(packet).setUint32(44, 0);
+  if (next === protocol.fragment && packet.length >= 48) {
+    view(packet).setUint32(44, 0);
+    const isFirst = (view(packet).getUint16(42) & 0xfff8) === 0;
+    if (packet[40] === protocol.udp && isFirst) clearGueSource(packet.subarray(8, 40), packet.subarray(48));
+  }
   if (next === protocol.udp) clearGueSource(packet.subarray(8, 40), packet.subarray(40));
 }
 
