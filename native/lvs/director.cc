@@ -31,6 +31,9 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   return fragments;
 }
 
+// Fragments that waited in vain: their verdict was given when they came, and the table counts what became of them.
+void uncounted(uint64_t, FragmentDrop) {}
+
 wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
@@ -55,8 +58,8 @@ Director::Director(const DirectorOptions& options)
       pools_(options.random),
       flows4_(table_options(options), services_, pools_),
       flows6_(table_options(options), services_, pools_),
-      fragments4_(fragment_options(options, ipv4_reassembly), {}),
-      fragments6_(fragment_options(options, ipv6_reassembly), {}),
+      fragments4_(fragment_options(options, ipv4_reassembly), uncounted),
+      fragments6_(fragment_options(options, ipv6_reassembly), uncounted),
       defence_(options.random, options.start) {}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
