@@ -108,6 +108,11 @@ wire::MacAddress resolution_target(const wire::Address& target) {
   return {{0x33, 0x33, 0xff, target.bytes[13], target.bytes[14], target.bytes[15]}};  // RFC 2464 7
 }
 
+wire::MacAddress announcement_target(wire::Family family) {
+  if (family == wire::Family::ipv4) return {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  return {{0x33, 0x33, 0, 0, 0, 1}};  // ff02::1
+}
+
 uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to) {
   if (address.family == wire::Family::ipv4) {
     emit(wire::ArpFields{wire::arp_operation::request, mac, address.v4(), {}, address.v4()}, to);

@@ -26,6 +26,7 @@ constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
 FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
   FragmentTableOptions fragments;
+  fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
   fragments.seed = options.seed[0];
   return fragments;
@@ -263,6 +264,13 @@ bool Director::advance(Time now, uint32_t budget) {
   const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
   const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
   return done4 && done6 && swept4 && swept6;
+}
+
+void Director::announce(TransmitQueue& out) {
+  outlet_.begin_batch();
+  services_.for_each_virtual_address([&](const wire::Address& address) {
+    if (!surroundings().is_local(address)) outlet_.announce(address, out);
+  });
 }
 
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {

@@ -58,6 +58,9 @@ class Director {
   Decision receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace = nullptr);
   // Many at once: the lookups of a batch overlap each other's waits for memory.
   void receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out);
+  // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
+  // network, or on all.
+  void announce(TransmitQueue& out);
   // Ends what is due at `now`, at most `budget` flows of each family; false when there is more to do.
   bool advance(Time now, uint32_t budget);
 

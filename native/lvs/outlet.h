@@ -41,6 +41,9 @@ class Outlet {
   // Asks for the link-layer address of a next hop whose address is not known, at most once a second each.
   void ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
 
+  // A gratuitous announcement of an address on the ports whose network holds it, or on all where none does.
+  void announce(const wire::Address& address, TransmitQueue& out);
+
   // An answer to a frame, back where it came from: `payload` has room for a link header before it.
   void answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
               const wire::MacAddress& to, TransmitQueue& out);

@@ -88,6 +88,7 @@ export interface NativeDirector {
   /** "done", or what is wrong with the step. */
   apply(step: PlanStep): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  announce(): { readonly port: number; readonly frame: Buffer }[];
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
   services(): NativeService[];
@@ -96,6 +97,7 @@ export interface NativeDirector {
 
 export interface NativeDirectorOptions {
   readonly flowLimit: number;
+  readonly fragmentLimit: number;
   readonly seed: number;
   readonly start: bigint;
   /** Whether ICMP errors are limited to the rate at which the kernel sends them. */
