@@ -236,7 +236,8 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     service.counters.connections++;
   };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
-    // Counted while its one packet passes, and never listed.
+    // Counted while its one packet passes, and never listed: the table's timers must not hear of it.
+    flow.flags |= flow_flag::one_packet;
     count_connection();
     keeper.bind(flow, destination);
     const Decision decision = request(t, flow, reason);
