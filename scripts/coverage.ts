@@ -11,13 +11,26 @@
 // c8's own count of lines is not used. It calls a line uncovered only if the stretch of code that never ran begins
 // before its indentation, which code that tsx has stripped of white space never does; and it counts comments as
 // covered. Its stretches are right, so the lines that lie in them are counted here.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { build } from './build.ts';
+import { Failure, heading, mustRun, parallelJobs, projectRoot, startScript } from './command.ts';
+import { filesUnder } from './files.ts';
+import { ctest } from './native-tests.ts';
+import { type Count, finish, sum as sumOfCounts } from './results.ts';
+import { setup } from './setup.ts';
+import { vitest } from './vitest.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const out = join(root, 'out/coverage');
+const usage = `
+Usage: npm run coverage
+
+Runs the native and the TypeScript tests on an instrumented build and prints how much of the code they reach, folder by
+folder. Fails when a test fails, and when the figures cannot be believed.
+`;
+
+const folder = 'coverage';
+const out = join(projectRoot, 'out', folder);
+const counts = join(out, 'v8');
 const reports = join(out, 'report');
 const canary = 'test/coverage/canary.ts';
 
@@ -62,17 +75,6 @@ interface GcovrSummary {
     readonly branch_covered: number;
     readonly branch_total: number;
   }[];
-}
-
-function run(command: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): void {
-  console.log(`$ ${command} ${args.join(' ')}`);
-  const { status, error } = spawnSync(command, args, {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, ...environment },
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${command} ended with status ${status}`);
 }
 
 const ratio = (covered: number, total: number): Ratio => ({ covered, total });
@@ -127,48 +129,53 @@ export function canaryComplaint(file: IstanbulFile | undefined, source: string):
   return undefined;
 }
 
+/** cmake-js gives CMake Node's headers, so that one build holds the native tests and the addon. */
+function buildInstrumented(): void {
+  const cmakeJs = join(projectRoot, 'node_modules/cmake-js/bin/cmake-js');
+  const options = ['-O', join('out', folder), '-B', 'Debug', '-G', 'Ninja', '--CDCOVERAGE=ON'];
+  mustRun(process.execPath, [cmakeJs, 'build', '--log-level=warn', ...options, '--parallel', String(parallelJobs)]);
+}
+
+function runTests(): Count {
+  heading('native tests');
+  const native = ctest(folder);
+  heading('TypeScript tests');
+  const typeScript = vitest({
+    // What the documents say reaches no code.
+    args: ['--exclude=test/docs/**'],
+    env: { SLUICE_ADDON: join(out, 'Debug/sluice.node'), NODE_V8_COVERAGE: counts },
+  });
+  return sumOfCounts([native, typeScript]);
+}
+
 function measureTypeScript(): FolderCoverage[] {
+  const c8 = join(projectRoot, 'node_modules/c8/bin/c8.js');
   // c8 leaves out test/ unless it is told what else to leave out.
-  const scope = ['--all', '--src', root, '--include', 'src/**', '--include', canary, '--exclude', 'dist/**'];
-  const c8 = ['--reporter', 'json', '--reports-dir', reports, '--temp-directory', join(out, 'v8')];
-  run('npx', ['c8', ...c8, ...scope, 'npx', 'vitest', 'run'], { SLUICE_ADDON: builtAddon() });
+  const scope = ['--all', '--src=.', '--include=src/**', `--include=${canary}`, '--exclude=dist/**'];
+  const files = [`--temp-directory=${counts}`, `--reports-dir=${reports}`, '--reporter=json'];
+  mustRun(process.execPath, [c8, 'report', ...files, ...scope]);
   const report: Readonly<Record<string, IstanbulFile>> = JSON.parse(
     readFileSync(join(reports, 'coverage-final.json'), 'utf8'),
   );
-  const complaint = canaryComplaint(report[join(root, canary)], readFileSync(join(root, canary), 'utf8'));
-  if (complaint !== undefined) throw new Error(`the coverage is not true: ${complaint}`);
-  const files = Object.entries(report).map(([path, file]) => {
+  const canaryPath = join(projectRoot, canary);
+  const complaint = canaryComplaint(report[canaryPath], readFileSync(canaryPath, 'utf8'));
+  if (complaint !== undefined) throw new Failure(`The coverage is not true: ${complaint}.`);
+  const measured = Object.entries(report).map(([path, file]) => {
     const lines = [...linesThatRan(file, readFileSync(path, 'utf8')).values()];
     const branches = Object.values(file.b).flat();
     return {
-      folder: dirname(relative(root, path)),
+      folder: dirname(relative(projectRoot, path)),
       lines: ratio(lines.filter(ran => ran).length, lines.length),
       branches: ratio(branches.filter(count => count > 0).length, branches.length),
     };
   });
-  return byFolder(files.filter(({ folder }) => folder !== dirname(canary)));
-}
-
-function builtAddon(): string {
-  const name = 'sluice.node';
-  const found = readdirSync(out, { recursive: true, encoding: 'utf8' }).find(path => path.endsWith(`/${name}`));
-  if (found === undefined) throw new Error(`the build left no ${name} in ${out}`);
-  return resolve(out, found);
-}
-
-function buildNative(): void {
-  run('npx', ['cmake-js', 'build', '--out', out, '--config', 'Debug', '--parallel', '2', '--CDCOVERAGE=ON']);
-  // Counts of earlier runs would be added to.
-  for (const path of readdirSync(out, { recursive: true, encoding: 'utf8' })) {
-    if (path.endsWith('.gcda')) rmSync(join(out, path));
-  }
-  run('ctest', ['--test-dir', out, '--output-on-failure', '-j2']);
+  return byFolder(measured.filter(file => file.folder !== dirname(canary)));
 }
 
 function measureNative(): FolderCoverage[] {
   const summary = join(reports, 'native.json');
-  const leaveOut = ['--exclude', 'native/test/', '--exclude', 'native/fuzz/', '--exclude-throw-branches'];
-  run('gcovr', ['--root', root, '--filter', 'native/', ...leaveOut, '--json-summary', summary, out]);
+  const scope = ['--root=.', '--filter=native/', '--exclude=native/test/', '--exclude=native/fuzz/'];
+  mustRun('gcovr', [...scope, '--exclude-throw-branches', '--json-summary', summary, join('out', folder)]);
   const { files }: GcovrSummary = JSON.parse(readFileSync(summary, 'utf8'));
   return byFolder(
     files.map(file => ({
@@ -200,10 +207,26 @@ export function formatCoverage(title: string, folders: readonly FolderCoverage[]
   return [`${title.padEnd(width)}      lines   branches`, ...folders.map(row), row(all)].join('\n');
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  rmSync(reports, { recursive: true, force: true });
-  mkdirSync(reports, { recursive: true });
-  buildNative();
-  const typescript = measureTypeScript();
-  console.log(`\n${formatCoverage('TypeScript', typescript)}\n\n${formatCoverage('C++', measureNative())}`);
+/** Counts would be added to, and notes on a source that is gone would be missed by gcov. */
+function forgetEarlierRuns(): void {
+  for (const path of [counts, reports]) rmSync(path, { recursive: true, force: true });
+  for (const path of filesUnder(join('out', folder), name => /\.gc(da|no)$/.test(name))) {
+    const source = /\/CMakeFiles\/\w+\.dir\/(?<name>.*)\.gc(?:da|no)$/.exec(path)?.groups?.name ?? '';
+    if (path.endsWith('.gcda') || !existsSync(join(projectRoot, 'native', source))) rmSync(join(projectRoot, path));
+  }
 }
+
+function main(): void {
+  setup(['coverage']);
+  build();
+  buildInstrumented();
+  forgetEarlierRuns();
+  mkdirSync(reports, { recursive: true });
+  const count = runTests();
+  heading('coverage');
+  const tables = [formatCoverage('TypeScript', measureTypeScript()), formatCoverage('C++', measureNative())];
+  console.log(`\n${tables.join('\n\n')}`);
+  finish('coverage', count);
+}
+
+await startScript(import.meta.url, usage, main);

@@ -36,7 +36,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'git', purpose: 'lists the files to check', command: 'git' },
   ],
   sanitize: [],
-  coverage: [],
+  coverage: [{ name: 'gcovr', purpose: 'counts which C++ lines the tests reach', command: 'gcovr' }],
   fuzz: [
     { name: 'clang-14', purpose: 'compiles the fuzz targets', command: 'clang++-14' },
     { name: 'libclang-rt-14-dev', purpose: 'libFuzzer and the sanitizers of clang' },

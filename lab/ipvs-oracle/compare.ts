@@ -2,9 +2,9 @@
 // Compares what a director did in a scenario with what the kernel did: frames byte for byte, tables line for line.
 // docs/oracle.md lists what is not determined and therefore normalised here, with the reasons.
 
-import { etherType, internetChecksum, protocol, pseudoHeader, toHex, view } from './packet.ts';
+import { etherType, internetChecksum, parseAddress, protocol, pseudoHeader, toHex, view } from './packet.ts';
 import type { Outcome, Recording } from './recording.ts';
-import { portNames, type Scenario, type ShowView, type Step } from './scenario.ts';
+import { portNames, type Scenario, type ShowView, type Step, type Surroundings } from './scenario.ts';
 import type { SubjectFrame, SubjectOutcome } from './subject.ts';
 import { guePort, summarize } from './summary.ts';
 
@@ -38,69 +38,104 @@ function setIpv4Id(packet: Uint8Array, id: number): void {
   view(header).setUint16(10, internetChecksum(header));
 }
 
-// The director's own packets: errors and echo replies that no input carried, and outer headers of tunnels.
-function isMade(packet: Uint8Array, inputs: readonly Uint8Array[]): boolean {
-  const tunnels: readonly number[] = [protocol.ipip, protocol.ipv6, protocol.gre];
-  const proto = packet[ipv4ProtocolAt] ?? 0;
-  if (tunnels.includes(proto)) return true;
-  if (proto === protocol.udp) return isGue(packet.subarray(ipv4HeaderLength(packet)));
-  // An ICMP message that is passed on comes from an input of the same type; one that is made answers another packet.
-  return proto === protocol.icmp && !inputs.some(input => sameIcmpType(input.subarray(ethernetLength), packet));
+// What a frame is judged by: what the director received in the step, and where it stands.
+interface Context {
+  readonly inputs: readonly Uint8Array[];
+  readonly surroundings: Surroundings;
 }
 
-function sameIcmpType(input: Uint8Array, packet: Uint8Array): boolean {
-  return input[ipv4ProtocolAt] === protocol.icmp && input[ipv4HeaderLength(input)] === packet[ipv4HeaderLength(packet)];
+function bitsOf(bytes: Uint8Array): string {
+  return [...bytes].map(byte => byte.toString(2).padStart(8, '0')).join('');
+}
+
+function isWithin(address: Uint8Array, prefix: string): boolean {
+  const [text = '', length = '0'] = prefix.split('/');
+  const network = parseAddress(text)?.bytes;
+  return (
+    network?.length === address.length &&
+    bitsOf(network).slice(0, Number(length)) === bitsOf(address).slice(0, Number(length))
+  );
+}
+
+// The director's own packets: an outer header of a tunnel bears the address of a port, which no virtual service has; an
+// ICMP message that is passed on keeps its identification.
+function isMade(packet: Uint8Array, { inputs, surroundings }: Context): boolean {
+  const source = packet.subarray(12, 16);
+  const ofPorts = surroundings.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
+  if (ofPorts.some(({ prefix }) => isWithin(source, `${prefix.split('/')[0]}/32`))) return true;
+  const proto = packet[ipv4ProtocolAt];
+  return proto === protocol.icmp && !inputs.some(input => isSameIcmp(input.subarray(ethernetLength), packet));
+}
+
+// With the input's type and identification: the same message, on its way.
+function isSameIcmp(input: Uint8Array, packet: Uint8Array): boolean {
+  return (
+    input[ipv4ProtocolAt] === protocol.icmp &&
+    input[ipv4HeaderLength(input)] === packet[ipv4HeaderLength(packet)] &&
+    view(input).getUint16(4) === view(packet).getUint16(4)
+  );
 }
 
 function isGue(datagram: Uint8Array): boolean {
   return datagram.length >= 12 && view(datagram).getUint16(2) === guePort;
 }
 
-// GUE's source port is a hash of the flow under a key that the host draws at random.
+// GUE's source port is a hash of the flow under a key that the host draws at random, and the checksum covers it. A right
+// checksum becomes all ones; so does that of a first fragment, which cannot be checked.
 function clearGueSource(addresses: Uint8Array, datagram: Uint8Array): void {
+  if (!isGue(datagram)) return;
   const fields = view(datagram);
-  if (!isGue(datagram) || fields.getUint16(4) !== datagram.length) return;
   const half = addresses.length / 2;
-  const right =
-    fields.getUint16(6) === 0 || internetChecksum(pseudoHeaderOf(addresses, half, datagram), datagram) === 0;
+  const length = fields.getUint16(4);
+  const pseudo = pseudoHeader(addresses.subarray(0, half), addresses.subarray(half), protocol.udp, length);
+  const summed = fields.getUint16(6) !== 0;
+  const right = length !== datagram.length || internetChecksum(pseudo, datagram) === 0;
   fields.setUint16(0, 0);
-  if (fields.getUint16(6) !== 0 && right) fields.setUint16(6, 0xffff);
+  if (summed && right) fields.setUint16(6, 0xffff);
 }
 
-function pseudoHeaderOf(addresses: Uint8Array, half: number, datagram: Uint8Array): Uint8Array {
-  return pseudoHeader(addresses.subarray(0, half), addresses.subarray(half), protocol.udp, datagram.length);
-}
-
-function normaliseIpv4(packet: Uint8Array, inputs: readonly Uint8Array[]): void {
-  if (!isMade(packet, inputs)) return;
+function normaliseIpv4(packet: Uint8Array, context: Context): void {
+  if (!isMade(packet, context)) return;
   const dontFragment = ((packet[6] ?? 0) & 0x40) !== 0;
   const proto = packet[ipv4ProtocolAt];
-  if (proto === protocol.udp) clearGueSource(packet.subarray(12, 20), packet.subarray(ipv4HeaderLength(packet)));
+  const isFirst = (view(packet).getUint16(6) & 0x1fff) === 0;
+  if (proto === protocol.udp && isFirst)
+    clearGueSource(packet.subarray(12, 20), packet.subarray(ipv4HeaderLength(packet)));
   if (!dontFragment) setIpv4Id(packet, 0);
 }
 
 function normaliseIpv6(packet: Uint8Array): void {
-  const next = packet[6];
-  if (next === protocol.fragment && packet.length >= 48) view(packet).setUint32(44, 0);
-  if (next === protocol.udp) clearGueSource(packet.subarray(8, 40), packet.subarray(40));
+  const isFragment = packet[6] === protocol.fragment && packet.length >= 48;
+  if (isFragment) view(packet).setUint32(44, 0);
+  const isFirst = !isFragment || (view(packet).getUint16(42) & 0xfff8) === 0;
+  const next = isFragment ? packet[40] : packet[6];
+  if (next === protocol.udp && isFirst) clearGueSource(packet.subarray(8, 40), packet.subarray(isFragment ? 48 : 40));
 }
 
-function normalise(frame: Uint8Array, inputs: readonly Uint8Array[]): Uint8Array {
+function normalise(frame: Uint8Array, context: Context): Uint8Array {
   const copy = Uint8Array.from(frame);
   const packet = copy.subarray(ethernetLength);
-  if (isIpv4(copy)) normaliseIpv4(packet, inputs);
+  if (isIpv4(copy)) normaliseIpv4(packet, context);
   else if (isIpv6(copy)) normaliseIpv6(packet);
   return copy;
 }
 
-// What the host only routes: an input with other MAC addresses and a TTL one less. It is none of the director's business.
-function isRouted(frame: Uint8Array, inputs: readonly Uint8Array[]): boolean {
+// What the host only routes, none of the director's business: an input to somebody else's address, with other MAC
+// addresses and a TTL one less.
+function isRouted(frame: Uint8Array, { inputs, surroundings }: Context): boolean {
+  const own = [
+    ...surroundings.addresses.map(({ prefix }) => prefix.replace(/\/\d+$/, prefix.includes(':') ? '/128' : '/32')),
+    ...surroundings.locals,
+  ];
   return inputs.some(input => {
-    if (!isIpv4(input) && !isIpv6(input)) return false;
+    const v4 = isIpv4(input);
+    if (!v4 && !isIpv6(input)) return false;
     const expected = Uint8Array.from(input.subarray(ethernetLength));
-    const ttlAt = isIpv4(input) ? 8 : 7;
+    const destination = v4 ? expected.subarray(16, 20) : expected.subarray(24, 40);
+    if (own.some(prefix => isWithin(destination, prefix))) return false;
+    const ttlAt = v4 ? 8 : 7;
     expected[ttlAt] = (expected[ttlAt] ?? 0) - 1;
-    if (isIpv4(input)) setIpv4Id(expected, view(expected).getUint16(4));
+    if (v4) setIpv4Id(expected, view(expected).getUint16(4));
     return toHex(expected) === toHex(frame.subarray(ethernetLength));
   });
 }
@@ -111,18 +146,13 @@ interface NormalFrame {
   readonly text: string;
 }
 
-// `dropRouted` is false in a scenario with DR, where a forwarded packet looks like a routed one.
-function normalFrames(
-  frames: readonly SubjectFrame[],
-  inputs: readonly Uint8Array[],
-  dropRouted: boolean,
-): NormalFrame[] {
-  const heard = dropRouted ? frames.filter(({ frame }) => !isRouted(frame, inputs)) : frames;
+function normalFrames(frames: readonly SubjectFrame[], context: Context): NormalFrame[] {
+  const heard = frames.filter(({ frame }) => !isRouted(frame, context));
   return portNames.flatMap(port =>
     heard
       .filter(sent => sent.port === port)
       .map(({ frame }) => {
-        const plain = normalise(frame, inputs);
+        const plain = normalise(frame, context);
         return { port, hex: toHex(plain), text: `${port} < ${summarize(plain)}` };
       }),
   );
@@ -162,26 +192,15 @@ function sameOutput(showing: ShowView | undefined, expected: readonly string[], 
   return expected.join('\n') === actual.join('\n');
 }
 
-function inputsOf(step: Step): readonly Uint8Array[] {
-  return step.action.kind === 'frames' ? step.action.frames : [];
-}
-
-function usesDirectRouting(scenario: Scenario): boolean {
-  return scenario.steps.some(
-    ({ action }) =>
-      action.kind === 'command' && /^ipvsadm -[ae] /.test(action.command) && !/ -[mi]( |$)/.test(action.command),
-  );
-}
-
 function compareStep(
   step: Step,
+  surroundings: Surroundings,
   kernel: Outcome,
   subject: SubjectOutcome,
-  dropRouted: boolean,
 ): [string[], string[]] | undefined {
-  const inputs = inputsOf(step);
-  const expected = normalFrames(kernel.transmitted, inputs, dropRouted);
-  const actual = normalFrames(subject.transmitted, inputs, dropRouted);
+  const context = { inputs: step.action.kind === 'frames' ? step.action.frames : [], surroundings };
+  const expected = normalFrames(kernel.transmitted, context);
+  const actual = normalFrames(subject.transmitted, context);
   if (expected.map(frame => frame.port + frame.hex).join() !== actual.map(frame => frame.port + frame.hex).join()) {
     const lines = (frames: NormalFrame[]) => frames.flatMap(frame => [frame.text, `  ${frame.hex}`]);
     return [lines(expected), lines(actual)];
@@ -198,12 +217,11 @@ function compareStep(
 // Every step in which the subject did something else than the kernel. Steps with a deviation are left out.
 export function compare(scenario: Scenario, recording: Recording, outcomes: readonly SubjectOutcome[]): Difference[] {
   if (scenario.deviation !== undefined) return [];
-  const dropRouted = !usesDirectRouting(scenario);
   return scenario.steps.flatMap((step, index) => {
     const kernel = recording.outcomes[index];
     const subject = outcomes[index];
     if (!kernel || !subject || step.deviation !== undefined) return [];
-    const difference = compareStep(step, kernel, subject, dropRouted);
+    const difference = compareStep(step, scenario.surroundings, kernel, subject);
     if (!difference) return [];
     const [expected, actual] = difference;
     return [{ scenario: scenario.name, line: step.line, step: step.text, expected, actual }];

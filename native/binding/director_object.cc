@@ -150,6 +150,7 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   options.random = seeded_random(seed);
   options.start = time_of(values.Get("start"));
   options.huge_pages = false;
+  options.limits_icmp = flag_field(values, "limitIcmp");
   director_ = std::make_unique<lvs::Director>(options);
 }
 

@@ -119,7 +119,7 @@ lvs::Timeouts timeouts_of(const Napi::Object& values) {
     const Napi::Array names = states.GetPropertyNames();
     for (uint32_t i = 0; i < names.Length(); i++) {
       const std::string state = names.Get(i).As<Napi::String>().Utf8Value();
-      uint32_t* timeout = timeouts.find(protocol, state);
+      uint32_t* timeout = timeouts.find(protocol, state == "normal" ? protocol : state);
       if (timeout != nullptr) *timeout = number_field(states, state.c_str());
     }
   }
@@ -141,12 +141,18 @@ const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNam
   lvs::ServiceTable& services = director.services();
   if (op == "addService") return text_of(services.add_service(key_of(service), settings_of(service, names)));
   if (op == "editService") return text_of(services.edit_service(key_of(service), settings_of(service, names)));
-  if (op == "removeService") return text_of(services.remove_service(key_of(service)));
+  if (op == "removeService") return text_of(director.remove_service(key_of(service)));
   if (op == "addServer") return text_of(services.add_destination(key_of(service), server_of(server)));
   if (op == "editServer") return text_of(services.edit_destination(key_of(service), server_of(server)));
   if (op == "removeServer") {
     const lvs::DestinationSettings settings = server_of(server);
-    return text_of(services.remove_destination(key_of(service), settings.address, settings.port));
+    return text_of(director.remove_destination(key_of(service), settings.address, settings.port));
+  }
+  if (op == "zeroCounters") {
+    lvs::Service* one = services.find(key_of(service));
+    if (one == nullptr) return text_of(lvs::EditResult::no_such_service);
+    director.zero_counters(*one);
+    return "done";
   }
   if (op == "orderServers") {
     std::vector<lvs::DestinationSettings> order;

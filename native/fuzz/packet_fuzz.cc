@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a frame and as a raw IP packet: dissection, every view and the printers. The first input byte is part
-// of the frame: inputs are frames as they are.
+// Any bytes as a frame and as a raw IP packet: dissection, every view and the printers.
 #include <cstdlib>
 #include <string>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
 
+#include "lvs/ip_options.h"
+
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -48,7 +50,8 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 }  // namespace
 
 Director::Director(const DirectorOptions& options)
-    : services_(options.random),
+    : outlet_(options.limits_icmp),
+      services_(options.random),
       pools_(options.random),
       flows4_(table_options(options), services_, pools_),
       flows6_(table_options(options), services_, pools_),
@@ -58,6 +61,42 @@ Director::Director(const DirectorOptions& options)
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
   outlet_.set_surroundings(std::move(surroundings));
+}
+
+EditResult Director::remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port) {
+  const EditResult result = services_.remove_destination(key, address, port);
+  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  return result;
+}
+
+EditResult Director::remove_service(const ServiceKey& key) {
+  const EditResult result = services_.remove_service(key);
+  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  return result;
+}
+
+// Ends flows whose real server was removed (expire_nodest_conn), a part of the table at a time.
+template <class A>
+bool Director::sweep(uint32_t& cursor, uint32_t budget) {
+  FlowKeeper<A>& keeper = flows<A>();
+  if (cursor >= keeper.table().span()) return true;
+  cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
+    const bool holds_others = flow.is_template() && flow.control > 0;
+    if (flow.destination == no_destination || holds_others) return;
+    if (!services_.destination(flow.destination).available) keeper.end(flow, true);
+  });
+  return cursor >= keeper.table().span();
+}
+
+void Director::set_switches(const Switches& switches) {
+  switches_ = switches;
+  const auto& table = flows4_.table();
+  defence_.set_level(switches_, table.limit() - table.size());
+}
+
+void Director::zero_counters(Service& service) {
+  service.counters = {};
+  for (Destination* destination : service.destinations) destination->counters = {};
 }
 
 void Director::set_flow_limit(uint32_t limit) {
@@ -153,6 +192,11 @@ Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   }
   if constexpr (A::family == wire::Family::ipv4) {
     if (!wire::ipv4_header_checksum_ok(bytes_of(t.frame), t.packet)) return {Reason::bad_ip_checksum};
+    if (has_options(t)) [[unlikely]] {
+      const OptionsVerdict options = check_options(wire::Ipv4View(t.ip()).options());
+      if (options == OptionsVerdict::malformed) return {Reason::bad_ip_options};
+      if (options == OptionsVerdict::source_route) return {Reason::source_route};
+    }
   }
   if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
     return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
@@ -177,14 +221,20 @@ template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
 
 // Somebody asks for the link-layer address of a virtual address: by multicast, so the frame is addressed to many.
 Decision Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+  // Neighbour discovery is never fragmented (RFC 6980).
+  if (t.packet.fragment != wire::Fragment::none) return {Reason::not_addressed_here};
   const auto view = wire::NeighbourView::parse(t.transport());
   if (t.l4()[0] != wire::icmpv6_type::neighbour_solicitation || !view) return {Reason::not_addressed_here};
   if (!services_.is_virtual_address(view->target())) return {Reason::not_addressed_here};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return {Reason::not_addressed_here};
   const wire::MacAddress& mac = surroundings().ports()[t.frame.port].mac;
   const uint32_t length = write_neighbour_advertisement(t.ip(), t.packet.l4 - t.packet.l3, mac, buffer);
   if (length == 0) return {Reason::martian_ttl};
-  const wire::MacAddress asker = wire::EthernetView(bytes_of(t.frame)).source();
+  // Who has no address yet is told by multicast, as everybody is (RFC 2464 7).
+  constexpr wire::MacAddress all_nodes = {{0x33, 0x33, 0, 0, 0, 1}};
+  const bool is_probe = t.endpoints.source == wire::Ipv6Address{};
+  const wire::MacAddress asker = is_probe ? all_nodes : wire::EthernetView(bytes_of(t.frame)).source();
   outlet_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, asker, t.out);
   return {Reason::neighbour_answered};
 }
@@ -199,7 +249,9 @@ bool Director::advance(Time now, uint32_t budget) {
     defence_.drop_entries(flows4_, timeouts_, tick);
     defence_.drop_entries(flows6_, timeouts_, tick);
   }
-  return done4 && done6;
+  const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
+  const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
+  return done4 && done6 && swept4 && swept6;
 }
 
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {
@@ -209,6 +261,7 @@ Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQ
   const wire::Address target = view->target();
   if (!services_.is_virtual_address(target)) return {Reason::not_ip};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return {Reason::not_ip};
   const wire::MacAddress& mac = surroundings().ports()[frame.port].mac;
   const uint32_t length = write_arp_reply(question, mac, buffer);
   if (length == 0) return {Reason::not_ip};

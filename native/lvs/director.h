@@ -44,6 +44,9 @@ struct EgressRule {
 // Whose packet it is: the side of a flow that opened it, or the other.
 enum class Seen : uint8_t { from_client, from_server };
 
+// From which address a sender is told of an error: the one that it wrote to, or this host's own on the way to it.
+enum class Answerer : uint8_t { destination, this_host };
+
 class Director {
  public:
   explicit Director(const DirectorOptions& options);
@@ -62,10 +65,14 @@ class Director {
 
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings);
   void set_flow_limit(uint32_t flows);
-  void set_switches(const Switches& switches) { switches_ = switches; }
+  void set_switches(const Switches& switches);
+  // Counters start again from zero: those of one service, or all.
+  void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
+  EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
+  EditResult remove_service(const ServiceKey& key);
   ServiceTable& services() { return services_; }
   const ServiceTable& services() const { return services_; }
   const Surroundings& surroundings() const { return outlet_.surroundings(); }
@@ -112,7 +119,7 @@ class Director {
   template <class A>
   void count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server);
   template <class A>
-  void tell_sender(Transit<A>& t, const IcmpError& error);
+  void tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer);
 
   // flow_state.cc
   template <class A>
@@ -182,6 +189,8 @@ class Director {
 
   template <class A>
   FragmentTable<A>& fragments();
+  template <class A>
+  bool sweep(uint32_t& cursor, uint32_t budget);
 
   Outlet outlet_;
   ServiceTable services_;
@@ -194,6 +203,8 @@ class Director {
   Timeouts timeouts_;
   Switches switches_;
   Defence defence_;
+  // Where the search for flows of removed servers is; done when past the table.
+  uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
   std::array<uint64_t, reason_count> counts_{};
 };
 

@@ -7,6 +7,7 @@
 // of remote ends. Flows end as others do: by their state's timeout.
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
+#include "lvs/rewrite.h"
 #include "lvs/text.h"
 #include "wire/tcp.h"
 
@@ -92,7 +93,11 @@ bool Director::tells_real_server(Transit<A>& t) {
   const Endpoints<A>& e = t.endpoints;
   if (services_.find_real_server(t.packet.protocol, e.source, e.source_port) == nullptr) return false;
   if (t.packet.protocol == wire::protocol::tcp && (t.packet.tcp_flags & wire::tcp_flag::rst) != 0) return false;
-  tell_sender(t, port_unreachable<A>());
+  // The kernel meets such packets where it forwards them: the hop is counted by then.
+  const NextHop& hop = outlet_.hop_to(e.destination);
+  if (obstacle(t, hop)) return false;
+  decrement_hop_limit<A>(t.l3());
+  tell_sender(t, port_unreachable<A>(), Answerer::this_host);
   return true;
 }
 

@@ -38,11 +38,16 @@ struct Endpoints {
   Address source, destination;
   uint16_t source_port = 0, destination_port = 0;
   bool operator==(const Endpoints& other) const {
-    if constexpr (sizeof(Endpoints) == 12) {  // IPv4 has no padding: three words and one branch
-      uint32_t mine[3], others[3];
-      std::memcpy(mine, this, sizeof mine);
-      std::memcpy(others, &other, sizeof others);
-      return ((mine[0] ^ others[0]) | (mine[1] ^ others[1]) | (mine[2] ^ others[2])) == 0;
+    if constexpr (sizeof(Endpoints) == 12) {  // IPv4 has no padding: two words and one branch
+      const auto* mine = reinterpret_cast<const unsigned char*>(this);
+      const auto* others = reinterpret_cast<const unsigned char*>(&other);
+      uint64_t addresses, other_addresses;
+      uint32_t ports, other_ports;
+      std::memcpy(&addresses, mine, 8);
+      std::memcpy(&other_addresses, others, 8);
+      std::memcpy(&ports, mine + 8, 4);
+      std::memcpy(&other_ports, others + 8, 4);
+      return ((addresses ^ other_addresses) | (ports ^ other_ports)) == 0;
     } else {
       return source == other.source && destination == other.destination && source_port == other.source_port &&
              destination_port == other.destination_port;

@@ -74,11 +74,12 @@ Flow<Address>* FlowTable<Address>::insert(const FlowType& values) {
   }
   wheel_.arm(flows_.data(), index);
   ++size_;
-  // A split waits for the flows of its bucket, so they are sent for one insertion ahead.
+  ++changes_;
+  // A split waits for the flows of its bucket, so they are sent for two insertions ahead.
   const uint64_t most_entries = average_entries * bucket_count_;
   if (entries_ > most_entries) {
     split_next();
-  } else if (entries_ + 2 > most_entries) {
+  } else if (entries_ + 4 > most_entries && entries_ + 2 <= most_entries) {
     prefetch_split();
   }
   return &flow;
@@ -92,6 +93,7 @@ void FlowTable<Address>::erase(FlowType& flow) {
   wheel_.disarm(flows_.data(), index);
   release_flow(index);
   --size_;
+  ++changes_;
 }
 
 template <class Address>

@@ -75,9 +75,13 @@ class FlowTable {
   // For a batch: hash and prefetch_bucket() for every packet, then prefetch_flow() for every packet, then find().
   uint64_t hash(const Key& key) const;
   void prefetch_bucket(uint64_t hash) const { __builtin_prefetch(&bucket_of(hash)); }
-  void prefetch_flow(uint64_t hash) const;
+  // Gives the reference that find() will probably come to.
+  uint32_t prefetch_flow(uint64_t hash) const;
   FoundFlow<Address> find(uint64_t hash, const Key& key) const;
   FoundFlow<Address> find(const Key& key) const { return find(hash(key), key); }
+  // Shorter by a third: begins with what prefetch_flow() gave for the hash. Only while changes() is what it was then.
+  FoundFlow<Address> find(uint64_t hash, const Key& key, uint32_t probable) const;
+  uint32_t changes() const { return changes_; }
 
   // A copy of `flow`, listed under its keys and armed for its deadline. nullptr when `limit` is reached or the machine
   // has no more memory.
@@ -117,6 +121,7 @@ class FlowTable {
   size_t memory_bytes() const;  // in use for flows, index and timers
 
  private:
+  static constexpr uint32_t nothing_probable = ~uint32_t{0};
   static constexpr unsigned bucket_entries = 12;
   struct alignas(64) Bucket {
     uint8_t tags[bucket_entries];  // 0: free
@@ -178,6 +183,7 @@ class FlowTable {
   ReservedArray<Bucket> overflows_;
   TimerWheel<FlowType> wheel_;
   uint64_t entries_ = 0;
+  uint32_t changes_ = 0;  // insertions and erasures
   uint32_t size_ = 0, limit_;
   uint32_t high_water_ = 0;                               // flows at and above this index were never used
   uint32_t free_flow_ = no_flow;                          // the last flow freed; its timer_next is the one freed before
@@ -206,13 +212,23 @@ inline uint64_t FlowTable<Address>::hash(const Key& key) const {
 }
 
 template <class Address>
-inline void FlowTable<Address>::prefetch_flow(uint64_t hash) const {
+inline uint32_t FlowTable<Address>::prefetch_flow(uint64_t hash) const {
   const Bucket& bucket = bucket_of(hash);
   const uint32_t matches = bucket.matches(tag_of(hash));
-  if (matches == 0) return;
-  const FlowType* flow = &flows_[bucket.refs[std::countr_zero(matches)] >> 1];
+  if (matches == 0) return nothing_probable;
+  const uint32_t ref = bucket.refs[std::countr_zero(matches)];
+  const FlowType* flow = &flows_[ref >> 1];
   __builtin_prefetch(flow);
   if constexpr (sizeof(FlowType) > 64) __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64);
+  return ref;
+}
+
+template <class Address>
+inline FoundFlow<Address> FlowTable<Address>::find(uint64_t hash, const Key& key, uint32_t probable) const {
+  if (probable != nothing_probable && has_key(probable, key)) {
+    return {&flows_[probable >> 1], static_cast<Direction>(probable & 1)};
+  }
+  return find(hash, key);
 }
 
 template <class Address>

@@ -2,6 +2,7 @@
 // Packets of known flows, on their way to a real server (request) or through the director as their router (route).
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
+#include "lvs/ip_options.h"
 #include "lvs/rewrite.h"
 #include "lvs/text.h"
 #include "wire/ipv4.h"
@@ -57,19 +58,30 @@ uint16_t checksum_field(uint8_t protocol) {
   }
 }
 
+// Whoever asked for the route to be recorded gets this host's entry: the address that it wrote to, or the one that this
+// host has on the way on.
+template <class A>
+void record_route_of(const Transit<A>& t, const wire::Address& address) {
+  if constexpr (A::family == wire::Family::ipv4) {
+    wire::MutableIpv4View ip(wire::MutableBytes(t.l3(), t.packet.l3_length));
+    if (record_route(ip.options(), address.v4())) wire::MutableIpv4View(ip).fill_checksum();
+  }
+}
+
 }  // namespace
 
 template <class A>
-void Director::tell_sender(Transit<A>& t, const IcmpError& error) {
-  const wire::Address destination = t.endpoints.destination;
-  wire::Address source;
-  source.family = A::family;
-  if (surroundings().is_local(destination) || services_.is_virtual_address(destination)) source = destination;
+void Director::tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer) {
+  wire::Address source = t.endpoints.destination;
+  if (answerer == Answerer::this_host && !surroundings().is_local(source)) {
+    source = {};
+    source.family = A::family;
+  }
   if (t.trace) t.trace->say("the sender is told: ICMP type %u code %u", error.type, error.code);
   outlet_.send_error(ip_of(t), error, source, t.endpoints.source, t.now, t.frame, t.packet, t.out);
 }
-template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError&);
-template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&);
+template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError&, Answerer);
+template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&, Answerer);
 
 template <class A>
 void Director::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server) {
@@ -96,28 +108,31 @@ template Decision Director::request(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6
 
 template <class A>
 Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason) {
-  const NextHop& hop = outlet_.hop_to(destination);
+  const NextHop& hop = outlet_.hop_to(destination, t.now);
   switch (hop.state) {
     case HopState::reachable:
       break;
     case HopState::local:
       return Reason::local_real_server;
     case HopState::no_route:
-      tell_sender(t, host_unreachable<A>());
+      tell_sender(t, host_unreachable<A>(), Answerer::destination);
       return Reason::no_route;
     case HopState::no_neighbour:
+      outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
       return Reason::no_neighbour;
   }
   if (hop_limit<A>(t.l3()) <= 1) {
-    tell_sender(t, time_exceeded<A>());
+    tell_sender(t, time_exceeded<A>(), Answerer::destination);
     return Reason::ttl_exceeded;
   }
   decrement_hop_limit<A>(t.l3());
 
+  if (has_options(t)) [[unlikely]] record_route_of(t, t.endpoints.destination);
+
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
-    tell_sender(t, too_big<A>(hop.mtu));
+    tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
   if (forwarding == Forwarding::nat || forwarding == Forwarding::fullnat) {
@@ -147,7 +162,7 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   const uint32_t mtu = hop.mtu - overhead;
   const bool checks_mtu = A::family == wire::Family::ipv6 || switches_.pmtu_disc;
   if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
-    tell_sender(t, too_big<A>(mtu));
+    tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
 
@@ -183,15 +198,15 @@ template <class A>
 std::optional<Reason> Director::obstacle(Transit<A>& t, const NextHop& hop) {
   if (hop.state == HopState::local) return Reason::local_real_server;
   if (hop.state == HopState::no_route) {
-    tell_sender(t, network_unreachable<A>());
+    tell_sender(t, network_unreachable<A>(), Answerer::this_host);
     return Reason::no_route;
   }
   if (hop_limit<A>(t.l3()) <= 1) {
-    tell_sender(t, time_exceeded<A>());
+    tell_sender(t, time_exceeded<A>(), Answerer::this_host);
     return Reason::ttl_exceeded;
   }
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t)) {
-    tell_sender(t, too_big<A>(hop.mtu));
+    tell_sender(t, too_big<A>(hop.mtu), Answerer::this_host);
     return Reason::too_big;
   }
   return std::nullopt;
@@ -206,9 +221,13 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
   decrement_hop_limit<A>(t.l3());
+  if (has_options(t)) [[unlikely]] record_route_of(t, hop.source_address);
   count_packet(t, flow, false);
   advance_state(t, flow, seen);
-  if (hop.state == HopState::no_neighbour) return {Reason::no_neighbour, flow.destination};
+  if (hop.state == HopState::no_neighbour) {
+    outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return {Reason::no_neighbour, flow.destination};
+  }
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);

@@ -15,14 +15,17 @@ namespace sluice::lvs {
 
 class IcmpLimit {
  public:
-  IcmpLimit() : buckets_(places) {}
+  static constexpr Time default_burst = 6;
+
+
+  explicit IcmpLimit(Time burst = default_burst) : burst_(burst), buckets_(places) {}
 
   // Whether one more error may go to `receiver`. IPv6 receivers get four a second, as the kernel grants networks of 64
   // bits.
   bool admit(const wire::Address& receiver, Time now) {
     Bucket& bucket = buckets_[AddressHash{}(receiver) % places];
     const Time interval = receiver.family == wire::Family::ipv4 ? second : second / 4;
-    const Time full = interval * burst;
+    const Time full = interval * burst_;
     if (!bucket.used || !(bucket.receiver == receiver)) bucket = {receiver, full, now, true};
     bucket.tokens = std::min(full, bucket.tokens + (now > bucket.last ? now - bucket.last : 0));
     bucket.last = now;
@@ -33,13 +36,13 @@ class IcmpLimit {
 
  private:
   static constexpr size_t places = 4096;
-  static constexpr Time burst = 6;
   struct Bucket {
     wire::Address receiver;
     Time tokens = 0;  // in nanoseconds' worth
     Time last = 0;
     bool used = false;
   };
+  Time burst_;
   std::vector<Bucket> buckets_;
 };
 

@@ -11,6 +11,10 @@ namespace sluice::lvs {
 
 namespace {
 
+// net.ipv4.route.min_pmtu and mtu_expires.
+constexpr uint32_t smallest_path_mtu = 552;
+constexpr Time path_mtu_lifetime = 600 * second;
+
 constexpr size_t ethernet_length = wire::EthernetView::header_length;
 
 uint16_t ethertype_of(wire::Family family) {
@@ -32,7 +36,7 @@ size_t tags_of(const Frame& frame, const wire::Packet& packet, const Port& port,
 
 }  // namespace
 
-Outlet::Outlet() : arena_(new uint8_t[arena_size]) {}
+Outlet::Outlet(bool limits_icmp) : limits_icmp_(limits_icmp), arena_(new uint8_t[arena_size]) {}
 
 uint8_t* Outlet::take_buffer(uint32_t length) {
   const size_t needed = (required_headroom + length + 63) & ~size_t{63};
@@ -42,12 +46,36 @@ uint8_t* Outlet::take_buffer(uint32_t length) {
   return buffer;
 }
 
-const NextHop& Outlet::hop_to(Destination& destination) {
-  if (destination.hop_generation != surroundings_->generation()) {
+const NextHop& Outlet::hop_to(Destination& destination, Time now) {
+  const bool narrowed_too_long = destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until;
+  if (destination.hop_generation != surroundings_->generation() || narrowed_too_long) {
+    if (narrowed_too_long) destination.path_mtu = UINT32_MAX;
     destination.hop = surroundings_->next_hop(destination.address);
+    destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
     destination.hop_generation = surroundings_->generation();
   }
   return destination.hop;
+}
+
+void Outlet::narrow(Destination& destination, uint32_t mtu, Time now) {
+  if (mtu < smallest_path_mtu || mtu >= hop_to(destination, now).mtu) return;
+  destination.path_mtu = mtu;
+  destination.path_mtu_until = now + path_mtu_lifetime;
+  destination.hop.mtu = mtu;
+}
+
+void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet,
+                           TransmitQueue& out) {
+  if (hop.source_address.is_unspecified() || !questions_.admit(hop.next, now)) return;
+  uint8_t* buffer = take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return;
+  const bool is_v4 = hop.next.family == wire::Family::ipv4;
+  const uint32_t length = write_resolution_request(hop.next, hop.source_address, hop.source, buffer);
+  NextHop all = hop;
+  all.destination = resolution_target(hop.next);
+  Frame question;
+  question.port = frame.port;
+  push(question, packet, buffer, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
 }
 
 template <>
@@ -105,11 +133,17 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
     push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
     return;
   }
+  // No device completes a checksum whose data are in several frames.
+  Frame whole = frame;
+  if (frame.checksum == TransportChecksum::partial) {
+    complete_checksum(ip, packet.l4 - packet.l3, packet.protocol);
+    whole.checksum = TransportChecksum::complete;
+  }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
-  fragment_packet(ip, hop.mtu, next_id(), sink);
+  fragment_packet(ip, hop.mtu, ++id_, sink);
   for (const IpPacket& piece : pieces) {
-    push(frame, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
+    push(whole, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
 }
 
@@ -127,7 +161,7 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
   const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
   const uint32_t length = write_icmp_error(about, error, from, next_id(), buffer);
   // Path-MTU discovery is never held back: without it a connection hangs.
-  if (length == 0 || (!is_too_big && !limit_.admit(receiver, now))) return;
+  if (length == 0 || (limits_icmp_ && !is_too_big && !limit_.admit(receiver, now))) return;
   Frame answer;
   answer.port = frame.port;
   push(answer, packet, buffer, length, ethertype_of(about.family), hop, out);

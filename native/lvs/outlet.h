@@ -16,14 +16,16 @@ namespace sluice::lvs {
 
 class Outlet {
  public:
-  Outlet();
+  explicit Outlet(bool limits_icmp);
 
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings) { surroundings_ = std::move(surroundings); }
   const Surroundings& surroundings() const { return *surroundings_; }
   // Buffers of the frames that the director made for the last batch are used again from here on.
   void begin_batch() { used_ = 0; }
 
-  const NextHop& hop_to(Destination& destination);
+  const NextHop& hop_to(Destination& destination, Time now);
+  // A router has said what the way to a real server carries (RFC 1191): believed for ten minutes.
+  void narrow(Destination& destination, uint32_t mtu, Time now);
   template <class A>
   const NextHop& hop_to(const A& address);
 
@@ -36,12 +38,15 @@ class Outlet {
                   const wire::Address& receiver, Time now, const Frame& frame, const wire::Packet& packet,
                   TransmitQueue& out);
 
+  // Asks for the link-layer address of a next hop whose address is not known, at most once a second each.
+  void ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
+
   // An answer to a frame, back where it came from: `payload` has room for a link header before it.
   void answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
               const wire::MacAddress& to, TransmitQueue& out);
   // Memory for a packet of the director's own, with room for headers before it; nullptr when a batch has used it up.
   uint8_t* take_buffer(uint32_t length);
-  uint16_t next_id() { return ++id_; }
+  uint16_t next_id() { return static_cast<uint16_t>(++id_); }
 
  private:
   static constexpr size_t cache_places = 256;
@@ -63,9 +68,11 @@ class Outlet {
   std::array<CachedHop<wire::Ipv4Address>, cache_places> cache4_;
   std::array<CachedHop<wire::Ipv6Address>, cache_places> cache6_;
   IcmpLimit limit_;
+  IcmpLimit questions_{1};
+  bool limits_icmp_;
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
-  uint16_t id_ = 0;
+  uint32_t id_ = 0;  // IPv6 fragments show all of it, IPv4 the lower half
 };
 
 class OutletPieces : public PieceSink {

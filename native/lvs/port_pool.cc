@@ -15,7 +15,7 @@ constexpr uint32_t sparse_draws = 2;
 constexpr uint32_t draws_without_map = 64;   // of half the places taken: one call in 2^64 misses; of 95 %: one in 27
 constexpr uint32_t check_limit = 1024;       // lookups a call, some 30 us
 constexpr uint32_t checks_onward = 2;        // an allocation: a map is complete when half as many places are allocated
-constexpr uint32_t checks_a_miss = 32;       // about 1 us
+constexpr uint32_t checks_a_miss = 8;        // less than 1 us, so that a flood which exhausts a pool does not cost more
 constexpr uint32_t dense_share = 256;        // a map is given up when less than one place in so many is taken
 constexpr uint32_t warning_hysteresis = 10;  // percent below the warning after which it may be given again
 

@@ -24,7 +24,7 @@
 //   flows to one remote end   0 ......... 2300 ............................. 64512
 //                             two draws   map                                miss
 //
-// A miss is checked too: a call that finds the map full looks 32 of its places up in turn. So the map recovers from
+// A miss is checked too: a call that finds the map full looks eight of its places up in turn. So the map recovers from
 // flows that took a place without this pool (another pool with the same address) and ended without telling it.
 //
 // A map takes N/8 bytes, between 2 and 16 bytes a flow, and is given up when the remote end has fallen below N/256

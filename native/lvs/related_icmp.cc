@@ -107,7 +107,9 @@ Decision Director::answer_echo(Transit<A>& t) {
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
   const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   turn_echo_around(ip, t.packet.l4 - t.packet.l3, outlet_.next_id());
-  outlet_.send(t.frame, t.packet, ip, hop, t.out);
+  Frame frame = t.frame;
+  frame.checksum = TransportChecksum::complete;
+  outlet_.send(frame, t.packet, ip, hop, t.out);
   return {Reason::echo_answered};
 }
 
@@ -157,7 +159,10 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
                                    const Endpoints<A>& quotation, const wire::Packet& inner, bool to_real_server) {
   const NextHop& hop = outlet_.hop_to(outer.destination);
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
-  if (hop.state == HopState::no_neighbour) return {Reason::no_neighbour, flow.destination};
+  if (hop.state == HopState::no_neighbour) {
+    outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return {Reason::no_neighbour, flow.destination};
+  }
   decrement_hop_limit<A>(t.l3());
   count_packet(t, flow, to_real_server);
   if (to_real_server) flow.count_packet();
@@ -229,6 +234,7 @@ Decision Director::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableByte
     // A client that does not ask for the path's MTU gets no answer about it.
     if (!wire::Ipv4View(inside).is_unfragmentable()) return {Reason::tunnel_error, found.flow->destination};
     uint32_t mtu = message.next_hop_mtu();
+    outlet_.narrow(services_.destination(destination->id), mtu, t.now);
     if (mtu > smallest_ipv4_mtu + headers) mtu -= headers;
     error.rest = mtu;
   }

@@ -87,6 +87,13 @@ void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
     case wire::protocol::udp: {
       uint8_t* field = l4 + wire::UdpView::checksum_offset;
       const uint16_t sum = wire::load_raw16(field);
+      if (sum == wire::no_udp_checksum && !partial) {
+        // As the kernel: a datagram that came without a checksum leaves with one, if all of it is here.
+        if (t.packet.fragment != wire::Fragment::none) break;
+        wire::MutableUdpView(t.transport())
+            .fill_checksum(wire::pseudo_header_sum(to.source, to.destination, wire::protocol::udp, t.packet.l4_length()));
+        break;
+      }
       wire::store_raw16(field, partial ? wire::updated_partial(sum, addresses)
                                        : wire::updated_udp_checksum(sum, addresses + ports()));
       break;

@@ -231,7 +231,7 @@ Decision Director::leave(Transit<A>& t, const Service& service) {
   // An FTP service also meets packets for ports that it does not serve: the host's own business.
   if (service.key.port == ftp_port && t.endpoints.destination_port != ftp_port) return {Reason::no_service};
   if (t.trace) t.trace->say("no usable real server");
-  tell_sender(t, port_unreachable<A>());
+  tell_sender(t, port_unreachable<A>(), Answerer::destination);
   return {Reason::no_real_server, no_destination, &service};
 }
 

@@ -9,6 +9,7 @@
 
 #include "lvs/source_limit.h"
 #include "lvs/surroundings.h"
+#include "lvs/time.h"
 #include "wire/address.h"
 
 namespace sluice::lvs {
@@ -65,6 +66,8 @@ struct Destination {
   uint32_t total() const { return active + inactive; }
   NextHop hop;                  // how packets reach it, as of hop_generation
   uint64_t hop_generation = 0;  // of the surroundings; 0: not yet looked up
+  uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
+  Time path_mtu_until = 0;
   int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
   Counters counters;
 

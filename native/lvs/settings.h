@@ -34,6 +34,7 @@ struct DirectorOptions {
   RandomSource random;               // for schedulers and pools
   Time start = 0;
   bool huge_pages = true;
+  bool limits_icmp = true;  // errors to one receiver at the kernel's rate
 };
 
 }  // namespace sluice::lvs

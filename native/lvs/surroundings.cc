@@ -89,7 +89,8 @@ NextHop Surroundings::next_hop(const wire::Address& destination) const {
   hop.mtu = ports_[route->port].mtu;
   hop.source = ports_[route->port].mac;
   hop.source_address = port_address(route->port, destination.family);
-  const auto neighbour = neighbours_.find(route->via.is_unspecified() ? destination : route->via);
+  hop.next = route->via.is_unspecified() ? destination : route->via;
+  const auto neighbour = neighbours_.find(hop.next);
   if (neighbour == neighbours_.end()) {
     hop.state = HopState::no_neighbour;
     return hop;

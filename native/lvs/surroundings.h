@@ -53,6 +53,7 @@ struct NextHop {
   uint32_t mtu = 0;
   wire::MacAddress source;
   wire::MacAddress destination;
+  wire::Address next;            // whose link-layer address it is: router or destination
   wire::Address source_address;  // that the host would send from on this route; unspecified if it has none
 };
 

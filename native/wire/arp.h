@@ -47,10 +47,10 @@ using ArpView = BasicArp<const uint8_t>;
 
 struct ArpFields {
   uint16_t operation = arp_operation::request;
-  MacAddress sender_mac;
-  Ipv4Address sender;
-  MacAddress target_mac;
-  Ipv4Address target;
+  MacAddress sender_mac = {};
+  Ipv4Address sender = {};
+  MacAddress target_mac = {};
+  Ipv4Address target = {};
 };
 // Writes ArpView::length bytes.
 void emit(const ArpFields& fields, uint8_t* to);

@@ -43,7 +43,7 @@ using EthernetView = BasicEthernet<const uint8_t>;
 using MutableEthernetView = BasicEthernet<uint8_t>;
 
 struct EthernetFields {
-  MacAddress destination, source;
+  MacAddress destination = {}, source = {};
   uint16_t type = ethertype::ipv4;
 };
 // Writes EthernetView::header_length bytes.

@@ -43,8 +43,8 @@ class GreView : public HeaderView<const uint8_t> {
 struct GreFields {
   uint16_t type = ethertype::ipv4;
   bool checksum = false;
-  std::optional<uint32_t> key;
-  std::optional<uint32_t> sequence;
+  std::optional<uint32_t> key = {};
+  std::optional<uint32_t> sequence = {};
 
   uint16_t flags() const;
   size_t header_length() const { return GreView::length_for(flags()); }

@@ -54,7 +54,7 @@ class GueView : public HeaderView<const uint8_t> {
 // A header of variant 0.
 struct GueFields {
   uint8_t protocol = protocol::ipip;
-  std::optional<RemoteChecksum> remote_checksum;
+  std::optional<RemoteChecksum> remote_checksum = {};
 
   size_t header_length() const {
     return GueView::minimum_header_length +

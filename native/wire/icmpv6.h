@@ -114,8 +114,8 @@ struct NeighbourFields {
   static constexpr size_t length = NeighbourView::header_length + NeighbourView::option_unit;
   uint8_t type = icmpv6_type::neighbour_advertisement;
   uint8_t flags = 0;
-  Ipv6Address target;
-  MacAddress link_address;
+  Ipv6Address target = {};
+  MacAddress link_address = {};
 };
 void emit(const NeighbourFields& fields, uint8_t* to);
 

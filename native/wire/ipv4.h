@@ -108,7 +108,7 @@ struct Ipv4Fields {
   uint16_t flags_and_offset = 0;
   uint8_t ttl = 64;
   uint8_t protocol = 0;
-  Ipv4Address source, destination;
+  Ipv4Address source = {}, destination = {};
 };
 // Writes a header without options, 20 bytes, with its checksum.
 void emit(const Ipv4Fields& fields, uint8_t* to);

@@ -124,7 +124,7 @@ struct Ipv6Fields {
   uint16_t payload_length = 0;
   uint8_t next_header = protocol::no_next_header;
   uint8_t hop_limit = 64;
-  Ipv6Address source, destination;
+  Ipv6Address source = {}, destination = {};
 };
 // Writes Ipv6View::header_length bytes.
 void emit(const Ipv6Fields& fields, uint8_t* to);

@@ -49,6 +49,8 @@ class Parsed {
   Malformed reason() const { return reason_; }
   const View& operator*() const { return view_; }
   const View* operator->() const { return &view_; }
+  View& operator*() { return view_; }
+  View* operator->() { return &view_; }
 
  private:
   Malformed reason_ = Malformed::ok;

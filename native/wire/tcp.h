@@ -91,7 +91,7 @@ struct TcpFields {
   uint8_t flags = 0;
   uint16_t window = 0;
   uint16_t urgent_pointer = 0;
-  Bytes options;  // a multiple of four bytes, 40 at most
+  Bytes options = {};  // a multiple of four bytes, 40 at most
 };
 // Writes the header, its checksum zero, and returns its length.
 size_t emit(const TcpFields& fields, uint8_t* to);

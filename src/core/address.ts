@@ -151,7 +151,9 @@ function maskWord(prefix: number, index: number): number {
 export function contains(network: Network, address: Address): boolean {
   return (
     network.family === address.family &&
-    network.first.words.every((word, index) => (((address.words[index] ?? 0) & maskWord(network.prefix, index)) >>> 0) === word)
+    network.first.words.every(
+      (word, index) => ((address.words[index] ?? 0) & maskWord(network.prefix, index)) >>> 0 === word,
+    )
   );
 }
 

@@ -33,7 +33,12 @@ export type Layer4Change =
   | { readonly kind: 'service-added' | 'service-removed'; readonly key: string; readonly service: Service }
   /** The service as it is afterwards; its servers have changes of their own. */
   | { readonly kind: 'service-edited'; readonly key: string; readonly service: Service; readonly fields: Fields }
-  | { readonly kind: 'server-added' | 'server-removed'; readonly service: Service; readonly key: string; readonly server: RealServer }
+  | {
+      readonly kind: 'server-added' | 'server-removed';
+      readonly service: Service;
+      readonly key: string;
+      readonly server: RealServer;
+    }
   | {
       readonly kind: 'server-edited';
       readonly service: Service;
@@ -128,7 +133,8 @@ function compareService(key: string, before: Service, after: Service, changes: L
     if (edits !== undefined) changes.push({ kind: 'server-edited', service: after, key: name, server, fields: edits });
   }
   const wanted = [...fresh.keys()];
-  if (wanted.some((name, index) => name !== order[index])) changes.push({ kind: 'servers-reordered', service: after, key });
+  if (wanted.some((name, index) => name !== order[index]))
+    changes.push({ kind: 'servers-reordered', service: after, key });
 }
 
 interface NamedComparison<T> {
@@ -137,7 +143,10 @@ interface NamedComparison<T> {
   readonly edited: [T, Fields][];
 }
 
-function compareNamed<T extends { readonly name: string }>(before: readonly T[], after: readonly T[]): NamedComparison<T> {
+function compareNamed<T extends { readonly name: string }>(
+  before: readonly T[],
+  after: readonly T[],
+): NamedComparison<T> {
   const old = new Map(before.map(part => [part.name, part]));
   const names = new Set(after.map(part => part.name));
   const result: NamedComparison<T> = { added: [], removed: before.filter(part => !names.has(part.name)), edited: [] };

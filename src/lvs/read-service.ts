@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One virtual service of a document with its real servers.
-import { addressOf, bitsOf, type Family, isMulticast, isUnspecified, networkOf, parseAddress } from '../core/address.ts';
+import {
+  addressOf,
+  bitsOf,
+  type Family,
+  isMulticast,
+  isUnspecified,
+  networkOf,
+  parseAddress,
+} from '../core/address.ts';
 import type { Path } from '../core/config/node.ts';
 import { alternatives, suggest } from '../core/config/suggest.ts';
 import { parseEndpoint } from './endpoint.ts';
@@ -83,7 +91,8 @@ function readFlags(context: ReadContext, value: ServiceDocument, path: Path): st
       continue;
     }
     const problem = info === undefined ? 'is not a flag of a scheduler' : `is not a flag of the scheduler ${scheduler}`;
-    const remedy = info === undefined ? suggest(flag, [...allFlags.keys()]) : `use ${alternatives(flagNames(scheduler))}`;
+    const remedy =
+      info === undefined ? suggest(flag, [...allFlags.keys()]) : `use ${alternatives(flagNames(scheduler))}`;
     context.report([...path, 'flags', index], problem, flag, remedy);
   }
   return flagsFromBits(scheduler, bitsFromFlags(known));
@@ -104,7 +113,8 @@ function readPersistence(
   if (netmask !== undefined) {
     const mask = parseAddress(netmask);
     if (family === 6) context.report([...path, 'netmask'], 'is for IPv4', netmask, 'write prefix: 64');
-    else if (mask?.family !== 4) context.report([...path, 'netmask'], 'is not a netmask', netmask, 'such as 255.255.255.0');
+    else if (mask?.family !== 4)
+      context.report([...path, 'netmask'], 'is not a netmask', netmask, 'such as 255.255.255.0');
     return { timeout, netmask: mask?.text ?? hostMask(family) };
   }
   const bits = bitsOf(family);
@@ -141,16 +151,28 @@ function readSourceLimit(
   return { rate, burst, prefix };
 }
 
-function readServers(context: ReadContext, value: ServiceDocument, path: Path, identity: ServiceIdentity): RealServer[] {
+function readServers(
+  context: ReadContext,
+  value: ServiceDocument,
+  path: Path,
+  identity: ServiceIdentity,
+): RealServer[] {
   const servers: RealServer[] = [];
   const seen = new Map<string, Path>();
   for (const [index, server] of (value.servers ?? []).entries()) {
     const at = [...path, 'servers', index];
-    const read = readServer(context, typeof server === 'string' ? { server } : server, at, identity, value.mode ?? 'nat');
+    const read = readServer(
+      context,
+      typeof server === 'string' ? { server } : server,
+      at,
+      identity,
+      value.mode ?? 'nat',
+    );
     if (read === undefined) continue;
     const key = serverKey(read);
     const first = seen.get(key);
-    if (first !== undefined) context.conflict(at, 'is listed twice', key, `remove it, or the one at ${context.mention(first)}`);
+    if (first !== undefined)
+      context.conflict(at, 'is listed twice', key, `remove it, or the one at ${context.mention(first)}`);
     else servers.push(read);
     seen.set(key, first ?? at);
   }
@@ -203,14 +225,16 @@ function readServer(
 
 function readTunnel(context: ReadContext, value: ServerMap['tunnel'], path: Path, mode: Mode): Tunnel | null {
   if (mode !== 'tunnel') {
-    if (value !== undefined) context.conflict(path, 'goes with mode: tunnel only', mode, 'add mode: tunnel, or remove it');
+    if (value !== undefined)
+      context.conflict(path, 'goes with mode: tunnel only', mode, 'add mode: tunnel, or remove it');
     return null;
   }
   const { type = 'ipip', port = 0, checksum = 'none' } = typeof value === 'string' ? { type: value } : (value ?? {});
   if (type === 'gue' && port === 0) {
     context.report(path, 'needs the UDP port of the real server', 'gue', 'write { type: gue, port: 6080 }');
   }
-  if (type !== 'gue' && port !== 0) context.conflict([...path, 'port'], `has no meaning for ${type}`, port, 'remove it');
+  if (type !== 'gue' && port !== 0)
+    context.conflict([...path, 'port'], `has no meaning for ${type}`, port, 'remove it');
   const possible = { ipip: ['none'], gre: ['none', 'full'], gue: ['none', 'full', 'remote'] }[type];
   if (!possible.includes(checksum)) {
     context.conflict([...path, 'checksum'], `is not possible with ${type}`, checksum, `use ${alternatives(possible)}`);
@@ -256,6 +280,11 @@ function checkPool(context: ReadContext, service: Service, path: Path): void {
   if (networks === undefined || needing.length === 0) return;
   const family = serviceFamily(service.identity);
   if (!networks.some(network => network.family === family)) {
-    context.conflict(at, `has no IPv${family} address for this service`, service.pool, `add one to layer4.pools.${service.pool}`);
+    context.conflict(
+      at,
+      `has no IPv${family} address for this service`,
+      service.pool,
+      `add one to layer4.pools.${service.pool}`,
+    );
   }
 }

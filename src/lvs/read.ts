@@ -89,7 +89,10 @@ export class ReadContext extends DocumentReader {
 
   poolNetworks(pools: readonly Pool[]): void {
     for (const { name, addresses } of pools) {
-      this.networks.set(name, addresses.map(parseNetwork).filter(network => network !== undefined));
+      this.networks.set(
+        name,
+        addresses.map(parseNetwork).filter(network => network !== undefined),
+      );
     }
   }
 }
@@ -105,7 +108,12 @@ function readServices(context: ReadContext): Service[] {
     const key = serviceKey(service.identity);
     const first = seen.get(key);
     if (first !== undefined) {
-      context.conflict(path, 'is defined twice', key, `remove it, or merge it with the one at ${context.mention(first)}`);
+      context.conflict(
+        path,
+        'is defined twice',
+        key,
+        `remove it, or merge it with the one at ${context.mention(first)}`,
+      );
       continue;
     }
     seen.set(key, path);
@@ -141,13 +149,23 @@ function readPool(context: ReadContext, name: string, path: Path): Pool | undefi
   const networks = readNetworks(context, list, at);
   for (const [index, network] of networks.entries()) {
     if (network !== undefined && (isMulticast(network.first) || isUnspecified(network.first))) {
-      context.report([...at, index], 'is no address that the director could use', network.text, 'use unicast addresses');
+      context.report(
+        [...at, index],
+        'is no address that the director could use',
+        network.text,
+        'use unicast addresses',
+      );
     }
   }
   const range = (Array.isArray(value) ? undefined : value.ports) ?? `${wellKnownPorts}-65535`;
   const [firstPort = 0, lastPort = 0] = range.split('-').map(Number);
   if (firstPort < 1 || lastPort > 65535 || firstPort > lastPort) {
-    return context.report([...path, 'ports'], 'is not a range of ports', range, 'use 1 to 65535, the lower number first');
+    return context.report(
+      [...path, 'ports'],
+      'is not a range of ports',
+      range,
+      'use 1 to 65535, the lower number first',
+    );
   }
   return { name, addresses: sortedTexts(networks), firstPort, lastPort };
 }

@@ -31,7 +31,11 @@ const portSchema = Type.Union(
     Type.Object(
       {
         device: Type.Optional(
-          Type.String({ description: "The network device. Default: the port's name.", examples: ['eth0'], maxLength: 15 }),
+          Type.String({
+            description: "The network device. Default: the port's name.",
+            examples: ['eth0'],
+            maxLength: 15,
+          }),
         ),
         type: Type.Optional(
           words(['packet', 'xdp'], {
@@ -66,7 +70,11 @@ const tunnelSchema = Type.Union(
       closed,
     ),
   ],
-  { description: 'Mode tunnel: how packets are wrapped.', default: 'ipip', examples: ['gre', { type: 'gue', port: 6080 }] },
+  {
+    description: 'Mode tunnel: how packets are wrapped.',
+    default: 'ipip',
+    examples: ['gre', { type: 'gue', port: 6080 }],
+  },
 );
 
 const modes = ['nat', 'fullnat', 'dr', 'tunnel'] as const;
@@ -146,14 +154,15 @@ const serviceSchema = Type.Object(
         examples: [5],
       }),
     ),
-    family: Type.Optional(
-      words(['ipv4', 'ipv6'], { description: "mark only: the packets' family.", default: 'ipv4' }),
-    ),
+    family: Type.Optional(words(['ipv4', 'ipv6'], { description: "mark only: the packets' family.", default: 'ipv4' })),
     scheduler: Type.Optional(
-      words(schedulers.map(({ name }) => name), {
-        description: `Who gets a new flow: ${schedulers.map(({ name, summary }) => `${name} (${summary})`).join(', ')}.`,
-        default: defaultScheduler,
-      }),
+      words(
+        schedulers.map(({ name }) => name),
+        {
+          description: `Who gets a new flow: ${schedulers.map(({ name, summary }) => `${name} (${summary})`).join(', ')}.`,
+          default: defaultScheduler,
+        },
+      ),
     ),
     flags: Type.Optional(
       Type.Array(Type.String({ form: "the name of a scheduler's flag", examples: ['sh-port'] }), {
@@ -173,27 +182,38 @@ const serviceSchema = Type.Object(
       Type.Boolean({ description: 'UDP: every packet is scheduled on its own.', default: false }),
     ),
     pool: Type.Optional(
-      Type.String({ description: 'Mode fullnat: the pool of local addresses.', form: 'the name of a pool', examples: ['local'] }),
+      Type.String({
+        description: 'Mode fullnat: the pool of local addresses.',
+        form: 'the name of a pool',
+        examples: ['local'],
+      }),
     ),
     client_address: Type.Optional(
       words(['none', 'toa', 'proxy-v2'], {
-        description: "Mode fullnat, TCP: how servers learn the client's address: TOA option or PROXY protocol version 2.",
+        description:
+          "Mode fullnat, TCP: how servers learn the client's address: TOA option or PROXY protocol version 2.",
         default: 'none',
       }),
     ),
     syn_proxy: Type.Optional(
       words(['off', 'on', 'auto'], {
-        description: 'TCP in modes nat and fullnat: answer SYNs with cookies. auto: while limits.half_open is exceeded.',
+        description:
+          'TCP in modes nat and fullnat: answer SYNs with cookies. auto: while limits.half_open is exceeded.',
         default: 'off',
       }),
     ),
     source_limit: Type.Optional(
       Type.Object(
         {
-          rate: integer(1, 10_000_000, 'New flows a second from one source.', { unit: 'flows a second', examples: [100] }),
+          rate: integer(1, 10_000_000, 'New flows a second from one source.', {
+            unit: 'flows a second',
+            examples: [100],
+          }),
           burst: Type.Optional(integer(1, 10_000_000, 'New flows at once. Default: the rate.', { unit: 'flows' })),
           prefix: Type.Optional(
-            integer(1, 128, 'Bits of the address that make one source. Default: 32 (IPv4), 64 (IPv6).', { unit: 'bits' }),
+            integer(1, 128, 'Bits of the address that make one source. Default: 32 (IPv4), 64 (IPv6).', {
+              unit: 'bits',
+            }),
           ),
         },
         { ...closed, description: 'Limits the new flows of each source.' },
@@ -239,7 +259,11 @@ const poolSchema = Type.Union(
 const egressSchema = Type.Object(
   {
     sources: addressList('Networks whose hosts may reach out.'),
-    pool: Type.String({ description: 'The pool of public addresses.', form: 'the name of a pool', examples: ['public'] }),
+    pool: Type.String({
+      description: 'The pool of public addresses.',
+      form: 'the name of a pool',
+      examples: ['public'],
+    }),
   },
   { ...closed, description: 'Source NAT for flows that begin at servers, by name.' },
 );
@@ -265,15 +289,24 @@ const level = (name: keyof typeof defaultSwitches, maximum: number, description:
 
 const switchesSchema = Type.Object(
   {
-    conn_reuse_mode: level('conn_reuse_mode', 3, 'What a SYN for a finished connection does: 1 schedules anew when nothing forbids it.'),
-    expire_nodest_conn: flag('expire_nodest_conn', 'Flows of a removed server end at once instead of waiting for its return.'),
+    conn_reuse_mode: level(
+      'conn_reuse_mode',
+      3,
+      'What a SYN for a finished connection does: 1 schedules anew when nothing forbids it.',
+    ),
+    expire_nodest_conn: flag(
+      'expire_nodest_conn',
+      'Flows of a removed server end at once instead of waiting for its return.',
+    ),
     expire_quiescent_template: flag('expire_quiescent_template', 'Persistence ends for servers of weight 0.'),
     sloppy_tcp: flag('sloppy_tcp', 'Any TCP packet but a reset may create a flow, not only a SYN.'),
     sloppy_sctp: flag('sloppy_sctp', 'Any SCTP packet may create a flow, not only an INIT.'),
     drop_entry: level('drop_entry', 3, `Drop random half-open flows: ${defense}.`),
     drop_packet: level('drop_packet', 3, `Drop one packet in am_droprate: ${defense}.`),
     secure_tcp: level('secure_tcp', 3, `Use the stricter TCP state table: ${defense}.`),
-    am_droprate: level('am_droprate', 1_000_000, 'One packet in so many is dropped by drop_packet: 3.', { unit: 'packets' }),
+    am_droprate: level('am_droprate', 1_000_000, 'One packet in so many is dropped by drop_packet: 3.', {
+      unit: 'packets',
+    }),
     amemthresh: level('amemthresh', highestWeight, 'Memory is short below this.', { unit: 'pages' }),
     pmtu_disc: flag('pmtu_disc', 'Tunnels answer packets that are too large with the MTU that fits.'),
     nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
@@ -323,7 +356,10 @@ export const layer4Schema = Type.Object(
       }),
     ),
     services: Type.Optional(
-      Type.Array(serviceSchema, { description: 'The virtual services. Their order has no meaning.', maxItems: 1_000_000 }),
+      Type.Array(serviceSchema, {
+        description: 'The virtual services. Their order has no meaning.',
+        maxItems: 1_000_000,
+      }),
     ),
     pools: Type.Optional(
       Type.Record(Type.String({ pattern: namePattern }), poolSchema, {

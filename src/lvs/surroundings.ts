@@ -37,7 +37,13 @@ export const surroundingsSchema: TSchema = Type.Object(
         {
           mac: Type.String({ description: "The port's own address.", ...mac }),
           mtu: Type.Optional(
-            Type.Integer({ minimum: smallestMtu, maximum: largestMtu, default: 1500, unit: 'bytes', description: 'As of IP packets.' }),
+            Type.Integer({
+              minimum: smallestMtu,
+              maximum: largestMtu,
+              default: 1500,
+              unit: 'bytes',
+              description: 'As of IP packets.',
+            }),
           ),
           addresses: Type.Optional(
             Type.Array(Type.String({ form: 'an address with the prefix of its network', examples: ['10.0.1.1/24'] }), {
@@ -67,7 +73,9 @@ export const surroundingsSchema: TSchema = Type.Object(
         Type.Object(
           {
             to: Type.String({ description: 'The destination.', form: 'a network', examples: ['0.0.0.0/0'] }),
-            via: Type.Optional(Type.String({ description: 'The gateway.', form: 'an address', examples: ['10.0.1.254'] })),
+            via: Type.Optional(
+              Type.String({ description: 'The gateway.', form: 'an address', examples: ['10.0.1.254'] }),
+            ),
             port: Type.String({ description: 'The way out.', form: 'the name of a port', examples: ['c0'] }),
           },
           closed,
@@ -80,7 +88,9 @@ export const surroundingsSchema: TSchema = Type.Object(
 );
 
 interface SurroundingsDocument {
-  readonly ports: Readonly<Record<string, { readonly mac: string; readonly mtu?: number; readonly addresses?: readonly string[] }>>;
+  readonly ports: Readonly<
+    Record<string, { readonly mac: string; readonly mtu?: number; readonly addresses?: readonly string[] }>
+  >;
   readonly neighbours?: Readonly<Record<string, { readonly mac: string; readonly port: string }>>;
   readonly routes?: readonly { readonly to: string; readonly via?: string; readonly port: string }[];
 }
@@ -170,7 +180,8 @@ class SurroundingsReader extends DocumentReader {
       }
       const { address, prefix } = parsed;
       const first = this.#taken.get(address.text);
-      if (first !== undefined) this.conflict(at, 'is given twice', text, `remove it, or the one at ${this.mention(first)}`);
+      if (first !== undefined)
+        this.conflict(at, 'is given twice', text, `remove it, or the one at ${this.mention(first)}`);
       this.#taken.set(address.text, at);
       read.push({ address: address.text, prefix, family: address.family });
       this.#connect(networkOf(address, prefix), name);
@@ -213,12 +224,22 @@ class SurroundingsReader extends DocumentReader {
       return this.report([...path, 'via'], 'is not the address of a host', via, 'such as 10.0.1.254');
     }
     if (gateway.family !== network.family) {
-      return this.conflict([...path, 'via'], `is not of the family of ${to}`, via, `use an IPv${network.family} address`);
+      return this.conflict(
+        [...path, 'via'],
+        `is not of the family of ${to}`,
+        via,
+        `use an IPv${network.family} address`,
+      );
     }
     // Every IPv6 port has the link-local network without being told.
     const reachable = this.#connected.some(other => other.port === port && contains(other.network, gateway));
     if (!reachable && !gateway.text.startsWith('fe80:')) {
-      this.conflict([...path, 'via'], `is in no network of port ${port}`, via, `give the port an address of that network`);
+      this.conflict(
+        [...path, 'via'],
+        `is in no network of port ${port}`,
+        via,
+        `give the port an address of that network`,
+      );
     }
     return routeOf(network, gateway.text, port);
   }

@@ -13,8 +13,8 @@ import {
   prefixOfMask,
   type RealServer,
   type Service,
-  serviceFamily,
   serverKey,
+  serviceFamily,
   type Tunnel,
 } from './model.ts';
 import { defaultScheduler } from './schedulers.ts';
@@ -34,7 +34,9 @@ export function writeLayer4(model: Layer4): Layer4Document | undefined {
     ports: namedParts(model.ports, ({ device, type }) => (type === 'packet' ? device : { device, type })),
     services: model.services.length === 0 ? undefined : model.services.map(writeService),
     pools: namedParts(model.pools, ({ addresses, firstPort, lastPort }) =>
-      firstPort === 1024 && lastPort === 65535 ? [...addresses] : { addresses: [...addresses], ports: `${firstPort}-${lastPort}` },
+      firstPort === 1024 && lastPort === 65535
+        ? [...addresses]
+        : { addresses: [...addresses], ports: `${firstPort}-${lastPort}` },
     ),
     egress: namedParts(model.egress, ({ sources, pool }) => ({ sources: [...sources], pool })),
     timeouts: Object.keys(timeouts).length === 0 ? undefined : timeouts,

@@ -6,10 +6,11 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
+import type { DirectorAddon } from './director.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 
 /** What the native module exports. */
-export interface Addon extends CapturesAddon, StatisticsAddon {
+export interface Addon extends CapturesAddon, DirectorAddon, StatisticsAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
@@ -18,6 +19,8 @@ const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',
+  Director: 'function',
+  reasons: 'object',
   statisticsLayout: 'object',
   StatisticsWriter: 'function',
 };

@@ -14,17 +14,16 @@ class FailOver final : public Scheduler {
     ServerLines lines(trace);
     Destination* highest = nullptr;
     for (Destination* d : destinations_) {
+      const bool higher = d->is_usable() && (highest == nullptr || d->weight > highest->weight);
+      if (higher) highest = d;
+      if (trace == nullptr) continue;
       if (!d->is_usable()) {
         lines.pass_by(*d);
-        continue;
-      }
-      const bool higher = highest == nullptr || d->weight > highest->weight;
-      if (Trace* line = lines.next()) {
+      } else if (Trace* line = lines.next()) {
         line->say("%s: weight %d%s", name_of(*d).c_str(), d->weight, higher ? ", highest so far" : "");
       }
-      if (higher) highest = d;
     }
-    return decide(trace, "fo", highest);
+    return decide(trace, "fo", highest, lines);
   }
   void destinations_changed(const Destination*) override {}
 

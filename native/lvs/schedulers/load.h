@@ -45,16 +45,18 @@ Destination* least_loaded(const Destinations& destinations, LoadOf load_of, Trac
   Destination* least = nullptr;
   Load lowest;
   for (Destination* d : destinations) {
-    if (!d->is_usable()) {
-      lines.pass_by(*d);
-      continue;
-    }
-    const Load load = load_of(*d);
-    const bool lower = least == nullptr || load < lowest;
-    say_load(lines, *d, load, lower);
+    const bool usable = d->is_usable();
+    const Load load = usable ? load_of(*d) : Load{};
+    const bool lower = usable && (least == nullptr || load < lowest);
     if (lower) {
       least = d;
       lowest = load;
+    }
+    if (trace == nullptr) continue;
+    if (usable) {
+      say_load(lines, *d, load, lower);
+    } else {
+      lines.pass_by(*d);
     }
   }
   return least;

@@ -15,21 +15,20 @@ class Overflow final : public Scheduler {
     ServerLines lines(trace);
     Destination* highest = nullptr;
     for (Destination* d : destinations_) {
+      const bool full = int64_t{d->active} > d->weight;
+      const bool higher = !full && d->is_usable() && (highest == nullptr || d->weight > highest->weight);
+      if (higher) highest = d;
+      if (trace == nullptr) continue;
       if (!d->is_usable()) {
         lines.pass_by(*d);
-        continue;
-      }
-      const bool full = d->active > static_cast<uint32_t>(d->weight);
-      const bool higher = !full && (highest == nullptr || d->weight > highest->weight);
-      if (Trace* line = lines.next()) {
+      } else if (Trace* line = lines.next()) {
         line->say("%s: %u active, weight %d%s", name_of(*d).c_str(), d->active, d->weight,
                   full     ? ", full"
                   : higher ? ", highest so far"
                            : "");
       }
-      if (higher) highest = d;
     }
-    return decide(trace, "ovf", highest);
+    return decide(trace, "ovf", highest, lines);
   }
   void destinations_changed(const Destination*) override {}
 

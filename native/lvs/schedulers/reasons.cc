@@ -18,8 +18,10 @@ std::string why_unusable(const Destination& destination) {
          std::to_string(destination.upper_threshold) + ")";
 }
 
-ServerLines::~ServerLines() {
+void ServerLines::close() {
   if (count_ > most) trace_->say("and %u more servers", count_ - most);
+  trace_ = nullptr;
+  count_ = 0;
 }
 
 void ServerLines::pass_by(const Destination& destination) {

@@ -18,7 +18,7 @@ class ServerLines {
   static constexpr unsigned most = 32;  // fills a screen
 
   explicit ServerLines(Trace* trace) : trace_(trace) {}
-  ~ServerLines();
+  ~ServerLines() { close(); }
   ServerLines(const ServerLines&) = delete;
   ServerLines& operator=(const ServerLines&) = delete;
 
@@ -26,6 +26,8 @@ class ServerLines {
   Trace* next() { return trace_ != nullptr && count_++ < most ? trace_ : nullptr; }
   // "10.0.2.11:80: weight 0, passed by"
   void pass_by(const Destination& destination);
+  // Says how many lines there would have been more. No line follows.
+  void close();
 
  private:
   Trace* trace_;
@@ -37,5 +39,10 @@ std::string why_unusable(const Destination& destination);
 
 // The last line of a decision: "wlc: 10.0.2.11:80", or that there is no server.
 Destination* decide(Trace* trace, const char* scheduler, Destination* picked);
+// The same after the lines of the servers.
+inline Destination* decide(Trace* trace, const char* scheduler, Destination* picked, ServerLines& lines) {
+  lines.close();
+  return decide(trace, scheduler, picked);
+}
 
 }  // namespace sluice::lvs::schedulers

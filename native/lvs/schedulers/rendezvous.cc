@@ -87,7 +87,7 @@ class Rendezvous final : public Scheduler {
       best_log = log;
       best_name = server.name;
     }
-    return decide(trace, "rendezvous", best < servers_.size() ? destinations_[best] : nullptr);
+    return decide(trace, "rendezvous", best < servers_.size() ? destinations_[best] : nullptr, lines);
   }
 
   void destinations_changed(const Destination*) override {

@@ -16,18 +16,19 @@ class RoundRobin final : public Scheduler {
   Destination* pick(const ScheduleRequest&, Trace* trace) override {
     ServerLines lines(trace);
     const size_t count = destinations_.size();
-    if (trace != nullptr && last_ != nullptr) trace->say("the last turn was %s's", name_of(*last_).c_str());
+    if (trace != nullptr)
+      trace->say("the last turn was %s", last_ != nullptr ? name_of(*last_).c_str() : "nobody's yet");
     for (size_t step = 0; step < count; step++) {
       if (++index_ >= count) index_ -= count;
       Destination* next = destinations_[index_];
       if (next->is_usable()) {
         last_ = next;
-        return decide(trace, "rr", next);
+        return decide(trace, "rr", next, lines);
       }
-      lines.pass_by(*next);
+      if (trace != nullptr) lines.pass_by(*next);
     }
     find_last();
-    return decide(trace, "rr", nullptr);
+    return decide(trace, "rr", nullptr, lines);
   }
 
   void destinations_changed(const Destination* removed) override {

@@ -29,7 +29,7 @@ class TwoChoices final : public Scheduler {
     const Load of_first = overhead_by_weight(*first), of_second = overhead_by_weight(*second);
     say_load(lines, *first, of_first, !(of_second < of_first));
     say_load(lines, *second, of_second, of_second < of_first);
-    return decide(trace, "twos", of_second < of_first ? second : first);
+    return decide(trace, "twos", of_second < of_first ? second : first, lines);
   }
   void destinations_changed(const Destination*) override {}
 

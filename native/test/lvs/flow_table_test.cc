@@ -126,6 +126,21 @@ TEST_CASE("of flows with the same key the newest is found, then the one before i
   CHECK_FALSE(table.find(key));
 }
 
+TEST_CASE("a batch's shorter lookup finds what the plain one finds") {
+  FlowTable<Ipv4Address> table(options());
+  for (uint32_t i = 0; i < 50'000; ++i) table.insert(nat_flow<Ipv4Address>(i % 10'000, static_cast<uint16_t>(i)));
+  for (uint32_t i = 0; i < 60'000; ++i) {
+    const auto key = nat_flow<Ipv4Address>(i % 10'000, static_cast<uint16_t>(i)).key(static_cast<Direction>(i / 3 % 2));
+    const uint64_t hash = table.hash(key);
+    table.prefetch_bucket(hash);
+    const uint32_t probable = table.prefetch_flow(hash);
+    const auto shorter = table.find(hash, key, probable), plain = table.find(hash, key);
+    REQUIRE(shorter.flow == plain.flow);
+    REQUIRE(shorter.direction == plain.direction);
+    REQUIRE(static_cast<bool>(plain) == (i < 50'000));
+  }
+}
+
 TEST_CASE("insert says no at the limit and yes again when a flow has ended") {
   FlowTable<Ipv4Address> table(options(3));
   auto* first = table.insert(nat_flow<Ipv4Address>(1, 1));
@@ -210,7 +225,7 @@ TEST_CASE("memory a flow, everything included, is at most 96 bytes") {
   for (uint32_t count : {400'000U, 600'000U, 800'000U, 1'000'000U, 1'250'000U}) {
     while (table.size() < count) table.insert(nat_flow<Ipv4Address>(table.size(), static_cast<uint16_t>(table.size())));
     const double bytes = static_cast<double>(table.memory_bytes()) / count;
-    MESSAGE(count << " flows: " << bytes << " bytes a flow");
+    CAPTURE(count);
     // Three arrays grow in steps of 2 MiB, which still shows at this size.
     CHECK(bytes <= 96 + 3.0 * (2 << 20) / count);
   }

@@ -263,6 +263,10 @@ TEST_CASE("the fast path and the general one agree") {
                      ethernet().vlan(5).ipv4().tcp({.options = syn_options}).payload("x").build()},
            std::pair{ethernet().ipv4().udp().payload("x").build(),
                      ethernet().vlan(5).ipv4().udp().payload("x").build()},
+           std::pair{ethernet().ipv6().tcp({.options = syn_options}).payload("x").build(),
+                     ethernet().vlan(5).ipv6().tcp({.options = syn_options}).payload("x").build()},
+           std::pair{ethernet().ipv6().udp().payload("x").build(),
+                     ethernet().vlan(5).ipv6().udp().payload("x").build()},
        }) {
     Packet fast, general;
     wire::dissect(plain, fast);

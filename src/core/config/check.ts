@@ -65,7 +65,8 @@ class Checker {
     if (words !== undefined) return this.#checkConstant(words, node, path);
     // A schema without a type is of a part that is checked elsewhere.
     if (schema.type === undefined) return true;
-    if (!fitsKind(schema, node)) return this.#fail(node, path, `must be ${nameOf(schema)}`, remedyForKind(schema, node));
+    if (!fitsKind(schema, node))
+      return this.#fail(node, path, `must be ${nameOf(schema)}`, remedyForKind(schema, node));
     switch (node.kind) {
       case 'map':
         return this.#checkMap(schema, node, path);
@@ -124,7 +125,10 @@ class Checker {
       const where = formatPath(path) || 'the document';
       const [problem, remedy] =
         patterns.length > 0
-          ? [`${where} has a name that is not allowed`, schema.form ?? 'begin with a letter; use letters, digits, - and _']
+          ? [
+              `${where} has a name that is not allowed`,
+              schema.form ?? 'begin with a letter; use letters, digits, - and _',
+            ]
           : [`${where} has no such key`, suggest(key, known)];
       this.#problems.report('SLUICE_CONFIG_INVALID', problem, { place: keyPlace, value: key, remedy });
     }
@@ -235,7 +239,8 @@ function exampleOf(schema: SchemaView): string {
   if (example !== undefined) return typeof example === 'string' ? example : JSON.stringify(example);
   const [constant] = constantsOf(schema) ?? [];
   if (constant !== undefined) return String(constant);
-  if (schema.default !== undefined) return typeof schema.default === 'string' ? schema.default : JSON.stringify(schema.default);
+  if (schema.default !== undefined)
+    return typeof schema.default === 'string' ? schema.default : JSON.stringify(schema.default);
   if (schema.anyOf?.[0] !== undefined) return exampleOf(schema.anyOf[0]);
   if (schema.type === 'array') return `[${exampleOf(schema.items ?? {})}]`;
   if (schema.type === 'object') {

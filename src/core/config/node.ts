@@ -95,9 +95,11 @@ export function nodeAt(root: ConfigNode, path: Path): ConfigNode {
   let node = root;
   for (const step of path) {
     const next: ConfigNode | undefined =
-      node.kind === 'map' ? node.entries.get(String(step))?.value
-      : node.kind === 'list' ? node.items[Number(step)]
-      : undefined;
+      node.kind === 'map'
+        ? node.entries.get(String(step))?.value
+        : node.kind === 'list'
+          ? node.items[Number(step)]
+          : undefined;
     if (next === undefined) return node;
     node = next;
   }

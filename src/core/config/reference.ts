@@ -47,18 +47,18 @@ function rowOf(key: string, schema: SchemaView, required: boolean): string {
   const examples = Array.isArray(schema.examples) ? (schema.examples as unknown[]) : [];
   const example = examples.length === 0 ? '' : ` Example: ${examples.map(code).join(', ')}.`;
   const meaning = `${schema.description ?? ''}${example}`;
-  return `| \`${key}\` | ${escape(valueOf(schema))} | ${escape(standard)} | ${escape(meaning)} |`;
+  return `| \`${key}\` | ${escapeCell(kindOf(schema))} | ${escapeCell(standard)} | ${escapeCell(meaning)} |`;
 }
 
 /** What a value may be, with range and unit. */
-function valueOf(schema: SchemaView): string {
-  if (schema.anyOf !== undefined) return schema.anyOf.map(valueOf).join(', or ');
+function kindOf(schema: SchemaView): string {
+  if (schema.anyOf !== undefined) return schema.anyOf.map(kindOf).join(', or ');
   const constants = constantsOf(schema);
   if (constants !== undefined) return constants.map(code).join(', ');
-  if (schema.type === 'array') return `a list: ${valueOf(schema.items ?? {})}`;
+  if (schema.type === 'array') return `a list: ${kindOf(schema.items ?? {})}`;
   if (schema.type === 'object') {
     const [named] = Object.values(schema.patternProperties ?? {});
-    return named === undefined ? 'a map' : `a map of names: ${valueOf(named)}`;
+    return named === undefined ? 'a map' : `a map of names: ${kindOf(named)}`;
   }
   if (schema.type !== 'integer') return nameOf(schema);
   const unit = schema.unit === undefined ? '' : ` ${schema.unit}`;
@@ -82,6 +82,6 @@ function flow(value: unknown): string {
 }
 
 // A bar would end the cell.
-function escape(text: string): string {
+function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|');
 }

@@ -40,7 +40,11 @@ export function parseYaml(text: string, file: string | undefined, problems: Prob
 
   if (Buffer.byteLength(text) > longestText) {
     const remedy = `keep it below ${longestText / 1024 / 1024} MiB`;
-    problems.report('SLUICE_CONFIG_SYNTAX', 'the document is too long', { place: { file }, value: text.length, remedy });
+    problems.report('SLUICE_CONFIG_SYNTAX', 'the document is too long', {
+      place: { file },
+      value: text.length,
+      remedy,
+    });
     return undefined;
   }
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
@@ -49,7 +53,9 @@ export function parseYaml(text: string, file: string | undefined, problems: Prob
     fail('the document is nested too deeply', tooDeep, `nest at most ${deepest} levels`);
     return undefined;
   }
-  const [document, ...more] = [...new Composer({ prettyErrors: false, version: '1.2' }).compose(tokens, true, text.length)];
+  const [document, ...more] = [
+    ...new Composer({ prettyErrors: false, version: '1.2' }).compose(tokens, true, text.length),
+  ];
   if (document === undefined) return mapNode(new Map(), placeAt(0));
   const before = problems.count;
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
@@ -57,7 +63,8 @@ export function parseYaml(text: string, file: string | undefined, problems: Prob
   }
   for (const { range } of more) fail('the file has more than one document', range[0], 'remove the line ---');
   for (const error of document.errors) fail(describe(error.code, error.message), error.pos[0], remedyFor(error.code));
-  for (const warning of document.warnings) fail(describe(warning.code, warning.message), warning.pos[0], 'write the value without a tag');
+  for (const warning of document.warnings)
+    fail(describe(warning.code, warning.message), warning.pos[0], 'write the value without a tag');
   if (problems.count > before) return undefined;
   if (document.contents === null) return mapNode(new Map(), placeAt(0));
   const root = new Converter(fail, placeAt).convert(document.contents);
@@ -115,10 +122,14 @@ class Converter {
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, anchored);
     const offset = node.range?.[0] ?? 0;
     const place = this.#placeAt(offset);
-    const converted =
-      isMap(node) ? mapNode(this.#entries(node), place)
-      : isSeq(node) ? listNode(node.items.map(item => this.convert(item as Node)), place)
-      : this.#scalar(node, offset, place);
+    const converted = isMap(node)
+      ? mapNode(this.#entries(node), place)
+      : isSeq(node)
+        ? listNode(
+            node.items.map(item => this.convert(item as Node)),
+            place,
+          )
+        : this.#scalar(node, offset, place);
     if (converted.size > mostNodes) {
       this.#fail('the aliases stand for too many values', offset, 'write the values out, or use fewer aliases');
       return scalarNode(null, place);

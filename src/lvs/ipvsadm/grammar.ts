@@ -34,7 +34,11 @@ export interface ServiceSettings {
 export type ListFormat = 'services' | 'stats' | 'rate' | 'thresholds' | 'persistent-conn' | 'tun-info';
 
 export type Command =
-  | { readonly kind: 'add-service' | 'edit-service'; readonly identity: ServiceIdentity; readonly settings: ServiceSettings }
+  | {
+      readonly kind: 'add-service' | 'edit-service';
+      readonly identity: ServiceIdentity;
+      readonly settings: ServiceSettings;
+    }
   | { readonly kind: 'delete-service'; readonly identity: ServiceIdentity }
   | { readonly kind: 'flush' }
   | { readonly kind: 'add-server' | 'edit-server'; readonly identity: ServiceIdentity; readonly server: RealServer }
@@ -65,7 +69,11 @@ export function parseCommand(tokens: readonly Token[], names: PortNames): Comman
   const [first, ...others] = options;
   const name = first?.info.command;
   if (first === undefined || name === undefined) {
-    throw new CommandFault('the line does not begin with a command', first?.token ?? tokens[0], 'such as -A, -a, -E or -C');
+    throw new CommandFault(
+      'the line does not begin with a command',
+      first?.token ?? tokens[0],
+      'such as -A, -a, -E or -C',
+    );
   }
   if (name === 'help' || name === 'version') return { kind: name };
   return new LineReader(names).read(name, first, others, rest);
@@ -136,11 +144,13 @@ class LineReader {
 
   #take(option: GivenOption): void {
     const { info, token, name } = option;
-    if (info.command !== undefined) throw new CommandFault(`invalid option \`${name}'`, token, 'write one command a line');
+    if (info.command !== undefined)
+      throw new CommandFault(`invalid option \`${name}'`, token, 'write one command a line');
     // --sort does what is done anyway, and -6 belongs to -f.
     if (info.long !== 'sort' && info.long !== 'ipv6') {
       const group = info.group ?? info.long;
-      if (this.#given.has(group)) throw new CommandFault(`multiple '${group}' options specified`, token, 'write it once');
+      if (this.#given.has(group))
+        throw new CommandFault(`multiple '${group}' options specified`, token, 'write it once');
       this.#given.set(group, option);
     }
     this.#apply(option, option.argument ?? token);
@@ -152,7 +162,8 @@ class LineReader {
       case 'tcp-service':
       case 'udp-service':
       case 'sctp-service':
-        return this.#takeService(option.info.long.slice(0, -'-service'.length) as Protocol, value);
+        this.#takeService(option.info.long.slice(0, -'-service'.length) as Protocol, value);
+        return;
       case 'fwmark-service':
         this.#mark = needNumber(value, 1, 0xffff_ffff, `invalid fwmark value \`${value.text}' specified`);
         return;
@@ -180,7 +191,8 @@ class LineReader {
         this.#onePacket = true;
         return;
       case 'real-server':
-        return this.#takeServer(value);
+        this.#takeServer(value);
+        return;
       case 'masquerading':
         this.#mode = 'nat';
         return;
@@ -251,13 +263,20 @@ class LineReader {
 
   #checkLegality(command: CommandName, first: GivenOption): void {
     const { needed = [], optional = [], exclusive = [] } = legality[command];
+    const complete = needed.every(name => this.#given.has(name));
+    const legal = [...this.#given.keys()].every(name => needed.includes(name) || optional.includes(name));
+    if (complete && legal) return;
     let chosen: string | undefined;
     for (const name of optionOrder) {
       const given = this.#given.get(name);
       if (given === undefined) {
         if (!needed.includes(name)) continue;
         const remedy = name === 'service-address' ? 'add -t, -u, --sctp-service or -f' : 'add -r ADDRESS[:PORT]';
-        throw new CommandFault(`You need to supply the '${name}' option for the '${command}' command`, first.token, remedy);
+        throw new CommandFault(
+          `You need to supply the '${name}' option for the '${command}' command`,
+          first.token,
+          remedy,
+        );
       }
       if (exclusive.includes(name)) {
         if (chosen !== undefined) {

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `ipvsadm -L -n` prints, column by column: services with their servers, connections, timeouts. Addresses and ports
 // are always numbers: nothing is looked up.
-import { formatEndpoint, hostMask, type Mode, prefixOfMask, type RealServer, type Service, serviceFamily } from '../model.ts';
+import {
+  formatEndpoint,
+  hostMask,
+  type Mode,
+  prefixOfMask,
+  type RealServer,
+  type Service,
+  serviceFamily,
+} from '../model.ts';
 import type { ListFormat } from './grammar.ts';
 import { sortServers, sortServices } from './order.ts';
 
@@ -50,7 +58,12 @@ const noCounters: Counters = { connections: 0, packetsIn: 0, packetsOut: 0, byte
 /** A service of a model as it is before any packet. */
 export function idleView(service: Service): ServiceView {
   const idle = { active: 0, inactive: 0, persistent: 0, counters: noCounters, rates: noCounters };
-  return { ...service, counters: noCounters, rates: noCounters, servers: service.servers.map(server => ({ ...server, ...idle })) };
+  return {
+    ...service,
+    counters: noCounters,
+    rates: noCounters,
+    servers: service.servers.map(server => ({ ...server, ...idle })),
+  };
 }
 
 export function formatServices(services: readonly ServiceView[], options: ListOptions = {}): string {

@@ -85,7 +85,11 @@ export class ServiceTable {
       if (service === undefined || !isOpen(service)) return service;
       return { ...service.settings, servers: [...service.servers.values()] };
     });
-    const model = { ...this.#base, services: services.filter(service => service !== undefined), timeouts: this.#timeouts };
+    const model = {
+      ...this.#base,
+      services: services.filter(service => service !== undefined),
+      timeouts: this.#timeouts,
+    };
     return deepFreeze(model);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Words to options, as the popt library does it: `-A -t X`, `-At X`, `-AtX`, `-t=X`, `--tcp-service X`,
 // `--tcp-service=X`; words that belong to no option may stand anywhere.
-import { suggest } from '../../core/config/suggest.ts';
+import { nearest } from '../../core/config/suggest.ts';
 import { longOptions, type OptionInfo, shortOptions } from './options.ts';
 
 export interface Token {
@@ -37,80 +37,107 @@ export interface Words {
   readonly rest: readonly Token[];
 }
 
-const blank = /[^ \t\r\v\f\n]+/g;
+const space = 0x20;
+const isBlank = (code: number) => code === space || (code >= 0x09 && code <= 0x0d);
 
 /** The words of a line. There is no quoting: ipvsadm -R has none. */
 export function splitLine(line: string): Token[] {
-  return [...line.matchAll(blank)].map(match => ({ text: match[0], column: match.index + 1 }));
+  const tokens: Token[] = [];
+  let start = -1;
+  for (let at = 0; at <= line.length; at++) {
+    const blank = at === line.length || isBlank(line.charCodeAt(at));
+    if (blank && start >= 0) {
+      tokens.push({ text: line.slice(start, at), column: start + 1 });
+      start = -1;
+    } else if (!blank && start < 0) start = at;
+  }
+  return tokens;
 }
 
 export function readWords(tokens: readonly Token[]): Words {
-  const options: GivenOption[] = [];
-  const rest: Token[] = [];
-  let at = 0;
-  const next = () => tokens[at++];
-  for (let token = next(); token !== undefined; token = next()) {
-    if (token.text === '--') {
-      rest.push(...tokens.slice(at));
-      break;
-    }
-    if (!token.text.startsWith('-') || token.text === '-') rest.push(token);
-    else if (token.text.startsWith('--')) options.push(readLong(token, argumentReader(tokens, () => at, next)));
-    else options.push(...readShorts(token, argumentReader(tokens, () => at, next)));
-  }
-  return { options, rest };
+  return new WordReader(tokens).read();
 }
 
-type ReadArgument = (info: OptionInfo, name: string, token: Token) => Token | undefined;
+class WordReader {
+  readonly #tokens: readonly Token[];
+  readonly #options: GivenOption[] = [];
+  #at = 0;
 
-// Takes the next word as an argument. An optional argument does not begin with a dash; a needed one may.
-function argumentReader(tokens: readonly Token[], at: () => number, next: () => Token | undefined): ReadArgument {
-  return (info, name, token) => {
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
+
+  read(): Words {
+    const rest: Token[] = [];
+    for (let token = this.#next(); token !== undefined; token = this.#next()) {
+      const { text } = token;
+      if (text === '--') {
+        rest.push(...this.#tokens.slice(this.#at));
+        break;
+      }
+      if (!text.startsWith('-') || text === '-') rest.push(token);
+      else if (text.startsWith('--')) this.#readLong(token);
+      else this.#readShorts(token);
+    }
+    return { options: this.#options, rest };
+  }
+
+  #next(): Token | undefined {
+    return this.#tokens[this.#at++];
+  }
+
+  // Takes the next word as an argument. An optional argument does not begin with a dash; a needed one may.
+  #argument(info: OptionInfo, name: string, token: Token): Token | undefined {
     if (info.argument === 'none') return undefined;
-    const following = tokens[at()];
+    const following = this.#tokens[this.#at];
     if (info.argument === 'optional' && (following === undefined || following.text.startsWith('-'))) return undefined;
-    if (following === undefined) throw new CommandFault(`${name}: missing argument`, token, `write a value after ${name}`);
-    return next();
-  };
-}
-
-function readLong(token: Token, readArgument: ReadArgument): GivenOption {
-  const equals = token.text.indexOf('=');
-  const name = equals < 0 ? token.text : token.text.slice(0, equals);
-  const info = longOptions.get(name.slice(2));
-  if (info === undefined) {
-    const known = [...longOptions.keys()].map(long => `--${long}`);
-    throw new CommandFault(`${name}: unknown option`, token, suggestOption(name, known));
+    if (following === undefined)
+      throw new CommandFault(`${name}: missing argument`, token, `write a value after ${name}`);
+    return this.#next();
   }
-  if (equals < 0) return { info, name, token, argument: readArgument(info, name, token) };
-  if (info.argument === 'none') {
-    throw new CommandFault(`${name}: option does not take an argument`, token, `write ${name} alone`);
-  }
-  const argument = { text: token.text.slice(equals + 1), column: token.column + equals + 1 };
-  return { info, name, token, argument };
-}
 
-function suggestOption(name: string, known: readonly string[]): string {
-  const remedy = suggest(name, known);
-  return remedy.startsWith('did you mean') ? remedy : 'see ipvsadm(8) for the options';
-}
-
-function readShorts(token: Token, readArgument: ReadArgument): GivenOption[] {
-  const options: GivenOption[] = [];
-  for (let index = 1; index < token.text.length; index++) {
-    const name = `-${token.text[index]}`;
-    const info = shortOptions.get(token.text[index] ?? '');
-    if (info === undefined) throw new CommandFault(`${name}: unknown option`, token, 'see ipvsadm(8) for the options');
-    if (info.argument === 'none') {
-      options.push({ info, name, token, argument: undefined });
-      continue;
+  #readLong(token: Token): void {
+    const equals = token.text.indexOf('=');
+    const name = equals < 0 ? token.text : token.text.slice(0, equals);
+    const info = longOptions.get(name.slice(2));
+    if (info === undefined) throw new CommandFault(`${name}: unknown option`, token, suggestOption(name));
+    if (equals < 0) {
+      this.#options.push({ info, name, token, argument: this.#argument(info, name, token) });
+      return;
     }
-    // The rest of the word is the argument, with or without an equals sign before it.
-    const start = token.text[index + 1] === '=' ? index + 2 : index + 1;
-    const attached = token.text.slice(start);
-    const argument = attached === '' ? readArgument(info, name, token) : { text: attached, column: token.column + start };
-    options.push({ info, name, token, argument });
-    break;
+    if (info.argument === 'none') {
+      throw new CommandFault(`${name}: option does not take an argument`, token, `write ${name} alone`);
+    }
+    const argument = { text: token.text.slice(equals + 1), column: token.column + equals + 1 };
+    this.#options.push({ info, name, token, argument });
   }
-  return options;
+
+  #readShorts(token: Token): void {
+    for (let index = 1; index < token.text.length; index++) {
+      const letter = token.text.charAt(index);
+      const name = `-${letter}`;
+      const info = shortOptions.get(letter);
+      if (info === undefined)
+        throw new CommandFault(`${name}: unknown option`, token, 'see ipvsadm(8) for the options');
+      if (info.argument === 'none') {
+        this.#options.push({ info, name, token, argument: undefined });
+        continue;
+      }
+      // The rest of the word is the argument, with or without an equals sign before it.
+      const start = token.text[index + 1] === '=' ? index + 2 : index + 1;
+      const attached = token.text.slice(start);
+      const argument =
+        attached === '' ? this.#argument(info, name, token) : { text: attached, column: token.column + start };
+      this.#options.push({ info, name, token, argument });
+      return;
+    }
+  }
+}
+
+function suggestOption(name: string): string {
+  const meant = nearest(
+    name,
+    [...longOptions.keys()].map(long => `--${long}`),
+  );
+  return meant === undefined ? 'see ipvsadm(8) for the options' : `did you mean ${meant}?`;
 }

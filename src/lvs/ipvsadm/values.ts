@@ -15,6 +15,8 @@ const quadPart = /^(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/;
 
 /** inet_aton: 10.0.1.1, 10.1, 0x0a000101, 012.0.1.1. */
 export function parseLooseIpv4(text: string): Address | undefined {
+  const plain = parseAddress(text);
+  if (plain?.family === 4) return plain;
   const parts = text.split('.');
   if (parts.length > 4 || !parts.every(part => quadPart.test(part))) return undefined;
   const values = parts.map(part => (/^0[0-7]+$/.test(part) ? Number.parseInt(part, 8) : Number(part)));
@@ -66,9 +68,9 @@ export interface ServiceAddress {
 export function parseServiceAddress(text: string, protocol: Protocol, names: PortNames): ServiceAddress | string {
   if (/^\d*$/.test(text)) return 'write an address, such as 10.0.1.100:80';
   if (text.startsWith('[')) return parseBracketed(text, protocol, names);
-  const bare = text.includes(':') ? parseAddress(text) : undefined;
-  if (bare !== undefined) return { address: bare, port: undefined };
   const colon = text.lastIndexOf(':');
+  const bare = colon !== text.indexOf(':') ? parseAddress(text) : undefined;
+  if (bare !== undefined) return { address: bare, port: undefined };
   const host = colon < 0 ? text : text.slice(0, colon);
   const address = parseLooseIpv4(host);
   if (address === undefined) {

@@ -21,7 +21,11 @@ const servicesOf = (service: string) => `layer4:\n  services:\n    - ${service.t
 
 describe('YAML that cannot be read', () => {
   it.each([
-    ['a tab as indentation', 'layer4:\n\tservices: []\n', ['a.yaml:2:1: a tab is used as indentation (indent with spaces)']],
+    [
+      'a tab as indentation',
+      'layer4:\n\tservices: []\n',
+      ['a.yaml:2:1: a tab is used as indentation (indent with spaces)'],
+    ],
     [
       'a key that stands twice',
       'layer4:\n  limits: { flows: 1 }\n  limits: { flows: 2 }\n',
@@ -47,7 +51,11 @@ describe('YAML that cannot be read', () => {
       'layer4: !!js/function "x"\n',
       ['a.yaml:1:9: unresolved tag: tag:yaml.org,2002:js/function (write the value without a tag)'],
     ],
-    ['an older YAML', '%YAML 1.1\n---\nlayer4: {}\n', ['a.yaml:1:1: the document asks for another YAML than 1.2 (remove the %YAML line)']],
+    [
+      'an older YAML',
+      '%YAML 1.1\n---\nlayer4: {}\n',
+      ['a.yaml:1:1: the document asks for another YAML than 1.2 (remove the %YAML line)'],
+    ],
     [
       'infinity',
       'layer4: { limits: { flows: .inf } }\n',
@@ -78,7 +86,9 @@ describe('YAML that cannot be read', () => {
       lines.push(`x${level}: &x${level} [${new Array(9).fill(`*x${level - 1}`).join(', ')}]`);
     }
     const [message] = messagesOf(lines.join('\n'));
-    expect(message).toBe('a.yaml:7:9: the aliases stand for too many values (write the values out, or use fewer aliases)');
+    expect(message).toBe(
+      'a.yaml:7:9: the aliases stand for too many values (write the values out, or use fewer aliases)',
+    );
   });
 
   it('a document beyond the limit is refused unread', () => {
@@ -87,7 +97,9 @@ describe('YAML that cannot be read', () => {
   });
 
   it('keys of JavaScript objects are keys like any others', () => {
-    expect(messagesOf('__proto__: { polluted: 1 }\nconstructor: 1\nlayer4: { pools: { __proto__: [10.0.0.1] } }\n')).toEqual([
+    expect(
+      messagesOf('__proto__: { polluted: 1 }\nconstructor: 1\nlayer4: { pools: { __proto__: [10.0.0.1] } }\n'),
+    ).toEqual([
       'a.yaml:1:1: the document has no such key: "__proto__" (use layer4)',
       'a.yaml:2:1: the document has no such key: "constructor" (use layer4)',
       'a.yaml:3:20: layer4.pools has a name that is not allowed: "__proto__" (begin with a letter; use at most 32 letters, digits, _, . and -)',
@@ -143,7 +155,11 @@ describe('documents that the schema does not allow', () => {
       'layer4:\n  services:\n',
       ['a.yaml:2:12: layer4.services must be a list: "nothing" (such as [{ tcp: 10.0.1.100:80 }])'],
     ],
-    ['a document that is no map', 'hello\n', ['a.yaml:1:1: the document must be a map: "hello" (such as { layer4: … })']],
+    [
+      'a document that is no map',
+      'hello\n',
+      ['a.yaml:1:1: the document must be a map: "hello" (such as { layer4: … })'],
+    ],
     [
       'a switch that is neither on nor off',
       'layer4: { switches: { sloppy_tcp: 2 } }\n',
@@ -159,7 +175,9 @@ describe('services that contradict themselves', () => {
     [
       'a service defined twice',
       'layer4:\n  services:\n    - tcp: 10.0.1.1:80\n    - tcp: "10.0.1.1:080"\n    - udp: 10.0.1.1:80\n',
-      ['a.yaml:4:7: layer4.services[1] is defined twice: "tcp 10.0.1.1:80" (remove it, or merge it with the one at a.yaml:3:7)'],
+      [
+        'a.yaml:4:7: layer4.services[1] is defined twice: "tcp 10.0.1.1:80" (remove it, or merge it with the one at a.yaml:3:7)',
+      ],
     ],
     [
       'no address',
@@ -169,7 +187,9 @@ describe('services that contradict themselves', () => {
     [
       'two addresses',
       servicesOf('tcp: 10.0.1.1:80\nudp: 10.0.1.1:80'),
-      ['a.yaml:3:7: layer4.services[0] says more than one thing to match: "tcp, udp" (write one of tcp, udp, sctp or mark)'],
+      [
+        'a.yaml:3:7: layer4.services[0] says more than one thing to match: "tcp, udp" (write one of tcp, udp, sctp or mark)',
+      ],
     ],
     [
       'all ports without persistence',
@@ -181,17 +201,23 @@ describe('services that contradict themselves', () => {
     [
       'a name instead of an address',
       servicesOf('tcp: www.example.com:80'),
-      ['a.yaml:3:12: layer4.services[0].tcp is a name, not an address: "www.example.com:80" (write the address: names are not looked up)'],
+      [
+        'a.yaml:3:12: layer4.services[0].tcp is a name, not an address: "www.example.com:80" (write the address: names are not looked up)',
+      ],
     ],
     [
       'a port out of range',
       servicesOf('tcp: 10.0.1.1:65536'),
-      ['a.yaml:3:12: layer4.services[0].tcp has no valid port: "10.0.1.1:65536" (use a port from 0 to 65535 after the colon)'],
+      [
+        'a.yaml:3:12: layer4.services[0].tcp has no valid port: "10.0.1.1:65536" (use a port from 0 to 65535 after the colon)',
+      ],
     ],
     [
       'a multicast address',
       servicesOf('udp: 224.0.0.1:53'),
-      ['a.yaml:3:12: layer4.services[0].udp is not a unicast address: "224.0.0.1:53" (use an address that clients can send to)'],
+      [
+        'a.yaml:3:12: layer4.services[0].udp is not a unicast address: "224.0.0.1:53" (use an address that clients can send to)',
+      ],
     ],
     [
       'a server of another family',
@@ -220,12 +246,16 @@ describe('services that contradict themselves', () => {
     [
       'a pool without an address of the family',
       `${servicesOf('tcp: 10.0.1.1:80\npool: local\nmode: fullnat\nservers: [10.0.2.1]')}  pools: { local: ["2001:db8::/64"] }\n`,
-      ['a.yaml:4:13: layer4.services[0].pool has no IPv4 address for this service: "local" (add one to layer4.pools.local)'],
+      [
+        'a.yaml:4:13: layer4.services[0].pool has no IPv4 address for this service: "local" (add one to layer4.pools.local)',
+      ],
     ],
     [
       'a pool that contains a service',
       `${servicesOf('tcp: 10.0.1.1:80')}  pools: { local: [10.0.1.0/24] }\n`,
-      ['a.yaml:4:19: layer4.pools.local contains the address of a service: "10.0.1.1" (take 10.0.1.1 out of the pool: it belongs to tcp 10.0.1.1:80)'],
+      [
+        'a.yaml:4:19: layer4.pools.local contains the address of a service: "10.0.1.1" (take 10.0.1.1 out of the pool: it belongs to tcp 10.0.1.1:80)',
+      ],
     ],
     [
       'thresholds the wrong way round',
@@ -254,7 +284,9 @@ describe('services that contradict themselves', () => {
     [
       'a tunnel for NAT',
       servicesOf('tcp: 10.0.1.1:80\nservers: [{ server: 10.0.2.1, tunnel: gre }]'),
-      ['a.yaml:4:45: layer4.services[0].servers[0].tunnel goes with mode: tunnel only: "nat" (add mode: tunnel, or remove it)'],
+      [
+        'a.yaml:4:45: layer4.services[0].servers[0].tunnel goes with mode: tunnel only: "nat" (add mode: tunnel, or remove it)',
+      ],
     ],
     [
       "another scheduler's flag",
@@ -278,7 +310,9 @@ describe('services that contradict themselves', () => {
     [
       'a server listed twice',
       servicesOf('tcp: 10.0.1.1:80\nservers: [10.0.2.1, 10.0.2.2, "10.0.2.1:80"]'),
-      ['a.yaml:4:37: layer4.services[0].servers[2] is listed twice: "10.0.2.1:80" (remove it, or the one at a.yaml:4:17)'],
+      [
+        'a.yaml:4:37: layer4.services[0].servers[2] is listed twice: "10.0.2.1:80" (remove it, or the one at a.yaml:4:17)',
+      ],
     ],
     [
       'networks that overlap',

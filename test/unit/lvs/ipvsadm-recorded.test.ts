@@ -82,7 +82,8 @@ const isDifferent = (command: string) => otherTables.has(command) || otherWords.
 
 const otherwise: Readonly<Record<string, string>> = {
   'Numerical result out of range': 'Numerical result out of range: the lower threshold is above the upper',
-  'Invalid operation.  Possibly wrong module version, address not unicast, ...': 'Invalid operation: address not unicast',
+  'Invalid operation.  Possibly wrong module version, address not unicast, ...':
+    'Invalid operation: address not unicast',
   "Try `ipvsadm -h' or 'ipvsadm --help' for more information.": 'the line does not begin with a command',
 };
 
@@ -109,7 +110,7 @@ describe.each(cases.map((commands, index) => ({ commands, index, name: commands[
     const { problems, model } = play(commands);
 
     it('answers every command as ipvsadm does', () => {
-      const expected = commands.map((command, at) => {
+      const expected = commands.map((_command, at) => {
         const { output = [], status = 0 } = recording?.answers[at] ?? {};
         const said = output.join('\n');
         return status === 0 ? undefined : (otherwise[said] ?? said);

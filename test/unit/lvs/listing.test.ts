@@ -30,10 +30,10 @@ const recorded = new Map(
 );
 
 // The commands of the recorded session.
-const commands = golden('listing.scenario')
+const commands = golden('listing.sh')
   .split('\n')
-  .filter(line => line.startsWith('sh ipvsadm -C; '))
-  .flatMap(line => line.split(';').map(command => command.replace(/^(?:sh)? *ipvsadm /, '')))
+  .filter(line => line.startsWith("run 'ipvsadm -C; "))
+  .flatMap(line => line.split(';').map(command => command.replace(/^(?:run ')? *ipvsadm /, '').replace(/'$/, '')))
   .filter(command => /^-[Aa] /.test(command));
 const model = readRules(commands.join('\n'));
 
@@ -146,6 +146,10 @@ describe('connections', () => {
   it('minutes may have three digits', () => {
     const [row] = rows;
     if (row === undefined) throw new Error('nothing was recorded');
-    expect(formatConnections([{ ...row, expires: 6000 }]).split('\n')[2]?.slice(0, 11)).toBe('UDP 100:00 ');
+    expect(
+      formatConnections([{ ...row, expires: 6000 }])
+        .split('\n')[2]
+        ?.slice(0, 11),
+    ).toBe('UDP 100:00 ');
   });
 });

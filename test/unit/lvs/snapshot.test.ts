@@ -67,7 +67,12 @@ layer4:
   };
 
   it('finds nothing between equal ones', () => {
-    expect(documentFormat.compare(base, edit(() => {}))).toEqual([]);
+    expect(
+      documentFormat.compare(
+        base,
+        edit(() => {}),
+      ),
+    ).toEqual([]);
   });
 
   it.each<[string, (layer4: Record<string, unknown>) => void, string[]]>([
@@ -101,7 +106,10 @@ layer4:
     [
       'services',
       layer4 => {
-        layer4.services = [{ tcp: '10.0.1.2:80', scheduler: 'rr', pool: 'local', servers: ['10.0.2.1'] }, { udp: '10.0.1.3:53' }];
+        layer4.services = [
+          { tcp: '10.0.1.2:80', scheduler: 'rr', pool: 'local', servers: ['10.0.2.1'] },
+          { udp: '10.0.1.3:53' },
+        ];
       },
       [
         '- tcp 10.0.1.1:80 wlc with 3 servers',
@@ -125,7 +133,12 @@ layer4:
       ],
     ],
   ])('finds %s', (_name, change, lines) => {
-    expect(changesOf(base, edit(document => change(document.layer4)))).toEqual(lines);
+    expect(
+      changesOf(
+        base,
+        edit(document => change(document.layer4)),
+      ),
+    ).toEqual(lines);
   });
 
   it('keeps the services that ipvsadm commands did not touch as the same objects', () => {
@@ -141,19 +154,44 @@ describe('the plan for the director', () => {
       '-A -t 10.0.1.1:80 -s sh -b sh-port -p 60 -M 255.255.255.0\n-a -t 10.0.1.1:80 -r [2001:db8::1]:80 -i --tun-type gue --tun-port 6080 --tun-remcsum\n-A -f 5 -6\n--set 0 0 9\n',
     );
     const service = { family: 4, protocol: 6, address: '10.0.1.1', port: 80, mark: 0 };
-    const standard = { onePacket: false, pool: '', toa: false, proxyV2: false, synProxy: 0, sourceRate: 0, sourceBurst: 0, sourcePrefix: 0 };
+    const standard = {
+      onePacket: false,
+      pool: '',
+      toa: false,
+      proxyV2: false,
+      synProxy: 0,
+      sourceRate: 0,
+      sourceBurst: 0,
+      sourcePrefix: 0,
+    };
     expect(planModel(layer4)).toEqual([
       { op: 'setTimeouts', timeouts: layer4.timeouts },
       {
         op: 'addService',
         service: {
-          ...{ family: 6, protocol: 0, address: '', port: 0, mark: 5, scheduler: 'wlc', flags: 0, persistenceSeconds: 0 },
+          ...{
+            family: 6,
+            protocol: 0,
+            address: '',
+            port: 0,
+            mark: 5,
+            scheduler: 'wlc',
+            flags: 0,
+            persistenceSeconds: 0,
+          },
           ...{ persistenceNetmask: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', ...standard },
         },
       },
       {
         op: 'addService',
-        service: { ...service, scheduler: 'sh', flags: 2, persistenceSeconds: 60, persistenceNetmask: '255.255.255.0', ...standard },
+        service: {
+          ...service,
+          scheduler: 'sh',
+          flags: 2,
+          persistenceSeconds: 60,
+          persistenceNetmask: '255.255.255.0',
+          ...standard,
+        },
       },
       {
         op: 'addServer',
@@ -179,24 +217,29 @@ describe('ten thousand services with ten servers each', () => {
   for (let index = 0; index < 10_000; index++) {
     const service = `10.${index >> 8}.${index & 255}.1:80`;
     lines.push(`-A -t ${service} -s wlc`);
-    for (let server = 1; server <= 10; server++) lines.push(`-a -t ${service} -r 10.200.${server}.1:8080 -m -w ${server}`);
+    for (let server = 1; server <= 10; server++)
+      lines.push(`-a -t ${service} -r 10.200.${server}.1:8080 -m -w ${server}`);
   }
   const rules = `${lines.join('\n')}\n`;
 
-  // Limits far above what it takes here (0.5 s and 3 ms), so that only a change of kind fails the test.
-  it('are read in less than 1.5 seconds, and an edit of one is found in milliseconds', () => {
-    const started = performance.now();
+  // Times of the processor, not of the clock: other programs run beside the tests. Here it takes 0.7 s and 3 ms.
+  const processorTime = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  it('are read in less than 1.5 seconds, and an edit of one is found in milliseconds', { timeout: 60_000 }, () => {
+    const started = processorTime();
     const model = readRules(rules);
-    const read = performance.now() - started;
+    const read = processorTime() - started;
     const before = documentFormat.snapshot({ layer4: model });
     const again = documentFormat.snapshot({ layer4: readRules(rules) });
     expect(documentFormat.compare(before, again)).toEqual([]);
     const after = fromRules('-e -t 10.10.10.1:80 -r 10.200.1.1:8080 -m -w 0', before);
     const other = fromRules('-E -t 10.10.10.1:80 -s rr', again);
     documentFormat.compare(before, other);
-    const comparing = performance.now();
+    const comparing = processorTime();
     const changes = documentFormat.compare(after, other);
-    const compared = performance.now() - comparing;
+    const compared = processorTime() - comparing;
     expect(documentFormat.describe(changes)).toEqual([
       '~ tcp 10.10.10.1:80 scheduler: wlc → rr',
       '~ tcp 10.10.10.1:80 server 10.200.1.1:8080 weight: 0 → 1',

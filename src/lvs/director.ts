@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layer-4 director for programs, replays and tests: the same native core that forwards live traffic, fed with frames
+// by hand. It has no clock of its own: every call says what time it is.
+import { UsageError } from '../core/errors.ts';
+import { loadAddon } from '../native/addon.ts';
+import type { NativeConnection, NativeDirector, NativeFrameOptions, NativeService, ReasonRow } from '../native/director.ts';
+import { compareLayer4 } from './changes.ts';
+import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
+import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
+import { planChanges, planIdentity } from './plan.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export type Verdict = ReasonRow['verdict'];
+
+export interface TransmittedFrame {
+  /** The port's name. */
+  readonly port: string;
+  readonly frame: Uint8Array;
+}
+
+/** What became of a frame. */
+export interface PacketVerdict {
+  readonly verdict: Verdict;
+  /** From the table of reasons, e.g. "no-real-server"; `meaning` says it in words. */
+  readonly reason: string;
+  readonly meaning: string;
+  /** The virtual service that it belongs to, e.g. "tcp 10.0.1.100:80". */
+  readonly service?: string;
+  /** The real server, e.g. "10.0.2.11:8080". */
+  readonly server?: string;
+  readonly mode?: string;
+  /** In the order of their transmission. */
+  readonly out: readonly TransmittedFrame[];
+  /** The steps of the decision in words, if asked for. */
+  readonly steps?: readonly string[];
+}
+
+export interface DirectorOptions {
+  readonly surroundings: Surroundings;
+  /** The services and everything else of layer 4; nothing at first unless given. */
+  readonly model?: Layer4;
+  /** Random choices (some schedulers, local ports) follow from it: equal seeds, equal choices. */
+  readonly seed?: number;
+  /** The time at which the director starts, nanoseconds. */
+  readonly start?: bigint;
+  /** Whether ICMP errors to one receiver are limited as the kernel limits them (one a second, six at once). */
+  readonly limitIcmp?: boolean;
+}
+
+export interface FrameOptions {
+  /** The packet's firewall mark. */
+  readonly mark?: number;
+  /** Its transport checksum holds the pseudo-header's sum only, as virtual devices deliver it. */
+  readonly partialChecksum?: boolean;
+  /** It is to be cut into segments of `size` bytes of payload by the device that sends it. */
+  readonly segmentation?: { readonly kind: 'tcp4' | 'tcp6' | 'udp'; readonly size: number };
+  readonly explain?: boolean;
+}
+
+const segmentationNumbers = { tcp4: 1, tcp6: 2, udp: 3 } as const;
+
+/** A connection as `ipvsadm -Lnc` lists it, with the local address that FULLNAT and egress give it. */
+export interface Connection extends ConnectionRow {
+  readonly local: { readonly address: string; readonly port: number };
+}
+
+export class Director {
+  readonly #native: NativeDirector;
+  readonly #reasons: readonly ReasonRow[];
+  readonly #ports: readonly string[];
+  #model: Layer4 = emptyLayer4;
+
+  constructor(options: DirectorOptions) {
+    const { surroundings, model, seed = 1, start = 0n, limitIcmp = true } = options;
+    const addon = loadAddon();
+    this.#reasons = addon.reasons;
+    this.#ports = surroundings.ports.map(port => port.name);
+    const flowLimit = (model ?? emptyLayer4).limits.flows;
+    this.#native = new addon.Director({ flowLimit, seed, start, limitIcmp });
+    const portNumber = (name: string) => this.#ports.indexOf(name);
+    this.#native.setSurroundings({
+      ports: surroundings.ports,
+      routes: surroundings.routes.map(({ network, prefix, via, port }) => ({
+        network,
+        prefix,
+        via: via ?? '',
+        port: portNumber(port),
+      })),
+      neighbours: surroundings.neighbours.map(({ address, mac, port }) => ({ address, mac, port: portNumber(port) })),
+    });
+    if (model !== undefined) this.apply(model);
+  }
+
+  /** What the director is configured with. */
+  get model(): Layer4 {
+    return this.#model;
+  }
+
+  /** Changes the configuration to `model` by what differs; flows go on. */
+  apply(model: Layer4): void {
+    for (const step of planChanges(compareLayer4(this.#model, model))) {
+      const outcome = this.#native.apply(step);
+      if (outcome !== 'done') {
+        throw new UsageError(`the director refuses a step of the change (${step.op}): ${outcome}`, {
+          remedy: 'report this: a model that was read without errors can be applied',
+        });
+      }
+    }
+    this.#model = model;
+  }
+
+  /**
+   * Takes a frame that came on a port at a time (nanoseconds, never earlier than before). Flows whose time is over by
+   * then have ended.
+   */
+  receive(port: string, frame: Uint8Array, time: bigint, options: FrameOptions = {}): PacketVerdict {
+    const number = this.#ports.indexOf(port);
+    if (number < 0) {
+      throw new UsageError('there is no such port', { value: port, remedy: `use one of ${this.#ports.join(', ')}` });
+    }
+    this.#native.advance(time);
+    const decision = this.#native.receive(number, frame, time, nativeOptions(options));
+    const row = this.#reasons[decision.reason];
+    if (row === undefined) throw new RangeError(`the native module has no reason ${decision.reason}`);
+    const { service, server, mode, steps } = decision;
+    return {
+      verdict: row.verdict,
+      reason: row.name,
+      meaning: row.meaning,
+      ...(service === undefined ? {} : { service }),
+      ...(server === undefined ? {} : { server }),
+      ...(mode === undefined ? {} : { mode }),
+      out: decision.out.map(sent => ({ port: this.#ports[sent.port] ?? '', frame: sent.frame })),
+      ...(steps === undefined ? {} : { steps }),
+    };
+  }
+
+  /** Ends the flows whose time is over. */
+  advance(time: bigint): void {
+    this.#native.advance(time);
+  }
+
+  /** The connection table, sorted so that equal tables are equal lists. */
+  connections(time: bigint): Connection[] {
+    return this.#native.connections(time).map(connectionRow).sort(byEndpoints);
+  }
+
+  /** The services with their counts, as `ipvsadm -Ln` lists them. */
+  services(): ServiceView[] {
+    const running = new Map(this.#native.services().map(service => [`${service.family} ${service.name}`, service]));
+    return this.#model.services.map(service => serviceView(service, running.get(nativeName(service.identity))));
+  }
+
+  /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
+  zeroCounters(identity?: ServiceIdentity): void {
+    const services = identity === undefined ? this.#model.services.map(service => service.identity) : [identity];
+    for (const one of services) this.#native.apply({ op: 'zeroCounters', service: planIdentity(one) });
+  }
+
+  /** Packets so far by reason. */
+  counts(): Record<string, number> {
+    return Object.fromEntries(this.#native.counts().map((count, index) => [this.#reasons[index]?.name ?? '', count]));
+  }
+}
+
+/** All reasons that a verdict can have, with what they mean. */
+export function reasons(): readonly ReasonRow[] {
+  return loadAddon().reasons;
+}
+
+function nativeOptions(options: FrameOptions): NativeFrameOptions {
+  const { mark = 0, partialChecksum = false, segmentation, explain = false } = options;
+  return {
+    mark,
+    partial: partialChecksum,
+    segmentation: segmentation === undefined ? 0 : segmentationNumbers[segmentation.kind],
+    segmentSize: segmentation?.size ?? 0,
+    explain,
+  };
+}
+
+function connectionRow({ protocol, expires, state, client, virtual, server, local }: NativeConnection): Connection {
+  return { protocol, expires, state, client, virtual, server, local };
+}
+
+function byEndpoints(a: Connection, b: Connection): number {
+  const key = ({ protocol, client, virtual }: Connection) =>
+    [protocol, virtual.address, virtual.port, client.address, client.port].join(' ');
+  const left = key(a);
+  const right = key(b);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function nativeName(identity: ServiceIdentity): string {
+  if ('mark' in identity) return `${identity.family} fwmark ${identity.mark}`;
+  const isIpv6 = identity.address.includes(':');
+  const host = isIpv6 ? `[${identity.address}]` : identity.address;
+  return `${isIpv6 ? 6 : 4} ${identity.protocol} ${host}:${identity.port}`;
+}
+
+const noCounters = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+
+function serviceView(service: Service, native: NativeService | undefined): ServiceView {
+  const counted = (server: RealServer) => {
+    const found = native?.servers.find(one => one.address === server.address && one.port === server.port);
+    const { active = 0, inactive = 0, persistent = 0, counters = noCounters } = found ?? {};
+    return { ...server, active, inactive, persistent, counters, rates: noCounters };
+  };
+  return {
+    ...service,
+    counters: native?.counters ?? noCounters,
+    rates: noCounters,
+    servers: service.servers.map(counted),
+  };
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The native module's director; src/lvs/director.ts is what the rest of Sluice uses.
+import type { PlanStep } from '../lvs/plan.ts';
+
+/** One row of the table of reasons, in the order of their numbers. */
+export interface ReasonRow {
+  readonly name: string;
+  readonly verdict: 'forward' | 'drop' | 'pass' | 'consume';
+  readonly meaning: string;
+}
+
+export interface NativeSurroundings {
+  readonly ports: readonly {
+    readonly name: string;
+    readonly mac: string;
+    readonly mtu: number;
+    readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
+  }[];
+  /** `via` is empty for destinations on the link. */
+  readonly routes: readonly { readonly network: string; readonly prefix: number; readonly via: string; readonly port: number }[];
+  readonly neighbours: readonly { readonly address: string; readonly mac: string; readonly port: number }[];
+}
+
+export interface NativeDecision {
+  /** Its row in the table of reasons. */
+  readonly reason: number;
+  readonly service?: string;
+  readonly server?: string;
+  readonly mode?: string;
+  readonly out: readonly { readonly port: number; readonly frame: Buffer }[];
+  readonly steps?: readonly string[];
+}
+
+export interface NativeFrameOptions {
+  readonly mark?: number;
+  readonly partial?: boolean;
+  /** As lvs::Segmentation: 0 none, 1 TCP over IPv4, 2 TCP over IPv6, 3 UDP. */
+  readonly segmentation?: number;
+  readonly segmentSize?: number;
+  readonly explain?: boolean;
+}
+
+export interface NativeCounters {
+  readonly connections: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface NativeServer {
+  readonly address: string;
+  readonly port: number;
+  readonly active: number;
+  readonly inactive: number;
+  readonly persistent: number;
+  readonly overloaded: boolean;
+  readonly counters: NativeCounters;
+}
+
+export interface NativeService {
+  /** "tcp 10.0.0.1:80", "fwmark 7". */
+  readonly name: string;
+  readonly family: 4 | 6;
+  readonly counters: NativeCounters;
+  /** As the scheduler walks them. */
+  readonly servers: readonly NativeServer[];
+}
+
+export interface NativeEndpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface NativeConnection {
+  readonly protocol: string;
+  readonly expires: number;
+  readonly state: string;
+  readonly client: NativeEndpoint;
+  readonly virtual: NativeEndpoint;
+  readonly server: NativeEndpoint;
+  readonly local: NativeEndpoint;
+}
+
+/** Wrong arguments give a TypeError or a RangeError. */
+export interface NativeDirector {
+  setSurroundings(surroundings: NativeSurroundings): void;
+  /** "done", or what is wrong with the step. */
+  apply(step: PlanStep): string;
+  receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  advance(time: bigint): void;
+  connections(time: bigint): NativeConnection[];
+  services(): NativeService[];
+  counts(): number[];
+}
+
+export interface NativeDirectorOptions {
+  readonly flowLimit: number;
+  readonly seed: number;
+  readonly start: bigint;
+  /** Whether ICMP errors are limited to the rate at which the kernel sends them. */
+  readonly limitIcmp: boolean;
+}
+
+export interface DirectorAddon {
+  readonly Director: new (options: NativeDirectorOptions) => NativeDirector;
+  readonly reasons: readonly ReasonRow[];
+}
