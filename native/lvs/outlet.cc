@@ -133,17 +133,17 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
     push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
     return;
   }
-  // No device completes a checksum whose data are in several frames.
-  Frame whole = frame;
+  Frame cut = frame;
   if (frame.checksum == TransportChecksum::partial) {
+    // No device could complete it any more: it covers all pieces.
     complete_checksum(ip, packet.l4 - packet.l3, packet.protocol);
-    whole.checksum = TransportChecksum::complete;
+    cut.checksum = TransportChecksum::complete;
   }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
   fragment_packet(ip, hop.mtu, ++id_, sink);
   for (const IpPacket& piece : pieces) {
-    push(whole, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
+    push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
 }
 
