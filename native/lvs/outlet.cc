@@ -141,7 +141,7 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
   }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
-  fragment_packet(ip, hop.mtu, next_id(), sink);
+  fragment_packet(ip, hop.mtu, ++id_, sink);
   for (const IpPacket& piece : pieces) {
     push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }

@@ -49,7 +49,7 @@ class Outlet {
               const wire::MacAddress& to, TransmitQueue& out);
   // Memory for a packet of the director's own, with room for headers before it; nullptr when a batch has used it up.
   uint8_t* take_buffer(uint32_t length);
-  uint16_t next_id() { return ++id_; }
+  uint16_t next_id() { return static_cast<uint16_t>(++id_); }
 
  private:
   static constexpr size_t cache_places = 256;
@@ -75,7 +75,7 @@ class Outlet {
   bool limits_icmp_;
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
-  uint16_t id_ = 0;
+  uint32_t id_ = 0;  // IPv6 fragments show all of it, IPv4 the lower half
 };
 
 class OutletPieces : public PieceSink {

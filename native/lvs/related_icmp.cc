@@ -130,7 +130,9 @@ Decision Director::answer_echo(Transit<A>& t) {
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
   const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   turn_echo_around(ip, t.packet.l4 - t.packet.l3, outlet_.next_id());
-  outlet_.send(t.frame, t.packet, ip, hop, t.out);
+  Frame frame = t.frame;
+  frame.checksum = TransportChecksum::complete;
+  outlet_.send(frame, t.packet, ip, hop, t.out);
   return {Reason::echo_answered};
 }
 

@@ -170,6 +170,25 @@ TEST_CASE("neighbour solicitations that RFC 4861 calls invalid are not answered"
   }
 }
 
+TEST_CASE("next hops are asked for: everybody by ARP, the solicited-node group by neighbour discovery") {
+  Room room;
+  const uint32_t arp_length =
+      lvs::write_resolution_request(address("10.0.2.11"), address("10.0.2.1"), mac(our_mac), room.get());
+  CHECK(digits(room.first(arp_length)) ==
+        digits(arp({.sender_mac = our_mac, .sender = "10.0.2.1", .target = "10.0.2.11"})));
+  CHECK(lvs::resolution_target(address("10.0.2.11")) == mac("ff:ff:ff:ff:ff:ff"));
+
+  const wire::Address target = address("fd00:2::12:3456");
+  const uint32_t length = lvs::write_resolution_request(target, address("fd00:2::1"), mac(our_mac), room.get());
+  const Buffer solicitation = room.first(length);
+  CHECK(digits(solicitation) ==
+        digits(ipv6({.source = "fd00:2::1", .destination = "ff02::1:ff12:3456", .hop_limit = 255})
+                   .neighbour({.target = "fd00:2::12:3456", .link_address = our_mac})
+                   .build()));
+  CHECK(lvs::resolution_target(target) == mac("33:33:ff:12:34:56"));
+  CHECK_MESSAGE(!advertisement_for(solicitation).empty(), "a neighbour like this host would answer");
+}
+
 TEST_CASE("addresses are announced to all on the link") {
   Room room;
   const uint32_t arp_length = lvs::write_announcement(address("10.0.1.100"), mac(our_mac), room.get());
