@@ -17,7 +17,12 @@ export interface NativeSurroundings {
     readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
   }[];
   /** `via` is empty for destinations on the link. */
-  readonly routes: readonly { readonly network: string; readonly prefix: number; readonly via: string; readonly port: number }[];
+  readonly routes: readonly {
+    readonly network: string;
+    readonly prefix: number;
+    readonly via: string;
+    readonly port: number;
+  }[];
   readonly neighbours: readonly { readonly address: string; readonly mac: string; readonly port: number }[];
 }
 
@@ -29,6 +34,27 @@ export interface NativeDecision {
   readonly mode?: string;
   readonly out: readonly { readonly port: number; readonly frame: Buffer }[];
   readonly steps?: readonly string[];
+}
+
+export interface NativeParties {
+  readonly service?: string;
+  readonly server?: string;
+  readonly mode?: string;
+}
+
+/** What became of frames of a batch. */
+export interface NativeDecisions {
+  /** The first frame that was not taken: what was sent had become too much for one call. */
+  readonly next: number;
+  /** Three a frame: the reason, the number of its parties from 1 or 0, how many frames were sent. */
+  readonly decisions: Uint32Array;
+  readonly parties: readonly NativeParties[];
+  /** The bytes of all frames that were sent, one after another. */
+  readonly sent: Buffer;
+  /** Two a frame that was sent: port and length. */
+  readonly sentFrames: Uint32Array;
+  /** The steps of each decision if they were asked for. */
+  readonly steps: readonly (readonly string[])[];
 }
 
 export interface NativeFrameOptions {
@@ -89,6 +115,18 @@ export interface NativeDirector {
   apply(step: PlanStep): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
   announce(): { readonly port: number; readonly frame: Buffer }[];
+  /**
+   * Takes frames from `first` to before `end`. A frame is four numbers, which buffer, where in it, length and port, and a
+   * time that never falls.
+   */
+  receiveBatch(
+    buffers: readonly Uint8Array[],
+    frames: Uint32Array,
+    times: BigUint64Array,
+    first: number,
+    end: number,
+    explain: boolean,
+  ): NativeDecisions;
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
   services(): NativeService[];
