@@ -8,8 +8,10 @@
 //   PORT < +DELAY SUMMARY                  the same, but DELAY seconds after the step
 //   | TEXT                                 a line that a command printed
 //   ! STATUS                               the command's exit status, unless it was 0
+// What the kernel draws at random has fixed values (normalise.ts), so renewing a recording changes only what has changed.
 // Frames are grouped by port: which port was served first cannot be seen on two wires.
 
+import { type Context, contextOf, normalise } from './normalise.ts';
 import { toHex } from './packet.ts';
 import { type PortName, portNames, type Scenario } from './scenario.ts';
 import { summarize } from './summary.ts';
@@ -118,11 +120,12 @@ function seconds(ns: bigint): string {
   return (Number(ns) / 1e9).toFixed(3);
 }
 
-function outcomeLines(outcome: Outcome): string[] {
+function outcomeLines(outcome: Outcome, context: Context): string[] {
   const lines: string[] = [];
   for (const { port, frame, delayNs } of outcome.transmitted) {
     const delay = delayNs > 0n ? `+${(Number(delayNs) / 1e9).toFixed(1)} ` : '';
-    lines.push(`${port} < ${delay}${summarize(frame)}`, `  ${toHex(frame)}`);
+    const plain = normalise(frame, context);
+    lines.push(`${port} < ${delay}${summarize(plain)}`, `  ${toHex(plain)}`);
   }
   lines.push(...outcome.output.map(line => `| ${line}`.trimEnd()));
   if (outcome.status !== 0) lines.push(`! ${outcome.status}`);
@@ -136,7 +139,11 @@ export function formatRecording(scenario: Scenario, recording: Recording): strin
   ];
   for (const [index, step] of scenario.steps.entries()) {
     const outcome = recording.outcomes[index];
-    lines.push('', `## ${step.line} ${seconds(step.timeNs)} ${step.text}`, ...(outcome ? outcomeLines(outcome) : []));
+    lines.push(
+      '',
+      `## ${step.line} ${seconds(step.timeNs)} ${step.text}`,
+      ...(outcome ? outcomeLines(outcome, contextOf(step, scenario.surroundings)) : []),
+    );
   }
   return `${lines.join('\n')}\n`;
 }
