@@ -27,9 +27,11 @@ bool may_be_fragmented(const Transit<A>& t) {
   }
 }
 
+// Related ICMP errors are never answered by errors: IPv4's are cut despite DF, as the kernel does; IPv6's end here,
+// because no router fragments IPv6.
 template <class A>
-bool is_icmp(const Transit<A>& t) {
-  return t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6);
+bool is_fragmented_anyway(const Transit<A>& t) {
+  return A::family == wire::Family::ipv4 && t.packet.protocol == wire::protocol::icmp;
 }
 
 // Whether what leaves is longer than the way carries. A frame that a device will segment counts by its segments.
@@ -116,8 +118,7 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
 
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
-  // Related ICMP errors are never answered by errors.
-  if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
+  if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
@@ -138,13 +139,16 @@ template <class A>
 Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
   const Tunnel& tunnel = destination.tunnel;
   const wire::Family outer_family = destination.address.family;
+  // What the tunnel's other end can complete: internet checksums of single packets; segments come out complete.
   const bool partial = t.frame.checksum == TransportChecksum::partial;
-  const uint32_t overhead = tunnel_overhead(tunnel, outer_family, partial);
+  const bool offloads = partial && tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum &&
+                        t.frame.segmentation == Segmentation::none && t.packet.protocol != wire::protocol::sctp;
+  const uint32_t overhead = tunnel_overhead(tunnel, outer_family, offloads);
   const uint32_t smallest = outer_family == wire::Family::ipv4 ? smallest_mtu_v4 : smallest_mtu_v6;
   if (hop.mtu < overhead + smallest) return Reason::tunnel_mtu;
   const uint32_t mtu = hop.mtu - overhead;
   const bool checks_mtu = A::family == wire::Family::ipv6 || switches_.pmtu_disc;
-  if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
+  if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
@@ -158,8 +162,7 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     }
   } else {
     packets.push_back(ip_of(t));
-    const bool offloaded = tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum;
-    if (partial && !offloaded) complete_checksum(packets[0], transport, t.packet.protocol);
+    if (partial && !offloads) complete_checksum(packets[0], transport, t.packet.protocol);
   }
   if (t.trace) {
     t.trace->say("wrapped for %s, %u bytes more", wire::to_string(destination.address).c_str(), overhead);
@@ -169,7 +172,9 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   frame.segmentation = Segmentation::none;
   for (IpPacket& packet : packets) {
     const OuterHeader outer{hop.source_address, destination.address, outlet_.next_id(), switches_.pmtu_disc};
-    encapsulate(packet, tunnel, outer, partial && packets.size() == 1, transport, checksum_field(t.packet.protocol));
+    if (!encapsulate(packet, tunnel, outer, offloads, transport, checksum_field(t.packet.protocol))) {
+      return Reason::too_big;
+    }
     outlet_.send(frame, t.packet, packet, hop, t.out);
   }
   return reason;
