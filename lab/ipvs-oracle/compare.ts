@@ -58,50 +58,58 @@ function isWithin(address: Uint8Array, prefix: string): boolean {
 }
 
 // The director's own packets: an outer header of a tunnel bears the address of a port, which no virtual service has; an
-// ICMP message that is passed on comes from an input of the same type, one that is made answers another packet.
+// ICMP message that is passed on keeps its identification.
 function isMade(packet: Uint8Array, { inputs, surroundings }: Context): boolean {
   const source = packet.subarray(12, 16);
   const ofPorts = surroundings.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
   if (ofPorts.some(({ prefix }) => isWithin(source, `${prefix.split('/')[0]}/32`))) return true;
   const proto = packet[ipv4ProtocolAt];
-  return proto === protocol.icmp && !inputs.some(input => sameIcmpType(input.subarray(ethernetLength), packet));
+  return proto === protocol.icmp && !inputs.some(input => isSameIcmp(input.subarray(ethernetLength), packet));
 }
 
-function sameIcmpType(input: Uint8Array, packet: Uint8Array): boolean {
-  return input[ipv4ProtocolAt] === protocol.icmp && input[ipv4HeaderLength(input)] === packet[ipv4HeaderLength(packet)];
+// With the input's type and identification: the same message, on its way.
+function isSameIcmp(input: Uint8Array, packet: Uint8Array): boolean {
+  return (
+    input[ipv4ProtocolAt] === protocol.icmp &&
+    input[ipv4HeaderLength(input)] === packet[ipv4HeaderLength(packet)] &&
+    view(input).getUint16(4) === view(packet).getUint16(4)
+  );
 }
 
 function isGue(datagram: Uint8Array): boolean {
   return datagram.length >= 12 && view(datagram).getUint16(2) === guePort;
 }
 
-// GUE's source port is a hash of the flow under a key that the host draws at random.
+// GUE's source port is a hash of the flow under a key that the host draws at random, and the checksum covers it. A right
+// checksum becomes all ones; so does that of a first fragment, which cannot be checked.
 function clearGueSource(addresses: Uint8Array, datagram: Uint8Array): void {
+  if (!isGue(datagram)) return;
   const fields = view(datagram);
-  if (!isGue(datagram) || fields.getUint16(4) !== datagram.length) return;
   const half = addresses.length / 2;
-  const right =
-    fields.getUint16(6) === 0 || internetChecksum(pseudoHeaderOf(addresses, half, datagram), datagram) === 0;
+  const length = fields.getUint16(4);
+  const pseudo = pseudoHeader(addresses.subarray(0, half), addresses.subarray(half), protocol.udp, length);
+  const summed = fields.getUint16(6) !== 0;
+  const right = length !== datagram.length || internetChecksum(pseudo, datagram) === 0;
   fields.setUint16(0, 0);
-  if (fields.getUint16(6) !== 0 && right) fields.setUint16(6, 0xffff);
-}
-
-function pseudoHeaderOf(addresses: Uint8Array, half: number, datagram: Uint8Array): Uint8Array {
-  return pseudoHeader(addresses.subarray(0, half), addresses.subarray(half), protocol.udp, datagram.length);
+  if (summed && right) fields.setUint16(6, 0xffff);
 }
 
 function normaliseIpv4(packet: Uint8Array, context: Context): void {
   if (!isMade(packet, context)) return;
   const dontFragment = ((packet[6] ?? 0) & 0x40) !== 0;
   const proto = packet[ipv4ProtocolAt];
-  if (proto === protocol.udp) clearGueSource(packet.subarray(12, 20), packet.subarray(ipv4HeaderLength(packet)));
+  const isFirst = (view(packet).getUint16(6) & 0x1fff) === 0;
+  if (proto === protocol.udp && isFirst)
+    clearGueSource(packet.subarray(12, 20), packet.subarray(ipv4HeaderLength(packet)));
   if (!dontFragment) setIpv4Id(packet, 0);
 }
 
 function normaliseIpv6(packet: Uint8Array): void {
-  const next = packet[6];
-  if (next === protocol.fragment && packet.length >= 48) view(packet).setUint32(44, 0);
-  if (next === protocol.udp) clearGueSource(packet.subarray(8, 40), packet.subarray(40));
+  const isFragment = packet[6] === protocol.fragment && packet.length >= 48;
+  if (isFragment) view(packet).setUint32(44, 0);
+  const isFirst = !isFragment || (view(packet).getUint16(42) & 0xfff8) === 0;
+  const next = isFragment ? packet[40] : packet[6];
+  if (next === protocol.udp && isFirst) clearGueSource(packet.subarray(8, 40), packet.subarray(isFragment ? 48 : 40));
 }
 
 function normalise(frame: Uint8Array, context: Context): Uint8Array {

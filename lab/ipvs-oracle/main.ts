@@ -4,7 +4,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compareRandom, compareRecordings, loadSubject } from './differential.ts';
+import {
+  compareKernelWithItself,
+  compareRandom,
+  compareRecordings,
+  loadSubject,
+  randomScenarios,
+} from './differential.ts';
 import { playScenarios } from './play.ts';
 import { formatRecording, TranscriptError } from './recording.ts';
 import { readScenario, recordingFile, scenarioNames } from './scenario.ts';
@@ -16,6 +22,7 @@ NAME is AREA/NAME, NAME or AREA below lab/ipvs-oracle/scenarios; without one, al
 
   --random N --seed S
              plays N random scenarios and compares the director with the kernel; what differs goes to out/oracle/
+  --itself   plays everything twice, with other random numbers in the kernel, and compares the kernel with itself
   --compare  compares the director with the recordings
   --record   writes what the kernel transmitted and printed to NAME.recording
   --show     prints it instead
@@ -74,6 +81,7 @@ function parse(args: readonly string[]) {
     options: {
       random: { type: 'string' },
       seed: { type: 'string', default: '1' },
+      itself: { type: 'boolean', default: false },
       compare: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       show: { type: 'boolean', default: false },
@@ -84,12 +92,14 @@ function parse(args: readonly string[]) {
   });
 }
 
-async function random(count: string, seed: string): Promise<number> {
+async function random(count: string, seed: string, withItself: boolean): Promise<number> {
   if (!/^[1-9]\d*$/.test(count) || !/^\d+$/.test(seed)) {
     process.stderr.write(`--random and --seed are whole numbers, not "${count}" and "${seed}"\n${usage}`);
     return 2;
   }
-  return compareRandom(await loadSubject(), Number(count), Number(seed), join('out', 'oracle'));
+  const scenarios = randomScenarios(Number(count), Number(seed));
+  if (withItself) return compareKernelWithItself([...scenarios.keys()]);
+  return compareRandom(await loadSubject(), scenarios, join('out', 'oracle'));
 }
 
 async function compareAll(names: readonly string[]): Promise<number> {
@@ -102,7 +112,8 @@ async function compareAll(names: readonly string[]): Promise<number> {
 async function obey({ values }: ReturnType<typeof parse>, names: readonly string[]): Promise<number> {
   if (values.list) return list(names);
   if (values.check) return check(names);
-  if (values.random !== undefined) return random(values.random, values.seed);
+  if (values.random !== undefined) return random(values.random, values.seed, values.itself);
+  if (values.itself) return compareKernelWithItself(names.map(readScenario));
   if (values.compare) return compareAll(names);
   if (values.record || values.show) return record(names, values.show);
   process.stderr.write(usage);

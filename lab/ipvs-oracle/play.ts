@@ -18,14 +18,18 @@ export type Played = Map<Scenario, Recording | TranscriptError>;
 // A scenario that went wrong in the machine has the reason in place of its recording.
 export async function playScenarios(
   scenarios: readonly Scenario[],
-  onProgress: (done: number) => void = () => {},
+  { onProgress = (_done: number) => {}, kernelSeed = 1 } = {},
 ): Promise<Played> {
   const machine = new Machine();
   const played: Played = new Map();
   for (let from = 0; from < scenarios.length; from += scenariosPerBoot) {
     const batch = scenarios.slice(from, from + scenariosPerBoot);
     const plan = batch.flatMap(planLines);
-    const transcript = await machine.play(`${plan.join('\n')}\n`, bootSeconds + scenarioSeconds * batch.length);
+    const transcript = await machine.play(
+      `${plan.join('\n')}\n`,
+      bootSeconds + scenarioSeconds * batch.length,
+      kernelSeed,
+    );
     const sections = splitTranscript(transcript);
     for (const scenario of batch) {
       played.set(scenario, readTranscript(scenario, sections.get(scenario.name), machine.kernel.version));

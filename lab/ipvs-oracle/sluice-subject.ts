@@ -31,6 +31,7 @@ export class SluiceSubject implements Subject {
     const table = new ServiceTable(this.#model);
     if (applyLine(table, line, this.#ports) !== undefined) return false;
     this.#apply(table.model());
+    if (/(^|\s)(-Z|--zero)(\s|$)/.test(line)) this.#director.zeroCounters();
     return true;
   }
 

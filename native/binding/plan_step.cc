@@ -148,6 +148,12 @@ const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNam
     const lvs::DestinationSettings settings = server_of(server);
     return text_of(director.remove_destination(key_of(service), settings.address, settings.port));
   }
+  if (op == "zeroCounters") {
+    lvs::Service* one = services.find(key_of(service));
+    if (one == nullptr) return text_of(lvs::EditResult::no_such_service);
+    director.zero_counters(*one);
+    return "done";
+  }
   if (op == "orderServers") {
     std::vector<lvs::DestinationSettings> order;
     for_each_element(step, "servers", [&](const Napi::Object& one) { order.push_back(server_of(one)); });

@@ -42,7 +42,7 @@ class Defence {
   RandomSource random_;
   Time next_run_;
   bool drops_entries_ = false, secures_tcp_ = false;
-  uint32_t drop_rate_ = 0, until_drop_ = 0;
+  int32_t drop_rate_ = 0, until_drop_ = 0;
   static constexpr uint32_t most_packets = 8;
   std::array<int32_t, most_packets + 1> countdown_{};
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
 
+#include "lvs/ip_options.h"
+
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -84,6 +86,17 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
     if (!services_.destination(flow.destination).available) keeper.end(flow, true);
   });
   return cursor >= keeper.table().span();
+}
+
+void Director::set_switches(const Switches& switches) {
+  switches_ = switches;
+  const auto& table = flows4_.table();
+  defence_.set_level(switches_, table.limit() - table.size());
+}
+
+void Director::zero_counters(Service& service) {
+  service.counters = {};
+  for (Destination* destination : service.destinations) destination->counters = {};
 }
 
 void Director::set_flow_limit(uint32_t limit) {
@@ -179,6 +192,11 @@ Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   }
   if constexpr (A::family == wire::Family::ipv4) {
     if (!wire::ipv4_header_checksum_ok(bytes_of(t.frame), t.packet)) return {Reason::bad_ip_checksum};
+    if (has_options(t)) [[unlikely]] {
+      const OptionsVerdict options = check_options(wire::Ipv4View(t.ip()).options());
+      if (options == OptionsVerdict::malformed) return {Reason::bad_ip_options};
+      if (options == OptionsVerdict::source_route) return {Reason::source_route};
+    }
   }
   if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
     return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));

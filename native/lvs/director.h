@@ -65,7 +65,9 @@ class Director {
 
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings);
   void set_flow_limit(uint32_t flows);
-  void set_switches(const Switches& switches) { switches_ = switches; }
+  void set_switches(const Switches& switches);
+  // Counters start again from zero: those of one service, or all.
+  void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }

@@ -7,7 +7,7 @@ import type { NativeConnection, NativeDirector, NativeFrameOptions, NativeServic
 import { compareLayer4 } from './changes.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
-import { planChanges } from './plan.ts';
+import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export type Verdict = ReasonRow['verdict'];
@@ -149,6 +149,12 @@ export class Director {
   services(): ServiceView[] {
     const running = new Map(this.#native.services().map(service => [`${service.family} ${service.name}`, service]));
     return this.#model.services.map(service => serviceView(service, running.get(nativeName(service.identity))));
+  }
+
+  /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
+  zeroCounters(identity?: ServiceIdentity): void {
+    const services = identity === undefined ? this.#model.services.map(service => service.identity) : [identity];
+    for (const one of services) this.#native.apply({ op: 'zeroCounters', service: planIdentity(one) });
   }
 
   /** Packets so far by reason. */

@@ -104,6 +104,8 @@ export type PlanStep =
   /** The new server becomes the head of the service's list, as in the kernel. */
   | { readonly op: 'addServer' | 'editServer'; readonly service: PlanIdentity; readonly server: PlanServer }
   | { readonly op: 'removeServer'; readonly service: PlanIdentity; readonly server: PlanServer }
+  /** Counters are no part of a model: no comparison leads to this step. */
+  | { readonly op: 'zeroCounters'; readonly service: PlanIdentity }
   /** All servers of the service, from the head of its list. */
   | { readonly op: 'orderServers'; readonly service: PlanIdentity; readonly servers: readonly PlanServer[] };
 
@@ -169,7 +171,7 @@ function planChange(change: Layer4Change): PlanStep[] {
 
 const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 
-function planIdentity(identity: ServiceIdentity): PlanIdentity {
+export function planIdentity(identity: ServiceIdentity): PlanIdentity {
   const family = serviceFamily(identity);
   if ('mark' in identity) return { family, protocol: 0, address: '', port: 0, mark: identity.mark };
   const { protocol, address, port } = identity;
