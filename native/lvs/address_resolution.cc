@@ -79,8 +79,8 @@ uint32_t write_neighbour_advertisement(wire::Bytes solicitation, uint32_t transp
   return write_advertisement(message->target(), is_probe ? all_nodes : ip.source(), flags, mac, to);
 }
 
-uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source,
-                                  const wire::MacAddress& mac, uint8_t* to) {
+uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source, const wire::MacAddress& mac,
+                                  uint8_t* to) {
   if (target.family == wire::Family::ipv4) {
     emit(wire::ArpFields{wire::arp_operation::request, mac, source.v4(), {}, target.v4()}, to);
     return wire::ArpView::length;
@@ -98,8 +98,8 @@ uint32_t write_resolution_request(const wire::Address& target, const wire::Addre
   uint8_t* message = to + wire::Ipv6View::header_length;
   emit(wire::NeighbourFields{wire::icmpv6_type::neighbour_solicitation, 0, target.v6(), mac}, message);
   wire::MutableIcmpv6View(wire::MutableBytes(message, wire::NeighbourFields::length))
-      .fill_checksum(wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6,
-                                             wire::NeighbourFields::length));
+      .fill_checksum(
+          wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6, wire::NeighbourFields::length));
   return wire::Ipv6View::header_length + wire::NeighbourFields::length;
 }
 

@@ -2,7 +2,6 @@
 #include "lvs/director.h"
 
 #include "lvs/ip_options.h"
-
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -31,7 +30,9 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   return fragments;
 }
 
-wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
+wire::Bytes bytes_of(const Frame& frame) {
+  return {frame.data, frame.length};
+}
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
   switch (malformed) {
@@ -172,10 +173,12 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
-    Transit<wire::Ipv4Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv4Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   } else {
-    Transit<wire::Ipv6Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv6Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   }
   counts_[static_cast<size_t>(decision.reason)]++;

@@ -3,8 +3,8 @@
 //
 // A packet from a source network to somewhere that is no service here opens an egress flow: forward is the server's
 // packet (server -> remote), reverse what answers it (remote -> local). TCP and UDP flows have the states of the
-// connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any number
-// of remote ends. Flows end as others do: by their state's timeout.
+// connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any
+// number of remote ends. Flows end as others do: by their state's timeout.
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
 #include "lvs/rewrite.h"
@@ -71,8 +71,7 @@ template <class A>
 Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
   PortPool<A>* pool = pools_.find<A>(pool_id);
   if (pool == nullptr) return Reason::pool_missing;
-  const auto local =
-      pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
+  const auto local = pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
   if (!local) {
     if (t.trace) t.trace->say("every address and port of the pool is in use towards this real server");
     return Reason::pool_exhausted;

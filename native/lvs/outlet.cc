@@ -146,10 +146,9 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
                         TransmitQueue& out) {
   const NextHop hop = surroundings_->next_hop(receiver);
   if (hop.state != HopState::reachable) return;
-  const bool is_too_big = about.family == wire::Family::ipv4
-                              ? error.type == wire::icmp_type::unreachable &&
-                                    error.code == wire::icmp_code::fragmentation_needed
-                              : error.type == wire::icmpv6_type::packet_too_big;
+  const bool is_too_big = about.family == wire::Family::ipv4 ? error.type == wire::icmp_type::unreachable &&
+                                                                   error.code == wire::icmp_code::fragmentation_needed
+                                                             : error.type == wire::icmpv6_type::packet_too_big;
   uint8_t* buffer = take_buffer(icmp_error_room);
   if (buffer == nullptr) return;
   const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
@@ -161,8 +160,8 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
   push(answer, packet, buffer, length, ethertype_of(about.family), hop, out);
 }
 
-void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length,
-                    uint16_t type, const wire::MacAddress& to, TransmitQueue& out) {
+void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+                    const wire::MacAddress& to, TransmitQueue& out) {
   NextHop hop;
   hop.port = question.port;
   hop.source = surroundings_->ports()[question.port].mac;

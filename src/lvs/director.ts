@@ -3,7 +3,13 @@
 // by hand. It has no clock of its own: every call says what time it is.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeConnection, NativeDirector, NativeFrameOptions, NativeService, ReasonRow } from '../native/director.ts';
+import type {
+  NativeConnection,
+  NativeDirector,
+  NativeFrameOptions,
+  NativeService,
+  ReasonRow,
+} from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';

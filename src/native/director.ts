@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native module's director; src/lvs/director.ts is what the rest of Sluice uses.
-import type { PlanStep } from '../lvs/plan.ts';
 
 /** One row of the table of reasons, in the order of their numbers. */
 export interface ReasonRow {
@@ -17,7 +16,12 @@ export interface NativeSurroundings {
     readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
   }[];
   /** `via` is empty for destinations on the link. */
-  readonly routes: readonly { readonly network: string; readonly prefix: number; readonly via: string; readonly port: number }[];
+  readonly routes: readonly {
+    readonly network: string;
+    readonly prefix: number;
+    readonly via: string;
+    readonly port: number;
+  }[];
   readonly neighbours: readonly { readonly address: string; readonly mac: string; readonly port: number }[];
 }
 
@@ -85,8 +89,8 @@ export interface NativeConnection {
 /** Wrong arguments give a TypeError or a RangeError. */
 export interface NativeDirector {
   setSurroundings(surroundings: NativeSurroundings): void;
-  /** "done", or what is wrong with the step. */
-  apply(step: PlanStep): string;
+  /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
+  apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
