@@ -12,7 +12,7 @@ import { emptyLayer4, type Layer4, type Switches } from '../../src/lvs/model.ts'
 import { surroundingsFrom } from '../../src/lvs/surroundings.ts';
 import { markOf } from './firewall-mark.ts';
 import type { PortName, ShowView, Surroundings } from './scenario.ts';
-import type { Subject, SubjectFrame } from './subject.ts';
+import type { MakeSubject, Subject, SubjectFrame } from './subject.ts';
 
 const switchPrefix = 'net.ipv4.vs.';
 
@@ -81,6 +81,8 @@ export class SluiceSubject implements Subject {
     this.#director.apply(model);
   }
 }
+
+export const makeSubject: MakeSubject = surroundings => new SluiceSubject(surroundings);
 
 // The scenario's surroundings in the words of `sluice replay --net`.
 function netDocument(surroundings: Surroundings): unknown {

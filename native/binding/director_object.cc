@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_object.h"
-
 #include "binding/js_values.h"
 #include "lvs/text.h"
 
@@ -137,7 +136,8 @@ Napi::Function DirectorObject::define(Napi::Env env) {
       env, "Director",
       {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
        InstanceMethod<&DirectorObject::apply>("apply"), InstanceMethod<&DirectorObject::receive>("receive"),
-       InstanceMethod<&DirectorObject::advance>("advance"), InstanceMethod<&DirectorObject::connections>("connections"),
+       InstanceMethod<&DirectorObject::announce>("announce"), InstanceMethod<&DirectorObject::advance>("advance"),
+       InstanceMethod<&DirectorObject::connections>("connections"),
        InstanceMethod<&DirectorObject::services>("services"), InstanceMethod<&DirectorObject::counts>("counts")});
 }
 
@@ -151,6 +151,7 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   const uint64_t seed = number_field(values, "seed");
   lvs::DirectorOptions options;
   options.flow_limit = number_field(values, "flowLimit");
+  options.fragment_limit = std::max(number_field(values, "fragmentLimit"), 1u);
   options.seed = {seed, ~seed, seed * 0x9e3779b97f4a7c15ULL, seed ^ 0xd1b54a32d192ed03ULL};
   options.random = seeded_random(seed);
   options.start = time_of(values.Get("start"));
@@ -224,6 +225,11 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
   } else if (decision.service != nullptr) {
     result.Set("service", lvs::to_text(decision.service->key));
   }
+  result.Set("out", transmitted(env));
+  return result;
+}
+
+Napi::Array DirectorObject::transmitted(Napi::Env env) {
   Napi::Array out = Napi::Array::New(env);
   for (const auto& entry : out_.entries()) {
     Napi::Object sent = Napi::Object::New(env);
@@ -231,8 +237,13 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
     sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, entry.frame.data, entry.frame.length));
     out.Set(out.Length(), sent);
   }
-  result.Set("out", out);
-  return result;
+  return out;
+}
+
+Napi::Value DirectorObject::announce(const Napi::CallbackInfo& info) {
+  out_.clear();
+  director_->announce(out_);
+  return transmitted(info.Env());
 }
 
 Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {

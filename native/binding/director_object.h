@@ -22,12 +22,14 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Napi::Value apply(const Napi::CallbackInfo& info);             // (step) → "done", or what is wrong
   // (port, frame: Uint8Array, time: bigint, { mark, partial, segmentation, segmentSize, explain }) → decision
   Napi::Value receive(const Napi::CallbackInfo& info);
+  Napi::Value announce(const Napi::CallbackInfo& info);     // () → frames
   Napi::Value advance(const Napi::CallbackInfo& info);      // (time: bigint)
   Napi::Value connections(const Napi::CallbackInfo& info);  // (time: bigint) → rows
   Napi::Value services(const Napi::CallbackInfo& info);     // () → services with counts
   Napi::Value counts(const Napi::CallbackInfo& info);       // () → packets by reason
 
   Napi::Object describe(Napi::Env env, const lvs::Decision& decision);
+  Napi::Array transmitted(Napi::Env env);
   lvs::Frame copy_in(Napi::Uint8Array bytes);
 
   std::unique_ptr<lvs::Director> director_;

@@ -49,6 +49,21 @@ bool changes_sctp_fragment(const Transit<A>& t, const Endpoints<A>& to) {
          (t.endpoints.source_port != to.source_port || t.endpoints.destination_port != to.destination_port);
 }
 
+// TOA, for real servers behind FULLNAT: the packet with the client's address in a TCP option. Servers read it from the
+// segment that completes the handshake, and LVS and DPVS add it to the SYN too; so it goes with every packet of the
+// client until the server has said more than SYN-ACK. Where there is no room for it (a full segment, a full header, a
+// frame that a device will cut, each piece with the option) the packet goes without: the ACK before it had it.
+template <class A>
+IpPacket with_client_address(const Transit<A>& t, uint32_t mtu) {
+  IpPacket ip = ip_of(t);
+  if (t.packet.fragment != wire::Fragment::none || t.frame.segmentation != Segmentation::none) return ip;
+  const bool partial = t.frame.checksum == TransportChecksum::partial;
+  const uint32_t transport = t.packet.l4 - t.packet.l3;
+  const bool told = insert_toa(ip, transport, t.endpoints.source, t.endpoints.source_port, mtu, partial);
+  if (t.trace) t.trace->say(told ? "a TCP option tells the client's address" : "no room to tell the client's address");
+  return ip;
+}
+
 // Where a transport header has its checksum.
 uint16_t checksum_field(uint8_t protocol) {
   switch (protocol) {
@@ -143,6 +158,10 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
+    if ((flow.flags & flow_flag::tells_client) != 0) {
+      outlet_.send(t.frame, t.packet, with_client_address(t, hop.mtu), hop, t.out);
+      return reason;
+    }
   }
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
   return reason;

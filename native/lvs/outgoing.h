@@ -102,6 +102,7 @@ uint32_t write_resolution_request(const wire::Address& target, const wire::Addre
 wire::MacAddress resolution_target(const wire::Address& target);
 // Announces an address to all on the link: a gratuitous ARP request, or an unsolicited advertisement to ff02::1.
 uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to);
+wire::MacAddress announcement_target(wire::Family family);
 
 // --- toa_option.cc ---
 

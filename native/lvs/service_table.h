@@ -73,7 +73,18 @@ class ServiceTable {
   void for_each_service(Visit visit) const {
     for (const auto& entry : services_) visit(*entry.second);
   }
+  template <class Visit>
+  void for_each_virtual_address(Visit visit) const {
+    for (const auto& entry : virtual_addresses_) visit(entry.first);
+  }
   size_t service_count() const { return services_.size(); }
+  // Those of services, and removed ones that flows still point at.
+  template <class Visit>
+  void for_each_destination(Visit visit) const {
+    for (const auto& destination : registry_) {
+      if (destination) visit(*destination);
+    }
+  }
 
  private:
   struct KeyHash {

@@ -16,7 +16,6 @@ struct Switches {
   bool expire_quiescent_template = false;
   bool sloppy_tcp = false;
   bool sloppy_sctp = false;
-  bool schedule_icmp = false;
   bool nat_icmp_send = false;
   bool pmtu_disc = true;
   uint8_t drop_entry = 0;   // 0 never, 1 and 2 when memory is short, 3 always
@@ -30,6 +29,7 @@ struct Switches {
 
 struct DirectorOptions {
   uint32_t flow_limit = 1 << 24;   // of each family
+  uint32_t fragment_limit = 4096;  // datagrams whose fragments are followed, of each family
   std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
   RandomSource random;             // for schedulers and pools
   Time start = 0;

@@ -81,8 +81,8 @@ export class Director {
     const addon = loadAddon();
     this.#reasons = addon.reasons;
     this.#ports = surroundings.ports.map(port => port.name);
-    const flowLimit = (model ?? emptyLayer4).limits.flows;
-    this.#native = new addon.Director({ flowLimit, seed, start, limitIcmp });
+    const { flows: flowLimit, fragments: fragmentLimit } = (model ?? emptyLayer4).limits;
+    this.#native = new addon.Director({ flowLimit, fragmentLimit, seed, start, limitIcmp });
     const portNumber = (name: string) => this.#ports.indexOf(name);
     this.#native.setSurroundings({
       ports: surroundings.ports,
@@ -139,6 +139,14 @@ export class Director {
       out: decision.out.map(sent => ({ port: this.#ports[sent.port] ?? '', frame: sent.frame })),
       ...(steps === undefined ? {} : { steps }),
     };
+  }
+
+  /**
+   * Frames that tell the network whose the virtual addresses are (gratuitous ARP, unsolicited neighbour advertisements):
+   * those that the host does not own itself. To be sent when the director starts and after an address was added.
+   */
+  announce(): TransmittedFrame[] {
+    return this.#native.announce().map(({ port, frame }) => ({ port: this.#ports[port] ?? '', frame }));
   }
 
   /** Ends the flows whose time is over. */

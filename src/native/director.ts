@@ -92,6 +92,7 @@ export interface NativeDirector {
   /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
   apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  announce(): { readonly port: number; readonly frame: Buffer }[];
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
   services(): NativeService[];
@@ -100,6 +101,7 @@ export interface NativeDirector {
 
 export interface NativeDirectorOptions {
   readonly flowLimit: number;
+  readonly fragmentLimit: number;
   readonly seed: number;
   readonly start: bigint;
   /** Whether ICMP errors are limited to the rate at which the kernel sends them. */
