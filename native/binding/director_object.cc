@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_object.h"
-
 #include "binding/js_values.h"
 #include "lvs/text.h"
 
@@ -28,7 +27,9 @@ lvs::Time time_of(const Napi::Value& value) {
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
 
-Napi::String text(Napi::Env env, std::string_view view) { return Napi::String::New(env, view.data(), view.size()); }
+Napi::String text(Napi::Env env, std::string_view view) {
+  return Napi::String::New(env, view.data(), view.size());
+}
 
 std::string upper_protocol(uint8_t protocol) {
   std::string name(lvs::protocol_text(protocol));
@@ -102,11 +103,16 @@ Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
 
 const char* mode_text(lvs::Forwarding forwarding) {
   switch (forwarding) {
-    case lvs::Forwarding::nat: return "nat";
-    case lvs::Forwarding::fullnat: return "fullnat";
-    case lvs::Forwarding::dr: return "dr";
-    case lvs::Forwarding::tunnel: return "tunnel";
-    case lvs::Forwarding::local: return "local";
+    case lvs::Forwarding::nat:
+      return "nat";
+    case lvs::Forwarding::fullnat:
+      return "fullnat";
+    case lvs::Forwarding::dr:
+      return "dr";
+    case lvs::Forwarding::tunnel:
+      return "tunnel";
+    case lvs::Forwarding::local:
+      return "local";
   }
   return "";
 }

@@ -12,12 +12,18 @@ constexpr uint32_t most_pool_addresses = 256;
 
 const char* text_of(lvs::EditResult result) {
   switch (result) {
-    case lvs::EditResult::done: return "done";
-    case lvs::EditResult::service_exists: return "service-exists";
-    case lvs::EditResult::no_such_service: return "no-such-service";
-    case lvs::EditResult::destination_exists: return "destination-exists";
-    case lvs::EditResult::no_such_destination: return "no-such-destination";
-    case lvs::EditResult::unknown_scheduler: return "unknown-scheduler";
+    case lvs::EditResult::done:
+      return "done";
+    case lvs::EditResult::service_exists:
+      return "service-exists";
+    case lvs::EditResult::no_such_service:
+      return "no-such-service";
+    case lvs::EditResult::destination_exists:
+      return "destination-exists";
+    case lvs::EditResult::no_such_destination:
+      return "no-such-destination";
+    case lvs::EditResult::unknown_scheduler:
+      return "unknown-scheduler";
   }
   return "unknown";
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
-
 #include "lvs/ip_options.h"
-
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -39,7 +37,9 @@ constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff
 // A held fragment that goes nowhere was decided when it came: held, and counted so.
 void given_up(uint64_t, FragmentDrop) {}
 
-wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
+wire::Bytes bytes_of(const Frame& frame) {
+  return {frame.data, frame.length};
+}
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
   switch (malformed) {
@@ -169,7 +169,8 @@ bool Director::is_for_this_host(const Frame& frame) const {
   return ethernet.destination() == surroundings().ports()[frame.port].mac;
 }
 
-// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not configured.
+// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
+// configured.
 bool Director::owns(const wire::Address& address) const {
   return services_.is_virtual_address(address) ||
          (pools_.is_local_address(address) && !surroundings().is_local(address));
@@ -186,10 +187,12 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
-    Transit<wire::Ipv4Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv4Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   } else {
-    Transit<wire::Ipv6Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv6Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   }
   counts_[static_cast<size_t>(decision.reason)]++;

@@ -3,19 +3,19 @@
 //
 // Theory of operation
 //
-// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a flow's
-// forward half is what the client sends, its reverse half what the real server sends, and a packet that matches one half
-// leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may open a
-// flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP errors are
-// matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written before the
-// packet is changed, so the sender finds its own packet quoted.
+// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a
+// flow's forward half is what the client sends, its reverse half what the real server sends, and a packet that matches
+// one half leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may
+// open a flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP
+// errors are matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written
+// before the packet is changed, so the sender finds its own packet quoted.
 //
-// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's flow
-// changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU) before
-// its flow hears of it.
+// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's
+// flow changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU)
+// before its flow hears of it.
 //
-// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet of
-// a known flow.
+// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet
+// of a known flow.
 #pragma once
 
 #include <memory>

@@ -16,7 +16,7 @@ inline constexpr uint32_t required_headroom = 96;
 
 enum class TransportChecksum : uint8_t {
   complete,  // as on the wire
-  partial,   // the field holds the pseudo-header's sum; device or kernel finish it (CHECKSUM_PARTIAL, virtio NEEDS_CSUM)
+  partial,  // the field holds the pseudo-header's sum; device or kernel finish it (CHECKSUM_PARTIAL, virtio NEEDS_CSUM)
 };
 
 // A frame that the device would cut into segments; `none` for an ordinary one. As virtio's gso_type.

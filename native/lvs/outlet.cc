@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/outlet.h"
-
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -152,10 +151,9 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
                         TransmitQueue& out) {
   const NextHop hop = surroundings_->next_hop(receiver);
   if (hop.state != HopState::reachable) return;
-  const bool is_too_big = about.family == wire::Family::ipv4
-                              ? error.type == wire::icmp_type::unreachable &&
-                                    error.code == wire::icmp_code::fragmentation_needed
-                              : error.type == wire::icmpv6_type::packet_too_big;
+  const bool is_too_big = about.family == wire::Family::ipv4 ? error.type == wire::icmp_type::unreachable &&
+                                                                   error.code == wire::icmp_code::fragmentation_needed
+                                                             : error.type == wire::icmpv6_type::packet_too_big;
   uint8_t* buffer = take_buffer(icmp_error_room);
   if (buffer == nullptr) return;
   const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
@@ -192,8 +190,8 @@ void Outlet::announce(const wire::Address& address, TransmitQueue& out) {
   }
 }
 
-void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length,
-                    uint16_t type, const wire::MacAddress& to, TransmitQueue& out) {
+void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+                    const wire::MacAddress& to, TransmitQueue& out) {
   NextHop hop;
   hop.port = question.port;
   hop.source = surroundings_->ports()[question.port].mac;

@@ -102,8 +102,8 @@ class ServiceTable {
 
   RandomSource random_;
   std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
-  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;  // → services there
-  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;     // by protocol, address, port
+  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
   std::vector<std::unique_ptr<Destination>> registry_;
