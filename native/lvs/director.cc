@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
-
+#include "lvs/ip_options.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -24,6 +24,7 @@ constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
 FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
   FragmentTableOptions fragments;
+  fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
   fragments.datagrams = options.fragmented_datagrams;
   fragments.chunks = options.fragment_chunks;
@@ -38,7 +39,9 @@ constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff
 // A held fragment that goes nowhere was decided when it came: held, and counted so.
 void given_up(uint64_t, FragmentDrop) {}
 
-wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
+wire::Bytes bytes_of(const Frame& frame) {
+  return {frame.data, frame.length};
+}
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
   switch (malformed) {
@@ -93,6 +96,17 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
     if (!services_.destination(flow.destination).available) keeper.end(flow, true);
   });
   return cursor >= keeper.table().span();
+}
+
+void Director::set_switches(const Switches& switches) {
+  switches_ = switches;
+  const auto& table = flows4_.table();
+  defence_.set_level(switches_, table.limit() - table.size());
+}
+
+void Director::zero_counters(Service& service) {
+  service.counters = {};
+  for (Destination* destination : service.destinations) destination->counters = {};
 }
 
 void Director::set_flow_limit(uint32_t limit) {
@@ -157,7 +171,8 @@ bool Director::is_for_this_host(const Frame& frame) const {
   return ethernet.destination() == surroundings().ports()[frame.port].mac;
 }
 
-// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not configured.
+// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
+// configured.
 bool Director::owns(const wire::Address& address) const {
   return services_.is_virtual_address(address) ||
          (pools_.is_local_address(address) && !surroundings().is_local(address));
@@ -174,10 +189,12 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
-    Transit<wire::Ipv4Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv4Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   } else {
-    Transit<wire::Ipv6Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv6Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   }
   counts_[static_cast<size_t>(decision.reason)]++;
@@ -194,6 +211,11 @@ Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   }
   if constexpr (A::family == wire::Family::ipv4) {
     if (!wire::ipv4_header_checksum_ok(bytes_of(t.frame), t.packet)) return {Reason::bad_ip_checksum};
+    if (has_options(t)) [[unlikely]] {
+      const OptionsVerdict options = check_options(wire::Ipv4View(t.ip()).options());
+      if (options == OptionsVerdict::malformed) return {Reason::bad_ip_options};
+      if (options == OptionsVerdict::source_route) return {Reason::source_route};
+    }
   }
   if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
     return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
@@ -247,6 +269,13 @@ bool Director::advance(Time now, uint32_t budget) {
   const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
   const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
   return done4 && done6 && swept4 && swept6;
+}
+
+void Director::announce(TransmitQueue& out) {
+  outlet_.begin_batch();
+  services_.for_each_virtual_address([&](const wire::Address& address) {
+    if (!surroundings().is_local(address)) outlet_.announce(address, out);
+  });
 }
 
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {

@@ -114,7 +114,9 @@ template <class A>
 bool FlowKeeper<A>::on_due(Flow<A>& flow, Tick now) {
   if (flow.is_template() && flow.control > 0) {
     flow.mark = template_grace / second;  // from now on its timeout
-    table_.touch(flow, now + ticks(template_grace));
+    // From when it was due, however late it was looked at.
+    const Tick renewed = flow.deadline + ticks(template_grace);
+    table_.touch(flow, is_due(renewed, now) ? now + ticks(template_grace) : renewed);
     return false;
   }
   release(flow);

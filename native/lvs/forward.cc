@@ -2,6 +2,7 @@
 // Packets of known flows, on their way to a real server (request) or through the director as their router (route).
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
+#include "lvs/ip_options.h"
 #include "lvs/rewrite.h"
 #include "lvs/text.h"
 #include "wire/ipv4.h"
@@ -66,9 +67,22 @@ IpPacket with_client_address(const Transit<A>& t, uint32_t mtu) {
 // Where a transport header has its checksum.
 uint16_t checksum_field(uint8_t protocol) {
   switch (protocol) {
-    case wire::protocol::tcp: return wire::TcpView::checksum_offset;
-    case wire::protocol::udp: return wire::UdpView::checksum_offset;
-    default: return wire::SctpView::checksum_offset;
+    case wire::protocol::tcp:
+      return wire::TcpView::checksum_offset;
+    case wire::protocol::udp:
+      return wire::UdpView::checksum_offset;
+    default:
+      return wire::SctpView::checksum_offset;
+  }
+}
+
+// Whoever asked for the route to be recorded gets this host's entry: the address that it wrote to, or the one that this
+// host has on the way on.
+template <class A>
+void record_route_of(const Transit<A>& t, const wire::Address& address) {
+  if constexpr (A::family == wire::Family::ipv4) {
+    wire::MutableIpv4View ip(wire::MutableBytes(t.l3(), t.packet.l3_length));
+    if (record_route(ip.options(), address.v4())) wire::MutableIpv4View(ip).fill_checksum();
   }
 }
 
@@ -130,6 +144,9 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     return Reason::ttl_exceeded;
   }
   decrement_hop_limit<A>(t.l3());
+
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
 
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
@@ -227,6 +244,8 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
   decrement_hop_limit<A>(t.l3());
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, hop.source_address);
   count_packet(t, flow, false);
   advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {

@@ -29,6 +29,11 @@ struct Transit {
 };
 
 template <class A>
+bool has_options(const Transit<A>& t) {
+  return A::family == wire::Family::ipv4 && (t.l3()[0] & 0x0f) > 5;
+}
+
+template <class A>
 Endpoints<A> endpoints_of(const uint8_t* l3, const wire::Packet& packet) {
   Endpoints<A> endpoints;
   if constexpr (A::family == wire::Family::ipv4) {

@@ -3,11 +3,19 @@
 // by hand. It has no clock of its own: every call says what time it is.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeConnection, NativeDirector, NativeFrameOptions, NativeService, ReasonRow } from '../native/director.ts';
+import type {
+  NativeConnection,
+  NativeDecisions,
+  NativeDirector,
+  NativeFrameOptions,
+  NativeService,
+  ReasonRow,
+} from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
+import type { FrameBatch } from './frame-batch.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
-import { planChanges } from './plan.ts';
+import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export type Verdict = ReasonRow['verdict'];
@@ -33,6 +41,11 @@ export interface PacketVerdict {
   readonly out: readonly TransmittedFrame[];
   /** The steps of the decision in words, if asked for. */
   readonly steps?: readonly string[];
+}
+
+/** What was decided about the frames of a batch from `first` to before `next`. */
+export interface BatchDecisions extends NativeDecisions {
+  readonly first: number;
 }
 
 export interface DirectorOptions {
@@ -75,8 +88,8 @@ export class Director {
     const addon = loadAddon();
     this.#reasons = addon.reasons;
     this.#ports = surroundings.ports.map(port => port.name);
-    const flowLimit = (model ?? emptyLayer4).limits.flows;
-    this.#native = new addon.Director({ flowLimit, seed, start, limitIcmp });
+    const { flows: flowLimit, fragments: fragmentLimit } = (model ?? emptyLayer4).limits;
+    this.#native = new addon.Director({ flowLimit, fragmentLimit, seed, start, limitIcmp });
     const portNumber = (name: string) => this.#ports.indexOf(name);
     this.#native.setSurroundings({
       ports: surroundings.ports,
@@ -135,6 +148,27 @@ export class Director {
     };
   }
 
+  /**
+   * Frames that tell the network whose the virtual addresses are (gratuitous ARP, unsolicited neighbour advertisements):
+   * those that the host does not own itself. To be sent when the director starts and after an address was added.
+   */
+  announce(): TransmittedFrame[] {
+    return this.#native.announce().map(({ port, frame }) => ({ port: this.#ports[port] ?? '', frame }));
+  }
+
+  /**
+   * Takes many frames, as receive() takes one, without an object for each: for replays. What was decided comes in parts,
+   * each good for as long as somebody holds it.
+   */
+  *receiveBatch(batch: FrameBatch, explain = false): Generator<BatchDecisions, void, undefined> {
+    const { buffers, fields, times, length } = batch;
+    for (let first = 0; first < length; ) {
+      const part = this.#native.receiveBatch(buffers, fields, times, first, length, explain);
+      yield { ...part, first };
+      first = part.next;
+    }
+  }
+
   /** Ends the flows whose time is over. */
   advance(time: bigint): void {
     this.#native.advance(time);
@@ -149,6 +183,12 @@ export class Director {
   services(): ServiceView[] {
     const running = new Map(this.#native.services().map(service => [`${service.family} ${service.name}`, service]));
     return this.#model.services.map(service => serviceView(service, running.get(nativeName(service.identity))));
+  }
+
+  /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
+  zeroCounters(identity?: ServiceIdentity): void {
+    const services = identity === undefined ? this.#model.services.map(service => service.identity) : [identity];
+    for (const one of services) this.#native.apply({ op: 'zeroCounters', service: planIdentity(one) });
   }
 
   /** Packets so far by reason. */
