@@ -91,7 +91,7 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
   cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
     const bool holds_others = flow.is_template() && flow.control > 0;
     if (flow.destination == no_destination || holds_others) return;
-    if (!services_.destination(flow.destination).available) keeper.end(flow, true);
+    if (!services_.destination(flow.destination).available) keeper.end(flow, Template::goes);
   });
   return cursor >= keeper.table().span();
 }

@@ -28,6 +28,13 @@ namespace template_state {
 inline constexpr uint8_t none = 0, assured = 1;
 }
 
+// What becomes of the template of a flow that ends, once nothing else holds it.
+enum class Template : uint8_t {
+  stays,            // until its time is over
+  goes_if_unproven, // unless a flow of its was ever established: flows that a defence drops
+  goes,             // flows of a server that was removed
+};
+
 template <class A>
 Forwarding forwarding_of(const Flow<A>& flow) {
   return static_cast<Forwarding>((flow.flags & flow_flag::mode_mask) >> flow_flag::mode_shift);
@@ -54,14 +61,14 @@ class FlowKeeper {
   Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline);
   // It starts to count for its real server.
   void bind(Flow<A>& flow, Destination& destination);
-  // It stops to count, lets go of its template and of its place in a pool. `with_control`: the template goes too where
-  // nothing else holds it and no flow of its was ever established (flows that a defence drops).
-  void release(Flow<A>& flow, bool with_control = false);
+  // It stops to count, lets go of its template and of its place in a pool. `fate` says what becomes of
+  // the template where nothing else holds it.
+  void release(Flow<A>& flow, Template fate = Template::stays);
   void hold_template(Flow<A>& flow, Flow<A>& control);
 
   // Ends a flow before its time.
-  void end(Flow<A>& flow, bool with_control = false) {
-    release(flow, with_control);
+  void end(Flow<A>& flow, Template fate = Template::stays) {
+    release(flow, fate);
     table_.erase(flow);
   }
   // The flow for a packet, unless its time is over.
