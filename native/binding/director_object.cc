@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_object.h"
+
 #include "binding/js_values.h"
 #include "lvs/text.h"
 

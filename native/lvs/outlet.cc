@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/outlet.h"
+
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
