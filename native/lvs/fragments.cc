@@ -45,6 +45,7 @@ Reason reason_of(FragmentDrop drop) {
     case FragmentDrop::too_many:
     case FragmentDrop::out_of_memory:
       return Reason::fragment_limit;
+    case FragmentDrop::spoiled:
     case FragmentDrop::rejected:
       return Reason::fragment_of_dropped;
     default:

@@ -117,7 +117,10 @@ inline bool is_transport_checksum_right(wire::Bytes bytes, const wire::Packet& p
     case wire::protocol::tcp:
       return ported(wire::TcpView::checksum_offset);
     case wire::protocol::udp:
-      if (wire::load_raw16(transport.data() + wire::UdpView::checksum_offset) == wire::no_udp_checksum) return is_v4;
+      // Over IPv6 only a tunnel may do without (RFC 6935).
+      if (wire::load_raw16(transport.data() + wire::UdpView::checksum_offset) == wire::no_udp_checksum) {
+        return is_v4 || packet.destination_port == wire::GueView::port;
+      }
       return ported(wire::UdpView::checksum_offset);
     case wire::protocol::sctp: {
       if (partial) return true;
@@ -173,7 +176,7 @@ struct Network {
     ports = {{"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
              {"s0", mac(s0_mac), 1500, 0, {{address("10.0.2.1"), 24}, {address("2001:db8:2::1"), 64}}}};
     routes = {{address("0.0.0.0"), 0, address("10.0.1.254"), c0}, {address("::"), 0, address("2001:db8:1::fe"), c0}};
-    for (const auto [host, link] : {std::pair{client4, client_mac}, {client6, client_mac}, {"10.0.1.3", client_mac}}) {
+    for (const auto& [host, link] : {std::pair{client4, client_mac}, {client6, client_mac}, {"10.0.1.3", client_mac}}) {
       neighbours.push_back({address(host), mac(link), c0});
     }
     neighbours.push_back({address("10.0.1.254"), mac(router_mac), c0});
