@@ -8,9 +8,10 @@ namespace sluice::binding {
 
 namespace {
 
-// The longest frame that comes with segmentation offload: 64 KiB of IP behind a link header with two tags.
-constexpr size_t longest_frame = 65535 + 14 + 8;
 constexpr uint32_t whole_budget = UINT32_MAX;
+
+// A capture may pause for years; ticks are compared over 104 days at most.
+constexpr lvs::Time longest_leap = 30 * 24 * 3600 * lvs::second;
 
 // SplitMix64 (Vigna): small, and the same everywhere.
 lvs::RandomSource seeded_random(uint64_t seed) {
@@ -137,6 +138,7 @@ Napi::Function DirectorObject::define(Napi::Env env) {
       env, "Director",
       {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
        InstanceMethod<&DirectorObject::apply>("apply"), InstanceMethod<&DirectorObject::receive>("receive"),
+       InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
        InstanceMethod<&DirectorObject::announce>("announce"), InstanceMethod<&DirectorObject::advance>("advance"),
        InstanceMethod<&DirectorObject::connections>("connections"),
        InstanceMethod<&DirectorObject::services>("services"), InstanceMethod<&DirectorObject::counts>("counts")});
@@ -155,7 +157,7 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   options.fragment_limit = std::max(number_field(values, "fragmentLimit"), 1u);
   options.seed = {seed, ~seed, seed * 0x9e3779b97f4a7c15ULL, seed ^ 0xd1b54a32d192ed03ULL};
   options.random = seeded_random(seed);
-  options.start = time_of(values.Get("start"));
+  options.start = now_ = time_of(values.Get("start"));
   options.huge_pages = false;
   options.limits_icmp = flag_field(values, "limitIcmp");
   director_ = std::make_unique<lvs::Director>(options);
@@ -207,17 +209,15 @@ Napi::Value DirectorObject::apply(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), carry_out(info[0].As<Napi::Object>(), *director_, names_));
 }
 
-lvs::Frame DirectorObject::copy_in(Napi::Uint8Array bytes) {
+lvs::Frame DirectorObject::copy_in(wire::Bytes bytes) {
   lvs::Frame frame;
   frame.data = buffer_.data() + lvs::required_headroom;
-  frame.length = static_cast<uint32_t>(bytes.ByteLength());
-  std::memcpy(frame.data, bytes.Data(), frame.length);
+  frame.length = static_cast<uint32_t>(bytes.size());
+  std::memcpy(frame.data, bytes.data(), frame.length);
   return frame;
 }
 
-Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decision) {
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+void DirectorObject::name_parties(Napi::Object& result, const lvs::Decision& decision) {
   if (decision.destination != lvs::no_destination) {
     const lvs::Destination& destination = director_->services().destination(decision.destination);
     result.Set("service", lvs::to_text(destination.home));
@@ -226,6 +226,12 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
   } else if (decision.service != nullptr) {
     result.Set("service", lvs::to_text(decision.service->key));
   }
+}
+
+Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decision) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+  name_parties(result, decision);
   result.Set("out", transmitted(env));
   return result;
 }
@@ -261,7 +267,7 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
     Napi::RangeError::New(env, "no such port, or a frame longer than any").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  lvs::Frame frame = copy_in(bytes);
+  lvs::Frame frame = copy_in({bytes.Data(), bytes.ByteLength()});
   frame.port = static_cast<lvs::PortId>(port);
   lvs::Trace trace;
   bool explains = false;
@@ -284,9 +290,19 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
-  while (!director_->advance(time_of(info[0]), whole_budget)) {
+void DirectorObject::advance_to(lvs::Time now) {
+  for (; now > now_ && now - now_ > longest_leap; now_ += longest_leap) advance_by_a_leap(now_ + longest_leap);
+  advance_by_a_leap(now);
+  now_ = std::max(now_, now);
+}
+
+void DirectorObject::advance_by_a_leap(lvs::Time now) {
+  while (!director_->advance(now, whole_budget)) {
   }
+}
+
+Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
+  advance_to(time_of(info[0]));
   return info.Env().Undefined();
 }
 

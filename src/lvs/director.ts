@@ -5,12 +5,14 @@ import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type {
   NativeConnection,
+  NativeDecisions,
   NativeDirector,
   NativeFrameOptions,
   NativeService,
   ReasonRow,
 } from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
+import type { FrameBatch } from './frame-batch.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
@@ -39,6 +41,11 @@ export interface PacketVerdict {
   readonly out: readonly TransmittedFrame[];
   /** The steps of the decision in words, if asked for. */
   readonly steps?: readonly string[];
+}
+
+/** What was decided about the frames of a batch from `first` to before `next`. */
+export interface BatchDecisions extends NativeDecisions {
+  readonly first: number;
 }
 
 export interface DirectorOptions {
@@ -147,6 +154,19 @@ export class Director {
    */
   announce(): TransmittedFrame[] {
     return this.#native.announce().map(({ port, frame }) => ({ port: this.#ports[port] ?? '', frame }));
+  }
+
+  /**
+   * Takes many frames, as receive() takes one, without an object for each: for replays. What was decided comes in parts,
+   * each good for as long as somebody holds it.
+   */
+  *receiveBatch(batch: FrameBatch, explain = false): Generator<BatchDecisions, void, undefined> {
+    const { buffers, fields, times, length } = batch;
+    for (let first = 0; first < length; ) {
+      const part = this.#native.receiveBatch(buffers, fields, times, first, length, explain);
+      yield { ...part, first };
+      first = part.next;
+    }
   }
 
   /** Ends the flows whose time is over. */

@@ -35,6 +35,27 @@ export interface NativeDecision {
   readonly steps?: readonly string[];
 }
 
+export interface NativeParties {
+  readonly service?: string;
+  readonly server?: string;
+  readonly mode?: string;
+}
+
+/** What became of frames of a batch. */
+export interface NativeDecisions {
+  /** The first frame that was not taken: what was sent had become too much for one call. */
+  readonly next: number;
+  /** Three a frame: the reason, the number of its parties from 1 or 0, how many frames were sent. */
+  readonly decisions: Uint32Array;
+  readonly parties: readonly NativeParties[];
+  /** The bytes of all frames that were sent, one after another. */
+  readonly sent: Buffer;
+  /** Two a frame that was sent: port and length. */
+  readonly sentFrames: Uint32Array;
+  /** The steps of each decision if they were asked for. */
+  readonly steps: readonly (readonly string[])[];
+}
+
 export interface NativeFrameOptions {
   readonly mark?: number;
   readonly partial?: boolean;
@@ -92,6 +113,18 @@ export interface NativeDirector {
   /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
   apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  /**
+   * Takes frames from `first` to before `end`. A frame is four numbers, which buffer, where in it, length and port, and a
+   * time that never falls.
+   */
+  receiveBatch(
+    buffers: readonly Uint8Array[],
+    frames: Uint32Array,
+    times: BigUint64Array,
+    first: number,
+    end: number,
+    explain: boolean,
+  ): NativeDecisions;
   announce(): { readonly port: number; readonly frame: Buffer }[];
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
