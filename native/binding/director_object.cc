@@ -138,9 +138,9 @@ Napi::Function DirectorObject::define(Napi::Env env) {
       env, "Director",
       {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
        InstanceMethod<&DirectorObject::apply>("apply"), InstanceMethod<&DirectorObject::receive>("receive"),
+       InstanceMethod<&DirectorObject::announce>("announce"),
        InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
-       InstanceMethod<&DirectorObject::announce>("announce"), InstanceMethod<&DirectorObject::advance>("advance"),
-       InstanceMethod<&DirectorObject::connections>("connections"),
+       InstanceMethod<&DirectorObject::advance>("advance"), InstanceMethod<&DirectorObject::connections>("connections"),
        InstanceMethod<&DirectorObject::services>("services"), InstanceMethod<&DirectorObject::counts>("counts")});
 }
 

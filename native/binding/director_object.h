@@ -26,19 +26,19 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Napi::Value apply(const Napi::CallbackInfo& info);             // (step) → "done", or what is wrong
   // (port, frame: Uint8Array, time: bigint, { mark, partial, segmentation, segmentSize, explain }) → decision
   Napi::Value receive(const Napi::CallbackInfo& info);
+  Napi::Value announce(const Napi::CallbackInfo& info);  // () → frames
   // director_batch.cc: (buffers: Uint8Array[], frames: Uint32Array, times: BigUint64Array, first, end, explain)
   // → { next, decisions, parties, sent, sentFrames, steps }
   Napi::Value receive_batch(const Napi::CallbackInfo& info);
-  Napi::Value announce(const Napi::CallbackInfo& info);     // () → frames
   Napi::Value advance(const Napi::CallbackInfo& info);      // (time: bigint)
   Napi::Value connections(const Napi::CallbackInfo& info);  // (time: bigint) → rows
   Napi::Value services(const Napi::CallbackInfo& info);     // () → services with counts
   Napi::Value counts(const Napi::CallbackInfo& info);       // () → packets by reason
 
   Napi::Object describe(Napi::Env env, const lvs::Decision& decision);
+  Napi::Array transmitted(Napi::Env env);
   // Adds the names of service, real server and mode, as far as the packet got to them.
   void name_parties(Napi::Object& names, const lvs::Decision& decision);
-  Napi::Array transmitted(Napi::Env env);
   lvs::Frame copy_in(wire::Bytes bytes);
   void advance_to(lvs::Time now);
   void advance_by_a_leap(lvs::Time now);

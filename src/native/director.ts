@@ -113,6 +113,7 @@ export interface NativeDirector {
   /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
   apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  announce(): { readonly port: number; readonly frame: Buffer }[];
   /**
    * Takes frames from `first` to before `end`. A frame is four numbers, which buffer, where in it, length and port, and a
    * time that never falls.
@@ -125,7 +126,6 @@ export interface NativeDirector {
     end: number,
     explain: boolean,
   ): NativeDecisions;
-  announce(): { readonly port: number; readonly frame: Buffer }[];
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
   services(): NativeService[];

@@ -10,12 +10,17 @@ namespace {
 Buffer syn(uint16_t port, uint16_t service = 80, std::string_view source = client4) {
   return from_client().ipv4({.source = source}).tcp({.source_port = port, .destination_port = service}).build();
 }
-Buffer ack(uint16_t port) { return from_client().ipv4().tcp({.source_port = port, .flags = ACK}).build(); }
+Buffer ack(uint16_t port) {
+  return from_client().ipv4().tcp({.source_port = port, .flags = ACK}).build();
+}
 
-Reason reason_of(Fixture& f, const Buffer& frame, const Arrival& arrival = {}) { return f.receive(frame, arrival).decision.reason; }
+Reason reason_of(Fixture& f, const Buffer& frame, const Arrival& arrival = {}) {
+  return f.receive(frame, arrival).decision.reason;
+}
 
 struct WebFixture : Fixture {
-  explicit WebFixture(const lvs::ServiceSettings& settings = {}, const lvs::DirectorOptions& options = small_options()) : Fixture(options) {
+  explicit WebFixture(const lvs::ServiceSettings& settings = {}, const lvs::DirectorOptions& options = small_options())
+      : Fixture(options) {
     add(tcp(), settings);
     add_server(tcp(), server4, 80);
   }
@@ -74,7 +79,8 @@ TEST_CASE("drop_packet in mode 3 refuses every am_droprate-th new flow") {
   });
   f.wait(second);
   std::string fates;
-  for (uint16_t port = 1; port <= 9; port++) fates += reason_of(f, syn(port)) == Reason::drop_packet_defence ? 'x' : '.';
+  for (uint16_t port = 1; port <= 9; port++)
+    fates += reason_of(f, syn(port)) == Reason::drop_packet_defence ? 'x' : '.';
   CHECK(fates == "..x..x..x");
   CHECK(reason_of(f, ack(1)) == Reason::established);
   f.set([](lvs::Switches&) {});
@@ -167,7 +173,8 @@ TEST_CASE("a one-packet service by FULLNAT gives its place back at once") {
   f.add(udp(), settings);
   f.add_server(udp(), server4, 53, {.forwarding = Forwarding::fullnat});
   for (uint16_t port = 1; port < 5; port++) {
-    CHECK(reason_of(f, from_client().ipv4().udp({.source_port = port, .destination_port = 53}).build()) == Reason::scheduled);
+    CHECK(reason_of(f, from_client().ipv4().udp({.source_port = port, .destination_port = 53}).build()) ==
+          Reason::scheduled);
   }
   CHECK(f.pool_flows(1) == 0);
 }
@@ -203,7 +210,9 @@ TEST_CASE("persistence by IPv6 prefix, by mark and by every port keep a client t
   f.add(tcp(vip6), settings);
   f.add_server(tcp(vip6), server6, 80);
   f.add_server(tcp(vip6), "2001:db8:2::12", 80);
-  const auto syn6 = [](std::string_view source) { return from_client().ipv6({.source = source, .destination = vip6}).tcp({.source_port = 5}).build(); };
+  const auto syn6 = [](std::string_view source) {
+    return from_client().ipv6({.source = source, .destination = vip6}).tcp({.source_port = 5}).build();
+  };
   CHECK(reason_of(f, syn6("2001:db8:a:8::1")) == Reason::scheduled);
   CHECK(reason_of(f, syn6("2001:db8:a:f::2")) == Reason::persistent);
   CHECK(reason_of(f, syn6("2001:db8:a:10::1")) == Reason::scheduled);
@@ -218,13 +227,23 @@ TEST_CASE("persistence by IPv6 prefix, by mark and by every port keep a client t
   CHECK(two.decision.reason == Reason::persistent);
   CHECK(one.decision.destination == two.decision.destination);
   REQUIRE(two.out.size() == 1);
-  CHECK(two.out[0].frame == to_server().ipv4({.source = client4, .destination = wire::to_string(f.director.services().destination(two.decision.destination).address), .ttl = 63})
-                                .tcp({.source_port = 2, .destination_port = 443}).build());
+  CHECK(two.out[0].frame ==
+        to_server()
+            .ipv4({.source = client4,
+                   .destination = wire::to_string(f.director.services().destination(two.decision.destination).address),
+                   .ttl = 63})
+            .tcp({.source_port = 2, .destination_port = 443})
+            .build());
 
   f.add(tcp("10.0.1.101", 0), whole);
   f.add_server(tcp("10.0.1.101", 0), server4, 0);
   f.add_server(tcp("10.0.1.101", 0), "10.0.2.12", 0);
-  const auto any = [](uint16_t port, uint16_t service) { return from_client().ipv4({.destination = "10.0.1.101"}).tcp({.source_port = port, .destination_port = service}).build(); };
+  const auto any = [](uint16_t port, uint16_t service) {
+    return from_client()
+        .ipv4({.destination = "10.0.1.101"})
+        .tcp({.source_port = port, .destination_port = service})
+        .build();
+  };
   const Outcome three = f.receive(any(1, 80)), four = f.receive(any(2, 8443));
   CHECK(three.decision.reason == Reason::scheduled);
   CHECK(four.decision.reason == Reason::persistent);

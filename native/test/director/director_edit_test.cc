@@ -7,10 +7,18 @@ using namespace sluice::test;
 
 namespace {
 
-Buffer syn(uint16_t port) { return from_client().ipv4().tcp({.source_port = port}).build(); }
-Buffer ack(uint16_t port) { return from_client().ipv4().tcp({.source_port = port, .flags = ACK}).build(); }
-Buffer question(uint16_t port) { return from_client().ipv4().udp({.source_port = port, .destination_port = 53}).build(); }
-Reason reason_of(Fixture& f, const Buffer& frame) { return f.receive(frame).decision.reason; }
+Buffer syn(uint16_t port) {
+  return from_client().ipv4().tcp({.source_port = port}).build();
+}
+Buffer ack(uint16_t port) {
+  return from_client().ipv4().tcp({.source_port = port, .flags = ACK}).build();
+}
+Buffer question(uint16_t port) {
+  return from_client().ipv4().udp({.source_port = port, .destination_port = 53}).build();
+}
+Reason reason_of(Fixture& f, const Buffer& frame) {
+  return f.receive(frame).decision.reason;
+}
 
 void set(Fixture& f, const std::function<void(lvs::Switches&)>& change) {
   lvs::Switches switches;
@@ -42,7 +50,13 @@ TEST_CASE("a flow keeps the mode that it was opened with; new ones get the new o
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   f.edit_server(tcp(), server4, 80, {.forwarding = Forwarding::dr});
   f.run({
-      {"by NAT", ack(1), Reason::established, {to_server().ipv4({.source = client4, .destination = server4, .ttl = 63}).tcp({.source_port = 1, .flags = ACK}).build()}},
+      {"by NAT",
+       ack(1),
+       Reason::established,
+       {to_server()
+            .ipv4({.source = client4, .destination = server4, .ttl = 63})
+            .tcp({.source_port = 1, .flags = ACK})
+            .build()}},
       {"by DR", syn(2), Reason::scheduled, {to_server().ipv4({.ttl = 63}).tcp({.source_port = 2}).build()}},
   });
 }
@@ -80,8 +94,16 @@ TEST_CASE("a removed server still gets its clients' replies through, and its ser
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   CHECK(f.director.remove_service(tcp()) == lvs::EditResult::done);
   f.check_invariants();
-  f.expect({"reply", from_server().ipv4({.source = server4, .destination = client4}).tcp({.source_port = 80, .destination_port = 1, .flags = SYN | ACK}).build(),
-            Reason::reply, {to_client().ipv4({.source = vip4, .destination = client4, .ttl = 63}).tcp({.source_port = 80, .destination_port = 1, .flags = SYN | ACK}).build()}});
+  f.expect({"reply",
+            from_server()
+                .ipv4({.source = server4, .destination = client4})
+                .tcp({.source_port = 80, .destination_port = 1, .flags = SYN | ACK})
+                .build(),
+            Reason::reply,
+            {to_client()
+                 .ipv4({.source = vip4, .destination = client4, .ttl = 63})
+                 .tcp({.source_port = 80, .destination_port = 1, .flags = SYN | ACK})
+                 .build()}});
   CHECK(reason_of(f, ack(1)) == Reason::server_removed);
   CHECK(reason_of(f, syn(2)) == Reason::no_service);
   f.add(tcp());
@@ -190,8 +212,11 @@ TEST_CASE("what servers have counted adds up to their service's, in packets and 
     const Outcome opened = f.receive(syn(port));
     const std::string host = wire::to_string(f.director.services().destination(opened.decision.destination).address);
     CHECK(reason_of(f, ack(port)) == Reason::established);
-    CHECK(reason_of(f, from_server().ipv4({.source = host, .destination = client4}).tcp({.source_port = 80, .destination_port = port, .flags = ACK}).payload(Buffer(port)).build()) ==
-          Reason::reply);
+    CHECK(reason_of(f, from_server()
+                           .ipv4({.source = host, .destination = client4})
+                           .tcp({.source_port = 80, .destination_port = port, .flags = ACK})
+                           .payload(Buffer(port))
+                           .build()) == Reason::reply);
   }
   lvs::Counters sum;
   const lvs::Service* service = f.director.services().find(tcp());
@@ -220,7 +245,8 @@ TEST_CASE("what servers have counted adds up to their service's, in packets and 
 TEST_CASE("a frame that comes in a batch has the fate that it has alone") {
   Fixture alone, together;
   std::vector<Buffer> frames;
-  for (uint16_t i = 0; i < 100; i++) frames.push_back(i % 3 == 0 ? syn(static_cast<uint16_t>(i / 2)) : ack(static_cast<uint16_t>(i / 3)));
+  for (uint16_t i = 0; i < 100; i++)
+    frames.push_back(i % 3 == 0 ? syn(static_cast<uint16_t>(i / 2)) : ack(static_cast<uint16_t>(i / 3)));
   for (Fixture* f : {&alone, &together}) {
     f->add(tcp());
     f->add_server(tcp(), server4, 80);

@@ -9,19 +9,35 @@ namespace {
 
 // Pieces of one UDP datagram of 64 + 64 + 40 bytes, as they come and as they leave.
 constexpr uint16_t first_length = 64, second_length = 64, last_length = 40;
-const Buffer whole_in = ipv4().udp({.source_port = 1234, .destination_port = 53}).payload(Buffer(first_length + second_length + last_length - 8, 6)).build();
-const Buffer whole_out = ipv4({.source = client4, .destination = server4}).udp({.source_port = 1234, .destination_port = 5353})
-                             .payload(Buffer(first_length + second_length + last_length - 8, 6)).build();
+const Buffer whole_in = ipv4()
+                            .udp({.source_port = 1234, .destination_port = 53})
+                            .payload(Buffer(first_length + second_length + last_length - 8, 6))
+                            .build();
+const Buffer whole_out = ipv4({.source = client4, .destination = server4})
+                             .udp({.source_port = 1234, .destination_port = 5353})
+                             .payload(Buffer(first_length + second_length + last_length - 8, 6))
+                             .build();
 
 Buffer slice(const Buffer& whole, uint16_t offset, uint16_t length) {
   return Buffer(whole.begin() + 20 + offset, whole.begin() + 20 + offset + length);
 }
 Buffer piece(uint16_t offset, uint16_t length, bool more, uint16_t id = 1) {
-  return from_client().ipv4({.id = id, .offset = offset, .more = more, .protocol = 17}).payload(slice(whole_in, offset, length)).build();
+  return from_client()
+      .ipv4({.id = id, .offset = offset, .more = more, .protocol = 17})
+      .payload(slice(whole_in, offset, length))
+      .build();
 }
 Buffer piece_out(uint16_t offset, uint16_t length, bool more, uint16_t id = 1) {
-  return to_server().ipv4({.source = client4, .destination = server4, .ttl = 63, .id = id, .offset = offset, .more = more, .protocol = 17})
-      .payload(slice(whole_out, offset, length)).build();
+  return to_server()
+      .ipv4({.source = client4,
+             .destination = server4,
+             .ttl = 63,
+             .id = id,
+             .offset = offset,
+             .more = more,
+             .protocol = 17})
+      .payload(slice(whole_out, offset, length))
+      .build();
 }
 const auto first = [](uint16_t id = 1) { return piece(0, 64, true, id); };
 const auto second_piece = [](uint16_t id = 1) { return piece(64, 64, true, id); };
@@ -107,8 +123,10 @@ TEST_CASE("a first fragment without its whole transport header is refused") {
       {"sixteen bytes of TCP", cut, Reason::fragment_tiny},
       {"a second one that would write over TCP's flags",
        from_client().ipv4({.id = 4, .offset = 8, .protocol = 6}).payload(Buffer(16)).build(), Reason::fragment_tiny},
-      {"beyond 65535 bytes", from_client().ipv4({.id = 5, .offset = 65528, .protocol = 17}).payload(Buffer(64)).build(), Reason::fragment_overlap},
-      {"a length that is no multiple of eight", from_client().ipv4({.id = 6, .offset = 64, .more = true, .protocol = 17}).payload(Buffer(63)).build(),
+      {"beyond 65535 bytes", from_client().ipv4({.id = 5, .offset = 65528, .protocol = 17}).payload(Buffer(64)).build(),
+       Reason::fragment_overlap},
+      {"a length that is no multiple of eight",
+       from_client().ipv4({.id = 6, .offset = 64, .more = true, .protocol = 17}).payload(Buffer(63)).build(),
        Reason::bad_header},
   });
 }
@@ -116,8 +134,12 @@ TEST_CASE("a first fragment without its whole transport header is refused") {
 TEST_CASE("more held fragments than there is memory for are refused") {
   FragmentFixture f;
   Reason reason = Reason::fragment_held;
-  for (uint16_t offset = 64; offset < 64 + 8 * 200 && reason == Reason::fragment_held; offset = static_cast<uint16_t>(offset + 8)) {
-    reason = f.receive(from_client().ipv4({.id = 9, .offset = offset, .more = true, .protocol = 17}).payload(Buffer(8)).build()).decision.reason;
+  for (uint16_t offset = 64; offset < 64 + 8 * 200 && reason == Reason::fragment_held;
+       offset = static_cast<uint16_t>(offset + 8)) {
+    reason =
+        f.receive(
+             from_client().ipv4({.id = 9, .offset = offset, .more = true, .protocol = 17}).payload(Buffer(8)).build())
+            .decision.reason;
   }
   CHECK(reason == Reason::fragment_limit);
 }
@@ -126,7 +148,9 @@ TEST_CASE("an atomic IPv6 fragment is a whole packet, a first one leads its late
   Fixture f;
   f.add(udp(vip6));
   f.add_server(udp(vip6), server6, 53);
-  const auto in = [](FragmentLayer layer) { return from_client().ipv6({.source = client6, .destination = vip6}).fragment(layer); };
+  const auto in = [](FragmentLayer layer) {
+    return from_client().ipv6({.source = client6, .destination = vip6}).fragment(layer);
+  };
   const auto out = [](FragmentLayer layer) {
     return to_server().ipv6({.source = client6, .destination = server6, .hop_limit = 63}).fragment(layer);
   };
@@ -148,7 +172,8 @@ TEST_CASE("SCTP fragments keep their ports or are refused") {
   f.add(sctp());
   f.add_server(sctp(), server4, 6001);
   const ChunkLayer init{.type = wire::sctp_chunk::init, .value = Buffer(16)};
-  CHECK(f.receive(from_client().ipv4({.id = 3, .more = true}).sctp({.source_port = 1}).chunk(init).build()).decision.reason == Reason::sctp_fragment);
+  CHECK(f.receive(from_client().ipv4({.id = 3, .more = true}).sctp({.source_port = 1}).chunk(init).build())
+            .decision.reason == Reason::sctp_fragment);
 }
 
 TEST_CASE("a later fragment does not open a flow in place of a removed server's") {
@@ -161,8 +186,12 @@ TEST_CASE("a later fragment does not open a flow in place of a removed server's"
   f.add_server(sctp(), server4, 5001);
   f.add_server(sctp(), "10.0.2.12", 5001);
   const ChunkLayer init{.type = wire::sctp_chunk::init, .value = Buffer(20)};
-  const auto outcome = f.receive(from_client().ipv4({.id = 3, .more = true}).sctp({.source_port = 1}).chunk(init).payload(Buffer(4)).build());
+  const auto outcome = f.receive(
+      from_client().ipv4({.id = 3, .more = true}).sctp({.source_port = 1}).chunk(init).payload(Buffer(4)).build());
   REQUIRE(outcome.decision.reason == Reason::scheduled);
-  f.remove_server(sctp(), wire::to_string(f.director.services().destination(outcome.decision.destination).address), 5001);
-  f.run({{"a later piece of eight bytes", from_client().ipv4({.id = 3, .offset = 40, .protocol = 132}).payload(Buffer(8)).build(), Reason::server_removed}});
+  f.remove_server(sctp(), wire::to_string(f.director.services().destination(outcome.decision.destination).address),
+                  5001);
+  f.run({{"a later piece of eight bytes",
+          from_client().ipv4({.id = 3, .offset = 40, .protocol = 132}).payload(Buffer(8)).build(),
+          Reason::server_removed}});
 }

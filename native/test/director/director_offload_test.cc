@@ -72,8 +72,9 @@ TEST_CASE("a partial checksum that a device completes is what a complete one wou
       for (const bool is_partial : {false, true}) {
         Fixture f;
         add_mode(f, mode, tcp(is_v4 ? vip4 : vip6), is_v4 ? server4 : server6);
-        const Outcome outcome = f.receive(syn_from(is_v4 ? client4 : client6, is_v4 ? vip4 : vip6, is_partial ? Sum::partial : Sum::right).build(),
-                                          is_partial ? partial : Arrival{});
+        const Outcome outcome = f.receive(
+            syn_from(is_v4 ? client4 : client6, is_v4 ? vip4 : vip6, is_partial ? Sum::partial : Sum::right).build(),
+            is_partial ? partial : Arrival{});
         CHECK(outcome.decision.reason == Reason::scheduled);
         REQUIRE(outcome.out.size() == 1);
         const Sent& sent = outcome.out[0];
@@ -94,16 +95,29 @@ TEST_CASE("a partial checksum of a reply, and of the gateway's packets, is compl
   f.set_pool(2, {"10.0.1.200"}, 50000, 50000);
   f.director.set_egress({{address("10.0.2.0"), 24, 2}});
   f.receive(from_client().ipv4().tcp({.source_port = 1234}).build());
-  auto outcome = f.receive(from_server().ipv4({.source = server4, .destination = client4})
-                               .tcp({.source_port = 8080, .destination_port = 1234, .flags = SYN | ACK, .sum = Sum::partial}).build(), partial);
+  auto outcome =
+      f.receive(from_server()
+                    .ipv4({.source = server4, .destination = client4})
+                    .tcp({.source_port = 8080, .destination_port = 1234, .flags = SYN | ACK, .sum = Sum::partial})
+                    .build(),
+                partial);
   REQUIRE(outcome.out.size() == 1);
-  CHECK(completed(outcome.out[0]) == to_client().ipv4({.source = vip4, .destination = client4, .ttl = 63})
-                                         .tcp({.source_port = 80, .destination_port = 1234, .flags = SYN | ACK}).build());
-  outcome = f.receive(from_server().ipv4({.source = server4, .destination = "198.51.100.7"})
-                          .udp({.source_port = 4000, .destination_port = 53, .sum = Sum::partial}).payload("q").build(), partial);
+  CHECK(completed(outcome.out[0]) == to_client()
+                                         .ipv4({.source = vip4, .destination = client4, .ttl = 63})
+                                         .tcp({.source_port = 80, .destination_port = 1234, .flags = SYN | ACK})
+                                         .build());
+  outcome = f.receive(from_server()
+                          .ipv4({.source = server4, .destination = "198.51.100.7"})
+                          .udp({.source_port = 4000, .destination_port = 53, .sum = Sum::partial})
+                          .payload("q")
+                          .build(),
+                      partial);
   REQUIRE(outcome.out.size() == 1);
-  CHECK(completed(outcome.out[0]) == to_router().ipv4({.source = "10.0.1.200", .destination = "198.51.100.7", .ttl = 63})
-                                         .udp({.source_port = 50000, .destination_port = 53}).payload("q").build());
+  CHECK(completed(outcome.out[0]) == to_router()
+                                         .ipv4({.source = "10.0.1.200", .destination = "198.51.100.7", .ttl = 63})
+                                         .udp({.source_port = 50000, .destination_port = 53})
+                                         .payload("q")
+                                         .build());
 }
 
 TEST_CASE("GUE's remote checksum leaves a partial checksum to the tunnel's end, and needs eight bytes for it") {
@@ -130,7 +144,12 @@ TEST_CASE("a partial checksum is completed before its packet is cut into fragmen
   f.add(udp());
   f.add_server(udp(), server4, 5353);
   const Buffer data(800, 7);
-  const auto outcome = f.receive(from_client().ipv4().udp({.source_port = 1234, .destination_port = 53, .sum = Sum::partial}).payload(data).build(), partial);
+  const auto outcome = f.receive(from_client()
+                                     .ipv4()
+                                     .udp({.source_port = 1234, .destination_port = 53, .sum = Sum::partial})
+                                     .payload(data)
+                                     .build(),
+                                 partial);
   CHECK(outcome.decision.reason == Reason::scheduled);
   REQUIRE(outcome.out.size() == 2);
   Buffer datagram;
@@ -139,19 +158,29 @@ TEST_CASE("a partial checksum is completed before its packet is cut into fragmen
     CHECK(sent.frame.size() <= 14 + 600);
     datagram = datagram + Buffer(sent.frame.begin() + 34, sent.frame.end());
   }
-  const Buffer whole = to_server().ipv4({.source = client4, .destination = server4}).udp({.source_port = 1234, .destination_port = 5353}).payload(data).build();
+  const Buffer whole = to_server()
+                           .ipv4({.source = client4, .destination = server4})
+                           .udp({.source_port = 1234, .destination_port = 5353})
+                           .payload(data)
+                           .build();
   CHECK(datagram == Buffer(whole.begin() + 34, whole.end()));
 }
 
 TEST_CASE("frames larger than the MTU pass NAT, FULLNAT and DR whole") {
-  constexpr Arrival gso{.checksum = TransportChecksum::partial, .segmentation = Segmentation::tcp4, .segment_size = 1448};
+  constexpr Arrival gso{
+      .checksum = TransportChecksum::partial, .segmentation = Segmentation::tcp4, .segment_size = 1448};
   for (const Mode& mode : {modes[0], modes[1], modes[2]}) {
     INFO(mode.what);
     Fixture f;
     add_mode(f, mode, tcp(), server4);
     f.receive(from_client().ipv4().tcp({.source_port = 1234}).build());
-    const auto outcome = f.receive(from_client().ipv4({.dont_fragment = true}).tcp({.source_port = 1234, .flags = ACK, .options = Buffer(12, 1), .sum = Sum::partial})
-                                       .payload(Buffer(60000, 5)).build(), gso);
+    const auto outcome =
+        f.receive(from_client()
+                      .ipv4({.dont_fragment = true})
+                      .tcp({.source_port = 1234, .flags = ACK, .options = Buffer(12, 1), .sum = Sum::partial})
+                      .payload(Buffer(60000, 5))
+                      .build(),
+                  gso);
     CHECK(outcome.decision.reason == Reason::established);
     REQUIRE(outcome.out.size() == 1);
     CHECK(outcome.out[0].frame.size() == 14 + 20 + 32 + 60000);
@@ -164,8 +193,14 @@ TEST_CASE("a frame to be cut counts by its segments against the MTU") {
   Fixture f;
   add_mode(f, modes[0], tcp(), server4);
   f.receive(from_client().ipv4().tcp({.source_port = 1234}).build());
-  const Buffer large = from_client().ipv4({.dont_fragment = true}).tcp({.source_port = 1234, .flags = ACK, .sum = Sum::partial}).payload(Buffer(5000)).build();
-  const auto with = [](uint16_t size) { return Arrival{.checksum = TransportChecksum::partial, .segmentation = Segmentation::tcp4, .segment_size = size}; };
+  const Buffer large = from_client()
+                           .ipv4({.dont_fragment = true})
+                           .tcp({.source_port = 1234, .flags = ACK, .sum = Sum::partial})
+                           .payload(Buffer(5000))
+                           .build();
+  const auto with = [](uint16_t size) {
+    return Arrival{.checksum = TransportChecksum::partial, .segmentation = Segmentation::tcp4, .segment_size = size};
+  };
   CHECK(f.receive(large, with(1460)).decision.reason == Reason::established);
   CHECK(f.receive(large, with(1461)).decision.reason == Reason::too_big);
 }
@@ -187,7 +222,8 @@ TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
     };
     f.receive(packet({}, 0));
     const Arrival gso{.checksum = TransportChecksum::partial,
-                      .segmentation = is_v4 ? Segmentation::tcp4 : Segmentation::tcp6, .segment_size = 1400};
+                      .segmentation = is_v4 ? Segmentation::tcp4 : Segmentation::tcp6,
+                      .segment_size = 1400};
     auto outcome = f.receive(packet({.sequence = 100, .flags = ACK | PSH, .sum = Sum::partial}, 3000), gso);
     CHECK(outcome.decision.reason == Reason::established);
     REQUIRE(outcome.out.size() == 3);
@@ -203,8 +239,9 @@ TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
       CHECK(segment.sequence() == 100 + 1400 * i);
       CHECK(segment.flags() == (i == 2 ? ACK | PSH : ACK));
     }
-    outcome = f.receive(packet({.flags = ACK, .sum = Sum::partial}, 3000),
-                        {.checksum = TransportChecksum::partial, .segmentation = gso.segmentation, .segment_size = 1460});
+    outcome =
+        f.receive(packet({.flags = ACK, .sum = Sum::partial}, 3000),
+                  {.checksum = TransportChecksum::partial, .segmentation = gso.segmentation, .segment_size = 1460});
     CHECK(outcome.decision.reason == Reason::too_big);
     outcome = f.receive(packet({.flags = ACK}, 3000), {.segmentation = Segmentation::udp, .segment_size = 1000});
     CHECK(outcome.decision.reason == Reason::unsegmentable);
@@ -240,9 +277,16 @@ TEST_CASE("tunnels carry one family in the other") {
     CHECK(is_right(outcome.out[0]));
     REQUIRE(outcome.out[0].frame.size() == in.size() + mix.overhead);
     // Inside is the client's packet, a hop older.
-    const Buffer inside(outcome.out[0].frame.begin() + 14 + static_cast<ptrdiff_t>(mix.overhead), outcome.out[0].frame.end());
-    const Buffer older = is_v4 ? ipv4({.source = client4, .destination = vip4, .ttl = 63}).tcp({.source_port = 1234}).payload("some data, odd").build()
-                               : ipv6({.source = client6, .destination = vip6, .hop_limit = 63}).tcp({.source_port = 1234}).payload("some data, odd").build();
+    const Buffer inside(outcome.out[0].frame.begin() + 14 + static_cast<ptrdiff_t>(mix.overhead),
+                        outcome.out[0].frame.end());
+    const Buffer older = is_v4 ? ipv4({.source = client4, .destination = vip4, .ttl = 63})
+                                     .tcp({.source_port = 1234})
+                                     .payload("some data, odd")
+                                     .build()
+                               : ipv6({.source = client6, .destination = vip6, .hop_limit = 63})
+                                     .tcp({.source_port = 1234})
+                                     .payload("some data, odd")
+                                     .build();
     CHECK(inside == older);
   }
 }
@@ -267,22 +311,34 @@ TEST_CASE("tags stay on the port on which a frame came, and leave as the other p
   const Ipv4Layer in{}, out{.ttl = 63};
   constexpr VlanLayer provider{.tpid = wire::ethertype::provider_vlan}, urgent{.priority = 5};
   f.run({
-      {"one tag, back where it came from", from_client().vlan(5, urgent).ipv4(in).tcp(syn(80)).build(), Reason::scheduled,
+      {"one tag, back where it came from",
+       from_client().vlan(5, urgent).ipv4(in).tcp(syn(80)).build(),
+       Reason::scheduled,
        {to_client().vlan(5, urgent).ipv4(out).tcp(syn(80)).build()}},
-      {"two tags", from_client().vlan(7, provider).vlan(5).ipv4(in).tcp(syn(80)).build(), Reason::established,
+      {"two tags",
+       from_client().vlan(7, provider).vlan(5).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
        {to_client().vlan(7, provider).vlan(5).ipv4(out).tcp(syn(80)).build()}},
-      {"to a port without tags", from_client().vlan(5).ipv4(in).tcp(syn(81)).build(), Reason::scheduled,
+      {"to a port without tags",
+       from_client().vlan(5).ipv4(in).tcp(syn(81)).build(),
+       Reason::scheduled,
        {to_server().ipv4(out).tcp(syn(81)).build()}},
-      {"two tags to a port without", from_client().vlan(7, provider).vlan(5).ipv4(in).tcp(syn(81)).build(), Reason::established,
+      {"two tags to a port without",
+       from_client().vlan(7, provider).vlan(5).ipv4(in).tcp(syn(81)).build(),
+       Reason::established,
        {to_server().ipv4(out).tcp(syn(81)).build()}},
   });
   Network tagged = f.network;
   tagged.ports[s0].vlan = 100;
   f.use(tagged);
   f.run({
-      {"to a port with a tag", from_client().ipv4(in).tcp(syn(81)).build(), Reason::established,
+      {"to a port with a tag",
+       from_client().ipv4(in).tcp(syn(81)).build(),
+       Reason::established,
        {to_server().vlan(100).ipv4(out).tcp(syn(81)).build()}},
-      {"the other port's tag replaces the frame's", from_client().vlan(5).ipv4(in).tcp(syn(81)).build(), Reason::established,
+      {"the other port's tag replaces the frame's",
+       from_client().vlan(5).ipv4(in).tcp(syn(81)).build(),
+       Reason::established,
        {to_server().vlan(100).ipv4(out).tcp(syn(81)).build()}},
   });
 }
@@ -291,12 +347,26 @@ TEST_CASE("an answer to a tagged frame has its tags") {
   Fixture f;
   f.add(tcp());
   f.run({
-      {"no server: port unreachable", from_client().vlan(5).ipv4({.tos = 0}).tcp().build(), Reason::no_real_server,
-       {to_client().vlan(5).ipv4({.source = vip4, .destination = client4, .tos = 0xc0, .id = 1}).icmp({.type = 3, .code = 3, .rest = 0})
-            .ipv4().tcp().build()}},
-      {"ARP", ethernet({.source = client_mac, .destination = "ff:ff:ff:ff:ff:ff"}).vlan(5).arp({.sender_mac = client_mac, .sender = client4, .target = vip4}).build(),
+      {"no server: port unreachable",
+       from_client().vlan(5).ipv4({.tos = 0}).tcp().build(),
+       Reason::no_real_server,
+       {to_client()
+            .vlan(5)
+            .ipv4({.source = vip4, .destination = client4, .tos = 0xc0, .id = 1})
+            .icmp({.type = 3, .code = 3, .rest = 0})
+            .ipv4()
+            .tcp()
+            .build()}},
+      {"ARP",
+       ethernet({.source = client_mac, .destination = "ff:ff:ff:ff:ff:ff"})
+           .vlan(5)
+           .arp({.sender_mac = client_mac, .sender = client4, .target = vip4})
+           .build(),
        Reason::arp_answered,
-       {to_client().vlan(5).arp({.operation = 2, .sender_mac = c0_mac, .sender = vip4, .target_mac = client_mac, .target = client4}).build()}},
+       {to_client()
+            .vlan(5)
+            .arp({.operation = 2, .sender_mac = c0_mac, .sender = vip4, .target_mac = client_mac, .target = client4})
+            .build()}},
   });
 }
 
@@ -306,7 +376,9 @@ TEST_CASE("Ethernet's padding is not forwarded") {
   f.add_server(tcp(), server4, 80);
   const Buffer padded = from_client().ipv4().tcp().build_padded();
   CHECK(padded.size() == 60);
-  f.expect({"60 bytes in, 54 out", padded, Reason::scheduled,
+  f.expect({"60 bytes in, 54 out",
+            padded,
+            Reason::scheduled,
             {to_server().ipv4({.source = client4, .destination = server4, .ttl = 63}).tcp().build()}});
 }
 
@@ -315,15 +387,28 @@ TEST_CASE("a UDP datagram without a checksum leaves with one, and a checksum of 
   f.add(udp());
   f.add_server(udp(), server4, 53);
   f.run({
-      {"none", from_client().ipv4().udp({.source_port = 1234, .destination_port = 53, .checksum = 0}).payload("abc").build(), Reason::scheduled,
-       {to_server().ipv4({.source = client4, .destination = server4, .ttl = 63}).udp({.source_port = 1234, .destination_port = 53}).payload("abc").build()}},
+      {"none",
+       from_client().ipv4().udp({.source_port = 1234, .destination_port = 53, .checksum = 0}).payload("abc").build(),
+       Reason::scheduled,
+       {to_server()
+            .ipv4({.source = client4, .destination = server4, .ttl = 63})
+            .udp({.source_port = 1234, .destination_port = 53})
+            .payload("abc")
+            .build()}},
   });
   // Two bytes of data that make the sum zero on the way out.
   for (uint32_t data = 0; data < 0x10000; data++) {
     const Buffer two = {static_cast<uint8_t>(data >> 8), static_cast<uint8_t>(data)};
-    const Buffer out = to_server().ipv4({.source = client4, .destination = server4, .ttl = 63}).udp({.source_port = 1234, .destination_port = 53}).payload(two).build();
+    const Buffer out = to_server()
+                           .ipv4({.source = client4, .destination = server4, .ttl = 63})
+                           .udp({.source_port = 1234, .destination_port = 53})
+                           .payload(two)
+                           .build();
     if (wire::load_be16(&out[14 + 20 + 6]) != 0xffff) continue;
-    f.expect({"sum zero", from_client().ipv4().udp({.source_port = 1234, .destination_port = 53}).payload(two).build(), Reason::established, {out}});
+    f.expect({"sum zero",
+              from_client().ipv4().udp({.source_port = 1234, .destination_port = 53}).payload(two).build(),
+              Reason::established,
+              {out}});
     return;
   }
   FAIL("no such data");
@@ -340,6 +425,12 @@ TEST_CASE("SCTP's CRC stays as it was unless a port changes, and is right when o
   CHECK(outcome.decision.reason == Reason::scheduled);
   REQUIRE(outcome.out.size() == 1);
   CHECK(wire::load_be32(&outcome.out[0].frame[14 + 20 + 8]) == 0xdeadbeef);
-  f.expect({"a port changes", from_client().ipv4().sctp({.source_port = 1, .destination_port = 5002}).chunk(init).build(), Reason::scheduled,
-            {to_server().ipv4({.source = client4, .destination = server4, .ttl = 63}).sctp({.source_port = 1, .destination_port = 6002}).chunk(init).build()}});
+  f.expect({"a port changes",
+            from_client().ipv4().sctp({.source_port = 1, .destination_port = 5002}).chunk(init).build(),
+            Reason::scheduled,
+            {to_server()
+                 .ipv4({.source = client4, .destination = server4, .ttl = 63})
+                 .sctp({.source_port = 1, .destination_port = 6002})
+                 .chunk(init)
+                 .build()}});
 }
