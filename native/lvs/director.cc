@@ -27,6 +27,8 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   FragmentTableOptions fragments;
   fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
+  fragments.datagrams = options.fragmented_datagrams;
+  fragments.chunks = options.fragment_chunks;
   fragments.seed = options.seed[0];
   return fragments;
 }
