@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
+
 #include "lvs/ip_options.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
@@ -26,6 +27,8 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   FragmentTableOptions fragments;
   fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
+  fragments.datagrams = options.fragmented_datagrams;
+  fragments.chunks = options.fragment_chunks;
   fragments.seed = options.seed[0];
   return fragments;
 }
