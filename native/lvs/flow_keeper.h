@@ -30,9 +30,9 @@ inline constexpr uint8_t none = 0, assured = 1;
 
 // What becomes of the template of a flow that ends, once nothing else holds it.
 enum class Template : uint8_t {
-  stays,            // until its time is over
-  goes_if_unproven, // unless a flow of its was ever established: flows that a defence drops
-  goes,             // flows of a server that was removed
+  stays,             // until its time is over
+  goes_if_unproven,  // unless a flow of its was ever established: flows that a defence drops
+  goes,              // flows of a server that was removed
 };
 
 template <class A>
