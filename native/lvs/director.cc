@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
+
 #include "lvs/ip_options.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
@@ -92,7 +93,7 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
   cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
     const bool holds_others = flow.is_template() && flow.control > 0;
     if (flow.destination == no_destination || holds_others) return;
-    if (!services_.destination(flow.destination).available) keeper.end(flow, true);
+    if (!services_.destination(flow.destination).available) keeper.end(flow, Template::goes);
   });
   return cursor >= keeper.table().span();
 }

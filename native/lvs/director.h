@@ -139,6 +139,8 @@ class Director {
   template <class A>
   Decision known_or_new(Transit<A>& t, FoundFlow<A> found);
   template <class A>
+  Decision replace_flow(Transit<A>& t, Flow<A>& old);
+  template <class A>
   bool starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const;
   template <class A>
   bool may_open(const Transit<A>& t) const;

@@ -52,11 +52,13 @@ void FlowKeeper<A>::hold_template(Flow<A>& flow, Flow<A>& control) {
 }
 
 template <class A>
-void FlowKeeper<A>::release(Flow<A>& flow, bool with_control) {
+void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
   if (!flow.is_template() && flow.control != no_flow) {
     Flow<A>& control = table_.at(flow.control);
     control.control--;
-    if (with_control && control.control == 0 && control.state != template_state::assured) end(control);
+    const bool is_proven = control.state == template_state::assured;
+    const bool goes = fate == Template::goes || (fate == Template::goes_if_unproven && !is_proven);
+    if (goes && control.control == 0) end(control);
   }
   release_local(flow);
   if (flow.destination == no_destination) return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/outlet.h"
+
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -45,22 +46,19 @@ uint8_t* Outlet::take_buffer(uint32_t length) {
   return buffer;
 }
 
-const NextHop& Outlet::hop_to(Destination& destination, Time now) {
-  const bool narrowed_too_long = destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until;
-  if (destination.hop_generation != surroundings_->generation() || narrowed_too_long) {
-    if (narrowed_too_long) destination.path_mtu = UINT32_MAX;
-    destination.hop = surroundings_->next_hop(destination.address);
-    destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
-    destination.hop_generation = surroundings_->generation();
-  }
-  return destination.hop;
+// A way that was narrowed is looked up anew for each packet, until the narrowness has been believed for long enough.
+void Outlet::refresh(Destination& destination, Time now) {
+  if (destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until) destination.path_mtu = UINT32_MAX;
+  destination.hop = surroundings_->next_hop(destination.address);
+  destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
+  destination.hop_generation = destination.path_mtu == UINT32_MAX ? surroundings_->generation() : 0;
 }
 
 void Outlet::narrow(Destination& destination, uint32_t mtu, Time now) {
   if (mtu < smallest_path_mtu || mtu >= hop_to(destination, now).mtu) return;
   destination.path_mtu = mtu;
   destination.path_mtu_until = now + path_mtu_lifetime;
-  destination.hop.mtu = mtu;
+  destination.hop_generation = 0;
 }
 
 void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet,
@@ -76,32 +74,6 @@ void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, con
   question.port = frame.port;
   push(question, packet, buffer, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
 }
-
-template <>
-auto& Outlet::cache<wire::Ipv4Address>() {
-  return cache4_;
-}
-template <>
-auto& Outlet::cache<wire::Ipv6Address>() {
-  return cache6_;
-}
-
-template <class A>
-const NextHop& Outlet::hop_to(const A& address) {
-  uint64_t key;
-  if constexpr (A::family == wire::Family::ipv4) {
-    key = address.raw;
-  } else {
-    key = address.raw[0] ^ address.raw[1];
-  }
-  auto& place = cache<A>()[(key * 0x9e3779b97f4a7c15ULL) >> 56];  // the upper eight bits: one of 256 places
-  if (place.generation != surroundings_->generation() || !(place.address == address)) {
-    place = {address, surroundings_->generation(), surroundings_->next_hop(address)};
-  }
-  return place.hop;
-}
-template const NextHop& Outlet::hop_to(const wire::Ipv4Address&);
-template const NextHop& Outlet::hop_to(const wire::Ipv6Address&);
 
 void Outlet::push(const Frame& frame, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
                   const NextHop& hop, TransmitQueue& out) {

@@ -34,10 +34,7 @@ A mark_as_address(uint32_t mark) {
 template <class A>
 bool is_first_packet(const Transit<A>& t) {
   if (t.packet.protocol == wire::protocol::tcp) return (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
-  if (t.packet.protocol != wire::protocol::sctp) return false;
-  const wire::Bytes transport = t.transport();
-  return transport.size() > wire::SctpView::header_length &&
-         transport[wire::SctpView::header_length] == wire::sctp_chunk::init;
+  return t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::init;
 }
 
 }  // namespace
@@ -68,17 +65,24 @@ Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
     const bool leaves_removed = switches_.udp_leave_removed && flow.protocol == wire::protocol::udp;
     if (starts_anew(t, flow, destination)) {
       if (t.trace) t.trace->say("a new connection on a closed flow's ports: the old flow ends");
-      flows<A>().end(flow);
-    } else if (destination.available) {
-      return request(t, flow, Reason::established);
-    } else if (!t.is_later_fragment() && (switches_.expire_nodest_conn || leaves_removed)) {
-      if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
-      flows<A>().end(flow);
-    } else {
+      return replace_flow(t, flow);
+    }
+    if (destination.available) return request(t, flow, Reason::established);
+    if (t.is_later_fragment() || !(switches_.expire_nodest_conn || leaves_removed)) {
       return {Reason::server_removed, flow.destination};
     }
+    if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
+    return replace_flow(t, flow);
   }
   return open_flow(t);
+}
+
+// The scheduler still counts the old flow when it is asked about the new one, as in the kernel.
+template <class A>
+Decision Director::replace_flow(Transit<A>& t, Flow<A>& old) {
+  const Decision decision = open_flow(t);
+  flows<A>().end(old);
+  return decision;
 }
 
 // Whether no host can have sent from the address: RFC 1812 5.3.7, RFC 4291 2.7 and what the kernel refuses beside them.

@@ -126,7 +126,7 @@ class Scribe {
   write({ frames, stamps }: MergedBatch, part: BatchDecisions): void {
     const { first, next, decisions, sentFrames } = part;
     const parties = ['', ...part.parties.map(partiesText)];
-    const sent = new SentFrames(part.sent);
+    const sent = new SentFrames(part.sent, sentFrames);
     const lines: string[] = [];
     let nextSent = 0;
     for (let index = first; index < next; index += 1) {
