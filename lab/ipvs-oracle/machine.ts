@@ -164,8 +164,8 @@ export class Machine {
     }
   }
 
-  // Boots, plays the plan, and gives back the transcript.
-  async play(plan: string, timeoutSeconds: number): Promise<string> {
+  // Boots, plays the plan, and gives back the transcript. The seed is of everything that the kernel draws at random.
+  async play(plan: string, timeoutSeconds: number, seed: number): Promise<string> {
     const initrd = this.#buildInitrd(plan);
     const transcript = join(this.#work, 'transcript');
     const console = join(this.#work, 'console.log');
@@ -176,7 +176,7 @@ export class Machine {
         '-cpu',
         'Nehalem,+rdrand',
         '-seed',
-        '1',
+        String(seed),
         '-smp',
         '1',
         '-m',

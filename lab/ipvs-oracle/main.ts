@@ -2,17 +2,28 @@
 // `npm run lab -- oracle`: what the Linux kernel's IPVS does with the scenarios in scenarios/.
 
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Machine } from './machine.ts';
-import { planLines } from './plan.ts';
-import { formatRecording, type Recording, readTranscript, splitTranscript, TranscriptError } from './recording.ts';
-import { readScenario, recordingFile, type Scenario, scenarioNames } from './scenario.ts';
+import {
+  compareKernelWithItself,
+  compareRandom,
+  compareRecordings,
+  loadSubject,
+  randomScenarios,
+} from './differential.ts';
+import { playScenarios } from './play.ts';
+import { formatRecording, TranscriptError } from './recording.ts';
+import { readScenario, recordingFile, scenarioNames } from './scenario.ts';
 
 const usage = `Usage: npm run lab -- oracle [OPTION…] [NAME…]
 
 Plays scenarios to the IPVS of Debian's kernel in a virtual machine (QEMU, no privileges needed).
 NAME is AREA/NAME, NAME or AREA below lab/ipvs-oracle/scenarios; without one, all of them.
 
+  --random N --seed S
+             plays N random scenarios and compares the director with the kernel; what differs goes to out/oracle/
+  --itself   plays everything twice, with other random numbers in the kernel, and compares the kernel with itself
+  --compare  compares the director with the recordings
   --record   writes what the kernel transmitted and printed to NAME.recording
   --show     prints it instead
   --check    only reads the scenarios and reports mistakes in them
@@ -23,30 +34,12 @@ Environment: SLUICE_ORACLE_DIR, the folder that keeps the unpacked kernel (defau
 folder for temporary files).
 `;
 
-// The machine needs some seconds to boot and, without hardware virtualization, about half a second a scenario.
-const bootSeconds = 120;
-const scenarioSeconds = 10;
-
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-// Plays all scenarios in one boot. A scenario that went wrong has the reason in place of its recording.
-async function recordScenarios(scenarios: readonly Scenario[]): Promise<Map<Scenario, Recording | TranscriptError>> {
-  const machine = new Machine();
-  const plan = scenarios.flatMap(planLines);
-  const transcript = await machine.play(`${plan.join('\n')}\n`, bootSeconds + scenarioSeconds * scenarios.length);
-  const sections = splitTranscript(transcript);
-  return new Map(
-    scenarios.map(scenario => [
-      scenario,
-      readTranscript(scenario, sections.get(scenario.name), machine.kernel.version),
-    ]),
-  );
-}
-
 async function record(names: readonly string[], show: boolean): Promise<number> {
-  const recordings = await recordScenarios(names.map(readScenario));
+  const recordings = await playScenarios(names.map(readScenario));
   let failures = 0;
   for (const [scenario, recording] of recordings) {
     if (recording instanceof TranscriptError) {
@@ -62,8 +55,9 @@ async function record(names: readonly string[], show: boolean): Promise<number> 
   return failures === 0 ? 0 : 1;
 }
 
-function list(names: readonly string[]): void {
+function list(names: readonly string[]): number {
   for (const name of names) process.stdout.write(`${name}: ${readScenario(name).title}\n`);
+  return 0;
 }
 
 function check(names: readonly string[]): number {
@@ -85,6 +79,10 @@ function parse(args: readonly string[]) {
     args: [...args],
     allowPositionals: true,
     options: {
+      random: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      itself: { type: 'boolean', default: false },
+      compare: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       show: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
@@ -92,6 +90,34 @@ function parse(args: readonly string[]) {
       help: { type: 'boolean', default: false },
     },
   });
+}
+
+async function random(count: string, seed: string, withItself: boolean): Promise<number> {
+  if (!/^[1-9]\d*$/.test(count) || !/^\d+$/.test(seed)) {
+    process.stderr.write(`--random and --seed are whole numbers, not "${count}" and "${seed}"\n${usage}`);
+    return 2;
+  }
+  const scenarios = randomScenarios(Number(count), Number(seed));
+  if (withItself) return compareKernelWithItself([...scenarios.keys()]);
+  return compareRandom(await loadSubject(), scenarios, join('out', 'oracle'));
+}
+
+async function compareAll(names: readonly string[]): Promise<number> {
+  const make = await loadSubject();
+  if (make) return compareRecordings(make, names);
+  process.stderr.write('oracle: there is no director to compare with\n');
+  return 1;
+}
+
+async function obey({ values }: ReturnType<typeof parse>, names: readonly string[]): Promise<number> {
+  if (values.list) return list(names);
+  if (values.check) return check(names);
+  if (values.random !== undefined) return random(values.random, values.seed, values.itself);
+  if (values.itself) return compareKernelWithItself(names.map(readScenario));
+  if (values.compare) return compareAll(names);
+  if (values.record || values.show) return record(names, values.show);
+  process.stderr.write(usage);
+  return 2;
 }
 
 // The exit status: 0 done, 1 failed, 2 misuse.
@@ -105,22 +131,12 @@ export async function oracle(args: readonly string[]): Promise<number> {
     process.stderr.write(`${reason(error)}\n${usage}`);
     return 2;
   }
-  const { values } = parsed;
-  if (values.help) {
+  if (parsed.values.help) {
     process.stdout.write(usage);
     return 0;
   }
-  if (values.list) {
-    list(names);
-    return 0;
-  }
-  if (values.check) return check(names);
-  if (!values.record && !values.show) {
-    process.stderr.write(usage);
-    return 2;
-  }
   try {
-    return await record(names, values.show);
+    return await obey(parsed, names);
   } catch (error) {
     process.stderr.write(`oracle: ${reason(error)}\n`);
     return 1;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sluice's director as the subject of a comparison with the kernel.
+
+import { Director } from '../../src/lvs/director.ts';
 import type { ConnectionRow } from '../../src/lvs/ipvsadm/listing.ts';
 import { formatConnections, formatServices, formatTimeouts } from '../../src/lvs/ipvsadm/listing.ts';
 import { applyLine } from '../../src/lvs/ipvsadm/rules.ts';
 import { formatRules } from '../../src/lvs/ipvsadm/save.ts';
 import { ServiceTable } from '../../src/lvs/ipvsadm/table.ts';
 import { systemPortNames } from '../../src/lvs/ipvsadm/values.ts';
-import { Director } from '../../src/lvs/director.ts';
 import { emptyLayer4, type Layer4, type Switches } from '../../src/lvs/model.ts';
 import { surroundingsFrom } from '../../src/lvs/surroundings.ts';
 import { markOf } from './firewall-mark.ts';
 import type { PortName, ShowView, Surroundings } from './scenario.ts';
-import type { Subject, SubjectFrame } from './subject.ts';
+import type { MakeSubject, Subject, SubjectFrame } from './subject.ts';
 
 const switchPrefix = 'net.ipv4.vs.';
 
@@ -31,6 +32,7 @@ export class SluiceSubject implements Subject {
     const table = new ServiceTable(this.#model);
     if (applyLine(table, line, this.#ports) !== undefined) return false;
     this.#apply(table.model());
+    if (/(^|\s)(-Z|--zero)(\s|$)/.test(line)) this.#director.zeroCounters();
     return true;
   }
 
@@ -79,6 +81,8 @@ export class SluiceSubject implements Subject {
     this.#director.apply(model);
   }
 }
+
+export const makeSubject: MakeSubject = surroundings => new SluiceSubject(surroundings);
 
 // The scenario's surroundings in the words of `sluice replay --net`.
 function netDocument(surroundings: Surroundings): unknown {

@@ -28,7 +28,9 @@ lvs::Time time_of(const Napi::Value& value) {
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
 
-Napi::String text(Napi::Env env, std::string_view view) { return Napi::String::New(env, view.data(), view.size()); }
+Napi::String text(Napi::Env env, std::string_view view) {
+  return Napi::String::New(env, view.data(), view.size());
+}
 
 std::string upper_protocol(uint8_t protocol) {
   std::string name(lvs::protocol_text(protocol));
@@ -102,11 +104,16 @@ Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
 
 const char* mode_text(lvs::Forwarding forwarding) {
   switch (forwarding) {
-    case lvs::Forwarding::nat: return "nat";
-    case lvs::Forwarding::fullnat: return "fullnat";
-    case lvs::Forwarding::dr: return "dr";
-    case lvs::Forwarding::tunnel: return "tunnel";
-    case lvs::Forwarding::local: return "local";
+    case lvs::Forwarding::nat:
+      return "nat";
+    case lvs::Forwarding::fullnat:
+      return "fullnat";
+    case lvs::Forwarding::dr:
+      return "dr";
+    case lvs::Forwarding::tunnel:
+      return "tunnel";
+    case lvs::Forwarding::local:
+      return "local";
   }
   return "";
 }
@@ -127,15 +134,14 @@ Napi::Array reason_table(Napi::Env env) {
 }
 
 Napi::Function DirectorObject::define(Napi::Env env) {
-  return DefineClass(env, "Director",
-                     {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
-                      InstanceMethod<&DirectorObject::apply>("apply"),
-                      InstanceMethod<&DirectorObject::receive>("receive"),
-                      InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
-                      InstanceMethod<&DirectorObject::advance>("advance"),
-                      InstanceMethod<&DirectorObject::connections>("connections"),
-                      InstanceMethod<&DirectorObject::services>("services"),
-                      InstanceMethod<&DirectorObject::counts>("counts")});
+  return DefineClass(
+      env, "Director",
+      {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
+       InstanceMethod<&DirectorObject::apply>("apply"), InstanceMethod<&DirectorObject::receive>("receive"),
+       InstanceMethod<&DirectorObject::announce>("announce"),
+       InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
+       InstanceMethod<&DirectorObject::advance>("advance"), InstanceMethod<&DirectorObject::connections>("connections"),
+       InstanceMethod<&DirectorObject::services>("services"), InstanceMethod<&DirectorObject::counts>("counts")});
 }
 
 DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
@@ -148,6 +154,7 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   const uint64_t seed = number_field(values, "seed");
   lvs::DirectorOptions options;
   options.flow_limit = number_field(values, "flowLimit");
+  options.fragment_limit = std::max(number_field(values, "fragmentLimit"), 1u);
   options.seed = {seed, ~seed, seed * 0x9e3779b97f4a7c15ULL, seed ^ 0xd1b54a32d192ed03ULL};
   options.random = seeded_random(seed);
   options.start = now_ = time_of(values.Get("start"));
@@ -225,6 +232,11 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
   Napi::Object result = Napi::Object::New(env);
   result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
   name_parties(result, decision);
+  result.Set("out", transmitted(env));
+  return result;
+}
+
+Napi::Array DirectorObject::transmitted(Napi::Env env) {
   Napi::Array out = Napi::Array::New(env);
   for (const auto& entry : out_.entries()) {
     Napi::Object sent = Napi::Object::New(env);
@@ -232,8 +244,13 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
     sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, entry.frame.data, entry.frame.length));
     out.Set(out.Length(), sent);
   }
-  result.Set("out", out);
-  return result;
+  return out;
+}
+
+Napi::Value DirectorObject::announce(const Napi::CallbackInfo& info) {
+  out_.clear();
+  director_->announce(out_);
+  return transmitted(info.Env());
 }
 
 Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {

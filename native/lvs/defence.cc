@@ -19,7 +19,9 @@ bool is_idle(const Flow<A>& flow, Time timeout, Tick now) {
   return static_cast<int32_t>(flow.deadline + ticks(grace) - now - ticks(timeout)) <= 0;
 }
 
-bool is_in_force(uint8_t mode, bool short_of_memory) { return mode >= 3 || (mode > 0 && short_of_memory); }
+bool is_in_force(uint8_t mode, bool short_of_memory) {
+  return mode >= 3 || (mode > 0 && short_of_memory);
+}
 
 }  // namespace
 
@@ -35,13 +37,12 @@ void Defence::set_level(const Switches& switches, uint64_t free_flows) {
   drops_entries_ = is_in_force(switches.drop_entry, is_short);
   secures_tcp_ = is_in_force(switches.secure_tcp, is_short);
   if (switches.drop_packet >= 3) {
-    drop_rate_ = switches.am_droprate;
+    drop_rate_ = static_cast<int32_t>(switches.am_droprate);
   } else if (is_in_force(switches.drop_packet, is_short)) {
-    drop_rate_ = static_cast<uint32_t>(switches.amemthresh / (switches.amemthresh - free_pages));
+    drop_rate_ = until_drop_ = static_cast<int32_t>(switches.amemthresh / (switches.amemthresh - free_pages));
   } else {
     drop_rate_ = 0;
   }
-  if (until_drop_ > drop_rate_ || until_drop_ == 0) until_drop_ = drop_rate_;
 }
 
 // Every n-th idle flow that has had n packets goes; flows of more packets than eight, or of none, stay.
@@ -76,7 +77,7 @@ void Defence::drop_entries(FlowKeeper<A>& keeper, const Timeouts& timeouts, Tick
   const uint32_t share = table.span() / drop_share + 1;
   const uint32_t from = static_cast<uint32_t>(uint64_t{random_()} * table.span() >> 32);
   table.walk(from, share, [&](Flow<A>& flow) {
-    if (is_to_be_dropped(flow, timeouts, now)) keeper.end(flow, true);
+    if (is_to_be_dropped(flow, timeouts, now)) keeper.end(flow, Template::goes_if_unproven);
   });
 }
 template void Defence::drop_entries(FlowKeeper<wire::Ipv4Address>&, const Timeouts&, Tick);

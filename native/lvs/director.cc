@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
 
+#include "lvs/ip_options.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -24,12 +25,24 @@ constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
 FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
   FragmentTableOptions fragments;
+  fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
+  fragments.datagrams = options.fragmented_datagrams;
+  fragments.chunks = options.fragment_chunks;
   fragments.seed = options.seed[0];
   return fragments;
 }
 
-wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
+// RFC 4861 7.1.1: a greater one cannot be, and a router on the way would have made it less.
+constexpr uint8_t neighbour_hop_limit = 255;
+constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff02::1 (RFC 2464 7)
+
+// A held fragment that goes nowhere was decided when it came: held, and counted so.
+void given_up(uint64_t, FragmentDrop) {}
+
+wire::Bytes bytes_of(const Frame& frame) {
+  return {frame.data, frame.length};
+}
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
   switch (malformed) {
@@ -53,8 +66,8 @@ Director::Director(const DirectorOptions& options)
       pools_(options.random),
       flows4_(table_options(options), services_, pools_),
       flows6_(table_options(options), services_, pools_),
-      fragments4_(fragment_options(options, ipv4_reassembly), {}),
-      fragments6_(fragment_options(options, ipv6_reassembly), {}),
+      fragments4_(fragment_options(options, ipv4_reassembly), given_up),
+      fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start) {}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
@@ -81,9 +94,20 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
   cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
     const bool holds_others = flow.is_template() && flow.control > 0;
     if (flow.destination == no_destination || holds_others) return;
-    if (!services_.destination(flow.destination).available) keeper.end(flow, true);
+    if (!services_.destination(flow.destination).available) keeper.end(flow, Template::goes);
   });
   return cursor >= keeper.table().span();
+}
+
+void Director::set_switches(const Switches& switches) {
+  switches_ = switches;
+  const auto& table = flows4_.table();
+  defence_.set_level(switches_, table.limit() - table.size());
+}
+
+void Director::zero_counters(Service& service) {
+  service.counters = {};
+  for (Destination* destination : service.destinations) destination->counters = {};
 }
 
 void Director::set_flow_limit(uint32_t limit) {
@@ -148,6 +172,13 @@ bool Director::is_for_this_host(const Frame& frame) const {
   return ethernet.destination() == surroundings().ports()[frame.port].mac;
 }
 
+// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
+// configured.
+bool Director::owns(const wire::Address& address) const {
+  return services_.is_virtual_address(address) ||
+         (pools_.is_local_address(address) && !surroundings().is_local(address));
+}
+
 Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
   const wire::Packet& packet = prepared.packet;
   Decision decision;
@@ -159,10 +190,12 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
-    Transit<wire::Ipv4Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv4Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   } else {
-    Transit<wire::Ipv6Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv6Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   }
   counts_[static_cast<size_t>(decision.reason)]++;
@@ -173,12 +206,17 @@ template <class A>
 Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   if (!is_for_this_host(t.frame)) {
     if constexpr (A::family == wire::Family::ipv6) {
-      if (t.packet.protocol == wire::protocol::icmpv6) return neighbour_solicitation(t);
+      if (const auto answered = neighbour_solicitation(t)) return *answered;
     }
     return {Reason::not_addressed_here};
   }
   if constexpr (A::family == wire::Family::ipv4) {
     if (!wire::ipv4_header_checksum_ok(bytes_of(t.frame), t.packet)) return {Reason::bad_ip_checksum};
+    if (has_options(t)) [[unlikely]] {
+      const OptionsVerdict options = check_options(wire::Ipv4View(t.ip()).options());
+      if (options == OptionsVerdict::malformed) return {Reason::bad_ip_options};
+      if (options == OptionsVerdict::source_route) return {Reason::source_route};
+    }
   }
   if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
     return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
@@ -201,18 +239,22 @@ Decision Director::decide_packet(Transit<A>& t) {
 template Decision Director::decide_packet(Transit<wire::Ipv4Address>&);
 template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
 
-// Somebody asks for the link-layer address of a virtual address: by multicast, so the frame is addressed to many.
-Decision Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+// Somebody asks for the link-layer address of an address that the director owns: the first time by multicast, to see
+// whether it is still there by unicast. Fragmented questions are nobody's (RFC 6980). Nothing: it is no such question.
+std::optional<Decision> Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+  if (t.packet.protocol != wire::protocol::icmpv6 || t.packet.fragment != wire::Fragment::none) return std::nullopt;
   const auto view = wire::NeighbourView::parse(t.transport());
-  if (t.l4()[0] != wire::icmpv6_type::neighbour_solicitation || !view) return {Reason::not_addressed_here};
-  if (!services_.is_virtual_address(view->target())) return {Reason::not_addressed_here};
+  if (!view || view->is_advertisement() || !owns(view->target())) return std::nullopt;
+  if (wire::Ipv6View(t.ip()).hop_limit() != neighbour_hop_limit) return Decision{Reason::martian_ttl};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return std::nullopt;
   const wire::MacAddress& mac = surroundings().ports()[t.frame.port].mac;
   const uint32_t length = write_neighbour_advertisement(t.ip(), t.packet.l4 - t.packet.l3, mac, buffer);
-  if (length == 0) return {Reason::martian_ttl};
+  if (length == 0) return std::nullopt;
   const wire::MacAddress asker = wire::EthernetView(bytes_of(t.frame)).source();
-  outlet_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, asker, t.out);
-  return {Reason::neighbour_answered};
+  const bool is_probe = t.endpoints.source == wire::Ipv6Address{};
+  outlet_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, is_probe ? all_nodes_mac : asker, t.out);
+  return Decision{Reason::neighbour_answered};
 }
 
 bool Director::advance(Time now, uint32_t budget) {
@@ -230,13 +272,21 @@ bool Director::advance(Time now, uint32_t budget) {
   return done4 && done6 && swept4 && swept6;
 }
 
+void Director::announce(TransmitQueue& out) {
+  outlet_.begin_batch();
+  services_.for_each_virtual_address([&](const wire::Address& address) {
+    if (!surroundings().is_local(address)) outlet_.announce(address, out);
+  });
+}
+
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {
   const wire::Bytes question = bytes_of(frame).subspan(packet.l3);
   const auto view = wire::ArpView::parse(question);
   if (!view || view->operation() != wire::arp_operation::request) return {Reason::not_ip};
   const wire::Address target = view->target();
-  if (!services_.is_virtual_address(target)) return {Reason::not_ip};
+  if (!owns(target)) return {Reason::not_ip};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return {Reason::not_ip};
   const wire::MacAddress& mac = surroundings().ports()[frame.port].mac;
   const uint32_t length = write_arp_reply(question, mac, buffer);
   if (length == 0) return {Reason::not_ip};

@@ -3,19 +3,19 @@
 //
 // Theory of operation
 //
-// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a flow's
-// forward half is what the client sends, its reverse half what the real server sends, and a packet that matches one half
-// leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may open a
-// flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP errors are
-// matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written before the
-// packet is changed, so the sender finds its own packet quoted.
+// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a
+// flow's forward half is what the client sends, its reverse half what the real server sends, and a packet that matches
+// one half leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may
+// open a flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP
+// errors are matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written
+// before the packet is changed, so the sender finds its own packet quoted.
 //
-// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's flow
-// changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU) before
-// its flow hears of it.
+// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's
+// flow changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU)
+// before its flow hears of it.
 //
-// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet of
-// a known flow.
+// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet
+// of a known flow.
 #pragma once
 
 #include <memory>
@@ -58,6 +58,9 @@ class Director {
   Decision receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace = nullptr);
   // Many at once: the lookups of a batch overlap each other's waits for memory.
   void receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out);
+  // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
+  // network, or on all.
+  void announce(TransmitQueue& out);
   // Ends what is due at `now`, at most `budget` flows of each family; false when there is more to do.
   bool advance(Time now, uint32_t budget);
 
@@ -65,7 +68,9 @@ class Director {
 
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings);
   void set_flow_limit(uint32_t flows);
-  void set_switches(const Switches& switches) { switches_ = switches; }
+  void set_switches(const Switches& switches);
+  // Counters start again from zero: those of one service, or all.
+  void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
@@ -80,6 +85,9 @@ class Director {
   uint64_t count(Reason reason) const { return counts_[static_cast<size_t>(reason)]; }
   template <class A>
   FlowKeeper<A>& flows();
+  LocalPools& pools() { return pools_; }
+  // Of which some pieces have come and others not.
+  uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
  private:
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
@@ -100,8 +108,11 @@ class Director {
   template <class A>
   Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
-  Decision neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
+  std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   bool is_for_this_host(const Frame& frame) const;
+  bool owns(const wire::Address& address) const;
+  template <class A>
+  bool is_martian(const A& source) const;
 
   // forward.cc: packets of known flows
   template <class A>
@@ -128,6 +139,8 @@ class Director {
   template <class A>
   Decision known_or_new(Transit<A>& t, FoundFlow<A> found);
   template <class A>
+  Decision replace_flow(Transit<A>& t, Flow<A>& old);
+  template <class A>
   bool starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const;
   template <class A>
   bool may_open(const Transit<A>& t) const;
@@ -153,6 +166,8 @@ class Director {
   template <class A>
   const EgressRule* egress_rule(const A& source) const;
   template <class A>
+  bool may_leave_to(const A& destination) const;
+  template <class A>
   Decision without_service(Transit<A>& t);
   template <class A>
   Decision open_egress(Transit<A>& t, const EgressRule& rule);
@@ -176,6 +191,8 @@ class Director {
   Decision icmp(Transit<A>& t);
   template <class A>
   Decision answer_echo(Transit<A>& t);
+  template <class A>
+  Decision echo_through_gateway(Transit<A>& t, bool is_request);
   template <class A>
   Decision related_error(Transit<A>& t);
   template <class A>

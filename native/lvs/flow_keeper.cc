@@ -52,11 +52,13 @@ void FlowKeeper<A>::hold_template(Flow<A>& flow, Flow<A>& control) {
 }
 
 template <class A>
-void FlowKeeper<A>::release(Flow<A>& flow, bool with_control) {
+void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
   if (!flow.is_template() && flow.control != no_flow) {
     Flow<A>& control = table_.at(flow.control);
     control.control--;
-    if (with_control && control.control == 0 && control.state != template_state::assured) end(control);
+    const bool is_proven = control.state == template_state::assured;
+    const bool goes = fate == Template::goes || (fate == Template::goes_if_unproven && !is_proven);
+    if (goes && control.control == 0) end(control);
   }
   release_local(flow);
   if (flow.destination == no_destination) return;
@@ -114,7 +116,9 @@ template <class A>
 bool FlowKeeper<A>::on_due(Flow<A>& flow, Tick now) {
   if (flow.is_template() && flow.control > 0) {
     flow.mark = template_grace / second;  // from now on its timeout
-    table_.touch(flow, now + ticks(template_grace));
+    // From when it was due, however late it was looked at.
+    const Tick renewed = flow.deadline + ticks(template_grace);
+    table_.touch(flow, is_due(renewed, now) ? now + ticks(template_grace) : renewed);
     return false;
   }
   release(flow);

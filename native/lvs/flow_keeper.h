@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of flows: what they hold while they live (a real server, a template, a place in a pool) and when they end.
 //
-// A flow counts among its real server's active or inactive flows; a template counts among the persistent ones. A template
-// outlives its time while it holds flows: then it is looked at again a minute later, as the kernel does.
+// A flow counts among its real server's active or inactive flows; a template counts among the persistent ones. A
+// template outlives its time while it holds flows: then it is looked at again a minute later, as the kernel does.
 #pragma once
 
 #include "lvs/flow_table.h"
@@ -13,11 +13,12 @@ namespace sluice::lvs {
 
 // The director's bits of Flow::flags. The forwarding mode has three of them.
 namespace flow_flag {
-inline constexpr uint16_t inactive = 0x0001;    // counts among its server's inactive flows
-inline constexpr uint16_t no_output = 0x0002;   // no packet of the server has been seen
-inline constexpr uint16_t one_packet = 0x0004;  // lives for one packet (ipvsadm -o)
-inline constexpr uint16_t egress = 0x0008;      // opened by a server behind the NAT gateway; has no real server
-inline constexpr uint16_t has_local = 0x0080;   // its local address and port are of the pool that `mark` names
+inline constexpr uint16_t inactive = 0x0001;      // counts among its server's inactive flows
+inline constexpr uint16_t no_output = 0x0002;     // no packet of the server has been seen
+inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsadm -o)
+inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
+inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
+inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
@@ -26,6 +27,13 @@ inline constexpr uint16_t mode_mask = 0x0070;
 namespace template_state {
 inline constexpr uint8_t none = 0, assured = 1;
 }
+
+// What becomes of the template of a flow that ends, once nothing else holds it.
+enum class Template : uint8_t {
+  stays,             // until its time is over
+  goes_if_unproven,  // unless a flow of its was ever established: flows that a defence drops
+  goes,              // flows of a server that was removed
+};
 
 template <class A>
 Forwarding forwarding_of(const Flow<A>& flow) {
@@ -53,14 +61,14 @@ class FlowKeeper {
   Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline);
   // It starts to count for its real server.
   void bind(Flow<A>& flow, Destination& destination);
-  // It stops to count, lets go of its template and of its place in a pool. `with_control`: the template goes too where
-  // nothing else holds it and no flow of its was ever established (flows that a defence drops).
-  void release(Flow<A>& flow, bool with_control = false);
+  // It stops to count, lets go of its template and of its place in a pool. `fate` says what becomes of
+  // the template where nothing else holds it.
+  void release(Flow<A>& flow, Template fate = Template::stays);
   void hold_template(Flow<A>& flow, Flow<A>& control);
 
   // Ends a flow before its time.
-  void end(Flow<A>& flow, bool with_control = false) {
-    release(flow, with_control);
+  void end(Flow<A>& flow, Template fate = Template::stays) {
+    release(flow, fate);
     table_.erase(flow);
   }
   // The flow for a packet, unless its time is over.

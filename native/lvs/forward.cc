@@ -2,6 +2,7 @@
 // Packets of known flows, on their way to a real server (request) or through the director as their router (route).
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
+#include "lvs/ip_options.h"
 #include "lvs/rewrite.h"
 #include "lvs/text.h"
 #include "wire/ipv4.h"
@@ -27,9 +28,11 @@ bool may_be_fragmented(const Transit<A>& t) {
   }
 }
 
+// Related ICMP errors are never answered by errors: IPv4's are cut despite DF, as the kernel does; IPv6's end here,
+// because no router fragments IPv6.
 template <class A>
-bool is_icmp(const Transit<A>& t) {
-  return t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6);
+bool is_fragmented_anyway(const Transit<A>& t) {
+  return A::family == wire::Family::ipv4 && t.packet.protocol == wire::protocol::icmp;
 }
 
 // Whether what leaves is longer than the way carries. A frame that a device will segment counts by its segments.
@@ -46,12 +49,40 @@ bool changes_sctp_fragment(const Transit<A>& t, const Endpoints<A>& to) {
          (t.endpoints.source_port != to.source_port || t.endpoints.destination_port != to.destination_port);
 }
 
+// TOA, for real servers behind FULLNAT: the packet with the client's address in a TCP option. Servers read it from the
+// segment that completes the handshake, and LVS and DPVS add it to the SYN too; so it goes with every packet of the
+// client until the server has said more than SYN-ACK. Where there is no room for it (a full segment, a full header, a
+// frame that a device will cut, each piece with the option) the packet goes without: the ACK before it had it.
+template <class A>
+IpPacket with_client_address(const Transit<A>& t, uint32_t mtu) {
+  IpPacket ip = ip_of(t);
+  if (t.packet.fragment != wire::Fragment::none || t.frame.segmentation != Segmentation::none) return ip;
+  const bool partial = t.frame.checksum == TransportChecksum::partial;
+  const uint32_t transport = t.packet.l4 - t.packet.l3;
+  const bool told = insert_toa(ip, transport, t.endpoints.source, t.endpoints.source_port, mtu, partial);
+  if (t.trace) t.trace->say(told ? "a TCP option tells the client's address" : "no room to tell the client's address");
+  return ip;
+}
+
 // Where a transport header has its checksum.
 uint16_t checksum_field(uint8_t protocol) {
   switch (protocol) {
-    case wire::protocol::tcp: return wire::TcpView::checksum_offset;
-    case wire::protocol::udp: return wire::UdpView::checksum_offset;
-    default: return wire::SctpView::checksum_offset;
+    case wire::protocol::tcp:
+      return wire::TcpView::checksum_offset;
+    case wire::protocol::udp:
+      return wire::UdpView::checksum_offset;
+    default:
+      return wire::SctpView::checksum_offset;
+  }
+}
+
+// Whoever asked for the route to be recorded gets this host's entry: the address that it wrote to, or the one that this
+// host has on the way on.
+template <class A>
+void record_route_of(const Transit<A>& t, const wire::Address& address) {
+  if constexpr (A::family == wire::Family::ipv4) {
+    wire::MutableIpv4View ip(wire::MutableBytes(t.l3(), t.packet.l3_length));
+    if (record_route(ip.options(), address.v4())) wire::MutableIpv4View(ip).fill_checksum();
   }
 }
 
@@ -114,10 +145,12 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
   }
   decrement_hop_limit<A>(t.l3());
 
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
+
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
-  // Related ICMP errors are never answered by errors.
-  if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
+  if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
@@ -125,6 +158,10 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
+    if ((flow.flags & flow_flag::tells_client) != 0) {
+      outlet_.send(t.frame, t.packet, with_client_address(t, hop.mtu), hop, t.out);
+      return reason;
+    }
   }
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
   return reason;
@@ -138,13 +175,16 @@ template <class A>
 Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
   const Tunnel& tunnel = destination.tunnel;
   const wire::Family outer_family = destination.address.family;
+  // What the tunnel's other end can complete: internet checksums of single packets; segments come out complete.
   const bool partial = t.frame.checksum == TransportChecksum::partial;
-  const uint32_t overhead = tunnel_overhead(tunnel, outer_family, partial);
+  const bool offloads = partial && tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum &&
+                        t.frame.segmentation == Segmentation::none && t.packet.protocol != wire::protocol::sctp;
+  const uint32_t overhead = tunnel_overhead(tunnel, outer_family, offloads);
   const uint32_t smallest = outer_family == wire::Family::ipv4 ? smallest_mtu_v4 : smallest_mtu_v6;
   if (hop.mtu < overhead + smallest) return Reason::tunnel_mtu;
   const uint32_t mtu = hop.mtu - overhead;
   const bool checks_mtu = A::family == wire::Family::ipv6 || switches_.pmtu_disc;
-  if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
+  if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
@@ -158,8 +198,7 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     }
   } else {
     packets.push_back(ip_of(t));
-    const bool offloaded = tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum;
-    if (partial && !offloaded) complete_checksum(packets[0], transport, t.packet.protocol);
+    if (partial && !offloads) complete_checksum(packets[0], transport, t.packet.protocol);
   }
   if (t.trace) {
     t.trace->say("wrapped for %s, %u bytes more", wire::to_string(destination.address).c_str(), overhead);
@@ -169,7 +208,9 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   frame.segmentation = Segmentation::none;
   for (IpPacket& packet : packets) {
     const OuterHeader outer{hop.source_address, destination.address, outlet_.next_id(), switches_.pmtu_disc};
-    encapsulate(packet, tunnel, outer, partial && packets.size() == 1, transport, checksum_field(t.packet.protocol));
+    if (!encapsulate(packet, tunnel, outer, offloads, transport, checksum_field(t.packet.protocol))) {
+      return Reason::too_big;
+    }
     outlet_.send(frame, t.packet, packet, hop, t.out);
   }
   return reason;
@@ -203,6 +244,8 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
   decrement_hop_limit<A>(t.l3());
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, hop.source_address);
   count_packet(t, flow, false);
   advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {

@@ -46,22 +46,19 @@ uint8_t* Outlet::take_buffer(uint32_t length) {
   return buffer;
 }
 
-const NextHop& Outlet::hop_to(Destination& destination, Time now) {
-  const bool narrowed_too_long = destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until;
-  if (destination.hop_generation != surroundings_->generation() || narrowed_too_long) {
-    if (narrowed_too_long) destination.path_mtu = UINT32_MAX;
-    destination.hop = surroundings_->next_hop(destination.address);
-    destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
-    destination.hop_generation = surroundings_->generation();
-  }
-  return destination.hop;
+// A way that was narrowed is looked up anew for each packet, until the narrowness has been believed for long enough.
+void Outlet::refresh(Destination& destination, Time now) {
+  if (destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until) destination.path_mtu = UINT32_MAX;
+  destination.hop = surroundings_->next_hop(destination.address);
+  destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
+  destination.hop_generation = destination.path_mtu == UINT32_MAX ? surroundings_->generation() : 0;
 }
 
 void Outlet::narrow(Destination& destination, uint32_t mtu, Time now) {
   if (mtu < smallest_path_mtu || mtu >= hop_to(destination, now).mtu) return;
   destination.path_mtu = mtu;
   destination.path_mtu_until = now + path_mtu_lifetime;
-  destination.hop.mtu = mtu;
+  destination.hop_generation = 0;
 }
 
 void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet,
@@ -77,32 +74,6 @@ void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, con
   question.port = frame.port;
   push(question, packet, buffer, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
 }
-
-template <>
-auto& Outlet::cache<wire::Ipv4Address>() {
-  return cache4_;
-}
-template <>
-auto& Outlet::cache<wire::Ipv6Address>() {
-  return cache6_;
-}
-
-template <class A>
-const NextHop& Outlet::hop_to(const A& address) {
-  uint64_t key;
-  if constexpr (A::family == wire::Family::ipv4) {
-    key = address.raw;
-  } else {
-    key = address.raw[0] ^ address.raw[1];
-  }
-  auto& place = cache<A>()[(key * 0x9e3779b97f4a7c15ULL) >> 56];  // the upper eight bits: one of 256 places
-  if (place.generation != surroundings_->generation() || !(place.address == address)) {
-    place = {address, surroundings_->generation(), surroundings_->next_hop(address)};
-  }
-  return place.hop;
-}
-template const NextHop& Outlet::hop_to(const wire::Ipv4Address&);
-template const NextHop& Outlet::hop_to(const wire::Ipv6Address&);
 
 void Outlet::push(const Frame& frame, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
                   const NextHop& hop, TransmitQueue& out) {
@@ -133,11 +104,17 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
     push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
     return;
   }
+  Frame cut = frame;
+  if (frame.checksum == TransportChecksum::partial) {
+    // No device could complete it any more: it covers all pieces.
+    complete_checksum(ip, packet.l4 - packet.l3, packet.protocol);
+    cut.checksum = TransportChecksum::complete;
+  }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
-  fragment_packet(ip, hop.mtu, next_id(), sink);
+  fragment_packet(ip, hop.mtu, ++id_, sink);
   for (const IpPacket& piece : pieces) {
-    push(frame, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
+    push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
 }
 
@@ -146,10 +123,9 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
                         TransmitQueue& out) {
   const NextHop hop = surroundings_->next_hop(receiver);
   if (hop.state != HopState::reachable) return;
-  const bool is_too_big = about.family == wire::Family::ipv4
-                              ? error.type == wire::icmp_type::unreachable &&
-                                    error.code == wire::icmp_code::fragmentation_needed
-                              : error.type == wire::icmpv6_type::packet_too_big;
+  const bool is_too_big = about.family == wire::Family::ipv4 ? error.type == wire::icmp_type::unreachable &&
+                                                                   error.code == wire::icmp_code::fragmentation_needed
+                                                             : error.type == wire::icmpv6_type::packet_too_big;
   uint8_t* buffer = take_buffer(icmp_error_room);
   if (buffer == nullptr) return;
   const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
@@ -161,8 +137,33 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
   push(answer, packet, buffer, length, ethertype_of(about.family), hop, out);
 }
 
-void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length,
-                    uint16_t type, const wire::MacAddress& to, TransmitQueue& out) {
+void Outlet::announce(const wire::Address& address, TransmitQueue& out) {
+  const std::vector<Port>& ports = surroundings_->ports();
+  const auto holds = [&](const Port& port) {
+    return std::any_of(port.addresses.begin(), port.addresses.end(), [&](const InterfaceAddress& own) {
+      return own.address.family == address.family &&
+             masked(own.address, own.prefix_length) == masked(address, own.prefix_length);
+    });
+  };
+  const bool is_on_link = std::any_of(ports.begin(), ports.end(), holds);
+  for (PortId id = 0; id < ports.size(); id++) {
+    if (is_on_link && !holds(ports[id])) continue;
+    uint8_t* buffer = take_buffer(resolution_reply_room);
+    if (buffer == nullptr) return;
+    const uint32_t length = write_announcement(address, ports[id].mac, buffer);
+    NextHop all;
+    all.port = id;
+    all.source = ports[id].mac;
+    all.destination = announcement_target(address.family);
+    Frame frame;
+    frame.port = id;
+    const bool is_v4 = address.family == wire::Family::ipv4;
+    push(frame, wire::Packet{}, buffer, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
+  }
+}
+
+void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+                    const wire::MacAddress& to, TransmitQueue& out) {
   NextHop hop;
   hop.port = question.port;
   hop.source = surroundings_->ports()[question.port].mac;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets that may open a flow: whether they may, for which virtual service, to which real server.
+#include <algorithm>
+
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
 #include "lvs/text.h"
@@ -32,10 +34,7 @@ A mark_as_address(uint32_t mark) {
 template <class A>
 bool is_first_packet(const Transit<A>& t) {
   if (t.packet.protocol == wire::protocol::tcp) return (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
-  if (t.packet.protocol != wire::protocol::sctp) return false;
-  const wire::Bytes transport = t.transport();
-  return transport.size() > wire::SctpView::header_length &&
-         transport[wire::SctpView::header_length] == wire::sctp_chunk::init;
+  return t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::init;
 }
 
 }  // namespace
@@ -66,17 +65,42 @@ Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
     const bool leaves_removed = switches_.udp_leave_removed && flow.protocol == wire::protocol::udp;
     if (starts_anew(t, flow, destination)) {
       if (t.trace) t.trace->say("a new connection on a closed flow's ports: the old flow ends");
-      flows<A>().end(flow);
-    } else if (destination.available) {
-      return request(t, flow, Reason::established);
-    } else if (switches_.expire_nodest_conn || leaves_removed) {
-      if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
-      flows<A>().end(flow);
-    } else {
+      return replace_flow(t, flow);
+    }
+    if (destination.available) return request(t, flow, Reason::established);
+    if (t.is_later_fragment() || !(switches_.expire_nodest_conn || leaves_removed)) {
       return {Reason::server_removed, flow.destination};
     }
+    if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
+    return replace_flow(t, flow);
   }
   return open_flow(t);
+}
+
+// The scheduler still counts the old flow when it is asked about the new one, as in the kernel.
+template <class A>
+Decision Director::replace_flow(Transit<A>& t, Flow<A>& old) {
+  const Decision decision = open_flow(t);
+  flows<A>().end(old);
+  return decision;
+}
+
+// Whether no host can have sent from the address: RFC 1812 5.3.7, RFC 4291 2.7 and what the kernel refuses beside them.
+// Asked of packets that would open a flow or be answered; what belongs to a flow was let in by one that was asked.
+template <class A>
+bool Director::is_martian(const A& source) const {
+  const wire::Address address = source;
+  const auto& bytes = address.bytes;
+  if constexpr (A::family == wire::Family::ipv4) {
+    const bool is_multicast = (bytes[0] & 0xf0) == 0xe0;
+    if (bytes[0] == 0 || bytes[0] == 127 || is_multicast || surroundings().is_broadcast(source)) return true;
+  } else {
+    constexpr std::array<uint8_t, 12> mapped_ipv4 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const bool is_loopback = source.raw[0] == 0 && wire::load_be64(bytes.data() + 8) == 1;
+    if (bytes[0] == 0xff || is_loopback || address.is_unspecified()) return true;
+    if (std::equal(mapped_ipv4.begin(), mapped_ipv4.end(), bytes.begin())) return true;
+  }
+  return surroundings().is_local(address) || services_.is_virtual_address(address) || pools_.is_local_address(address);
 }
 
 // What a protocol lets open a flow, before any service is looked for.
@@ -86,7 +110,8 @@ bool Director::may_open(const Transit<A>& t) const {
     case wire::protocol::tcp:
       return begins_connection(t.packet.tcp_flags, switches_.sloppy_tcp);
     case wire::protocol::sctp:
-      return begins_association(wire::Bytes(t.transport()).subspan(wire::SctpView::header_length), switches_.sloppy_sctp);
+      return begins_association(wire::Bytes(t.transport()).subspan(wire::SctpView::header_length),
+                                switches_.sloppy_sctp);
     default:
       return true;
   }
@@ -107,13 +132,17 @@ Decision Director::open_flow(Transit<A>& t) {
     if (t.trace) t.trace->say("no flow, and no virtual service %s", to_text(e).c_str());
     return without_service(t);
   }
+  if (is_martian(e.source)) return {Reason::martian_source, no_destination, service};
   if (!may_open(t)) {
     if (t.trace) t.trace->say("no flow, and such a packet opens none");
     return {Reason::not_opening, no_destination, service};
   }
-  if (t.trace) t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(), service->settings.scheduler.c_str());
+  if (t.trace)
+    t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(),
+                 service->settings.scheduler.c_str());
   if (defence_.drops_packet()) return {Reason::drop_packet_defence, no_destination, service};
-  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service)) return {Reason::source_limit, no_destination, service};
+  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service))
+    return {Reason::source_limit, no_destination, service};
   if (e.source_port == ftp_data_port) return {Reason::ftp_data, no_destination, service};
   return service->is_persistent() ? schedule_persistent(t, *service) : schedule(t, *service);
 }
@@ -144,8 +173,9 @@ Decision Director::schedule(Transit<A>& t, Service& service) {
   return open_to(t, service, *destination, port, static_cast<Flow<A>*>(nullptr), Reason::scheduled);
 }
 
-// The client's network keeps its real server while its template lives. The template's key is the kernel's: the service's
-// own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports together.
+// The client's network keeps its real server while its template lives. The template's key is the kernel's: the
+// service's own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports
+// together.
 template <class A>
 Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
   FlowKeeper<A>& keeper = flows<A>();
@@ -188,8 +218,8 @@ Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
 }
 
 template <class A>
-Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port,
-                           Flow<A>* control, Reason reason) {
+Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
+                           Reason reason) {
   FlowKeeper<A>& keeper = flows<A>();
   Flow<A> flow;
   flow.forward = t.endpoints;
@@ -206,14 +236,18 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     const Reason taken = take_local_port(t, service.settings.pool, flow);
     if (taken != Reason::scheduled) return {taken, destination.id};
     flow.flags |= flow_has_reverse;
+    if (service.settings.toa && flow.protocol == wire::protocol::tcp) flow.flags |= flow_flag::tells_client;
   } else {
     flow.flags |= flow_flag::no_output;
   }
-  destination.counters.connections++;
-  service.counters.connections++;
-
+  const auto count_connection = [&] {
+    destination.counters.connections++;
+    service.counters.connections++;
+  };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
-    // Counted while its one packet passes, and never listed.
+    // Counted while its one packet passes, and never listed: the table's timers must not hear of it.
+    flow.flags |= flow_flag::one_packet;
+    count_connection();
     keeper.bind(flow, destination);
     const Decision decision = request(t, flow, reason);
     keeper.release(flow);
@@ -221,6 +255,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   }
   Flow<A>* opened = keeper.open(flow, &destination, t.tick() + ticks(opening_time));
   if (opened == nullptr) return {Reason::flow_limit, destination.id};
+  count_connection();
   if (control != nullptr) keeper.hold_template(*opened, *control);
   return request(t, *opened, reason);
 }
@@ -235,6 +270,8 @@ Decision Director::leave(Transit<A>& t, const Service& service) {
   return {Reason::no_real_server, no_destination, &service};
 }
 
+template bool Director::is_martian(const wire::Ipv4Address&) const;
+template bool Director::is_martian(const wire::Ipv6Address&) const;
 template bool Director::may_open(const Transit<wire::Ipv4Address>&) const;
 template bool Director::may_open(const Transit<wire::Ipv6Address>&) const;
 template Decision Director::known_or_new(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);

@@ -8,10 +8,17 @@ namespace sluice::lvs {
 
 namespace {
 
-constexpr size_t table_of(wire::Family family) { return family == wire::Family::ipv4 ? 0 : 1; }
+constexpr unsigned host_prefix(wire::Family family) {
+  return family == wire::Family::ipv4 ? 32 : 128;
+}
+
+constexpr size_t table_of(wire::Family family) {
+  return family == wire::Family::ipv4 ? 0 : 1;
+}
 
 wire::Ipv4Address broadcast_of(const InterfaceAddress& interface) {
-  const uint32_t host_bits = interface.prefix_length == 0 ? UINT32_MAX : (uint64_t{1} << (32 - interface.prefix_length)) - 1;
+  const uint32_t host_bits =
+      interface.prefix_length == 0 ? UINT32_MAX : (uint64_t{1} << (32 - interface.prefix_length)) - 1;
   wire::Ipv4Address address = interface.address.v4();
   address.raw |= __builtin_bswap32(host_bits);
   return address;
@@ -37,66 +44,80 @@ wire::Address masked(wire::Address address, unsigned prefix_length) {
   return address;
 }
 
+void PrefixTree::insert(const wire::Address& prefix, unsigned length, uint32_t value) {
+  const uint8_t* at = prefix.bytes.data();
+  size_t node = 0;
+  for (; length > 8; length -= 8, at++) {
+    uint32_t entry = nodes_[node][*at];
+    if ((entry & is_node) == 0) {
+      nodes_.emplace_back().fill(entry);
+      entry = static_cast<uint32_t>(nodes_.size() - 1) | is_node;
+      nodes_[node][*at] = entry;
+    }
+    node = entry & ~is_node;
+  }
+  std::fill_n(nodes_[node].begin() + *at, size_t{1} << (8 - length), value);
+}
+
 Surroundings::Surroundings(std::vector<Port> ports, std::vector<Route> routes, std::vector<Neighbour> neighbours)
-    : ports_(std::move(ports)), routes_(std::move(routes)) {
+    : ports_(std::move(ports)), hops_(1) {
   static std::atomic<uint64_t> generations{0};
   generation_ = ++generations;
   for (PortId id = 0; id < ports_.size(); id++) {
     for (const InterfaceAddress& interface : ports_[id].addresses) {
       local_.insert(interface.address);
-      routes_.push_back({masked(interface.address, interface.prefix_length), interface.prefix_length, {}, id});
-      routes_.back().via.family = interface.address.family;
+      routes.push_back({interface.address, interface.prefix_length, {}, id});
       // RFC 3021: a /31 has no broadcast address; a /32 has no network.
       if (interface.address.family == wire::Family::ipv4 && interface.prefix_length < 31) {
         broadcasts_.insert(broadcast_of(interface).raw);
       }
     }
   }
-  for (uint32_t i = 0; i < routes_.size(); i++) add_route(i);
-  for (auto& table : by_prefix_) {
-    std::sort(table.begin(), table.end(),
-              [](const PrefixRoutes& a, const PrefixRoutes& b) { return a.prefix_length > b.prefix_length; });
-  }
-  for (const Neighbour& neighbour : neighbours) neighbours_[neighbour.address] = neighbour;
+  MacAddresses macs;
+  for (const Neighbour& neighbour : neighbours) macs[neighbour.address] = neighbour.mac;
+
+  // The tree wants the shorter prefixes first. Of equal routes the first wins: it is inserted last.
+  std::reverse(routes.begin(), routes.end());
+  std::stable_sort(routes.begin(), routes.end(),
+                   [](const Route& a, const Route& b) { return a.prefix_length < b.prefix_length; });
+  for (const Route& route : routes) add(route, macs);
+  for (const auto& [address, mac] : macs) add_host(address, mac);
+  NextHop here;
+  here.state = HopState::local;
+  for (const wire::Address& address : local_) add(address, host_prefix(address.family), here);
 }
 
-void Surroundings::add_route(uint32_t index) {
-  const Route& route = routes_[index];
-  auto& table = by_prefix_[table_of(route.to.family)];
-  auto prefix = std::find_if(table.begin(), table.end(),
-                             [&](const PrefixRoutes& p) { return p.prefix_length == route.prefix_length; });
-  if (prefix == table.end()) prefix = table.insert(table.end(), {route.prefix_length, {}});
-  prefix->routes.try_emplace(masked(route.to, route.prefix_length), index);  // the first of equals wins
+void Surroundings::add(const Route& route, const MacAddresses& neighbours) {
+  NextHop hop;
+  hop.port = route.port;
+  hop.mtu = ports_[route.port].mtu;
+  hop.source = ports_[route.port].mac;
+  hop.source_address = port_address(route.port, route.to.family);
+  hop.next = route.via;
+  const auto neighbour = route.via.is_unspecified() ? neighbours.end() : neighbours.find(route.via);
+  hop.state = neighbour == neighbours.end() ? HopState::no_neighbour : HopState::reachable;
+  if (neighbour != neighbours.end()) hop.destination = neighbour->second;
+  add(masked(route.to, route.prefix_length), route.prefix_length, hop);
 }
 
-const Route* Surroundings::route_to(const wire::Address& destination) const {
-  for (const PrefixRoutes& prefix : by_prefix_[table_of(destination.family)]) {
-    const auto found = prefix.routes.find(masked(destination, prefix.prefix_length));
-    if (found != prefix.routes.end()) return &routes_[found->second];
-  }
-  return nullptr;
+// A neighbour is reached directly only if its address is on a link.
+void Surroundings::add_host(const wire::Address& address, const wire::MacAddress& mac) {
+  NextHop hop = hops_[trees_[table_of(address.family)].find(address)];
+  if (hop.state != HopState::no_neighbour || !hop.next.is_unspecified()) return;
+  hop.state = HopState::reachable;
+  hop.destination = mac;
+  hop.next = address;
+  add(address, host_prefix(address.family), hop);
+}
+
+void Surroundings::add(const wire::Address& to, unsigned prefix_length, const NextHop& hop) {
+  trees_[table_of(to.family)].insert(to, prefix_length, static_cast<uint32_t>(hops_.size()));
+  hops_.push_back(hop);
 }
 
 NextHop Surroundings::next_hop(const wire::Address& destination) const {
-  NextHop hop;
-  if (is_local(destination)) {
-    hop.state = HopState::local;
-    return hop;
-  }
-  const Route* route = route_to(destination);
-  if (route == nullptr) return hop;
-  hop.port = route->port;
-  hop.mtu = ports_[route->port].mtu;
-  hop.source = ports_[route->port].mac;
-  hop.source_address = port_address(route->port, destination.family);
-  hop.next = route->via.is_unspecified() ? destination : route->via;
-  const auto neighbour = neighbours_.find(hop.next);
-  if (neighbour == neighbours_.end()) {
-    hop.state = HopState::no_neighbour;
-    return hop;
-  }
-  hop.state = HopState::reachable;
-  hop.destination = neighbour->second.mac;
+  NextHop hop = hops_[trees_[table_of(destination.family)].find(destination)];
+  if (hop.state == HopState::no_neighbour && hop.next.is_unspecified()) hop.next = destination;
   return hop;
 }
 

@@ -57,15 +57,52 @@ struct NextHop {
   wire::Address source_address;  // that the host would send from on this route; unspecified if it has none
 };
 
+// The longest prefix of an address, a byte of the address a step: one load for what the shortest prefixes decide, four
+// at most for IPv4. Values are small numbers; 0 is that of an address without any prefix.
+class PrefixTree {
+ public:
+  PrefixTree() : nodes_(1) {}
+
+  // Shorter prefixes first.
+  void insert(const wire::Address& prefix, unsigned length, uint32_t value);
+  uint32_t find(wire::Ipv4Address address) const {
+    uint32_t entry = nodes_[0][address.raw & 0xff];  // the first byte of the wire: bytes.h reads little-endian words
+    for (uint32_t rest = address.raw >> 8; (entry & is_node) != 0; rest >>= 8) {
+      entry = nodes_[entry & ~is_node][rest & 0xff];
+    }
+    return entry;
+  }
+  uint32_t find(const wire::Address& address) const {
+    return address.family == wire::Family::ipv4 ? find(address.v4()) : find(address.v6());
+  }
+  uint32_t find(const wire::Ipv6Address& address) const {
+    const auto* at = reinterpret_cast<const uint8_t*>(address.raw.data());
+    uint32_t entry = nodes_[0][*at];
+    while ((entry & is_node) != 0) entry = nodes_[entry & ~is_node][*++at];
+    return entry;
+  }
+
+ private:
+  static constexpr uint32_t is_node = uint32_t{1} << 31;
+  using Node = std::array<uint32_t, 256>;  // values, or numbers of nodes with `is_node`
+  std::vector<Node> nodes_;
+};
+
 // Immutable once built; replaced as a whole when routes or neighbours change.
 class Surroundings {
  public:
-  Surroundings() = default;
+  Surroundings() : hops_(1) {}
   Surroundings(std::vector<Port> ports, std::vector<Route> routes, std::vector<Neighbour> neighbours);
 
   const std::vector<Port>& ports() const { return ports_; }
   // Longest prefix first; connected routes of the ports' addresses included.
   NextHop next_hop(const wire::Address& destination) const;
+  // The same without a copy, for every packet. `next` is unspecified where it is the destination itself.
+  template <class A>
+  const NextHop& way_to(const A& destination) const {
+    constexpr size_t table = A::family == wire::Family::ipv4 ? 0 : 1;
+    return hops_[trees_[table].find(destination)];
+  }
   bool is_local(const wire::Address& address) const { return local_.contains(address); }
   // The broadcast address of one of the ports' networks, or 255.255.255.255.
   bool is_broadcast(wire::Ipv4Address address) const;
@@ -74,18 +111,14 @@ class Surroundings {
   uint64_t generation() const { return generation_; }
 
  private:
-  struct PrefixRoutes {
-    uint8_t prefix_length;
-    std::unordered_map<wire::Address, uint32_t, AddressHash> routes;  // masked address → index in routes_
-  };
-
-  void add_route(uint32_t index);
-  const Route* route_to(const wire::Address& destination) const;
+  using MacAddresses = std::unordered_map<wire::Address, wire::MacAddress, AddressHash>;
+  void add(const Route& route, const MacAddresses& neighbours);
+  void add_host(const wire::Address& address, const wire::MacAddress& mac);
+  void add(const wire::Address& to, unsigned prefix_length, const NextHop& hop);
 
   std::vector<Port> ports_;
-  std::vector<Route> routes_;
-  std::array<std::vector<PrefixRoutes>, 2> by_prefix_;  // IPv4, IPv6; longest first
-  std::unordered_map<wire::Address, Neighbour, AddressHash> neighbours_;
+  std::array<PrefixTree, 2> trees_;  // IPv4, IPv6: prefix → index in hops_
+  std::vector<NextHop> hops_;        // the first: no route
   std::unordered_set<wire::Address, AddressHash> local_;
   std::unordered_set<uint32_t> broadcasts_;
   uint64_t generation_ = 0;

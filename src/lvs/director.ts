@@ -15,7 +15,7 @@ import { compareLayer4 } from './changes.ts';
 import type { FrameBatch } from './frame-batch.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
-import { planChanges } from './plan.ts';
+import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export type Verdict = ReasonRow['verdict'];
@@ -88,8 +88,8 @@ export class Director {
     const addon = loadAddon();
     this.#reasons = addon.reasons;
     this.#ports = surroundings.ports.map(port => port.name);
-    const flowLimit = (model ?? emptyLayer4).limits.flows;
-    this.#native = new addon.Director({ flowLimit, seed, start, limitIcmp });
+    const { flows: flowLimit, fragments: fragmentLimit } = (model ?? emptyLayer4).limits;
+    this.#native = new addon.Director({ flowLimit, fragmentLimit, seed, start, limitIcmp });
     const portNumber = (name: string) => this.#ports.indexOf(name);
     this.#native.setSurroundings({
       ports: surroundings.ports,
@@ -149,6 +149,14 @@ export class Director {
   }
 
   /**
+   * Frames that tell the network whose the virtual addresses are (gratuitous ARP, unsolicited neighbour advertisements):
+   * those that the host does not own itself. To be sent when the director starts and after an address was added.
+   */
+  announce(): TransmittedFrame[] {
+    return this.#native.announce().map(({ port, frame }) => ({ port: this.#ports[port] ?? '', frame }));
+  }
+
+  /**
    * Takes many frames, as receive() takes one, without an object for each: for replays. What was decided comes in parts,
    * each good for as long as somebody holds it.
    */
@@ -175,6 +183,12 @@ export class Director {
   services(): ServiceView[] {
     const running = new Map(this.#native.services().map(service => [`${service.family} ${service.name}`, service]));
     return this.#model.services.map(service => serviceView(service, running.get(nativeName(service.identity))));
+  }
+
+  /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
+  zeroCounters(identity?: ServiceIdentity): void {
+    const services = identity === undefined ? this.#model.services.map(service => service.identity) : [identity];
+    for (const one of services) this.#native.apply({ op: 'zeroCounters', service: planIdentity(one) });
   }
 
   /** Packets so far by reason. */

@@ -44,7 +44,6 @@ export interface PlanService extends PlanIdentity {
   /** Empty: none. */
   readonly pool: string;
   readonly toa: boolean;
-  readonly proxyV2: boolean;
   /** 0 off, 1 on, 2 while half-open flows exceed their limit. */
   readonly synProxy: number;
   /** New flows a second of one source; 0: no limit. */
@@ -104,6 +103,8 @@ export type PlanStep =
   /** The new server becomes the head of the service's list, as in the kernel. */
   | { readonly op: 'addServer' | 'editServer'; readonly service: PlanIdentity; readonly server: PlanServer }
   | { readonly op: 'removeServer'; readonly service: PlanIdentity; readonly server: PlanServer }
+  /** Counters are no part of a model: no comparison leads to this step. */
+  | { readonly op: 'zeroCounters'; readonly service: PlanIdentity }
   /** All servers of the service, from the head of its list. */
   | { readonly op: 'orderServers'; readonly service: PlanIdentity; readonly servers: readonly PlanServer[] };
 
@@ -169,7 +170,7 @@ function planChange(change: Layer4Change): PlanStep[] {
 
 const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 
-function planIdentity(identity: ServiceIdentity): PlanIdentity {
+export function planIdentity(identity: ServiceIdentity): PlanIdentity {
   const family = serviceFamily(identity);
   if ('mark' in identity) return { family, protocol: 0, address: '', port: 0, mark: identity.mark };
   const { protocol, address, port } = identity;
@@ -189,7 +190,6 @@ function planService(service: Service): PlanService {
     onePacket: service.onePacket,
     pool: service.pool ?? '',
     toa: service.clientAddress === 'toa',
-    proxyV2: service.clientAddress === 'proxy-v2',
     synProxy: synProxyNumbers[service.synProxy],
     sourceRate: service.sourceLimit?.rate ?? 0,
     sourceBurst: service.sourceLimit?.burst ?? 0,

@@ -16,7 +16,8 @@ export interface Addon extends CapturesAddon, DirectorAddon, StatisticsAddon, Wi
   readonly napiVersion: number;
 }
 
-const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
+/** What an addon of this version exports, so that one of another version is refused with the names that it lacks. */
+export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native module's director; src/lvs/director.ts is what the rest of Sluice uses.
-import type { PlanStep } from '../lvs/plan.ts';
 
 /** One row of the table of reasons, in the order of their numbers. */
 export interface ReasonRow {
@@ -111,9 +110,10 @@ export interface NativeConnection {
 /** Wrong arguments give a TypeError or a RangeError. */
 export interface NativeDirector {
   setSurroundings(surroundings: NativeSurroundings): void;
-  /** "done", or what is wrong with the step. */
-  apply(step: PlanStep): string;
+  /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
+  apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  announce(): { readonly port: number; readonly frame: Buffer }[];
   /**
    * Takes frames from `first` to before `end`. A frame is four numbers, which buffer, where in it, length and port, and a
    * time that never falls.
@@ -134,6 +134,7 @@ export interface NativeDirector {
 
 export interface NativeDirectorOptions {
   readonly flowLimit: number;
+  readonly fragmentLimit: number;
   readonly seed: number;
   readonly start: bigint;
   /** Whether ICMP errors are limited to the rate at which the kernel sends them. */

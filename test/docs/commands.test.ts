@@ -82,7 +82,10 @@ describe('package.json', () => {
   it.each(Object.entries(manifest.scripts))(
     'its script %s tells its usage with --help',
     (name, line) => {
-      const { status, stdout } = spawnSync(process.execPath, ['--import=tsx', line.replace(/^tsx /, ''), '--help'], {
+      const script = line.replace(/^tsx /, '');
+      // One that does not know --help would do its work: run this test, which would run it again.
+      expect(readFileSync(join(projectRoot, script), 'utf8')).toMatch(/startScript\(|'--help'|help:/);
+      const { status, stdout } = spawnSync(process.execPath, ['--import=tsx', script, '--help'], {
         cwd: projectRoot,
         encoding: 'utf8',
         timeout: longestCommand,

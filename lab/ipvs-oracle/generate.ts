@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random scenarios from a seed: services, servers, modes and schedulers at random, then packets, valid and weird, and changes
+// of the rules in between. The same seed and index give the same text on any machine. The text is an ordinary scenario, so
+// one that finds a difference can be kept as it is.
+//
+// What is drawn stays inside what is determined: no victim chosen at random, no packet whose answer is the host's own, and
+// at most one long wait, chosen so that no entry is within the reach of the kernel's coarse timers at its end.
+
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  // mulberry32: small, and good enough to vary tests.
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 0x100000000;
+  }
+
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  from(lowest: number, highest: number): number {
+    return lowest + this.below(highest - lowest + 1);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    const chosen = choices[this.below(choices.length)];
+    if (chosen === undefined) throw new Error('there is nothing to pick from');
+    return chosen;
+  }
+}
+
+type Protocol = 'tcp' | 'udp' | 'sctp';
+
+interface Server {
+  readonly host: string; // without brackets
+  readonly port: number;
+  readonly mode: string; // ipvsadm's option and what follows
+  weight: string; // and threshold, as the last command had them
+}
+
+interface Service {
+  readonly protocol: Protocol;
+  readonly v6: boolean;
+  readonly vip: string;
+  readonly port: number;
+  readonly marked: number | undefined;
+  readonly servers: Server[];
+}
+
+const schedulers = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'mh', 'lblc', 'lblcr', 'fo', 'ovf'] as const;
+const serverNumbers = [11, 12, 13, 14, 15] as const;
+const clientNumbers = [2, 3, 4, 5] as const;
+const tunnels = [
+  '-i',
+  '-i --tun-type gue --tun-port 6080',
+  '-i --tun-type gre',
+  '-i --tun-type gre --tun-csum',
+] as const;
+
+const flagChoices = [
+  ...['S', 'S', 'S', 'A', 'A', 'A', 'PA', 'FA', 'FA', 'R', 'RA', 'SA'],
+  ...['F', 'none', 'SEC', 'FPU'],
+] as const;
+const chunkChoices = [
+  ...['INIT vtag 0', 'INIT vtag 0', 'INIT_ACK', 'COOKIE_ECHO', 'COOKIE_ECHO DATA', 'COOKIE_ACK', 'DATA', 'SACK'],
+  ...['SHUTDOWN', 'SHUTDOWN_ACK', 'SHUTDOWN_COMPLETE', 'ABORT', 'ERROR', 'HEARTBEAT', 'COOKIE_ECHO ABORT'],
+] as const;
+
+const serviceOption: Record<Protocol, string> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
+
+function endpoint(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+class Generator {
+  readonly #random: Random;
+  readonly #surroundingsLines: string[] = []; // stand before the first step
+  readonly #lines: string[] = [];
+  readonly #services: Service[] = [];
+  #persistent = false;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  generate(title: string): string {
+    this.#surroundings();
+    const count = this.#random.chance(0.3) ? 2 : 1;
+    const marks = Array.from({ length: count }, () => this.#random.chance(0.12));
+    for (const [index, marked] of marks.entries()) this.#service(index, marked);
+    const steps = this.#random.from(8, 30);
+    for (let i = 0; i < steps; i++) this.#step();
+    this.#finish();
+    return `${[`# ${title}`, '', ...this.#surroundingsLines, ...this.#lines].join('\n')}\n`;
+  }
+
+  #say(line: string): void {
+    this.#lines.push(line);
+  }
+
+  #surroundings(): void {
+    const random = this.#random;
+    const sysctl = (name: string, value: number, probability: number) => {
+      if (random.chance(probability)) this.#surroundingsLines.push(`sysctl net.ipv4.vs.${name} ${value}`);
+    };
+    sysctl('conn_reuse_mode', random.below(3), 0.4);
+    sysctl('expire_nodest_conn', 1, 0.4);
+    sysctl('expire_quiescent_template', 1, 0.3);
+    sysctl('sloppy_tcp', 1, 0.2);
+    sysctl('sloppy_sctp', 1, 0.2);
+    sysctl('nat_icmp_send', 1, 0.1);
+  }
+
+  #mode(v6: boolean): string {
+    const random = this.#random;
+    if (random.chance(0.5)) return '-m';
+    if (random.chance(0.5)) return '-g';
+    return v6 ? random.pick(['-i', '-i --tun-type gre']) : random.pick(tunnels);
+  }
+
+  #service(index: number, marked: boolean): void {
+    const random = this.#random;
+    const v6 = random.chance(0.25);
+    const protocol = marked ? 'tcp' : random.pick<Protocol>(['tcp', 'tcp', 'tcp', 'udp', 'udp', 'sctp']);
+    const vip = v6 ? `fd00:1::${100 + index}` : `10.0.1.${100 + index}`;
+    const port = marked ? 8001 + index : random.pick([80, 53, 443]);
+    const service: Service = { protocol, v6, vip, port, marked: marked ? index + 1 : undefined, servers: [] };
+    this.#services.push(service);
+    if (marked) this.#surroundingsLines.push(`fwmark ${index + 1} tcp ${vip} ${port}`);
+    const options: string[] = [`-s ${this.#scheduler()}`];
+    if (random.chance(0.2)) {
+      this.#persistent = true;
+      options.push(`-p 60${random.chance(0.3) ? ` -M ${v6 ? '64' : '255.255.255.0'}` : ''}`);
+    }
+    if (protocol === 'udp' && random.chance(0.15)) options.push('-o');
+    this.#say(`ipvsadm -A ${this.#name(service)} ${options.join(' ')}`);
+    const count = random.from(1, 4);
+    const mode = this.#mode(v6);
+    for (let i = 0; i < count; i++) this.#addServer(service, random.chance(0.7) ? mode : this.#mode(v6));
+  }
+
+  #scheduler(): string {
+    const random = this.#random;
+    const name = random.pick(schedulers);
+    if (name !== 'sh' && name !== 'mh') return name;
+    const flags = [`${name}-port`, `${name}-fallback`].filter(() => random.chance(0.4));
+    return flags.length > 0 ? `${name} -b ${flags.join(',')}` : name;
+  }
+
+  #name(service: Service): string {
+    if (service.marked !== undefined) return `-f ${service.marked}${service.v6 ? ' -6' : ''}`;
+    return `${serviceOption[service.protocol]} ${endpoint(service.vip, service.port)}`;
+  }
+
+  #weight(): string {
+    const random = this.#random;
+    const threshold = random.chance(0.1) ? ` -x ${random.from(2, 4)}` : '';
+    return ` -w ${random.pick([1, 1, 1, 2, 3, 4, 0])}${threshold}`;
+  }
+
+  #addServer(service: Service, mode: string): void {
+    const random = this.#random;
+    const number = random.pick(serverNumbers);
+    const host = service.v6 ? `fd00:2::${number}` : `10.0.2.${number}`;
+    if (service.servers.some(server => server.host === host)) return;
+    const isOther = mode === '-m' && random.chance(0.3);
+    const port = service.marked !== undefined && !isOther ? 0 : isOther ? 8080 : service.port;
+    const server: Server = { host, port, mode, weight: this.#weight() };
+    service.servers.push(server);
+    this.#say(`ipvsadm -a ${this.#name(service)} -r ${endpoint(host, port)} ${mode}${server.weight}`);
+  }
+
+  #step(): void {
+    const random = this.#random;
+    const service = random.pick(this.#services);
+    const dice = random.next();
+    if (dice < 0.62) this.#clientPacket(service);
+    else if (dice < 0.8) this.#serverPackets(service);
+    else if (dice < 0.88) this.#change(service);
+    else if (dice < 0.94) this.#icmp(service);
+    else this.#say(random.pick(['show services', 'show connections']));
+  }
+
+  #client(service: Service): string {
+    const number = this.#random.pick(clientNumbers);
+    return endpoint(service.v6 ? `fd00:1::${number}` : `10.0.1.${number}`, 1024 + this.#random.below(3));
+  }
+
+  #tcpFlags(): string {
+    return this.#random.pick(flagChoices);
+  }
+
+  #chunks(): string {
+    return this.#random.pick(chunkChoices);
+  }
+
+  #segment(protocol: Protocol, source: string, destination: string): string {
+    const random = this.#random;
+    const head = `${protocol} ${source} ${destination}`;
+    switch (protocol) {
+      case 'tcp':
+        return `${head} ${this.#tcpFlags()} seq ${random.below(10000)} ack ${random.below(10000)}${this.#payload()}`;
+      case 'udp':
+        return `${head}${this.#payload() || ' len 4'}${random.chance(0.1) ? ' nosum' : ''}`;
+      case 'sctp':
+        return `${head} ${this.#chunks()}`;
+    }
+  }
+
+  #payload(): string {
+    if (!this.#random.chance(0.3)) return '';
+    return ` len ${this.#random.pick([1, 7, 100, 1000, 1360, 1390, 1420, 1440])}`;
+  }
+
+  #ipOptions(v6: boolean, ttls: readonly number[]): string {
+    const random = this.#random;
+    const options: string[] = [];
+    if (random.chance(0.1)) options.push(`ttl ${random.pick(ttls)}`);
+    if (random.chance(0.1)) options.push(`tos ${random.below(256)}`);
+    if (random.chance(0.05)) options.push('badsum');
+    if (!v6 && random.chance(0.3)) options.push('df');
+    if (!v6 && random.chance(0.2)) options.push(`id ${random.below(65536)}`);
+    if (!v6 && random.chance(0.03)) options.push('ipopt 01010101');
+    if (v6 && random.chance(0.1)) options.push(`flow ${random.below(0x100000)}`);
+    return options.map(option => ` ${option}`).join('');
+  }
+
+  #clientPacket(service: Service): void {
+    const segment = this.#segment(service.protocol, this.#client(service), endpoint(service.vip, service.port));
+    this.#say(`c0 > ${segment}${this.#ipOptions(service.v6, [1, 2, 17, 255])}`);
+  }
+
+  // From every NAT server: which of them has the connection is the scheduler's secret, the others' packets are routed, so
+  // that an expired TTL would be the host's to answer for.
+  #serverPackets(service: Service): void {
+    const client = this.#client(service);
+    for (const server of service.servers.filter(({ mode }) => mode === '-m')) {
+      const source = endpoint(server.host, server.port || service.port);
+      this.#say(`s0 > ${this.#segment(service.protocol, source, client)}${this.#ipOptions(service.v6, [2, 17, 255])}`);
+    }
+  }
+
+  #change(service: Service): void {
+    const random = this.#random;
+    const server = service.servers[random.below(Math.max(1, service.servers.length))];
+    const dice = random.next();
+    if (dice < 0.35 || !server) {
+      this.#addServer(service, this.#mode(service.v6));
+    } else if (dice < 0.75) {
+      // An edit that changes nothing disturbs the kernel's round, and not the director's (docs/decisions/0008-*).
+      const before = server.weight;
+      while (server.weight === before) server.weight = this.#weight();
+      const target = `-r ${endpoint(server.host, server.port)}`;
+      this.#say(`ipvsadm -e ${this.#name(service)} ${target} ${server.mode}${server.weight}`);
+    } else {
+      service.servers.splice(service.servers.indexOf(server), 1);
+      this.#say(`ipvsadm -d ${this.#name(service)} -r ${endpoint(server.host, server.port)}`);
+    }
+  }
+
+  #icmp(service: Service): void {
+    const random = this.#random;
+    const about = (source: string, destination: string) =>
+      `about (${this.#segment(service.protocol, source, destination)} ttl 60) keep 100`;
+    const what = service.v6
+      ? random.pick(['unreachable port', 'unreachable host', 'time-exceeded', 'too-big mtu 1280'])
+      : random.pick(['unreachable port', 'unreachable host', 'unreachable frag mtu 1200', 'time-exceeded']);
+    const client = this.#client(service);
+    const host = client.replace(/^\[?([^\]]+?)\]?:\d+$/, '$1');
+    const server = service.servers.find(({ mode }) => mode === '-m');
+    if (server && random.chance(0.5)) {
+      const real = endpoint(server.host, server.port || service.port);
+      this.#say(`s0 > icmp ${server.host} ${host} ${what} ${about(client, real)}`);
+    } else {
+      this.#say(`c0 > icmp ${host} ${service.vip} ${what} ${about(endpoint(service.vip, service.port), client)}`);
+    }
+  }
+
+  #finish(): void {
+    const random = this.#random;
+    this.#say('show connections');
+    this.#say('show services');
+    // A template's renewal and its connections' end fall together at 60 s: no waiting there.
+    if (this.#persistent || !random.chance(0.15)) return;
+    this.#say(`wait ${random.pick([20, 140, 1200])}`);
+    this.#say('show connections');
+    this.#say('show services');
+  }
+}
+
+export function generateScenario(seed: number, index: number): string {
+  // Neighbouring seeds and indices must not give neighbouring states.
+  const state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35);
+  return new Generator(new Random(state)).generate(`Random scenario ${index} of seed ${seed}.`);
+}
