@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers for virtual addresses that no host has configured: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861).
+// Answers for virtual addresses that no host has configured: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC
+// 4861).
 #include <algorithm>
+#include <array>
 
 #include "lvs/outgoing.h"
 #include "wire/arp.h"
@@ -27,9 +29,31 @@ uint32_t write_advertisement(const wire::Ipv6Address& target, const wire::Ipv6Ad
   uint8_t* message = to + wire::Ipv6View::header_length;
   emit(wire::NeighbourFields{wire::icmpv6_type::neighbour_advertisement, flags, target, mac}, message);
   wire::MutableIcmpv6View(wire::MutableBytes(message, wire::NeighbourFields::length))
-      .fill_checksum(wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6,
-                                             wire::NeighbourFields::length));
+      .fill_checksum(
+          wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6, wire::NeighbourFields::length));
   return wire::Ipv6View::header_length + wire::NeighbourFields::length;
+}
+
+// The group that those are in whose address ends as the target's does (RFC 4291 2.7.1).
+bool is_solicited_node_group(const wire::Ipv6Address& group, const wire::Ipv6Address& target) {
+  constexpr std::array<uint8_t, 13> prefix = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};
+  const wire::Address group_bytes = group, target_bytes = target;
+  return std::equal(prefix.begin(), prefix.end(), group_bytes.bytes.begin()) &&
+         std::equal(target_bytes.bytes.begin() + prefix.size(), target_bytes.bytes.end(),
+                    group_bytes.bytes.begin() + prefix.size());
+}
+
+// RFC 4861 7.1.1; `message` has been parsed from the packet's ICMPv6 message.
+bool is_valid_solicitation(wire::Ipv6View ip, const wire::NeighbourView& message) {
+  const auto length = static_cast<uint32_t>(message.bytes().size());
+  const wire::Sum pseudo_header =
+      wire::pseudo_header_sum(ip.source(), ip.destination(), wire::protocol::icmpv6, length);
+  if (message.bytes()[0] != wire::icmpv6_type::neighbour_solicitation || message.bytes()[1] != 0) return false;
+  if (ip.hop_limit() != link_hop_limit) return false;
+  if (wire::fold(wire::sum_bytes(message.bytes(), pseudo_header)) != 0xffff) return false;
+  if (!(ip.source() == wire::Ipv6Address{})) return true;
+  return is_solicited_node_group(ip.destination(), message.target()) &&
+         !message.link_address(wire::neighbour_option::source_link_address);
 }
 
 }  // namespace
@@ -37,6 +61,8 @@ uint32_t write_advertisement(const wire::Ipv6Address& target, const wire::Ipv6Ad
 uint32_t write_arp_reply(wire::Bytes request, const wire::MacAddress& mac, uint8_t* to) {
   const auto arp = wire::ArpView::parse(request);
   if (!arp || arp->operation() != wire::arp_operation::request) return 0;
+  // Who asks for its own address announces it (RFC 5227 3): an answer would take it from a director that takes over.
+  if (arp->sender() == arp->target() || arp->sender_mac().is_multicast()) return 0;
   emit(wire::ArpFields{wire::arp_operation::reply, mac, arp->target(), arp->sender_mac(), arp->sender()}, to);
   return wire::ArpView::length;
 }
@@ -45,7 +71,7 @@ uint32_t write_neighbour_advertisement(wire::Bytes solicitation, uint32_t transp
                                        uint8_t* to) {
   const wire::Ipv6View ip(solicitation);
   const auto message = wire::NeighbourView::parse(solicitation.subspan(transport));
-  if (!message || message->is_advertisement() || ip.hop_limit() != link_hop_limit) return 0;
+  if (!message || !is_valid_solicitation(ip, *message)) return 0;
   // Duplicate address detection asks from the unspecified address, and is answered to all (RFC 4861 7.2.4).
   const bool is_probe = ip.source() == wire::Ipv6Address{};
   const uint8_t flags =

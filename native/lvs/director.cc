@@ -31,6 +31,10 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   return fragments;
 }
 
+// RFC 4861 7.1.1: a greater one cannot be, and a router on the way would have made it less.
+constexpr uint8_t neighbour_hop_limit = 255;
+constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff02::1 (RFC 2464 7)
+
 // Fragments that waited in vain: their verdict was given when they came, and the table counts what became of them.
 void uncounted(uint64_t, FragmentDrop) {}
 
@@ -164,6 +168,12 @@ bool Director::is_for_this_host(const Frame& frame) const {
   return ethernet.destination() == surroundings().ports()[frame.port].mac;
 }
 
+// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not configured.
+bool Director::owns(const wire::Address& address) const {
+  return services_.is_virtual_address(address) ||
+         (pools_.is_local_address(address) && !surroundings().is_local(address));
+}
+
 Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
   const wire::Packet& packet = prepared.packet;
   Decision decision;
@@ -189,7 +199,7 @@ template <class A>
 Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   if (!is_for_this_host(t.frame)) {
     if constexpr (A::family == wire::Family::ipv6) {
-      if (t.packet.protocol == wire::protocol::icmpv6) return neighbour_solicitation(t);
+      if (const auto answered = neighbour_solicitation(t)) return *answered;
     }
     return {Reason::not_addressed_here};
   }
@@ -222,18 +232,22 @@ Decision Director::decide_packet(Transit<A>& t) {
 template Decision Director::decide_packet(Transit<wire::Ipv4Address>&);
 template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
 
-// Somebody asks for the link-layer address of a virtual address: by multicast, so the frame is addressed to many.
-Decision Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+// Somebody asks for the link-layer address of an address that the director owns: the first time by multicast, to see
+// whether it is still there by unicast. Fragmented questions are nobody's (RFC 6980). Nothing: it is no such question.
+std::optional<Decision> Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+  if (t.packet.protocol != wire::protocol::icmpv6 || t.packet.fragment != wire::Fragment::none) return std::nullopt;
   const auto view = wire::NeighbourView::parse(t.transport());
-  if (t.l4()[0] != wire::icmpv6_type::neighbour_solicitation || !view) return {Reason::not_addressed_here};
-  if (!services_.is_virtual_address(view->target())) return {Reason::not_addressed_here};
+  if (!view || view->is_advertisement() || !owns(view->target())) return std::nullopt;
+  if (wire::Ipv6View(t.ip()).hop_limit() != neighbour_hop_limit) return Decision{Reason::martian_ttl};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return std::nullopt;
   const wire::MacAddress& mac = surroundings().ports()[t.frame.port].mac;
   const uint32_t length = write_neighbour_advertisement(t.ip(), t.packet.l4 - t.packet.l3, mac, buffer);
-  if (length == 0) return {Reason::martian_ttl};
+  if (length == 0) return std::nullopt;
   const wire::MacAddress asker = wire::EthernetView(bytes_of(t.frame)).source();
-  outlet_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, asker, t.out);
-  return {Reason::neighbour_answered};
+  const bool is_probe = t.endpoints.source == wire::Ipv6Address{};
+  outlet_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, is_probe ? all_nodes_mac : asker, t.out);
+  return Decision{Reason::neighbour_answered};
 }
 
 bool Director::advance(Time now, uint32_t budget) {
@@ -256,8 +270,9 @@ Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQ
   const auto view = wire::ArpView::parse(question);
   if (!view || view->operation() != wire::arp_operation::request) return {Reason::not_ip};
   const wire::Address target = view->target();
-  if (!services_.is_virtual_address(target)) return {Reason::not_ip};
+  if (!owns(target)) return {Reason::not_ip};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
+  if (buffer == nullptr) return {Reason::not_ip};
   const wire::MacAddress& mac = surroundings().ports()[frame.port].mac;
   const uint32_t length = write_arp_reply(question, mac, buffer);
   if (length == 0) return {Reason::not_ip};

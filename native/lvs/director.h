@@ -82,6 +82,9 @@ class Director {
   uint64_t count(Reason reason) const { return counts_[static_cast<size_t>(reason)]; }
   template <class A>
   FlowKeeper<A>& flows();
+  LocalPools& pools() { return pools_; }
+  // Of which some pieces have come and others not.
+  uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
  private:
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
@@ -102,8 +105,11 @@ class Director {
   template <class A>
   Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
-  Decision neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
+  std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   bool is_for_this_host(const Frame& frame) const;
+  bool owns(const wire::Address& address) const;
+  template <class A>
+  bool is_martian(const A& source) const;
 
   // forward.cc: packets of known flows
   template <class A>
@@ -155,6 +161,8 @@ class Director {
   template <class A>
   const EgressRule* egress_rule(const A& source) const;
   template <class A>
+  bool may_leave_to(const A& destination) const;
+  template <class A>
   Decision without_service(Transit<A>& t);
   template <class A>
   Decision open_egress(Transit<A>& t, const EgressRule& rule);
@@ -178,6 +186,8 @@ class Director {
   Decision icmp(Transit<A>& t);
   template <class A>
   Decision answer_echo(Transit<A>& t);
+  template <class A>
+  Decision echo_through_gateway(Transit<A>& t, bool is_request);
   template <class A>
   Decision related_error(Transit<A>& t);
   template <class A>

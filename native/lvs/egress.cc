@@ -23,16 +23,33 @@ const EgressRule* Director::egress_rule(const A& source) const {
   return nullptr;
 }
 
+// Whether the gateway is the way there: to a single host that is neither this one nor one of its virtual addresses.
+template <class A>
+bool Director::may_leave_to(const A& destination) const {
+  const wire::Address address = destination;
+  if constexpr (A::family == wire::Family::ipv4) {
+    const bool is_multicast = (address.bytes[0] & 0xf0) == 0xe0;
+    const bool is_loopback = address.bytes[0] == 127;
+    if (is_multicast || is_loopback || surroundings().is_broadcast(destination)) return false;
+  } else {
+    const bool is_link_local = address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+    if (address.bytes[0] == 0xff || is_link_local) return false;
+  }
+  return !address.is_unspecified() && !surroundings().is_local(address) && !owns(address);
+}
+
 // What no flow and no service wants: a server behind the gateway calling out, a stranger calling the gateway's pool, a
 // real server's packet that nobody asked for, or nothing of the director's.
 template <class A>
 Decision Director::without_service(Transit<A>& t) {
-  if (pools_.is_local_address(t.endpoints.destination)) {
+  // An address that the host has too may be meant for the host itself.
+  const bool is_hosts = surroundings().is_local(t.endpoints.destination);
+  if (!is_hosts && pools_.is_local_address(t.endpoints.destination)) {
     const bool from_inside = egress_rule(t.endpoints.source) != nullptr;
     return {from_inside ? Reason::hairpin_refused : Reason::egress_unsolicited};
   }
   const EgressRule* rule = egress_rule(t.endpoints.source);
-  if (rule != nullptr && !surroundings().is_local(t.endpoints.destination)) return open_egress(t, *rule);
+  if (rule != nullptr && may_leave_to(t.endpoints.destination)) return open_egress(t, *rule);
   if (switches_.nat_icmp_send && tells_real_server(t)) return {Reason::real_server_told};
   return {Reason::no_service};
 }
@@ -43,6 +60,7 @@ template <class A>
 Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
   // A connection's middle cannot be taken over: its other end knows another address.
   if (!may_open(t)) return {Reason::not_opening};
+  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
   flow.forward = t.endpoints;
   flow.protocol = t.packet.protocol;
@@ -57,6 +75,22 @@ Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
   return route(t, *opened, opened->reverse.mirrored(), Seen::from_client, Reason::egress_opened);
 }
 
+// Echo requests leave as any packet does; their replies come back by the identifier. Fragments of them follow the first.
+template <class A>
+Decision Director::echo_through_gateway(Transit<A>& t, bool is_request) {
+  const uint16_t identifier = wire::load_be16(t.l4() + offset::icmp_identifier);
+  (is_request ? t.endpoints.source_port : t.endpoints.destination_port) = identifier;
+  FlowKeeper<A>& keeper = flows<A>();
+  const FlowKey<A> key{t.endpoints, t.packet.protocol};
+  const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
+  if (found) return egress(t, found);
+  if (!is_request && !pools_.is_local_address(t.endpoints.destination)) return {Reason::unrelated_icmp};
+  const Decision decision = without_service(t);
+  return decision.reason == Reason::no_service ? Decision{Reason::unrelated_icmp} : decision;
+}
+template Decision Director::echo_through_gateway(Transit<wire::Ipv4Address>&, bool);
+template Decision Director::echo_through_gateway(Transit<wire::Ipv6Address>&, bool);
+
 template <class A>
 Decision Director::egress(Transit<A>& t, FoundFlow<A> found) {
   const bool outwards = found.direction == Direction::forward;
@@ -70,7 +104,7 @@ template Decision Director::egress(Transit<wire::Ipv6Address>&, FoundFlow<wire::
 template <class A>
 Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
   PortPool<A>* pool = pools_.find<A>(pool_id);
-  if (pool == nullptr) return Reason::pool_missing;
+  if (pool == nullptr || pool->places() == 0) return Reason::pool_missing;
   const auto local =
       pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
   if (!local) {

@@ -17,6 +17,9 @@ uint8_t outer_traffic_class(uint8_t inner) {
   return (inner & ecn_mask) == ecn_congestion ? static_cast<uint8_t>((inner & ~ecn_mask) | ecn_capable) : inner;
 }
 
+// What the 16 bits of a length field can say. IPv6's does not count its own header; nothing here is longer either.
+constexpr uint32_t longest_packet = wire::Ipv4View::maximum_length;
+
 uint32_t ip_header_length(wire::Family family) {
   return family == wire::Family::ipv4 ? wire::Ipv4View::minimum_header_length : wire::Ipv6View::header_length;
 }
@@ -36,15 +39,25 @@ wire::GreFields gre_fields(const Tunnel& tunnel, wire::Family inner) {
 }
 
 // The source port spreads flows over paths (RFC 7510 style): from a hash of the inner addresses and ports, in the range
-// of dynamic ports that the kernel uses too.
+// of dynamic ports that the kernel uses too. All packets of a flow take the same way, and so do all fragments of a
+// datagram: their ports do not count, as only the first fragment has them.
 uint16_t entropy_port(const IpPacket& inner) {
   constexpr uint32_t first = 32768, count = 28232;  // net.ipv4.ip_local_port_range
-  const size_t addresses = inner.family == wire::Family::ipv4 ? 12 : 8;
-  const size_t size = inner.family == wire::Family::ipv4 ? 8 : 32;
-  uint32_t hash = inner.data[inner.family == wire::Family::ipv4 ? 9 : 6];
-  for (size_t i = 0; i < size; i += 4) hash = (hash ^ wire::load_be32(inner.data + addresses + i)) * 0x9e3779b1u;
-  const size_t ports = inner.family == wire::Family::ipv4 ? (inner.data[0] & 0x0fu) * 4 : wire::Ipv6View::header_length;
-  if (inner.length >= ports + 4) hash = (hash ^ wire::load_be32(inner.data + ports)) * 0x9e3779b1u;
+  constexpr uint32_t golden_ratio = 0x9e3779b1;     // 2^32 / phi: a product's upper bits depend on all of the factor's
+  const wire::Bytes bytes(inner.data, inner.length);
+  const bool is_v4 = inner.family == wire::Family::ipv4;
+  const size_t addresses = is_v4 ? 12 : 8;
+  const size_t size = is_v4 ? 8 : 32;
+  const uint8_t protocol = is_v4 ? wire::Ipv4View(bytes).protocol() : wire::Ipv6View(bytes).next_header();
+  uint32_t hash = protocol;
+  for (size_t i = 0; i < size; i += 4) hash = (hash ^ wire::load_be32(inner.data + addresses + i)) * golden_ratio;
+  const bool has_ports =
+      protocol == wire::protocol::tcp || protocol == wire::protocol::udp || protocol == wire::protocol::sctp;
+  const bool is_fragment = is_v4 && wire::Ipv4View(bytes).is_fragment();
+  const size_t ports = is_v4 ? wire::Ipv4View(bytes).header_length() : wire::Ipv6View::header_length;
+  if (has_ports && !is_fragment && inner.length >= ports + 4) {
+    hash = (hash ^ wire::load_be32(inner.data + ports)) * golden_ratio;
+  }
   return static_cast<uint16_t>(first + (uint64_t{hash} * count >> 32));
 }
 
@@ -59,6 +72,40 @@ void wrap_in_udp(IpPacket& packet, uint16_t source_port, const Tunnel& tunnel, c
           ? wire::pseudo_header_sum(outer.source.v4(), outer.destination.v4(), wire::protocol::udp, packet.length)
           : wire::pseudo_header_sum(outer.source.v6(), outer.destination.v6(), wire::protocol::udp, packet.length);
   wire::MutableUdpView(wire::MutableBytes(packet.data, packet.length)).fill_checksum(pseudo_header);
+}
+
+struct OuterFields {
+  uint8_t protocol, traffic_class, hops;
+  bool dont_fragment;
+};
+
+void write_outer_ip(IpPacket& packet, const OuterHeader& outer, const OuterFields& fields) {
+  packet.family = outer.destination.family;
+  const uint32_t header = ip_header_length(packet.family);
+  const uint32_t payload = packet.length;
+  packet.data -= header;
+  packet.length += header;
+  if (packet.family == wire::Family::ipv4) {
+    wire::Ipv4Fields ip;
+    ip.tos = fields.traffic_class;
+    ip.total_length = static_cast<uint16_t>(packet.length);
+    ip.id = fields.dont_fragment ? 0 : outer.id;  // an atomic datagram's id means nothing (RFC 6864)
+    ip.flags_and_offset = fields.dont_fragment ? wire::Ipv4View::dont_fragment : 0;
+    ip.ttl = fields.hops;
+    ip.protocol = fields.protocol;
+    ip.source = outer.source.v4();
+    ip.destination = outer.destination.v4();
+    emit(ip, packet.data);
+  } else {
+    wire::Ipv6Fields ip;
+    ip.traffic_class = fields.traffic_class;
+    ip.payload_length = static_cast<uint16_t>(payload);
+    ip.next_header = fields.protocol;
+    ip.hop_limit = fields.hops;
+    ip.source = outer.source.v6();
+    ip.destination = outer.destination.v6();
+    emit(ip, packet.data);
+  }
 }
 
 }  // namespace
@@ -76,8 +123,9 @@ uint32_t tunnel_overhead(const Tunnel& tunnel, wire::Family outer, bool partial)
   return ip;
 }
 
-void encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& outer, bool partial,
+bool encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& outer, bool partial,
                  uint16_t checksum_start, uint16_t checksum_offset) {
+  if (packet.length + tunnel_overhead(tunnel, outer.destination.family, partial) > longest_packet) return false;
   const wire::Family inner_family = packet.family;
   const bool inner4 = inner_family == wire::Family::ipv4;
   const uint8_t inner_class = inner4 ? packet.data[1] : static_cast<uint8_t>(wire::load_be16(packet.data) >> 4);
@@ -106,32 +154,8 @@ void encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& oute
     protocol = wire::protocol::gre;
   }
 
-  packet.family = outer.destination.family;
-  const uint32_t header = ip_header_length(packet.family);
-  const uint32_t payload = packet.length;
-  packet.data -= header;
-  packet.length += header;
-  if (packet.family == wire::Family::ipv4) {
-    wire::Ipv4Fields ip;
-    ip.tos = outer_traffic_class(inner_class);
-    ip.total_length = static_cast<uint16_t>(packet.length);
-    ip.id = dont_fragment ? 0 : outer.id;  // an atomic datagram's id means nothing (RFC 6864)
-    ip.flags_and_offset = dont_fragment ? wire::Ipv4View::dont_fragment : 0;
-    ip.ttl = hops;
-    ip.protocol = protocol;
-    ip.source = outer.source.v4();
-    ip.destination = outer.destination.v4();
-    emit(ip, packet.data);
-  } else {
-    wire::Ipv6Fields ip;
-    ip.traffic_class = outer_traffic_class(inner_class);
-    ip.payload_length = static_cast<uint16_t>(payload);
-    ip.next_header = protocol;
-    ip.hop_limit = hops;
-    ip.source = outer.source.v6();
-    ip.destination = outer.destination.v6();
-    emit(ip, packet.data);
-  }
+  write_outer_ip(packet, outer, {protocol, outer_traffic_class(inner_class), hops, dont_fragment});
+  return true;
 }
 
 }  // namespace sluice::lvs

@@ -18,6 +18,7 @@ inline constexpr uint16_t no_output = 0x0002;   // no packet of the server has b
 inline constexpr uint16_t one_packet = 0x0004;  // lives for one packet (ipvsadm -o)
 inline constexpr uint16_t egress = 0x0008;      // opened by a server behind the NAT gateway; has no real server
 inline constexpr uint16_t has_local = 0x0080;   // its local address and port are of the pool that `mark` names
+inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag

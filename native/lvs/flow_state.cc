@@ -3,6 +3,7 @@
 #include "lvs/director.h"
 #include "wire/protocol.h"
 #include "wire/sctp.h"
+#include "wire/tcp.h"
 
 namespace sluice::lvs {
 
@@ -42,6 +43,9 @@ void Director::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
   bool assures = false;
   if (!t.is_later_fragment()) {
     if (flow.protocol == wire::protocol::tcp) {
+      // A server that says more than SYN-ACK has seen the handshake's end, and the client's address with it (TOA).
+      const bool shakes_hands = seen == Seen::from_client || (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
+      if (!shakes_hands) flow.flags &= static_cast<uint16_t>(~flow_flag::tells_client);
       const auto before = static_cast<TcpState>(flow.state);
       const TcpTable table = defence_.is_tcp_secured() ? TcpTable::secure : TcpTable::ordinary;
       const TcpState state = next(before, passage_of(flow, seen), t.packet.tcp_flags, table);

@@ -28,9 +28,11 @@ bool may_be_fragmented(const Transit<A>& t) {
   }
 }
 
+// Related ICMP errors are never answered by errors: IPv4's are cut despite DF, as the kernel does; IPv6's end here,
+// because no router fragments IPv6.
 template <class A>
-bool is_icmp(const Transit<A>& t) {
-  return t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6);
+bool is_fragmented_anyway(const Transit<A>& t) {
+  return A::family == wire::Family::ipv4 && t.packet.protocol == wire::protocol::icmp;
 }
 
 // Whether what leaves is longer than the way carries. A frame that a device will segment counts by its segments.
@@ -45,6 +47,21 @@ template <class A>
 bool changes_sctp_fragment(const Transit<A>& t, const Endpoints<A>& to) {
   return t.packet.protocol == wire::protocol::sctp && t.packet.fragment != wire::Fragment::none &&
          (t.endpoints.source_port != to.source_port || t.endpoints.destination_port != to.destination_port);
+}
+
+// TOA, for real servers behind FULLNAT: the packet with the client's address in a TCP option. Servers read it from the
+// segment that completes the handshake, and LVS and DPVS add it to the SYN too; so it goes with every packet of the
+// client until the server has said more than SYN-ACK. Where there is no room for it (a full segment, a full header, a
+// frame that a device will cut, each piece with the option) the packet goes without: the ACK before it had it.
+template <class A>
+IpPacket with_client_address(const Transit<A>& t, uint32_t mtu) {
+  IpPacket ip = ip_of(t);
+  if (t.packet.fragment != wire::Fragment::none || t.frame.segmentation != Segmentation::none) return ip;
+  const bool partial = t.frame.checksum == TransportChecksum::partial;
+  const uint32_t transport = t.packet.l4 - t.packet.l3;
+  const bool told = insert_toa(ip, transport, t.endpoints.source, t.endpoints.source_port, mtu, partial);
+  if (t.trace) t.trace->say(told ? "a TCP option tells the client's address" : "no room to tell the client's address");
+  return ip;
 }
 
 // Where a transport header has its checksum.
@@ -129,8 +146,7 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
 
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
-  // Related ICMP errors are never answered by errors.
-  if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
+  if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
@@ -138,6 +154,10 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
+    if ((flow.flags & flow_flag::tells_client) != 0) {
+      outlet_.send(t.frame, t.packet, with_client_address(t, hop.mtu), hop, t.out);
+      return reason;
+    }
   }
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
   return reason;
@@ -151,13 +171,16 @@ template <class A>
 Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
   const Tunnel& tunnel = destination.tunnel;
   const wire::Family outer_family = destination.address.family;
+  // What the tunnel's other end can complete: internet checksums of single packets; segments come out complete.
   const bool partial = t.frame.checksum == TransportChecksum::partial;
-  const uint32_t overhead = tunnel_overhead(tunnel, outer_family, partial);
+  const bool offloads = partial && tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum &&
+                        t.frame.segmentation == Segmentation::none && t.packet.protocol != wire::protocol::sctp;
+  const uint32_t overhead = tunnel_overhead(tunnel, outer_family, offloads);
   const uint32_t smallest = outer_family == wire::Family::ipv4 ? smallest_mtu_v4 : smallest_mtu_v6;
   if (hop.mtu < overhead + smallest) return Reason::tunnel_mtu;
   const uint32_t mtu = hop.mtu - overhead;
   const bool checks_mtu = A::family == wire::Family::ipv6 || switches_.pmtu_disc;
-  if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_icmp(t)) {
+  if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
@@ -171,8 +194,7 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     }
   } else {
     packets.push_back(ip_of(t));
-    const bool offloaded = tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum;
-    if (partial && !offloaded) complete_checksum(packets[0], transport, t.packet.protocol);
+    if (partial && !offloads) complete_checksum(packets[0], transport, t.packet.protocol);
   }
   if (t.trace) {
     t.trace->say("wrapped for %s, %u bytes more", wire::to_string(destination.address).c_str(), overhead);
@@ -182,7 +204,9 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   frame.segmentation = Segmentation::none;
   for (IpPacket& packet : packets) {
     const OuterHeader outer{hop.source_address, destination.address, outlet_.next_id(), switches_.pmtu_disc};
-    encapsulate(packet, tunnel, outer, partial && packets.size() == 1, transport, checksum_field(t.packet.protocol));
+    if (!encapsulate(packet, tunnel, outer, offloads, transport, checksum_field(t.packet.protocol))) {
+      return Reason::too_big;
+    }
     outlet_.send(frame, t.packet, packet, hop, t.out);
   }
   return reason;

@@ -33,9 +33,10 @@ void blank_uncopied_options(wire::MutableBytes options) {
 bool fragment_ipv4(const IpPacket& packet, uint32_t mtu, PieceSink& sink) {
   const wire::Ipv4View ip(wire::Bytes(packet.data, packet.length));
   const auto header = static_cast<uint32_t>(ip.header_length());
-  if (mtu < header + fragment_unit) return false;
-  const uint32_t room = (mtu - header) & ~(fragment_unit - 1);
   const uint32_t payload = packet.length - header;
+  const uint32_t first_offset = ip.fragment_offset();
+  if (mtu < header + fragment_unit || first_offset + payload > wire::Ipv4View::maximum_length) return false;
+  const uint32_t room = (mtu - header) & ~(fragment_unit - 1);
   for (uint32_t done = 0; done < payload;) {
     const uint32_t count = std::min(room, payload - done);
     uint8_t* piece = sink.next_piece(header + count);
@@ -45,7 +46,7 @@ bool fragment_ipv4(const IpPacket& packet, uint32_t mtu, PieceSink& sink) {
     wire::MutableIpv4View out(wire::MutableBytes(piece, header + count));
     const bool is_last = done + count == payload;
     const uint16_t more = !is_last || ip.has_more_fragments() ? wire::Ipv4View::more_fragments : 0;
-    const uint32_t offset = (ip.fragment_offset() + done) / fragment_unit;
+    const uint32_t offset = (first_offset + done) / fragment_unit;
     out.set_flags_and_offset(static_cast<uint16_t>(more | offset));
     out.set_total_length(static_cast<uint16_t>(header + count));
     if (done > 0) {
@@ -62,10 +63,11 @@ bool fragment_ipv4(const IpPacket& packet, uint32_t mtu, PieceSink& sink) {
 bool fragment_ipv6(const IpPacket& packet, uint32_t mtu, uint32_t id, PieceSink& sink) {
   constexpr uint32_t header = wire::Ipv6View::header_length;
   constexpr uint32_t headers = header + wire::Ipv6FragmentView::header_length;
-  if (mtu < headers + fragment_unit) return false;
+  if (mtu < headers + fragment_unit || packet.length > wire::Ipv4View::maximum_length) return false;
   const uint32_t room = (mtu - headers) & ~(fragment_unit - 1);
   const uint32_t payload = packet.length - header;
   const uint8_t next_header = wire::Ipv6View(wire::Bytes(packet.data, packet.length)).next_header();
+  if (wire::is_extension_header(next_header)) return false;
   for (uint32_t done = 0; done < payload;) {
     const uint32_t count = std::min(room, payload - done);
     uint8_t* piece = sink.next_piece(headers + count);

@@ -77,8 +77,9 @@ template Decision Director::fragment(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
-  const uint64_t what = decision_of(t.packet.source_port, t.packet.destination_port, t.packet.protocol);
   const Decision decision = decide_packet(t);
+  // Only now: of an echo message its identifier has become a port.
+  const uint64_t what = decision_of(t.endpoints.source_port, t.endpoints.destination_port, t.packet.protocol);
   if (decision.verdict() == Verdict::drop) {
     fragments<A>().reject(key);
     return decision;

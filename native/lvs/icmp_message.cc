@@ -19,20 +19,13 @@ constexpr uint8_t own_hop_limit = 64;
 // Precedence "internetwork control" (RFC 1812 4.3.2.5), the sender's type of service kept.
 constexpr uint8_t internetwork_control = 0xc0, type_of_service_mask = 0x1e;
 
+// Of IPv4's types echo and the questions and answers from timestamp to address mask ask for something; all others,
+// those that nobody has defined among them, are taken for errors, as the kernel does.
 bool is_error_message(uint8_t type, wire::Family family) {
   if (family == wire::Family::ipv6) return type < wire::icmpv6_type::first_informational;
-  // Types that nobody has defined are taken for errors.
-  constexpr uint8_t last_known = 18;
-  switch (type) {
-    case wire::icmp_type::unreachable:
-    case wire::icmp_type::source_quench:
-    case wire::icmp_type::redirect:
-    case wire::icmp_type::time_exceeded:
-    case wire::icmp_type::parameter_problem:
-      return true;
-    default:
-      return type > last_known;
-  }
+  constexpr uint8_t address_mask_reply = 18;
+  const bool is_echo = type == wire::icmp_type::echo_request || type == wire::icmp_type::echo_reply;
+  return !is_echo && (type < wire::icmp_type::timestamp_request || type > address_mask_reply);
 }
 
 bool is_one_host(wire::Ipv4Address address) {
@@ -45,8 +38,15 @@ bool is_one_host(const wire::Ipv6Address& address) {
   return first != 0xff && !(address == wire::Ipv6Address{});
 }
 
+// RFC 4443 2.4e.3: the two errors that a multicast packet may cause, for the sake of path-MTU discovery and of options.
+bool may_concern_multicast(const IcmpError& error) {
+  constexpr uint8_t unrecognized_option = 2;
+  return error.type == wire::icmpv6_type::packet_too_big ||
+         (error.type == wire::icmpv6_type::parameter_problem && error.code == unrecognized_option);
+}
+
 // RFC 1812 4.3.2.7, RFC 4443 2.4e: about which packets no error is sent.
-bool may_be_answered(const IpPacket& about, const wire::Packet& packet) {
+bool may_be_answered(const IpPacket& about, const wire::Packet& packet, const IcmpError& error) {
   if (packet.fragment == wire::Fragment::later) return false;
   const bool is_v4 = about.family == wire::Family::ipv4;
   if (packet.protocol == (is_v4 ? wire::protocol::icmp : wire::protocol::icmpv6)) {
@@ -57,7 +57,7 @@ bool may_be_answered(const IpPacket& about, const wire::Packet& packet) {
     return is_one_host(ip.source()) && is_one_host(ip.destination());
   }
   const wire::Ipv6View ip(wire::Bytes(about.data, about.length));
-  return is_one_host(ip.source()) && is_one_host(ip.destination());
+  return is_one_host(ip.source()) && (is_one_host(ip.destination()) || may_concern_multicast(error));
 }
 
 uint32_t write_icmpv4(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint16_t id,
@@ -107,7 +107,8 @@ uint32_t write_icmp_error(const IpPacket& about, const IcmpError& error, const w
                           uint8_t* to) {
   wire::Packet packet;
   if (wire::dissect_quoted(wire::Bytes(about.data, about.length), packet) != wire::Malformed::ok) return 0;
-  if (!may_be_answered(about, packet) || source.is_unspecified()) return 0;
+  if (packet.family() != about.family || source.family != about.family || source.is_unspecified()) return 0;
+  if (!may_be_answered(about, packet, error)) return 0;
   return about.family == wire::Family::ipv4 ? write_icmpv4(about, error, source, id, to)
                                             : write_icmpv6(about, error, source, to);
 }
@@ -133,6 +134,9 @@ void turn_echo_around(const IpPacket& packet, uint32_t transport, uint16_t id) {
   ip.set_source(ip.destination());
   ip.set_destination(client);
   ip.set_hop_limit(own_hop_limit);
+  // The label names the client's flow, not ours; the traffic class is kept, as IPv4's TOS is.
+  constexpr uint32_t version_and_class = 0xfff00000;
+  wire::store_be32(packet.data, wire::load_be32(packet.data) & version_and_class);
   wire::MutableIcmpv6View icmp(message);
   icmp.set_type(wire::icmpv6_type::echo_reply);
   icmp.fill_checksum(wire::pseudo_header_sum(ip.source(), ip.destination(), wire::protocol::icmpv6,

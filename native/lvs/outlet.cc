@@ -133,11 +133,17 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
     push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
     return;
   }
+  Frame cut = frame;
+  if (frame.checksum == TransportChecksum::partial) {
+    // No device could complete it any more: it covers all pieces.
+    complete_checksum(ip, packet.l4 - packet.l3, packet.protocol);
+    cut.checksum = TransportChecksum::complete;
+  }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
   fragment_packet(ip, hop.mtu, next_id(), sink);
   for (const IpPacket& piece : pieces) {
-    push(frame, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
+    push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
 }
 

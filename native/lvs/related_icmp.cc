@@ -37,6 +37,24 @@ bool has_ports(uint8_t protocol) {
   return protocol == wire::protocol::tcp || protocol == wire::protocol::udp || protocol == wire::protocol::sctp;
 }
 
+// Whether what is quoted could be of a flow: a packet with ports, or an echo message, whose identifier is put into the
+// endpoints in the place of a port.
+template <class A>
+bool has_quoted_ports(wire::Bytes quoted, const wire::Packet& inner, Endpoints<A>& sent) {
+  constexpr bool is_v4 = A::family == wire::Family::ipv4;
+  constexpr uint8_t request = is_v4 ? wire::icmp_type::echo_request : wire::icmpv6_type::echo_request;
+  constexpr uint8_t reply = is_v4 ? wire::icmp_type::echo_reply : wire::icmpv6_type::echo_reply;
+  if (inner.fragment == wire::Fragment::later) return false;
+  if (inner.has_ports) return true;
+  if (inner.protocol != (is_v4 ? wire::protocol::icmp : wire::protocol::icmpv6)) return false;
+  if (quoted.size() < inner.l4 + icmp_header_length) return false;
+  const uint8_t* message = quoted.data() + inner.l4;
+  const uint16_t identifier = wire::load_be16(message + offset::icmp_identifier);
+  if (message[0] != request && message[0] != reply) return false;
+  (message[0] == request ? sent.source_port : sent.destination_port) = identifier;
+  return true;
+}
+
 template <class A>
 bool icmp_checksum_ok(const Transit<A>& t) {
   // A device has yet to compute a partial one: there is nothing to be wrong.
@@ -87,12 +105,16 @@ Decision Director::icmp(Transit<A>& t) {
     }
     return related_error(t);
   }
-  const uint8_t request =
-      A::family == wire::Family::ipv4 ? wire::icmp_type::echo_request : wire::icmpv6_type::echo_request;
-  if (type == request && t.packet.fragment == wire::Fragment::none &&
-      services_.is_virtual_address(t.endpoints.destination)) {
+  constexpr bool is_v4 = A::family == wire::Family::ipv4;
+  constexpr uint8_t request = is_v4 ? wire::icmp_type::echo_request : wire::icmpv6_type::echo_request;
+  constexpr uint8_t reply = is_v4 ? wire::icmp_type::echo_reply : wire::icmpv6_type::echo_reply;
+  if (type == request && t.packet.fragment == wire::Fragment::none && owns(t.endpoints.destination)) {
     return answer_echo(t);
   }
+  if constexpr (!is_v4) {
+    if (const auto answered = neighbour_solicitation(t)) return *answered;
+  }
+  if (type == request || type == reply) return echo_through_gateway(t, type == request);
   return {Reason::unrelated_icmp};
 }
 template Decision Director::icmp(Transit<wire::Ipv4Address>&);
@@ -100,6 +122,7 @@ template Decision Director::icmp(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Director::answer_echo(Transit<A>& t) {
+  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
   const NextHop& hop = outlet_.hop_to(t.endpoints.source);
   if (hop.state != HopState::reachable) {
     return {hop.state == HopState::no_neighbour ? Reason::no_neighbour : Reason::no_route};
@@ -125,9 +148,9 @@ Decision Director::related_error(Transit<A>& t) {
       if (decision.reason != Reason::unrelated_icmp) return decision;
     }
   }
-  if (inner.fragment == wire::Fragment::later || !inner.has_ports) return {Reason::unrelated_icmp};
+  Endpoints<A> sent = endpoints_of<A>(quoted.data() + inner.l3, inner);
+  if (!has_quoted_ports(quoted, inner, sent)) return {Reason::unrelated_icmp};
 
-  const Endpoints<A> sent = endpoints_of<A>(quoted.data() + inner.l3, inner);
   FlowKeeper<A>& keeper = flows<A>();
   const FlowKey<A> key{sent.mirrored(), inner.protocol};
   const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
@@ -145,10 +168,11 @@ Decision Director::related_error(Transit<A>& t) {
   const Endpoints<A>& seen_by_receiver = is_about_reply ? flow.reverse : flow.forward;
   Endpoints<A> outer = t.endpoints;
   outer.destination = seen_by_receiver.source;
-  // A real server is told by an address that it knows, a client by the virtual address; what the NAT gateway's servers
-  // are told keeps its sender (traceroute lives from that).
-  if (is_about_reply && forwarding == Forwarding::fullnat) outer.source = flow.local();
-  if (!is_about_reply && (flow.flags & flow_flag::egress) == 0) outer.source = flow.virtual_address();
+  // A real server is told by an address that it knows, a client by the virtual address, a remote host by the NAT
+  // gateway's; what the gateway's servers are told keeps its sender (traceroute lives from that).
+  const bool is_egress = (flow.flags & flow_flag::egress) != 0;
+  if (is_about_reply && (is_egress || forwarding == Forwarding::fullnat)) outer.source = flow.local();
+  if (!is_about_reply && !is_egress) outer.source = flow.virtual_address();
   return translate_error(t, flow, outer, seen_by_receiver, inner, is_about_reply);
 }
 
@@ -168,8 +192,10 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
   uint8_t* inner_l3 = t.l4() + icmp_header_length + inner.l3;
   uint8_t* inner_l4 = t.l4() + icmp_header_length + inner.l4;
   const Endpoints<A> before = endpoints_of<A>(inner_l3, inner);
-  replace_addresses(inner_l3, before, quotation);
-  if (has_ports(inner.protocol)) {
+  const wire::Sum addresses = replace_addresses(inner_l3, before, quotation);
+  if (!has_ports(inner.protocol)) {
+    replace_identifier(inner_l4, quotation, addresses, false);
+  } else {
     wire::store_be16(inner_l4, quotation.source_port);
     wire::store_be16(inner_l4 + 2, quotation.destination_port);
   }

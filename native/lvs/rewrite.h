@@ -9,6 +9,7 @@
 #include "lvs/transit.h"
 #include "wire/checksum.h"
 #include "wire/icmp.h"
+#include "wire/icmpv6.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -18,6 +19,7 @@ namespace sluice::lvs {
 namespace offset {
 inline constexpr size_t ipv4_ttl = 8, ipv4_checksum = 10, ipv4_source = 12, ipv4_destination = 16;
 inline constexpr size_t ipv6_hop_limit = 7, ipv6_source = 8, ipv6_destination = 24;
+inline constexpr size_t icmp_identifier = 4;
 }  // namespace offset
 
 template <class A>
@@ -58,6 +60,25 @@ wire::Sum replace_addresses(uint8_t* l3, const Endpoints<A>& from, const Endpoin
 inline wire::Sum change_of_ports(uint16_t source, uint16_t new_source, uint16_t destination, uint16_t new_destination) {
   return wire::change16(wire::raw16(source), wire::raw16(new_source)) +
          wire::change16(wire::raw16(destination), wire::raw16(new_destination));
+}
+
+// An echo message's identifier, which stands for the port of the side that asked; `addresses` is what the change of
+// addresses adds to a sum over them, which ICMPv6's checksum is and ICMP's is not.
+template <class A>
+void replace_identifier(uint8_t* message, const Endpoints<A>& to, wire::Sum addresses, bool partial) {
+  constexpr bool is_v4 = A::family == wire::Family::ipv4;
+  constexpr uint8_t request = is_v4 ? wire::icmp_type::echo_request : wire::icmpv6_type::echo_request;
+  const uint16_t identifier = wire::raw16(message[0] == request ? to.source_port : to.destination_port);
+  uint8_t* field = message + offset::icmp_identifier;
+  uint8_t* checksum = message + wire::IcmpView::checksum_offset;
+  const wire::Sum change = wire::change16(wire::load_raw16(field), identifier);
+  wire::store_raw16(field, identifier);
+  const uint16_t sum = wire::load_raw16(checksum);
+  if (!partial) {
+    wire::store_raw16(checksum, wire::updated_checksum(sum, is_v4 ? change : change + addresses));
+  } else if (!is_v4) {
+    wire::store_raw16(checksum, wire::updated_partial(sum, addresses));
+  }
 }
 
 // The packet leaves between `to`'s endpoints. Later fragments have no transport header: only their addresses change.
@@ -103,7 +124,8 @@ void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
       if (partial || (from.source_port == to.source_port && from.destination_port == to.destination_port)) break;
       wire::MutableSctpView(t.transport()).fill_checksum();
       break;
-    default:
+    default:  // echo through the NAT gateway
+      replace_identifier(l4, to, addresses, partial);
       break;
   }
 }

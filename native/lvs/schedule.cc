@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets that may open a flow: whether they may, for which virtual service, to which real server.
+#include <algorithm>
+
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
 #include "lvs/text.h"
@@ -69,7 +71,7 @@ Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
       flows<A>().end(flow);
     } else if (destination.available) {
       return request(t, flow, Reason::established);
-    } else if (switches_.expire_nodest_conn || leaves_removed) {
+    } else if (!t.is_later_fragment() && (switches_.expire_nodest_conn || leaves_removed)) {
       if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
       flows<A>().end(flow);
     } else {
@@ -77,6 +79,24 @@ Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
     }
   }
   return open_flow(t);
+}
+
+// Whether no host can have sent from the address: RFC 1812 5.3.7, RFC 4291 2.7 and what the kernel refuses beside them.
+// Asked of packets that would open a flow or be answered; what belongs to a flow was let in by one that was asked.
+template <class A>
+bool Director::is_martian(const A& source) const {
+  const wire::Address address = source;
+  const auto& bytes = address.bytes;
+  if constexpr (A::family == wire::Family::ipv4) {
+    const bool is_multicast = (bytes[0] & 0xf0) == 0xe0;
+    if (bytes[0] == 0 || bytes[0] == 127 || is_multicast || surroundings().is_broadcast(source)) return true;
+  } else {
+    constexpr std::array<uint8_t, 12> mapped_ipv4 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const bool is_loopback = source.raw[0] == 0 && wire::load_be64(bytes.data() + 8) == 1;
+    if (bytes[0] == 0xff || is_loopback || address.is_unspecified()) return true;
+    if (std::equal(mapped_ipv4.begin(), mapped_ipv4.end(), bytes.begin())) return true;
+  }
+  return surroundings().is_local(address) || services_.is_virtual_address(address) || pools_.is_local_address(address);
 }
 
 // What a protocol lets open a flow, before any service is looked for.
@@ -107,6 +127,7 @@ Decision Director::open_flow(Transit<A>& t) {
     if (t.trace) t.trace->say("no flow, and no virtual service %s", to_text(e).c_str());
     return without_service(t);
   }
+  if (is_martian(e.source)) return {Reason::martian_source, no_destination, service};
   if (!may_open(t)) {
     if (t.trace) t.trace->say("no flow, and such a packet opens none");
     return {Reason::not_opening, no_destination, service};
@@ -206,14 +227,17 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     const Reason taken = take_local_port(t, service.settings.pool, flow);
     if (taken != Reason::scheduled) return {taken, destination.id};
     flow.flags |= flow_has_reverse;
+    if (service.settings.toa && flow.protocol == wire::protocol::tcp) flow.flags |= flow_flag::tells_client;
   } else {
     flow.flags |= flow_flag::no_output;
   }
-  destination.counters.connections++;
-  service.counters.connections++;
-
+  const auto count_connection = [&] {
+    destination.counters.connections++;
+    service.counters.connections++;
+  };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
     // Counted while its one packet passes, and never listed.
+    count_connection();
     keeper.bind(flow, destination);
     const Decision decision = request(t, flow, reason);
     keeper.release(flow);
@@ -221,6 +245,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   }
   Flow<A>* opened = keeper.open(flow, &destination, t.tick() + ticks(opening_time));
   if (opened == nullptr) return {Reason::flow_limit, destination.id};
+  count_connection();
   if (control != nullptr) keeper.hold_template(*opened, *control);
   return request(t, *opened, reason);
 }
@@ -235,6 +260,8 @@ Decision Director::leave(Transit<A>& t, const Service& service) {
   return {Reason::no_real_server, no_destination, &service};
 }
 
+template bool Director::is_martian(const wire::Ipv4Address&) const;
+template bool Director::is_martian(const wire::Ipv6Address&) const;
 template bool Director::may_open(const Transit<wire::Ipv4Address>&) const;
 template bool Director::may_open(const Transit<wire::Ipv6Address>&) const;
 template Decision Director::known_or_new(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);

@@ -6,6 +6,7 @@
 #include "lvs/outgoing.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/packet.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -14,7 +15,7 @@ namespace sluice::lvs {
 
 namespace {
 
-wire::Sum pseudo_header(const IpPacket& packet, uint8_t protocol, uint32_t length) {
+wire::Sum pseudo_header_of(const IpPacket& packet, uint8_t protocol, uint32_t length) {
   const wire::Bytes bytes(packet.data, packet.length);
   if (packet.family == wire::Family::ipv4) {
     const wire::Ipv4View ip(bytes);
@@ -37,42 +38,70 @@ void set_lengths(const IpPacket& piece, uint16_t id) {
   }
 }
 
+// The checksum computed anew. `protocol` is TCP or UDP.
+void fill_checksum(const IpPacket& piece, uint32_t transport, uint8_t protocol) {
+  const uint32_t length = piece.length - transport;
+  const wire::MutableBytes bytes(piece.data + transport, length);
+  const wire::Sum pseudo_header = pseudo_header_of(piece, protocol, length);
+  if (protocol == wire::protocol::tcp) {
+    wire::MutableTcpView(bytes).fill_checksum(pseudo_header);
+  } else {
+    wire::MutableUdpView(bytes).fill_checksum(pseudo_header);
+  }
+}
+
+void set_tcp_fields(wire::MutableTcpView tcp, uint32_t done, bool is_last) {
+  tcp.set_sequence(tcp.sequence() + done);
+  uint8_t flags = tcp.flags();
+  if (!is_last) flags &= static_cast<uint8_t>(~(wire::tcp_flag::fin | wire::tcp_flag::psh));
+  if (done > 0) flags &= static_cast<uint8_t>(~wire::tcp_flag::cwr);
+  tcp.set_flags(flags);
+}
+
+// What the virtual device says of the frame must be true of the packet in it; a guest may have written either.
+bool is_of_kind(const IpPacket& packet, uint32_t transport, Segmentation kind, wire::Packet& found) {
+  const wire::Bytes bytes(packet.data, packet.length);
+  if (wire::dissect_ip(bytes, found) != wire::Malformed::ok || found.fragment != wire::Fragment::none) return false;
+  if (found.family() != packet.family || found.l4 != transport || found.end() != packet.length) return false;
+  switch (kind) {
+    case Segmentation::tcp4:
+      return found.protocol == wire::protocol::tcp && packet.family == wire::Family::ipv4;
+    case Segmentation::tcp6:
+      return found.protocol == wire::protocol::tcp && packet.family == wire::Family::ipv6;
+    case Segmentation::udp:
+      return found.protocol == wire::protocol::udp &&
+             wire::UdpView(bytes.subspan(transport)).length() == packet.length - transport;
+    case Segmentation::none:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
 
 void complete_checksum(const IpPacket& packet, uint32_t transport, uint8_t protocol) {
-  const uint32_t length = packet.length - transport;
-  const wire::MutableBytes bytes(packet.data + transport, length);
-  switch (protocol) {
-    case wire::protocol::tcp:
-      wire::MutableTcpView(bytes).fill_checksum(pseudo_header(packet, protocol, length));
-      break;
-    case wire::protocol::udp:
-      wire::MutableUdpView(bytes).fill_checksum(pseudo_header(packet, protocol, length));
-      break;
-    case wire::protocol::sctp:
-      wire::MutableSctpView(bytes).fill_checksum();
-      break;
-    default:
-      break;
+  const wire::MutableBytes bytes(packet.data + transport, packet.length - transport);
+  if (protocol == wire::protocol::sctp) {
+    if (bytes.size() >= wire::SctpView::header_length) wire::MutableSctpView(bytes).fill_checksum();
+    return;
   }
+  const bool is_udp = protocol == wire::protocol::udp;
+  if (!is_udp && protocol != wire::protocol::tcp) return;
+  const size_t field = is_udp ? wire::UdpView::checksum_offset : wire::TcpView::checksum_offset;
+  if (bytes.size() < field + sizeof(uint16_t)) return;
+  const uint16_t checksum = wire::internet_checksum(bytes);
+  wire::store_raw16(bytes.data() + field, is_udp ? wire::udp_checksum_on_wire(checksum) : checksum);
 }
 
 bool segment_packet(const IpPacket& packet, uint32_t transport, Segmentation kind, uint16_t segment_size,
                     PieceSink& sink) {
-  const bool is_tcp = kind == Segmentation::tcp4 || kind == Segmentation::tcp6;
-  if (kind == Segmentation::none || segment_size == 0 || packet.length <= transport) return false;
-  const wire::Bytes after(packet.data + transport, packet.length - transport);
-  uint32_t headers = transport + static_cast<uint32_t>(wire::UdpView::header_length);
-  if (is_tcp) {
-    const auto tcp = wire::TcpView::parse(after);
-    if (!tcp) return false;
-    headers = transport + static_cast<uint32_t>(tcp->header_length());
-  }
-  if (packet.length < headers) return false;
-
+  wire::Packet found;
+  if (segment_size == 0 || !is_of_kind(packet, transport, kind, found)) return false;
+  const bool is_tcp = found.protocol == wire::protocol::tcp;
+  const uint32_t headers = found.payload;
+  const uint32_t payload = packet.length - headers;
   const uint16_t first_id =
       packet.family == wire::Family::ipv4 ? wire::Ipv4View(wire::Bytes(packet.data, packet.length)).id() : uint16_t{0};
-  const uint32_t payload = packet.length - headers;
   uint16_t number = 0;
   for (uint32_t done = 0; done < payload || number == 0; number++) {
     const uint32_t count = std::min<uint32_t>(segment_size, payload - done);
@@ -82,18 +111,13 @@ bool segment_packet(const IpPacket& packet, uint32_t transport, Segmentation kin
     std::memcpy(at, packet.data, headers);
     std::memcpy(at + headers, packet.data + headers + done, count);
     set_lengths(piece, static_cast<uint16_t>(first_id + number));
-    const bool is_last = done + count >= payload;
+    const wire::MutableBytes segment(at + transport, headers + count - transport);
     if (is_tcp) {
-      wire::MutableTcpView tcp(wire::MutableBytes(at + transport, headers + count - transport));
-      tcp.set_sequence(tcp.sequence() + done);
-      uint8_t flags = tcp.flags();
-      if (!is_last) flags &= static_cast<uint8_t>(~(wire::tcp_flag::fin | wire::tcp_flag::psh));
-      if (number > 0) flags &= static_cast<uint8_t>(~wire::tcp_flag::cwr);
-      tcp.set_flags(flags);
+      set_tcp_fields(wire::MutableTcpView(segment), done, done + count == payload);
     } else {
-      wire::store_be16(at + transport + 4, static_cast<uint16_t>(wire::UdpView::header_length + count));
+      wire::MutableUdpView(segment).set_length(static_cast<uint16_t>(segment.size()));
     }
-    complete_checksum(piece, transport, is_tcp ? wire::protocol::tcp : wire::protocol::udp);
+    fill_checksum(piece, transport, found.protocol);
     done += count;
   }
   return true;

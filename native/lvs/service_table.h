@@ -74,6 +74,13 @@ class ServiceTable {
     for (const auto& entry : services_) visit(*entry.second);
   }
   size_t service_count() const { return services_.size(); }
+  // Those of services, and removed ones that flows still point at.
+  template <class Visit>
+  void for_each_destination(Visit visit) const {
+    for (const auto& destination : registry_) {
+      if (destination) visit(*destination);
+    }
+  }
 
  private:
   struct KeyHash {

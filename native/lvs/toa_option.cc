@@ -2,6 +2,12 @@
 // TOA, "TCP option address": behind FULLNAT a real server sees a local address of the director; the option tells it the
 // client's. Kind 254, the client's port and address: 8 bytes for IPv4, 20 for IPv6, as the toa and uoa modules of LVS's
 // FULLNAT and of DPVS read it.
+//
+// It stands before the segment's own options, where LVS and DPVS put it, for two reasons: many senders end their
+// options with kind 0, behind which nobody reads on; and a reader takes the first option of its kind, so a client that
+// sends one of its own cannot lie about its address.
+#include <algorithm>
+
 #include "lvs/outgoing.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
@@ -13,6 +19,14 @@ namespace {
 
 constexpr uint32_t toa_length_v4 = 8, toa_length_v6 = 20;
 
+bool is_fragment(const IpPacket& packet) {
+  const wire::Bytes bytes(packet.data, packet.length);
+  if (packet.family == wire::Family::ipv4) return wire::Ipv4View(bytes).is_fragment();
+  wire::Ipv6Chain chain;
+  return wire::walk_extension_headers(wire::Ipv6View(bytes), chain) != wire::Malformed::ok ||
+         chain.fragment_header != 0;
+}
+
 }  // namespace
 
 bool insert_toa(IpPacket& packet, uint32_t transport, const wire::Address& client, uint16_t client_port, uint32_t mtu,
@@ -20,10 +34,10 @@ bool insert_toa(IpPacket& packet, uint32_t transport, const wire::Address& clien
   const uint32_t added = client.family == wire::Family::ipv4 ? toa_length_v4 : toa_length_v6;
   const auto tcp = wire::TcpView::parse(wire::Bytes(packet.data + transport, packet.length - transport));
   if (!tcp || tcp->header_length() + added > wire::TcpView::maximum_header_length) return false;
-  if (packet.length + added > mtu) return false;
+  if (packet.length + added > std::min<uint32_t>(mtu, wire::Ipv4View::maximum_length)) return false;
+  if (is_fragment(packet)) return false;  // the fragments that follow would lie in the wrong place
 
-  // The headers move towards the front; the option fills the gap before the payload.
-  const uint32_t headers = transport + static_cast<uint32_t>(tcp->header_length());
+  const uint32_t headers = transport + static_cast<uint32_t>(wire::TcpView::minimum_header_length);
   const uint32_t old_segment = packet.length - transport;
   uint8_t* to = packet.data - added;
   std::memmove(to, packet.data, headers);
