@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { type Clock, sleep, systemClock, type Timer, VirtualClock } from './core/clock.ts';
+export { ConfigErrors } from './core/config/problems.ts';
 export {
   AddonError,
   CaptureError,
@@ -20,3 +21,23 @@ export {
   UsageError,
 } from './core/errors.ts';
 export { version } from './core/version.ts';
+export { Director, type DirectorConfig, type Services } from './daemon/director.ts';
+export {
+  type Connection,
+  type FrameOptions,
+  type PacketVerdict,
+  reasons,
+  type TransmittedFrame,
+  type Verdict,
+} from './lvs/director.ts';
+export {
+  type ConnectionRow,
+  type Counters,
+  formatConnections,
+  formatServices,
+  type ServerView,
+  type ServiceView,
+} from './lvs/ipvsadm/listing.ts';
+export type { SurroundingsDocument } from './lvs/surroundings.ts';
+export type { ReasonRow } from './native/director.ts';
+export { describeFrame } from './wire/describe.ts';

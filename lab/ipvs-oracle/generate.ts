@@ -85,6 +85,7 @@ function endpoint(host: string, port: number): string {
 
 class Generator {
   readonly #random: Random;
+  readonly #surroundingsLines: string[] = []; // stand before the first step
   readonly #lines: string[] = [];
   readonly #services: Service[] = [];
   #persistent = false;
@@ -101,7 +102,7 @@ class Generator {
     const steps = this.#random.from(8, 30);
     for (let i = 0; i < steps; i++) this.#step();
     this.#finish();
-    return `${[`# ${title}`, '', ...this.#lines].join('\n')}\n`;
+    return `${[`# ${title}`, '', ...this.#surroundingsLines, ...this.#lines].join('\n')}\n`;
   }
 
   #say(line: string): void {
@@ -111,7 +112,7 @@ class Generator {
   #surroundings(): void {
     const random = this.#random;
     const sysctl = (name: string, value: number, probability: number) => {
-      if (random.chance(probability)) this.#say(`sysctl net.ipv4.vs.${name} ${value}`);
+      if (random.chance(probability)) this.#surroundingsLines.push(`sysctl net.ipv4.vs.${name} ${value}`);
     };
     sysctl('conn_reuse_mode', random.below(3), 0.4);
     sysctl('expire_nodest_conn', 1, 0.4);
@@ -119,12 +120,6 @@ class Generator {
     sysctl('sloppy_tcp', 1, 0.2);
     sysctl('sloppy_sctp', 1, 0.2);
     sysctl('nat_icmp_send', 1, 0.1);
-    // Marks are part of the surroundings and therefore stand before the services that use them.
-    for (const index of [1, 2]) {
-      for (const host of [`10.0.1.${99 + index}`, `fd00:1::${99 + index}`]) {
-        this.#say(`fwmark ${index} tcp ${host} ${8000 + index}`);
-      }
-    }
   }
 
   #mode(v6: boolean): string {
@@ -142,6 +137,7 @@ class Generator {
     const port = marked ? 8001 + index : random.pick([80, 53, 443]);
     const service: Service = { protocol, v6, vip, port, marked: marked ? index + 1 : undefined, servers: [] };
     this.#services.push(service);
+    if (marked) this.#surroundingsLines.push(`fwmark ${index + 1} tcp ${vip} ${port}`);
     const options: string[] = [`-s ${this.#scheduler()}`];
     if (random.chance(0.2)) {
       this.#persistent = true;

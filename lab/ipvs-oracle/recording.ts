@@ -8,10 +8,12 @@
 //   PORT < +DELAY SUMMARY                  the same, but DELAY seconds after the step
 //   | TEXT                                 a line that a command printed
 //   ! STATUS                               the command's exit status, unless it was 0
+// What the kernel draws at random has fixed values (normalise.ts), so renewing a recording changes only what has changed.
 // Frames are grouped by port: which port was served first cannot be seen on two wires.
 
+import { type Context, contextOf, normalise } from './normalise.ts';
 import { toHex } from './packet.ts';
-import { type PortName, portNames, type Scenario } from './scenario.ts';
+import { type PortName, portNames, type Scenario, type Step } from './scenario.ts';
 import { summarize } from './summary.ts';
 
 export interface Transmitted {
@@ -118,13 +120,28 @@ function seconds(ns: bigint): string {
   return (Number(ns) / 1e9).toFixed(3);
 }
 
-function outcomeLines(outcome: Outcome): string[] {
+// A listing of connections is put in order: the kernel walks a hash table with a random seed.
+function printedLines(step: Step, output: readonly string[]): readonly string[] {
+  if (step.action.kind !== 'show' || step.action.view !== 'connections') return output;
+  return [...output.slice(0, connectionHeadLines), ...output.slice(connectionHeadLines).sort(byEnds)];
+}
+
+const connectionHeadLines = 2;
+
+// By what comes after the expiry: the state, the client, the rest.
+function byEnds(a: string, b: string): number {
+  const key = (line: string) => line.replace(/^(\S+)\s+\S+/, '$1');
+  return key(a) < key(b) ? -1 : 1;
+}
+
+function outcomeLines(step: Step, outcome: Outcome, context: Context): string[] {
   const lines: string[] = [];
   for (const { port, frame, delayNs } of outcome.transmitted) {
     const delay = delayNs > 0n ? `+${(Number(delayNs) / 1e9).toFixed(1)} ` : '';
-    lines.push(`${port} < ${delay}${summarize(frame)}`, `  ${toHex(frame)}`);
+    const plain = normalise(frame, context);
+    lines.push(`${port} < ${delay}${summarize(plain)}`, `  ${toHex(plain)}`);
   }
-  lines.push(...outcome.output.map(line => `| ${line}`.trimEnd()));
+  lines.push(...printedLines(step, outcome.output).map(line => `| ${line}`.trimEnd()));
   if (outcome.status !== 0) lines.push(`! ${outcome.status}`);
   return lines;
 }
@@ -136,7 +153,11 @@ export function formatRecording(scenario: Scenario, recording: Recording): strin
   ];
   for (const [index, step] of scenario.steps.entries()) {
     const outcome = recording.outcomes[index];
-    lines.push('', `## ${step.line} ${seconds(step.timeNs)} ${step.text}`, ...(outcome ? outcomeLines(outcome) : []));
+    lines.push(
+      '',
+      `## ${step.line} ${seconds(step.timeNs)} ${step.text}`,
+      ...(outcome ? outcomeLines(step, outcome, contextOf(step, scenario.surroundings)) : []),
+    );
   }
   return `${lines.join('\n')}\n`;
 }

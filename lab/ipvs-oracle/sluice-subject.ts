@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sluice's director as the subject of a comparison with the kernel.
+
+import { Director } from '../../src/lvs/director.ts';
 import type { ConnectionRow } from '../../src/lvs/ipvsadm/listing.ts';
 import { formatConnections, formatServices, formatTimeouts } from '../../src/lvs/ipvsadm/listing.ts';
 import { applyLine } from '../../src/lvs/ipvsadm/rules.ts';
 import { formatRules } from '../../src/lvs/ipvsadm/save.ts';
 import { ServiceTable } from '../../src/lvs/ipvsadm/table.ts';
 import { systemPortNames } from '../../src/lvs/ipvsadm/values.ts';
-import { Director } from '../../src/lvs/director.ts';
 import { emptyLayer4, type Layer4, type Switches } from '../../src/lvs/model.ts';
 import { surroundingsFrom } from '../../src/lvs/surroundings.ts';
 import { markOf } from './firewall-mark.ts';

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "binding/captures.h"
+#include "binding/describe.h"
 #include "binding/director_object.h"
 #include "binding/statistics_page.h"
 
@@ -14,6 +15,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("StatisticsWriter", sluice::binding::StatisticsWriter::define(env));
   sluice::binding::register_captures(env, exports);
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
+  exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;
 }

@@ -23,6 +23,7 @@ Napi::Function CaptureReader::define(Napi::Env env) {
                      {
                          InstanceMethod<&CaptureReader::open>("open"),
                          InstanceMethod<&CaptureReader::read>("read"),
+                         InstanceMethod<&CaptureReader::has_nanoseconds>("hasNanoseconds"),
                          InstanceMethod<&CaptureReader::close>("close"),
                      });
 }
@@ -65,6 +66,12 @@ Napi::Value CaptureReader::read(const Napi::CallbackInfo& info) {
   const size_t packets = file_->batches.read(batch);
   if (file_->batches.failed()) return capture_failure(env, file_->reader.error());
   return Napi::Number::New(env, static_cast<double>(packets));
+}
+
+Napi::Value CaptureReader::has_nanoseconds(const Napi::CallbackInfo& info) {
+  if (file_) return Napi::Boolean::New(info.Env(), file_->reader.has_nanoseconds());
+  Napi::TypeError::New(info.Env(), "no capture is open").ThrowAsJavaScriptException();
+  return info.Env().Undefined();
 }
 
 Napi::Value CaptureReader::close(const Napi::CallbackInfo& info) {

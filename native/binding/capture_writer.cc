@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "binding/captures.h"
+#include "port/capture_batch.h"
 
 namespace sluice::binding {
 
@@ -12,6 +13,10 @@ namespace {
 template <typename Writer>
 Napi::Value outcome(Napi::Env env, bool succeeded, const Writer& writer) {
   return succeeded ? env.Undefined() : Napi::Value(capture_failure(env, writer.error()));
+}
+
+bool is_array(const Napi::Value& value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
 }
 
 }  // namespace
@@ -23,6 +28,7 @@ Napi::Function CaptureWriter::define(Napi::Env env) {
                          InstanceMethod<&CaptureWriter::open_pcapng>("openPcapng"),
                          InstanceMethod<&CaptureWriter::add_interface>("addInterface"),
                          InstanceMethod<&CaptureWriter::write_pcap>("writePcap"),
+                         InstanceMethod<&CaptureWriter::write_pcap_batch>("writePcapBatch"),
                          InstanceMethod<&CaptureWriter::write_pcapng>("writePcapng"),
                          InstanceMethod<&CaptureWriter::flush>("flush"),
                          InstanceMethod<&CaptureWriter::close>("close"),
@@ -74,6 +80,25 @@ Napi::Value CaptureWriter::write_pcap(const Napi::CallbackInfo& info) {
   const auto bytes = original_length ? bytes_argument(info, 2, "bytes") : std::nullopt;
   if (!bytes) return env.Undefined();
   return outcome(env, writer->write(*time, *original_length, {bytes->Data(), bytes->ByteLength()}), *writer);
+}
+
+Napi::Value CaptureWriter::write_pcap_batch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto* const writer = opened<port::PcapWriter>(env);
+  const auto count = writer != nullptr ? uint32_argument(info, 0, "count") : std::nullopt;
+  auto data = count ? bytes_argument(info, 1, "data") : std::nullopt;
+  if (!data) return env.Undefined();
+  if (is_array(info[2], napi_biguint64_array) && is_array(info[3], napi_uint32_array)) {
+    auto times = info[2].As<Napi::BigUint64Array>();
+    auto fields = info[3].As<Napi::Uint32Array>();
+    const port::CaptureBatch batch{.data = {data->Data(), data->ByteLength()},
+                                   .times = {times.Data(), times.ElementLength()},
+                                   .fields = {fields.Data(), fields.ElementLength()}};
+    if (port::is_within(batch, *count)) return outcome(env, port::write_batch(*writer, batch, *count), *writer);
+  }
+  Napi::TypeError::New(env, "times and fields must be those of a batch that holds so many packets")
+      .ThrowAsJavaScriptException();
+  return env.Undefined();
 }
 
 Napi::Value CaptureWriter::write_pcapng(const Napi::CallbackInfo& info) {

@@ -30,6 +30,8 @@ class CaptureWriter : public Napi::ObjectWrap<CaptureWriter> {
   Napi::Value open_pcapng(const Napi::CallbackInfo& info);    // (path)
   Napi::Value add_interface(const Napi::CallbackInfo& info);  // (linkType, name); pcapng
   Napi::Value write_pcap(const Napi::CallbackInfo& info);     // (time: bigint, originalLength, bytes: Uint8Array)
+  // (count, data: Uint8Array, times: BigUint64Array, fields: Uint32Array), as CaptureReader.read() fills them
+  Napi::Value write_pcap_batch(const Napi::CallbackInfo& info);
   Napi::Value write_pcapng(const Napi::CallbackInfo& info);   // (…the same, interfaceIndex, comment)
   Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);  // nothing the second time

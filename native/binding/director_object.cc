@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_object.h"
-
 #include "binding/js_values.h"
 #include "lvs/text.h"
 
@@ -8,9 +7,10 @@ namespace sluice::binding {
 
 namespace {
 
-// The longest frame that comes with segmentation offload: 64 KiB of IP behind a link header with two tags.
-constexpr size_t longest_frame = 65535 + 14 + 8;
 constexpr uint32_t whole_budget = UINT32_MAX;
+
+// A capture may pause for years; ticks are compared over 104 days at most.
+constexpr lvs::Time longest_leap = 30 * 24 * 3600 * lvs::second;
 
 // SplitMix64 (Vigna): small, and the same everywhere.
 lvs::RandomSource seeded_random(uint64_t seed) {
@@ -27,7 +27,9 @@ lvs::Time time_of(const Napi::Value& value) {
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
 
-Napi::String text(Napi::Env env, std::string_view view) { return Napi::String::New(env, view.data(), view.size()); }
+Napi::String text(Napi::Env env, std::string_view view) {
+  return Napi::String::New(env, view.data(), view.size());
+}
 
 std::string upper_protocol(uint8_t protocol) {
   std::string name(lvs::protocol_text(protocol));
@@ -101,11 +103,16 @@ Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
 
 const char* mode_text(lvs::Forwarding forwarding) {
   switch (forwarding) {
-    case lvs::Forwarding::nat: return "nat";
-    case lvs::Forwarding::fullnat: return "fullnat";
-    case lvs::Forwarding::dr: return "dr";
-    case lvs::Forwarding::tunnel: return "tunnel";
-    case lvs::Forwarding::local: return "local";
+    case lvs::Forwarding::nat:
+      return "nat";
+    case lvs::Forwarding::fullnat:
+      return "fullnat";
+    case lvs::Forwarding::dr:
+      return "dr";
+    case lvs::Forwarding::tunnel:
+      return "tunnel";
+    case lvs::Forwarding::local:
+      return "local";
   }
   return "";
 }
@@ -130,6 +137,8 @@ Napi::Function DirectorObject::define(Napi::Env env) {
                      {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
                       InstanceMethod<&DirectorObject::apply>("apply"),
                       InstanceMethod<&DirectorObject::receive>("receive"),
+                      InstanceMethod<&DirectorObject::announce>("announce"),
+                      InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
                       InstanceMethod<&DirectorObject::advance>("advance"),
                       InstanceMethod<&DirectorObject::connections>("connections"),
                       InstanceMethod<&DirectorObject::services>("services"),
@@ -146,9 +155,10 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   const uint64_t seed = number_field(values, "seed");
   lvs::DirectorOptions options;
   options.flow_limit = number_field(values, "flowLimit");
+  options.fragment_limit = std::max(number_field(values, "fragmentLimit"), 1u);
   options.seed = {seed, ~seed, seed * 0x9e3779b97f4a7c15ULL, seed ^ 0xd1b54a32d192ed03ULL};
   options.random = seeded_random(seed);
-  options.start = time_of(values.Get("start"));
+  options.start = now_ = time_of(values.Get("start"));
   options.huge_pages = false;
   options.limits_icmp = flag_field(values, "limitIcmp");
   director_ = std::make_unique<lvs::Director>(options);
@@ -200,17 +210,15 @@ Napi::Value DirectorObject::apply(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), carry_out(info[0].As<Napi::Object>(), *director_, names_));
 }
 
-lvs::Frame DirectorObject::copy_in(Napi::Uint8Array bytes) {
+lvs::Frame DirectorObject::copy_in(wire::Bytes bytes) {
   lvs::Frame frame;
   frame.data = buffer_.data() + lvs::required_headroom;
-  frame.length = static_cast<uint32_t>(bytes.ByteLength());
-  std::memcpy(frame.data, bytes.Data(), frame.length);
+  frame.length = static_cast<uint32_t>(bytes.size());
+  std::memcpy(frame.data, bytes.data(), frame.length);
   return frame;
 }
 
-Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decision) {
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+void DirectorObject::name_parties(Napi::Object& result, const lvs::Decision& decision) {
   if (decision.destination != lvs::no_destination) {
     const lvs::Destination& destination = director_->services().destination(decision.destination);
     result.Set("service", lvs::to_text(destination.home));
@@ -219,6 +227,17 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
   } else if (decision.service != nullptr) {
     result.Set("service", lvs::to_text(decision.service->key));
   }
+}
+
+Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decision) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+  name_parties(result, decision);
+  result.Set("out", transmitted(env));
+  return result;
+}
+
+Napi::Array DirectorObject::transmitted(Napi::Env env) {
   Napi::Array out = Napi::Array::New(env);
   for (const auto& entry : out_.entries()) {
     Napi::Object sent = Napi::Object::New(env);
@@ -226,8 +245,13 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
     sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, entry.frame.data, entry.frame.length));
     out.Set(out.Length(), sent);
   }
-  result.Set("out", out);
-  return result;
+  return out;
+}
+
+Napi::Value DirectorObject::announce(const Napi::CallbackInfo& info) {
+  out_.clear();
+  director_->announce(out_);
+  return transmitted(info.Env());
 }
 
 Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
@@ -244,7 +268,7 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
     Napi::RangeError::New(env, "no such port, or a frame longer than any").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  lvs::Frame frame = copy_in(bytes);
+  lvs::Frame frame = copy_in({bytes.Data(), bytes.ByteLength()});
   frame.port = static_cast<lvs::PortId>(port);
   lvs::Trace trace;
   bool explains = false;
@@ -267,9 +291,19 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
-  while (!director_->advance(time_of(info[0]), whole_budget)) {
+void DirectorObject::advance_to(lvs::Time now) {
+  for (; now > now_ && now - now_ > longest_leap; now_ += longest_leap) advance_by_a_leap(now_ + longest_leap);
+  advance_by_a_leap(now);
+  now_ = std::max(now_, now);
+}
+
+void DirectorObject::advance_by_a_leap(lvs::Time now) {
+  while (!director_->advance(now, whole_budget)) {
   }
+}
+
+Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
+  advance_to(time_of(info[0]));
   return info.Env().Undefined();
 }
 

@@ -12,6 +12,9 @@
 
 namespace sluice::binding {
 
+// The longest frame that comes with segmentation offload: 64 KiB behind an IPv6 header, and a link header with two tags.
+inline constexpr size_t longest_frame = 65535 + 40 + 14 + 8;
+
 class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -22,18 +25,28 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Napi::Value apply(const Napi::CallbackInfo& info);             // (step) → "done", or what is wrong
   // (port, frame: Uint8Array, time: bigint, { mark, partial, segmentation, segmentSize, explain }) → decision
   Napi::Value receive(const Napi::CallbackInfo& info);
+  Napi::Value announce(const Napi::CallbackInfo& info);     // () → frames
+  // director_batch.cc: (buffers: Uint8Array[], frames: Uint32Array, times: BigUint64Array, first, end, explain)
+  // → { next, decisions, parties, sent, sentFrames, steps }
+  Napi::Value receive_batch(const Napi::CallbackInfo& info);
   Napi::Value advance(const Napi::CallbackInfo& info);      // (time: bigint)
   Napi::Value connections(const Napi::CallbackInfo& info);  // (time: bigint) → rows
   Napi::Value services(const Napi::CallbackInfo& info);     // () → services with counts
   Napi::Value counts(const Napi::CallbackInfo& info);       // () → packets by reason
 
   Napi::Object describe(Napi::Env env, const lvs::Decision& decision);
-  lvs::Frame copy_in(Napi::Uint8Array bytes);
+  Napi::Array transmitted(Napi::Env env);
+  // Adds the names of service, real server and mode, as far as the packet got to them.
+  void name_parties(Napi::Object& names, const lvs::Decision& decision);
+  lvs::Frame copy_in(wire::Bytes bytes);
+  void advance_to(lvs::Time now);
+  void advance_by_a_leap(lvs::Time now);
 
   std::unique_ptr<lvs::Director> director_;
   PlanNames names_;
   lvs::TransmitQueue out_;
   std::vector<uint8_t> buffer_;
+  lvs::Time now_ = 0;
 };
 
 // The table of reasons: [{ name, verdict, meaning }].

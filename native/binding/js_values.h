@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields of plain JavaScript objects as C++ values. The TypeScript side has checked the objects; a field that is missing
-// or of another type reads as zero or empty.
+// Fields of plain JavaScript objects as C++ values. The TypeScript side has checked the objects; a field that is
+// missing or of another type reads as zero or empty.
 #pragma once
 
 #include <napi.h>

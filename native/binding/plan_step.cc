@@ -12,12 +12,18 @@ constexpr uint32_t most_pool_addresses = 256;
 
 const char* text_of(lvs::EditResult result) {
   switch (result) {
-    case lvs::EditResult::done: return "done";
-    case lvs::EditResult::service_exists: return "service-exists";
-    case lvs::EditResult::no_such_service: return "no-such-service";
-    case lvs::EditResult::destination_exists: return "destination-exists";
-    case lvs::EditResult::no_such_destination: return "no-such-destination";
-    case lvs::EditResult::unknown_scheduler: return "unknown-scheduler";
+    case lvs::EditResult::done:
+      return "done";
+    case lvs::EditResult::service_exists:
+      return "service-exists";
+    case lvs::EditResult::no_such_service:
+      return "no-such-service";
+    case lvs::EditResult::destination_exists:
+      return "destination-exists";
+    case lvs::EditResult::no_such_destination:
+      return "no-such-destination";
+    case lvs::EditResult::unknown_scheduler:
+      return "unknown-scheduler";
   }
   return "unknown";
 }
@@ -100,7 +106,6 @@ lvs::Switches switches_of(const Napi::Object& values) {
   switches.expire_quiescent_template = flag_field(values, "expire_quiescent_template");
   switches.sloppy_tcp = flag_field(values, "sloppy_tcp");
   switches.sloppy_sctp = flag_field(values, "sloppy_sctp");
-  switches.schedule_icmp = flag_field(values, "schedule_icmp");
   switches.nat_icmp_send = flag_field(values, "nat_icmp_send");
   switches.pmtu_disc = flag_field(values, "pmtu_disc");
   switches.drop_entry = static_cast<uint8_t>(number_field(values, "drop_entry"));

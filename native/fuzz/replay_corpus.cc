@@ -35,7 +35,8 @@ void run_mutations(std::vector<uint8_t> bytes, std::mt19937& random) {
     if (i % 4 == 0) {
       mutated.resize(at);
     } else {
-      mutated[at] = i % 4 == 1 ? static_cast<uint8_t>(random()) : static_cast<uint8_t>(mutated[at] ^ (1u << (random() % 8)));
+      mutated[at] =
+          i % 4 == 1 ? static_cast<uint8_t>(random()) : static_cast<uint8_t>(mutated[at] ^ (1u << (random() % 8)));
     }
     run(mutated);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers for virtual addresses that no host has configured: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC
-// 4861).
+// Address resolution, ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861): answers for virtual addresses that no
+// host has configured, and questions about next hops.
 #include <algorithm>
 #include <array>
 
@@ -17,30 +17,35 @@ namespace {
 constexpr uint8_t link_hop_limit = 255;
 const wire::Ipv6Address all_nodes = {{0x02ff, 0x0100000000000000}};  // ff02::1, in network byte order
 
-uint32_t write_advertisement(const wire::Ipv6Address& target, const wire::Ipv6Address& receiver, uint8_t flags,
-                             const wire::MacAddress& mac, uint8_t* to) {
+uint32_t write_neighbour_message(const wire::NeighbourFields& fields, const wire::Ipv6Address& source,
+                                 const wire::Ipv6Address& destination, uint8_t* to) {
+  constexpr uint32_t length = wire::NeighbourFields::length;
   wire::Ipv6Fields ip;
-  ip.payload_length = wire::NeighbourFields::length;
+  ip.payload_length = length;
   ip.next_header = wire::protocol::icmpv6;
   ip.hop_limit = link_hop_limit;
-  ip.source = target;
-  ip.destination = receiver;
+  ip.source = source;
+  ip.destination = destination;
   emit(ip, to);
   uint8_t* message = to + wire::Ipv6View::header_length;
-  emit(wire::NeighbourFields{wire::icmpv6_type::neighbour_advertisement, flags, target, mac}, message);
-  wire::MutableIcmpv6View(wire::MutableBytes(message, wire::NeighbourFields::length))
-      .fill_checksum(
-          wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6, wire::NeighbourFields::length));
-  return wire::Ipv6View::header_length + wire::NeighbourFields::length;
+  emit(fields, message);
+  wire::MutableIcmpv6View(wire::MutableBytes(message, length))
+      .fill_checksum(wire::pseudo_header_sum(source, destination, wire::protocol::icmpv6, length));
+  return wire::Ipv6View::header_length + length;
 }
 
-// The group that those are in whose address ends as the target's does (RFC 4291 2.7.1).
-bool is_solicited_node_group(const wire::Ipv6Address& group, const wire::Ipv6Address& target) {
-  constexpr std::array<uint8_t, 13> prefix = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};
-  const wire::Address group_bytes = group, target_bytes = target;
-  return std::equal(prefix.begin(), prefix.end(), group_bytes.bytes.begin()) &&
-         std::equal(target_bytes.bytes.begin() + prefix.size(), target_bytes.bytes.end(),
-                    group_bytes.bytes.begin() + prefix.size());
+uint32_t write_advertisement(const wire::Ipv6Address& target, const wire::Ipv6Address& receiver, uint8_t flags,
+                             const wire::MacAddress& mac, uint8_t* to) {
+  return write_neighbour_message({wire::icmpv6_type::neighbour_advertisement, flags, target, mac}, target, receiver,
+                                 to);
+}
+
+// The group that those are in whose address ends as the target's does: ff02::1:ff and its last three bytes (RFC 4291
+// 2.7.1).
+wire::Ipv6Address solicited_node_group(const wire::Address& target) {
+  std::array<uint8_t, 16> group = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};
+  std::copy(target.bytes.begin() + 13, target.bytes.end(), group.begin() + 13);
+  return wire::Ipv6Address::load(group.data());
 }
 
 // RFC 4861 7.1.1; `message` has been parsed from the packet's ICMPv6 message.
@@ -52,7 +57,7 @@ bool is_valid_solicitation(wire::Ipv6View ip, const wire::NeighbourView& message
   if (ip.hop_limit() != link_hop_limit) return false;
   if (wire::fold(wire::sum_bytes(message.bytes(), pseudo_header)) != 0xffff) return false;
   if (!(ip.source() == wire::Ipv6Address{})) return true;
-  return is_solicited_node_group(ip.destination(), message.target()) &&
+  return ip.destination() == solicited_node_group(message.target()) &&
          !message.link_address(wire::neighbour_option::source_link_address);
 }
 
@@ -79,33 +84,24 @@ uint32_t write_neighbour_advertisement(wire::Bytes solicitation, uint32_t transp
   return write_advertisement(message->target(), is_probe ? all_nodes : ip.source(), flags, mac, to);
 }
 
-uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source,
-                                  const wire::MacAddress& mac, uint8_t* to) {
+uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source, const wire::MacAddress& mac,
+                                  uint8_t* to) {
   if (target.family == wire::Family::ipv4) {
     emit(wire::ArpFields{wire::arp_operation::request, mac, source.v4(), {}, target.v4()}, to);
     return wire::ArpView::length;
   }
-  wire::Ipv6Fields ip;
-  ip.payload_length = wire::NeighbourFields::length;
-  ip.next_header = wire::protocol::icmpv6;
-  ip.hop_limit = link_hop_limit;
-  ip.source = source.v6();
-  // The solicited-node address: ff02::1:ff and the target's last three bytes (RFC 4291 2.7.1).
-  std::array<uint8_t, 16> group = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
-  std::copy(target.bytes.begin() + 13, target.bytes.end(), group.begin() + 13);
-  ip.destination = wire::Ipv6Address::load(group.data());
-  emit(ip, to);
-  uint8_t* message = to + wire::Ipv6View::header_length;
-  emit(wire::NeighbourFields{wire::icmpv6_type::neighbour_solicitation, 0, target.v6(), mac}, message);
-  wire::MutableIcmpv6View(wire::MutableBytes(message, wire::NeighbourFields::length))
-      .fill_checksum(wire::pseudo_header_sum(ip.source, ip.destination, wire::protocol::icmpv6,
-                                             wire::NeighbourFields::length));
-  return wire::Ipv6View::header_length + wire::NeighbourFields::length;
+  return write_neighbour_message({wire::icmpv6_type::neighbour_solicitation, 0, target.v6(), mac}, source.v6(),
+                                 solicited_node_group(target), to);
 }
 
 wire::MacAddress resolution_target(const wire::Address& target) {
   if (target.family == wire::Family::ipv4) return {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
   return {{0x33, 0x33, 0xff, target.bytes[13], target.bytes[14], target.bytes[15]}};  // RFC 2464 7
+}
+
+wire::MacAddress announcement_target(wire::Family family) {
+  if (family == wire::Family::ipv4) return {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  return {{0x33, 0x33, 0, 0, 0, 1}};  // ff02::1
 }
 
 uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to) {

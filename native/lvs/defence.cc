@@ -19,7 +19,9 @@ bool is_idle(const Flow<A>& flow, Time timeout, Tick now) {
   return static_cast<int32_t>(flow.deadline + ticks(grace) - now - ticks(timeout)) <= 0;
 }
 
-bool is_in_force(uint8_t mode, bool short_of_memory) { return mode >= 3 || (mode > 0 && short_of_memory); }
+bool is_in_force(uint8_t mode, bool short_of_memory) {
+  return mode >= 3 || (mode > 0 && short_of_memory);
+}
 
 }  // namespace
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the director does when flows threaten to fill its memory: IPVS's three defences under IPVS's switches.
 //
-// Once a second it is seen whether memory is short: fewer than `amemthresh` pages of 4 KiB are left for flows. drop_entry
-// then looks through 1/32 of the table each second and ends flows that never got established, and now and then idle
-// ones of few packets; drop_packet refuses every n-th packet that would open a flow; secure_tcp has TCP flows follow the
-// stricter state table. Mode 0 is never, 3 always, 1 and 2 only while memory is short (the kernel moves between 1 and 2
-// by itself; here both mean the same).
+// Once a second it is seen whether memory is short: fewer than `amemthresh` pages of 4 KiB are left for flows.
+// drop_entry then looks through 1/32 of the table each second and ends flows that never got established, and now and
+// then idle ones of few packets; drop_packet refuses every n-th packet that would open a flow; secure_tcp has TCP flows
+// follow the stricter state table. Mode 0 is never, 3 always, 1 and 2 only while memory is short (the kernel moves
+// between 1 and 2 by itself; here both mean the same).
 #pragma once
 
 #include "lvs/flow_keeper.h"

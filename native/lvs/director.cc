@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
-
 #include "lvs/ip_options.h"
-
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -26,6 +24,7 @@ constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
 FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
   FragmentTableOptions fragments;
+  fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
   fragments.seed = options.seed[0];
   return fragments;
@@ -35,10 +34,12 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
 constexpr uint8_t neighbour_hop_limit = 255;
 constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff02::1 (RFC 2464 7)
 
-// Fragments that waited in vain: their verdict was given when they came, and the table counts what became of them.
-void uncounted(uint64_t, FragmentDrop) {}
+// A held fragment that goes nowhere was decided when it came: held, and counted so.
+void given_up(uint64_t, FragmentDrop) {}
 
-wire::Bytes bytes_of(const Frame& frame) { return {frame.data, frame.length}; }
+wire::Bytes bytes_of(const Frame& frame) {
+  return {frame.data, frame.length};
+}
 
 Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
   switch (malformed) {
@@ -62,8 +63,8 @@ Director::Director(const DirectorOptions& options)
       pools_(options.random),
       flows4_(table_options(options), services_, pools_),
       flows6_(table_options(options), services_, pools_),
-      fragments4_(fragment_options(options, ipv4_reassembly), uncounted),
-      fragments6_(fragment_options(options, ipv6_reassembly), uncounted),
+      fragments4_(fragment_options(options, ipv4_reassembly), given_up),
+      fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start) {}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
@@ -168,7 +169,8 @@ bool Director::is_for_this_host(const Frame& frame) const {
   return ethernet.destination() == surroundings().ports()[frame.port].mac;
 }
 
-// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not configured.
+// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
+// configured.
 bool Director::owns(const wire::Address& address) const {
   return services_.is_virtual_address(address) ||
          (pools_.is_local_address(address) && !surroundings().is_local(address));
@@ -185,10 +187,12 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
-    Transit<wire::Ipv4Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv4Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   } else {
-    Transit<wire::Ipv6Address> t{frame, packet, now, out, trace, endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
+    Transit<wire::Ipv6Address> t{frame, packet, now,
+                                 out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
     decision = decide_ip(t, prepared);
   }
   counts_[static_cast<size_t>(decision.reason)]++;
@@ -263,6 +267,13 @@ bool Director::advance(Time now, uint32_t budget) {
   const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
   const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
   return done4 && done6 && swept4 && swept6;
+}
+
+void Director::announce(TransmitQueue& out) {
+  outlet_.begin_batch();
+  services_.for_each_virtual_address([&](const wire::Address& address) {
+    if (!surroundings().is_local(address)) outlet_.announce(address, out);
+  });
 }
 
 Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {

@@ -3,19 +3,19 @@
 //
 // Theory of operation
 //
-// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a flow's
-// forward half is what the client sends, its reverse half what the real server sends, and a packet that matches one half
-// leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may open a
-// flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP errors are
-// matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written before the
-// packet is changed, so the sender finds its own packet quoted.
+// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a
+// flow's forward half is what the client sends, its reverse half what the real server sends, and a packet that matches
+// one half leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may
+// open a flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP
+// errors are matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written
+// before the packet is changed, so the sender finds its own packet quoted.
 //
-// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's flow
-// changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU) before
-// its flow hears of it.
+// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's
+// flow changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU)
+// before its flow hears of it.
 //
-// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet of
-// a known flow.
+// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet
+// of a known flow.
 #pragma once
 
 #include <memory>
@@ -58,6 +58,9 @@ class Director {
   Decision receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace = nullptr);
   // Many at once: the lookups of a batch overlap each other's waits for memory.
   void receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out);
+  // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
+  // network, or on all.
+  void announce(TransmitQueue& out);
   // Ends what is due at `now`, at most `budget` flows of each family; false when there is more to do.
   bool advance(Time now, uint32_t budget);
 

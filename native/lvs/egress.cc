@@ -3,8 +3,8 @@
 //
 // A packet from a source network to somewhere that is no service here opens an egress flow: forward is the server's
 // packet (server -> remote), reverse what answers it (remote -> local). TCP and UDP flows have the states of the
-// connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any number
-// of remote ends. Flows end as others do: by their state's timeout.
+// connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any
+// number of remote ends. Flows end as others do: by their state's timeout.
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
 #include "lvs/rewrite.h"
@@ -75,7 +75,8 @@ Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
   return route(t, *opened, opened->reverse.mirrored(), Seen::from_client, Reason::egress_opened);
 }
 
-// Echo requests leave as any packet does; their replies come back by the identifier. Fragments of them follow the first.
+// Echo requests leave as any packet does; their replies come back by the identifier. Fragments of them follow the
+// first.
 template <class A>
 Decision Director::echo_through_gateway(Transit<A>& t, bool is_request) {
   const uint16_t identifier = wire::load_be16(t.l4() + offset::icmp_identifier);
@@ -105,8 +106,7 @@ template <class A>
 Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
   PortPool<A>* pool = pools_.find<A>(pool_id);
   if (pool == nullptr || pool->places() == 0) return Reason::pool_missing;
-  const auto local =
-      pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
+  const auto local = pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
   if (!local) {
     if (t.trace) t.trace->say("every address and port of the pool is in use towards this real server");
     return Reason::pool_exhausted;

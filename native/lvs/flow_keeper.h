@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of flows: what they hold while they live (a real server, a template, a place in a pool) and when they end.
 //
-// A flow counts among its real server's active or inactive flows; a template counts among the persistent ones. A template
-// outlives its time while it holds flows: then it is looked at again a minute later, as the kernel does.
+// A flow counts among its real server's active or inactive flows; a template counts among the persistent ones. A
+// template outlives its time while it holds flows: then it is looked at again a minute later, as the kernel does.
 #pragma once
 
 #include "lvs/flow_table.h"

@@ -12,7 +12,8 @@ namespace {
 // The NAT gateway's ICMP queries (echo): nothing follows the answer.
 constexpr Time icmp_timeout = 60 * second;
 
-// A flow of which only the client's packets are seen has its own column in the tables; a packet of the server ends that.
+// A flow of which only the client's packets are seen has its own column in the tables; a packet of the server ends
+// that.
 template <class A>
 Passage passage_of(Flow<A>& flow, Seen seen) {
   if (seen == Seen::from_server) {

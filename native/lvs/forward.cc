@@ -67,9 +67,12 @@ IpPacket with_client_address(const Transit<A>& t, uint32_t mtu) {
 // Where a transport header has its checksum.
 uint16_t checksum_field(uint8_t protocol) {
   switch (protocol) {
-    case wire::protocol::tcp: return wire::TcpView::checksum_offset;
-    case wire::protocol::udp: return wire::UdpView::checksum_offset;
-    default: return wire::SctpView::checksum_offset;
+    case wire::protocol::tcp:
+      return wire::TcpView::checksum_offset;
+    case wire::protocol::udp:
+      return wire::UdpView::checksum_offset;
+    default:
+      return wire::SctpView::checksum_offset;
   }
 }
 
@@ -142,7 +145,8 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
   }
   decrement_hop_limit<A>(t.l3());
 
-  if (has_options(t)) [[unlikely]] record_route_of(t, t.endpoints.destination);
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
 
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
@@ -240,7 +244,8 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
   decrement_hop_limit<A>(t.l3());
-  if (has_options(t)) [[unlikely]] record_route_of(t, hop.source_address);
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, hop.source_address);
   count_packet(t, flow, false);
   advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {

@@ -45,6 +45,7 @@ Reason reason_of(FragmentDrop drop) {
     case FragmentDrop::too_many:
     case FragmentDrop::out_of_memory:
       return Reason::fragment_limit;
+    case FragmentDrop::spoiled:
     case FragmentDrop::rejected:
       return Reason::fragment_of_dropped;
     default:
@@ -57,7 +58,8 @@ Reason reason_of(FragmentDrop drop) {
 template <class A>
 Decision Director::fragment(Transit<A>& t) {
   const FragmentInfo<A> info = info_of(t);
-  const FragmentOutcome outcome = fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now);
+  const FragmentOutcome outcome =
+      fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now);
   switch (outcome.step) {
     case FragmentStep::first:
       return first_fragment(t, info.key);

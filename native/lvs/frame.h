@@ -11,12 +11,12 @@ namespace sluice::lvs {
 using PortId = uint16_t;
 
 // Room before a frame's first byte that whoever receives it must leave free: the longest header that a tunnel adds
-// (IPv6 40 + UDP 8 + GUE 4 + its remote-checksum option 8) and the twelve bytes of a TOA option's shift, rounded up.
+// (IPv6 40 + UDP 8 + GUE 4 + its remote-checksum option 8) and the twenty of a TOA option, rounded up.
 inline constexpr uint32_t required_headroom = 96;
 
 enum class TransportChecksum : uint8_t {
   complete,  // as on the wire
-  partial,   // the field holds the pseudo-header's sum; device or kernel finish it (CHECKSUM_PARTIAL, virtio NEEDS_CSUM)
+  partial,  // the field holds the pseudo-header's sum; device or kernel finish it (CHECKSUM_PARTIAL, virtio NEEDS_CSUM)
 };
 
 // A frame that the device would cut into segments; `none` for an ordinary one. As virtio's gso_type.

@@ -17,7 +17,6 @@ class IcmpLimit {
  public:
   static constexpr Time default_burst = 6;
 
-
   explicit IcmpLimit(Time burst = default_burst) : burst_(burst), buckets_(places) {}
 
   // Whether one more error may go to `receiver`. IPv6 receivers get four a second, as the kernel grants networks of 64

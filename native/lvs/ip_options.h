@@ -16,8 +16,8 @@ enum class OptionsVerdict : uint8_t {
 // Looks through the options of an IPv4 header.
 OptionsVerdict check_options(wire::Bytes options);
 
-// Enters an address into a record-route option (RFC 791), where there is one with room. True when something changed: the
-// header's checksum is the caller's to renew.
+// Enters an address into a record-route option (RFC 791), where there is one with room. True when something changed:
+// the header's checksum is the caller's to renew.
 bool record_route(wire::MutableBytes options, wire::Ipv4Address address);
 
 }  // namespace sluice::lvs

@@ -97,11 +97,12 @@ uint32_t write_arp_reply(wire::Bytes request_arp, const wire::MacAddress& mac, u
 uint32_t write_neighbour_advertisement(wire::Bytes solicitation_ip, uint32_t transport, const wire::MacAddress& mac,
                                        uint8_t* to);
 // Asks who has `target`: an ARP request, or a neighbour solicitation; and the frame address that the question goes to.
-uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source,
-                                  const wire::MacAddress& mac, uint8_t* to);
+uint32_t write_resolution_request(const wire::Address& target, const wire::Address& source, const wire::MacAddress& mac,
+                                  uint8_t* to);
 wire::MacAddress resolution_target(const wire::Address& target);
 // Announces an address to all on the link: a gratuitous ARP request, or an unsolicited advertisement to ff02::1.
 uint32_t write_announcement(const wire::Address& address, const wire::MacAddress& mac, uint8_t* to);
+wire::MacAddress announcement_target(wire::Family family);
 
 // --- toa_option.cc ---
 

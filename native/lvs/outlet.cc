@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/outlet.h"
-
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -141,7 +140,7 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
   }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
-  fragment_packet(ip, hop.mtu, next_id(), sink);
+  fragment_packet(ip, hop.mtu, ++id_, sink);
   for (const IpPacket& piece : pieces) {
     push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
@@ -152,10 +151,9 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
                         TransmitQueue& out) {
   const NextHop hop = surroundings_->next_hop(receiver);
   if (hop.state != HopState::reachable) return;
-  const bool is_too_big = about.family == wire::Family::ipv4
-                              ? error.type == wire::icmp_type::unreachable &&
-                                    error.code == wire::icmp_code::fragmentation_needed
-                              : error.type == wire::icmpv6_type::packet_too_big;
+  const bool is_too_big = about.family == wire::Family::ipv4 ? error.type == wire::icmp_type::unreachable &&
+                                                                   error.code == wire::icmp_code::fragmentation_needed
+                                                             : error.type == wire::icmpv6_type::packet_too_big;
   uint8_t* buffer = take_buffer(icmp_error_room);
   if (buffer == nullptr) return;
   const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
@@ -167,8 +165,33 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
   push(answer, packet, buffer, length, ethertype_of(about.family), hop, out);
 }
 
-void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length,
-                    uint16_t type, const wire::MacAddress& to, TransmitQueue& out) {
+void Outlet::announce(const wire::Address& address, TransmitQueue& out) {
+  const std::vector<Port>& ports = surroundings_->ports();
+  const auto holds = [&](const Port& port) {
+    return std::any_of(port.addresses.begin(), port.addresses.end(), [&](const InterfaceAddress& own) {
+      return own.address.family == address.family &&
+             masked(own.address, own.prefix_length) == masked(address, own.prefix_length);
+    });
+  };
+  const bool is_on_link = std::any_of(ports.begin(), ports.end(), holds);
+  for (PortId id = 0; id < ports.size(); id++) {
+    if (is_on_link && !holds(ports[id])) continue;
+    uint8_t* buffer = take_buffer(resolution_reply_room);
+    if (buffer == nullptr) return;
+    const uint32_t length = write_announcement(address, ports[id].mac, buffer);
+    NextHop all;
+    all.port = id;
+    all.source = ports[id].mac;
+    all.destination = announcement_target(address.family);
+    Frame frame;
+    frame.port = id;
+    const bool is_v4 = address.family == wire::Family::ipv4;
+    push(frame, wire::Packet{}, buffer, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
+  }
+}
+
+void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
+                    const wire::MacAddress& to, TransmitQueue& out) {
   NextHop hop;
   hop.port = question.port;
   hop.source = surroundings_->ports()[question.port].mac;

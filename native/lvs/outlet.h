@@ -29,8 +29,8 @@ class Outlet {
   template <class A>
   const NextHop& hop_to(const A& address);
 
-  // Sends an IP packet that lies in the frame's buffer (with room for a link header before it): cut into fragments where
-  // it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came.
+  // Sends an IP packet that lies in the frame's buffer (with room for a link header before it): cut into fragments
+  // where it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came.
   void send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop, TransmitQueue& out);
   // Tells `receiver` of an error about a packet, where one may be told, at the rate at which hosts are told of errors.
   // `source` unspecified: the address that this host has on the way there. `frame` and `packet` caused it.
@@ -41,12 +41,15 @@ class Outlet {
   // Asks for the link-layer address of a next hop whose address is not known, at most once a second each.
   void ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
 
+  // A gratuitous announcement of an address on the ports whose network holds it, or on all where none does.
+  void announce(const wire::Address& address, TransmitQueue& out);
+
   // An answer to a frame, back where it came from: `payload` has room for a link header before it.
   void answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
               const wire::MacAddress& to, TransmitQueue& out);
   // Memory for a packet of the director's own, with room for headers before it; nullptr when a batch has used it up.
   uint8_t* take_buffer(uint32_t length);
-  uint16_t next_id() { return ++id_; }
+  uint16_t next_id() { return static_cast<uint16_t>(++id_); }
 
  private:
   static constexpr size_t cache_places = 256;
@@ -72,7 +75,7 @@ class Outlet {
   bool limits_icmp_;
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
-  uint16_t id_ = 0;
+  uint32_t id_ = 0;  // IPv6 fragments show all of it, IPv4 the lower half
 };
 
 class OutletPieces : public PieceSink {

@@ -73,8 +73,8 @@ void fill_icmp_checksum(const Transit<A>& t, const Endpoints<A>& outer) {
     wire::MutableIcmpView(t.transport()).fill_checksum();
   } else {
     wire::MutableIcmpv6View(t.transport())
-        .fill_checksum(wire::pseudo_header_sum(outer.source, outer.destination, wire::protocol::icmpv6,
-                                               t.packet.l4_length()));
+        .fill_checksum(
+            wire::pseudo_header_sum(outer.source, outer.destination, wire::protocol::icmpv6, t.packet.l4_length()));
   }
 }
 
@@ -130,7 +130,9 @@ Decision Director::answer_echo(Transit<A>& t) {
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
   const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   turn_echo_around(ip, t.packet.l4 - t.packet.l3, outlet_.next_id());
-  outlet_.send(t.frame, t.packet, ip, hop, t.out);
+  Frame frame = t.frame;
+  frame.checksum = TransportChecksum::complete;
+  outlet_.send(frame, t.packet, ip, hop, t.out);
   return {Reason::echo_answered};
 }
 
@@ -223,10 +225,17 @@ Decision Director::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableByte
   const wire::Address real_server = outer_ip.destination();
   Encapsulation encapsulation;
   switch (outer_ip.protocol()) {
-    case wire::protocol::ipip: encapsulation = Encapsulation::ipip; break;
-    case wire::protocol::udp: encapsulation = Encapsulation::gue; break;
-    case wire::protocol::gre: encapsulation = Encapsulation::gre; break;
-    default: return {Reason::unrelated_icmp};
+    case wire::protocol::ipip:
+      encapsulation = Encapsulation::ipip;
+      break;
+    case wire::protocol::udp:
+      encapsulation = Encapsulation::gue;
+      break;
+    case wire::protocol::gre:
+      encapsulation = Encapsulation::gre;
+      break;
+    default:
+      return {Reason::unrelated_icmp};
   }
   const Destination* destination = services_.find_tunnel(real_server, encapsulation);
   if (destination == nullptr || outer.fragment == wire::Fragment::later) return {Reason::unrelated_icmp};
@@ -253,8 +262,7 @@ Decision Director::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableByte
 
   const wire::MutableIcmpView message(t.transport());
   IcmpError error{message.type(), message.code(), wire::load_be32(t.l4() + 4)};
-  if (message.type() == wire::icmp_type::unreachable &&
-      message.code() == wire::icmp_code::fragmentation_needed) {
+  if (message.type() == wire::icmp_type::unreachable && message.code() == wire::icmp_code::fragmentation_needed) {
     // A client that does not ask for the path's MTU gets no answer about it.
     if (!wire::Ipv4View(inside).is_unfragmentable()) return {Reason::tunnel_error, found.flow->destination};
     uint32_t mtu = message.next_hop_mtu();

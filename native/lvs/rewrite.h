@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changing a packet's addresses and ports, with every checksum kept as right (or as wrong) as it was.
 //
-// Checksums are updated by what has changed (RFC 1624), so damage done before the director is still seen by the receiver.
-// A partial checksum holds the pseudo-header's sum: addresses count, ports do not. SCTP's CRC has no such update that
-// would be cheaper than computing it; it is computed anew when a port changes, and only then (addresses are no part of it).
+// Checksums are updated by what has changed (RFC 1624), so damage done before the director is still seen by the
+// receiver. A partial checksum holds the pseudo-header's sum: addresses count, ports do not. SCTP's CRC has no such
+// update that would be cheaper than computing it; it is computed anew when a port changes, and only then (addresses are
+// no part of it).
 #pragma once
 
 #include "lvs/transit.h"
@@ -101,8 +102,8 @@ void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
     case wire::protocol::tcp: {
       uint8_t* field = l4 + wire::TcpView::checksum_offset;
       const uint16_t sum = wire::load_raw16(field);
-      wire::store_raw16(field, partial ? wire::updated_partial(sum, addresses)
-                                       : wire::updated_checksum(sum, addresses + ports()));
+      wire::store_raw16(
+          field, partial ? wire::updated_partial(sum, addresses) : wire::updated_checksum(sum, addresses + ports()));
       break;
     }
     case wire::protocol::udp: {
@@ -112,7 +113,8 @@ void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
         // As the kernel: a datagram that came without a checksum leaves with one, if all of it is here.
         if (t.packet.fragment != wire::Fragment::none) break;
         wire::MutableUdpView(t.transport())
-            .fill_checksum(wire::pseudo_header_sum(to.source, to.destination, wire::protocol::udp, t.packet.l4_length()));
+            .fill_checksum(
+                wire::pseudo_header_sum(to.source, to.destination, wire::protocol::udp, t.packet.l4_length()));
         break;
       }
       wire::store_raw16(field, partial ? wire::updated_partial(sum, addresses)

@@ -106,7 +106,8 @@ bool Director::may_open(const Transit<A>& t) const {
     case wire::protocol::tcp:
       return begins_connection(t.packet.tcp_flags, switches_.sloppy_tcp);
     case wire::protocol::sctp:
-      return begins_association(wire::Bytes(t.transport()).subspan(wire::SctpView::header_length), switches_.sloppy_sctp);
+      return begins_association(wire::Bytes(t.transport()).subspan(wire::SctpView::header_length),
+                                switches_.sloppy_sctp);
     default:
       return true;
   }
@@ -132,9 +133,12 @@ Decision Director::open_flow(Transit<A>& t) {
     if (t.trace) t.trace->say("no flow, and such a packet opens none");
     return {Reason::not_opening, no_destination, service};
   }
-  if (t.trace) t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(), service->settings.scheduler.c_str());
+  if (t.trace)
+    t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(),
+                 service->settings.scheduler.c_str());
   if (defence_.drops_packet()) return {Reason::drop_packet_defence, no_destination, service};
-  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service)) return {Reason::source_limit, no_destination, service};
+  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service))
+    return {Reason::source_limit, no_destination, service};
   if (e.source_port == ftp_data_port) return {Reason::ftp_data, no_destination, service};
   return service->is_persistent() ? schedule_persistent(t, *service) : schedule(t, *service);
 }
@@ -165,8 +169,9 @@ Decision Director::schedule(Transit<A>& t, Service& service) {
   return open_to(t, service, *destination, port, static_cast<Flow<A>*>(nullptr), Reason::scheduled);
 }
 
-// The client's network keeps its real server while its template lives. The template's key is the kernel's: the service's
-// own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports together.
+// The client's network keeps its real server while its template lives. The template's key is the kernel's: the
+// service's own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports
+// together.
 template <class A>
 Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
   FlowKeeper<A>& keeper = flows<A>();
@@ -209,8 +214,8 @@ Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
 }
 
 template <class A>
-Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port,
-                           Flow<A>* control, Reason reason) {
+Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
+                           Reason reason) {
   FlowKeeper<A>& keeper = flows<A>();
   Flow<A> flow;
   flow.forward = t.endpoints;
@@ -236,7 +241,8 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     service.counters.connections++;
   };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
-    // Counted while its one packet passes, and never listed.
+    // Counted while its one packet passes, and never listed: the table's timers must not hear of it.
+    flow.flags |= flow_flag::one_packet;
     count_connection();
     keeper.bind(flow, destination);
     const Decision decision = request(t, flow, reason);

@@ -21,8 +21,8 @@ enum class Encapsulation : uint8_t { ipip, gue, gre };
 // How packets are wrapped for a real server reached through a tunnel.
 struct Tunnel {
   Encapsulation encapsulation = Encapsulation::ipip;
-  uint16_t port = 0;           // GUE: UDP port at the real server
-  bool checksum = false;       // GUE and GRE: checksum in the outer header
+  uint16_t port = 0;             // GUE: UDP port at the real server
+  bool checksum = false;         // GUE and GRE: checksum in the outer header
   bool remote_checksum = false;  // GUE: remote checksum offload
   bool operator==(const Tunnel&) const = default;
 };
@@ -64,8 +64,8 @@ struct Destination {
   uint32_t flows = 0;  // that point here; it may be freed at zero once unavailable
   uint32_t id = 0;     // index in the director's table of destinations
   uint32_t total() const { return active + inactive; }
-  NextHop hop;                  // how packets reach it, as of hop_generation
-  uint64_t hop_generation = 0;  // of the surroundings; 0: not yet looked up
+  NextHop hop;                     // how packets reach it, as of hop_generation
+  uint64_t hop_generation = 0;     // of the surroundings; 0: not yet looked up
   uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
   Time path_mtu_until = 0;
   int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
@@ -107,8 +107,8 @@ struct ServiceSettings {
   wire::Address persistence_mask;  // clients that are equal under it share a template
   bool one_packet = false;
   SynProxy syn_proxy = SynProxy::off;
-  bool toa = false;                     // FULLNAT: tell the real server the client's address in a TCP option
-  uint32_t pool = no_pool;              // FULLNAT: where local addresses come from
+  bool toa = false;         // FULLNAT: tell the real server the client's address in a TCP option
+  uint32_t pool = no_pool;  // FULLNAT: where local addresses come from
   SourceLimitSettings source_limit;
   bool operator==(const ServiceSettings&) const = default;
 };

@@ -234,9 +234,11 @@ EditResult ServiceTable::order_destinations(const ServiceKey& key, const std::ve
   Service* service = find(key);
   if (service == nullptr) return EditResult::no_such_service;
   const auto rank = [&](const Destination* destination) {
-    return std::find_if(order.begin(), order.end(), [&](const DestinationSettings& settings) {
-             return settings.port == destination->port && settings.address == destination->address;
-           }) - order.begin();
+    return std::find_if(order.begin(), order.end(),
+                        [&](const DestinationSettings& settings) {
+                          return settings.port == destination->port && settings.address == destination->address;
+                        }) -
+           order.begin();
   };
   std::stable_sort(service->destinations.begin(), service->destinations.end(),
                    [&](const Destination* a, const Destination* b) { return rank(a) < rank(b); });
@@ -293,8 +295,7 @@ Service* ServiceTable::find(uint8_t protocol, const wire::Address& address, uint
   return find(key);
 }
 
-const Destination* ServiceTable::find_real_server(uint8_t protocol, const wire::Address& address,
-                                                  uint16_t port) const {
+const Destination* ServiceTable::find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const {
   const auto found = nat_servers_.find(reply_key(protocol, address, port));
   return found == nat_servers_.end() ? nullptr : found->second.front();
 }

@@ -73,6 +73,10 @@ class ServiceTable {
   void for_each_service(Visit visit) const {
     for (const auto& entry : services_) visit(*entry.second);
   }
+  template <class Visit>
+  void for_each_virtual_address(Visit visit) const {
+    for (const auto& entry : virtual_addresses_) visit(entry.first);
+  }
   size_t service_count() const { return services_.size(); }
   // Those of services, and removed ones that flows still point at.
   template <class Visit>
@@ -98,8 +102,8 @@ class ServiceTable {
 
   RandomSource random_;
   std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
-  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;  // → services there
-  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;     // by protocol, address, port
+  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
   std::vector<std::unique_ptr<Destination>> registry_;

@@ -16,22 +16,22 @@ struct Switches {
   bool expire_quiescent_template = false;
   bool sloppy_tcp = false;
   bool sloppy_sctp = false;
-  bool schedule_icmp = false;
   bool nat_icmp_send = false;
   bool pmtu_disc = true;
   uint8_t drop_entry = 0;   // 0 never, 1 and 2 when memory is short, 3 always
   uint8_t drop_packet = 0;  // the same
   uint8_t secure_tcp = 0;   // the same
   uint32_t am_droprate = 10;
-  uint32_t amemthresh = 1024;  // pages of 4 KiB: less room than this for new flows counts as short of memory
+  uint32_t amemthresh = 1024;      // pages of 4 KiB: less room than this for new flows counts as short of memory
   bool udp_leave_removed = false;  // UDP flows of a removed server end at once
   bool operator==(const Switches&) const = default;
 };
 
 struct DirectorOptions {
-  uint32_t flow_limit = 1 << 24;     // of each family
-  std::array<uint64_t, 4> seed{};    // of the flow table's hash; secret in service
-  RandomSource random;               // for schedulers and pools
+  uint32_t flow_limit = 1 << 24;   // of each family
+  uint32_t fragment_limit = 4096;  // datagrams whose fragments are followed, of each family
+  std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
+  RandomSource random;             // for schedulers and pools
   Time start = 0;
   bool huge_pages = true;
   bool limits_icmp = true;  // errors to one receiver at the kernel's rate

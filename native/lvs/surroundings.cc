@@ -8,10 +8,13 @@ namespace sluice::lvs {
 
 namespace {
 
-constexpr size_t table_of(wire::Family family) { return family == wire::Family::ipv4 ? 0 : 1; }
+constexpr size_t table_of(wire::Family family) {
+  return family == wire::Family::ipv4 ? 0 : 1;
+}
 
 wire::Ipv4Address broadcast_of(const InterfaceAddress& interface) {
-  const uint32_t host_bits = interface.prefix_length == 0 ? UINT32_MAX : (uint64_t{1} << (32 - interface.prefix_length)) - 1;
+  const uint32_t host_bits =
+      interface.prefix_length == 0 ? UINT32_MAX : (uint64_t{1} << (32 - interface.prefix_length)) - 1;
   wire::Ipv4Address address = interface.address.v4();
   address.raw |= __builtin_bswap32(host_bits);
   return address;

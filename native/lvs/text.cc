@@ -12,12 +12,18 @@ std::string to_text(const wire::Address& address, uint16_t port) {
 
 std::string_view protocol_text(uint8_t protocol) {
   switch (protocol) {
-    case wire::protocol::tcp: return "tcp";
-    case wire::protocol::udp: return "udp";
-    case wire::protocol::sctp: return "sctp";
-    case wire::protocol::icmp: return "icmp";
-    case wire::protocol::icmpv6: return "icmpv6";
-    default: return "ip";
+    case wire::protocol::tcp:
+      return "tcp";
+    case wire::protocol::udp:
+      return "udp";
+    case wire::protocol::sctp:
+      return "sctp";
+    case wire::protocol::icmp:
+      return "icmp";
+    case wire::protocol::icmpv6:
+      return "icmpv6";
+    default:
+      return "ip";
   }
 }
 

@@ -16,11 +16,15 @@ inline constexpr Time second = 1'000'000'000;
 using Tick = uint32_t;
 inline constexpr unsigned tick_shift = 22;
 
-inline constexpr Tick tick_at(Time time) { return static_cast<Tick>(time >> tick_shift); }
+inline constexpr Tick tick_at(Time time) {
+  return static_cast<Tick>(time >> tick_shift);
+}
 // Rounded up: a timeout lasts at least as long as it says.
 inline constexpr Tick ticks(Time duration) {
   return static_cast<Tick>((duration + (Time{1} << tick_shift) - 1) >> tick_shift);
 }
-inline constexpr bool is_due(Tick deadline, Tick now) { return static_cast<int32_t>(deadline - now) <= 0; }
+inline constexpr bool is_due(Tick deadline, Tick now) {
+  return static_cast<int32_t>(deadline - now) <= 0;
+}
 
 }  // namespace sluice::lvs

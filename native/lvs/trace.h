@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the deciding code says why it decides as it does, when somebody asked (`--explain`, `sluice explain`). Code that
-// decides takes a `Trace*`, nullptr for the ordinary packet; it says its reasons on the way, so there is no second copy
-// of the logic that could disagree.
+// Where the deciding code says why it decides as it does, when somebody asked (`--explain`, `sluice explain`). Code
+// that decides takes a `Trace*`, nullptr for the ordinary packet; it says its reasons on the way, so there is no second
+// copy of the logic that could disagree.
 #pragma once
 
 #include <cstdarg>

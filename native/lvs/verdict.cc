@@ -35,8 +35,12 @@ std::string_view verdict_name(Verdict verdict) {
   return names[static_cast<size_t>(verdict)];
 }
 
-std::string_view reason_name(Reason reason) { return reason_texts()[static_cast<size_t>(reason)].name; }
+std::string_view reason_name(Reason reason) {
+  return reason_texts()[static_cast<size_t>(reason)].name;
+}
 
-std::string_view reason_meaning(Reason reason) { return reason_texts()[static_cast<size_t>(reason)].meaning; }
+std::string_view reason_meaning(Reason reason) {
+  return reason_texts()[static_cast<size_t>(reason)].meaning;
+}
 
 }  // namespace sluice::lvs

@@ -30,7 +30,9 @@ inline constexpr std::array<Verdict, reason_count> verdict_of_reason = {
 #undef REASON
 };
 
-inline constexpr Verdict verdict_of(Reason reason) { return verdict_of_reason[static_cast<size_t>(reason)]; }
+inline constexpr Verdict verdict_of(Reason reason) {
+  return verdict_of_reason[static_cast<size_t>(reason)];
+}
 
 // "forward", "established", "belongs to a known flow, …"; names with dashes: "no-real-server".
 std::string_view verdict_name(Verdict verdict);

@@ -5,6 +5,14 @@
 
 namespace sluice::port {
 
+namespace {
+
+uint32_t field_of(const CaptureBatch& batch, size_t packet, BatchField field) {
+  return batch.fields[packet * batch_field_count + static_cast<size_t>(field)];
+}
+
+}  // namespace
+
 size_t BatchReader::read(const CaptureBatch& batch) {
   const size_t room = std::min(batch.times.size(), batch.fields.size() / batch_field_count);
   size_t packets = 0;
@@ -32,6 +40,24 @@ bool BatchReader::next_packet() {
   status_ = reader_.next(packet_);
   pending_ = status_ == ReadStatus::packet;
   return pending_;
+}
+
+bool is_within(const CaptureBatch& batch, size_t packets) {
+  if (packets > batch.times.size() || packets > batch.fields.size() / batch_field_count) return false;
+  for (size_t i = 0; i < packets; i++) {
+    const uint64_t begin = field_of(batch, i, BatchField::bytes_begin);
+    if (begin + field_of(batch, i, BatchField::bytes_length) > batch.data.size()) return false;
+  }
+  return true;
+}
+
+bool write_batch(PcapWriter& writer, const CaptureBatch& batch, size_t packets) {
+  for (size_t i = 0; i < packets; i++) {
+    const wire::Bytes bytes =
+        batch.data.subspan(field_of(batch, i, BatchField::bytes_begin), field_of(batch, i, BatchField::bytes_length));
+    if (!writer.write(batch.times[i], field_of(batch, i, BatchField::original_length), bytes)) return false;
+  }
+  return true;
 }
 
 }  // namespace sluice::port

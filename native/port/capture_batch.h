@@ -7,6 +7,7 @@
 #include <span>
 
 #include "port/capture_reader.h"
+#include "port/pcap_writer.h"
 #include "wire/bytes.h"
 
 namespace sluice::port {
@@ -40,5 +41,11 @@ class BatchReader {
   ReadStatus status_ = ReadStatus::end;  // of the reader's last call
   bool failed_ = false;
 };
+
+// Whether the batch has room for so many packets, and their bytes lie within its data.
+bool is_within(const CaptureBatch& batch, size_t packets);
+
+// Writes the first `packets` of a batch, for which is_within() is true; false with the writer's error().
+bool write_batch(PcapWriter& writer, const CaptureBatch& batch, size_t packets);
 
 }  // namespace sluice::port

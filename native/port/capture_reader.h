@@ -29,6 +29,11 @@ class CaptureReader {
   CaptureFormat format() const {
     return std::holds_alternative<PcapReader>(reader_) ? CaptureFormat::pcap : CaptureFormat::pcapng;
   }
+  // False when no time stamp of the file is finer than a microsecond.
+  bool has_nanoseconds() const {
+    const auto* const pcap = std::get_if<PcapReader>(&reader_);
+    return pcap == nullptr || pcap->has_nanoseconds();
+  }
   const CaptureError& error() const;
 
  private:

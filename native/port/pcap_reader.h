@@ -33,6 +33,7 @@ class PcapReader : public FormatReader {
   bool open();
   // After an error every further call reports it again.
   ReadStatus next(CapturedPacket& packet);
+  bool has_nanoseconds() const { return nanoseconds_per_fraction_ == 1; }
 
  private:
   bool read_record(CapturedPacket& packet, wire::Bytes header);

@@ -74,6 +74,8 @@ export class CaptureBatch implements Iterable<CapturedPacket> {
 export class Capture implements Iterable<CapturedPacket> {
   readonly path: string;
   readonly format: 'pcap' | 'pcapng';
+  /** Of its time stamps: microseconds when none of them can be finer. */
+  readonly precision: 'nanosecond' | 'microsecond';
   readonly #reader: NativeCaptureReader;
   #closed = false;
 
@@ -85,6 +87,7 @@ export class Capture implements Iterable<CapturedPacket> {
     if (typeof opened === 'object') throw captureFailureError(path, 'read', opened);
     this.path = path;
     this.format = opened;
+    this.precision = this.#reader.hasNanoseconds() ? 'nanosecond' : 'microsecond';
   }
 
   /** The next packets, undefined at the end. */

@@ -3,6 +3,7 @@
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { CaptureFailure, NativeCaptureWriter } from '../native/captures.ts';
+import type { CaptureBatch } from './capture-reader.ts';
 import { captureFailureError, checkPath } from './failure.ts';
 import { type LinkType, linkTypes } from './link-type.ts';
 
@@ -73,6 +74,14 @@ export class CaptureWriter {
     this.#check(() => this.#writer.writePcap(time, originalLength, bytes));
   }
 
+  /** Many packets at once, to a pcap file. */
+  writeBatch(batch: CaptureBatch): void {
+    this.#checkOpen();
+    if (this.format === 'pcapng') throw this.#misuse('batches are written to pcap files', this.format);
+    const { length, data, times, fields } = batch;
+    this.#check(() => this.#writer.writePcapBatch(length, data, times, fields));
+  }
+
   /** Hands everything written so far to the system. */
   flush(): void {
     this.#checkOpen();
@@ -109,6 +118,7 @@ export class CaptureWriter {
   }
 
   #misuse(problem: string, value?: unknown): UsageError {
-    return new UsageError(problem, { place: { file: this.path }, value, remedy: 'write pcapng instead' });
+    const other = this.format === 'pcap' ? 'pcapng' : 'pcap';
+    return new UsageError(problem, { place: { file: this.path }, value, remedy: `write ${other} instead` });
   }
 }

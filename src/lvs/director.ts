@@ -3,8 +3,16 @@
 // by hand. It has no clock of its own: every call says what time it is.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeConnection, NativeDirector, NativeFrameOptions, NativeService, ReasonRow } from '../native/director.ts';
+import type {
+  NativeConnection,
+  NativeDecisions,
+  NativeDirector,
+  NativeFrameOptions,
+  NativeService,
+  ReasonRow,
+} from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
+import type { FrameBatch } from './frame-batch.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
@@ -33,6 +41,11 @@ export interface PacketVerdict {
   readonly out: readonly TransmittedFrame[];
   /** The steps of the decision in words, if asked for. */
   readonly steps?: readonly string[];
+}
+
+/** What was decided about the frames of a batch from `first` to before `next`. */
+export interface BatchDecisions extends NativeDecisions {
+  readonly first: number;
 }
 
 export interface DirectorOptions {
@@ -75,8 +88,8 @@ export class Director {
     const addon = loadAddon();
     this.#reasons = addon.reasons;
     this.#ports = surroundings.ports.map(port => port.name);
-    const flowLimit = (model ?? emptyLayer4).limits.flows;
-    this.#native = new addon.Director({ flowLimit, seed, start, limitIcmp });
+    const { flows: flowLimit, fragments: fragmentLimit } = (model ?? emptyLayer4).limits;
+    this.#native = new addon.Director({ flowLimit, fragmentLimit, seed, start, limitIcmp });
     const portNumber = (name: string) => this.#ports.indexOf(name);
     this.#native.setSurroundings({
       ports: surroundings.ports,
@@ -133,6 +146,27 @@ export class Director {
       out: decision.out.map(sent => ({ port: this.#ports[sent.port] ?? '', frame: sent.frame })),
       ...(steps === undefined ? {} : { steps }),
     };
+  }
+
+  /**
+   * Frames that tell the network whose the virtual addresses are (gratuitous ARP, unsolicited neighbour advertisements):
+   * those that the host does not own itself. To be sent when the director starts and after an address was added.
+   */
+  announce(): TransmittedFrame[] {
+    return this.#native.announce().map(({ port, frame }) => ({ port: this.#ports[port] ?? '', frame }));
+  }
+
+  /**
+   * Takes many frames, as receive() takes one, without an object for each: for replays. What was decided comes in parts,
+   * each good for as long as somebody holds it.
+   */
+  *receiveBatch(batch: FrameBatch, explain = false): Generator<BatchDecisions, void, undefined> {
+    const { buffers, fields, times, length } = batch;
+    for (let first = 0; first < length; ) {
+      const part = this.#native.receiveBatch(buffers, fields, times, first, length, explain);
+      yield { ...part, first };
+      first = part.next;
+    }
   }
 
   /** Ends the flows whose time is over. */

@@ -53,7 +53,7 @@ export type ServiceIdentity =
   | { readonly mark: number; readonly family: Family };
 
 /** How a server learns the client's address when FULLNAT hides it. */
-export type ClientAddress = 'none' | 'toa' | 'proxy-v2';
+export type ClientAddress = 'none' | 'toa';
 
 /** Whether the director answers SYNs itself, with cookies: never, always, or while half-open flows exceed their limit. */
 export type SynProxy = 'off' | 'on' | 'auto';
@@ -168,11 +168,6 @@ export interface Switches {
   readonly amemthresh: number;
   readonly pmtu_disc: boolean;
   readonly nat_icmp_send: boolean;
-  readonly schedule_icmp: boolean;
-  readonly snat_reroute: boolean;
-  readonly ignore_tunneled: boolean;
-  readonly run_estimation: boolean;
-  readonly cache_bypass: boolean;
   readonly udp_leave_removed: boolean;
 }
 
@@ -189,11 +184,6 @@ export const defaultSwitches: Switches = {
   amemthresh: 1024,
   pmtu_disc: true,
   nat_icmp_send: false,
-  schedule_icmp: false,
-  snat_reroute: true,
-  ignore_tunneled: false,
-  run_estimation: true,
-  cache_bypass: false,
   udp_leave_removed: false,
 };
 

@@ -189,9 +189,8 @@ const serviceSchema = Type.Object(
       }),
     ),
     client_address: Type.Optional(
-      words(['none', 'toa', 'proxy-v2'], {
-        description:
-          "Mode fullnat, TCP: how servers learn the client's address: TOA option or PROXY protocol version 2.",
+      words(['none', 'toa'], {
+        description: "Mode fullnat, TCP: how servers learn the client's address: by the TOA option, or not at all.",
         default: 'none',
       }),
     ),
@@ -310,11 +309,6 @@ const switchesSchema = Type.Object(
     amemthresh: level('amemthresh', highestWeight, 'Memory is short below this.', { unit: 'pages' }),
     pmtu_disc: flag('pmtu_disc', 'Tunnels answer packets that are too large with the MTU that fits.'),
     nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
-    schedule_icmp: flag('schedule_icmp', 'ICMP errors about unknown flows may create one.'),
-    snat_reroute: flag('snat_reroute', 'Replies of NAT are routed by their new source.'),
-    ignore_tunneled: flag('ignore_tunneled', 'Pass tunnelled packets that carry an ICMP error on untouched.'),
-    run_estimation: flag('run_estimation', 'Compute rates.'),
-    cache_bypass: flag('cache_bypass', 'Packets for which no server is available go to their destination directly.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
   },
   { ...closed, description: "The switches of IPVS, under the names of its sysctls, and Sluice's own." },

@@ -87,7 +87,8 @@ export const surroundingsSchema: TSchema = Type.Object(
   { ...closed, description: 'The surroundings of a director.' },
 );
 
-interface SurroundingsDocument {
+/** A net.yaml as a value. */
+export interface SurroundingsDocument {
   readonly ports: Readonly<
     Record<string, { readonly mac: string; readonly mtu?: number; readonly addresses?: readonly string[] }>
   >;
@@ -136,7 +137,7 @@ export function parseSurroundings(text: string, file?: string): Surroundings {
   return surroundings;
 }
 
-/** The same from a plain value. */
+/** The same from a plain value, which is a SurroundingsDocument if it is right. */
 export function surroundingsFrom(value: unknown): Surroundings {
   const problems = new Problems();
   const surroundings = new SurroundingsReader(nodeOf(value), problems).read();

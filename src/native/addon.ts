@@ -8,18 +8,21 @@ import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
 import type { DirectorAddon } from './director.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
+import type { WireAddon } from './wire.ts';
 
 /** What the native module exports. */
-export interface Addon extends CapturesAddon, DirectorAddon, StatisticsAddon {
+export interface Addon extends CapturesAddon, DirectorAddon, StatisticsAddon, WireAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
 
-const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
+/** What an addon of this version exports, so that one of another version is refused with the names that it lacks. */
+export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',
   Director: 'function',
+  describe: 'function',
   reasons: 'object',
   statisticsLayout: 'object',
   StatisticsWriter: 'function',

@@ -23,6 +23,8 @@ export interface NativeCaptureReader {
    * least 262144 bytes. A failure comes after all packets before it.
    */
   read(data: Uint8Array, times: BigUint64Array, fields: Uint32Array): number | CaptureFailure;
+  /** Whether time stamps of the file can be finer than a microsecond. */
+  hasNanoseconds(): boolean;
   close(): void;
 }
 
@@ -32,6 +34,13 @@ export interface NativeCaptureWriter {
   openPcapng(path: string): CaptureFailure | undefined;
   addInterface(linkType: number, name: string): CaptureFailure | undefined;
   writePcap(time: bigint, originalLength: number, bytes: Uint8Array): CaptureFailure | undefined;
+  /** The first `count` packets of a batch as NativeCaptureReader.read() fills it. */
+  writePcapBatch(
+    count: number,
+    data: Uint8Array,
+    times: BigUint64Array,
+    fields: Uint32Array,
+  ): CaptureFailure | undefined;
   writePcapng(
     time: bigint,
     originalLength: number,

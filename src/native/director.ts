@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native module's director; src/lvs/director.ts is what the rest of Sluice uses.
-import type { PlanStep } from '../lvs/plan.ts';
 
 /** One row of the table of reasons, in the order of their numbers. */
 export interface ReasonRow {
@@ -17,7 +16,12 @@ export interface NativeSurroundings {
     readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
   }[];
   /** `via` is empty for destinations on the link. */
-  readonly routes: readonly { readonly network: string; readonly prefix: number; readonly via: string; readonly port: number }[];
+  readonly routes: readonly {
+    readonly network: string;
+    readonly prefix: number;
+    readonly via: string;
+    readonly port: number;
+  }[];
   readonly neighbours: readonly { readonly address: string; readonly mac: string; readonly port: number }[];
 }
 
@@ -29,6 +33,27 @@ export interface NativeDecision {
   readonly mode?: string;
   readonly out: readonly { readonly port: number; readonly frame: Buffer }[];
   readonly steps?: readonly string[];
+}
+
+export interface NativeParties {
+  readonly service?: string;
+  readonly server?: string;
+  readonly mode?: string;
+}
+
+/** What became of frames of a batch. */
+export interface NativeDecisions {
+  /** The first frame that was not taken: what was sent had become too much for one call. */
+  readonly next: number;
+  /** Three a frame: the reason, the number of its parties from 1 or 0, how many frames were sent. */
+  readonly decisions: Uint32Array;
+  readonly parties: readonly NativeParties[];
+  /** The bytes of all frames that were sent, one after another. */
+  readonly sent: Buffer;
+  /** Two a frame that was sent: port and length. */
+  readonly sentFrames: Uint32Array;
+  /** The steps of each decision if they were asked for. */
+  readonly steps: readonly (readonly string[])[];
 }
 
 export interface NativeFrameOptions {
@@ -85,9 +110,22 @@ export interface NativeConnection {
 /** Wrong arguments give a TypeError or a RangeError. */
 export interface NativeDirector {
   setSurroundings(surroundings: NativeSurroundings): void;
-  /** "done", or what is wrong with the step. */
-  apply(step: PlanStep): string;
+  /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
+  apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
+  announce(): { readonly port: number; readonly frame: Buffer }[];
+  /**
+   * Takes frames from `first` to before `end`. A frame is four numbers, which buffer, where in it, length and port, and a
+   * time that never falls.
+   */
+  receiveBatch(
+    buffers: readonly Uint8Array[],
+    frames: Uint32Array,
+    times: BigUint64Array,
+    first: number,
+    end: number,
+    explain: boolean,
+  ): NativeDecisions;
   advance(time: bigint): void;
   connections(time: bigint): NativeConnection[];
   services(): NativeService[];
@@ -96,6 +134,7 @@ export interface NativeDirector {
 
 export interface NativeDirectorOptions {
   readonly flowLimit: number;
+  readonly fragmentLimit: number;
   readonly seed: number;
   readonly start: bigint;
   /** Whether ICMP errors are limited to the rate at which the kernel sends them. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addonPath, loadAddon } from '../../src/native/addon.ts';
+import { addonPath, addonShape, loadAddon } from '../../src/native/addon.ts';
 import { runProgram } from './run-program.ts';
 
 describe('a process with a live native thread', () => {
@@ -94,7 +94,7 @@ describe('SLUICE_ADDON', () => {
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       code: 'SLUICE_ADDON_OUTDATED',
-      problem: 'the native module lacks napiVersion, statisticsLayout, StatisticsWriter',
+      problem: `the native module lacks ${Object.keys(addonShape).join(', ')}`,
       value: JSON.stringify(other),
     });
   });

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type CapturedPacket, openCapture } from '../../src/capture/capture-reader.ts';
 import { CaptureWriter } from '../../src/capture/capture-writer.ts';
 import { linkTypes } from '../../src/capture/link-type.ts';
 import { CaptureError } from '../../src/core/errors.ts';
 import { temporaryDirectory } from '../unit/capture/temporary-directory.ts';
+
+// Hundreds of files are written and read.
+vi.setConfig({ testTimeout: 60_000 });
 
 const temporary = temporaryDirectory();
 

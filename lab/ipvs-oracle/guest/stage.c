@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program that plays scenarios inside the oracle's virtual machine. It is PID 1 there.
 //
-// Theory of operation. The plan (/plan, made by ../plan.ts) holds scenarios one after the other. Each is played by a child
-// process in a network namespace of its own, so every scenario meets an IPVS without services, connections or changed
-// sysctls. The child owns the director's two network devices, TAPs named c0 and s0: a frame written to a TAP is a frame
-// that the director receives, a frame read from it is one that the director has transmitted. TAP delivers synchronously:
-// when write() returns, everything that the kernel transmits at once because of the frame can be read.
+// Theory of operation. The plan (/plan, made by ../plan.ts) holds scenarios one after the other. Each is played by a
+// child process in a network namespace of its own, so every scenario meets an IPVS without services, connections or
+// changed sysctls. The child owns the director's two network devices, TAPs named c0 and s0: a frame written to a TAP is
+// a frame that the director receives, a frame read from it is one that the director has transmitted. TAP delivers
+// synchronously: when write() returns, everything that the kernel transmits at once because of the frame can be read.
 //
-// The machine runs with a virtual clock that jumps over idle time (QEMU's -icount sleep=off), so sleeping costs nothing.
+// The machine runs with a virtual clock that jumps over idle time (QEMU's -icount sleep=off), so sleeping costs
+// nothing.
 //
 // Plan, one directive a line:
 //   scenario NAME      begins one
 //   ip ARGUMENTS       a line for `ip -batch`, nft LINE: a line for `nft -f`; both run at the next other directive
 //   sysctl PATH VALUE  PATH below /proc/sys
 //   devices            creates the TAPs
-//   start              lets the devices settle, then begins the scenario's clock at a whole second
+//   start              lets the devices settle, then begins the scenario's clock
 //   at NANOSECONDS     sleeps until that time since the start
 //   step N             names the step that what follows belongs to
 //   rx PORT HEX        the director receives a frame
@@ -49,6 +50,10 @@ enum { debug_port = 0xe9, port_count = 2, longest_frame = 70000, longest_line = 
 static const uint64_t settle_ns = 3000000000ull;
 static const uint64_t second_ns = 1000000000ull;
 
+// The kernel rounds a timer up, the further off the coarser: one of up to 1048 s to 4096 ticks of 4 ms. Scenarios begin
+// at the same place in that raster, so that what expires late is late by the same time in every run.
+static const uint64_t timer_raster_ns = 16384000000ull;
+
 static const char* const port_names[port_count] = {"c0", "s0"};
 static int taps[port_count];
 static uint64_t origin_ns;
@@ -63,7 +68,9 @@ static uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * second_ns + (uint64_t)t.tv_nsec;
 }
 
-static long long since_start(void) { return (long long)(now_ns() - origin_ns); }
+static long long since_start(void) {
+  return (long long)(now_ns() - origin_ns);
+}
 
 static void flush_transcript(void) {
   fflush(out);
@@ -201,7 +208,7 @@ static void receive(char* text) {
 
 static void start_clock(void) {
   wait_until(now_ns() + settle_ns, 0);
-  origin_ns = (now_ns() / second_ns + 1) * second_ns;
+  origin_ns = (now_ns() / timer_raster_ns + 1) * timer_raster_ns;
   wait_until(origin_ns, 0);
 }
 

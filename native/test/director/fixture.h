@@ -162,7 +162,7 @@ struct Network {
     ports = {{"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
              {"s0", mac(s0_mac), 1500, 0, {{address("10.0.2.1"), 24}, {address("2001:db8:2::1"), 64}}}};
     routes = {{address("0.0.0.0"), 0, address("10.0.1.254"), c0}, {address("::"), 0, address("2001:db8:1::fe"), c0}};
-    for (const auto [host, link] : {std::pair{client4, client_mac}, {client6, client_mac}, {"10.0.1.3", client_mac}}) {
+    for (const auto& [host, link] : {std::pair{client4, client_mac}, {client6, client_mac}, {"10.0.1.3", client_mac}}) {
       neighbours.push_back({address(host), mac(link), c0});
     }
     neighbours.push_back({address("10.0.1.254"), mac(router_mac), c0});

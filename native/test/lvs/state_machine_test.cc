@@ -72,18 +72,18 @@ class Walk {
     uint32_t seconds = 0;
     words >> what >> arrow >> state >> seconds >> activity;
     if (outwards) one_way_ = false;
-    const Direction direction = outwards ? Direction::output : one_way_ ? Direction::input_only : Direction::input;
+    const Passage passage = outwards ? Passage::output : one_way_ ? Passage::input_only : Passage::input;
     Time timeout = 0;
     bool active = false;
     if (is_tcp_) {
-      tcp_ = next(tcp_, direction, flags_of(what), table_);
+      tcp_ = next(tcp_, passage, flags_of(what), table_);
       timeout = timeouts_.of(tcp_);
       active = is_active(tcp_);
       CHECK(name(tcp_) == state);
     } else {
       const auto event = sctp_event(chunks_of(what));
       REQUIRE(event.has_value());
-      sctp_ = next(sctp_, direction, *event);
+      sctp_ = next(sctp_, passage, *event);
       timeout = timeouts_.of(sctp_);
       active = is_active(sctp_);
       CHECK(name(sctp_) == state);

@@ -6,12 +6,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openCapture } from '../../../src/capture/capture-reader.ts';
 import { CaptureWriter } from '../../../src/capture/capture-writer.ts';
 import { addonPath } from '../../../src/native/addon.ts';
 import { oddPcapngs, oddPcaps, udpFrame } from './odd-captures.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+
+// Above the deadline of collectUntil, so that it is the one that tells.
+vi.setConfig({ testTimeout: 30_000 });
 
 const temporary = temporaryDirectory();
 

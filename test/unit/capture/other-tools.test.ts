@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our files read by tcpdump, tshark and pcap-parser; theirs read by us.
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type CapturedPacket, openCapture } from '../../../src/capture/capture-reader.ts';
 import { CaptureWriter, type CaptureWriterOptions } from '../../../src/capture/capture-writer.ts';
 import { type LinkType, linkTypes } from '../../../src/capture/link-type.ts';
 import { oddPcapngs, oddPcaps, udpFrame, udpPacket } from './odd-captures.ts';
 import { readWithPcapParser, readWithTcpdump, readWithTshark, run } from './outside-readers.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+
+// tshark takes half a second to start, several on a busy machine or under a sanitizer.
+vi.setConfig({ testTimeout: 60_000 });
 
 const temporary = temporaryDirectory();
 

@@ -119,7 +119,9 @@ describe.each(cases.map((commands, index) => ({ commands, index, name: commands[
       expect(same.map(at => [commands[at], problems[at]])).toEqual(same.map(at => [commands[at], expected[at]]));
     });
 
-    it.skipIf(commands.some(command => otherTables.has(command)))('has the same table as the kernel afterwards', () => {
+    if (commands.some(command => otherTables.has(command))) return;
+
+    it('has the same table as the kernel afterwards', () => {
       const views = model.services.map(idleView);
       const { established, fin_wait } = model.timeouts.tcp;
       expect(formatRules(model).text).toBe(recording?.parts.get('save'));

@@ -158,7 +158,6 @@ describe('the plan for the director', () => {
       onePacket: false,
       pool: '',
       toa: false,
-      proxyV2: false,
       synProxy: 0,
       sourceRate: 0,
       sourceBurst: 0,

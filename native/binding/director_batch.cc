@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many frames in one call of JavaScript, for replays: a call and an object a frame would cost more than the director.
+// What comes back is numbers in arrays, and the names that the numbers stand for once a call.
+#include <unordered_map>
+
+#include "binding/director_object.h"
+#include "lvs/text.h"
+
+namespace sluice::binding {
+
+namespace {
+
+// Of a frame that is given: which buffer, where in it, how many bytes, the port's number.
+enum class Given : uint8_t { buffer, begin, length, port, count };
+constexpr size_t given_fields = static_cast<size_t>(Given::count);
+
+// Frames that were sent and wait to be fetched: enough to make a call's cost small, little beside the batch itself.
+constexpr size_t sent_bytes_a_call = 1'048'576;
+
+class FrameBatch {
+ public:
+  // False unless the arguments are what they should be.
+  bool open(const Napi::CallbackInfo& info, size_t ports) {
+    const bool typed = info.Length() >= 6 && info[0].IsArray() && info[1].IsTypedArray() && info[2].IsTypedArray() &&
+                       info[1].As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array &&
+                       info[2].As<Napi::TypedArray>().TypedArrayType() == napi_biguint64_array && info[3].IsNumber() &&
+                       info[4].IsNumber();
+    if (!typed) return false;
+    const Napi::Array list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); i++) {
+      const Napi::Value buffer = list.Get(i);
+      const bool bytes = buffer.IsTypedArray() && buffer.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+      if (!bytes) return false;
+      buffers_.emplace_back(buffer.As<Napi::Uint8Array>().Data(), buffer.As<Napi::Uint8Array>().ByteLength());
+    }
+    fields_ = {info[1].As<Napi::Uint32Array>().Data(), info[1].As<Napi::Uint32Array>().ElementLength()};
+    times_ = {info[2].As<Napi::BigUint64Array>().Data(), info[2].As<Napi::BigUint64Array>().ElementLength()};
+    first = info[3].As<Napi::Number>().Uint32Value();
+    end = info[4].As<Napi::Number>().Uint32Value();
+    return first <= end && end <= times_.size() && end <= fields_.size() / given_fields && is_within(ports);
+  }
+
+  wire::Bytes bytes(size_t frame) const {
+    return buffers_[field(frame, Given::buffer)].subspan(field(frame, Given::begin), field(frame, Given::length));
+  }
+  lvs::PortId port(size_t frame) const { return static_cast<lvs::PortId>(field(frame, Given::port)); }
+  lvs::Time time(size_t frame) const { return times_[frame]; }
+
+  uint32_t first = 0, end = 0;
+
+ private:
+  uint32_t field(size_t frame, Given which) const { return fields_[frame * given_fields + static_cast<size_t>(which)]; }
+  bool is_within(size_t ports) const {
+    for (size_t i = first; i < end; i++) {
+      if (field(i, Given::buffer) >= buffers_.size() || field(i, Given::port) >= ports) return false;
+      const size_t size = buffers_[field(i, Given::buffer)].size();
+      if (uint64_t{field(i, Given::begin)} + field(i, Given::length) > size) return false;
+      if (field(i, Given::length) > longest_frame) return false;
+    }
+    return true;
+  }
+
+  std::vector<wire::Bytes> buffers_;
+  std::span<const uint32_t> fields_;
+  std::span<const uint64_t> times_;
+};
+
+// Service, real server and mode of the packets of one call, each combination once, numbered from 1; 0 is none.
+class Parties {
+ public:
+  explicit Parties(Napi::Env env) : list(Napi::Array::New(env)) {}
+
+  template <class Name>
+  uint32_t number(const lvs::Decision& decision, Name name) {
+    if (decision.destination == lvs::no_destination && decision.service == nullptr) return 0;
+    auto& known = decision.destination != lvs::no_destination ? by_destination_[decision.destination]
+                                                              : by_service_[decision.service];
+    if (known != 0) return known;
+    Napi::Object names = Napi::Object::New(list.Env());
+    name(names);
+    list.Set(list.Length(), names);
+    return known = list.Length();
+  }
+
+  Napi::Array list;
+
+ private:
+  std::unordered_map<uint32_t, uint32_t> by_destination_;
+  std::unordered_map<const lvs::Service*, uint32_t> by_service_;
+};
+
+template <class Array>
+Array array_of(Napi::Env env, const std::vector<uint32_t>& numbers) {
+  Array array = Array::New(env, numbers.size());
+  std::copy(numbers.begin(), numbers.end(), array.Data());
+  return array;
+}
+
+}  // namespace
+
+Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  FrameBatch batch;
+  if (!batch.open(info, director_->surroundings().ports().size())) {
+    Napi::TypeError::New(env, "receiveBatch takes frames that lie within their buffers").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const bool explains = info[5].ToBoolean();
+  std::vector<uint32_t> decisions;    // reason, parties, frames sent
+  std::vector<uint32_t> sent_frames;  // port, length
+  std::vector<uint8_t> sent;
+  Parties parties(env);
+  Napi::Array steps = Napi::Array::New(env);
+  lvs::Trace trace;
+  uint32_t i = batch.first;
+  for (; i < batch.end && sent.size() < sent_bytes_a_call; i++) {
+    lvs::Frame frame = copy_in(batch.bytes(i));
+    frame.port = batch.port(i);
+    out_.clear();
+    trace.clear();
+    advance_to(batch.time(i));
+    const auto decision = director_->receive(frame, batch.time(i), out_, explains ? &trace : nullptr);
+    const uint32_t party = parties.number(decision, [&](Napi::Object& names) { name_parties(names, decision); });
+    const auto entries = out_.entries();
+    decisions.insert(decisions.end(),
+                     {static_cast<uint32_t>(decision.reason), party, static_cast<uint32_t>(entries.size())});
+    for (const auto& entry : entries) {
+      sent_frames.insert(sent_frames.end(), {entry.frame.port, entry.frame.length});
+      sent.insert(sent.end(), entry.frame.data, entry.frame.data + entry.frame.length);
+    }
+    if (explains) {
+      Napi::Array said = Napi::Array::New(env);
+      for (const std::string& step : trace.steps()) said.Set(said.Length(), step);
+      steps.Set(steps.Length(), said);
+    }
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("next", Napi::Number::New(env, i));
+  result.Set("decisions", array_of<Napi::Uint32Array>(env, decisions));
+  result.Set("parties", parties.list);
+  result.Set("sent", Napi::Buffer<uint8_t>::Copy(env, sent.data(), sent.size()));
+  result.Set("sentFrames", array_of<Napi::Uint32Array>(env, sent_frames));
+  result.Set("steps", steps);
+  return result;
+}
+
+}  // namespace sluice::binding

@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// `sluice COMMAND …`: finds the command in the table and gives it the rest of the line.
+// Exit status: 0 done, 1 failed, 2 misuse.
+import { SluiceError, UsageError } from '../core/errors.ts';
+import { version } from '../core/version.ts';
+import type { Command, ExitStatus } from './command.ts';
+import { replayCommand } from './replay.ts';
+
+const commands: readonly Command[] = [replayCommand];
+
+const usage = `Usage: sluice COMMAND [OPTION…]
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+
+  --help      this text; after a command, its own
+  --version   the version of this package
+
+Exit status: 0 done, 1 failed, 2 misuse.
+`;
+
+async function run([name, ...args]: readonly string[]): Promise<ExitStatus> {
+  if (name === '--help' || name === '-h') return answer(usage);
+  if (name === '--version') return answer(`${version}\n`);
+  if (name === undefined) throw new UsageError('no command is given', { remedy: 'try sluice --help' });
+  const command = commands.find(row => row.name === name);
+  if (command === undefined) {
+    throw new UsageError(name.startsWith('-') ? 'there is no such option' : 'there is no such command', {
+      value: name,
+      remedy: 'try sluice --help',
+    });
+  }
+  if (args.includes('--help') || args.includes('-h')) return answer(command.usage);
+  return await command.run(args);
+}
+
+function answer(text: string): ExitStatus {
+  process.stdout.write(text);
+  return 0;
+}
+
+function report(error: unknown): ExitStatus {
+  // A mistake of ours is shown whole.
+  if (!(error instanceof SluiceError)) {
+    console.error(error);
+    return 1;
+  }
+  console.error(`sluice: ${error.message}`);
+  return error.exitStatus;
+}
+
+// Whoever reads the answer may stop reading (`| head`): the work goes on, its files are wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2)).catch(report);

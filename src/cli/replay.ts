@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice replay`: what the director does with the frames of captures. docs/replay.md describes what it reads and writes.
+import { type SluiceError, UsageError } from '../core/errors.ts';
+import { documentFormat } from '../daemon/document.ts';
+import { formatConnections } from '../lvs/ipvsadm/listing.ts';
+import { readRules } from '../lvs/ipvsadm/rules.ts';
+import type { Layer4 } from '../lvs/model.ts';
+import { parseSurroundings, type Surroundings } from '../lvs/surroundings.ts';
+import { type Command, type ExitStatus, parseOptions, print, readText } from './command.ts';
+import { JsonReport } from './replay/json-report.ts';
+import { Progress } from './replay/progress.ts';
+import { type ReplayInput, replay } from './replay/session.ts';
+import { explanationText, summaryText } from './replay/text.ts';
+
+const usage = `Usage: sluice replay --net NET.yaml (--rules FILE | --config SLUICE.yaml) --in PORT=FILE… --out DIR
+                     [--connections] [--explain] [--json]
+
+Sends the frames of captures through the director. No privileges, no network: the time stamps are the clock.
+
+  --net FILE        ports, neighbours and routes around the director
+  --rules FILE      services and servers as ipvsadm commands, one a line, as \`ipvsadm -S -n\` prints them
+  --config FILE     the same, and everything else, as a sluice.yaml
+  --in PORT=FILE    frames that arrive on a port: pcap or pcapng with Ethernet frames. Several are merged by their time
+                    stamps, equal stamps in the order given
+  --out DIR         where DIR/PORT.pcap gets what is sent on each port, and DIR/verdicts.jsonl a line for each frame
+                    that came in; files of an earlier replay are overwritten
+  --connections     print the table of connections at the end, as \`ipvsadm -Lnc\` does
+  --explain         print the steps of the decision about each packet
+  --json            print one JSON document instead of text: summary, and what was asked for
+
+A summary goes to standard error. Exit status: 0 done, 1 failed, 2 misuse. A capture that cannot be read to its end is
+replayed up to there; the exit status is then 1.
+`;
+
+const options = {
+  net: { type: 'string' },
+  rules: { type: 'string' },
+  config: { type: 'string' },
+  in: { type: 'string', multiple: true },
+  out: { type: 'string' },
+  connections: { type: 'boolean' },
+  explain: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const;
+
+interface Request {
+  readonly net: string;
+  readonly rules: string | undefined;
+  readonly config: string | undefined;
+  /** PORT=FILE */
+  readonly inputs: readonly string[];
+  readonly out: string;
+  readonly connections: boolean;
+  readonly explain: boolean;
+  readonly json: boolean;
+}
+
+function understand(args: readonly string[]): Request {
+  const { flags, values, positionals } = parseOptions(args, options);
+  const needed = (name: string, form: string) => {
+    const value = values.get(name)?.[0];
+    if (value === undefined) throw new UsageError(`--${name} is missing`, { remedy: `give --${name} ${form}` });
+    return value;
+  };
+  const net = needed('net', 'NET.yaml');
+  const [rules, config] = [values.get('rules')?.[0], values.get('config')?.[0]];
+  if (rules === undefined && config === undefined) {
+    throw new UsageError('no services are given', { remedy: 'give --rules FILE or --config SLUICE.yaml' });
+  }
+  if (rules !== undefined && config !== undefined) {
+    throw new UsageError('--rules and --config exclude each other', { remedy: 'give one of them' });
+  }
+  // A shell expands `--in c0=a.pcap s0=b.pcap` to words that are as clear as with another --in.
+  const inputs = [needed('in', 'PORT=FILE'), ...(values.get('in') ?? []).slice(1), ...positionals];
+  const out = needed('out', 'DIR');
+  const flag = (name: string) => flags.has(name);
+  const [connections, explain, json] = [flag('connections'), flag('explain'), flag('json')];
+  return { net, rules, config, inputs, out, connections, explain, json };
+}
+
+function readInputs(words: readonly string[], surroundings: Surroundings): ReplayInput[] {
+  const ports = surroundings.ports.map(port => port.name);
+  return words.map(word => {
+    const [port = '', file = ''] = splitOnce(word, '=');
+    if (port === '' || file === '') {
+      throw new UsageError('an input is not of the form PORT=FILE', { value: word, remedy: 'such as c0=client.pcap' });
+    }
+    if (!ports.includes(port)) {
+      throw new UsageError('the net has no such port', { value: port, remedy: `use one of ${ports.join(', ')}` });
+    }
+    return { port, file };
+  });
+}
+
+function splitOnce(word: string, separator: string): [string, string] | [] {
+  const at = word.indexOf(separator);
+  return at < 0 ? [] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+function readModel({ rules, config }: Request): Layer4 {
+  if (rules !== undefined) return readRules(readText(rules), { file: rules });
+  return config === undefined ? documentFormat.from({}).layer4 : documentFormat.parse(readText(config), config).layer4;
+}
+
+async function run(args: readonly string[]): Promise<ExitStatus> {
+  const request = understand(args);
+  const surroundings = parseSurroundings(readText(request.net), request.net);
+  const inputs = readInputs(request.inputs, surroundings);
+  const model = readModel(request);
+  const report = request.json ? new JsonReport(print) : undefined;
+  const progress = new Progress();
+  const { summary, connections, failures } = await replay({
+    surroundings,
+    model,
+    inputs,
+    folder: request.out,
+    explain: request.explain ? one => (report ? report.packet(one) : print(explanationText(one))) : undefined,
+    progress: frames => progress.show(frames),
+  });
+  progress.clear();
+  if (report !== undefined) report.finish(summary, request.connections ? connections : undefined, failures);
+  else {
+    if (request.connections) print(formatConnections(connections));
+    process.stderr.write(summaryText(summary));
+  }
+  return complain(failures);
+}
+
+function complain(failures: readonly SluiceError[]): ExitStatus {
+  for (const failure of failures) console.error(`sluice: ${failure.message}`);
+  return failures.length > 0 ? 1 : 0;
+}
+
+export const replayCommand: Command = {
+  name: 'replay',
+  summary: 'what the director does with the frames of captures',
+  usage,
+  run,
+};

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a replay leaves behind: a capture for every port, and a line of JSON for every frame that came in.
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { CaptureBatch } from '../../capture/capture-reader.ts';
+import { CaptureWriter } from '../../capture/capture-writer.ts';
+import { linkTypes } from '../../capture/link-type.ts';
+import { SystemError, UsageError } from '../../core/errors.ts';
+
+export interface OutputOptions {
+  readonly folder: string;
+  /** The names of all ports. */
+  readonly ports: readonly string[];
+  readonly precision: 'nanosecond' | 'microsecond';
+  /** Files that must not be written over. */
+  readonly inputs: readonly string[];
+}
+
+export class Outputs {
+  /** Frames written so far, by the number of the port. */
+  readonly counts: number[];
+  readonly #writers: readonly CaptureWriter[];
+  readonly #verdicts: number;
+  readonly #verdictsPath: string;
+
+  /** Makes the folder and its files; files of these names that are there are overwritten. */
+  constructor({ folder, ports, precision, inputs }: OutputOptions) {
+    const paths = ports.map(port => join(folder, `${port}.pcap`));
+    this.#verdictsPath = join(folder, 'verdicts.jsonl');
+    const known = new Set(inputs.map(real));
+    for (const path of [...paths, this.#verdictsPath]) {
+      if (!existsSync(path) || !known.has(real(path))) continue;
+      throw new UsageError('the replay would write over its own input', { value: path, remedy: 'use another --out' });
+    }
+    attempt('cannot make the folder', folder, () => mkdirSync(folder, { recursive: true }));
+    this.#writers = paths.map(path => new CaptureWriter(path, { format: 'pcap', precision }));
+    this.#verdicts = attempt('cannot write the verdicts', this.#verdictsPath, () => openSync(this.#verdictsPath, 'w'));
+    this.counts = ports.map(() => 0);
+  }
+
+  writeVerdicts(lines: string): void {
+    const bytes = Buffer.from(lines);
+    attempt('cannot write the verdicts', this.#verdictsPath, () => {
+      for (let written = 0; written < bytes.length; ) written += writeSync(this.#verdicts, bytes, written);
+    });
+  }
+
+  writeFrames(sent: SentFrames): void {
+    for (const [port, writer] of this.#writers.entries()) {
+      const batch = sent.batchOf(port);
+      if (batch !== undefined) writer.writeBatch(batch);
+    }
+  }
+
+  /** The number, from 1, of the next frame in the capture of a port. */
+  number(port: number): number {
+    const number = (this.counts[port] ?? 0) + 1;
+    this.counts[port] = number;
+    return number;
+  }
+
+  /** Everything is in the files then. */
+  close(): void {
+    for (const writer of this.#writers) writer.close();
+    attempt('cannot write the verdicts', this.#verdictsPath, () => closeSync(this.#verdicts));
+  }
+}
+
+/** Frames that were sent, sorted by port. Their bytes lie one after another in one buffer. */
+export class SentFrames {
+  readonly #bytes: Buffer;
+  readonly #byPort = new Map<number, { readonly times: bigint[]; readonly fields: number[] }>();
+  #end = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** The next frame in the buffer; returns its bytes' place. */
+  add(port: number, length: number, time: bigint): number {
+    const begin = this.#end;
+    const list = this.#byPort.get(port) ?? { times: [], fields: [] };
+    this.#byPort.set(port, list);
+    list.times.push(time);
+    list.fields.push(begin, length, length, 0, linkTypes.ethernet);
+    this.#end += length;
+    return begin;
+  }
+
+  batchOf(port: number): CaptureBatch | undefined {
+    const list = this.#byPort.get(port);
+    if (list === undefined) return undefined;
+    const { times, fields } = list;
+    return new CaptureBatch(times.length, this.#bytes, BigUint64Array.from(times), Uint32Array.from(fields));
+  }
+}
+
+function real(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
+}
+
+function attempt<Result>(problem: string, file: string, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    throw SystemError.from(error, problem, { place: { file } });
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// A replay in words, for people. Numbers are printed alike in every locale.
+import type { Explanation, ReplaySummary } from './session.ts';
+
+/** Of one packet: what it was, what was decided about it, why, and what was sent. */
+export function explanationText(explanation: Explanation): string {
+  const { n, port, time, packet, verdict, reason, meaning, steps, sent } = explanation;
+  const lines = [`#${n} ${port} ${time} ${packet}`, `   ${verdict}, ${reason}: ${meaning}`];
+  const parties = partiesText(explanation);
+  if (parties !== '') lines.push(`   ${parties}`);
+  lines.push(...steps.map(step => `   - ${step}`));
+  lines.push(...sent.map(frame => `   > ${frame.port} #${frame.n} ${frame.packet}`));
+  return `${lines.join('\n')}\n\n`;
+}
+
+/** "tcp 10.0.1.100:80, real server 10.0.2.11:8080, nat" */
+function partiesText({ service, server, mode }: Explanation): string {
+  return [service, server === undefined ? undefined : `real server ${server}`, mode]
+    .filter(part => part !== undefined)
+    .join(', ');
+}
+
+export function summaryText(summary: ReplaySummary): string {
+  const { frames, inputs, outputs, reasons, cutFrames, lateFrames } = summary;
+  const lines = [`${count(frames, 'frame')} from ${count(inputs.length, 'capture')}`];
+  const width = Math.max(...reasons.map(row => String(row.frames).length), 0);
+  const nameWidth = Math.max(...reasons.map(row => row.name.length), 0);
+  for (const row of reasons) {
+    const number = String(row.frames).padStart(width);
+    lines.push(`  ${number}  ${row.verdict.padEnd('consume'.length)}  ${row.name.padEnd(nameWidth)}  ${row.meaning}`);
+  }
+  lines.push(`sent: ${outputs.map(({ port, frames: sent }) => `${port} ${sent}`).join(', ')}`);
+  if (cutFrames > 0) lines.push(`${count(cutFrames, 'frame')} captured in part (snap length), judged as what is there`);
+  if (lateFrames > 0)
+    lines.push(`${count(lateFrames, 'frame')} stamped earlier than one before, taken in the order of the file`);
+  return lines.map(line => `${line}\n`).join('');
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
