@@ -106,7 +106,10 @@ inline bool is_transport_checksum_right(wire::Bytes bytes, const wire::Packet& p
     case wire::protocol::tcp:
       return ported(wire::TcpView::checksum_offset);
     case wire::protocol::udp:
-      if (wire::load_raw16(transport.data() + wire::UdpView::checksum_offset) == wire::no_udp_checksum) return is_v4;
+      // Over IPv6 only a tunnel may do without (RFC 6935).
+      if (wire::load_raw16(transport.data() + wire::UdpView::checksum_offset) == wire::no_udp_checksum) {
+        return is_v4 || packet.destination_port == wire::GueView::port;
+      }
       return ported(wire::UdpView::checksum_offset);
     case wire::protocol::sctp: {
       if (partial) return true;
