@@ -276,7 +276,7 @@ template Decision Director::greet_server(Transit<wire::Ipv6Address>&, Flow<wire:
 template <class A>
 Reason Director::send_syn(Transit<A>& t, Flow<A>& flow) {
   ProxiedFlow& proxied = proxied_[flow.proxied];
-  proxied.last_syn = t.tick();
+  proxied.last_syn = t.now;
   proxied.syns++;
   act_as(t, flow, Seen::from_client, flag::syn);
   OwnSegment<A> syn;
@@ -335,7 +335,7 @@ std::optional<Decision> Director::from_proxied_client(Transit<A>& t, Flow<A>& fl
     return Decision{Reason::syn_cookie_invalid, flow.destination};
   }
   note_client(proxied, tcp);
-  if (static_cast<int32_t>(t.tick() - proxied.last_syn) < static_cast<int32_t>(ticks(repeat_after))) {
+  if (t.now - proxied.last_syn < repeat_after) {
     if (t.trace) t.trace->say("the real server has not answered yet; what the client sends it will send again");
     return ours;
   }

@@ -31,7 +31,7 @@ struct ProxiedFlow {
   Splice splice;  // all zero before `spliced`
   ProvenClient client;
   uint16_t client_window = 0;  // of its last packet before `spliced`, as the packet had it
-  Tick last_syn = 0;
+  Time last_syn = 0;
   uint8_t syns = 0;  // that the real server was sent
   Phase phase = Phase::greeting;
 };
