@@ -14,11 +14,11 @@ namespace sluice::lvs {
 
 // The director's bits of Flow::flags. The forwarding mode has three of them.
 namespace flow_flag {
-inline constexpr uint16_t inactive = 0x0001;    // counts among its server's inactive flows
-inline constexpr uint16_t no_output = 0x0002;   // no packet of the server has been seen
-inline constexpr uint16_t one_packet = 0x0004;  // lives for one packet (ipvsadm -o)
-inline constexpr uint16_t egress = 0x0008;      // opened by a server behind the NAT gateway; has no real server
-inline constexpr uint16_t has_local = 0x0080;   // its local address and port are of the pool that `mark` names
+inline constexpr uint16_t inactive = 0x0001;      // counts among its server's inactive flows
+inline constexpr uint16_t no_output = 0x0002;     // no packet of the server has been seen
+inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsadm -o)
+inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
+inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
 inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
 inline constexpr uint16_t proxied = 0x0200;       // SYN proxy: `proxied` tells how its two ends differ
 inline constexpr unsigned mode_shift = 4;

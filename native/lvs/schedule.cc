@@ -231,8 +231,7 @@ template <class A>
 Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
                            Reason reason, ProvenClient* proven) {
   FlowKeeper<A>& keeper = flows<A>();
-  const bool sees_replies =
-      destination.forwarding == Forwarding::nat || destination.forwarding == Forwarding::fullnat;
+  const bool sees_replies = destination.forwarding == Forwarding::nat || destination.forwarding == Forwarding::fullnat;
   if (proven != nullptr && !sees_replies) {
     if (t.trace) t.trace->say("a real server whose replies do not come back this way is none for the SYN proxy");
     return {Reason::no_real_server, no_destination, &service};

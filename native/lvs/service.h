@@ -62,8 +62,8 @@ struct Destination {
   bool overloaded = false;  // at its upper threshold; schedulers pass it by
   uint32_t active = 0, inactive = 0, persistent = 0;
   uint32_t half_open = 0;  // of the active ones, those whose clients have not proved yet that they are there
-  uint32_t flows = 0;  // that point here; it may be freed at zero once unavailable
-  uint32_t id = 0;     // index in the director's table of destinations
+  uint32_t flows = 0;      // that point here; it may be freed at zero once unavailable
+  uint32_t id = 0;         // index in the director's table of destinations
   uint32_t total() const { return active + inactive; }
   NextHop hop;                     // how packets reach it, as of hop_generation
   uint64_t hop_generation = 0;     // of the surroundings; 0: not yet looked up

@@ -174,7 +174,8 @@ wire::Sum to_server(wire::MutableTcpView header, const Splice& splice) {
   return rewrite(header, [&] {
     header.set_acknowledgement(header.acknowledgement() - splice.sequence);
     if (splice.client_scale != 0) {
-      header.set_window(static_cast<uint16_t>(std::min<uint32_t>(uint32_t{header.window()} << splice.client_scale, 0xffff)));
+      header.set_window(
+          static_cast<uint16_t>(std::min<uint32_t>(uint32_t{header.window()} << splice.client_scale, 0xffff)));
     }
     each_option(header, [&](const wire::Option& option, uint8_t* data) {
       if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {

@@ -29,8 +29,8 @@
 //
 //   What cannot be kept: options of the SYN beyond the four above; data in a SYN (TCP Fast Open); MD5 and AO
 //   signatures, which cover sequence numbers; ECN. What was promised in 2 cannot be taken back in 4: where the real
-//   server declines a timestamp that the client was promised, both ends get a RST, and for a while the service's clients
-//   are promised none. A declined window scale is made up for in the windows, a declined SACK does no harm.
+//   server declines a timestamp that the client was promised, both ends get a RST, and for a while the service's
+//   clients are promised none. A declined window scale is made up for in the windows, a declined SACK does no harm.
 //   ICMP errors that quote a spliced packet must have the quoted sequence number moved back.
 //
 // The cookie
@@ -41,8 +41,8 @@
 //   bit   0    SACK permitted
 //
 //   Time is cut into slots of 64 s; the cookies of this slot and of the one before are good, so a client has between 64
-//   and 128 s. Each slot has a new secret. Two tags of 24 bits are good at a time: one blind guess in 2^23 succeeds, and
-//   one in 2^22 of those that could be a probe and are tried for both of its sequence numbers.
+//   and 128 s. Each slot has a new secret. Two tags of 24 bits are good at a time: one blind guess in 2^23 succeeds,
+//   and one in 2^22 of those that could be a probe and are tried for both of its sequence numbers.
 //
 // Everything here is a pure function: keys and time are passed in, and nothing is stored.
 #pragma once

@@ -3,8 +3,8 @@
 //
 // A service's SYNs are answered with cookies while it is `on`, or `automatic` and more of its flows are half open than
 // the limit allows; each flow that gets established or times out lets one ordinary SYN in again. Cookies that were sent
-// are honoured for as long as they are good, in force or not. While cookies may come, nothing but a SYN or a good cookie
-// opens a flow of the service, sloppy_tcp or not.
+// are honoured for as long as they are good, in force or not. While cookies may come, nothing but a SYN or a good
+// cookie opens a flow of the service, sloppy_tcp or not.
 //
 // The limits on new flows (drop_packet, sources, thresholds, pools) apply when the cookie comes back: a forged source
 // uses nothing up. A client that then gets no real server has an established connection already, so it is reset.
@@ -12,9 +12,9 @@
 // To the table of states a proxied flow looks like any other: SYN_RECV from the SYN to the real server on, ESTABLISHED
 // when the director acknowledges its answer. It does not count as half open: its client has proved that it is there.
 //
-// After the handshakes a proxied packet goes the way of all packets; forward.cc calls splice() where it rewrites them, so
-// that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server repeats
-// because the director's ACK was lost.
+// After the handshakes a proxied packet goes the way of all packets; forward.cc calls splice() where it rewrites them,
+// so that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
+// repeats because the director's ACK was lost.
 #include "lvs/syn_proxy.h"
 
 #include <algorithm>
@@ -63,8 +63,8 @@ template <class A>
 bool is_checksum_right(const Transit<A>& t) {
   const bool is_whole = t.packet.fragment == wire::Fragment::none && t.frame.segmentation == Segmentation::none;
   if (t.frame.checksum == TransportChecksum::partial || !is_whole) return true;
-  const wire::Sum pseudo_header = wire::pseudo_header_sum(t.endpoints.source, t.endpoints.destination,
-                                                          wire::protocol::tcp, t.packet.l4_length());
+  const wire::Sum pseudo_header =
+      wire::pseudo_header_sum(t.endpoints.source, t.endpoints.destination, wire::protocol::tcp, t.packet.l4_length());
   return wire::fold(wire::sum_bytes(t.transport(), pseudo_header)) == 0xffff;
 }
 
@@ -174,8 +174,8 @@ std::optional<Decision> Director::answer_opening(Transit<A>& t, Service& service
   if ((flags & (flag::syn | flag::ack)) == flag::syn) {
     if (automatic && service.proxy.half_open <= half_open_limit_) return std::nullopt;
     if (automatic && t.trace) {
-      t.trace->say("%u flows of the service are half open, more than %u: the SYN proxy answers", service.proxy.half_open,
-                   half_open_limit_);
+      t.trace->say("%u flows of the service are half open, more than %u: the SYN proxy answers",
+                   service.proxy.half_open, half_open_limit_);
     }
     return send_cookie(t, service);
   }
@@ -447,8 +447,7 @@ void Director::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& 
   to_client.acknowledgement = proxied.client.sequence + 1;
   to_client.flags = flag::ack;
   to_client.window = static_cast<uint16_t>(syn_ack.window() >> proxied.splice.promised_scale);  // a SYN's is unscaled
-  to_client.options =
-      timestamps(client.timestamps, server.timestamp + proxied.splice.timestamp, client.timestamp);
+  to_client.options = timestamps(client.timestamps, server.timestamp + proxied.splice.timestamp, client.timestamp);
   send_own(t, to_client, outlet_.hop_to(flow.client()));
 }
 
@@ -486,7 +485,8 @@ void Director::act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t fla
   advance_state(Transit<A>{t.frame, packet, t.now, t.out, t.trace, t.endpoints}, flow, seen);
 }
 
-// Nothing: it is on its way. `told`: a flow whose real server learns the client's address from this segment, if from any.
+// Nothing: it is on its way. `told`: a flow whose real server learns the client's address from this segment, if from
+// any.
 template <class A>
 std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
                                          const Flow<A>* told) {
@@ -500,7 +500,8 @@ std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& seg
   IpPacket packet = write(segment, buffer);
   if (told != nullptr && (told->flags & flow_flag::tells_client) != 0) {
     const bool tells = insert_toa(packet, ip_header_length<A>, told->client(), told->client_port(), hop.mtu, false);
-    if (t.trace) t.trace->say(tells ? "a TCP option tells the client's address" : "no room to tell the client's address");
+    if (t.trace)
+      t.trace->say(tells ? "a TCP option tells the client's address" : "no room to tell the client's address");
   }
   Frame frame;
   frame.port = t.frame.port;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flows that the SYN proxy has opened: what their two ends were told, beside the table of flows, so that other flows
-// pay nothing for it. The theory of operation is in syn_cookie.h, what the director does with it in syn_proxy.cc.
+// The flows that the SYN proxy has opened: what their two ends were told, beside the table of flows, so that other
+// flows pay nothing for it. The theory of operation is in syn_cookie.h, what the director does with it in syn_proxy.cc.
 //
 // A proxied flow goes through three phases:
 //   greeting  the client has proved that it is there; the real server has been sent a SYN and has not answered yet

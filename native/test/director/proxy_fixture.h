@@ -16,12 +16,10 @@ struct Way {
   bool is_v4() const { return family == wire::Family::ipv4; }
   bool is_nat() const { return mode == Forwarding::nat; }
 };
-inline constexpr Way ways[] = {{wire::Family::ipv4, Forwarding::nat},
-                               {wire::Family::ipv6, Forwarding::nat},
-                               {wire::Family::ipv4, Forwarding::fullnat},
-                               {wire::Family::ipv6, Forwarding::fullnat},
-                               {wire::Family::ipv4, Forwarding::fullnat, true},
-                               {wire::Family::ipv6, Forwarding::fullnat, true}};
+inline constexpr Way ways[] = {
+    {wire::Family::ipv4, Forwarding::nat},           {wire::Family::ipv6, Forwarding::nat},
+    {wire::Family::ipv4, Forwarding::fullnat},       {wire::Family::ipv6, Forwarding::fullnat},
+    {wire::Family::ipv4, Forwarding::fullnat, true}, {wire::Family::ipv6, Forwarding::fullnat, true}};
 
 inline constexpr uint16_t client_port = 1234, real_port = 8080, first_local_port = 40000;
 inline constexpr std::string_view local4 = "10.0.2.200", local6 = "2001:db8:2::200";
@@ -44,8 +42,14 @@ inline Heard hear(const Sent& sent) {
   REQUIRE(packet.protocol == wire::protocol::tcp);
   CHECK(is_right(sent));
   const wire::TcpView tcp(wire::Bytes(sent.frame).subspan(packet.l4, packet.l4_length()));
-  Heard heard{sent.port,  tcp.source_port(), tcp.destination_port(), tcp.sequence(), tcp.acknowledgement(),
-              tcp.flags(), tcp.window(),     lvs::read_syn_options(tcp.options())};
+  Heard heard{sent.port,
+              tcp.source_port(),
+              tcp.destination_port(),
+              tcp.sequence(),
+              tcp.acknowledgement(),
+              tcp.flags(),
+              tcp.window(),
+              lvs::read_syn_options(tcp.options())};
   heard.option_bytes.assign(tcp.options().begin(), tcp.options().end());
   heard.payload.assign(tcp.payload().begin(), tcp.payload().end());
   wire::OptionWalk walk(heard.option_bytes);
@@ -61,7 +65,9 @@ inline Buffer be32(uint32_t value) {
   wire::store_be32(bytes.data(), value);
   return bytes;
 }
-inline Buffer timestamp_option(uint32_t value, uint32_t echo) { return hex("0101 080a") + be32(value) + be32(echo); }
+inline Buffer timestamp_option(uint32_t value, uint32_t echo) {
+  return hex("0101 080a") + be32(value) + be32(echo);
+}
 
 struct ProxyFixture : Fixture {
   explicit ProxyFixture(Way through = {}, lvs::SynProxy proxy = lvs::SynProxy::on) : way(through) {
@@ -95,9 +101,10 @@ struct ProxyFixture : Fixture {
     layer.sum = sum;
     const uint8_t ttl = is_own ? 64 : 63;
     auto builder = to_server();
-    way.is_v4() ? builder.ipv4({.source = way.is_nat() ? client4 : local4, .destination = server4, .ttl = ttl,
-                                .dont_fragment = is_own})
-                : builder.ipv6({.source = way.is_nat() ? client6 : local6, .destination = server6, .hop_limit = ttl});
+    way.is_v4()
+        ? builder.ipv4(
+              {.source = way.is_nat() ? client4 : local4, .destination = server4, .ttl = ttl, .dont_fragment = is_own})
+        : builder.ipv6({.source = way.is_nat() ? client6 : local6, .destination = server6, .hop_limit = ttl});
     return builder.tcp(layer).payload(data).build();
   }
   // As the real server sends it, and as the client receives it.
@@ -141,8 +148,8 @@ struct ProxyFixture : Fixture {
   }
   // The ACK with the cookie: the real server's SYN has left then.
   void greet(const Buffer& options = {}) {
-    const Outcome outcome =
-        receive(request({.sequence = c + 1, .acknowledgement = k + 1, .flags = ACK, .window = 502, .options = options}));
+    const Outcome outcome = receive(
+        request({.sequence = c + 1, .acknowledgement = k + 1, .flags = ACK, .window = 502, .options = options}));
     REQUIRE(lvs::reason_name(outcome.decision.reason) == "syn-proxy-handshake");
     REQUIRE(outcome.out.size() == 1);
     local_port = hear(outcome.out[0]).source_port;

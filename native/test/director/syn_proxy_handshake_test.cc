@@ -21,8 +21,10 @@ TEST_CASE("a real server that refuses: the client is reset, and may come back") 
     CHECK(f.state() == "CLOSE");
     f.run({
         {"RST again", refusal, Reason::syn_proxy_handshake},
-        {"the client has not heard", f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK}, "GET"),
-         Reason::syn_proxy_handshake, {f.reset_to_client()}},
+        {"the client has not heard",
+         f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK}, "GET"),
+         Reason::syn_proxy_handshake,
+         {f.reset_to_client()}},
     });
     f.c += 5000;
     f.connect();
@@ -38,7 +40,8 @@ TEST_CASE("a real server that is silent is asked again when the client is heard,
     f.take_cookie();
     f.greet();
     const Buffer probe = f.request({.sequence = f.c, .acknowledgement = f.k + 1, .flags = ACK, .window = 502});
-    const Buffer data = f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK, .window = 502}, "GET");
+    const Buffer data =
+        f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK, .window = 502}, "GET");
     const Buffer mss = way.is_v4() ? hex("0204 0218") : hex("0204 04c4");
     const Buffer syn = f.own_to_server({.sequence = f.c, .flags = SYN, .window = 502, .options = mss});
     f.run({{"data at once is not kept", data, Reason::syn_proxy_handshake}});
@@ -51,9 +54,10 @@ TEST_CASE("a real server that is silent is asked again when the client is heard,
     SUBCASE("nothing") {
       f.wait(second);
       f.run({{"heard for the last time", probe, Reason::syn_proxy_handshake, {f.reset_to_client()}},
-             {"a late SYN-ACK", f.reply({.sequence = 3, .acknowledgement = f.c + 1, .flags = SYN | ACK}),
-              Reason::syn_proxy_handshake, {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {},
-                                                          Sum::right, true)}}});
+             {"a late SYN-ACK",
+              f.reply({.sequence = 3, .acknowledgement = f.c + 1, .flags = SYN | ACK}),
+              Reason::syn_proxy_handshake,
+              {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {}, Sum::right, true)}}});
     }
     SUBCASE("an answer after all") {
       f.join();
@@ -103,10 +107,13 @@ TEST_CASE("a SYN-ACK that the real server repeats is acknowledged again, and onl
     ProxyFixture f(way);
     f.connect();
     const TcpLayer syn_ack{.sequence = f.s, .acknowledgement = f.c + 1, .flags = SYN | ACK, .window = 65160};
-    f.run({{"again", f.reply(syn_ack), Reason::syn_proxy_handshake,
+    f.run({{"again",
+            f.reply(syn_ack),
+            Reason::syn_proxy_handshake,
             {f.own_to_server({.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK, .window = 502}),
              f.own_to_client({.sequence = f.k + 1, .acknowledgement = f.c + 1, .flags = ACK, .window = 65160})}}});
-    f.run({{"of another connection", f.reply({.sequence = f.s + 7, .acknowledgement = f.c + 1, .flags = SYN | ACK}),
+    f.run({{"of another connection",
+            f.reply({.sequence = f.s + 7, .acknowledgement = f.c + 1, .flags = SYN | ACK}),
             Reason::syn_proxy_handshake,
             {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {}, Sum::right, true)}}});
     CHECK(f.state() == "CLOSE");
@@ -119,7 +126,9 @@ TEST_CASE("a real server that remembers an older connection is reset and greeted
     f.take_cookie();
     f.greet();
     const Buffer mss = way.is_v4() ? hex("0204 0218") : hex("0204 04c4");
-    f.run({{"a challenge", f.reply({.sequence = 77, .acknowledgement = 88, .flags = ACK}), Reason::syn_proxy_handshake,
+    f.run({{"a challenge",
+            f.reply({.sequence = 77, .acknowledgement = 88, .flags = ACK}),
+            Reason::syn_proxy_handshake,
             {f.request_out({.sequence = 88, .flags = RST, .window = 0}, {}, Sum::right, true),
              f.own_to_server({.sequence = f.c, .flags = SYN, .window = 502, .options = mss})}},
            {"an ACK without SYN", f.reply({.acknowledgement = f.c + 1, .flags = ACK}), Reason::syn_proxy_handshake},
@@ -136,8 +145,11 @@ TEST_CASE("options that the real server declines") {
   f.take_cookie(offered);
   SUBCASE("window scale: windows are said in full to the real server, in the promised scale to the client") {
     f.greet(timestamp_option(6, 1000'000));
-    const Outcome joined = f.receive(f.reply({.sequence = f.s, .acknowledgement = f.c + 1, .flags = SYN | ACK,
-                                              .window = 30000, .options = timestamp_option(70, 6)}));
+    const Outcome joined = f.receive(f.reply({.sequence = f.s,
+                                              .acknowledgement = f.c + 1,
+                                              .flags = SYN | ACK,
+                                              .window = 30000,
+                                              .options = timestamp_option(70, 6)}));
     REQUIRE(joined.out.size() == 2);
     CHECK(hear(joined.out[0]).window == 502 << 3);
     CHECK(hear(joined.out[1]).window == 30000 >> 7);
@@ -148,8 +160,8 @@ TEST_CASE("options that the real server declines") {
   }
   SUBCASE("timestamps: both are reset, and the next client is promised none") {
     f.greet(timestamp_option(6, 1000'000));
-    f.run({{"SYN-ACK", f.reply({.sequence = f.s, .acknowledgement = f.c + 1, .flags = SYN | ACK,
-                                .options = hex("0204 05b4")}),
+    f.run({{"SYN-ACK",
+            f.reply({.sequence = f.s, .acknowledgement = f.c + 1, .flags = SYN | ACK, .options = hex("0204 05b4")}),
             Reason::syn_proxy_handshake,
             {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {}, Sum::right, true),
              f.reset_to_client()}}});
@@ -223,15 +235,17 @@ TEST_CASE("a client that resets or begins anew while the real server is asked") 
   f.take_cookie();
   f.greet();
   const Buffer late = f.reply({.sequence = 3, .acknowledgement = f.c + 1, .flags = SYN | ACK});
-  f.run({{"a RST that is not the client's", f.request({.sequence = f.c + 2, .flags = RST}),
-          Reason::syn_proxy_handshake},
-         {"an ACK that is not the client's", f.request({.sequence = f.c + 1, .acknowledgement = 1, .flags = ACK}),
-          Reason::syn_cookie_invalid},
-         {"the SYN, late", f.request({.sequence = f.c}), Reason::syn_proxy_handshake}});
+  f.run(
+      {{"a RST that is not the client's", f.request({.sequence = f.c + 2, .flags = RST}), Reason::syn_proxy_handshake},
+       {"an ACK that is not the client's", f.request({.sequence = f.c + 1, .acknowledgement = 1, .flags = ACK}),
+        Reason::syn_cookie_invalid},
+       {"the SYN, late", f.request({.sequence = f.c}), Reason::syn_proxy_handshake}});
   CHECK(f.state() == "SYN_RECV");
   SUBCASE("resets") {
     f.run({{"RST", f.request({.sequence = f.c + 1, .flags = RST}), Reason::syn_proxy_handshake},
-           {"the answer", late, Reason::syn_proxy_handshake,
+           {"the answer",
+            late,
+            Reason::syn_proxy_handshake,
             {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {}, Sum::right, true)}}});
     CHECK(f.state() == "CLOSE");
   }
@@ -246,9 +260,13 @@ TEST_CASE("a client that resets or begins anew while the real server is asked") 
 TEST_CASE("a port that is used again after a proxied connection gets a new cookie") {
   ProxyFixture f;
   f.connect();
-  f.run({{"a SYN in its midst is the real server's to challenge", f.request({.sequence = 5}), Reason::established,
+  f.run({{"a SYN in its midst is the real server's to challenge",
+          f.request({.sequence = 5}),
+          Reason::established,
           {f.request_out({.sequence = 5})}},
-         {"RST", f.reply({.sequence = f.s + 1, .flags = RST}), Reason::reply,
+         {"RST",
+          f.reply({.sequence = f.s + 1, .flags = RST}),
+          Reason::reply,
           {f.reply_out({.sequence = f.k + 1, .flags = RST})}}});
   CHECK(f.state() == "CLOSE");
   f.c = 90000;
@@ -273,13 +291,25 @@ TEST_CASE("partial checksums and frames that a device will cut are spliced too")
     const TcpLayer in_out{.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK};
     const TcpLayer back{.sequence = f.s + 1, .acknowledgement = f.c + 1, .flags = ACK};
     const TcpLayer back_out{.sequence = f.k + 1, .acknowledgement = f.c + 1, .flags = ACK};
-    f.run({{"large in", f.request(in, data, Sum::partial), Reason::established, {f.request_out(in_out, data, Sum::partial)},
+    f.run({{"large in",
+            f.request(in, data, Sum::partial),
+            Reason::established,
+            {f.request_out(in_out, data, Sum::partial)},
             large},
-           {"large back", f.reply(back, data, Sum::partial), Reason::reply, {f.reply_out(back_out, data, Sum::partial)},
+           {"large back",
+            f.reply(back, data, Sum::partial),
+            Reason::reply,
+            {f.reply_out(back_out, data, Sum::partial)},
             large},
-           {"partial in", f.request(in, "x", Sum::partial), Reason::established,
-            {f.request_out(in_out, "x", Sum::partial)}, partial},
-           {"partial back", f.reply(back, "x", Sum::partial), Reason::reply, {f.reply_out(back_out, "x", Sum::partial)},
+           {"partial in",
+            f.request(in, "x", Sum::partial),
+            Reason::established,
+            {f.request_out(in_out, "x", Sum::partial)},
+            partial},
+           {"partial back",
+            f.reply(back, "x", Sum::partial),
+            Reason::reply,
+            {f.reply_out(back_out, "x", Sum::partial)},
             partial}});
   }
   SUBCASE("and handshakes are answered whose checksums a device has yet to compute") {
@@ -289,8 +319,8 @@ TEST_CASE("partial checksums and frames that a device will cut are spliced too")
     REQUIRE(answered.out.size() == 1);
     CHECK(answered.out[0].checksum == TransportChecksum::complete);
     f.k = hear(answered.out[0]).sequence;
-    const Outcome greeted =
-        f.receive(f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK}, {}, Sum::partial), partial);
+    const Outcome greeted = f.receive(
+        f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK}, {}, Sum::partial), partial);
     REQUIRE(greeted.out.size() == 1);
     CHECK(hear(greeted.out[0]).flags == SYN);
     const Outcome joined = f.receive(
@@ -327,8 +357,8 @@ TEST_CASE("fragments of spliced segments follow; before that they are not kept")
 
   ProxyFixture greeting;
   greeting.take_cookie();
-  const auto early = pieces(greeting.request({.sequence = greeting.c + 1, .acknowledgement = greeting.k + 1,
-                                              .flags = ACK}, data));
+  const auto early =
+      pieces(greeting.request({.sequence = greeting.c + 1, .acknowledgement = greeting.k + 1, .flags = ACK}, data));
   CHECK(greeting.receive(early[0]).decision.reason == Reason::syn_proxy_handshake);
   greeting.run({{"later", early[1], Reason::syn_proxy_handshake}});
 }
@@ -360,9 +390,9 @@ TEST_CASE("ICMP errors quote the numbers of the packet's sender") {
         from_client(), client, vip, f.reply_out({.sequence = f.k + 1, .acknowledgement = f.c + 1, .flags = ACK}, "x")));
     CHECK(to_server.decision.reason == Reason::related_error);
     CHECK(quoted(to_server) == std::pair(f.s + 1, f.c + 1));
-    const Outcome to_client = f.receive(
-        error(from_server(), f.real(), way.is_nat() ? client : local,
-              f.request_out({.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK}, "x")));
+    const Outcome to_client =
+        f.receive(error(from_server(), f.real(), way.is_nat() ? client : local,
+                        f.request_out({.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK}, "x")));
     CHECK(to_client.decision.reason == Reason::related_error);
     CHECK(quoted(to_client) == std::pair(f.c + 1, f.k + 1));
   }
@@ -375,8 +405,14 @@ TEST_CASE("errors that the director sends about spliced packets quote them as th
   network.ports[c0].mtu = 1000;
   f.use(network);
   auto large = from_server().ipv4({.source = server4, .destination = client4, .dont_fragment = true});
-  const Buffer reply = large.tcp({.source_port = real_port, .destination_port = client_port, .sequence = f.s + 1,
-                                  .acknowledgement = f.c + 1, .flags = ACK}).payload(Buffer(1200, 'x')).build();
+  const Buffer reply = large
+                           .tcp({.source_port = real_port,
+                                 .destination_port = client_port,
+                                 .sequence = f.s + 1,
+                                 .acknowledgement = f.c + 1,
+                                 .flags = ACK})
+                           .payload(Buffer(1200, 'x'))
+                           .build();
   const Outcome outcome = f.receive(reply);
   CHECK(outcome.decision.reason == Reason::too_big);
   REQUIRE(outcome.out.size() == 1);
@@ -404,8 +440,10 @@ TEST_CASE("persistence, limits and firewall marks hold for proved clients") {
     f.greet();
     f.port++;
     f.take_cookie();
-    f.run({{"one too many", f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK}),
-            Reason::source_limit, {f.reset_to_client()}}});
+    f.run({{"one too many",
+            f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK}),
+            Reason::source_limit,
+            {f.reset_to_client()}}});
   }
   SUBCASE("a firewall mark: TCP is proxied, UDP is not") {
     f.add(mark(7), settings);

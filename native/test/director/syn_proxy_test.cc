@@ -29,50 +29,87 @@ TEST_CASE("a handshake through the proxy is this, byte for byte") {
     const Buffer mss = way.is_v4() ? hex("0204 05b4") : hex("0204 05a0");
     f.take_cookie(linux_options(500, 0));
     const Buffer promise = mss + hex("0402 080a") + be32(clock) + be32(500) + hex("01 0303 07");
-    f.expect({"SYN again", f.request({.sequence = f.c, .options = linux_options(500, 0)}), Reason::syn_cookie_sent,
-              {f.own_to_client({.sequence = f.k, .acknowledgement = f.c + 1, .flags = SYN | ACK, .window = 0,
-                                .options = promise})}});
+    f.expect(
+        {"SYN again",
+         f.request({.sequence = f.c, .options = linux_options(500, 0)}),
+         Reason::syn_cookie_sent,
+         {f.own_to_client(
+             {.sequence = f.k, .acknowledgement = f.c + 1, .flags = SYN | ACK, .window = 0, .options = promise})}});
     CHECK(f.flow_count() == 0);
     f.run({
-        {"ACK", f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK, .window = 502,
-                           .options = timestamp_option(510, clock)}),
+        {"ACK",
+         f.request({.sequence = f.c + 1,
+                    .acknowledgement = f.k + 1,
+                    .flags = ACK,
+                    .window = 502,
+                    .options = timestamp_option(510, clock)}),
          Reason::syn_proxy_handshake,
-         {f.own_to_server({.sequence = f.c, .flags = SYN, .window = 502 << 7,
+         {f.own_to_server({.sequence = f.c,
+                           .flags = SYN,
+                           .window = 502 << 7,
                            .options = mss + hex("0402 080a") + be32(510) + be32(0) + hex("01 0303 07")})}},
     });
     CHECK(f.state() == "SYN_RECV");
     CHECK(f.destination().active == 1);
     f.run({
-        {"SYN-ACK", f.reply({.sequence = f.s, .acknowledgement = f.c + 1, .flags = SYN | ACK, .window = 65160,
-                             .options = hex("0204 05b4 0402 080a") + be32(90000) + be32(510) + hex("01 0303 09")}),
+        {"SYN-ACK",
+         f.reply({.sequence = f.s,
+                  .acknowledgement = f.c + 1,
+                  .flags = SYN | ACK,
+                  .window = 65160,
+                  .options = hex("0204 05b4 0402 080a") + be32(90000) + be32(510) + hex("01 0303 09")}),
          Reason::syn_proxy_handshake,
-         {f.own_to_server({.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK, .window = 502,
+         {f.own_to_server({.sequence = f.c + 1,
+                           .acknowledgement = f.s + 1,
+                           .flags = ACK,
+                           .window = 502,
                            .options = timestamp_option(510, 90000)}),
-          f.own_to_client({.sequence = f.k + 1, .acknowledgement = f.c + 1, .flags = ACK, .window = 65160 >> 7,
+          f.own_to_client({.sequence = f.k + 1,
+                           .acknowledgement = f.c + 1,
+                           .flags = ACK,
+                           .window = 65160 >> 7,
                            .options = timestamp_option(clock, 510)})}},
     });
     CHECK(f.state() == "ESTABLISHED");
     const Buffer told = way.tells_client ? f.toa() : Buffer{};
     f.run({
         {"a request, with the client's address while the real server may not know it",
-         f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK | PSH,
-                    .options = timestamp_option(520, clock)}, "GET /"),
+         f.request({.sequence = f.c + 1,
+                    .acknowledgement = f.k + 1,
+                    .flags = ACK | PSH,
+                    .options = timestamp_option(520, clock)},
+                   "GET /"),
          Reason::established,
-         {f.request_out({.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK | PSH,
-                         .options = told + timestamp_option(520, 90000)}, "GET /")}},
+         {f.request_out({.sequence = f.c + 1,
+                         .acknowledgement = f.s + 1,
+                         .flags = ACK | PSH,
+                         .options = told + timestamp_option(520, 90000)},
+                        "GET /")}},
         {"an answer; its window, in units of 2^9, in those of 2^7",
-         f.reply({.sequence = f.s + 1, .acknowledgement = f.c + 6, .flags = ACK | PSH, .window = 100,
-                  .options = timestamp_option(90007, 520)}, "200"),
+         f.reply({.sequence = f.s + 1,
+                  .acknowledgement = f.c + 6,
+                  .flags = ACK | PSH,
+                  .window = 100,
+                  .options = timestamp_option(90007, 520)},
+                 "200"),
          Reason::reply,
-         {f.reply_out({.sequence = f.k + 1, .acknowledgement = f.c + 6, .flags = ACK | PSH, .window = 400,
-                       .options = timestamp_option(clock + 7, 520)}, "200")}},
+         {f.reply_out({.sequence = f.k + 1,
+                       .acknowledgement = f.c + 6,
+                       .flags = ACK | PSH,
+                       .window = 400,
+                       .options = timestamp_option(clock + 7, 520)},
+                      "200")}},
         {"an acknowledgement with a hole",
-         f.request({.sequence = f.c + 6, .acknowledgement = f.k + 4, .flags = ACK,
+         f.request({.sequence = f.c + 6,
+                    .acknowledgement = f.k + 4,
+                    .flags = ACK,
                     .options = timestamp_option(530, clock + 7) + hex("0101 050a") + be32(f.k + 10) + be32(f.k + 20)}),
          Reason::established,
-         {f.request_out({.sequence = f.c + 6, .acknowledgement = f.s + 4, .flags = ACK,
-                         .options = timestamp_option(530, 90007) + hex("0101 050a") + be32(f.s + 10) +
-                                    be32(f.s + 20)})}},
+         {f.request_out(
+             {.sequence = f.c + 6,
+              .acknowledgement = f.s + 4,
+              .flags = ACK,
+              .options = timestamp_option(530, 90007) + hex("0101 050a") + be32(f.s + 10) + be32(f.s + 20)})}},
     });
     CHECK(f.destination().counters.connections == 1);
     CHECK(f.destination().counters.packets_in == 3);
@@ -139,11 +176,12 @@ TEST_CASE("two ends that know nothing of the proxy exchange data, across the wra
           client_time += any(3);
           const Buffer sack = hex("0101 050a") + be32(f.k + 1 + from_server_sent + ahead) +
                               be32(f.k + 1 + from_server_sent + ahead + length);
-          const Outcome outcome =
-              f.receive(f.request({.sequence = f.c + 1 + from_client_sent,
-                                   .acknowledgement = f.k + 1 + from_server_sent, .flags = ACK, .window = window,
-                                   .options = timestamp_option(client_time, echo_of_server) + sack},
-                                  data));
+          const Outcome outcome = f.receive(f.request({.sequence = f.c + 1 + from_client_sent,
+                                                       .acknowledgement = f.k + 1 + from_server_sent,
+                                                       .flags = ACK,
+                                                       .window = window,
+                                                       .options = timestamp_option(client_time, echo_of_server) + sack},
+                                                      data));
           REQUIRE(outcome.out.size() == 1);
           const Heard heard = hear(outcome.out[0]);
           CHECK(heard.sequence == f.c + 1 + from_client_sent);
@@ -151,8 +189,8 @@ TEST_CASE("two ends that know nothing of the proxy exchange data, across the wra
           CHECK(heard.window == window);
           CHECK(heard.options.timestamp == client_time);
           CHECK(heard.options.timestamp_echo == server_time);
-          CHECK(heard.sack == std::vector<uint32_t>{f.s + 1 + from_server_sent + ahead,
-                                                    f.s + 1 + from_server_sent + ahead + length});
+          CHECK(heard.sack ==
+                std::vector<uint32_t>{f.s + 1 + from_server_sent + ahead, f.s + 1 + from_server_sent + ahead + length});
           CHECK(heard.payload == Buffer(data.begin(), data.end()));
           echo_of_client = client_time;
           from_client_sent += length;
@@ -160,11 +198,12 @@ TEST_CASE("two ends that know nothing of the proxy exchange data, across the wra
           server_time += any(3);
           const Buffer sack = hex("0101 050a") + be32(f.c + 1 + from_client_sent + ahead) +
                               be32(f.c + 1 + from_client_sent + ahead + length);
-          const Outcome outcome =
-              f.receive(f.reply({.sequence = f.s + 1 + from_server_sent,
-                                 .acknowledgement = f.c + 1 + from_client_sent, .flags = ACK, .window = window,
-                                 .options = timestamp_option(server_time, echo_of_client) + sack},
-                                data));
+          const Outcome outcome = f.receive(f.reply({.sequence = f.s + 1 + from_server_sent,
+                                                     .acknowledgement = f.c + 1 + from_client_sent,
+                                                     .flags = ACK,
+                                                     .window = window,
+                                                     .options = timestamp_option(server_time, echo_of_client) + sack},
+                                                    data));
           REQUIRE(outcome.out.size() == 1);
           const Heard heard = hear(outcome.out[0]);
           CHECK(heard.sequence == f.k + 1 + from_server_sent);
@@ -174,8 +213,8 @@ TEST_CASE("two ends that know nothing of the proxy exchange data, across the wra
           CHECK(meant - understood < 128);
           CHECK(heard.options.timestamp - clock == server_time - server_start);
           CHECK(heard.options.timestamp_echo == client_time);
-          CHECK(heard.sack == std::vector<uint32_t>{f.c + 1 + from_client_sent + ahead,
-                                                    f.c + 1 + from_client_sent + ahead + length});
+          CHECK(heard.sack ==
+                std::vector<uint32_t>{f.c + 1 + from_client_sent + ahead, f.c + 1 + from_client_sent + ahead + length});
           CHECK(heard.payload == Buffer(data.begin(), data.end()));
           echo_of_server = heard.options.timestamp;
           from_server_sent += length;
