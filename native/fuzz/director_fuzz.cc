@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director as a whole, stateful. The input is a program: frames, edits, switches, the passing of time. Two directors
-// run it, one fed frame by frame, one in batches; they must decide alike and send the same bytes. What is passed to the
-// host must be as it came; what is counted must be what is there; and when everything is over nothing may be left.
+// The director as a whole, stateful. The input is a program: frames, edits, switches, the passing of time. Two
+// directors run it, one fed frame by frame, one in batches; they must decide alike and send the same bytes. What is
+// passed to the host must be as it came; what is counted must be what is there; and when everything is over nothing may
+// be left.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -9,8 +10,8 @@
 #include <memory>
 #include <random>
 
+#include "director_frames.h"
 #include "lvs/director.h"
-#include "packet_builder.h"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -20,18 +21,13 @@ using lvs::second;
 
 namespace {
 
-#define REQUIRE_THAT(condition)                                               \
-  do {                                                                        \
-    if (!(condition)) {                                                       \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
-      std::abort();                                                           \
-    }                                                                         \
+#define REQUIRE_THAT(condition)                                            \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
+      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                        \
+    }                                                                      \
   } while (false)
-
-constexpr std::string_view c0_mac = "02:00:00:00:c0:00", s0_mac = "02:00:00:00:50:00", host_mac = "02:00:00:00:00:01";
-constexpr std::string_view client4 = "10.0.1.2", client6 = "2001:db8:1::2", vip4 = "10.0.1.100", vip6 = "2001:db8:1::100";
-constexpr std::string_view server4 = "10.0.2.11", server6 = "2001:db8:2::11", local4 = "10.0.2.200", local6 = "2001:db8:2::200";
-constexpr std::string_view remote4 = "198.51.100.7", remote6 = "2001:db8:f::7", public4 = "10.0.1.200";
 
 // --- the program ---
 
@@ -53,94 +49,6 @@ class Program {
 };
 
 // --- what frames are made of ---
-
-PacketBuilder at_c0() { return ethernet({.source = host_mac, .destination = c0_mac}); }
-PacketBuilder at_s0() { return ethernet({.source = host_mac, .destination = s0_mac}); }
-
-void add_connections(std::vector<Buffer>& all) {
-  for (const uint8_t flags : {SYN, ACK, FIN, RST}) {
-    for (const uint16_t port : {80, 81, 82, 83, 84, 21}) {
-      all.push_back(at_c0().ipv4().tcp({.source_port = 1000, .destination_port = port, .flags = flags}).payload("data").build());
-      all.push_back(at_c0().ipv6({.source = client6, .destination = vip6}).tcp({.source_port = 1000, .destination_port = port, .flags = flags}).build());
-    }
-    const auto back = static_cast<uint8_t>(flags | ACK);
-    all.push_back(at_s0().ipv4({.source = server4, .destination = client4}).tcp({.source_port = 80, .destination_port = 1000, .flags = back}).build());
-    all.push_back(at_s0().ipv6({.source = server6, .destination = client6}).tcp({.source_port = 80, .destination_port = 1000, .flags = back}).build());
-    all.push_back(at_s0().ipv4({.source = server4, .destination = local4}).tcp({.source_port = 80, .destination_port = 40000, .flags = back}).build());
-  }
-  for (const uint16_t port : {53, 54}) {
-    all.push_back(at_c0().ipv4().udp({.source_port = 1000, .destination_port = port}).payload("question").build());
-    all.push_back(at_c0().ipv6({.source = client6, .destination = vip6}).udp({.source_port = 1000, .destination_port = port}).payload("question").build());
-  }
-  all.push_back(at_s0().ipv4({.source = server4, .destination = client4}).udp({.source_port = 53, .destination_port = 1000, .checksum = 0}).payload("answer").build());
-  for (const uint8_t type : {uint8_t{wire::sctp_chunk::init}, uint8_t{0}, uint8_t{6}, uint8_t{10}}) {
-    all.push_back(at_c0().ipv4().sctp({.source_port = 1000, .destination_port = 5001}).chunk({.type = type, .value = Buffer(16)}).build());
-  }
-}
-
-void add_fragments(std::vector<Buffer>& all) {
-  for (const uint8_t protocol : {6, 17, 132, 1}) {
-    for (const uint16_t offset : {64, 72, 96}) {
-      all.push_back(at_c0().ipv4({.id = 1, .offset = offset, .more = offset < 96, .protocol = protocol}).payload(Buffer(24)).build());
-      all.push_back(at_c0().ipv6({.source = client6, .destination = vip6}).fragment({.offset = offset, .more = offset < 96, .next_header = protocol}).payload(Buffer(24)).build());
-    }
-  }
-  all.push_back(at_c0().ipv4({.id = 1, .more = true}).udp({.source_port = 1000, .destination_port = 53}).payload(Buffer(56)).build());
-  all.push_back(at_c0().ipv4({.id = 1, .more = true}).tcp({.source_port = 1000}).payload(Buffer(44)).build());
-  all.push_back(at_c0().ipv4({.id = 1, .more = true}).sctp({.source_port = 1000}).chunk({.type = wire::sctp_chunk::init, .value = Buffer(48)}).build());
-  all.push_back(at_s0().ipv4({.source = server4, .destination = remote4, .id = 1, .more = true}).icmp().payload(Buffer(56)).build());
-  all.push_back(at_s0().ipv4({.source = server4, .destination = remote4, .id = 1, .offset = 64, .protocol = 1}).payload(Buffer(20)).build());
-  all.push_back(at_c0().ipv6({.source = client6, .destination = vip6}).fragment({.more = true}).udp({.source_port = 1000, .destination_port = 53}).payload(Buffer(56)).build());
-}
-
-void add_messages(std::vector<Buffer>& all) {
-  for (const uint8_t type : {3, 11, 4}) {
-    for (const uint8_t code : {1, 4}) {
-      const IcmpLayer error{.type = type, .code = code, .rest = 600};
-      all.push_back(at_s0().ipv4({.source = server4, .destination = client4}).icmp(error).ipv4({.source = client4, .destination = server4}).tcp({.source_port = 1000}).build());
-      all.push_back(at_c0().ipv4({.source = remote4}).icmp(error).ipv4({.source = vip4, .destination = client4}).tcp({.source_port = 80, .destination_port = 1000}).build());
-      all.push_back(at_s0().ipv4({.source = server4, .destination = local4}).icmp(error).ipv4({.source = local4, .destination = server4}).tcp({.source_port = 40000}).build());
-      all.push_back(at_c0().ipv4({.source = remote4, .destination = public4}).icmp(error).ipv4({.source = public4, .destination = remote4}).icmp({.rest = 50000u << 16}).build());
-      all.push_back(at_s0().ipv4({.source = server4, .destination = "10.0.2.1"}).icmp(error).ipv4({.source = "10.0.2.1", .destination = server4}).ipv4({.dont_fragment = true}).tcp({.source_port = 1000, .destination_port = 83}).build());
-      all.push_back(at_s0().ipv4({.source = server4, .destination = "10.0.2.1"}).icmp(error).ipv4({.source = "10.0.2.1", .destination = server4}).udp({.destination_port = 6080}).gue().ipv4().tcp({.source_port = 1000, .destination_port = 84}).build());
-    }
-  }
-  all.push_back(at_s0().ipv6({.source = server6, .destination = client6}).icmpv6({.type = 2, .rest = 1300}).ipv6({.source = client6, .destination = server6}).tcp({.source_port = 1000}).build());
-  all.push_back(at_c0().ipv4().icmp().payload("ping").build());
-  all.push_back(at_c0().ipv6({.source = client6, .destination = vip6}).icmpv6().payload("ping").build());
-  all.push_back(at_s0().ipv4({.source = server4, .destination = remote4}).icmp({.rest = 0x11110001}).payload("ping").build());
-  all.push_back(at_c0().ipv4({.source = remote4, .destination = public4}).icmp({.type = 0, .rest = 50000u << 16 | 1}).payload("ping").build());
-  all.push_back(at_s0().ipv6({.source = server6, .destination = remote6}).icmpv6({.type = 128, .rest = 0x11110001}).build());
-  all.push_back(ethernet({.destination = "ff:ff:ff:ff:ff:ff"}).arp({.target = vip4}).build());
-  all.push_back(ethernet({.destination = "33:33:ff:00:01:00"}).ipv6({.source = client6, .destination = "ff02::1:ff00:100", .hop_limit = 255}).neighbour({.target = vip6}).build());
-  all.push_back(at_c0().ipv6({.source = client6, .destination = vip6, .hop_limit = 255}).neighbour({.target = vip6}).build());
-  all.push_back(ethernet({.destination = "33:33:ff:00:01:00"}).ipv6({.source = client6, .destination = "ff02::1:ff00:100", .hop_limit = 255}).fragment({.offset = 8, .next_header = 58}).build());
-}
-
-void add_egress(std::vector<Buffer>& all) {
-  for (const uint8_t flags : {SYN, ACK, FIN, RST}) {
-    all.push_back(at_s0().ipv4({.source = server4, .destination = remote4}).tcp({.source_port = 1000, .destination_port = 443, .flags = flags}).build());
-    all.push_back(at_c0().ipv4({.source = remote4, .destination = public4}).tcp({.source_port = 443, .destination_port = 50000, .flags = flags}).build());
-  }
-  all.push_back(at_s0().ipv4({.source = server4, .destination = remote4}).udp({.source_port = 1000, .destination_port = 53}).build());
-  all.push_back(at_s0().ipv6({.source = server6, .destination = remote6}).udp({.source_port = 1000, .destination_port = 53}).build());
-  all.push_back(at_s0().ipv4({.source = server4, .destination = public4}).udp().build());
-  all.push_back(at_c0().vlan(5).vlan(6).ipv4().tcp({.source_port = 1000}).build());
-  all.push_back(at_c0().ipv4({.dont_fragment = true}).tcp({.source_port = 1000, .destination_port = 83, .flags = ACK}).payload(Buffer(1700)).build());
-  all.push_back(at_c0().ipv4().udp({.source_port = 1000, .destination_port = 53}).payload(Buffer(1700)).build());
-}
-
-const std::vector<Buffer>& templates() {
-  static const std::vector<Buffer> all = [] {
-    std::vector<Buffer> made;
-    add_connections(made);
-    add_fragments(made);
-    add_messages(made);
-    add_egress(made);
-    return made;
-  }();
-  return all;
-}
 
 struct Input {
   Buffer bytes;
@@ -170,7 +78,8 @@ Input read_frame(Program& program) {
     // Another client port, so that there are several flows.
     wire::Packet packet;
     wire::dissect(input.bytes, packet);
-    if (packet.has_ports) input.bytes[packet.l4 + 1u] = static_cast<uint8_t>(input.bytes[packet.l4 + 1u] + (program.byte() & 7));
+    if (packet.has_ports)
+      input.bytes[packet.l4 + 1u] = static_cast<uint8_t>(input.bytes[packet.l4 + 1u] + (program.byte() & 7));
   }
   mutate(input.bytes, program, how & 3);
   if ((how & 4) == 0) renew_header_checksum(input.bytes);
@@ -182,7 +91,8 @@ Input read_frame(Program& program) {
   }
   if ((how & 32) != 0) input.meta.mark = program.byte() & 3;
   const wire::MacAddress s0_address = mac(s0_mac);
-  const bool names_s0 = input.bytes.size() >= 6 && std::equal(s0_address.bytes.begin(), s0_address.bytes.end(), input.bytes.begin());
+  const bool names_s0 =
+      input.bytes.size() >= 6 && std::equal(s0_address.bytes.begin(), s0_address.bytes.end(), input.bytes.begin());
   input.meta.port = names_s0 != ((how & 64) != 0) ? 1 : 0;
   return input;
 }
@@ -259,11 +169,13 @@ lvs::ServiceSettings settings_of(uint8_t what, wire::Family family) {
 lvs::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t what) {
   lvs::DestinationSettings settings;
   settings.address = address(place.server);
-  settings.address.bytes[place.server == server4 ? 3 : 15] = static_cast<uint8_t>(settings.address.bytes[place.server == server4 ? 3 : 15] + number % 3);
+  settings.address.bytes[place.server == server4 ? 3 : 15] =
+      static_cast<uint8_t>(settings.address.bytes[place.server == server4 ? 3 : 15] + number % 3);
   settings.port = (what & 32) != 0 ? 8080 : 80;
   settings.forwarding = place.forwarding;
   const bool same_family = place.server == server4 || place.address == vip6;
-  if ((what & 64) != 0 && same_family && place.address != vip6) settings.forwarding = static_cast<lvs::Forwarding>(number % 5);
+  if ((what & 64) != 0 && same_family && place.address != vip6)
+    settings.forwarding = static_cast<lvs::Forwarding>(number % 5);
   settings.tunnel = place.tunnel;
   settings.weight = what & 7;
   settings.upper_threshold = (what & 8) != 0 ? 2 : 0;
@@ -272,19 +184,23 @@ lvs::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t w
 }
 
 std::shared_ptr<const lvs::Surroundings> network(uint8_t what) {
-  std::vector<lvs::Port> ports = {{"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
-                                  {"s0", mac(s0_mac), 1500, 0, {{address("10.0.2.1"), 24}, {address("2001:db8:2::1"), 64}}}};
+  std::vector<lvs::Port> ports = {
+      {"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
+      {"s0", mac(s0_mac), 1500, 0, {{address("10.0.2.1"), 24}, {address("2001:db8:2::1"), 64}}}};
   if ((what & 1) != 0) ports[1].mtu = 600;
   if ((what & 2) != 0) ports[1].mtu = 80;
   if ((what & 4) != 0) ports[1].vlan = 100;
   if ((what & 8) != 0) ports[0].mtu = 1280;
   std::vector<lvs::Route> routes;
-  if ((what & 16) == 0) routes = {{address("0.0.0.0"), 0, address("10.0.1.254"), 0}, {address("::"), 0, address("2001:db8:1::fe"), 0}};
+  if ((what & 16) == 0)
+    routes = {{address("0.0.0.0"), 0, address("10.0.1.254"), 0}, {address("::"), 0, address("2001:db8:1::fe"), 0}};
   std::vector<lvs::Neighbour> neighbours;
-  for (const std::string_view host : {client4, client6, std::string_view("10.0.1.254"), std::string_view("2001:db8:1::fe")}) {
+  for (const std::string_view host :
+       {client4, client6, std::string_view("10.0.1.254"), std::string_view("2001:db8:1::fe")}) {
     neighbours.push_back({address(host), mac(host_mac), 0});
   }
-  for (const std::string_view host : {server4, server6, std::string_view("10.0.2.12"), std::string_view("2001:db8:2::12")}) {
+  for (const std::string_view host :
+       {server4, server6, std::string_view("10.0.2.12"), std::string_view("2001:db8:2::12")}) {
     if ((what & 32) == 0) neighbours.push_back({address(host), mac(host_mac), 1});
   }
   return std::make_shared<lvs::Surroundings>(ports, routes, neighbours);
@@ -297,7 +213,7 @@ lvs::DirectorOptions options() {
   options.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   options.start = 1000 * second;
   options.huge_pages = false;
-  options.fragmented_datagrams = 4;
+  options.fragment_limit = 4;
   options.fragment_chunks = 8;
   return options;
 }
@@ -348,11 +264,12 @@ void check_invariants(Director& director) {
     REQUIRE_THAT(destination.persistent == tally.persistent);
     REQUIRE_THAT(destination.flows == tally.active + tally.inactive + tally.persistent);
     REQUIRE_THAT(destination.available || destination.flows > 0);
-    REQUIRE_THAT(destination.available == (destination.service != nullptr && std::ranges::count(destination.service->destinations, &destination) == 1));
+    REQUIRE_THAT(destination.available == (destination.service != nullptr &&
+                                           std::ranges::count(destination.service->destinations, &destination) == 1));
     tallies.erase(destination.id);
   });
   REQUIRE_THAT(tallies.empty());
-  REQUIRE_THAT(director.datagrams_in_pieces() <= 2 * options().fragmented_datagrams);
+  REQUIRE_THAT(director.datagrams_in_pieces() <= 2 * options().fragment_limit);
 }
 
 class Pair {
@@ -442,7 +359,8 @@ void Pair::flush() {
       const auto& other = batched_out.entries()[sent++];
       REQUIRE_THAT(other.cause == i);
       REQUIRE_THAT(entry.frame.port == other.frame.port && entry.frame.length == other.frame.length);
-      REQUIRE_THAT(entry.frame.checksum == other.frame.checksum && entry.frame.segmentation == other.frame.segmentation);
+      REQUIRE_THAT(entry.frame.checksum == other.frame.checksum &&
+                   entry.frame.segmentation == other.frame.segmentation);
       REQUIRE_THAT(std::equal(entry.frame.data, entry.frame.data + entry.frame.length, other.frame.data));
     }
   }

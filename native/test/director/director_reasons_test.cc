@@ -211,6 +211,14 @@ const std::vector<Producer>& producers() {
          f.use(changed([](Network& n) { n.ports[s0].mtu = 80; }));
          return web(f, {}, {.forwarding = Forwarding::tunnel}), f.receive(syn());
        }},
+      {Reason::source_route,
+       [](Fixture& f) {
+         return f.receive(from_client().ipv4({.options = hex("83 07 04 0a000105 00")}).tcp().build());
+       }},
+      {Reason::bad_ip_options,
+       [](Fixture& f) {
+         return f.receive(from_client().ipv4({.options = hex("07 07 03 0a000105 00")}).tcp().build());
+       }},
       // consume
       {Reason::arp_answered,
        [](Fixture& f) { return f.add(tcp()), f.receive(from_client().arp({.target = vip4}).build()); }},

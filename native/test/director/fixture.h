@@ -163,7 +163,7 @@ inline lvs::DirectorOptions small_options() {
   options.random = seeded(1);
   options.start = 1000 * second;
   options.huge_pages = false;
-  options.fragmented_datagrams = 64;
+  options.fragment_limit = 64;
   options.fragment_chunks = 64;
   return options;
 }
@@ -351,7 +351,7 @@ class Fixture {
     uint64_t counted = 0;
     for (size_t i = 0; i < lvs::reason_count; i++) counted += director.count(static_cast<Reason>(i));
     CHECK(counted == frames_);
-    CHECK(director.datagrams_in_pieces() <= 2 * small_options().fragmented_datagrams);
+    CHECK(director.datagrams_in_pieces() <= 2 * small_options().fragment_limit);
   }
 
   size_t flow_count() {
