@@ -20,6 +20,11 @@ FlowTableOptions table_options(const DirectorOptions& options) {
   return table;
 }
 
+// Every flow of both families may be one.
+uint32_t proxied_limit(const DirectorOptions& options) {
+  return static_cast<uint32_t>(std::min<uint64_t>(2 * uint64_t{options.flow_limit}, ProxiedFlows::none - 1));
+}
+
 // How long fragments wait for each other: net.ipv4.ipfrag_time; RFC 8200 4.5.
 constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
@@ -65,11 +70,13 @@ Director::Director(const DirectorOptions& options)
     : outlet_(options.limits_icmp),
       services_(options.random),
       pools_(options.random),
-      flows4_(table_options(options), services_, pools_),
-      flows6_(table_options(options), services_, pools_),
+      proxied_(proxied_limit(options)),
+      flows4_(table_options(options), services_, pools_, proxied_),
+      flows6_(table_options(options), services_, pools_, proxied_),
       fragments4_(fragment_options(options, ipv4_reassembly), given_up),
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
-      defence_(options.random, options.start) {}
+      defence_(options.random, options.start),
+      random_(options.random) {}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
   outlet_.set_surroundings(std::move(surroundings));

@@ -8,6 +8,7 @@
 #include "lvs/flow_table.h"
 #include "lvs/local_pools.h"
 #include "lvs/service_table.h"
+#include "lvs/syn_proxy.h"
 
 namespace sluice::lvs {
 
@@ -19,6 +20,7 @@ inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsa
 inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
 inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
 inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
+inline constexpr uint16_t proxied = 0x0200;       // SYN proxy: `proxied` tells how its two ends differ
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
@@ -47,8 +49,8 @@ inline constexpr uint16_t mode_bits(Forwarding forwarding) {
 template <class A>
 class FlowKeeper {
  public:
-  FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools)
-      : table_(options), services_(services), pools_(pools) {}
+  FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools, ProxiedFlows& proxied)
+      : table_(options), services_(services), pools_(pools), proxied_(proxied) {}
 
   // Flows beyond which none is opened; the table has a limit of its own, by memory.
   void set_limit(uint32_t flows) { limit_ = flows; }
@@ -79,6 +81,8 @@ class FlowKeeper {
   void retire_template(Flow<A>& control);
 
   void set_active(Flow<A>& flow, bool active);
+  // Its state was half open and is no more (-1), or the other way round (+1). Proxied flows are none of a flood's.
+  void count_half_open(const Flow<A>& flow, int change);
   bool advance(Tick now, uint32_t budget);
 
  private:
@@ -88,6 +92,7 @@ class FlowKeeper {
   FlowTable<A> table_;
   ServiceTable& services_;
   LocalPools& pools_;
+  ProxiedFlows& proxied_;
   uint32_t limit_ = UINT32_MAX;
 };
 

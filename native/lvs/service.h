@@ -61,8 +61,9 @@ struct Destination {
   bool available = true;    // listed in a service
   bool overloaded = false;  // at its upper threshold; schedulers pass it by
   uint32_t active = 0, inactive = 0, persistent = 0;
-  uint32_t flows = 0;  // that point here; it may be freed at zero once unavailable
-  uint32_t id = 0;     // index in the director's table of destinations
+  uint32_t half_open = 0;  // of the active ones, those whose clients have not proved yet that they are there
+  uint32_t flows = 0;      // that point here; it may be freed at zero once unavailable
+  uint32_t id = 0;         // index in the director's table of destinations
   uint32_t total() const { return active + inactive; }
   NextHop hop;                     // how packets reach it, as of hop_generation
   uint64_t hop_generation = 0;     // of the surroundings; 0: not yet looked up
@@ -113,6 +114,15 @@ struct ServiceSettings {
   bool operator==(const ServiceSettings&) const = default;
 };
 
+// What the SYN proxy has to know of a service.
+struct ProxyState {
+  uint32_t half_open = 0;        // sum over its real servers
+  Time cookies_until = 0;        // when the last cookie that was sent is no longer good
+  Time no_timestamps_until = 0;  // a real server has declined timestamps: clients are not promised any
+  uint32_t mtu = 0;              // the least on the ways to its real servers …
+  Time mtu_until = 0;            // … and when that is to be seen again
+};
+
 class Scheduler;
 
 // The limit of a service's sources, of the family that the service has.
@@ -138,6 +148,7 @@ struct Service {
   std::unique_ptr<Scheduler> scheduler;
   SourceLimits source_limit;
   Counters counters;
+  ProxyState proxy;
 
   Service();
   ~Service();

@@ -200,6 +200,7 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
     destination->address = settings.address;
     destination->port = settings.port;
   }
+  if (destination->service != service) service->proxy.half_open += destination->half_open;
   destination->service = service;
   destination->home = key;
   destination->available = true;
