@@ -258,7 +258,8 @@ const std::vector<Producer>& producers() {
 // The SYN proxy's own tests produce these.
 bool is_syn_proxys(Reason reason) {
   return reason == Reason::syn_cookie_sent || reason == Reason::syn_cookie_invalid ||
-         reason == Reason::syn_proxy_handshake;
+         reason == Reason::syn_proxy_handshake || reason == Reason::bad_tcp_checksum ||
+         reason == Reason::out_of_buffers;
 }
 
 }  // namespace
