@@ -55,6 +55,8 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
       return packet.l4 > packet.l3 ? Reason::bad_transport_header : Reason::truncated;
     case wire::Malformed::tiny_fragment:
       return Reason::fragment_tiny;
+    case wire::Malformed::bad_option:
+      return Reason::bad_ip_options;
     case wire::Malformed::fragment_overflow:
       return Reason::fragment_overlap;
     default:
