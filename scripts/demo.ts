@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
-import { type Explanation, replay } from '../src/cli/replay/session.ts';
+import type { Explanation } from '../src/cli/replay/scribe.ts';
+import { replay } from '../src/cli/replay/session.ts';
 import { explanationText } from '../src/cli/replay/text.ts';
 import { documentFormat } from '../src/daemon/document.ts';
 import { formatConnections } from '../src/lvs/ipvsadm/listing.ts';

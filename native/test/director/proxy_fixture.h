@@ -70,7 +70,9 @@ inline Buffer timestamp_option(uint32_t value, uint32_t echo) {
 }
 
 struct ProxyFixture : Fixture {
-  explicit ProxyFixture(Way through = {}, lvs::SynProxy proxy = lvs::SynProxy::on) : way(through) {
+  explicit ProxyFixture(Way through = {}, lvs::SynProxy proxy = lvs::SynProxy::on,
+                        const lvs::DirectorOptions& options = small_options())
+      : Fixture(options), way(through) {
     set_pool(1, {local4, local6}, first_local_port, first_local_port + 99);
     lvs::ServiceSettings settings;
     settings.syn_proxy = proxy;

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <random>
+#include <set>
 
 #include "director/proxy_fixture.h"
 
@@ -272,6 +273,44 @@ TEST_CASE("a million SYNs leave no flow and no memory behind") {
   CHECK(f.director.proxied_flows().memory_bytes() == 0);
   CHECK(f.flow_count() == 0);
   CHECK(f.director.count(Reason::syn_cookie_sent) == (1 << 20) + batch);
+}
+
+TEST_CASE("a batch that asks for more answers than there is memory for gets those that there is memory for") {
+  ProxyFixture f;
+  const Buffer syn = f.request({.sequence = 9});
+  constexpr size_t count = 40'000;
+  std::vector<uint8_t> memory(lvs::required_headroom + syn.size());
+  std::copy(syn.begin(), syn.end(), memory.begin() + lvs::required_headroom);
+  lvs::Frame frame;
+  frame.data = memory.data() + lvs::required_headroom;
+  frame.length = static_cast<uint32_t>(syn.size());
+  std::vector<lvs::Frame> frames(count, frame);
+  std::vector<lvs::Decision> decisions(count);
+  lvs::TransmitQueue out;
+  f.director.receive_batch(frames, decisions, f.now, out);
+  CHECK(f.director.count(Reason::syn_cookie_sent) == out.entries().size());
+  CHECK(f.director.count(Reason::syn_cookie_sent) + f.director.count(Reason::out_of_buffers) == count);
+  CHECK(decisions.front().reason == Reason::syn_cookie_sent);
+  CHECK(decisions.back().reason == Reason::out_of_buffers);
+}
+
+TEST_CASE("cookies follow from the random source and the time alone, so that a replay repeats them") {
+  const auto cookies = [](uint32_t seed) {
+    lvs::DirectorOptions options = small_options();
+    options.random = seeded(seed);
+    ProxyFixture f({}, lvs::SynProxy::on, options);
+    std::vector<uint32_t> taken;
+    for (int i = 0; i < 4; i++) {
+      f.take_cookie();
+      taken.push_back(f.k);
+      f.wait(64 * second);
+    }
+    return taken;
+  };
+  const auto first = cookies(1);
+  CHECK(first == cookies(1));
+  CHECK(first != cookies(2));
+  CHECK(std::set<uint32_t>(first.begin(), first.end()).size() == first.size());
 }
 
 TEST_CASE("forged acknowledgements open nothing") {

@@ -124,10 +124,47 @@ const badInput: readonly CaseCapture[] = [
   },
 ];
 
+const call = (destination: string) =>
+  wire.buildFrame(
+    fromServer,
+    wire.ipv4({ source: '10.0.2.11', destination }),
+    wire.udp({ sourcePort: 5000, destinationPort: 123 }),
+    'time?',
+  );
+const answer = (source: string, destinationPort: number) =>
+  wire.buildFrame(
+    wire.ethernet({ destination: '02:00:00:00:01:01' }),
+    wire.ipv4({ source, destination: '192.0.2.100' }),
+    wire.udp({ sourcePort: 123, destinationPort }),
+    'noon',
+  );
+
+/** A pool of one port serves every destination once; answers find their way back, others are dropped. */
+const egress: readonly CaseCapture[] = [
+  {
+    file: 'in-1-s0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: call('203.0.113.1') },
+      { at: 2n * millisecond, frame: call('203.0.113.2') },
+    ],
+  },
+  {
+    file: 'in-2-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 1n * millisecond, frame: answer('203.0.113.1', 20000) },
+      { at: 3n * millisecond, frame: answer('203.0.113.2', 20000) },
+      { at: 4n * millisecond, frame: answer('203.0.113.3', 20000) },
+    ],
+  },
+];
+
 export const captures: Readonly<Record<string, readonly CaseCapture[]>> = {
   connection,
   timeouts,
   persistence,
+  egress,
   'bad-input': badInput,
 };
 
