@@ -106,6 +106,38 @@ Input read_raw_frame(Program& program) {
   return input;
 }
 
+// What the receiver of a TCP or UDP frame answers: the ends change places, what was said is acknowledged. So programs
+// come through handshakes whose numbers they could not guess.
+void turn_around(Buffer& frame, uint8_t flags) {
+  wire::Packet packet;
+  if (wire::dissect(frame, packet) != wire::Malformed::ok || !packet.has_ports || packet.vlan_count > 0) return;
+  const size_t address_size = packet.ip_version == 4 ? 4 : 16,
+               addresses = packet.l3 + (packet.ip_version == 4 ? 12u : 8u);
+  std::swap_ranges(frame.begin(), frame.begin() + 6, frame.begin() + 6);
+  const auto source = frame.begin() + static_cast<ptrdiff_t>(addresses);
+  const auto size = static_cast<ptrdiff_t>(address_size);
+  std::swap_ranges(source, source + size, source + size);
+  const auto ports = frame.begin() + packet.l4;
+  std::swap_ranges(ports, ports + 2, ports + 2);
+  const wire::MutableBytes transport(frame.data() + packet.l4, packet.l4_length());
+  const wire::Sum pseudo =
+      packet.ip_version == 4
+          ? wire::pseudo_header_sum(wire::Ipv4Address::load(&frame[addresses]),
+                                    wire::Ipv4Address::load(&frame[addresses + 4]), packet.protocol, packet.l4_length())
+          : wire::pseudo_header_sum(wire::Ipv6Address::load(&frame[addresses]),
+                                    wire::Ipv6Address::load(&frame[addresses + 16]), packet.protocol,
+                                    packet.l4_length());
+  if (packet.protocol == wire::protocol::udp) return wire::MutableUdpView(transport).fill_checksum(pseudo);
+  if (packet.protocol != wire::protocol::tcp) return;
+  wire::MutableTcpView tcp(transport);
+  const uint32_t said = tcp.sequence() + static_cast<uint32_t>(packet.end() - packet.payload) +
+                        ((tcp.flags() & (SYN | FIN)) != 0 ? 1 : 0);
+  tcp.set_sequence(tcp.acknowledgement());
+  tcp.set_acknowledgement(said);
+  tcp.set_flags(flags);
+  tcp.fill_checksum(pseudo);
+}
+
 // --- the configuration ---
 
 struct Place {
@@ -300,6 +332,15 @@ class Pair {
     inputs_.push_back(std::move(input));
     if (inputs_.size() == most_waiting) flush();
   }
+  // The answer to a frame that has left; the latest is number 0.
+  void answer(uint8_t number, uint8_t flags) {
+    flush();
+    if (left_.empty()) return;
+    Input input = left_[left_.size() - 1 - number % left_.size()];
+    turn_around(input.bytes, flags);
+    renew_header_checksum(input.bytes);
+    offer(std::move(input));
+  }
   void wait(lvs::Time duration) {
     flush();
     now_ += duration;
@@ -326,6 +367,7 @@ class Pair {
 
   Director single_{options()}, batched_{options()};
   std::vector<Input> inputs_;
+  std::vector<Input> left_;  // of the last flush
   lvs::Time now_ = options().start;
   uint64_t frames_ = 0;
 };
@@ -342,6 +384,7 @@ void Pair::flush() {
   batched_.receive_batch(frames, decisions, now_, batched_out);
 
   size_t sent = 0;
+  left_.clear();
   for (size_t i = 0; i < inputs.size(); i++) {
     Buffer room;
     Frame frame = frame_in(inputs[i], room);
@@ -362,6 +405,9 @@ void Pair::flush() {
       REQUIRE_THAT(entry.frame.checksum == other.frame.checksum &&
                    entry.frame.segmentation == other.frame.segmentation);
       REQUIRE_THAT(std::equal(entry.frame.data, entry.frame.data + entry.frame.length, other.frame.data));
+      Input& left = left_.emplace_back();
+      left.bytes.assign(entry.frame.data, entry.frame.data + entry.frame.length);
+      left.meta.port = entry.frame.port;
     }
   }
   REQUIRE_THAT(sent == batched_out.entries().size());
@@ -397,6 +443,7 @@ void edit_service(Pair& pair, Program& program) {
   const lvs::ServiceKey key = by_mark ? mark_key(1 + which % 2) : key_of(place);
   lvs::ServiceSettings settings = settings_of(what, key.address.family);
   if (place.port == 0 && !by_mark && (how & 4) == 0) settings.persistence = 20;
+  settings.syn_proxy = static_cast<lvs::SynProxy>(std::min((how >> 3) & 3, 2));
   pair.each([&](Director& director) {
     switch (how & 3) {
       case 0:
@@ -481,6 +528,11 @@ void run_step(Pair& pair, Program& program) {
   switch (operation & 15) {
     default:
       return pair.offer(read_frame(program));
+    case 7: {
+      static constexpr uint8_t answers[] = {SYN | ACK, ACK, ACK | PSH, FIN | ACK, RST, RST | ACK, SYN, 0};
+      const uint8_t how = program.byte();
+      return pair.answer(how >> 3, answers[how & 7]);
+    }
     case 8:
       return pair.offer(read_raw_frame(program));
     case 9:

@@ -228,6 +228,8 @@ class Director {
 
   // fragments.cc
   template <class A>
+  bool is_for_host_alone(const Transit<A>& t) const;
+  template <class A>
   Decision fragment(Transit<A>& t);
   template <class A>
   Decision first_fragment(Transit<A>& t, const FragmentKey<A>& key);

@@ -55,8 +55,18 @@ Reason reason_of(FragmentDrop drop) {
 
 }  // namespace
 
+// To an address that the host has and the director has no use for. The host puts such datagrams together itself, and a
+// piece that waited here could not be given back to it.
+template <class A>
+bool Director::is_for_host_alone(const Transit<A>& t) const {
+  const wire::Address destination = t.endpoints.destination;
+  return t.frame.mark == 0 && surroundings().is_local(destination) && !services_.is_virtual_address(destination) &&
+         !pools_.is_local_address(destination);
+}
+
 template <class A>
 Decision Director::fragment(Transit<A>& t) {
+  if (is_for_host_alone(t)) return t.is_later_fragment() ? Decision{Reason::unhandled_fragment} : decide_packet(t);
   const FragmentInfo<A> info = info_of(t);
   const FragmentOutcome outcome =
       fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now);

@@ -71,7 +71,7 @@ TEST_CASE("the cap on flows gives a FULLNAT flow's place back") {
   CHECK(f.pool_flows(1) == 1);
 }
 
-TEST_CASE("drop_packet in mode 3 refuses every am_droprate-th new flow, the first among them, as the kernel does") {
+TEST_CASE("drop_packet in mode 3 refuses every am_droprate-th new flow, beginning with the first") {
   WebFixture f;
   f.set([](lvs::Switches& s) {
     s.drop_packet = 3;

@@ -103,6 +103,18 @@ TEST_CASE("fragments of a datagram that opens nothing are the host's") {
   });
 }
 
+TEST_CASE("fragments to the host's own address are the host's in any order") {
+  FragmentFixture f;
+  const auto to_host = [](uint16_t offset) {
+    return from_client().ipv4({.destination = "10.0.1.1", .offset = offset, .more = offset == 0, .protocol = 17});
+  };
+  f.run({
+      {"a later one first", to_host(64).payload(Buffer(16)).build(), Reason::unhandled_fragment},
+      {"the first", to_host(0).payload(slice(whole_in, 0, 64)).build(), Reason::no_service},
+  });
+  CHECK(f.director.datagrams_in_pieces() == 0);
+}
+
 TEST_CASE("overlapping fragments spoil their datagram") {
   FragmentFixture f;
   f.run({

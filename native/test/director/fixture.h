@@ -304,6 +304,24 @@ class Fixture {
     return outcome;
   }
 
+  std::vector<lvs::Decision> receive_batch(const std::vector<Buffer>& all) {
+    std::vector<Buffer> rooms;
+    std::vector<lvs::Frame> frames;
+    for (const Buffer& bytes : all) {
+      rooms.push_back(Buffer(lvs::required_headroom) + bytes);
+      lvs::Frame& frame = frames.emplace_back();
+      frame.data = rooms.back().data() + lvs::required_headroom;
+      frame.length = static_cast<uint32_t>(bytes.size());
+      frame.port = default_port(bytes);
+    }
+    std::vector<lvs::Decision> decisions(all.size());
+    lvs::TransmitQueue out;
+    director.receive_batch(frames, decisions, now, out);
+    frames_ += all.size();
+    check_invariants();
+    return decisions;
+  }
+
   // The frame has this fate, and these frames leave, byte for byte.
   Outcome expect(const Step& step) {
     INFO("step: ", step.what);
