@@ -71,7 +71,7 @@ class Director {
   void set_switches(const Switches& switches);
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
-  void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
+  void set_timeouts(const Timeouts& timeouts);
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
@@ -93,15 +93,29 @@ class Director {
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
   struct Prepared {
     wire::Packet packet;
-    uint64_t hash = 0;
-    bool is_hashed = false;
+    uint64_t hash = 0;      // of the flow's key; valid if is_hashed
+    uint32_t probable = 0;  // what the bucket says of the flow before it has been looked at
+    bool is_hashed = false;  // a packet that may have a flow of its own
   };
   static constexpr size_t batch_size = 32;
   // How long a flow lives that has no state yet: until its first packet has one.
   static constexpr Time opening_time = 3 * second;
 
-  // director.cc: from a frame to the packet's decision
+  // express.cc: batches, and the packets of which most consist
   void prepare(const Frame& frame, Prepared& prepared);
+  template <class A>
+  void prepare_flow(const Frame& frame, Prepared& prepared);
+  template <class A>
+  void fetch_destination(const Prepared& prepared);
+  void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now, TransmitQueue& out);
+  template <class A>
+  bool express(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+               TransmitQueue& out, Decision& decision);
+  template <class A, Direction direction>
+  bool express(const Frame& frame, const wire::Packet& packet, Flow<A>& flow, Time now, uint32_t cause,
+               TransmitQueue& out, Decision& decision);
+
+  // director.cc: from a frame to the packet's decision
   Decision decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
   Decision decide_ip(Transit<A>& t, const Prepared& prepared);
@@ -109,7 +123,10 @@ class Director {
   Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
   std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
-  bool is_for_this_host(const Frame& frame) const;
+  // The port's own address. What a switch floods to us for another host is not ours to route.
+  bool is_for_this_host(const Frame& frame) const {
+    return surroundings().is_for(frame.port, frame.data);
+  }
   bool owns(const wire::Address& address) const;
   template <class A>
   bool is_martian(const A& source) const;
@@ -214,11 +231,13 @@ class Director {
   FragmentTable<wire::Ipv4Address> fragments4_;
   FragmentTable<wire::Ipv6Address> fragments6_;
   Timeouts timeouts_;
+  Tick established_ticks_ = 0, udp_ticks_ = 0;  // of timeouts_, for the express lane
   Switches switches_;
   Defence defence_;
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
   std::array<uint64_t, reason_count> counts_{};
+  std::array<Prepared, batch_size> prepared_;  // of the batch under way
 };
 
 template <>

@@ -82,6 +82,9 @@ class FlowTable {
   // Shorter by a third: begins with what prefetch_flow() gave for the hash. Only while changes() is what it was then.
   FoundFlow<Address> find(uint64_t hash, const Key& key, uint32_t probable) const;
   uint32_t changes() const { return changes_; }
+  // Whether prefetch_flow() gave anything, and the flow that it named, whose memory is on its way.
+  static bool is_probable(uint32_t probable) { return probable != nothing_probable; }
+  FlowType& probable_flow(uint32_t probable) const { return flows_[probable >> 1]; }
 
   // A copy of `flow`, listed under its keys and armed for its deadline. nullptr when `limit` is reached or the machine
   // has no more memory.
