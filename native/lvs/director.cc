@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/director.h"
+
 #include "lvs/ip_options.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"

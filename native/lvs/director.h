@@ -91,29 +91,41 @@ class Director {
 
  private:
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
+  enum class Lane : uint8_t { plain4, plain6, other };
   struct Prepared {
-    wire::Packet packet;
-    uint64_t hash = 0;      // of the flow's key; valid if is_hashed
-    uint32_t probable = 0;  // what the bucket says of the flow before it has been looked at
+    uint64_t hash = 0;             // of the flow's key; valid if is_hashed
+    const void* bucket = nullptr;  // of that hash
+    uint32_t probable = 0;         // what the bucket says of the flow before it has been looked at
+    Lane lane = Lane::other;
     bool is_hashed = false;  // a packet that may have a flow of its own
+    wire::Packet packet;     // valid in Lane::other; of plain frames once decide() is to see them
   };
   static constexpr size_t batch_size = 32;
   // How long a flow lives that has no state yet: until its first packet has one.
   static constexpr Time opening_time = 3 * second;
 
   // express.cc: batches, and the packets of which most consist
-  void prepare(const Frame& frame, Prepared& prepared);
   template <class A>
-  void prepare_flow(const Frame& frame, Prepared& prepared);
+  bool prepare_plain(const Frame& frame, Prepared& prepared);
+  void prepare_other(const Frame& frame, Prepared& prepared);
+  template <class A>
+  void fetch_flow(Prepared& prepared);
   template <class A>
   void fetch_destination(const Prepared& prepared);
+  void fetch_other_flow(Prepared& prepared);
+  void fetch_other_destination(const Prepared& prepared);
   void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now, TransmitQueue& out);
   template <class A>
   bool express(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
                TransmitQueue& out, Decision& decision);
+  template <class A>
+  FoundFlow<A> find_plain(const Frame& frame, const Prepared& prepared);
   template <class A, Direction direction>
-  bool express(const Frame& frame, const wire::Packet& packet, Flow<A>& flow, Time now, uint32_t cause,
-               TransmitQueue& out, Decision& decision);
+  bool forward_plain(const Frame& frame, Flow<A>& flow, Time now, uint32_t cause, TransmitQueue& out,
+                     Decision& decision);
+  bool express6(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+                TransmitQueue& out, Decision& decision);
+  Decision decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now, TransmitQueue& out);
 
   // director.cc: from a frame to the packet's decision
   Decision decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace);
@@ -124,9 +136,7 @@ class Director {
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
   std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
   // The port's own address. What a switch floods to us for another host is not ours to route.
-  bool is_for_this_host(const Frame& frame) const {
-    return surroundings().is_for(frame.port, frame.data);
-  }
+  bool is_for_this_host(const Frame& frame) const { return surroundings().is_for(frame.port, frame.data); }
   bool owns(const wire::Address& address) const;
   template <class A>
   bool is_martian(const A& source) const;

@@ -9,7 +9,7 @@
 // counts only while the table is as it was then.
 //
 // The express lane takes the packets that change nothing but counters, the flow's deadline and bytes of the header:
-// of established TCP connections and UDP flows, by NAT, FULLNAT or DR, in plain frames (wire::Packet::is_plain) that
+// of established TCP connections and UDP flows, by NAT, FULLNAT or DR, in plain frames (wire/plain.h) that
 // are whole, fit, and have a reachable next hop. It makes no decision of its own: a packet of which anything at all is
 // out of the ordinary is left untouched to decide(), which handles every packet, these too, in the kernel's order
 // (and alone explains itself, so with a trace there is no express lane). Its place is before the checks whose outcome
@@ -27,7 +27,7 @@
 // director_express_test.cc compares both on random packets.
 #include "lvs/director.h"
 #include "lvs/rewrite.h"
-#include "wire/ethernet.h"
+#include "wire/plain.h"
 
 namespace sluice::lvs {
 
@@ -40,14 +40,15 @@ constexpr uint8_t deciding_flags =
 struct FlowWord {
   uint32_t mask, value;
 };
-constexpr uint32_t unusual = uint32_t{flow_flag::egress | flow_flag::one_packet | flow_flag::tells_client |
-                                      mode_bits(Forwarding::tunnel)} << 16;
-constexpr FlowWord established_tcp{unusual | 0xffff, uint32_t{static_cast<uint8_t>(TcpState::established)} << 8 |
-                                                         wire::protocol::tcp};
+constexpr uint32_t unusual = uint32_t{flow_is_template | flow_flag::egress | flow_flag::one_packet |
+                                      flow_flag::tells_client | mode_bits(Forwarding::tunnel)}
+                             << 16;
+constexpr FlowWord established_tcp{unusual | 0xffff,
+                                   uint32_t{static_cast<uint8_t>(TcpState::established)} << 8 | wire::protocol::tcp};
 constexpr FlowWord usual_udp{unusual | 0xff, wire::protocol::udp};
 
 template <class A>
-[[gnu::always_inline]] inline bool is(const Flow<A>& flow, FlowWord expected) {
+inline bool is(const Flow<A>& flow, FlowWord expected) {
   static_assert(offsetof(Flow<A>, state) == offsetof(Flow<A>, protocol) + 1 &&
                 offsetof(Flow<A>, flags) == offsetof(Flow<A>, protocol) + 2);
   uint32_t word;
@@ -59,23 +60,41 @@ template <class A>
 constexpr wire::Sum one_hop_less = 0xfffe;
 
 template <class A>
-[[gnu::always_inline]] inline FlowKey<A> key_of(const Frame& frame, const wire::Packet& packet) {
-  return {endpoints_of<A>(frame.data + packet.l3, packet), packet.protocol};
+inline FlowKey<A> key_of(wire::PlainFrame<A> frame) {
+  return {{frame.source(), frame.destination(), frame.source_port(), frame.destination_port()}, frame.protocol()};
+}
+
+// Whether the packet goes between these endpoints. IPv4's are two words, for the compiler to see.
+inline bool goes_between(const Endpoints<wire::Ipv4Address>& endpoints, wire::PlainFrame<wire::Ipv4Address> frame) {
+  uint64_t addresses, others;
+  uint32_t ports;
+  std::memcpy(&addresses, &endpoints, sizeof addresses);
+  std::memcpy(&ports, &endpoints.source_port, sizeof ports);
+  std::memcpy(&others, frame.addresses(), sizeof others);
+  return addresses == others && ports == frame.ports();
+}
+inline bool goes_between(const Endpoints<wire::Ipv6Address>& endpoints, wire::PlainFrame<wire::Ipv6Address> frame) {
+  return endpoints.source == frame.source() && endpoints.destination == frame.destination() &&
+         endpoints.ports() == frame.ports();
+}
+// By the endpoints alone; keeps_state() has the rest of the key.
+template <class A>
+inline bool goes_between(FoundFlow<A> found, wire::PlainFrame<A> frame) {
+  return goes_between(found.direction == Direction::forward ? found.flow->forward : found.flow->reverse, frame);
 }
 
 // Whether the packet leaves its flow's state as it is, and the flow is one for the express lane.
 template <class A>
-[[gnu::always_inline]] inline bool keeps_state(const Flow<A>& flow, const wire::Packet& packet) {
-  if (packet.protocol == wire::protocol::tcp) [[likely]] {
-    return is(flow, established_tcp) && (packet.tcp_flags & deciding_flags) == wire::tcp_flag::ack;
-  }
+inline bool keeps_state(const Flow<A>& flow, wire::PlainFrame<A> frame, bool is_tcp) {
+  if (is_tcp) [[likely]]
+    return is(flow, established_tcp) && (frame.tcp_flags() & deciding_flags) == wire::tcp_flag::ack;
   return is(flow, usual_udp) && flow.control == no_flow;
 }
 
 // Puts the mirrored half of a flow into the packet, with one hop less. What that adds to the checksum of its transport
 // comes back. IPv4's endpoints lie in a flow as on the wire but for the order of the ports' bytes, so each of both
 // words turns round as a whole.
-[[gnu::always_inline]] inline wire::Sum readdress(uint8_t* l3, const Endpoints<wire::Ipv4Address>& half) {
+inline wire::Sum readdress(uint8_t* l3, const Endpoints<wire::Ipv4Address>& half) {
   static_assert(sizeof half == 12 && offsetof(Endpoints<wire::Ipv4Address>, source_port) == 8);
   uint8_t* const addresses_at = l3 + offset::ipv4_source;
   uint8_t* const ports_at = l3 + wire::Ipv4View::minimum_header_length;
@@ -96,7 +115,7 @@ template <class A>
   return change + wire::change32(old_ports, ports);
 }
 
-[[gnu::always_inline]] inline wire::Sum readdress(uint8_t* l3, const Endpoints<wire::Ipv6Address>& half) {
+inline wire::Sum readdress(uint8_t* l3, const Endpoints<wire::Ipv6Address>& half) {
   uint8_t* const ports_at = l3 + wire::Ipv6View::header_length;
   const auto from = Endpoints<wire::Ipv6Address>{wire::Ipv6Address::load(l3 + offset::ipv6_source),
                                                  wire::Ipv6Address::load(l3 + offset::ipv6_destination)};
@@ -115,90 +134,135 @@ template <class A>
 
 }  // namespace
 
+// --- (1) the frame ---
+
 template <class A>
-[[gnu::always_inline]] inline void Director::prepare_flow(const Frame& frame, Prepared& prepared) {
+inline bool Director::prepare_plain(const Frame& frame, Prepared& prepared) {
+  if (!wire::PlainFrame<A>::is(frame.data, frame.length)) return false;
   const FlowTable<A>& table = flows<A>().table();
-  prepared.hash = table.hash(key_of<A>(frame, prepared.packet));
-  table.prefetch_bucket(prepared.hash);
+  prepared.hash = table.hash(key_of(wire::PlainFrame<A>(frame.data)));
+  prepared.lane = A::family == wire::Family::ipv4 ? Lane::plain4 : Lane::plain6;
+  prepared.is_hashed = true;
+  prepared.bucket = &table.prefetch_bucket(prepared.hash);
+  return true;
 }
 
-[[gnu::always_inline]] inline void Director::prepare(const Frame& frame, Prepared& prepared) {
+[[gnu::noinline]] void Director::prepare_other(const Frame& frame, Prepared& prepared) {
+  if (prepare_plain<wire::Ipv6Address>(frame, prepared)) return;
   const wire::Packet& packet = prepared.packet;
   wire::dissect({frame.data, frame.length}, prepared.packet);
-  prepared.is_hashed = packet.has_ports && packet.malformed == wire::Malformed::ok;
-  if (!prepared.is_hashed) [[unlikely]] return;
+  prepared.lane = Lane::other;
+  prepared.is_hashed = packet.malformed == wire::Malformed::ok && packet.has_ports;
+  if (!prepared.is_hashed) return;
+  const uint8_t* l3 = frame.data + packet.l3;
   if (packet.ip_version == 4) {
-    prepare_flow<wire::Ipv4Address>(frame, prepared);
+    prepared.hash = flows4_.table().hash({endpoints_of<wire::Ipv4Address>(l3, packet), packet.protocol});
+    prepared.bucket = &flows4_.table().prefetch_bucket(prepared.hash);
   } else {
-    prepare_flow<wire::Ipv6Address>(frame, prepared);
+    prepared.hash = flows6_.table().hash({endpoints_of<wire::Ipv6Address>(l3, packet), packet.protocol});
+    prepared.bucket = &flows6_.table().prefetch_bucket(prepared.hash);
   }
 }
 
+// --- (2) the bucket ---
+
 template <class A>
-[[gnu::always_inline]] inline void Director::fetch_destination(const Prepared& prepared) {
+inline void Director::fetch_flow(Prepared& prepared) {
+  const auto& bucket = *static_cast<const typename FlowTable<A>::Bucket*>(prepared.bucket);
+  prepared.probable = flows<A>().table().prefetch_flow(prepared.hash, bucket);
+}
+
+[[gnu::noinline]] void Director::fetch_other_flow(Prepared& prepared) {
+  if (prepared.lane == Lane::plain6 || prepared.packet.ip_version == 6) {
+    fetch_flow<wire::Ipv6Address>(prepared);
+  } else {
+    fetch_flow<wire::Ipv4Address>(prepared);
+  }
+}
+
+// --- (3) the flow ---
+
+template <class A>
+inline void Director::fetch_destination(const Prepared& prepared) {
   const FlowTable<A>& table = flows<A>().table();
-  if (!table.is_probable(prepared.probable)) return;
-  const uint32_t id = table.probable_flow(prepared.probable).destination;
-  if (id == no_destination) return;
+  if (!table.is_probable(prepared.probable)) [[unlikely]]
+    return;
+  const uint32_t id = table.probable_flow(prepared.probable).flow->destination;
+  if (id == no_destination) [[unlikely]]
+    return;
   const Destination& destination = services_.destination(id);
   __builtin_prefetch(&destination, 1);
   __builtin_prefetch(&destination.hop);
 }
 
+[[gnu::noinline]] void Director::fetch_other_destination(const Prepared& prepared) {
+  if (prepared.lane == Lane::plain6 || prepared.packet.ip_version == 6) {
+    fetch_destination<wire::Ipv6Address>(prepared);
+  } else {
+    fetch_destination<wire::Ipv4Address>(prepared);
+  }
+}
+
+// --- (4) the decision ---
+
 // True: the packet is done with. False: it is as it was.
 template <class A, Direction direction>
-[[gnu::always_inline]] inline bool Director::express(const Frame& frame, const wire::Packet& packet, Flow<A>& flow,
-                                                     Time now, uint32_t cause, TransmitQueue& out,
-                                                     Decision& decision) {
+inline bool Director::forward_plain(const Frame& frame, Flow<A>& flow, Time now, uint32_t cause, TransmitQueue& out,
+                                    Decision& decision) {
+  using Plain = wire::PlainFrame<A>;
   constexpr bool is_request = direction == Direction::forward;
   constexpr Reason reason = is_request ? Reason::established : Reason::reply;
-  uint8_t* const l3 = frame.data + wire::EthernetView::header_length;
+  uint8_t* const bytes = frame.data;
+  const Plain plain(bytes);
   const Tick tick = tick_at(now);
-  const bool is_tcp = packet.protocol == wire::protocol::tcp;
+  const bool is_tcp = plain.protocol() == wire::protocol::tcp;
+  const uint32_t length = plain.l3_length();
 
-  if (!keeps_state(flow, packet) || is_due(flow.deadline, tick) || hop_limit<A>(l3) <= 1 || !is_for_this_host(frame)) {
+  if (!keeps_state(flow, plain, is_tcp) || is_due(flow.deadline, tick) || plain.hop_limit() <= 1 ||
+      !is_for_this_host(frame)) {
     return false;
   }
-  if constexpr (A::family == wire::Family::ipv4) {
-    if (!wire::plain_ipv4_header_checksum_ok(l3)) return false;
+  if constexpr (Plain::is_v4) {
+    if (!plain.header_checksum_ok()) return false;
   }
   Destination& destination = services_.destination(flow.destination);
   const NextHop& hop = is_request ? outlet_.hop_to(destination, now) : surroundings().way_to(flow.forward.source);
-  if (!destination.available || packet.l3_length > hop.plain_mtu) return false;
+  if (!destination.available || length > hop.plain_mtu) return false;
 
   if (!is_request || (flow.flags & mode_bits(Forwarding::dr)) == 0) {
-    constexpr size_t l4 = A::family == wire::Family::ipv4 ? wire::Ipv4View::minimum_header_length
-                                                          : wire::Ipv6View::header_length;
     const Endpoints<A>& half = is_request ? flow.reverse : flow.forward;
     if (is_tcp) [[likely]] {
-      const wire::Sum change = readdress(l3, half);
-      uint8_t* const checksum = l3 + l4 + wire::TcpView::checksum_offset;
+      const wire::Sum change = readdress(bytes + Plain::l3, half);
+      uint8_t* const checksum = bytes + Plain::l4 + wire::TcpView::checksum_offset;
       wire::store_raw16(checksum, wire::updated_checksum(wire::load_raw16(checksum), change));
     } else {
-      uint8_t* const checksum = l3 + l4 + wire::UdpView::checksum_offset;
+      uint8_t* const checksum = bytes + Plain::l4 + wire::UdpView::checksum_offset;
       if (wire::load_raw16(checksum) == wire::no_udp_checksum) return false;
-      const wire::Sum change = readdress(l3, half);
+      const wire::Sum change = readdress(bytes + Plain::l3, half);
       wire::store_raw16(checksum, wire::updated_udp_checksum(wire::load_raw16(checksum), change));
     }
   } else {
-    decrement_hop_limit<A>(l3);
+    decrement_hop_limit<A>(bytes + Plain::l3);
   }
   Counters& counters = destination.counters;
   if (is_request) {
     counters.packets_in++;
-    counters.bytes_in += packet.l3_length;
+    counters.bytes_in += length;
     flow.count_packet();
   } else {
     counters.packets_out++;
-    counters.bytes_out += packet.l3_length;
+    counters.bytes_out += length;
   }
   flows<A>().table().touch(flow, tick + (is_tcp ? established_ticks_ : udp_ticks_));
 
-  std::memcpy(frame.data, &hop.destination, 2 * wire::MacAddress::size);
-  Frame leaving = frame;
-  leaving.length = static_cast<uint32_t>(wire::EthernetView::header_length) + packet.l3_length;
-  leaving.port = hop.port;
-  out.push(leaving, cause);
+  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
+  TransmitQueue::Entry& leaving = out.add();
+  leaving.frame = {.data = bytes,
+                   .length = static_cast<uint32_t>(Plain::l3) + length,
+                   .port = hop.port,
+                   .segment_size = frame.segment_size,
+                   .mark = frame.mark};
+  leaving.cause = cause;
   decision = {reason, flow.destination};
   counts_[static_cast<size_t>(reason)]++;
   return true;
@@ -206,23 +270,43 @@ template <class A, Direction direction>
 static_assert(offsetof(NextHop, source) == offsetof(NextHop, destination) + wire::MacAddress::size,
               "as in the link header");
 
+template <class A>
+[[gnu::noinline]] FoundFlow<A> Director::find_plain(const Frame& frame, const Prepared& prepared) {
+  return flows<A>().table().find(prepared.hash, key_of(wire::PlainFrame<A>(frame.data)));
+}
+
 // `changes`: of the table, when the bucket was looked at.
 template <class A>
-[[gnu::always_inline]] inline bool Director::express(const Frame& frame, const Prepared& prepared, uint32_t changes,
-                                                     Time now, uint32_t cause, TransmitQueue& out,
-                                                     Decision& decision) {
-  const wire::Packet& packet = prepared.packet;
+inline bool Director::express(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+                              TransmitQueue& out, Decision& decision) {
+  if (frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none) return false;
   const FlowTable<A>& table = flows<A>().table();
-  if (!packet.is_plain || frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none) {
-    return false;
+  const wire::PlainFrame<A> plain(frame.data);
+  FoundFlow<A> found;
+  if (table.changes() == changes && table.is_probable(prepared.probable)) [[likely]] {
+    found = table.probable_flow(prepared.probable);
   }
-  const FlowKey<A> key = key_of<A>(frame, packet);
-  const FoundFlow<A> found = table.changes() == changes ? table.find(prepared.hash, key, prepared.probable)
-                                                        : table.find(prepared.hash, key);
-  if (!found) return false;
+  if (!found || !goes_between(found, plain)) [[unlikely]] {
+    // The bucket named another flow, or the table has changed since.
+    found = find_plain<A>(frame, prepared);
+    if (!found) return false;
+  }
   return found.direction == Direction::forward
-             ? express<A, Direction::forward>(frame, packet, *found.flow, now, cause, out, decision)
-             : express<A, Direction::reverse>(frame, packet, *found.flow, now, cause, out, decision);
+             ? forward_plain<A, Direction::forward>(frame, *found.flow, now, cause, out, decision)
+             : forward_plain<A, Direction::reverse>(frame, *found.flow, now, cause, out, decision);
+}
+
+// Apart, so that IPv4 has the registers to itself.
+[[gnu::noinline]] bool Director::express6(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now,
+                                          uint32_t cause, TransmitQueue& out, Decision& decision) {
+  return express<wire::Ipv6Address>(frame, prepared, changes, now, cause, out, decision);
+}
+
+[[gnu::noinline]] Decision Director::decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now,
+                                                  TransmitQueue& out) {
+  if (prepared.lane != Lane::other) wire::dissect({frame.data, frame.length}, prepared.packet);
+  out.set_cause(cause);
+  return decide(frame, prepared, now, out, nullptr);
 }
 
 Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace) {
@@ -233,7 +317,8 @@ Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* tr
   }
   outlet_.begin_batch();
   Prepared& prepared = prepared_[0];
-  prepare(frame, prepared);
+  prepare_other(frame, prepared);
+  wire::dissect({frame.data, frame.length}, prepared.packet);
   return decide(frame, prepared, now, out, trace);
 }
 
@@ -246,38 +331,37 @@ void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisi
 }
 
 // At most batch_size frames, the first of them number `first` of the batch.
-void Director::receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now,
-                            TransmitQueue& out) {
+[[gnu::flatten]] void Director::receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now,
+                                             TransmitQueue& out) {
   const size_t count = frames.size();
-  for (size_t i = 0; i < count; i++) prepare(frames[i], prepared_[i]);
   for (size_t i = 0; i < count; i++) {
-    Prepared& prepared = prepared_[i];
-    if (!prepared.is_hashed) continue;
-    prepared.probable = prepared.packet.ip_version == 4 ? flows4_.table().prefetch_flow(prepared.hash)
-                                                        : flows6_.table().prefetch_flow(prepared.hash);
+    if (!prepare_plain<wire::Ipv4Address>(frames[i], prepared_[i])) prepare_other(frames[i], prepared_[i]);
+  }
+  const std::span<Prepared> batch(prepared_.data(), count);
+  for (Prepared& prepared : batch) {
+    if (prepared.lane == Lane::plain4) [[likely]] {
+      fetch_flow<wire::Ipv4Address>(prepared);
+    } else if (prepared.is_hashed) {
+      fetch_other_flow(prepared);
+    }
   }
   const uint32_t changes4 = flows4_.table().changes(), changes6 = flows6_.table().changes();
-  for (size_t i = 0; i < count; i++) {
-    const Prepared& prepared = prepared_[i];
-    if (!prepared.is_hashed) continue;
-    if (prepared.packet.ip_version == 4) {
+  for (const Prepared& prepared : batch) {
+    if (prepared.lane == Lane::plain4) [[likely]] {
       fetch_destination<wire::Ipv4Address>(prepared);
-    } else {
-      fetch_destination<wire::Ipv6Address>(prepared);
+    } else if (prepared.is_hashed) {
+      fetch_other_destination(prepared);
     }
   }
   for (size_t i = 0; i < count; i++) {
-    const Prepared& prepared = prepared_[i];
-    const Frame& frame = frames[i];
+    Prepared& prepared = prepared_[i];
     const uint32_t cause = first + static_cast<uint32_t>(i);
-    if (prepared.is_hashed) [[likely]] {
-      const bool done = prepared.packet.ip_version == 4
-                            ? express<wire::Ipv4Address>(frame, prepared, changes4, now, cause, out, decisions[i])
-                            : express<wire::Ipv6Address>(frame, prepared, changes6, now, cause, out, decisions[i]);
-      if (done) continue;
+    if (prepared.lane == Lane::plain4) [[likely]] {
+      if (express<wire::Ipv4Address>(frames[i], prepared, changes4, now, cause, out, decisions[i])) continue;
+    } else if (prepared.lane == Lane::plain6) {
+      if (express6(frames[i], prepared, changes6, now, cause, out, decisions[i])) continue;
     }
-    out.set_cause(cause);
-    decisions[i] = decide(frames[i], prepared, now, out, nullptr);
+    decisions[i] = decide_fully(frames[i], prepared, cause, now, out);
   }
 }
 

@@ -43,10 +43,12 @@ class TransmitQueue {
     uint32_t cause;  // index, within the batch, of the received frame that caused it
   };
   explicit TransmitQueue(size_t expected = 256) : entries_(new Entry[expected]), capacity_(expected) {}
-  void push(const Frame& frame) { push(frame, cause_); }
-  void push(const Frame& frame, uint32_t cause) {
-    if (size_ == capacity_) [[unlikely]] grow();
-    entries_[size_++] = {frame, cause};
+  void push(const Frame& frame) { add() = {frame, cause_}; }
+  // A frame that is to be written in the queue itself.
+  Entry& add() {
+    if (size_ == capacity_) [[unlikely]]
+      grow();
+    return entries_[size_++];
   }
   void set_cause(uint32_t cause) { cause_ = cause; }
   std::span<Entry> entries() { return {entries_.get(), size_}; }

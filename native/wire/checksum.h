@@ -79,11 +79,11 @@ inline constexpr Sum change(const Ipv6Address& before, const Ipv6Address& after)
 
 // A finished checksum after a change: HC' = ~(~HC + ~m + m').
 inline constexpr uint16_t updated_checksum(uint16_t checksum, Sum change) {
-  return finish_checksum(add_with_carry(change, static_cast<uint16_t>(~checksum)));
+  return finish_checksum(add_with_carry(change, checksum ^ 0xffffu));
 }
 // The same for a change of at most 17 bits: of folded sums, one or two.
 inline constexpr uint16_t updated_by_little(uint16_t checksum, Sum change) {
-  const uint32_t sum = static_cast<uint32_t>(change) + static_cast<uint16_t>(~checksum);
+  const uint32_t sum = static_cast<uint32_t>(change) + (checksum ^ 0xffffu);
   return static_cast<uint16_t>(~((sum + std::rotl(sum, 16)) >> 16));
 }
 // A partial checksum after a change of the pseudo-header: addresses and length, never ports.

@@ -4,6 +4,7 @@
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
+#include "wire/plain.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -165,10 +166,8 @@ Malformed dissect_network(Bytes bytes, Completeness completeness, Packet& out) {
   }
 }
 
-}  // namespace
-
-Malformed dissect_any(Bytes frame, Packet& out) {
-  out = Packet{};
+// Everything but plain frames, and those again that is() found wanting.
+[[gnu::noinline]] Malformed dissect_any(Bytes frame, Packet& out) {
   const auto ethernet = EthernetView::parse(frame);
   if (!ethernet) return fail(out, ethernet.reason());
   out.l3 = EthernetView::header_length;
@@ -182,6 +181,37 @@ Malformed dissect_any(Bytes frame, Packet& out) {
   }
   if (out.ethertype == ethertype::ipv4) return dissect_ipv4(frame.subspan(out.l3), Completeness::whole, out);
   if (out.ethertype == ethertype::ipv6) return dissect_ipv6(frame.subspan(out.l3), Completeness::whole, out);
+  return Malformed::ok;
+}
+
+template <class A>
+void dissect_plain(const uint8_t* frame, Packet& out) {
+  const PlainFrame<A> plain(frame);
+  out.l3_length = plain.l3_length();
+  out.l3 = static_cast<uint16_t>(plain.l3);
+  out.l4 = static_cast<uint16_t>(plain.l4);
+  out.payload = static_cast<uint16_t>(plain.payload());
+  out.ethertype = plain.is_v4 ? ethertype::ipv4 : ethertype::ipv6;
+  out.source_port = plain.source_port();
+  out.destination_port = plain.destination_port();
+  out.ip_version = plain.is_v4 ? 4 : 6;
+  out.protocol = plain.protocol();
+  if (out.protocol == protocol::tcp) out.tcp_flags = plain.tcp_flags();
+  out.has_ports = true;
+}
+
+}  // namespace
+
+Malformed dissect(Bytes frame, Packet& out) {
+  out = Packet{};
+  const auto length = static_cast<uint32_t>(frame.size());
+  if (PlainFrame<Ipv4Address>::is(frame.data(), length)) {
+    dissect_plain<Ipv4Address>(frame.data(), out);
+  } else if (PlainFrame<Ipv6Address>::is(frame.data(), length)) {
+    dissect_plain<Ipv6Address>(frame.data(), out);
+  } else {
+    return dissect_any(frame, out);
+  }
   return Malformed::ok;
 }
 

@@ -12,13 +12,10 @@
 // the packet: ports wherever their four bytes are there.
 #pragma once
 
-#include "wire/ethernet.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 #include "wire/malformed.h"
 #include "wire/protocol.h"
-#include "wire/tcp.h"
-#include "wire/udp.h"
 
 namespace sluice::wire {
 
@@ -46,7 +43,6 @@ struct Packet {
   Fragment fragment = Fragment::none;
   bool more_fragments = false;
   bool has_ports = false;  // TCP, UDP or SCTP, and no later fragment
-  bool is_plain = false;   // TCP or UDP in a whole datagram, without tags, options or extension headers
   Malformed malformed = Malformed::ok;
 
   Family family() const { return static_cast<Family>(ip_version); }  // only if ip_version is not 0
@@ -54,73 +50,8 @@ struct Packet {
   uint32_t l4_length() const { return end() - l4; }
 };
 
-// The director's daily bread, read with a few compares: untagged, unfragmented packets without options or extension
-// headers that carry TCP or UDP. False: this is none, or something is wrong with it; `out` is untouched then.
-inline bool dissect_plain(Bytes frame, size_t l4, size_t l4_length, uint8_t ip_version, uint8_t carried, Packet& out) {
-  constexpr size_t l3 = EthernetView::header_length;
-  const uint8_t* const transport = frame.data() + l4;
-  size_t header_length = UdpView::header_length;
-  uint8_t flags = 0;
-  if (carried == protocol::tcp) {
-    if (l4_length < TcpView::minimum_header_length) return false;
-    header_length = (transport[12] >> 4) * 4u;
-    if (header_length < TcpView::minimum_header_length || header_length > l4_length) return false;
-    flags = transport[13];
-  } else if (carried == protocol::udp) {
-    if (l4_length < UdpView::header_length) return false;
-    const size_t length = load_be16(transport + 4);
-    if (length < UdpView::header_length || length > l4_length) return false;
-  } else {
-    return false;
-  }
-  out = Packet{};
-  out.l3_length = static_cast<uint32_t>(l4 - l3 + l4_length);
-  out.l3 = l3;
-  out.l4 = static_cast<uint16_t>(l4);
-  out.payload = static_cast<uint16_t>(l4 + header_length);
-  out.ethertype = ip_version == 4 ? ethertype::ipv4 : ethertype::ipv6;
-  out.source_port = load_be16(transport);
-  out.destination_port = load_be16(transport + 2);
-  out.ip_version = ip_version;
-  out.protocol = carried;
-  out.tcp_flags = flags;
-  out.has_ports = true;
-  out.is_plain = true;
-  return true;
-}
-
-inline bool dissect_plain_ipv4(Bytes frame, Packet& out) {
-  constexpr size_t l3 = EthernetView::header_length, l4 = l3 + Ipv4View::minimum_header_length;
-  if (frame.size() < l4) return false;
-  const uint8_t* const ip = frame.data() + l3;
-  if (ip[0] != 0x45) return false;
-  if ((load_raw16(ip + 6) & raw16(Ipv4View::more_fragments | Ipv4View::offset_mask)) != 0) return false;
-  const size_t l3_length = load_be16(ip + 2);
-  if (l3_length < Ipv4View::minimum_header_length || l3_length > frame.size() - l3) return false;
-  return dissect_plain(frame, l4, l3_length - Ipv4View::minimum_header_length, 4, ip[9], out);
-}
-
-inline bool dissect_plain_ipv6(Bytes frame, Packet& out) {
-  constexpr size_t l3 = EthernetView::header_length, l4 = l3 + Ipv6View::header_length;
-  if (frame.size() < l4) return false;
-  const uint8_t* const ip = frame.data() + l3;
-  const size_t l4_length = load_be16(ip + 4);
-  if (ip[0] >> 4 != 6 || l4_length > frame.size() - l4) return false;
-  return dissect_plain(frame, l4, l4_length, 6, ip[6], out);
-}
-
-// Everything but the packets of the fast path, and those again that it found wanting.
-Malformed dissect_any(Bytes frame, Packet& out);
-
 // An Ethernet frame. Returns out.malformed. A frame that is no IP is not malformed: ip_version stays 0.
-inline Malformed dissect(Bytes frame, Packet& out) {
-  if (frame.size() > EthernetView::header_length) [[likely]] {
-    const uint16_t type = load_raw16(frame.data() + EthernetView::type_offset);
-    if (type == raw16(ethertype::ipv4) && dissect_plain_ipv4(frame, out)) return Malformed::ok;
-    if (type == raw16(ethertype::ipv6) && dissect_plain_ipv6(frame, out)) return Malformed::ok;
-  }
-  return dissect_any(frame, out);
-}
+Malformed dissect(Bytes frame, Packet& out);
 
 // The same from the network header on, by its version: raw IP captures, packets out of a tunnel.
 Malformed dissect_ip(Bytes packet, Packet& out);
@@ -132,16 +63,6 @@ Malformed dissect_quoted(Bytes packet, Packet& out);
 
 inline bool ipv4_header_checksum_ok(Bytes frame, const Packet& packet) {
   return fold(sum_bytes(frame.subspan(packet.l3, (frame[packet.l3] & 0x0fu) * 4))) == 0xffff;
-}
-
-// The same for a header without options.
-inline bool plain_ipv4_header_checksum_ok(const uint8_t* header) {
-  uint64_t first, second;
-  uint32_t last;
-  std::memcpy(&first, header, sizeof first);
-  std::memcpy(&second, header + 8, sizeof second);
-  std::memcpy(&last, header + 16, sizeof last);
-  return add_with_carry(add_with_carry(first, second), last) % 0xffff == 0;  // it folds to 0xffff
 }
 
 }  // namespace sluice::wire
