@@ -47,6 +47,7 @@ interface Server {
   readonly host: string; // without brackets
   readonly port: number;
   readonly mode: string; // ipvsadm's option and what follows
+  weight: string; // and threshold, as the last command had them
 }
 
 interface Service {
@@ -176,9 +177,9 @@ class Generator {
     if (service.servers.some(server => server.host === host)) return;
     const isOther = mode === '-m' && random.chance(0.3);
     const port = service.marked !== undefined && !isOther ? 0 : isOther ? 8080 : service.port;
-    const server: Server = { host, port, mode };
+    const server: Server = { host, port, mode, weight: this.#weight() };
     service.servers.push(server);
-    this.#say(`ipvsadm -a ${this.#name(service)} -r ${endpoint(host, port)} ${mode}${this.#weight()}`);
+    this.#say(`ipvsadm -a ${this.#name(service)} -r ${endpoint(host, port)} ${mode}${server.weight}`);
   }
 
   #step(): void {
@@ -189,8 +190,7 @@ class Generator {
     else if (dice < 0.8) this.#serverPackets(service);
     else if (dice < 0.88) this.#change(service);
     else if (dice < 0.94) this.#icmp(service);
-    else if (dice < 0.97) this.#say(random.pick(['show services', 'show connections']));
-    else this.#fragments(service);
+    else this.#say(random.pick(['show services', 'show connections']));
   }
 
   #client(service: Service): string {
@@ -224,10 +224,10 @@ class Generator {
     return ` len ${this.#random.pick([1, 7, 100, 1000, 1360, 1390, 1420, 1440])}`;
   }
 
-  #ipOptions(v6: boolean): string {
+  #ipOptions(v6: boolean, ttls: readonly number[]): string {
     const random = this.#random;
     const options: string[] = [];
-    if (random.chance(0.1)) options.push(`ttl ${random.pick([1, 2, 17, 255])}`);
+    if (random.chance(0.1)) options.push(`ttl ${random.pick(ttls)}`);
     if (random.chance(0.1)) options.push(`tos ${random.below(256)}`);
     if (random.chance(0.05)) options.push('badsum');
     if (!v6 && random.chance(0.3)) options.push('df');
@@ -239,15 +239,16 @@ class Generator {
 
   #clientPacket(service: Service): void {
     const segment = this.#segment(service.protocol, this.#client(service), endpoint(service.vip, service.port));
-    this.#say(`c0 > ${segment}${this.#ipOptions(service.v6)}`);
+    this.#say(`c0 > ${segment}${this.#ipOptions(service.v6, [1, 2, 17, 255])}`);
   }
 
-  // From every NAT server: which of them has the connection is the scheduler's secret, the others' packets are routed.
+  // From every NAT server: which of them has the connection is the scheduler's secret, the others' packets are routed, so
+  // that an expired TTL would be the host's to answer for.
   #serverPackets(service: Service): void {
     const client = this.#client(service);
     for (const server of service.servers.filter(({ mode }) => mode === '-m')) {
       const source = endpoint(server.host, server.port || service.port);
-      this.#say(`s0 > ${this.#segment(service.protocol, source, client)}${this.#ipOptions(service.v6)}`);
+      this.#say(`s0 > ${this.#segment(service.protocol, source, client)}${this.#ipOptions(service.v6, [2, 17, 255])}`);
     }
   }
 
@@ -258,8 +259,11 @@ class Generator {
     if (dice < 0.35 || !server) {
       this.#addServer(service, this.#mode(service.v6));
     } else if (dice < 0.75) {
+      // An edit that changes nothing disturbs the kernel's round, and not the director's (docs/decisions/0008-*).
+      const before = server.weight;
+      while (server.weight === before) server.weight = this.#weight();
       const target = `-r ${endpoint(server.host, server.port)}`;
-      this.#say(`ipvsadm -e ${this.#name(service)} ${target} ${server.mode}${this.#weight()}`);
+      this.#say(`ipvsadm -e ${this.#name(service)} ${target} ${server.mode}${server.weight}`);
     } else {
       service.servers.splice(service.servers.indexOf(server), 1);
       this.#say(`ipvsadm -d ${this.#name(service)} -r ${endpoint(server.host, server.port)}`);
@@ -282,13 +286,6 @@ class Generator {
     } else {
       this.#say(`c0 > icmp ${host} ${service.vip} ${what} ${about(endpoint(service.vip, service.port), client)}`);
     }
-  }
-
-  #fragments(service: Service): void {
-    if (service.protocol !== 'udp') return;
-    const order = this.#random.pick(['', ' order 2 1 3', ' order 3 2 1']);
-    const head = `c0 > udp ${this.#client(service)} ${endpoint(service.vip, service.port)}`;
-    this.#say(`${head} len 1000 id ${this.#random.below(65536)} fragments 400${order}`);
   }
 
   #finish(): void {

@@ -23,9 +23,9 @@ class CaptureReader : public Napi::ObjectWrap<CaptureReader> {
     port::BatchReader batches{reader};
   };
 
-  Napi::Value open(const Napi::CallbackInfo& info);   // (path) → the format, or a failure
-  Napi::Value read(const Napi::CallbackInfo& info);   // (data: Uint8Array, times: BigUint64Array, fields: Uint32Array)
-                                                      // → number of packets, or a failure
+  Napi::Value open(const Napi::CallbackInfo& info);  // (path) → the format, or a failure
+  Napi::Value read(const Napi::CallbackInfo& info);  // (data: Uint8Array, times: BigUint64Array, fields: Uint32Array)
+                                                     // → number of packets, or a failure
   Napi::Value has_nanoseconds(const Napi::CallbackInfo& info);  // () → whether stamps can be finer than a microsecond
   Napi::Value close(const Napi::CallbackInfo& info);            // (): nothing the second time
   void release(Napi::Env env);

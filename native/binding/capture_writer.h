@@ -32,7 +32,7 @@ class CaptureWriter : public Napi::ObjectWrap<CaptureWriter> {
   Napi::Value write_pcap(const Napi::CallbackInfo& info);     // (time: bigint, originalLength, bytes: Uint8Array)
   // (count, data: Uint8Array, times: BigUint64Array, fields: Uint32Array), as CaptureReader.read() fills them
   Napi::Value write_pcap_batch(const Napi::CallbackInfo& info);
-  Napi::Value write_pcapng(const Napi::CallbackInfo& info);   // (…the same, interfaceIndex, comment)
+  Napi::Value write_pcapng(const Napi::CallbackInfo& info);  // (…the same, interfaceIndex, comment)
   Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);  // nothing the second time
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_object.h"
+
 #include "binding/js_values.h"
 #include "lvs/text.h"
 
@@ -133,16 +134,14 @@ Napi::Array reason_table(Napi::Env env) {
 }
 
 Napi::Function DirectorObject::define(Napi::Env env) {
-  return DefineClass(env, "Director",
-                     {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
-                      InstanceMethod<&DirectorObject::apply>("apply"),
-                      InstanceMethod<&DirectorObject::receive>("receive"),
-                      InstanceMethod<&DirectorObject::announce>("announce"),
-                      InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
-                      InstanceMethod<&DirectorObject::advance>("advance"),
-                      InstanceMethod<&DirectorObject::connections>("connections"),
-                      InstanceMethod<&DirectorObject::services>("services"),
-                      InstanceMethod<&DirectorObject::counts>("counts")});
+  return DefineClass(
+      env, "Director",
+      {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
+       InstanceMethod<&DirectorObject::apply>("apply"), InstanceMethod<&DirectorObject::receive>("receive"),
+       InstanceMethod<&DirectorObject::announce>("announce"),
+       InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
+       InstanceMethod<&DirectorObject::advance>("advance"), InstanceMethod<&DirectorObject::connections>("connections"),
+       InstanceMethod<&DirectorObject::services>("services"), InstanceMethod<&DirectorObject::counts>("counts")});
 }
 
 DirectorObject::DirectorObject(const Napi::CallbackInfo& info)

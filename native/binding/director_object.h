@@ -12,7 +12,8 @@
 
 namespace sluice::binding {
 
-// The longest frame that comes with segmentation offload: 64 KiB behind an IPv6 header, and a link header with two tags.
+// The longest frame that comes with segmentation offload: 64 KiB behind an IPv6 header, and a link header with two
+// tags.
 inline constexpr size_t longest_frame = 65535 + 40 + 14 + 8;
 
 class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
@@ -25,7 +26,7 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Napi::Value apply(const Napi::CallbackInfo& info);             // (step) → "done", or what is wrong
   // (port, frame: Uint8Array, time: bigint, { mark, partial, segmentation, segmentSize, explain }) → decision
   Napi::Value receive(const Napi::CallbackInfo& info);
-  Napi::Value announce(const Napi::CallbackInfo& info);     // () → frames
+  Napi::Value announce(const Napi::CallbackInfo& info);  // () → frames
   // director_batch.cc: (buffers: Uint8Array[], frames: Uint32Array, times: BigUint64Array, first, end, explain)
   // → { next, decisions, parties, sent, sentFrames, steps }
   Napi::Value receive_batch(const Napi::CallbackInfo& info);

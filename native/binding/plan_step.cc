@@ -169,7 +169,9 @@ const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNam
   } else if (op == "setSwitches") {
     director.set_switches(switches_of(object_field(step, "switches")));
   } else if (op == "setLimits") {
-    director.set_flow_limit(number_field(object_field(step, "limits"), "flows"));
+    const Napi::Object limits = object_field(step, "limits");
+    director.set_flow_limit(number_field(limits, "flows"));
+    director.set_half_open_limit(number_field(limits, "half_open"));
   } else if (op == "addPool" || op == "editPool") {
     const Napi::Object pool = object_field(step, "pool");
     director.set_pool(names.pool(text_field(pool, "name")), pool_of(pool));

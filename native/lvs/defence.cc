@@ -77,7 +77,7 @@ void Defence::drop_entries(FlowKeeper<A>& keeper, const Timeouts& timeouts, Tick
   const uint32_t share = table.span() / drop_share + 1;
   const uint32_t from = static_cast<uint32_t>(uint64_t{random_()} * table.span() >> 32);
   table.walk(from, share, [&](Flow<A>& flow) {
-    if (is_to_be_dropped(flow, timeouts, now)) keeper.end(flow, true);
+    if (is_to_be_dropped(flow, timeouts, now)) keeper.end(flow, Template::goes_if_unproven);
   });
 }
 template void Defence::drop_entries(FlowKeeper<wire::Ipv4Address>&, const Timeouts&, Tick);

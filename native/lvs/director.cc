@@ -20,6 +20,11 @@ FlowTableOptions table_options(const DirectorOptions& options) {
   return table;
 }
 
+// Every flow of both families may be one.
+uint32_t proxied_limit(const DirectorOptions& options) {
+  return static_cast<uint32_t>(std::min<uint64_t>(2 * uint64_t{options.flow_limit}, ProxiedFlows::none - 1));
+}
+
 // How long fragments wait for each other: net.ipv4.ipfrag_time; RFC 8200 4.5.
 constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
@@ -27,6 +32,7 @@ FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeo
   FragmentTableOptions fragments;
   fragments.datagrams = options.fragment_limit;
   fragments.timeout = timeout;
+  fragments.chunks = options.fragment_chunks;
   fragments.seed = options.seed[0];
   return fragments;
 }
@@ -49,6 +55,8 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
       return packet.l4 > packet.l3 ? Reason::bad_transport_header : Reason::truncated;
     case wire::Malformed::tiny_fragment:
       return Reason::fragment_tiny;
+    case wire::Malformed::bad_option:
+      return Reason::bad_ip_options;
     case wire::Malformed::fragment_overflow:
       return Reason::fragment_overlap;
     default:
@@ -62,11 +70,13 @@ Director::Director(const DirectorOptions& options)
     : outlet_(options.limits_icmp),
       services_(options.random),
       pools_(options.random),
-      flows4_(table_options(options), services_, pools_),
-      flows6_(table_options(options), services_, pools_),
+      proxied_(proxied_limit(options)),
+      flows4_(table_options(options), services_, pools_, proxied_),
+      flows6_(table_options(options), services_, pools_, proxied_),
       fragments4_(fragment_options(options, ipv4_reassembly), given_up),
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
-      defence_(options.random, options.start) {
+      defence_(options.random, options.start),
+      random_(options.random) {
   set_timeouts({});
 }
 
@@ -94,7 +104,7 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
   cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
     const bool holds_others = flow.is_template() && flow.control > 0;
     if (flow.destination == no_destination || holds_others) return;
-    if (!services_.destination(flow.destination).available) keeper.end(flow, true);
+    if (!services_.destination(flow.destination).available) keeper.end(flow, Template::goes);
   });
   return cursor >= keeper.table().span();
 }

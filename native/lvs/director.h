@@ -28,6 +28,7 @@
 #include "lvs/service_table.h"
 #include "lvs/settings.h"
 #include "lvs/surroundings.h"
+#include "lvs/syn_proxy.h"
 #include "lvs/timeouts.h"
 #include "lvs/transit.h"
 #include "lvs/verdict.h"
@@ -46,6 +47,10 @@ enum class Seen : uint8_t { from_client, from_server };
 
 // From which address a sender is told of an error: the one that it wrote to, or this host's own on the way to it.
 enum class Answerer : uint8_t { destination, this_host };
+
+// A TCP segment that the director writes itself (syn_proxy.cc).
+template <class A>
+struct OwnSegment;
 
 class Director {
  public:
@@ -69,6 +74,8 @@ class Director {
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings);
   void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches);
+  // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
+  void set_half_open_limit(uint32_t flows) { half_open_limit_ = flows; }
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts);
@@ -86,6 +93,7 @@ class Director {
   template <class A>
   FlowKeeper<A>& flows();
   LocalPools& pools() { return pools_; }
+  const ProxiedFlows& proxied_flows() const { return proxied_; }
   // Of which some pieces have come and others not.
   uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
@@ -166,26 +174,68 @@ class Director {
   template <class A>
   Decision known_or_new(Transit<A>& t, FoundFlow<A> found);
   template <class A>
+  Decision replace_flow(Transit<A>& t, Flow<A>& old);
+  template <class A>
   bool starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const;
   template <class A>
   bool may_open(const Transit<A>& t) const;
   template <class A>
   Decision open_flow(Transit<A>& t);
   template <class A>
+  Decision admit(Transit<A>& t, Service& service, ProvenClient* proven);
+  template <class A>
   bool admits_source(const Transit<A>& t, Service& service);
   template <class A>
   Destination* ask_scheduler(const Transit<A>& t, Service& service);
   template <class A>
-  Decision schedule(Transit<A>& t, Service& service);
+  Decision schedule(Transit<A>& t, Service& service, ProvenClient* proven);
   template <class A>
-  Decision schedule_persistent(Transit<A>& t, Service& service);
+  Decision schedule_persistent(Transit<A>& t, Service& service, ProvenClient* proven);
   template <class A>
   bool keeps_its_server(const Flow<A>& control) const;
   template <class A>
   Decision open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
-                   Reason reason);
+                   Reason reason, ProvenClient* proven);
   template <class A>
   Decision leave(Transit<A>& t, const Service& service);
+
+  // syn_proxy.cc: handshakes that the director makes itself
+  template <class A>
+  std::optional<Decision> answer_opening(Transit<A>& t, Service& service);
+  template <class A>
+  Decision send_cookie(Transit<A>& t, Service& service);
+  template <class A>
+  Decision open_by_cookie(Transit<A>& t, Service& service);
+  template <class A>
+  Decision greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven);
+  template <class A>
+  Reason send_syn(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  std::optional<Decision> proxied(Transit<A>& t, FoundFlow<A> found);
+  template <class A>
+  std::optional<Decision> from_proxied_client(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  std::optional<Decision> from_proxied_server(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  Decision server_greets(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  Decision join(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
+  template <class A>
+  void acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
+  template <class A>
+  void refuse(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  void reset_sender(Transit<A>& t);
+  template <class A>
+  void act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags);
+  template <class A>
+  std::optional<Reason> send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
+                                 const Flow<A>* told = nullptr);
+  template <class A>
+  void splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const;
+  template <class A>
+  void unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const;
+  uint32_t mtu_to_servers(Service& service, Time now);
 
   // egress.cc: the NAT gateway, and what nobody wants
   template <class A>
@@ -236,6 +286,7 @@ class Director {
   ServiceTable services_;
   LocalPools pools_;
   std::vector<EgressRule> egress_;
+  ProxiedFlows proxied_;
   FlowKeeper<wire::Ipv4Address> flows4_;
   FlowKeeper<wire::Ipv6Address> flows6_;
   FragmentTable<wire::Ipv4Address> fragments4_;
@@ -244,6 +295,9 @@ class Director {
   Tick established_ticks_ = 0, udp_ticks_ = 0;  // of timeouts_, for the express lane
   Switches switches_;
   Defence defence_;
+  RandomSource random_;  // for the cookies' secrets
+  CookieSecrets secrets_;
+  uint32_t half_open_limit_ = 4096;  // as the configuration's default
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
   std::array<uint64_t, reason_count> counts_{};

@@ -126,7 +126,9 @@ template <class A>
 bool Director::tells_real_server(Transit<A>& t) {
   const Endpoints<A>& e = t.endpoints;
   if (services_.find_real_server(t.packet.protocol, e.source, e.source_port) == nullptr) return false;
+  // What ends a connection is not answered.
   if (t.packet.protocol == wire::protocol::tcp && (t.packet.tcp_flags & wire::tcp_flag::rst) != 0) return false;
+  if (t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::abort) return false;
   // The kernel meets such packets where it forwards them: the hop is counted by then.
   const NextHop& hop = outlet_.hop_to(e.destination);
   if (obstacle(t, hop)) return false;

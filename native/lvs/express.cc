@@ -41,7 +41,7 @@ struct FlowWord {
   uint32_t mask, value;
 };
 constexpr uint32_t unusual = uint32_t{flow_is_template | flow_flag::egress | flow_flag::one_packet |
-                                      flow_flag::tells_client | mode_bits(Forwarding::tunnel)}
+                                      flow_flag::tells_client | flow_flag::proxied | mode_bits(Forwarding::tunnel)}
                              << 16;
 constexpr FlowWord established_tcp{unusual | 0xffff,
                                    uint32_t{static_cast<uint8_t>(TcpState::established)} << 8 | wire::protocol::tcp};

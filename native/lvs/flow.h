@@ -76,11 +76,11 @@ struct alignas(64) Flow {
   uint8_t state = 0;
   uint16_t flags = 0;
   uint32_t destination = no_destination;  // index in the director's table of destinations
-  uint32_t control = no_flow;   // index of the template that holds this flow; in a template: how many it holds
-  uint32_t packets = 0;         // from the client; stops at its greatest value
-  uint32_t sequence_delta = 0;  // SYN proxy: what the real server's sequence numbers are ahead by
-  uint32_t mark = 0;            // firewall mark, or whatever else the director wants to remember
-  Tick deadline = 0;            // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
+  uint32_t control = no_flow;  // index of the template that holds this flow; in a template: how many it holds
+  uint32_t packets = 0;        // from the client; stops at its greatest value
+  uint32_t proxied = 0;        // SYN proxy: the flow's place among the proxied ones, if it is one
+  uint32_t mark = 0;           // firewall mark, or whatever else the director wants to remember
+  Tick deadline = 0;           // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
 
   // The timer wheel's own: the deadline for which the flow is queued (never later than `deadline`), and its neighbours.
   Tick armed = 0;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/flow_keeper.h"
 
+#include "lvs/tcp_state.h"
+#include "wire/protocol.h"
+
 namespace sluice::lvs {
 
 namespace {
@@ -52,14 +55,20 @@ void FlowKeeper<A>::hold_template(Flow<A>& flow, Flow<A>& control) {
 }
 
 template <class A>
-void FlowKeeper<A>::release(Flow<A>& flow, bool with_control) {
+void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
   if (!flow.is_template() && flow.control != no_flow) {
     Flow<A>& control = table_.at(flow.control);
     control.control--;
-    if (with_control && control.control == 0 && control.state != template_state::assured) end(control);
+    const bool is_proven = control.state == template_state::assured;
+    const bool goes = fate == Template::goes || (fate == Template::goes_if_unproven && !is_proven);
+    if (goes && control.control == 0) end(control);
   }
   release_local(flow);
   if (flow.destination == no_destination) return;
+  if (flow.protocol == wire::protocol::tcp && !flow.is_template()) {
+    if (is_half_open(static_cast<TcpState>(flow.state))) count_half_open(flow, -1);
+    if ((flow.flags & flow_flag::proxied) != 0) proxied_.release(flow.proxied);
+  }
   Destination& destination = services_.destination(flow.destination);
   if (flow.is_template()) {
     destination.persistent--;
@@ -94,6 +103,12 @@ void FlowKeeper<A>::set_active(Flow<A>& flow, bool active) {
   Destination& destination = services_.destination(flow.destination);
   (was_active ? destination.active : destination.inactive)--;
   (was_active ? destination.inactive : destination.active)++;
+}
+
+template <class A>
+void FlowKeeper<A>::count_half_open(const Flow<A>& flow, int change) {
+  if (flow.destination == no_destination || (flow.flags & flow_flag::proxied) != 0) return;
+  services_.count_half_open(services_.destination(flow.destination), change);
 }
 
 template <class A>

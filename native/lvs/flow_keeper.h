@@ -8,17 +8,19 @@
 #include "lvs/flow_table.h"
 #include "lvs/local_pools.h"
 #include "lvs/service_table.h"
+#include "lvs/syn_proxy.h"
 
 namespace sluice::lvs {
 
 // The director's bits of Flow::flags. The forwarding mode has three of them.
 namespace flow_flag {
-inline constexpr uint16_t inactive = 0x0001;    // counts among its server's inactive flows
-inline constexpr uint16_t no_output = 0x0002;   // no packet of the server has been seen
-inline constexpr uint16_t one_packet = 0x0004;  // lives for one packet (ipvsadm -o)
-inline constexpr uint16_t egress = 0x0008;      // opened by a server behind the NAT gateway; has no real server
-inline constexpr uint16_t has_local = 0x0080;   // its local address and port are of the pool that `mark` names
+inline constexpr uint16_t inactive = 0x0001;      // counts among its server's inactive flows
+inline constexpr uint16_t no_output = 0x0002;     // no packet of the server has been seen
+inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsadm -o)
+inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
+inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
 inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
+inline constexpr uint16_t proxied = 0x0200;       // SYN proxy: `proxied` tells how its two ends differ
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
@@ -27,6 +29,13 @@ inline constexpr uint16_t mode_mask = 0x0070;
 namespace template_state {
 inline constexpr uint8_t none = 0, assured = 1;
 }
+
+// What becomes of the template of a flow that ends, once nothing else holds it.
+enum class Template : uint8_t {
+  stays,             // until its time is over
+  goes_if_unproven,  // unless a flow of its was ever established: flows that a defence drops
+  goes,              // flows of a server that was removed
+};
 
 template <class A>
 Forwarding forwarding_of(const Flow<A>& flow) {
@@ -40,8 +49,8 @@ inline constexpr uint16_t mode_bits(Forwarding forwarding) {
 template <class A>
 class FlowKeeper {
  public:
-  FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools)
-      : table_(options), services_(services), pools_(pools) {}
+  FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools, ProxiedFlows& proxied)
+      : table_(options), services_(services), pools_(pools), proxied_(proxied) {}
 
   // Flows beyond which none is opened; the table has a limit of its own, by memory.
   void set_limit(uint32_t flows) { limit_ = flows; }
@@ -54,14 +63,14 @@ class FlowKeeper {
   Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline);
   // It starts to count for its real server.
   void bind(Flow<A>& flow, Destination& destination);
-  // It stops to count, lets go of its template and of its place in a pool. `with_control`: the template goes too where
-  // nothing else holds it and no flow of its was ever established (flows that a defence drops).
-  void release(Flow<A>& flow, bool with_control = false);
+  // It stops to count, lets go of its template and of its place in a pool. `fate` says what becomes of
+  // the template where nothing else holds it.
+  void release(Flow<A>& flow, Template fate = Template::stays);
   void hold_template(Flow<A>& flow, Flow<A>& control);
 
   // Ends a flow before its time.
-  void end(Flow<A>& flow, bool with_control = false) {
-    release(flow, with_control);
+  void end(Flow<A>& flow, Template fate = Template::stays) {
+    release(flow, fate);
     table_.erase(flow);
   }
   // The flow for a packet, unless its time is over.
@@ -72,6 +81,8 @@ class FlowKeeper {
   void retire_template(Flow<A>& control);
 
   void set_active(Flow<A>& flow, bool active);
+  // Its state was half open and is no more (-1), or the other way round (+1). Proxied flows are none of a flood's.
+  void count_half_open(const Flow<A>& flow, int change);
   bool advance(Tick now, uint32_t budget);
 
  private:
@@ -81,6 +92,7 @@ class FlowKeeper {
   FlowTable<A> table_;
   ServiceTable& services_;
   LocalPools& pools_;
+  ProxiedFlows& proxied_;
   uint32_t limit_ = UINT32_MAX;
 };
 

@@ -53,6 +53,7 @@ void Director::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
       if (state != before) {
         flow.state = static_cast<uint8_t>(state);
         keeper.set_active(flow, is_active(state));
+        if (is_half_open(state) != is_half_open(before)) keeper.count_half_open(flow, is_half_open(state) ? +1 : -1);
         assures = state == TcpState::established;
         if (t.trace) t.trace->say("state %s", std::string(name(state)).c_str());
       }

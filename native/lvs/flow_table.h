@@ -273,6 +273,10 @@ bool FlowTable<Address>::advance(Tick now, uint32_t budget, OnDue&& on_due) {
     prefetch_bucket(hash(flow.key(Direction::forward)));
     if (flow.flags & flow_has_reverse) prefetch_bucket(hash(flow.key(Direction::reverse)));
   };
+  if (size_ == 0) {
+    wheel_.skip(now);
+    return true;
+  }
   return wheel_.advance(flows_.data(), now, budget, due, soon);
 }
 

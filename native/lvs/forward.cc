@@ -157,8 +157,10 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
-    if ((flow.flags & flow_flag::tells_client) != 0) {
-      outlet_.send(t.frame, t.packet, with_client_address(t, hop.mtu), hop, t.out);
+    if ((flow.flags & (flow_flag::tells_client | flow_flag::proxied)) != 0) {
+      if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_client);
+      const bool tells = (flow.flags & flow_flag::tells_client) != 0;
+      outlet_.send(t.frame, t.packet, tells ? with_client_address(t, hop.mtu) : ip_of(t), hop, t.out);
       return reason;
     }
   }
@@ -253,6 +255,7 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   }
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
+  if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_server);
   outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
   return {reason, flow.destination};
 }

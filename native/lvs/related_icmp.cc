@@ -200,6 +200,9 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
   } else {
     wire::store_be16(inner_l4, quotation.source_port);
     wire::store_be16(inner_l4 + 2, quotation.destination_port);
+    if ((flow.flags & flow_flag::proxied) != 0) {
+      unsplice_quotation(flow, t.transport().subspan(icmp_header_length + inner.l4), to_real_server);
+    }
   }
   replace_addresses(t.l3(), t.endpoints, outer);
   fill_icmp_checksum(t, outer);

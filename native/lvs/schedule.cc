@@ -34,10 +34,7 @@ A mark_as_address(uint32_t mark) {
 template <class A>
 bool is_first_packet(const Transit<A>& t) {
   if (t.packet.protocol == wire::protocol::tcp) return (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
-  if (t.packet.protocol != wire::protocol::sctp) return false;
-  const wire::Bytes transport = t.transport();
-  return transport.size() > wire::SctpView::header_length &&
-         transport[wire::SctpView::header_length] == wire::sctp_chunk::init;
+  return t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::init;
 }
 
 }  // namespace
@@ -58,7 +55,10 @@ bool Director::starts_anew(const Transit<A>& t, const Flow<A>& flow, const Desti
 
 template <class A>
 Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
-  if (found && (found.flow->flags & flow_flag::egress)) return egress(t, found);
+  if (found && (found.flow->flags & (flow_flag::egress | flow_flag::proxied)) != 0) {
+    if ((found.flow->flags & flow_flag::egress) != 0) return egress(t, found);
+    if (const std::optional<Decision> handshake = proxied(t, found)) return *handshake;
+  }
   if (found && found.direction == Direction::reverse) {
     return route(t, *found.flow, found.flow->forward.mirrored(), Seen::from_server, Reason::reply);
   }
@@ -68,17 +68,24 @@ Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
     const bool leaves_removed = switches_.udp_leave_removed && flow.protocol == wire::protocol::udp;
     if (starts_anew(t, flow, destination)) {
       if (t.trace) t.trace->say("a new connection on a closed flow's ports: the old flow ends");
-      flows<A>().end(flow);
-    } else if (destination.available) {
-      return request(t, flow, Reason::established);
-    } else if (!t.is_later_fragment() && (switches_.expire_nodest_conn || leaves_removed)) {
-      if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
-      flows<A>().end(flow);
-    } else {
+      return replace_flow(t, flow);
+    }
+    if (destination.available) return request(t, flow, Reason::established);
+    if (t.is_later_fragment() || !(switches_.expire_nodest_conn || leaves_removed)) {
       return {Reason::server_removed, flow.destination};
     }
+    if (t.trace) t.trace->say("its real server was removed: the flow ends, another server is asked for");
+    return replace_flow(t, flow);
   }
   return open_flow(t);
+}
+
+// The scheduler still counts the old flow when it is asked about the new one, as in the kernel.
+template <class A>
+Decision Director::replace_flow(Transit<A>& t, Flow<A>& old) {
+  const Decision decision = open_flow(t);
+  flows<A>().end(old);
+  return decision;
 }
 
 // Whether no host can have sent from the address: RFC 1812 5.3.7, RFC 4291 2.7 and what the kernel refuses beside them.
@@ -129,18 +136,29 @@ Decision Director::open_flow(Transit<A>& t) {
     return without_service(t);
   }
   if (is_martian(e.source)) return {Reason::martian_source, no_destination, service};
+  if (service->settings.syn_proxy != SynProxy::off && e.source_port != ftp_data_port) {
+    if (const std::optional<Decision> answered = answer_opening(t, *service)) return *answered;
+  }
   if (!may_open(t)) {
     if (t.trace) t.trace->say("no flow, and such a packet opens none");
     return {Reason::not_opening, no_destination, service};
   }
-  if (t.trace)
-    t.trace->say("virtual service %s, scheduler %s", to_text(service->key).c_str(),
-                 service->settings.scheduler.c_str());
-  if (defence_.drops_packet()) return {Reason::drop_packet_defence, no_destination, service};
-  if (service->settings.source_limit.rate > 0 && !admits_source(t, *service))
-    return {Reason::source_limit, no_destination, service};
-  if (e.source_port == ftp_data_port) return {Reason::ftp_data, no_destination, service};
-  return service->is_persistent() ? schedule_persistent(t, *service) : schedule(t, *service);
+  return admit(t, *service, nullptr);
+}
+
+// A packet that opens a flow of the service, unless a limit or its scheduler says no. `proven`: its client has answered
+// the SYN proxy, and the packet is the ACK of that.
+template <class A>
+Decision Director::admit(Transit<A>& t, Service& service, ProvenClient* proven) {
+  if (t.trace) {
+    t.trace->say("virtual service %s, scheduler %s", to_text(service.key).c_str(), service.settings.scheduler.c_str());
+  }
+  if (defence_.drops_packet()) return {Reason::drop_packet_defence, no_destination, &service};
+  if (service.settings.source_limit.rate > 0 && !admits_source(t, service)) {
+    return {Reason::source_limit, no_destination, &service};
+  }
+  if (t.endpoints.source_port == ftp_data_port) return {Reason::ftp_data, no_destination, &service};
+  return service.is_persistent() ? schedule_persistent(t, service, proven) : schedule(t, service, proven);
 }
 
 template <class A>
@@ -161,19 +179,19 @@ Destination* Director::ask_scheduler(const Transit<A>& t, Service& service) {
 }
 
 template <class A>
-Decision Director::schedule(Transit<A>& t, Service& service) {
+Decision Director::schedule(Transit<A>& t, Service& service, ProvenClient* proven) {
   if (service.key.mark == 0 && service.key.port != t.endpoints.destination_port) return leave(t, service);
   Destination* destination = ask_scheduler(t, service);
   if (destination == nullptr) return leave(t, service);
   const uint16_t port = destination->port != 0 ? destination->port : t.endpoints.destination_port;
-  return open_to(t, service, *destination, port, static_cast<Flow<A>*>(nullptr), Reason::scheduled);
+  return open_to(t, service, *destination, port, static_cast<Flow<A>*>(nullptr), Reason::scheduled, proven);
 }
 
 // The client's network keeps its real server while its template lives. The template's key is the kernel's: the
 // service's own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports
 // together.
 template <class A>
-Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
+Decision Director::schedule_persistent(Transit<A>& t, Service& service, ProvenClient* proven) {
   FlowKeeper<A>& keeper = flows<A>();
   const uint16_t port = t.endpoints.destination_port;
   const bool is_services_port = service.key.mark == 0 && port == service.key.port;
@@ -208,15 +226,20 @@ Decision Director::schedule_persistent(Transit<A>& t, Service& service) {
     t.trace->say("the client's template keeps it at %s", wire::to_string(destination.address).c_str());
   }
   const uint16_t real_port = is_services_port && destination.port != 0 ? destination.port : port;
-  const Decision decision = open_to(t, service, destination, real_port, control, reason);
+  const Decision decision = open_to(t, service, destination, real_port, control, reason, proven);
   keeper.table().touch(*control, t.tick() + ticks(control->mark * second));
   return decision;
 }
 
 template <class A>
 Decision Director::open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
-                           Reason reason) {
+                           Reason reason, ProvenClient* proven) {
   FlowKeeper<A>& keeper = flows<A>();
+  const bool sees_replies = destination.forwarding == Forwarding::nat || destination.forwarding == Forwarding::fullnat;
+  if (proven != nullptr && !sees_replies) {
+    if (t.trace) t.trace->say("a real server whose replies do not come back this way is none for the SYN proxy");
+    return {Reason::no_real_server, no_destination, &service};
+  }
   Flow<A> flow;
   flow.forward = t.endpoints;
   flow.protocol = t.packet.protocol;
@@ -252,6 +275,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   if (opened == nullptr) return {Reason::flow_limit, destination.id};
   count_connection();
   if (control != nullptr) keeper.hold_template(*opened, *control);
+  if (proven != nullptr) return greet_server(t, *opened, *proven);
   return request(t, *opened, reason);
 }
 
@@ -269,6 +293,10 @@ template bool Director::is_martian(const wire::Ipv4Address&) const;
 template bool Director::is_martian(const wire::Ipv6Address&) const;
 template bool Director::may_open(const Transit<wire::Ipv4Address>&) const;
 template bool Director::may_open(const Transit<wire::Ipv6Address>&) const;
+template Decision Director::open_flow(Transit<wire::Ipv4Address>&);
+template Decision Director::open_flow(Transit<wire::Ipv6Address>&);
+template Decision Director::admit(Transit<wire::Ipv4Address>&, Service&, ProvenClient*);
+template Decision Director::admit(Transit<wire::Ipv6Address>&, Service&, ProvenClient*);
 template Decision Director::known_or_new(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template Decision Director::known_or_new(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 

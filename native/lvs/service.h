@@ -88,6 +88,7 @@ struct alignas(64) Destination {
   Forwarding forwarding = Forwarding::nat;
   Tunnel tunnel;
   uint32_t persistent = 0;
+  uint32_t half_open = 0;          // of the active ones, those whose clients have not proved yet that they are there
   uint32_t flows = 0;              // that point here; it may be freed at zero once unavailable
   uint32_t id = UINT32_MAX;        // index in the director's table of destinations
   uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
@@ -137,6 +138,15 @@ struct ServiceSettings {
   bool operator==(const ServiceSettings&) const = default;
 };
 
+// What the SYN proxy has to know of a service.
+struct ProxyState {
+  uint32_t half_open = 0;        // sum over its real servers
+  Time cookies_until = 0;        // when the last cookie that was sent is no longer good
+  Time no_timestamps_until = 0;  // a real server has declined timestamps: clients are not promised any
+  uint32_t mtu = 0;              // the least on the ways to its real servers …
+  Time mtu_until = 0;            // … and when that is to be seen again
+};
+
 class Scheduler;
 
 // The limit of a service's sources, of the family that the service has.
@@ -163,6 +173,7 @@ struct Service {
   SourceLimits source_limit;
   // What it has counted beyond what its present servers have: packets count at their server alone.
   Counters counted_apart;
+  ProxyState proxy;
 
   Service();
   ~Service();

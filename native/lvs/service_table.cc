@@ -199,6 +199,7 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
     destination->address = settings.address;
     destination->port = settings.port;
   }
+  if (destination->service != service) service->proxy.half_open += destination->half_open;
   destination->service = service;
   destination->home = key;
   destination->available = true;
@@ -307,8 +308,12 @@ Service* ServiceTable::find(uint8_t protocol, const wire::Address& address, uint
 }
 
 const Destination* ServiceTable::find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const {
-  const auto found = nat_servers_.find(reply_key(protocol, address, port));
-  return found == nat_servers_.end() ? nullptr : found->second.front();
+  // Servers of firewall-mark services take every protocol: they are listed under none.
+  for (const uint8_t listed : {protocol, uint8_t{0}}) {
+    const auto found = nat_servers_.find(reply_key(listed, address, port));
+    if (found != nat_servers_.end()) return found->second.front();
+  }
+  return nullptr;
 }
 
 const Destination* ServiceTable::find_tunnel(const wire::Address& address, Encapsulation encapsulation) const {

@@ -68,6 +68,11 @@ class ServiceTable {
   // Flows hold and release real servers. Releasing the last one frees a removed server.
   void hold(Destination& destination) { destination.flows++; }
   void release(Destination& destination);
+  // One half-open flow more (+1) or less (-1).
+  void count_half_open(Destination& destination, int change) {
+    destination.half_open += static_cast<uint32_t>(change);
+    if (destination.service != nullptr) destination.service->proxy.half_open += static_cast<uint32_t>(change);
+  }
 
   template <class Visit>
   void for_each_service(Visit visit) const {

@@ -34,7 +34,8 @@ struct DirectorOptions {
   RandomSource random;             // for schedulers and pools
   Time start = 0;
   bool huge_pages = true;
-  bool limits_icmp = true;  // errors to one receiver at the kernel's rate
+  bool limits_icmp = true;          // errors to one receiver at the kernel's rate
+  uint32_t fragment_chunks = 2048;  // of 2 KiB, of each family, for fragments that wait for their first
 };
 
 }  // namespace sluice::lvs

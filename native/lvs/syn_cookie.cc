@@ -173,6 +173,10 @@ wire::Sum to_server(wire::MutableTcpView header, const Splice& splice) {
   if (!header.has(wire::tcp_flag::ack)) return 0;  // it says nothing about what the server has sent
   return rewrite(header, [&] {
     header.set_acknowledgement(header.acknowledgement() - splice.sequence);
+    if (splice.client_scale != 0) {
+      header.set_window(
+          static_cast<uint16_t>(std::min<uint32_t>(uint32_t{header.window()} << splice.client_scale, 0xffff)));
+    }
     each_option(header, [&](const wire::Option& option, uint8_t* data) {
       if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {
         change_be32(data + 4, [&](uint32_t echo) { return echo - splice.timestamp; });

@@ -9,14 +9,17 @@
 //   c: the client's initial sequence number, k: the cookie, s: the real server's initial sequence number
 //
 //   1  client → director   SYN seq c            nothing is stored; options are read (read_syn_options)
-//   2  director → client   SYN-ACK seq k ack c+1, window 0, options: MSS and window scale as configured for the real
-//                          servers, SACK-permitted and a timestamp if the client offered them. Window 0: what the
-//                          client would send at once could not be delivered yet, and would be lost.
+//   2  director → client   SYN-ACK seq k ack c+1, window 0, options: the MSS that the ways to client and real servers
+//                          carry; window scale (promised_window_scale), SACK-permitted and a timestamp if the client
+//                          offered them. Window 0: what the client would send at once could not be delivered yet, and
+//                          would be lost.
 //   3  client → director   ACK seq c+1 ack k+1   open_cookie() is the proof. The flow is made: scheduler, limits, NAT.
 //      director → server   SYN seq c, options as the client sent them in 1: MSS, window scale, SACK-permitted out of
 //                          the cookie, the timestamp if the ACK carries one (its TSval; a client sends one only after
 //                          it has offered and been answered one). If this SYN or its answer is lost, the client's next
-//                          packet (a probe of the closed window) repeats it: the director has no timer for it.
+//                          packet (a probe of the closed window) repeats it: the director has no timer for it. Data
+//                          that comes all the same (a probe may carry some) is not kept: the client sends it again.
+//                          If the ACK of 3 is lost, a probe does for it: its sequence number may be c instead of c+1.
 //   4  server → director   SYN-ACK seq s ack c+1 The splice is known: k-s, the timestamps' difference, both scales.
 //      director → server   ACK seq c+1 ack s+1
 //      director → client   ACK seq k+1 ack c+1 with the server's window: the client may send.
@@ -25,16 +28,21 @@
 //      direction are moved by k-s, in SACK blocks of the client too; the client's own stay as they are.
 //
 //   What cannot be kept: options of the SYN beyond the four above; data in a SYN (TCP Fast Open); MD5 and AO
-//   signatures, which cover sequence numbers. What was promised in 2 cannot be taken back in 4: where the real server
-//   declines a timestamp that the client was promised, both ends get a RST and the configuration must say so.
+//   signatures, which cover sequence numbers; ECN. What was promised in 2 cannot be taken back in 4: where the real
+//   server declines a timestamp that the client was promised, both ends get a RST, and for a while the service's
+//   clients are promised none. A declined window scale is made up for in the windows, a declined SACK does no harm.
 //   ICMP errors that quote a spliced packet must have the quoted sequence number moved back.
 //
 // The cookie
 //   bits 31…8  the first 24 bits of SipHash-2-4 (addresses, ports, c, the options below, slot), keyed by the slot's
-//   secret bits  7…5  index of the greatest MSS in the table that the client's own reaches bits  4…1  window scale, 15
-//   for none bit   0    SACK permitted Time is cut into slots of 64 s; the cookies of this slot and of the one before
-//   are good, so a client has between 64 and 128 s. Each slot has a new secret. Two tags of 24 bits are good at a time:
-//   one blind guess in 2^23 succeeds.
+//              secret
+//   bits  7…5  index of the greatest MSS in the table that the client's own reaches
+//   bits  4…1  window scale, 15 for none
+//   bit   0    SACK permitted
+//
+//   Time is cut into slots of 64 s; the cookies of this slot and of the one before are good, so a client has between 64
+//   and 128 s. Each slot has a new secret. Two tags of 24 bits are good at a time: one blind guess in 2^23 succeeds,
+//   and one in 2^22 of those that could be a probe and are tried for both of its sequence numbers.
 //
 // Everything here is a pure function: keys and time are passed in, and nothing is stored.
 #pragma once
@@ -105,12 +113,17 @@ std::optional<SynOptions> open_cookie(const CookieFlow& flow, uint32_t client_se
 inline constexpr std::array<uint16_t, 8> mss_table_ipv4{216, 536, 1220, 1360, 1400, 1440, 1460, 8960};
 inline constexpr std::array<uint16_t, 8> mss_table_ipv6{536, 1220, 1340, 1380, 1400, 1420, 1440, 8940};
 
+// What clients are promised of the real server's window scale before it has said its own: Linux's for a receive buffer
+// of 4 to 8 MiB, which is its default. Windows up to 8 MiB can be said in it.
+inline constexpr uint8_t promised_window_scale = 7;
+
 // A flow whose two ends were promised different things.
 struct Splice {
   uint32_t sequence = 0;       // what the client was told less what the real server says: k-s
   uint32_t timestamp = 0;      // likewise, of the server's TSval
   uint8_t promised_scale = 0;  // of the server's windows: what the client was told …
   uint8_t real_scale = 0;      // … and what the real server uses; 0 where it does not scale
+  uint8_t client_scale = 0;    // of the client's windows, where the real server has declined scaling; else 0
   bool operator==(const Splice&) const = default;
 };
 

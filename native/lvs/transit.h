@@ -7,6 +7,7 @@
 #include "lvs/time.h"
 #include "lvs/trace.h"
 #include "wire/packet.h"
+#include "wire/sctp.h"
 
 namespace sluice::lvs {
 
@@ -27,6 +28,14 @@ struct Transit {
   Tick tick() const { return tick_at(now); }
   bool is_later_fragment() const { return packet.fragment == wire::Fragment::later; }
 };
+
+// The type of an SCTP packet's first chunk; `no_chunk` if there is none.
+inline constexpr uint8_t no_chunk = 0xff;
+template <class A>
+uint8_t first_chunk(const Transit<A>& t) {
+  const wire::Bytes transport = t.transport();
+  return transport.size() > wire::SctpView::header_length ? transport[wire::SctpView::header_length] : no_chunk;
+}
 
 template <class A>
 bool has_options(const Transit<A>& t) {

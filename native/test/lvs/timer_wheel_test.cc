@@ -99,6 +99,25 @@ TEST_CASE("moving a deadline later costs no relinking, and the timer still fires
   CHECK(fired == std::vector<uint32_t>{1, 0});
 }
 
+TEST_CASE("an empty wheel skips any time, and timers that are armed then fire in time") {
+  std::vector<Timer> timers(1);
+  TimerWheel<Timer> wheel(7);
+  Tick now = 7;
+  for (const Tick idle : {Tick{0}, Tick{300}, Tick{1} << 24, Tick{1} << 31, ~Tick{0}}) {
+    now += idle;
+    wheel.skip(now);
+    timers[0].deadline = now + 5;
+    wheel.arm(timers.data(), 0);
+    unsigned fired = 0;
+    const auto due = [&](uint32_t) { ++fired; };
+    CHECK(wheel.advance(timers.data(), now + 4, unbounded, due, no_soon));
+    CHECK(fired == 0);
+    CHECK(wheel.advance(timers.data(), now + 5, unbounded, due, no_soon));
+    CHECK(fired == 1);
+    now += 5;
+  }
+}
+
 TEST_CASE("no call does more than its budget") {
   std::vector<Timer> timers(10'000);
   TimerWheel<Timer> wheel(0);

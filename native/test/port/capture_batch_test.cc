@@ -75,3 +75,44 @@ TEST_CASE("an error is reported after the packets before it") {
   CHECK(batches.read(memory.batch()) == 0);
   CHECK(batches.failed());
 }
+
+TEST_CASE("a batch is written as its packets one by one are") {
+  MemorySink by_batch, one_by_one;
+  PcapWriter batch_writer(by_batch, PcapPrecision::microseconds),
+      packet_writer(one_by_one, PcapPrecision::microseconds);
+  REQUIRE(batch_writer.begin(link_type::ethernet));
+  REQUIRE(packet_writer.begin(link_type::ethernet));
+  Memory memory(2, 5);
+  memory.data = {1, 2, 3, 4, 5};
+  memory.times = {1000, 2000};
+  memory.fields = {3, 2, 60, 0, 1, 0, 3, 3, 0, 1};
+  REQUIRE(is_within(memory.batch(), 2));
+  CHECK(write_batch(batch_writer, memory.batch(), 2));
+  const std::vector<uint8_t> first{4, 5}, second{1, 2, 3};
+  REQUIRE(packet_writer.write(1000, 60, first));
+  REQUIRE(packet_writer.write(2000, 3, second));
+  CHECK(std::vector<uint8_t>(by_batch.bytes().begin(), by_batch.bytes().end()) ==
+        std::vector<uint8_t>(one_by_one.bytes().begin(), one_by_one.bytes().end()));
+}
+
+TEST_CASE("a batch that lies about its packets is found out") {
+  Memory memory(2, 5);
+  memory.fields = {0, 5, 5, 0, 1, 5, 0, 0, 0, 1};
+  CHECK(is_within(memory.batch(), 2));
+  CHECK_FALSE(is_within(memory.batch(), 3));
+  memory.fields[0] = 1;
+  CHECK_FALSE(is_within(memory.batch(), 2));
+  memory.fields[0] = ~uint32_t{0};  // begin and length together do not fit 32 bits
+  CHECK_FALSE(is_within(memory.batch(), 2));
+}
+
+TEST_CASE("a reader says whether stamps can be finer than a microsecond") {
+  for (const auto& [magic, expected] : {std::pair{pcap_magic_microseconds, false}, {pcap_magic_nanoseconds, true}}) {
+    CaptureBytes file;
+    file.pcap_header(magic);
+    MemorySource source(file.bytes);
+    CaptureReader reader(source);
+    REQUIRE(reader.open());
+    CHECK(reader.has_nanoseconds() == expected);
+  }
+}

@@ -7,7 +7,8 @@
 // What was not asked for is left out.
 import { type SluiceError, serializeError } from '../../core/errors.ts';
 import type { Connection } from '../../lvs/director.ts';
-import type { Explanation, ReplaySummary } from './session.ts';
+import type { Explanation } from './scribe.ts';
+import type { ReplaySummary } from './session.ts';
 
 export class JsonReport {
   readonly #print: (text: string) => void;

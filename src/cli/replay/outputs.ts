@@ -7,6 +7,9 @@ import { CaptureWriter } from '../../capture/capture-writer.ts';
 import { linkTypes } from '../../capture/link-type.ts';
 import { SystemError, UsageError } from '../../core/errors.ts';
 
+/** Of a CaptureBatch. */
+const fieldsPerPacket = 5;
+
 export interface OutputOptions {
   readonly folder: string;
   /** The names of all ports. */
@@ -69,29 +72,45 @@ export class Outputs {
 /** Frames that were sent, sorted by port. Their bytes lie one after another in one buffer. */
 export class SentFrames {
   readonly #bytes: Buffer;
-  readonly #byPort = new Map<number, { readonly times: bigint[]; readonly fields: number[] }>();
+  readonly #byPort = new Map<
+    number,
+    { length: number; readonly times: BigUint64Array; readonly fields: Uint32Array }
+  >();
   #end = 0;
 
-  constructor(bytes: Buffer) {
+  /** `frames` has the port and the length of each. */
+  constructor(bytes: Buffer, frames: Uint32Array) {
     this.#bytes = bytes;
+    const counts = new Map<number, number>();
+    for (let index = 0; index < frames.length; index += 2) {
+      const port = frames[index] ?? 0;
+      counts.set(port, (counts.get(port) ?? 0) + 1);
+    }
+    for (const [port, count] of counts) {
+      const [times, fields] = [new BigUint64Array(count), new Uint32Array(count * fieldsPerPacket)];
+      this.#byPort.set(port, { length: 0, times, fields });
+    }
   }
 
   /** The next frame in the buffer; returns its bytes' place. */
   add(port: number, length: number, time: bigint): number {
     const begin = this.#end;
-    const list = this.#byPort.get(port) ?? { times: [], fields: [] };
-    this.#byPort.set(port, list);
-    list.times.push(time);
-    list.fields.push(begin, length, length, 0, linkTypes.ethernet);
     this.#end += length;
+    const list = this.#byPort.get(port);
+    if (list === undefined) throw new RangeError(`no frame was sent on port ${port}`);
+    const first = list.length * fieldsPerPacket;
+    list.times[list.length] = time;
+    list.fields[first] = begin;
+    list.fields[first + 1] = length;
+    list.fields[first + 2] = length;
+    list.fields[first + 4] = linkTypes.ethernet;
+    list.length += 1;
     return begin;
   }
 
   batchOf(port: number): CaptureBatch | undefined {
     const list = this.#byPort.get(port);
-    if (list === undefined) return undefined;
-    const { times, fields } = list;
-    return new CaptureBatch(times.length, this.#bytes, BigUint64Array.from(times), Uint32Array.from(fields));
+    return list && new CaptureBatch(list.length, this.#bytes, list.times, list.fields);
   }
 }
 

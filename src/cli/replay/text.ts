@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A replay in words, for people. Numbers are printed alike in every locale.
-import type { Explanation, ReplaySummary } from './session.ts';
+import type { Explanation } from './scribe.ts';
+import type { ReplaySummary } from './session.ts';
 
 /** Of one packet: what it was, what was decided about it, why, and what was sent. */
 export function explanationText(explanation: Explanation): string {
   const { n, port, time, packet, verdict, reason, meaning, steps, sent } = explanation;
-  const lines = [`#${n} ${port} ${time} ${packet}`, `   ${verdict}, ${reason}: ${meaning}`];
+  const lines = [`#${n} ${port} ${time}`, `   ${packet}`, `   ${verdict}, ${reason}: ${meaning}`];
   const parties = partiesText(explanation);
   if (parties !== '') lines.push(`   ${parties}`);
   lines.push(...steps.map(step => `   - ${step}`));

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: Apache-2.0
+// The director as a whole, stateful. The input is a program: frames, edits, switches, the passing of time. Two
+// directors run it, one fed frame by frame, one in batches; they must decide alike and send the same bytes. What is
+// passed to the host must be as it came; what is counted must be what is there; and when everything is over nothing may
+// be left.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "director_frames.h"
+#include "lvs/director.h"
+
+using namespace sluice;
+using namespace sluice::test;
+using lvs::Director;
+using lvs::Frame;
+using lvs::second;
+
+namespace {
+
+#define REQUIRE_THAT(condition)                                            \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
+      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                        \
+    }                                                                      \
+  } while (false)
+
+// --- the program ---
+
+class Program {
+ public:
+  Program(const uint8_t* data, size_t size) : at_(data), end_(data + size) {}
+  bool is_over() const { return at_ == end_; }
+  uint8_t byte() { return is_over() ? uint8_t{0} : *at_++; }
+  Buffer bytes(size_t size) {
+    size = std::min(size, static_cast<size_t>(end_ - at_));
+    Buffer taken(at_, at_ + size);
+    at_ += size;
+    return taken;
+  }
+
+ private:
+  const uint8_t* at_;
+  const uint8_t* end_;
+};
+
+// --- what frames are made of ---
+
+struct Input {
+  Buffer bytes;
+  Frame meta;
+};
+
+// Which of the places that matter a mutation hits, as the ports: a program rarely finds them by chance.
+void mutate(Buffer& frame, Program& program, uint8_t count) {
+  for (; count > 0 && !frame.empty(); count--) {
+    const size_t at = program.byte() % frame.size();
+    frame[at] = program.byte();
+  }
+}
+
+void renew_header_checksum(Buffer& frame) {
+  wire::Packet packet;
+  wire::dissect(frame, packet);
+  if (packet.ip_version != 4 || packet.l4 <= packet.l3 || packet.l4 > frame.size()) return;
+  wire::MutableIpv4View(wire::MutableBytes(frame.data() + packet.l3, frame.size() - packet.l3)).fill_checksum();
+}
+
+Input read_frame(Program& program) {
+  Input input;
+  const uint8_t number = program.byte(), how = program.byte();
+  input.bytes = templates()[number % templates().size()];
+  if ((how & 0x80) != 0) {
+    // Another client port, so that there are several flows.
+    wire::Packet packet;
+    wire::dissect(input.bytes, packet);
+    if (packet.has_ports)
+      input.bytes[packet.l4 + 1u] = static_cast<uint8_t>(input.bytes[packet.l4 + 1u] + (program.byte() & 7));
+  }
+  mutate(input.bytes, program, how & 3);
+  if ((how & 4) == 0) renew_header_checksum(input.bytes);
+  if ((how & 8) != 0) input.meta.checksum = lvs::TransportChecksum::partial;
+  if ((how & 16) != 0) {
+    const uint8_t gso = program.byte();
+    input.meta.segmentation = static_cast<lvs::Segmentation>(gso & 3);
+    input.meta.segment_size = static_cast<uint16_t>((gso >> 2) * 24);
+  }
+  if ((how & 32) != 0) input.meta.mark = program.byte() & 3;
+  const wire::MacAddress s0_address = mac(s0_mac);
+  const bool names_s0 =
+      input.bytes.size() >= 6 && std::equal(s0_address.bytes.begin(), s0_address.bytes.end(), input.bytes.begin());
+  input.meta.port = names_s0 != ((how & 64) != 0) ? 1 : 0;
+  return input;
+}
+
+Input read_raw_frame(Program& program) {
+  Input input;
+  input.meta.port = program.byte() & 1;
+  const wire::MacAddress address = mac(input.meta.port == 0 ? c0_mac : s0_mac);
+  input.bytes = program.bytes(program.byte());
+  std::copy_n(address.bytes.begin(), std::min<size_t>(6, input.bytes.size()), input.bytes.begin());
+  return input;
+}
+
+// --- the configuration ---
+
+struct Place {
+  uint8_t protocol;
+  std::string_view address;
+  uint16_t port;
+  std::string_view server;
+  lvs::Forwarding forwarding;
+  lvs::Tunnel tunnel = {};
+};
+
+const std::vector<Place>& places() {
+  using enum lvs::Forwarding;
+  static const std::vector<Place> all = {
+      {6, vip4, 80, server4, nat},
+      {6, vip4, 81, server4, fullnat},
+      {6, vip4, 82, server4, dr},
+      {6, vip4, 83, server4, tunnel},
+      {6, vip4, 84, server4, tunnel, {.encapsulation = lvs::Encapsulation::gue, .port = 6080, .remote_checksum = true}},
+      {6, vip4, 21, server4, nat},
+      {6, vip6, 80, server6, nat},
+      {6, vip6, 81, server6, fullnat},
+      {6, vip6, 82, server4, tunnel},
+      {6, vip6, 83, server4, tunnel, {.encapsulation = lvs::Encapsulation::gre, .checksum = true}},
+      {17, vip4, 53, server4, nat},
+      {17, vip4, 54, server4, fullnat},
+      {17, vip6, 53, server6, nat},
+      {132, vip4, 5001, server4, nat},
+      {6, vip4, 0, server4, nat},
+  };
+  return all;
+}
+
+lvs::ServiceKey key_of(const Place& place) {
+  lvs::ServiceKey key;
+  key.protocol = place.protocol;
+  key.address = address(place.address);
+  key.port = place.port;
+  return key;
+}
+
+lvs::ServiceKey mark_key(uint32_t mark) {
+  lvs::ServiceKey key;
+  key.mark = mark;
+  return key;
+}
+
+lvs::ServiceSettings settings_of(uint8_t what, wire::Family family) {
+  const auto names = lvs::scheduler_names();
+  lvs::ServiceSettings settings;
+  settings.scheduler = names[(what & 15) % names.size()];
+  settings.pool = 1;
+  settings.toa = (what & 16) != 0;
+  settings.one_packet = (what & 32) != 0;
+  if ((what & 64) != 0) settings.persistence = 20;
+  settings.persistence_mask = address(family == wire::Family::ipv4 ? "255.255.255.0" : "ffff:ffff::");
+  if ((what & 128) != 0) settings.source_limit = {.rate = 5, .burst = 3, .prefix = 24};
+  return settings;
+}
+
+lvs::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t what) {
+  lvs::DestinationSettings settings;
+  settings.address = address(place.server);
+  settings.address.bytes[place.server == server4 ? 3 : 15] =
+      static_cast<uint8_t>(settings.address.bytes[place.server == server4 ? 3 : 15] + number % 3);
+  settings.port = (what & 32) != 0 ? 8080 : 80;
+  settings.forwarding = place.forwarding;
+  const bool same_family = place.server == server4 || place.address == vip6;
+  if ((what & 64) != 0 && same_family && place.address != vip6)
+    settings.forwarding = static_cast<lvs::Forwarding>(number % 5);
+  settings.tunnel = place.tunnel;
+  settings.weight = what & 7;
+  settings.upper_threshold = (what & 8) != 0 ? 2 : 0;
+  settings.lower_threshold = (what & 16) != 0 ? 1 : 0;
+  return settings;
+}
+
+std::shared_ptr<const lvs::Surroundings> network(uint8_t what) {
+  std::vector<lvs::Port> ports = {
+      {"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
+      {"s0", mac(s0_mac), 1500, 0, {{address("10.0.2.1"), 24}, {address("2001:db8:2::1"), 64}}}};
+  if ((what & 1) != 0) ports[1].mtu = 600;
+  if ((what & 2) != 0) ports[1].mtu = 80;
+  if ((what & 4) != 0) ports[1].vlan = 100;
+  if ((what & 8) != 0) ports[0].mtu = 1280;
+  std::vector<lvs::Route> routes;
+  if ((what & 16) == 0)
+    routes = {{address("0.0.0.0"), 0, address("10.0.1.254"), 0}, {address("::"), 0, address("2001:db8:1::fe"), 0}};
+  std::vector<lvs::Neighbour> neighbours;
+  for (const std::string_view host :
+       {client4, client6, std::string_view("10.0.1.254"), std::string_view("2001:db8:1::fe")}) {
+    neighbours.push_back({address(host), mac(host_mac), 0});
+  }
+  for (const std::string_view host :
+       {server4, server6, std::string_view("10.0.2.12"), std::string_view("2001:db8:2::12")}) {
+    if ((what & 32) == 0) neighbours.push_back({address(host), mac(host_mac), 1});
+  }
+  return std::make_shared<lvs::Surroundings>(ports, routes, neighbours);
+}
+
+lvs::DirectorOptions options() {
+  lvs::DirectorOptions options;
+  options.flow_limit = 64;
+  options.seed = {1, 2, 3, 4};
+  options.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
+  options.start = 1000 * second;
+  options.huge_pages = false;
+  options.fragment_limit = 4;
+  options.fragment_chunks = 8;
+  return options;
+}
+
+// --- the two directors ---
+
+struct Tally {
+  uint32_t active = 0, inactive = 0, persistent = 0;
+};
+
+template <class A>
+void tally_flows(Director& director, std::map<uint32_t, Tally>& tallies) {
+  auto& table = director.flows<A>().table();
+  std::map<uint32_t, uint32_t> held;
+  uint64_t local = 0;
+  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
+    if (flow.flags & lvs::flow_flag::has_local) local++;
+    if (!flow.is_template() && flow.control != lvs::no_flow) {
+      REQUIRE_THAT(table.is_live(flow.control) && table.at(flow.control).is_template());
+      held[flow.control]++;
+    }
+    if (flow.destination == lvs::no_destination) return;
+    Tally& tally = tallies[flow.destination];
+    (flow.is_template() ? tally.persistent : (flow.flags & lvs::flow_flag::inactive) ? tally.inactive : tally.active)++;
+  });
+  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
+    if (flow.is_template()) REQUIRE_THAT(flow.control == held[table.index_of(flow)]);
+  });
+  uint64_t in_pools = 0;
+  for (uint32_t id = 1; id <= 2; id++) {
+    const auto* pool = director.pools().find<A>(id);
+    if (pool == nullptr) continue;
+    for (const auto& use : pool->use()) in_pools += use.flows;
+  }
+  REQUIRE_THAT(in_pools == local);
+}
+
+void check_invariants(Director& director) {
+  std::map<uint32_t, Tally> tallies;
+  tally_flows<wire::Ipv4Address>(director, tallies);
+  tally_flows<wire::Ipv6Address>(director, tallies);
+  size_t seen = 0;
+  director.services().for_each_destination([&](const lvs::Destination& destination) {
+    seen += tallies.contains(destination.id);
+    const Tally& tally = tallies[destination.id];
+    REQUIRE_THAT(destination.active == tally.active);
+    REQUIRE_THAT(destination.inactive == tally.inactive);
+    REQUIRE_THAT(destination.persistent == tally.persistent);
+    REQUIRE_THAT(destination.flows == tally.active + tally.inactive + tally.persistent);
+    REQUIRE_THAT(destination.available || destination.flows > 0);
+    REQUIRE_THAT(destination.available == (destination.service != nullptr &&
+                                           std::ranges::count(destination.service->destinations, &destination) == 1));
+    tallies.erase(destination.id);
+  });
+  REQUIRE_THAT(tallies.empty());
+  REQUIRE_THAT(director.datagrams_in_pieces() <= 2 * options().fragment_limit);
+}
+
+class Pair {
+ public:
+  Pair() {
+    for (Director* director : {&single_, &batched_}) director->set_surroundings(network(0));
+    each([](Director& director) {
+      director.set_pool(1, {{address(local4), address(local6)}, 40000, 40002});
+      director.set_pool(2, {{address(public4), address("2001:db8:1::200")}, 50000, 50001});
+      director.set_egress({{address("10.0.2.0"), 24, 2}, {address("2001:db8:2::"), 64, 2}});
+      for (const Place& place : places()) {
+        lvs::ServiceSettings settings = settings_of(0, key_of(place).address.family);
+        if (place.port == 0) settings.persistence = 20;
+        director.services().add_service(key_of(place), settings);
+        director.services().add_destination(key_of(place), server_of(place, 0, 1));
+      }
+    });
+  }
+
+  // Does the same to both, after what is waiting.
+  template <class Do>
+  void each(Do&& what) {
+    flush();
+    what(single_);
+    what(batched_);
+  }
+  void offer(Input input) {
+    inputs_.push_back(std::move(input));
+    if (inputs_.size() == most_waiting) flush();
+  }
+  void wait(lvs::Time duration) {
+    flush();
+    now_ += duration;
+    each([&](Director& director) {
+      while (!director.advance(now_, 100)) {
+      }
+    });
+  }
+  void flush();
+  void finish();
+
+ private:
+  static constexpr size_t most_waiting = 40;  // more than a batch's 32
+
+  static Frame frame_in(const Input& input, Buffer& room) {
+    room.assign(lvs::required_headroom, 0);
+    room.insert(room.end(), input.bytes.begin(), input.bytes.end());
+    room.shrink_to_fit();
+    Frame frame = input.meta;
+    frame.data = room.data() + lvs::required_headroom;
+    frame.length = static_cast<uint32_t>(input.bytes.size());
+    return frame;
+  }
+
+  Director single_{options()}, batched_{options()};
+  std::vector<Input> inputs_;
+  lvs::Time now_ = options().start;
+  uint64_t frames_ = 0;
+};
+
+void Pair::flush() {
+  if (inputs_.empty()) return;
+  const std::vector<Input> inputs = std::move(inputs_);
+  inputs_.clear();
+  std::vector<Buffer> rooms(inputs.size());
+  std::vector<Frame> frames;
+  for (size_t i = 0; i < inputs.size(); i++) frames.push_back(frame_in(inputs[i], rooms[i]));
+  std::vector<lvs::Decision> decisions(inputs.size());
+  lvs::TransmitQueue batched_out;
+  batched_.receive_batch(frames, decisions, now_, batched_out);
+
+  size_t sent = 0;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    Buffer room;
+    Frame frame = frame_in(inputs[i], room);
+    lvs::TransmitQueue out;
+    lvs::Trace trace;
+    const lvs::Decision decision = single_.receive(frame, now_, out, i % 2 == 0 ? &trace : nullptr);
+    REQUIRE_THAT(decision.reason == decisions[i].reason);
+    REQUIRE_THAT(decision.destination == decisions[i].destination);
+    REQUIRE_THAT((decision.service == nullptr) == (decisions[i].service == nullptr));
+    if (decision.verdict() == lvs::Verdict::pass) {
+      REQUIRE_THAT(std::equal(inputs[i].bytes.begin(), inputs[i].bytes.end(), room.begin() + lvs::required_headroom));
+    }
+    for (const auto& entry : out.entries()) {
+      REQUIRE_THAT(sent < batched_out.entries().size());
+      const auto& other = batched_out.entries()[sent++];
+      REQUIRE_THAT(other.cause == i);
+      REQUIRE_THAT(entry.frame.port == other.frame.port && entry.frame.length == other.frame.length);
+      REQUIRE_THAT(entry.frame.checksum == other.frame.checksum &&
+                   entry.frame.segmentation == other.frame.segmentation);
+      REQUIRE_THAT(std::equal(entry.frame.data, entry.frame.data + entry.frame.length, other.frame.data));
+    }
+  }
+  REQUIRE_THAT(sent == batched_out.entries().size());
+  frames_ += inputs.size();
+  for (Director* director : {&single_, &batched_}) {
+    uint64_t counted = 0;
+    for (size_t i = 0; i < lvs::reason_count; i++) counted += director->count(static_cast<lvs::Reason>(i));
+    REQUIRE_THAT(counted == frames_);
+    check_invariants(*director);
+  }
+}
+
+// All services go and all time passes: nothing is left.
+void Pair::finish() {
+  each([](Director& director) {
+    director.services().remove_all();
+    check_invariants(director);
+  });
+  for (int i = 0; i < 3; i++) wait(2000 * second);
+  each([](Director& director) {
+    REQUIRE_THAT(director.flows<wire::Ipv4Address>().table().size() == 0);
+    REQUIRE_THAT(director.flows<wire::Ipv6Address>().table().size() == 0);
+    director.services().for_each_destination([](const lvs::Destination&) { std::abort(); });
+  });
+}
+
+// --- what a program can do beside frames ---
+
+void edit_service(Pair& pair, Program& program) {
+  const uint8_t which = program.byte(), what = program.byte(), how = program.byte();
+  const Place& place = places()[which % places().size()];
+  const bool by_mark = (which & 0x80) != 0;
+  const lvs::ServiceKey key = by_mark ? mark_key(1 + which % 2) : key_of(place);
+  lvs::ServiceSettings settings = settings_of(what, key.address.family);
+  if (place.port == 0 && !by_mark && (how & 4) == 0) settings.persistence = 20;
+  pair.each([&](Director& director) {
+    switch (how & 3) {
+      case 0:
+        director.services().add_service(key, settings);
+        director.services().add_destination(key, server_of(place, 0, 1));
+        break;
+      case 1:
+        director.services().edit_service(key, settings);
+        break;
+      case 2:
+        director.remove_service(key);
+        break;
+      default:
+        director.services().order_destinations(key, {server_of(place, 1, 0), server_of(place, 0, 0)});
+        break;
+    }
+    check_invariants(director);
+  });
+}
+
+void edit_server(Pair& pair, Program& program) {
+  const uint8_t which = program.byte(), what = program.byte(), how = program.byte();
+  const Place& place = places()[which % places().size()];
+  const lvs::ServiceKey key = key_of(place);
+  const lvs::DestinationSettings server = server_of(place, how >> 2, what);
+  pair.each([&](Director& director) {
+    switch (how & 3) {
+      case 0:
+      case 3:
+        director.services().add_destination(key, server);
+        break;
+      case 1:
+        director.services().edit_destination(key, server);
+        break;
+      default:
+        director.remove_destination(key, server.address, server.port);
+        break;
+    }
+    check_invariants(director);
+  });
+}
+
+void set_switches(Pair& pair, Program& program) {
+  const uint8_t a = program.byte(), b = program.byte();
+  lvs::Switches switches;
+  switches.conn_reuse_mode = a & 3;
+  switches.expire_nodest_conn = (a & 4) != 0;
+  switches.expire_quiescent_template = (a & 8) != 0;
+  switches.sloppy_tcp = (a & 16) != 0;
+  switches.sloppy_sctp = (a & 32) != 0;
+  switches.nat_icmp_send = (a & 64) != 0;
+  switches.pmtu_disc = (a & 128) == 0;
+  switches.drop_entry = b & 3;
+  switches.drop_packet = (b >> 2) & 3;
+  switches.secure_tcp = (b >> 4) & 3;
+  switches.udp_leave_removed = (b & 64) != 0;
+  switches.amemthresh = (b & 128) != 0 ? 1 : 1024;
+  switches.am_droprate = 3;
+  pair.each([&](Director& director) { director.set_switches(switches); });
+}
+
+void set_pools(Pair& pair, uint8_t what) {
+  lvs::PoolSettings local{{}, 40000, 40002}, outside{{}, 50000, 50001};
+  if ((what & 1) == 0) local.addresses.push_back(address(local4));
+  if ((what & 2) != 0) local.addresses.push_back(address("10.0.2.201"));
+  if ((what & 4) == 0) local.addresses.push_back(address(local6));
+  if ((what & 8) == 0) outside.addresses.push_back(address(public4));
+  if ((what & 16) != 0) outside.addresses.push_back(address("10.0.1.1"));
+  std::vector<lvs::EgressRule> rules;
+  if ((what & 32) == 0) rules.push_back({address("10.0.2.0"), 24, 2});
+  if ((what & 64) != 0) rules.push_back({address("0.0.0.0"), 0, 2});
+  pair.each([&](Director& director) {
+    director.set_pool(1, local);
+    director.set_pool(2, outside);
+    director.set_egress(rules);
+    check_invariants(director);
+  });
+}
+
+void run_step(Pair& pair, Program& program) {
+  const uint8_t operation = program.byte();
+  switch (operation & 15) {
+    default:
+      return pair.offer(read_frame(program));
+    case 8:
+      return pair.offer(read_raw_frame(program));
+    case 9:
+      return pair.wait(lvs::Time{1} << (20 + (operation >> 4) % 12) << (program.byte() & 7));
+    case 10:
+      return edit_service(pair, program);
+    case 11:
+      return edit_server(pair, program);
+    case 12:
+      return set_switches(pair, program);
+    case 13:
+      return set_pools(pair, program.byte());
+    case 14: {
+      const std::shared_ptr<const lvs::Surroundings> changed = network(program.byte());
+      return pair.each([&](Director& director) { director.set_surroundings(changed); });
+    }
+    case 15: {
+      const uint32_t limit = program.byte();
+      return pair.each([&](Director& director) { director.set_flow_limit(limit); });
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  constexpr size_t longest_program = 4096;
+  Program program(data, std::min(size, longest_program));
+  Pair pair;
+  while (!program.is_over()) run_step(pair, program);
+  pair.finish();
+  return 0;
+}

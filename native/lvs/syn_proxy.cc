@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: Apache-2.0
+// The SYN proxy in the director (theory of operation: syn_cookie.h).
+//
+// A service's SYNs are answered with cookies while it is `on`, or `automatic` and more of its flows are half open than
+// the limit allows; each flow that gets established or times out lets one ordinary SYN in again. Cookies that were sent
+// are honoured for as long as they are good, in force or not. While cookies may come, nothing but a SYN or a good
+// cookie opens a flow of the service, sloppy_tcp or not.
+//
+// The limits on new flows (drop_packet, sources, thresholds, pools) apply when the cookie comes back: a forged source
+// uses nothing up. A client that then gets no real server has an established connection already, so it is reset.
+//
+// To the table of states a proxied flow looks like any other: SYN_RECV from the SYN to the real server on, ESTABLISHED
+// when the director acknowledges its answer. It does not count as half open: its client has proved that it is there.
+//
+// After the handshakes a proxied packet goes the way of all packets; forward.cc calls splice() where it rewrites them,
+// so that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
+// repeats because the director's ACK was lost.
+#include "lvs/syn_proxy.h"
+
+#include <algorithm>
+
+#include "lvs/director.h"
+#include "lvs/text.h"
+#include "wire/tcp.h"
+
+namespace sluice::lvs {
+
+template <class A>
+struct OwnSegment {
+  Endpoints<A> endpoints;
+  uint32_t sequence = 0, acknowledgement = 0;
+  uint8_t flags = 0;
+  uint16_t window = 0;
+  SynOptions options = {};
+};
+
+namespace {
+
+namespace flag = wire::tcp_flag;
+using Phase = ProxiedFlow::Phase;
+
+// A SYN to a real server is repeated when the client is heard again, at the earliest after TCP's first retransmission
+// timeout (RFC 6298 2.1); after so many without an answer the client is reset.
+constexpr Time repeat_after = 1 * second;
+constexpr uint8_t most_syns = 4;
+
+// After a real server has declined timestamps: until then clients are promised none, then one of them finds out anew.
+constexpr Time believed_without_timestamps = 600 * second;
+constexpr Time service_mtu_lifetime = 1 * second;
+constexpr Time timestamp_unit = second / 1000;  // as Linux's: a millisecond
+
+constexpr uint8_t own_hop_limit = 64;
+constexpr uint32_t longest_own_segment = 40 + 60;  // IPv6 and TCP headers
+// What every host can receive (RFC 791, RFC 8200): a way is not taken to be narrower.
+constexpr uint32_t least_mtu_v4 = 576, least_mtu_v6 = 1280;
+
+template <class A>
+constexpr uint32_t ip_header_length = A::family == wire::Family::ipv4 ? 20 : 40;
+
+// For what the director answers in a host's place it looks where a host looks. A device has yet to compute a partial
+// checksum; a fragment's covers what is not here.
+template <class A>
+bool is_checksum_right(const Transit<A>& t) {
+  const bool is_whole = t.packet.fragment == wire::Fragment::none && t.frame.segmentation == Segmentation::none;
+  if (t.frame.checksum == TransportChecksum::partial || !is_whole) return true;
+  const wire::Sum pseudo_header =
+      wire::pseudo_header_sum(t.endpoints.source, t.endpoints.destination, wire::protocol::tcp, t.packet.l4_length());
+  return wire::fold(wire::sum_bytes(t.transport(), pseudo_header)) == 0xffff;
+}
+
+template <class A>
+CookieFlow cookie_flow(const Transit<A>& t) {
+  const Endpoints<A>& e = t.endpoints;
+  return {e.source, e.destination, e.source_port, e.destination_port};
+}
+
+template <class A>
+IpPacket write(const OwnSegment<A>& segment, uint8_t* to) {
+  const A &source = segment.endpoints.source, &destination = segment.endpoints.destination;
+  std::array<uint8_t, 20> options;
+  wire::TcpFields fields;
+  fields.source_port = segment.endpoints.source_port;
+  fields.destination_port = segment.endpoints.destination_port;
+  fields.sequence = segment.sequence;
+  fields.acknowledgement = segment.acknowledgement;
+  fields.flags = segment.flags;
+  fields.window = segment.window;
+  fields.options = {options.data(), write_syn_options(segment.options, options)};
+  const auto length = static_cast<uint32_t>(wire::emit(fields, to + ip_header_length<A>));
+  wire::MutableTcpView(wire::MutableBytes(to + ip_header_length<A>, length))
+      .fill_checksum(wire::pseudo_header_sum(source, destination, wire::protocol::tcp, length));
+  const uint32_t total = ip_header_length<A> + length;
+  if constexpr (A::family == wire::Family::ipv4) {
+    wire::Ipv4Fields ip;
+    ip.total_length = static_cast<uint16_t>(total);
+    ip.flags_and_offset = wire::Ipv4View::dont_fragment;  // never fragmented, so it needs no identification (RFC 6864)
+    ip.ttl = own_hop_limit;
+    ip.protocol = wire::protocol::tcp;
+    ip.source = source;
+    ip.destination = destination;
+    wire::emit(ip, to);
+  } else {
+    wire::Ipv6Fields ip;
+    ip.payload_length = static_cast<uint16_t>(length);
+    ip.next_header = wire::protocol::tcp;
+    ip.hop_limit = own_hop_limit;
+    ip.source = source;
+    ip.destination = destination;
+    wire::emit(ip, to);
+  }
+  return {to, total, A::family};
+}
+
+SynOptions timestamps(bool are_used, uint32_t timestamp, uint32_t echo) {
+  SynOptions options;
+  options.timestamps = are_used;
+  options.timestamp = timestamp;
+  options.timestamp_echo = echo;
+  return options;
+}
+
+// A window as it is said where nobody scales.
+uint16_t unscaled(uint16_t window, uint8_t scale) {
+  if (scale == SynOptions::no_window_scale) return window;
+  return static_cast<uint16_t>(std::min<uint32_t>(uint32_t{window} << scale, 0xffff));
+}
+
+// The client's latest word on what the real server is told in its name.
+void note_client(ProxiedFlow& proxied, wire::TcpView tcp) {
+  proxied.client_window = tcp.window();
+  const SynOptions options = read_syn_options(tcp.options());
+  if (options.timestamps) proxied.client.options.timestamp = options.timestamp;
+}
+
+}  // namespace
+
+uint32_t ProxiedFlows::take(const ProxiedFlow& flow) {
+  uint32_t place = high_water_;
+  if (free_count_ > 0) {
+    place = free_[--free_count_];
+  } else {
+    // The list of free places reaches as far as the places do, so a release always has room.
+    if (high_water_ >= limit_ || !flows_.reach(high_water_ + 1) || !free_.reach(high_water_ + 1)) return none;
+    high_water_++;
+  }
+  flows_[place] = flow;
+  return place;
+}
+
+void ProxiedFlows::release(uint32_t place) {
+  free_[free_count_++] = place;
+}
+
+uint32_t Director::mtu_to_servers(Service& service, Time now) {
+  ProxyState& proxy = service.proxy;
+  if (now < proxy.mtu_until) return proxy.mtu;
+  proxy.mtu = UINT32_MAX;
+  for (Destination* destination : service.destinations) {
+    const NextHop& hop = outlet_.hop_to(*destination, now);
+    if (hop.mtu != 0) proxy.mtu = std::min(proxy.mtu, hop.mtu);
+  }
+  proxy.mtu_until = now + service_mtu_lifetime;
+  return proxy.mtu;
+}
+
+// A packet of a service whose SYN proxy is not off, and of no flow. Nothing: it goes the way without a proxy.
+template <class A>
+std::optional<Decision> Director::answer_opening(Transit<A>& t, Service& service) {
+  const uint8_t flags = t.packet.tcp_flags;
+  if (t.packet.protocol != wire::protocol::tcp || (flags & flag::rst) != 0) return std::nullopt;
+  const bool is_other_port = service.key.mark == 0 && service.key.port != t.endpoints.destination_port;
+  if (service.destinations.empty() || (is_other_port && !service.is_persistent())) return std::nullopt;
+  const bool automatic = service.settings.syn_proxy == SynProxy::automatic;
+  if ((flags & (flag::syn | flag::ack)) == flag::syn) {
+    if (automatic && service.proxy.half_open <= half_open_limit_) return std::nullopt;
+    if (automatic && t.trace) {
+      t.trace->say("%u flows of the service are half open, more than %u: the SYN proxy answers",
+                   service.proxy.half_open, half_open_limit_);
+    }
+    return send_cookie(t, service);
+  }
+  if (automatic && t.now >= service.proxy.cookies_until) return std::nullopt;
+  return open_by_cookie(t, service);
+}
+template std::optional<Decision> Director::answer_opening(Transit<wire::Ipv4Address>&, Service&);
+template std::optional<Decision> Director::answer_opening(Transit<wire::Ipv6Address>&, Service&);
+
+template <class A>
+Decision Director::send_cookie(Transit<A>& t, Service& service) {
+  if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, no_destination, &service};
+  secrets_.renew(t.now, random_);
+  const wire::TcpView syn(t.transport());
+  const SynOptions offered = read_syn_options(syn.options());
+  const NextHop& hop = outlet_.hop_to(t.endpoints.source);
+  constexpr uint32_t least_mtu = A::family == wire::Family::ipv4 ? least_mtu_v4 : least_mtu_v6;
+  const uint32_t mtu = std::max(std::min(hop.mtu, mtu_to_servers(service, t.now)), least_mtu);
+
+  OwnSegment<A> answer;
+  answer.endpoints = t.endpoints.mirrored();
+  answer.sequence = make_cookie(cookie_flow(t), syn.sequence(), offered, secrets_);
+  answer.acknowledgement = syn.sequence() + 1;
+  answer.flags = flag::syn | flag::ack;
+  const bool has_timestamps = offered.timestamps && t.now >= service.proxy.no_timestamps_until;
+  answer.options = timestamps(has_timestamps, static_cast<uint32_t>(t.now / timestamp_unit), offered.timestamp);
+  answer.options.mss = static_cast<uint16_t>(mtu - ip_header_length<A> - wire::TcpView::minimum_header_length);
+  answer.options.sack_permitted = offered.sack_permitted;
+  if (offered.window_scale != SynOptions::no_window_scale) answer.options.window_scale = promised_window_scale;
+
+  if (const std::optional<Reason> failed = send_own(t, answer, hop)) return {*failed, no_destination, &service};
+  service.proxy.cookies_until = t.now + 2 * CookieSecrets::slot_length;
+  if (t.trace) {
+    t.trace->say("virtual service %s: answered with a cookie, MSS %u; nothing is kept until the client returns it",
+                 to_text(service.key).c_str(), answer.options.mss);
+  }
+  return {Reason::syn_cookie_sent, no_destination, &service};
+}
+
+template <class A>
+Decision Director::open_by_cookie(Transit<A>& t, Service& service) {
+  if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, no_destination, &service};
+  secrets_.renew(t.now, random_);
+  const wire::TcpView ack(t.transport());
+  ProvenClient proven;
+  proven.cookie = ack.acknowledgement() - 1;
+  std::optional<SynOptions> opened;
+  if ((t.packet.tcp_flags & (flag::syn | flag::ack)) == flag::ack) {
+    proven.sequence = ack.sequence() - 1;
+    opened = open_cookie(cookie_flow(t), proven.sequence, proven.cookie, secrets_);
+    const bool may_be_probe = ack.payload().empty() && !ack.has(flag::fin);
+    if (!opened && may_be_probe) {
+      proven.sequence = ack.sequence();
+      opened = open_cookie(cookie_flow(t), proven.sequence, proven.cookie, secrets_);
+    }
+  }
+  if (!opened) {
+    if (t.trace) t.trace->say("no flow, and its acknowledgement is no cookie that was sent in the last minutes");
+    return {Reason::syn_cookie_invalid, no_destination, &service};
+  }
+  proven.options = *opened;
+  const SynOptions brought = read_syn_options(ack.options());
+  proven.options.timestamps = brought.timestamps;
+  proven.options.timestamp = brought.timestamp;
+  proven.promised_timestamp = brought.timestamp_echo;
+  if (t.trace) t.trace->say("its acknowledgement is a good cookie: the client is there, MSS %u", proven.options.mss);
+  const Decision decision = admit(t, service, &proven);
+  if (!proven.has_flow) {
+    if (t.trace) t.trace->say("the client, who is connected already, is reset");
+    reset_sender(t);
+  }
+  return decision;
+}
+
+// The flow that a good cookie has opened.
+template <class A>
+Decision Director::greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven) {
+  const wire::TcpView ack(t.transport());
+  proven.has_flow = true;
+  ProxiedFlow proxied;
+  proxied.client = proven;
+  note_client(proxied, ack);
+  const uint32_t place = proxied_.take(proxied);
+  if (place == ProxiedFlows::none) {
+    proven.has_flow = false;
+    flows<A>().end(flow);
+    return {Reason::flow_limit};
+  }
+  flow.proxied = place;
+  flow.flags |= flow_flag::proxied;
+  count_packet(t, flow, true);
+  flow.count_packet();
+  return {send_syn(t, flow), flow.destination};
+}
+template Decision Director::greet_server(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, ProvenClient&);
+template Decision Director::greet_server(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, ProvenClient&);
+
+template <class A>
+Reason Director::send_syn(Transit<A>& t, Flow<A>& flow) {
+  ProxiedFlow& proxied = proxied_[flow.proxied];
+  proxied.last_syn = t.now;
+  proxied.syns++;
+  act_as(t, flow, Seen::from_client, flag::syn);
+  OwnSegment<A> syn;
+  syn.endpoints = flow.reverse.mirrored();
+  syn.sequence = proxied.client.sequence;
+  syn.flags = flag::syn;
+  syn.window = unscaled(proxied.client_window, proxied.client.options.window_scale);
+  syn.options = proxied.client.options;
+  const NextHop& hop = outlet_.hop_to(services_.destination(flow.destination), t.now);
+  if (t.trace) t.trace->say("SYN number %u to the real server: %s", proxied.syns, to_text(syn.endpoints).c_str());
+  const std::optional<Reason> failed = send_own(t, syn, hop, &flow);
+  if (failed == Reason::no_route) refuse(t, flow);
+  return failed.value_or(Reason::syn_proxy_handshake);
+}
+
+// A packet of a proxied flow. Nothing: both handshakes are done, and it goes the way of all packets.
+template <class A>
+std::optional<Decision> Director::proxied(Transit<A>& t, FoundFlow<A> found) {
+  Flow<A>& flow = *found.flow;
+  if (t.is_later_fragment()) {
+    if (proxied_[flow.proxied].phase == Phase::spliced) return std::nullopt;
+    return Decision{Reason::syn_proxy_handshake, flow.destination};
+  }
+  return found.direction == Direction::forward ? from_proxied_client(t, flow) : from_proxied_server(t, flow);
+}
+template std::optional<Decision> Director::proxied(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
+template std::optional<Decision> Director::proxied(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
+
+template <class A>
+std::optional<Decision> Director::from_proxied_client(Transit<A>& t, Flow<A>& flow) {
+  ProxiedFlow& proxied = proxied_[flow.proxied];
+  const uint8_t flags = t.packet.tcp_flags;
+  const wire::TcpView tcp(t.transport());
+  const Decision ours{Reason::syn_proxy_handshake, flow.destination};
+  if ((flags & (flag::syn | flag::ack | flag::rst)) == flag::syn) {
+    if (proxied.phase == Phase::spliced && !is_reusable(static_cast<TcpState>(flow.state), 1, false)) return {};
+    if (proxied.phase == Phase::greeting && tcp.sequence() == proxied.client.sequence) return ours;  // an old duplicate
+    if (t.trace) t.trace->say("a new connection on the same ports: the proxied flow ends");
+    flows<A>().end(flow);
+    return open_flow(t);
+  }
+  if (proxied.phase == Phase::spliced) return {};
+  if ((flags & flag::rst) != 0) {
+    if (proxied.phase == Phase::closed || tcp.sequence() != proxied.client.sequence + 1) return ours;
+    if (t.trace) t.trace->say("the client has reset the connection before the real server answered");
+    act_as(t, flow, Seen::from_server, flag::rst);
+    proxied.phase = Phase::closed;
+    return ours;
+  }
+  if (proxied.phase == Phase::closed) {
+    if (t.trace) t.trace->say("the connection has failed: the client is reset again");
+    reset_sender(t);
+    return ours;
+  }
+  if ((flags & flag::ack) == 0 || tcp.acknowledgement() != proxied.client.cookie + 1) {
+    return Decision{Reason::syn_cookie_invalid, flow.destination};
+  }
+  note_client(proxied, tcp);
+  if (t.now - proxied.last_syn < repeat_after) {
+    if (t.trace) t.trace->say("the real server has not answered yet; what the client sends it will send again");
+    return ours;
+  }
+  if (proxied.syns >= most_syns || !services_.destination(flow.destination).available) {
+    if (t.trace) t.trace->say("%u SYNs to the real server were not answered, or it was removed", proxied.syns);
+    refuse(t, flow);
+    return ours;
+  }
+  return Decision{send_syn(t, flow), flow.destination};
+}
+
+template <class A>
+std::optional<Decision> Director::from_proxied_server(Transit<A>& t, Flow<A>& flow) {
+  const Phase phase = proxied_[flow.proxied].phase;
+  if (phase == Phase::spliced && (t.packet.tcp_flags & flag::syn) == 0) return {};
+  if (phase != Phase::closed) return server_greets(t, flow);
+  if ((t.packet.tcp_flags & flag::rst) == 0) reset_sender(t);
+  return Decision{Reason::syn_proxy_handshake, flow.destination};
+}
+
+// The real server's part of the handshake, received as a client in SYN-SENT does (RFC 9293 3.10.7.3).
+template <class A>
+Decision Director::server_greets(Transit<A>& t, Flow<A>& flow) {
+  if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, flow.destination};
+  ProxiedFlow& proxied = proxied_[flow.proxied];
+  const wire::TcpView tcp(t.transport());
+  const bool is_reset = tcp.has(flag::rst);
+  const bool acknowledges = tcp.has(flag::ack) && tcp.acknowledgement() == proxied.client.sequence + 1;
+  const Decision ours{Reason::syn_proxy_handshake, flow.destination};
+  if (proxied.phase == Phase::spliced) {
+    if (acknowledges && tcp.sequence() + proxied.splice.sequence == proxied.client.cookie) {
+      if (t.trace) t.trace->say("the real server repeats its SYN-ACK: acknowledged again");
+      acknowledge_both(t, flow, read_syn_options(tcp.options()));
+      return ours;
+    }
+    if (t.trace) t.trace->say("a SYN-ACK of another connection than the one that was spliced: both end");
+    reset_sender(t);
+    act_as(t, flow, Seen::from_server, flag::rst);
+    proxied.phase = Phase::closed;
+    return ours;
+  }
+  if (tcp.has(flag::ack) && !acknowledges) {
+    if (is_reset) return ours;
+    if (t.trace) t.trace->say("the real server remembers an older connection: it is reset and greeted again");
+    reset_sender(t);
+    return proxied.syns < most_syns ? Decision{send_syn(t, flow), flow.destination} : ours;
+  }
+  if (is_reset && acknowledges) {
+    if (t.trace) t.trace->say("the real server refuses the connection");
+    count_packet(t, flow, false);
+    refuse(t, flow);
+    return ours;
+  }
+  if (is_reset || !acknowledges || !tcp.has(flag::syn)) return ours;
+  return join(t, flow, read_syn_options(tcp.options()));
+}
+
+// Both ends have agreed, though not with each other: what they differ in is the splice.
+template <class A>
+Decision Director::join(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
+  ProxiedFlow& proxied = proxied_[flow.proxied];
+  const SynOptions& client = proxied.client.options;
+  const Decision ours{Reason::syn_proxy_handshake, flow.destination};
+  count_packet(t, flow, false);
+  if (client.timestamps && !server.timestamps) {
+    if (t.trace) t.trace->say("the real server declines timestamps, which the client was promised: both are reset");
+    Service* service = services_.destination(flow.destination).service;
+    if (service != nullptr) service->proxy.no_timestamps_until = t.now + believed_without_timestamps;
+    reset_sender(t);
+    refuse(t, flow);
+    return ours;
+  }
+  constexpr uint8_t unscaled_window = SynOptions::no_window_scale;
+  const bool client_scales = client.window_scale != unscaled_window;
+  const bool both_scale = client_scales && server.window_scale != unscaled_window;
+  proxied.splice.sequence = proxied.client.cookie - wire::TcpView(t.transport()).sequence();
+  proxied.splice.timestamp = client.timestamps ? proxied.client.promised_timestamp - server.timestamp : 0;
+  proxied.splice.promised_scale = client_scales ? promised_window_scale : 0;
+  proxied.splice.real_scale = both_scale ? server.window_scale : 0;
+  proxied.splice.client_scale = client_scales && !both_scale ? client.window_scale : 0;
+  proxied.phase = Phase::spliced;
+  if (t.trace) {
+    t.trace->say("spliced: the real server's sequence numbers reach the client moved by %u", proxied.splice.sequence);
+  }
+  act_as(t, flow, Seen::from_server, flag::syn | flag::ack);
+  acknowledge_both(t, flow, server);
+  act_as(t, flow, Seen::from_client, flag::ack);
+  return ours;
+}
+
+// The answer to a real server's SYN-ACK, and what the client waits for since its own: a window.
+template <class A>
+void Director::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
+  const ProxiedFlow& proxied = proxied_[flow.proxied];
+  const SynOptions& client = proxied.client.options;
+  const wire::TcpView syn_ack(t.transport());
+  OwnSegment<A> to_server;
+  to_server.endpoints = flow.reverse.mirrored();
+  to_server.sequence = proxied.client.sequence + 1;
+  to_server.acknowledgement = syn_ack.sequence() + 1;
+  to_server.flags = flag::ack;
+  to_server.window = unscaled(proxied.client_window, proxied.splice.client_scale);
+  to_server.options = timestamps(client.timestamps, client.timestamp, server.timestamp);
+  send_own(t, to_server, outlet_.hop_to(services_.destination(flow.destination), t.now), &flow);
+
+  OwnSegment<A> to_client;
+  to_client.endpoints = flow.forward.mirrored();
+  to_client.sequence = proxied.client.cookie + 1;
+  to_client.acknowledgement = proxied.client.sequence + 1;
+  to_client.flags = flag::ack;
+  to_client.window = static_cast<uint16_t>(syn_ack.window() >> proxied.splice.promised_scale);  // a SYN's is unscaled
+  to_client.options = timestamps(client.timestamps, server.timestamp + proxied.splice.timestamp, client.timestamp);
+  send_own(t, to_client, outlet_.hop_to(flow.client()));
+}
+
+// The client is told that there is no connection after all.
+template <class A>
+void Director::refuse(Transit<A>& t, Flow<A>& flow) {
+  ProxiedFlow& proxied = proxied_[flow.proxied];
+  OwnSegment<A> reset;
+  reset.endpoints = flow.forward.mirrored();
+  reset.sequence = proxied.client.cookie + 1;
+  reset.flags = flag::rst;
+  if (t.trace) t.trace->say("the client is reset");
+  send_own(t, reset, outlet_.hop_to(flow.client()));
+  act_as(t, flow, Seen::from_server, flag::rst);
+  proxied.phase = Phase::closed;
+}
+
+// RFC 9293 3.10.7.1: what acknowledges a connection that is none is reset where it says that it stands.
+template <class A>
+void Director::reset_sender(Transit<A>& t) {
+  const wire::TcpView tcp(t.transport());
+  if (!tcp.has(flag::ack)) return;
+  OwnSegment<A> reset;
+  reset.endpoints = t.endpoints.mirrored();
+  reset.sequence = tcp.acknowledgement();
+  reset.flags = flag::rst;
+  send_own(t, reset, outlet_.hop_to(t.endpoints.source));
+}
+
+// The flow's state after a segment that the director sent in the place of one of its ends, or kept from the other.
+template <class A>
+void Director::act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags) {
+  wire::Packet packet = t.packet;
+  packet.tcp_flags = flags;
+  advance_state(Transit<A>{t.frame, packet, t.now, t.out, t.trace, t.endpoints}, flow, seen);
+}
+
+// Nothing: it is on its way. `told`: a flow whose real server learns the client's address from this segment, if from
+// any.
+template <class A>
+std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
+                                         const Flow<A>* told) {
+  if (hop.state == HopState::no_neighbour) {
+    outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return Reason::no_neighbour;
+  }
+  if (hop.state != HopState::reachable) return Reason::no_route;
+  uint8_t* buffer = outlet_.take_buffer(longest_own_segment);
+  if (buffer == nullptr) return Reason::out_of_buffers;
+  IpPacket packet = write(segment, buffer);
+  if (told != nullptr && (told->flags & flow_flag::tells_client) != 0) {
+    const bool tells = insert_toa(packet, ip_header_length<A>, told->client(), told->client_port(), hop.mtu, false);
+    if (t.trace)
+      t.trace->say(tells ? "a TCP option tells the client's address" : "no room to tell the client's address");
+  }
+  Frame frame;
+  frame.port = t.frame.port;
+  outlet_.send(frame, t.packet, packet, hop, t.out);
+  return std::nullopt;
+}
+
+// A packet that has been rewritten for its receiver: now in the numbers that the receiver knows.
+template <class A>
+void Director::splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const {
+  if (t.is_later_fragment()) return;
+  const Splice& splice = proxied_[flow.proxied].splice;
+  wire::MutableTcpView tcp(t.transport());
+  const wire::Sum change = seen == Seen::from_client ? to_server(tcp, splice) : to_client(tcp, splice);
+  // A partial checksum covers the pseudo-header alone.
+  if (t.frame.checksum == TransportChecksum::partial) return;
+  tcp.set_checksum(wire::updated_checksum(tcp.checksum(), change));
+}
+template void Director::splice(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, Seen) const;
+template void Director::splice(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, Seen) const;
+
+// The TCP header that an ICMP error quotes, as far as it does, in the numbers of the packet's sender: by its sequence
+// number a host knows an error about its own packets from a forged one (RFC 5927).
+template <class A>
+void Director::unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const {
+  constexpr size_t sequence_at = 4, acknowledgement_at = 8;
+  const uint32_t moved = proxied_[flow.proxied].splice.sequence;
+  const auto move = [&](size_t at, uint32_t by) {
+    if (quoted.size() < at + 4) return;
+    wire::store_be32(quoted.data() + at, wire::load_be32(quoted.data() + at) + by);
+  };
+  if (is_about_reply) {
+    move(sequence_at, uint32_t{0} - moved);
+  } else {
+    move(acknowledgement_at, moved);
+  }
+}
+template void Director::unsplice_quotation(const Flow<wire::Ipv4Address>&, wire::MutableBytes, bool) const;
+template void Director::unsplice_quotation(const Flow<wire::Ipv6Address>&, wire::MutableBytes, bool) const;
+
+}  // namespace sluice::lvs

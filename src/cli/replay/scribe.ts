@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts what a director decided into words and files: a line of JSON for every frame that came, the frames that were sent
+// into the captures of their ports, and for those who ask the whole decision.
+import { type BatchDecisions, reasons, type Verdict } from '../../lvs/director.ts';
+import type { NativeParties, ReasonRow } from '../../native/director.ts';
+import { describeFrame } from '../../wire/describe.ts';
+import type { MergedBatch } from './merge.ts';
+import { type Outputs, SentFrames } from './outputs.ts';
+
+/** One packet's decision, for those who asked for its steps. */
+export interface Explanation {
+  /** Its line in verdicts.jsonl, without the line end. */
+  readonly line: string;
+  readonly n: number;
+  readonly port: string;
+  /** Seconds with nine decimals. */
+  readonly time: string;
+  /** The frame in a line. */
+  readonly packet: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly meaning: string;
+  readonly service?: string;
+  readonly server?: string;
+  readonly mode?: string;
+  readonly steps: readonly string[];
+  readonly sent: readonly { readonly port: string; readonly n: number; readonly packet: string }[];
+}
+
+/** A reason and how many frames had it. */
+export type CountedReason = ReasonRow & { readonly frames: number };
+
+/** Of NativeDecisions.decisions and .sentFrames. */
+const [fieldsPerDecision, fieldsPerSent] = [3, 2] as const;
+
+export class Scribe {
+  /** So far. */
+  frames = 0;
+  readonly #ports: readonly string[];
+  readonly #outputs: Outputs;
+  readonly #explain: ((explanation: Explanation) => void) | undefined;
+  readonly #reasons = reasons();
+  readonly #counts = this.#reasons.map(() => 0);
+  readonly #verdictTexts = this.#reasons.map(({ verdict, name }) => `,"verdict":"${verdict}","reason":"${name}"`);
+
+  constructor(ports: readonly string[], outputs: Outputs, explain: ((explanation: Explanation) => void) | undefined) {
+    this.#ports = ports;
+    this.#outputs = outputs;
+    this.#explain = explain;
+  }
+
+  /** Those that occurred. */
+  reasons(): CountedReason[] {
+    return this.#reasons
+      .map((row, index) => ({ ...row, frames: this.#counts[index] ?? 0 }))
+      .filter(row => row.frames > 0);
+  }
+
+  write(batch: MergedBatch, part: BatchDecisions): void {
+    const { first, next, decisions, sentFrames } = part;
+    const parties = ['', ...part.parties.map(partiesText)];
+    const sent = new SentFrames(part.sent, sentFrames);
+    const lines: string[] = [];
+    let nextSent = 0;
+    for (let index = first; index < next; index += 1) {
+      const row = (index - first) * fieldsPerDecision;
+      const [reason = 0, party = 0, sentCount = 0] = [decisions[row], decisions[row + 1], decisions[row + 2]];
+      const stamp = batch.stamps[index] ?? 0n;
+      const out: SentFrame[] = [];
+      for (const end = nextSent + sentCount * fieldsPerSent; nextSent < end; nextSent += fieldsPerSent) {
+        const [port = 0, length = 0] = [sentFrames[nextSent], sentFrames[nextSent + 1]];
+        const begin = sent.add(port, length, stamp);
+        out.push({ port: this.#ports[port] ?? '', n: this.#outputs.number(port), begin, length });
+      }
+      this.frames += 1;
+      this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
+      const came = `"port":"${this.#ports[batch.frames.portOf(index)]}","time":${timeText(stamp)}`;
+      const decision = `${this.#verdictTexts[reason]}${parties[party]}`;
+      const line = `{"n":${this.frames},${came}${decision},"out":[${out.map(outText).join(',')}]}`;
+      lines.push(line, '\n');
+      this.#explain?.({ line, ...this.#story(batch, part, index), ...this.#decision(part, reason, party, out) });
+    }
+    this.#outputs.writeVerdicts(lines.join(''));
+    this.#outputs.writeFrames(sent);
+  }
+
+  #story({ frames, stamps }: MergedBatch, { first, steps }: BatchDecisions, index: number) {
+    return {
+      n: this.frames,
+      port: this.#ports[frames.portOf(index)] ?? '',
+      time: timeText(stamps[index] ?? 0n),
+      packet: describeFrame(frames.frame(index)),
+      steps: steps[index - first] ?? [],
+    };
+  }
+
+  #decision(part: BatchDecisions, reason: number, party: number, out: readonly SentFrame[]) {
+    const row = this.#reasons[reason];
+    if (row === undefined) throw new RangeError(`the native module has no reason ${reason}`);
+    const sent = out.map(({ port, n, begin, length }) => {
+      return { port, n, packet: describeFrame(part.sent.subarray(begin, begin + length)) };
+    });
+    // Parties are numbered from 1.
+    return { verdict: row.verdict, reason: row.name, meaning: row.meaning, ...part.parties[party - 1], sent };
+  }
+}
+
+interface SentFrame {
+  readonly port: string;
+  readonly n: number;
+  /** In the buffer of what was sent. */
+  readonly begin: number;
+  readonly length: number;
+}
+
+function outText({ port, n }: SentFrame): string {
+  return `{"port":"${port}","n":${n}}`;
+}
+
+// Names of services and servers have no characters that JSON would escape.
+function partiesText({ service, server, mode }: NativeParties): string {
+  const known = Object.entries({ service, server, mode }).filter(([, value]) => value !== undefined);
+  return known.map(([key, value]) => `,"${key}":"${value}"`).join('');
+}
+
+const nanosecondsPerSecond = 1_000_000_000n;
+
+/** Seconds with nine decimals, as `tcpdump -tt` prints them. */
+function timeText(nanoseconds: bigint): string {
+  const seconds = nanoseconds / nanosecondsPerSecond;
+  const fraction = Number(nanoseconds - seconds * nanosecondsPerSecond);
+  return `${seconds}.${String(fraction).padStart(9, '0')}`;
+}

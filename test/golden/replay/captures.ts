@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frames of the golden cases: what each capture in-ORDER-PORT.* of a case holds.
+import { CaptureWriter } from '../../../src/capture/capture-writer.ts';
+import * as wire from '../../../src/wire/packet-builder.ts';
+
+interface Moment {
+  /** Nanoseconds after the case's beginning. */
+  readonly at: bigint;
+  readonly frame: Uint8Array;
+  /** On the wire, where the capture holds less. */
+  readonly originalLength?: number;
+}
+
+export interface CaseCapture {
+  readonly file: string;
+  readonly precision: 'microsecond' | 'nanosecond';
+  readonly packets: readonly Moment[];
+}
+
+const millisecond = 1_000_000n;
+const second = 1_000_000_000n;
+/** 2024-01-01 00:00:00 UTC. */
+const beginning = 1_704_067_200n * second;
+
+const client = '10.0.1.2';
+const vip = '10.0.1.100';
+const fromClient = wire.ethernet({ source: '02:00:00:00:01:02', destination: '02:00:00:00:01:01' });
+const fromServer = wire.ethernet({ source: '02:00:00:00:02:11', destination: '02:00:00:00:02:01' });
+
+const request = (flags: string, fields: wire.TcpFields = {}, content = '') =>
+  wire.buildFrame(
+    fromClient,
+    wire.ipv4({ source: client, destination: vip, dontFragment: true }),
+    wire.tcp({ sourcePort: 40000, destinationPort: 80, flags, ...fields }),
+    content,
+  );
+const reply = (server: string, flags: string, fields: wire.TcpFields = {}, content = '') =>
+  wire.buildFrame(
+    fromServer,
+    wire.ipv4({ source: server, destination: client, dontFragment: true }),
+    wire.tcp({ sourcePort: 8080, destinationPort: 40000, flags, ...fields }),
+    content,
+  );
+const query = (source: string, sourcePort: number) =>
+  wire.buildFrame(
+    fromClient,
+    wire.ipv4({ source, destination: vip }),
+    wire.udp({ sourcePort, destinationPort: 53 }),
+    'query',
+  );
+
+/** A connection from its first packet to its last, seen on both sides; stamps that are equal on both. */
+const connection: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: request('S', { sequence: 100 }) },
+      { at: 2n * millisecond, frame: request('A', { sequence: 101, acknowledgement: 501 }) },
+      { at: 3n * millisecond, frame: request('PA', { sequence: 101, acknowledgement: 501 }, 'GET /\r\n') },
+      { at: 5n * millisecond, frame: request('FA', { sequence: 108, acknowledgement: 506 }) },
+      { at: 7n * millisecond, frame: request('A', { sequence: 109, acknowledgement: 507 }) },
+    ],
+  },
+  {
+    file: 'in-2-s0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 1n * millisecond, frame: reply('10.0.2.12', 'SA', { sequence: 500, acknowledgement: 101 }) },
+      { at: 3n * millisecond, frame: reply('10.0.2.12', 'PA', { sequence: 501, acknowledgement: 108 }, 'hello') },
+      { at: 6n * millisecond, frame: reply('10.0.2.12', 'FA', { sequence: 506, acknowledgement: 109 }) },
+    ],
+  },
+];
+
+/** `--set 900 120 5`: a UDP flow is there after four seconds and gone after nine more; a year makes no difference. */
+const timeouts: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'nanosecond',
+    packets: [
+      { at: 0n, frame: query(client, 5000) },
+      { at: 4n * second + 1n, frame: query(client, 5000) },
+      { at: 13n * second + 1n, frame: query(client, 5000) },
+      { at: 365n * 86_400n * second, frame: query(client, 5000) },
+    ],
+  },
+];
+
+/** Clients of one network stay with one server; the stamps of a capture run backwards once, one frame is cut short. */
+const persistence: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'nanosecond',
+    packets: [
+      { at: 10n, frame: query(client, 5000) },
+      { at: 20n, frame: query('10.0.1.3', 5001) },
+      { at: 15n, frame: query('10.0.3.2', 5002) },
+      { at: 30n, frame: query('10.0.3.2', 5003) },
+      { at: 40n, frame: query(client, 5004).subarray(0, 40), originalLength: 60 },
+    ],
+  },
+];
+
+/** Headers that lie: a reason for each, and no reason to stop. */
+const badInput: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      new Uint8Array(0),
+      new Uint8Array(13).fill(0xff),
+      request('S').subarray(0, 30),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip, version: 5 }), wire.tcp({})),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip, headerWords: 4 }), wire.tcp({})),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip, totalLength: 1000 }), wire.tcp({})),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip, checksum: 1 }), wire.tcp({})),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip }), wire.tcp({ headerWords: 3 })),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip }), wire.udp({ length: 4 })),
+      wire.buildFrame(fromClient, wire.ipv4({ source: client, destination: vip, protocol: 200 }), 'unknown'),
+      wire.buildFrame(wire.ethernet({ type: 0x88cc }), 'LLDP'),
+      request('S', { sourcePort: 41000 }),
+    ].map((frame, index) => ({ at: BigInt(index) * millisecond, frame })),
+  },
+];
+
+const call = (destination: string) =>
+  wire.buildFrame(
+    fromServer,
+    wire.ipv4({ source: '10.0.2.11', destination }),
+    wire.udp({ sourcePort: 5000, destinationPort: 123 }),
+    'time?',
+  );
+const answer = (source: string, destinationPort: number) =>
+  wire.buildFrame(
+    wire.ethernet({ destination: '02:00:00:00:01:01' }),
+    wire.ipv4({ source, destination: '192.0.2.100' }),
+    wire.udp({ sourcePort: 123, destinationPort }),
+    'noon',
+  );
+
+/** A pool of one port serves every destination once; answers find their way back, others are dropped. */
+const egress: readonly CaseCapture[] = [
+  {
+    file: 'in-1-s0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: call('203.0.113.1') },
+      { at: 2n * millisecond, frame: call('203.0.113.2') },
+    ],
+  },
+  {
+    file: 'in-2-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 1n * millisecond, frame: answer('203.0.113.1', 20000) },
+      { at: 3n * millisecond, frame: answer('203.0.113.2', 20000) },
+      { at: 4n * millisecond, frame: answer('203.0.113.3', 20000) },
+    ],
+  },
+];
+
+export const captures: Readonly<Record<string, readonly CaseCapture[]>> = {
+  connection,
+  timeouts,
+  persistence,
+  egress,
+  'bad-input': badInput,
+};
+
+export function writeCapture({ precision, packets }: CaseCapture, path: string): void {
+  const writer = new CaptureWriter(path, { format: 'pcap', precision });
+  for (const { at, frame, originalLength } of packets) {
+    writer.write({ time: beginning + at, bytes: frame, originalLength });
+  }
+  writer.close();
+}

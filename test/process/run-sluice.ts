@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs `sluice` from its sources as a process of its own and says how it ended.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Ending } from './run-program.ts';
+
+export interface SluiceOptions {
+  /** The working directory. */
+  readonly folder?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+// Found from here, whatever the working directory is.
+const loader = import.meta.resolve('tsx');
+
+// A limit for hangs, below that of the test, so that the output so far is there to be seen.
+const deadlineMilliseconds = 50_000;
+
+export function runSluice(args: readonly string[], options: SluiceOptions = {}): Promise<Ending> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [`--import=${loader}`, program, ...args], {
+      cwd: options.folder,
+      env: { ...process.env, ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: deadlineMilliseconds,
+      killSignal: 'SIGKILL',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', text => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', text => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
+  });
+}
