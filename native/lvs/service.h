@@ -15,8 +15,7 @@
 
 namespace sluice::lvs {
 
-// The first three leave in the frame in which they came: the express lane takes them by their bit of 4.
-enum class Forwarding : uint8_t { nat, fullnat, dr, tunnel = 4, local };
+enum class Forwarding : uint8_t { nat, fullnat, dr, tunnel, local };
 
 enum class Encapsulation : uint8_t { ipip, gue, gre };
 
