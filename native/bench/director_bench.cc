@@ -4,7 +4,7 @@
 //
 //   director_bench established [OPTION…]   time of a packet of known flows, in random order, from both sides
 //   director_bench instructions [OPTION…]  the same packets for callgrind to count; prints how many there were:
-//     valgrind --tool=callgrind --toggle-collect='*Director::receive_batch*' director_bench instructions
+//     valgrind --tool=callgrind --toggle-collect='*MemoryPort*::pass(*' director_bench instructions
 //   director_bench open [OPTION…]          new flows a second, and the memory that they take
 //   director_bench expire [OPTION…]        the pauses in which flows end that are over at once
 //   director_bench scale                   a packet with few and many services, and few and many real servers
@@ -77,7 +77,7 @@ class Traffic {
   explicit Traffic(const Options& options)
       : options_(options), director_(make_farm<A>(options.farm)), port_(options.farm.protocol, ring) {}
 
-  // Every flow with the first packets of its connection, one at a time: receive_batch() is for what is measured.
+  // Every flow with the first packets of its connection, one at a time: pass() is for what is measured.
   void establish() {
     for (uint32_t i = 0; i < options_.flows; ++i) {
       const Endpoints<A> client = client_endpoints<A>(options_.farm, i);

@@ -321,7 +321,7 @@ Napi::Value DirectorObject::services(const Napi::CallbackInfo& info) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", lvs::to_text(service.key));
     object.Set("family", Napi::Number::New(env, service.key.address.family == wire::Family::ipv4 ? 4 : 6));
-    object.Set("counters", counters_object(env, service.counters));
+    object.Set("counters", counters_object(env, service.counters()));
     Napi::Array servers = Napi::Array::New(env);
     for (const lvs::Destination* destination : service.destinations) {
       servers.Set(servers.Length(), server_object(env, *destination));

@@ -76,7 +76,9 @@ Director::Director(const DirectorOptions& options)
       fragments4_(fragment_options(options, ipv4_reassembly), given_up),
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start),
-      random_(options.random) {}
+      random_(options.random) {
+  set_timeouts({});
+}
 
 void Director::set_surroundings(std::shared_ptr<const Surroundings> surroundings) {
   outlet_.set_surroundings(std::move(surroundings));
@@ -114,7 +116,7 @@ void Director::set_switches(const Switches& switches) {
 }
 
 void Director::zero_counters(Service& service) {
-  service.counters = {};
+  service.counted_apart = {};
   for (Destination* destination : service.destinations) destination->counters = {};
 }
 
@@ -123,61 +125,10 @@ void Director::set_flow_limit(uint32_t limit) {
   flows6_.set_limit(limit);
 }
 
-void Director::prepare(const Frame& frame, Prepared& prepared) {
-  prepared.packet = wire::Packet{};
-  wire::dissect(bytes_of(frame), prepared.packet);
-  const wire::Packet& packet = prepared.packet;
-  prepared.is_hashed = packet.malformed == wire::Malformed::ok && packet.has_ports;
-  if (!prepared.is_hashed) return;
-  if (packet.ip_version == 4) {
-    const auto endpoints = endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet);
-    prepared.hash = flows4_.table().hash({endpoints, packet.protocol});
-  } else {
-    const auto endpoints = endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet);
-    prepared.hash = flows6_.table().hash({endpoints, packet.protocol});
-  }
-}
-
-Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace) {
-  outlet_.begin_batch();
-  Prepared prepared;
-  prepare(frame, prepared);
-  return decide(frame, prepared, now, out, trace);
-}
-
-void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out) {
-  outlet_.begin_batch();
-  std::array<Prepared, batch_size> prepared;
-  for (size_t done = 0; done < frames.size(); done += batch_size) {
-    const size_t count = std::min(batch_size, frames.size() - done);
-    for (size_t i = 0; i < count; i++) {
-      prepare(frames[done + i], prepared[i]);
-      if (!prepared[i].is_hashed) continue;
-      if (prepared[i].packet.ip_version == 4) {
-        flows4_.table().prefetch_bucket(prepared[i].hash);
-      } else {
-        flows6_.table().prefetch_bucket(prepared[i].hash);
-      }
-    }
-    for (size_t i = 0; i < count; i++) {
-      if (!prepared[i].is_hashed) continue;
-      if (prepared[i].packet.ip_version == 4) {
-        flows4_.table().prefetch_flow(prepared[i].hash);
-      } else {
-        flows6_.table().prefetch_flow(prepared[i].hash);
-      }
-    }
-    for (size_t i = 0; i < count; i++) {
-      out.set_cause(static_cast<uint32_t>(done + i));
-      decisions[done + i] = decide(frames[done + i], prepared[i], now, out, nullptr);
-    }
-  }
-}
-
-// The port's own address, or everybody's. What a switch floods to us for another host is not ours to route.
-bool Director::is_for_this_host(const Frame& frame) const {
-  const wire::EthernetView ethernet(bytes_of(frame));
-  return ethernet.destination() == surroundings().ports()[frame.port].mac;
+void Director::set_timeouts(const Timeouts& timeouts) {
+  timeouts_ = timeouts;
+  established_ticks_ = ticks(timeouts_.of(TcpState::established));
+  udp_ticks_ = ticks(timeouts_.of(UdpState::normal));
 }
 
 // Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not

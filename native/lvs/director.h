@@ -78,7 +78,7 @@ class Director {
   void set_half_open_limit(uint32_t flows) { half_open_limit_ = flows; }
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
-  void set_timeouts(const Timeouts& timeouts) { timeouts_ = timeouts; }
+  void set_timeouts(const Timeouts& timeouts);
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
@@ -99,17 +99,43 @@ class Director {
 
  private:
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
+  enum class Lane : uint8_t { plain4, plain6, other };
   struct Prepared {
-    wire::Packet packet;
-    uint64_t hash = 0;
-    bool is_hashed = false;
+    uint64_t hash = 0;             // of the flow's key; valid if is_hashed
+    const void* bucket = nullptr;  // of that hash
+    uint32_t probable = 0;         // what the bucket says of the flow before it has been looked at
+    Lane lane = Lane::other;
+    bool is_hashed = false;  // a packet that may have a flow of its own
+    wire::Packet packet;     // valid in Lane::other; of plain frames once decide() is to see them
   };
   static constexpr size_t batch_size = 32;
   // How long a flow lives that has no state yet: until its first packet has one.
   static constexpr Time opening_time = 3 * second;
 
+  // express.cc: batches, and the packets of which most consist
+  template <class A>
+  bool prepare_plain(const Frame& frame, Prepared& prepared);
+  void prepare_other(const Frame& frame, Prepared& prepared);
+  template <class A>
+  void fetch_flow(Prepared& prepared);
+  template <class A>
+  void fetch_destination(const Prepared& prepared);
+  void fetch_other_flow(Prepared& prepared);
+  void fetch_other_destination(const Prepared& prepared);
+  void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now, TransmitQueue& out);
+  template <class A>
+  bool express(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+               TransmitQueue& out, Decision& decision);
+  template <class A>
+  FoundFlow<A> find_plain(const Frame& frame, const Prepared& prepared);
+  template <class A, Direction direction>
+  bool forward_plain(const Frame& frame, Flow<A>& flow, Time now, uint32_t cause, TransmitQueue& out,
+                     Decision& decision);
+  bool express6(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+                TransmitQueue& out, Decision& decision);
+  Decision decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now, TransmitQueue& out);
+
   // director.cc: from a frame to the packet's decision
-  void prepare(const Frame& frame, Prepared& prepared);
   Decision decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
   Decision decide_ip(Transit<A>& t, const Prepared& prepared);
@@ -117,7 +143,8 @@ class Director {
   Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
   std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
-  bool is_for_this_host(const Frame& frame) const;
+  // The port's own address. What a switch floods to us for another host is not ours to route.
+  bool is_for_this_host(const Frame& frame) const { return surroundings().is_for(frame.port, frame.data); }
   bool owns(const wire::Address& address) const;
   template <class A>
   bool is_martian(const A& source) const;
@@ -267,6 +294,7 @@ class Director {
   FragmentTable<wire::Ipv4Address> fragments4_;
   FragmentTable<wire::Ipv6Address> fragments6_;
   Timeouts timeouts_;
+  Tick established_ticks_ = 0, udp_ticks_ = 0;  // of timeouts_, for the express lane
   Switches switches_;
   Defence defence_;
   RandomSource random_;  // for the cookies' secrets
@@ -275,6 +303,7 @@ class Director {
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
   std::array<uint64_t, reason_count> counts_{};
+  std::array<Prepared, batch_size> prepared_;  // of the batch under way
 };
 
 template <>

@@ -53,6 +53,8 @@ struct Endpoints {
              destination_port == other.destination_port;
     }
   }
+  // Both, the source's in the lower half.
+  uint32_t ports() const { return uint32_t{destination_port} << 16 | source_port; }
   Endpoints mirrored() const { return {destination, source, destination_port, source_port}; }
 };
 
@@ -97,7 +99,10 @@ struct alignas(64) Flow {
   FlowKey<Address> key(Direction direction) const {
     return {direction == Direction::forward ? forward : reverse, protocol, is_template()};
   }
-  void count_packet() { packets += packets != ~uint32_t{0}; }
+  void count_packet() {
+    if (++packets == 0) [[unlikely]]
+      packets = ~uint32_t{0};
+  }
 };
 
 static_assert(sizeof(Flow<wire::Ipv4Address>) == 64, "an IPv4 flow is one cache line");

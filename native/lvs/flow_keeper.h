@@ -37,13 +37,16 @@ enum class Template : uint8_t {
   goes,              // flows of a server that was removed
 };
 
-template <class A>
-Forwarding forwarding_of(const Flow<A>& flow) {
-  return static_cast<Forwarding>((flow.flags & flow_flag::mode_mask) >> flow_flag::mode_shift);
+// The mode as a flow has it: 4 and above where the packet does not leave in the frame in which it came (tunnel, local).
+inline constexpr uint16_t mode_bits(Forwarding forwarding) {
+  const unsigned mode = static_cast<unsigned>(forwarding);
+  return static_cast<uint16_t>((mode + (forwarding >= Forwarding::tunnel)) << flow_flag::mode_shift);
 }
 
-inline constexpr uint16_t mode_bits(Forwarding forwarding) {
-  return static_cast<uint16_t>(static_cast<unsigned>(forwarding) << flow_flag::mode_shift);
+template <class A>
+Forwarding forwarding_of(const Flow<A>& flow) {
+  const unsigned mode = (flow.flags & flow_flag::mode_mask) >> flow_flag::mode_shift;
+  return static_cast<Forwarding>(mode - (mode >= 4));
 }
 
 template <class A>

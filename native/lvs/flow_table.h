@@ -74,14 +74,26 @@ class FlowTable {
 
   // For a batch: hash and prefetch_bucket() for every packet, then prefetch_flow() for every packet, then find().
   uint64_t hash(const Key& key) const;
-  void prefetch_bucket(uint64_t hash) const { __builtin_prefetch(&bucket_of(hash)); }
+  struct Bucket;
+  // Gives the bucket, good until the table changes.
+  const Bucket& prefetch_bucket(uint64_t hash) const {
+    const Bucket& bucket = bucket_of(hash);
+    __builtin_prefetch(&bucket);
+    return bucket;
+  }
   // Gives the reference that find() will probably come to.
-  uint32_t prefetch_flow(uint64_t hash) const;
+  uint32_t prefetch_flow(uint64_t hash, const Bucket& bucket) const;
+  uint32_t prefetch_flow(uint64_t hash) const { return prefetch_flow(hash, bucket_of(hash)); }
   FoundFlow<Address> find(uint64_t hash, const Key& key) const;
   FoundFlow<Address> find(const Key& key) const { return find(hash(key), key); }
   // Shorter by a third: begins with what prefetch_flow() gave for the hash. Only while changes() is what it was then.
   FoundFlow<Address> find(uint64_t hash, const Key& key, uint32_t probable) const;
   uint32_t changes() const { return changes_; }
+  // Whether prefetch_flow() gave anything, and the flow that it named, whose memory is on its way.
+  static bool is_probable(uint32_t probable) { return probable != nothing_probable; }
+  FoundFlow<Address> probable_flow(uint32_t probable) const {
+    return {&flows_[probable >> 1], static_cast<Direction>(probable & 1)};
+  }
 
   // A copy of `flow`, listed under its keys and armed for its deadline. nullptr when `limit` is reached or the machine
   // has no more memory.
@@ -120,8 +132,7 @@ class FlowTable {
   uint32_t limit() const { return limit_; }
   size_t memory_bytes() const;  // in use for flows, index and timers
 
- private:
-  static constexpr uint32_t nothing_probable = ~uint32_t{0};
+  // A cache line of the index; its inside is the table's own.
   static constexpr unsigned bucket_entries = 12;
   struct alignas(64) Bucket {
     uint8_t tags[bucket_entries];  // 0: free
@@ -142,6 +153,9 @@ class FlowTable {
 #endif
     }
   };
+
+ private:
+  static constexpr uint32_t nothing_probable = ~uint32_t{0};
   static_assert(sizeof(Bucket) == 64);
 
   static uint8_t tag_of(uint64_t hash) {
@@ -192,28 +206,21 @@ class FlowTable {
 
 template <class Address>
 inline uint64_t FlowTable<Address>::hash(const Key& key) const {
-  uint64_t addresses, rest;
+  const Endpoints<Address>& at = key.endpoints;
+  uint64_t addresses;
   if constexpr (Address::family == wire::Family::ipv4) {
-    // The key is its fourteen bytes and two of padding: two loads.
-    static_assert(sizeof key == 16 && offsetof(Key, is_template) == 13);
-    uint64_t words[2];
-    std::memcpy(words, &key, sizeof words);
-    addresses = words[0];
-    rest = words[1] & 0xffff'ffff'ffff;
+    addresses = uint64_t{at.destination.raw} << 32 | at.source.raw;
   } else {
-    const Endpoints<Address>& at = key.endpoints;
     addresses = multiply_fold(at.source.raw[0] ^ seed_[2], at.source.raw[1] ^ seed_[3]) +
                 multiply_fold(at.destination.raw[0] ^ seed_[3], at.destination.raw[1] ^ seed_[0]);
-    rest = uint64_t{key.is_template} << 40 | uint64_t{key.protocol} << 32 | uint64_t{at.destination_port} << 16 |
-           at.source_port;
   }
+  const uint64_t rest = uint64_t{key.is_template} << 40 | uint64_t{key.protocol} << 32 | at.ports();
   // The second multiplication spreads what a product with a small factor leaves in few bits.
   return multiply_fold(multiply_fold(addresses ^ seed_[0], rest ^ seed_[1]), seed_[2]);
 }
 
 template <class Address>
-inline uint32_t FlowTable<Address>::prefetch_flow(uint64_t hash) const {
-  const Bucket& bucket = bucket_of(hash);
+inline uint32_t FlowTable<Address>::prefetch_flow(uint64_t hash, const Bucket& bucket) const {
   const uint32_t matches = bucket.matches(tag_of(hash));
   if (matches == 0) return nothing_probable;
   const uint32_t ref = bucket.refs[std::countr_zero(matches)];

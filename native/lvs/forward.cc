@@ -106,10 +106,9 @@ void Director::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_re
   if (flow.destination == no_destination) return;
   Destination& destination = services_.destination(flow.destination);
   if (!destination.available) return;
-  for (Counters* counters : {&destination.counters, &destination.service->counters}) {
-    (to_real_server ? counters->packets_in : counters->packets_out)++;
-    (to_real_server ? counters->bytes_in : counters->bytes_out) += t.packet.l3_length;
-  }
+  Counters& counters = destination.counters;
+  (to_real_server ? counters.packets_in : counters.packets_out)++;
+  (to_real_server ? counters.bytes_in : counters.bytes_out) += t.packet.l3_length;
 }
 template void Director::count_packet(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, bool);
 template void Director::count_packet(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, bool);

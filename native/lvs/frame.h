@@ -2,9 +2,11 @@
 // A frame on its way through the director, and the queue of those that it sends.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
+#include <utility>
 
 namespace sluice::lvs {
 
@@ -40,14 +42,28 @@ class TransmitQueue {
     Frame frame;
     uint32_t cause;  // index, within the batch, of the received frame that caused it
   };
-  explicit TransmitQueue(size_t expected = 256) { entries_.reserve(expected); }
-  void push(const Frame& frame) { entries_.push_back({frame, cause_}); }
+  explicit TransmitQueue(size_t expected = 256) : entries_(new Entry[expected]), capacity_(expected) {}
+  void push(const Frame& frame) { add() = {frame, cause_}; }
+  // A frame that is to be written in the queue itself.
+  Entry& add() {
+    if (size_ == capacity_) [[unlikely]]
+      grow();
+    return entries_[size_++];
+  }
   void set_cause(uint32_t cause) { cause_ = cause; }
-  std::span<Entry> entries() { return entries_; }
-  void clear() { entries_.clear(); }
+  std::span<Entry> entries() { return {entries_.get(), size_}; }
+  void clear() { size_ = 0; }
 
  private:
-  std::vector<Entry> entries_;
+  [[gnu::noinline]] void grow() {
+    capacity_ = capacity_ * 2 + 1;
+    std::unique_ptr<Entry[]> larger(new Entry[capacity_]);
+    std::copy_n(entries_.get(), size_, larger.get());
+    entries_ = std::move(larger);
+  }
+
+  std::unique_ptr<Entry[]> entries_;
+  size_t size_ = 0, capacity_;
   uint32_t cause_ = 0;
 };
 

@@ -9,7 +9,8 @@ namespace sluice::lvs {
 // hashes are made of it by xor of a secret into both; none of them leaves the process.
 inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
   __extension__ using Wide = unsigned __int128;
-  return a * b ^ static_cast<uint64_t>(static_cast<Wide>(a) * b >> 64);
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
 }  // namespace sluice::lvs

@@ -51,6 +51,8 @@ void Outlet::refresh(Destination& destination, Time now) {
   if (destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until) destination.path_mtu = UINT32_MAX;
   destination.hop = surroundings_->next_hop(destination.address);
   destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
+  if (destination.hop.plain_mtu > destination.hop.mtu)
+    destination.hop.plain_mtu = static_cast<uint16_t>(destination.hop.mtu);
   destination.hop_generation = destination.path_mtu == UINT32_MAX ? surroundings_->generation() : 0;
 }
 

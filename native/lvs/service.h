@@ -2,6 +2,7 @@
 // A virtual service and its real servers ("destinations" once they belong to a service), as the director runs them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -32,6 +33,23 @@ struct Counters {
   uint64_t connections = 0;
   uint64_t packets_in = 0, bytes_in = 0;
   uint64_t packets_out = 0, bytes_out = 0;
+
+  Counters& operator+=(const Counters& other) {
+    connections += other.connections;
+    packets_in += other.packets_in;
+    bytes_in += other.bytes_in;
+    packets_out += other.packets_out;
+    bytes_out += other.bytes_out;
+    return *this;
+  }
+  Counters& operator-=(const Counters& other) {
+    connections -= other.connections;
+    packets_in -= other.packets_in;
+    bytes_in -= other.bytes_in;
+    packets_out -= other.packets_out;
+    bytes_out -= other.bytes_out;
+    return *this;
+  }
 };
 
 // What identifies a virtual service: protocol, address and port, or a firewall mark and a family.
@@ -45,33 +63,38 @@ struct ServiceKey {
 
 // A real server of one virtual service. Flows point at it, so it lives until the last of them has ended: a destination
 // that was removed from its service is `available == false` and no scheduler sees it any more.
+//
+// Its first cache line holds what each packet counts and schedulers compare, its second the way there: a packet of a
+// known flow needs these two.
 struct Service;
 
-struct Destination {
+struct alignas(64) Destination {
+  Counters counters;
+  uint32_t active = 0, inactive = 0;
+  int32_t weight = 1;
+  uint32_t upper_threshold = 0;  // 0: none
+  uint32_t lower_threshold = 0;  // 0: three quarters of the upper one
+  bool available = true;         // listed in a service
+  bool overloaded = false;       // at its upper threshold; schedulers pass it by
+
+  alignas(64) NextHop hop;      // how packets reach it, as of hop_generation
+  uint64_t hop_generation = 0;  // of the surroundings; 0: to be looked up
+
   Service* service = nullptr;  // nullptr once its service is gone
   ServiceKey home;             // the key of that service
   wire::Address address;
   uint16_t port = 0;  // host byte order, as all ports in lvs/
   Forwarding forwarding = Forwarding::nat;
   Tunnel tunnel;
-  int32_t weight = 1;
-  uint32_t upper_threshold = 0;  // 0: none
-  uint32_t lower_threshold = 0;  // 0: three quarters of the upper one
-
-  bool available = true;    // listed in a service
-  bool overloaded = false;  // at its upper threshold; schedulers pass it by
-  uint32_t active = 0, inactive = 0, persistent = 0;
-  uint32_t half_open = 0;  // of the active ones, those whose clients have not proved yet that they are there
-  uint32_t flows = 0;      // that point here; it may be freed at zero once unavailable
-  uint32_t id = 0;         // index in the director's table of destinations
-  uint32_t total() const { return active + inactive; }
-  NextHop hop;                     // how packets reach it, as of hop_generation
-  uint64_t hop_generation = 0;     // of the surroundings; 0: not yet looked up
+  uint32_t persistent = 0;
+  uint32_t half_open = 0;          // of the active ones, those whose clients have not proved yet that they are there
+  uint32_t flows = 0;              // that point here; it may be freed at zero once unavailable
+  uint32_t id = UINT32_MAX;        // index in the director's table of destinations
   uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
   Time path_mtu_until = 0;
   int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
-  Counters counters;
 
+  uint32_t total() const { return active + inactive; }
   bool is_usable() const { return weight > 0 && !overloaded; }
   void set_weight(int32_t new_weight) {
     weight = new_weight;
@@ -147,12 +170,16 @@ struct Service {
   Destinations destinations;
   std::unique_ptr<Scheduler> scheduler;
   SourceLimits source_limit;
-  Counters counters;
+  // What it has counted beyond what its present servers have: packets count at their server alone.
+  Counters counted_apart;
   ProxyState proxy;
 
   Service();
   ~Service();
   bool is_persistent() const { return settings.persistence > 0; }
+  Counters counters() const;
 };
+
+static_assert(sizeof(Destination) % 64 == 0 && offsetof(Destination, service) == 128);
 
 }  // namespace sluice::lvs

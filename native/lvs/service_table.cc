@@ -34,6 +34,12 @@ ServiceKey reply_key(uint8_t protocol, const wire::Address& address, uint16_t po
 Service::Service() = default;
 Service::~Service() = default;
 
+Counters Service::counters() const {
+  Counters sum = counted_apart;
+  for (const Destination* destination : destinations) sum += destination->counters;
+  return sum;
+}
+
 size_t ServiceTable::KeyHash::operator()(const ServiceKey& key) const {
   const uint64_t rest = (uint64_t{key.mark} << 24) ^ (uint64_t{key.port} << 8) ^ key.protocol;
   return AddressHash{}(key.address) ^ static_cast<size_t>(rest * 0x9e3779b97f4a7c15ULL);
@@ -187,15 +193,8 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
   if (find_destination(*service, settings.address, settings.port)) return EditResult::destination_exists;
   Destination* destination = take_removed(key, settings.address, settings.port);
   if (destination == nullptr) {
-    uint32_t id = static_cast<uint32_t>(registry_.size());
-    if (free_ids_.empty()) {
-      registry_.push_back(std::make_unique<Destination>());
-    } else {
-      id = free_ids_.back();
-      free_ids_.pop_back();
-      registry_[id] = std::make_unique<Destination>();
-    }
-    destination = registry_[id].get();
+    const uint32_t id = take_id();
+    destination = &this->destination(id);
     destination->id = id;
     destination->address = settings.address;
     destination->port = settings.port;
@@ -204,6 +203,7 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
   destination->service = service;
   destination->home = key;
   destination->available = true;
+  service->counted_apart -= destination->counters;
   apply(*destination, settings);
   service->destinations.insert(service->destinations.begin(), destination);
   service->scheduler->destinations_changed(nullptr);
@@ -227,6 +227,7 @@ EditResult ServiceTable::remove_destination(const ServiceKey& key, const wire::A
   if (destination == nullptr) return EditResult::no_such_destination;
   std::erase(service->destinations, destination);
   service->scheduler->destinations_changed(destination);
+  service->counted_apart += destination->counters;
   detach(*destination);
   return EditResult::done;
 }
@@ -264,9 +265,19 @@ void ServiceTable::release(Destination& destination) {
   free(destination);
 }
 
+uint32_t ServiceTable::take_id() {
+  if (!free_ids_.empty()) {
+    const uint32_t id = free_ids_.back();
+    free_ids_.pop_back();
+    return id;
+  }
+  if (known_ids_ % chunk_size == 0) registry_.push_back(std::make_unique<Destination[]>(chunk_size));
+  return known_ids_++;
+}
+
 void ServiceTable::free(Destination& destination) {
   const uint32_t id = destination.id;
-  registry_[id].reset();
+  this->destination(id) = Destination{};
   free_ids_.push_back(id);
 }
 

@@ -62,8 +62,8 @@ class ServiceTable {
   // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).
   const Destination* find_tunnel(const wire::Address& address, Encapsulation encapsulation) const;
 
-  Destination& destination(uint32_t id) { return *registry_[id]; }
-  const Destination& destination(uint32_t id) const { return *registry_[id]; }
+  Destination& destination(uint32_t id) { return registry_[id / chunk_size][id % chunk_size]; }
+  const Destination& destination(uint32_t id) const { return registry_[id / chunk_size][id % chunk_size]; }
 
   // Flows hold and release real servers. Releasing the last one frees a removed server.
   void hold(Destination& destination) { destination.flows++; }
@@ -86,8 +86,8 @@ class ServiceTable {
   // Those of services, and removed ones that flows still point at.
   template <class Visit>
   void for_each_destination(Visit visit) const {
-    for (const auto& destination : registry_) {
-      if (destination) visit(*destination);
+    for (uint32_t id = 0; id < known_ids_; id++) {
+      if (destination(id).id == id) visit(destination(id));
     }
   }
 
@@ -100,6 +100,7 @@ class ServiceTable {
   Destination* take_removed(const ServiceKey& key, const wire::Address& address, uint16_t port);
   void apply(Destination& destination, const DestinationSettings& settings);
   void detach(Destination& destination);
+  uint32_t take_id();
   void free(Destination& destination);
   void forget(Destination& destination);
   void set_source_limit(Service& service, const SourceLimitSettings& settings);
@@ -111,7 +112,10 @@ class ServiceTable {
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
-  std::vector<std::unique_ptr<Destination>> registry_;
+  // Side by side in memory, and never moved: the few pointers to the pieces stay in the cache.
+  static constexpr uint32_t chunk_size = 256;
+  std::vector<std::unique_ptr<Destination[]>> registry_;
+  uint32_t known_ids_ = 0;  // below: in use, or free to be used again
   std::vector<uint32_t> free_ids_;
   uint32_t mark_services_ = 0, port_zero_services_ = 0, ftp_services_ = 0;
 };

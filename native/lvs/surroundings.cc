@@ -64,6 +64,8 @@ Surroundings::Surroundings(std::vector<Port> ports, std::vector<Route> routes, s
   static std::atomic<uint64_t> generations{0};
   generation_ = ++generations;
   for (PortId id = 0; id < ports_.size(); id++) {
+    uint64_t& mac = mac_words_.emplace_back(0);
+    std::memcpy(reinterpret_cast<uint8_t*>(&mac) + 2, ports_[id].mac.bytes.data(), wire::MacAddress::size);
     for (const InterfaceAddress& interface : ports_[id].addresses) {
       local_.insert(interface.address);
       routes.push_back({interface.address, interface.prefix_length, {}, id});
@@ -113,6 +115,8 @@ void Surroundings::add_host(const wire::Address& address, const wire::MacAddress
 void Surroundings::add(const wire::Address& to, unsigned prefix_length, const NextHop& hop) {
   trees_[table_of(to.family)].insert(to, prefix_length, static_cast<uint32_t>(hops_.size()));
   hops_.push_back(hop);
+  if (hop.state != HopState::reachable || ports_[hop.port].vlan != 0) return;
+  hops_.back().plain_mtu = static_cast<uint16_t>(std::min<uint32_t>(hop.mtu, UINT16_MAX));
 }
 
 NextHop Surroundings::next_hop(const wire::Address& destination) const {

@@ -51,8 +51,9 @@ struct NextHop {
   HopState state = HopState::no_route;
   PortId port = 0;
   uint32_t mtu = 0;
-  wire::MacAddress source;
+  uint16_t plain_mtu = 0;  // the same where packets leave in frames without a tag and at once; 0 elsewhere
   wire::MacAddress destination;
+  wire::MacAddress source;
   wire::Address next;            // whose link-layer address it is: router or destination
   wire::Address source_address;  // that the host would send from on this route; unspecified if it has none
 };
@@ -109,6 +110,12 @@ class Surroundings {
   // The address that answers come from on this port: the first of the family, or unspecified.
   wire::Address port_address(PortId port, wire::Family family) const;
   uint64_t generation() const { return generation_; }
+  // Whether the frame is addressed to the port on which it came.
+  bool is_for(PortId port, const uint8_t* frame) const {
+    uint64_t start;  // the address and two bytes of the next
+    std::memcpy(&start, frame, sizeof start);
+    return start << 16 == mac_words_[port];
+  }
 
  private:
   using MacAddresses = std::unordered_map<wire::Address, wire::MacAddress, AddressHash>;
@@ -117,6 +124,7 @@ class Surroundings {
   void add(const wire::Address& to, unsigned prefix_length, const NextHop& hop);
 
   std::vector<Port> ports_;
+  std::vector<uint64_t> mac_words_;  // the ports' addresses, in the upper six bytes
   std::array<PrefixTree, 2> trees_;  // IPv4, IPv6: prefix → index in hops_
   std::vector<NextHop> hops_;        // the first: no route
   std::unordered_set<wire::Address, AddressHash> local_;

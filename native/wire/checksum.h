@@ -47,11 +47,12 @@ inline constexpr Sum add_with_carry(Sum a, Sum b) {
 // A last odd byte counts as the first of a word whose second is zero; so only the last piece of a message may be odd.
 Sum sum_bytes(Bytes bytes, Sum start = 0);
 
+// Half by half with the carry brought around; the last step does so by adding the halves in both orders at once.
 inline constexpr uint16_t fold(Sum sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+  const auto low = static_cast<uint32_t>(sum), high = static_cast<uint32_t>(sum >> 32);
+  const uint32_t both = low + high;
+  const uint32_t half = both + (both < low);
+  return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
 }
 inline constexpr uint16_t finish_checksum(Sum sum) {
   return static_cast<uint16_t>(~fold(sum));
@@ -78,7 +79,12 @@ inline constexpr Sum change(const Ipv6Address& before, const Ipv6Address& after)
 
 // A finished checksum after a change: HC' = ~(~HC + ~m + m').
 inline constexpr uint16_t updated_checksum(uint16_t checksum, Sum change) {
-  return finish_checksum(add_with_carry(change, static_cast<uint16_t>(~checksum)));
+  return finish_checksum(add_with_carry(change, checksum ^ 0xffffu));
+}
+// The same for a change of at most 17 bits: of folded sums, one or two.
+inline constexpr uint16_t updated_by_little(uint16_t checksum, Sum change) {
+  const uint32_t sum = static_cast<uint32_t>(change) + (checksum ^ 0xffffu);
+  return static_cast<uint16_t>(~((sum + std::rotl(sum, 16)) >> 16));
 }
 // A partial checksum after a change of the pseudo-header: addresses and length, never ports.
 inline constexpr uint16_t updated_partial(uint16_t folded, Sum change) {

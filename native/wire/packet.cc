@@ -4,6 +4,7 @@
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
+#include "wire/plain.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -165,7 +166,7 @@ Malformed dissect_network(Bytes bytes, Completeness completeness, Packet& out) {
   }
 }
 
-// Everything but the packets of the fast path, and those again that it found wanting.
+// Everything but plain frames, and those again that is() found wanting.
 [[gnu::noinline]] Malformed dissect_any(Bytes frame, Packet& out) {
   const auto ethernet = EthernetView::parse(frame);
   if (!ethernet) return fail(out, ethernet.reason());
@@ -183,70 +184,35 @@ Malformed dissect_network(Bytes bytes, Completeness completeness, Packet& out) {
   return Malformed::ok;
 }
 
-// The director's daily bread, read with a few compares: untagged, unfragmented packets without options or extension
-// headers that carry TCP or UDP. False: this is none, or something is wrong with it; `out` is untouched then.
-inline bool dissect_plain(Bytes frame, size_t l4, size_t l4_length, uint8_t ip_version, uint8_t carried, Packet& out) {
-  constexpr size_t l3 = EthernetView::header_length;
-  const uint8_t* const transport = frame.data() + l4;
-  size_t header_length = UdpView::header_length;
-  uint8_t flags = 0;
-  if (carried == protocol::tcp) {
-    if (l4_length < TcpView::minimum_header_length) return false;
-    header_length = (transport[12] >> 4) * 4u;
-    if (header_length < TcpView::minimum_header_length || header_length > l4_length) return false;
-    flags = transport[13];
-  } else if (carried == protocol::udp) {
-    if (l4_length < UdpView::header_length) return false;
-    const size_t length = load_be16(transport + 4);
-    if (length < UdpView::header_length || length > l4_length) return false;
-  } else {
-    return false;
-  }
-  out = Packet{};
-  out.l3_length = static_cast<uint32_t>(l4 - l3 + l4_length);
-  out.l3 = l3;
-  out.l4 = static_cast<uint16_t>(l4);
-  out.payload = static_cast<uint16_t>(l4 + header_length);
-  out.ethertype = ip_version == 4 ? ethertype::ipv4 : ethertype::ipv6;
-  out.source_port = load_be16(transport);
-  out.destination_port = load_be16(transport + 2);
-  out.ip_version = ip_version;
-  out.protocol = carried;
-  out.tcp_flags = flags;
+template <class A>
+void dissect_plain(const uint8_t* frame, Packet& out) {
+  const PlainFrame<A> plain(frame);
+  out.l3_length = plain.l3_length();
+  out.l3 = static_cast<uint16_t>(plain.l3);
+  out.l4 = static_cast<uint16_t>(plain.l4);
+  out.payload = static_cast<uint16_t>(plain.payload());
+  out.ethertype = plain.is_v4 ? ethertype::ipv4 : ethertype::ipv6;
+  out.source_port = plain.source_port();
+  out.destination_port = plain.destination_port();
+  out.ip_version = plain.is_v4 ? 4 : 6;
+  out.protocol = plain.protocol();
+  if (out.protocol == protocol::tcp) out.tcp_flags = plain.tcp_flags();
   out.has_ports = true;
-  return true;
-}
-
-inline bool dissect_plain_ipv4(Bytes frame, Packet& out) {
-  constexpr size_t l3 = EthernetView::header_length, l4 = l3 + Ipv4View::minimum_header_length;
-  if (frame.size() < l4) return false;
-  const uint8_t* const ip = frame.data() + l3;
-  if (ip[0] != 0x45) return false;
-  if ((load_raw16(ip + 6) & raw16(Ipv4View::more_fragments | Ipv4View::offset_mask)) != 0) return false;
-  const size_t l3_length = load_be16(ip + 2);
-  if (l3_length < Ipv4View::minimum_header_length || l3_length > frame.size() - l3) return false;
-  return dissect_plain(frame, l4, l3_length - Ipv4View::minimum_header_length, 4, ip[9], out);
-}
-
-inline bool dissect_plain_ipv6(Bytes frame, Packet& out) {
-  constexpr size_t l3 = EthernetView::header_length, l4 = l3 + Ipv6View::header_length;
-  if (frame.size() < l4) return false;
-  const uint8_t* const ip = frame.data() + l3;
-  const size_t l4_length = load_be16(ip + 4);
-  if (ip[0] >> 4 != 6 || l4_length > frame.size() - l4) return false;
-  return dissect_plain(frame, l4, l4_length, 6, ip[6], out);
 }
 
 }  // namespace
 
 Malformed dissect(Bytes frame, Packet& out) {
-  if (frame.size() > EthernetView::header_length) [[likely]] {
-    const uint16_t type = load_raw16(frame.data() + EthernetView::type_offset);
-    if (type == raw16(ethertype::ipv4) && dissect_plain_ipv4(frame, out)) return Malformed::ok;
-    if (type == raw16(ethertype::ipv6) && dissect_plain_ipv6(frame, out)) return Malformed::ok;
-  }
   out = Packet{};
-  return dissect_any(frame, out);
+  const auto length = static_cast<uint32_t>(frame.size());
+  if (PlainFrame<Ipv4Address>::is(frame.data(), length)) {
+    dissect_plain<Ipv4Address>(frame.data(), out);
+  } else if (PlainFrame<Ipv6Address>::is(frame.data(), length)) {
+    dissect_plain<Ipv6Address>(frame.data(), out);
+  } else {
+    return dissect_any(frame, out);
+  }
+  return Malformed::ok;
 }
 
 Malformed dissect_ip(Bytes packet, Packet& out) {

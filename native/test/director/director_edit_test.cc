@@ -232,11 +232,11 @@ TEST_CASE("what servers have counted adds up to their service's, in packets and 
   CHECK(sum.bytes_in == 20 * 40);
   CHECK(sum.packets_out == 10);
   CHECK(sum.bytes_out == 10 * 40 + 55);
-  CHECK(service->counters.connections == sum.connections);
-  CHECK(service->counters.packets_in == sum.packets_in);
-  CHECK(service->counters.bytes_in == sum.bytes_in);
-  CHECK(service->counters.packets_out == sum.packets_out);
-  CHECK(service->counters.bytes_out == sum.bytes_out);
+  CHECK(service->counters().connections == sum.connections);
+  CHECK(service->counters().packets_in == sum.packets_in);
+  CHECK(service->counters().bytes_in == sum.bytes_in);
+  CHECK(service->counters().packets_out == sum.packets_out);
+  CHECK(service->counters().bytes_out == sum.bytes_out);
   CHECK(f.director.count(Reason::scheduled) == 10);
   CHECK(f.director.count(Reason::established) == 10);
   CHECK(f.director.count(Reason::reply) == 10);
