@@ -259,9 +259,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   } else {
     flow.flags |= flow_flag::no_output;
   }
-  const auto count_connection = [&] {
-    destination.counters.connections++;
-    };
+  const auto count_connection = [&] { destination.counters.connections++; };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
     // Counted while its one packet passes, and never listed: the table's timers must not hear of it.
     flow.flags |= flow_flag::one_packet;
