@@ -34,6 +34,8 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
       command: 'clang-format-14',
     },
     { name: 'git', purpose: 'lists the files to check', command: 'git' },
+    { name: 'clang-14', purpose: 'compiles the BPF programs, whose bytes are committed', command: 'clang-14' },
+    { name: 'linux-libc-dev', purpose: 'headers of the kernel that the BPF programs include' },
   ],
   sanitize: [],
   coverage: [{ name: 'gcovr', purpose: 'counts which C++ lines the tests reach', command: 'gcovr' }],
