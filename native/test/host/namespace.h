@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -35,6 +36,16 @@ inline bool is_root() {
 inline void shell(const std::string& command) {
   INFO(command);
   REQUIRE(std::system(command.c_str()) == 0);
+}
+
+// What a command prints.
+inline std::string output(const std::string& command) {
+  std::string text;
+  FILE* program = popen(command.c_str(), "r");
+  REQUIRE(program != nullptr);
+  for (int c = fgetc(program); c != EOF; c = fgetc(program)) text += static_cast<char>(c);
+  pclose(program);
+  return text;
 }
 
 inline constexpr const char* inside_mac = "02:00:00:00:09:01";

@@ -8,13 +8,12 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include <cstdio>
-
 #include "namespace.h"
 
 using namespace sluice;
 using test::address;
 using test::ethernet;
+using test::output;
 using test::shell;
 
 namespace {
@@ -98,22 +97,8 @@ bool is_syn_to(const test::Buffer& frame, uint16_t port) {
 
 // Counters of the host's own stack.
 uint64_t host_counter(const char* name) {
-  uint64_t value = UINT64_MAX;
   const std::string command = std::string("nstat -asz ") + name + " | awk '$1 == \"" + name + "\" { print $2 }'";
-  FILE* nstat = popen(command.c_str(), "r");
-  REQUIRE(nstat != nullptr);
-  CHECK(fscanf(nstat, "%lu", &value) == 1);
-  pclose(nstat);
-  return value;
-}
-
-std::string output(const std::string& command) {
-  std::string text;
-  FILE* program = popen(command.c_str(), "r");
-  REQUIRE(program != nullptr);
-  for (int c = fgetc(program); c != EOF; c = fgetc(program)) text += static_cast<char>(c);
-  pclose(program);
-  return text;
+  return std::stoull(output(command));
 }
 
 const host::StealWay all_ways[] = {host::StealWay::tcx, host::StealWay::clsact, host::StealWay::nftables};
