@@ -26,6 +26,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'tcpdump', purpose: 'reads our captures, as a second opinion', command: 'tcpdump' },
     { name: 'tshark', purpose: 'dissects our packets and captures, as a second opinion', command: 'tshark' },
     { name: 'iproute2', purpose: 'network namespaces for tests that root runs', command: 'ip' },
+    { name: 'nftables', purpose: 'steals packets where BPF may not be used, in tests that root runs', command: 'nft' },
   ],
   check: [
     {

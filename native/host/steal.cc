@@ -48,15 +48,23 @@ bool equal(const bpf::steal_place& a, const bpf::steal_place& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
-std::string interface_text(uint32_t interface) {
+// Empty where there is none.
+std::string name_of(uint32_t interface) {
   char name[IF_NAMESIZE];
-  return if_indextoname(interface, name) != nullptr ? name : "number " + std::to_string(interface);
+  return if_indextoname(interface, name) != nullptr ? name : "";
+}
+
+bool are_there(std::span<const uint32_t> interfaces, Failure& failure) {
+  for (const uint32_t interface : interfaces) {
+    if (name_of(interface).empty()) return fail(failure, "there is no interface number " + std::to_string(interface));
+  }
+  return true;
 }
 
 }  // namespace
 
 std::unique_ptr<Steal> Steal::attach(std::span<const uint32_t> interfaces, StealWay way, Failure& failure) {
-  if (!remove_left_overs(failure)) return nullptr;
+  if (!are_there(interfaces, failure) || !remove_left_overs(failure)) return nullptr;
   std::unique_ptr<Steal> steal(new Steal);
   const bool chooses = way == StealWay::automatic;
   for (const StealWay next : {StealWay::tcx, StealWay::clsact, StealWay::nftables}) {
@@ -92,6 +100,7 @@ bool Steal::load(Failure& failure) {
 }
 
 bool Steal::add(uint32_t interface, Failure& failure) {
+  if (!are_there({&interface, 1}, failure)) return false;
   Attachment attachment;
   bool is_done = true;
   if (way_ == StealWay::tcx) {
@@ -100,7 +109,7 @@ bool Steal::add(uint32_t interface, Failure& failure) {
     is_done = add_classifier(interface, ingress_.get(), attachment.made_qdisc, failure);
   }
   if (!is_done) {
-    failure.message = "interface " + interface_text(interface) + ": " + failure.message;
+    failure.message = "interface " + name_of(interface) + ": " + failure.message;
     return false;
   }
   attachments_.insert_or_assign(interface, std::move(attachment));
@@ -127,8 +136,8 @@ bool Steal::update(const Belongings& belongings, Failure& failure) {
   if (way_ != StealWay::nftables) return apply(tables_of(belongings), failure);
   std::vector<std::string> names;
   for (const auto& [interface, attachment] : attachments_) {
-    char name[IF_NAMESIZE];
-    if (if_indextoname(interface, name) != nullptr) names.emplace_back(name);
+    std::string name = name_of(interface);
+    if (!name.empty()) names.push_back(std::move(name));
   }
   if (!apply_rules(rules_of(belongings, names), failure)) return false;
   belongings_ = belongings;

@@ -203,7 +203,7 @@ TEST_CASE("a next hop that does not answer is left out while another one does no
   const test::Namespaces namespaces;
   shell("ip route add 172.16.0.0/12 nexthop via 10.9.0.2 nexthop via 10.9.0.3");
   shell("ip neighbour add 10.9.0.2 dev b0 lladdr 02:00:00:00:09:02 nud permanent");
-  shell("sysctl -qw net.ipv4.neigh.b0.mcast_solicit=1 net.ipv4.neigh.b0.retrans_time_ms=50");
+  shell("cd /proc/sys/net/ipv4/neigh/b0 && echo 1 >mcast_solicit && echo 50 >retrans_time_ms");
   Followed network;
   network->resolve(0, address("10.9.0.3"), now());
   CHECK(network.until([&](const lvs::Surroundings& around) {
@@ -280,7 +280,7 @@ TEST_CASE("a gateway that had failed is used again when it answers") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip route add 172.16.0.0/12 nexthop via 10.9.0.2 nexthop via 10.9.0.3");
-  shell("sysctl -qw net.ipv4.neigh.b0.mcast_solicit=1 net.ipv4.neigh.b0.retrans_time_ms=50");
+  shell("cd /proc/sys/net/ipv4/neigh/b0 && echo 1 >mcast_solicit && echo 50 >retrans_time_ms");
   Followed network;
   for (const char* gateway : {"10.9.0.2", "10.9.0.3"}) network->resolve(0, address(gateway), now());
   const auto uses_both = [](const lvs::Surroundings& around) {
