@@ -68,6 +68,7 @@ class Followed {
 void add_link(const char* name, const char* network) {
   shell(std::string("ip link add ") + name + " type veth peer name " + name + "p && ip link set " + name + "p up");
   shell(std::string("ip address add ") + network + " dev " + name + " && ip link set " + name + " up");
+  test::await_carrier(name);
 }
 
 // What the kernel would do: "via 10.9.0.2 dev b0", as `ip route get` says it.

@@ -13,11 +13,13 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <thread>
@@ -51,6 +53,20 @@ inline std::string output(const std::string& command) {
 inline constexpr const char* inside_mac = "02:00:00:00:09:01";
 inline constexpr const char* outside_mac = "02:00:00:00:09:02";
 
+// The kernel notes a new carrier a moment after it is there.
+inline void await_carrier(const char* interface) {
+  const host::Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface, sizeof request.ifr_name - 1);
+  constexpr int attempts = 2000, pause = 5;  // milliseconds: ten seconds in all
+  for (int i = 0; i < attempts; i++) {
+    REQUIRE(ioctl(any.get(), SIOCGIFFLAGS, &request) == 0);
+    if ((request.ifr_flags & IFF_RUNNING) != 0) return;
+    poll(nullptr, 0, pause);
+  }
+  FAIL(interface, " has no carrier");
+}
+
 class Namespaces {
  public:
   Namespaces() {
@@ -67,6 +83,7 @@ class Namespaces {
       shell("ip link set lo up && ip address add 10.9.0.2/24 dev x0 && ip address add 2001:db8:9::2/64 dev x0 nodad");
       shell("ip link set x0 up && ip route add default via 10.9.0.1 && ip -6 route add default via 2001:db8:9::1");
     });
+    await_carrier("b0");
     interface_ = if_nametoindex("b0");
   }
 
