@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that can be said about the sources without running them: types, lint, format, and the house rules.
 import { parseArgs } from 'node:util';
+import { staleBpf } from './bpf.ts';
 import { Failure, heading, projectRoot, run, startScript } from './command.ts';
 import { ownFiles } from './files.ts';
 import { brokenRules } from './rules.ts';
@@ -9,8 +10,9 @@ import { setup } from './setup.ts';
 const usage = `
 Usage: npm run check [-- --fix]
 
-Types (tsc), lint and format of TypeScript and JSON (biome), format of C++ (clang-format 14), and the rules that
-CONTRIBUTING.md names and a program can check.
+Types (tsc), lint and format of TypeScript and JSON (biome), format of C++ (clang-format 14), whether the
+committed BPF programs are what their source compiles to, and the rules that CONTRIBUTING.md names and a program can
+check.
 
   --fix   format, and apply the lint's safe fixes
 `;
@@ -44,6 +46,7 @@ function checks(fix: boolean): Check[] {
       name: 'format of C++',
       passes: () => program('clang-format-14', ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cpp),
     },
+    { name: 'compiled BPF programs', passes: () => report([staleBpf() ?? []].flat()) },
     { name: 'house rules', passes: () => report(brokenRules()) },
   ];
 }

@@ -26,6 +26,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'tcpdump', purpose: 'reads our captures, as a second opinion', command: 'tcpdump' },
     { name: 'tshark', purpose: 'dissects our packets and captures, as a second opinion', command: 'tshark' },
     { name: 'iproute2', purpose: 'network namespaces for tests that root runs', command: 'ip' },
+    { name: 'nftables', purpose: 'steals packets where BPF may not be used, in tests that root runs', command: 'nft' },
   ],
   check: [
     {
@@ -34,6 +35,8 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
       command: 'clang-format-14',
     },
     { name: 'git', purpose: 'lists the files to check', command: 'git' },
+    { name: 'clang-14', purpose: 'compiles the BPF programs, whose bytes are committed', command: 'clang-14' },
+    { name: 'linux-libc-dev', purpose: 'headers of the kernel that the BPF programs include' },
   ],
   sanitize: [],
   coverage: [{ name: 'gcovr', purpose: 'counts which C++ lines the tests reach', command: 'gcovr' }],

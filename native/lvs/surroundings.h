@@ -31,11 +31,25 @@ struct Port {
   std::vector<InterfaceAddress> addresses;
 };
 
+// One of several ways of a route.
+struct RouteHop {
+  wire::Address via;  // unspecified: the destination is on the link
+  PortId port = 0;
+  uint32_t weight = 1;
+};
+
+enum class RouteKind : uint8_t { unicast, local, unreachable };
+
 struct Route {
   wire::Address to;
   uint8_t prefix_length = 0;
   wire::Address via;  // unspecified: the destination is on the link
   PortId port = 0;
+  std::vector<RouteHop> more = {};  // further ways beside this one, which has the weight 1 among them unless it says so
+  uint32_t weight = 1;
+  RouteKind kind = RouteKind::unicast;
+  uint32_t mtu = 0;           // 0: the port's
+  wire::Address source = {};  // to send from; unspecified: the port's first address
 };
 
 struct Neighbour {
@@ -49,6 +63,7 @@ enum class HopState : uint8_t { reachable, no_route, no_neighbour, local };
 // Everything that a frame's link-layer header needs, ready to be copied.
 struct NextHop {
   HopState state = HopState::no_route;
+  uint8_t more = 0;  // ways to the same prefix that stand behind this one: a destination has one of them
   PortId port = 0;
   uint32_t mtu = 0;
   uint16_t plain_mtu = 0;  // the same where packets leave in frames without a tag and at once; 0 elsewhere
@@ -93,18 +108,25 @@ class PrefixTree {
 class Surroundings {
  public:
   Surroundings() : hops_(1) {}
-  Surroundings(std::vector<Port> ports, std::vector<Route> routes, std::vector<Neighbour> neighbours);
+  // `local`: addresses of this host that no port has.
+  Surroundings(std::vector<Port> ports, std::vector<Route> routes, std::vector<Neighbour> neighbours,
+               const std::vector<wire::Address>& local = {});
 
   const std::vector<Port>& ports() const { return ports_; }
   // Longest prefix first; connected routes of the ports' addresses included.
   NextHop next_hop(const wire::Address& destination) const;
-  // The same without a copy, for every packet. `next` is unspecified where it is the destination itself.
+  // The same without a copy, for every packet. `next` is unspecified where it is the destination itself. Of several
+  // ways each destination has its own, by a hash of its address: the packets of a flow stay in order, those of many
+  // divide by the weights.
   template <class A>
   const NextHop& way_to(const A& destination) const {
     constexpr size_t table = A::family == wire::Family::ipv4 ? 0 : 1;
-    return hops_[trees_[table].find(destination)];
+    const uint32_t index = trees_[table].find(destination);
+    if (hops_[index].more != 0) [[unlikely]]
+      return hops_[index + choice(destination, hops_[index].more + 1u)];
+    return hops_[index];
   }
-  bool is_local(const wire::Address& address) const { return local_.contains(address); }
+  bool is_local(const wire::Address& address) const { return hop_to(address).state == HopState::local; }
   // The broadcast address of one of the ports' networks, or 255.255.255.255.
   bool is_broadcast(wire::Ipv4Address address) const;
   // The address that answers come from on this port: the first of the family, or unspecified.
@@ -118,16 +140,29 @@ class Surroundings {
   }
 
  private:
-  using MacAddresses = std::unordered_map<wire::Address, wire::MacAddress, AddressHash>;
+  // Link-local addresses are unique on their link only.
+  struct OnPort {
+    wire::Address address;
+    PortId port;
+    bool operator==(const OnPort&) const = default;
+  };
+  struct OnPortHash {
+    size_t operator()(const OnPort& key) const { return AddressHash()(key.address) + key.port; }
+  };
+  using MacAddresses = std::unordered_map<OnPort, wire::MacAddress, OnPortHash>;
   void add(const Route& route, const MacAddresses& neighbours);
-  void add_host(const wire::Address& address, const wire::MacAddress& mac);
-  void add(const wire::Address& to, unsigned prefix_length, const NextHop& hop);
+  NextHop hop_of(const Route& route, const RouteHop& way, const MacAddresses& neighbours) const;
+  void add_host(const wire::Address& address, PortId port, const wire::MacAddress& mac);
+  void add(const wire::Address& to, unsigned prefix_length, const std::vector<NextHop>& ways);
+  const NextHop& hop_to(const wire::Address& address) const {
+    return address.family == wire::Family::ipv4 ? way_to(address.v4()) : way_to(address.v6());
+  }
+  static uint32_t choice(const wire::Address& destination, uint32_t ways);
 
   std::vector<Port> ports_;
   std::vector<uint64_t> mac_words_;  // the ports' addresses, in the upper six bytes
   std::array<PrefixTree, 2> trees_;  // IPv4, IPv6: prefix → index in hops_
   std::vector<NextHop> hops_;        // the first: no route
-  std::unordered_set<wire::Address, AddressHash> local_;
   std::unordered_set<uint32_t> broadcasts_;
   uint64_t generation_ = 0;
 };

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the BPF programs and their loader agree on: the layout of the maps. Read by clang -target bpf as C and by the
+// module as C++.
+#pragma once
+
+#ifdef __cplusplus
+#include <cstdint>
+namespace sluice::host::bpf {
+using u8 = uint8_t;
+using u16 = uint16_t;
+using u32 = uint32_t;
+#else
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+#endif
+
+// IPv4 addresses as IPv6 writes them, ::ffff:a.b.c.d: one map serves both families.
+struct steal_address {
+  u32 words[4];  // network byte order
+};
+
+enum steal_place_flag {
+  STEAL_HOST = 1,     // an address of the host itself
+  STEAL_SERVICE = 2,  // has services
+  STEAL_WHOLE = 4,    // whatever is sent there is the director's
+  STEAL_POOL = 8,     // a local address of the director, with the ports first_port … last_port
+  STEAL_SERVER = 16,  // a NAT real server: has tuples of that role
+  STEAL_TUNNEL = 32,  // tunnels of the director lead there
+};
+
+// What an address is: the value of the map of places.
+struct steal_place {
+  u32 flags;
+  u16 first_port, last_port;  // host byte order
+};
+
+enum steal_role { STEAL_TO_SERVICE = 0, STEAL_FROM_SERVER = 1 };
+
+// One end of a conversation that is the director's; the value is always 1.
+struct steal_tuple {
+  struct steal_address address;
+  u16 port;  // host byte order; 0: every port
+  u8 protocol;
+  u8 role;
+};
+
+// The key of the two maps of networks; of type BPF_MAP_TYPE_LPM_TRIE.
+struct steal_network {
+  u32 prefix_length;  // of 128: IPv4's are longer by 96
+  struct steal_address address;
+};
+
+// The fragments of one datagram.
+struct steal_datagram {
+  struct steal_address source, destination;
+  u32 id;
+  u32 protocol;
+};
+
+// What its first fragment was found to be.
+struct steal_remembered {
+  u32 belonging;
+  u32 steer;
+};
+
+// The only entry of the map of settings.
+struct steal_settings {
+  u32 has_egress;        // the map of egress sources is not empty
+  u32 workers;           // among which packets are steered; 0 is 1
+  u32 steer_by_port;     // a client's port counts; not so when clients must meet one worker (persistence)
+  u32 client_prefix[2];  // bits of a client's address that count, of the 128 of a steal_address: IPv4, IPv6
+};
+
+// To whom a packet belongs.
+enum steal_belonging {
+  STEAL_NOTHING = 0,  // the host's alone
+  STEAL_SEEN = 1,     // the host's, and the director is to see it
+  STEAL_TAKEN = 2,    // the director's alone
+};
+
+#ifdef __cplusplus
+}  // namespace sluice::host::bpf
+#endif

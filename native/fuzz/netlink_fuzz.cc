@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Netlink messages, as many as the input holds, read as the kernel's and made into surroundings: nothing that is said
+// may lead out of the message, and whatever is believed must make a table that can be asked.
+#include <cstdlib>
+
+#include "host/host_network.h"
+
+using namespace sluice;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  host::HostTables tables;
+  host::for_each_message(wire::Bytes(data, size), [&](const host::NetlinkMessage& message) {
+    if (auto link = host::link_of(message)) tables.links.push_back(std::move(*link));
+    if (auto address = host::address_of(message)) tables.addresses.push_back(*address);
+    if (auto route = host::route_of(message)) tables.routes.push_back(std::move(*route));
+    if (const auto neighbour = host::neighbour_of(message)) {
+      tables.neighbours[{neighbour->interface, neighbour->address}] = *neighbour;
+    }
+  });
+  const lvs::Surroundings surroundings = host::surroundings_of(tables, {{"b0"}, {"lo"}});
+  for (const host::RouteRecord& route : tables.routes) {
+    const lvs::NextHop hop = surroundings.next_hop(route.to);
+    if (hop.port >= surroundings.ports().size()) abort();
+  }
+  return 0;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/bpf.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <bit>
+#include <vector>
+
+namespace sluice::host {
+
+namespace {
+
+// steal.generated.h has the instructions as numbers.
+static_assert(std::endian::native == std::endian::little && sizeof(bpf_insn) == sizeof(uint64_t));
+
+// Of linux/bpf.h since 6.6; Debian 12 has the headers of 6.1.
+constexpr uint32_t tcx_ingress = 46;
+constexpr uint32_t before_all = 1u << 3;  // BPF_F_BEFORE, relative to nothing
+
+// What the verifier says of a program of a few thousand instructions, at level 1, with room to spare.
+constexpr size_t log_size = 4 * 1024 * 1024;
+// The last lines name what is wrong.
+constexpr size_t log_kept = 2000;
+
+long call_bpf(bpf_cmd command, bpf_attr& attributes) {
+  return syscall(SYS_bpf, command, &attributes, sizeof attributes);
+}
+
+uint64_t pointer(const void* to) {
+  return reinterpret_cast<uintptr_t>(to);
+}
+
+void copy_name(char (&to)[BPF_OBJ_NAME_LEN], const char* name) {
+  std::strncpy(to, name, sizeof to - 1);
+}
+
+// Before 5.11 maps were locked memory, of which a process may have little.
+void lift_memory_limit() {
+  const rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+  setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+}  // namespace
+
+bool BpfMap::create(const MapShape& shape, Failure& failure) {
+  lift_memory_limit();
+  shape_ = shape;
+  bpf_attr attributes{};
+  attributes.map_type = shape.type;
+  attributes.key_size = shape.key_size;
+  attributes.value_size = shape.value_size;
+  attributes.max_entries = shape.entries;
+  attributes.map_flags = shape.flags;
+  copy_name(attributes.map_name, shape.name);
+  fd_ = Descriptor(static_cast<int>(call_bpf(BPF_MAP_CREATE, attributes)));
+  return fd_ || fail(failure, std::string("cannot create the BPF map ") + shape.name, errno);
+}
+
+bool BpfMap::set(const void* key, const void* value, Failure& failure) {
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<uint32_t>(fd());
+  attributes.key = pointer(key);
+  attributes.value = pointer(value);
+  if (call_bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0) return true;
+  std::string what = std::string("cannot add to the BPF map ") + shape_.name;
+  if (errno == E2BIG || errno == ENOSPC) what += ", which holds " + std::to_string(shape_.entries) + " entries";
+  return fail(failure, what, errno);
+}
+
+bool BpfMap::remove(const void* key, Failure& failure) {
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<uint32_t>(fd());
+  attributes.key = pointer(key);
+  if (call_bpf(BPF_MAP_DELETE_ELEM, attributes) == 0 || errno == ENOENT) return true;
+  return fail(failure, std::string("cannot remove from the BPF map ") + shape_.name, errno);
+}
+
+bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<const BpfMap> maps, Descriptor& loaded,
+                  Failure& failure) {
+  lift_memory_limit();
+  std::vector<uint64_t> instructions(program.instructions.begin(), program.instructions.end());
+  for (const bpf::Relocation& relocation : program.relocations) {
+    auto instruction = std::bit_cast<bpf_insn>(instructions[relocation.instruction]);
+    instruction.src_reg = BPF_PSEUDO_MAP_FD;
+    instruction.imm = maps[relocation.map].fd();
+    instructions[relocation.instruction] = std::bit_cast<uint64_t>(instruction);
+  }
+  bpf_attr attributes{};
+  attributes.prog_type = type;
+  attributes.insns = pointer(instructions.data());
+  attributes.insn_cnt = static_cast<uint32_t>(instructions.size());
+  attributes.license = pointer("Apache-2.0");  // no helper that it calls is for GPL programs only
+  copy_name(attributes.prog_name, program.name);
+  loaded = Descriptor(static_cast<int>(call_bpf(BPF_PROG_LOAD, attributes)));
+  if (loaded) return true;
+  const int error = errno;
+
+  std::vector<char> log(log_size);
+  attributes.log_level = 1;
+  attributes.log_size = static_cast<uint32_t>(log.size());
+  attributes.log_buf = pointer(log.data());
+  loaded = Descriptor(static_cast<int>(call_bpf(BPF_PROG_LOAD, attributes)));
+  if (loaded) return true;
+  std::string text(log.data(), strnlen(log.data(), log.size()));
+  if (text.size() > log_kept) text.erase(0, text.size() - log_kept);
+  fail(failure, std::string("the kernel refused the BPF program ") + program.name, error);
+  if (!text.empty()) failure.message += "\n" + text;
+  return false;
+}
+
+bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
+  bpf_attr attributes{};
+  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
+  attributes.link_create.target_fd = ifindex;
+  attributes.link_create.attach_type = tcx_ingress;
+  attributes.link_create.flags = before_all;
+  link = Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
+  return link ||
+         fail(failure, "cannot attach a BPF program to the ingress of interface " + std::to_string(ifindex), errno);
+}
+
+std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions) {
+  bpf_attr attributes{};
+  attributes.test.prog_fd = static_cast<uint32_t>(program);
+  attributes.test.data_in = pointer(frame.data());
+  attributes.test.data_size_in = static_cast<uint32_t>(frame.size());
+  attributes.test.repeat = repetitions;
+  if (call_bpf(BPF_PROG_TEST_RUN, attributes) != 0) return std::nullopt;
+  return Run{attributes.test.retval, attributes.test.duration};
+}
+
+}  // namespace sluice::host

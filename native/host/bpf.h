@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// bpf(2) without a library: maps, programs, links, and runs of a program on one packet.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "bpf/steal.generated.h"
+#include "host/descriptor.h"
+#include "host/failure.h"
+#include "wire/bytes.h"
+
+namespace sluice::host {
+
+struct MapShape {
+  const char* name;
+  bpf_map_type type;
+  uint32_t key_size, value_size, entries;
+  uint32_t flags;
+};
+
+class BpfMap {
+ public:
+  bool create(const MapShape& shape, Failure& failure);
+  // Adds or replaces; a packet finds the old value or the new.
+  bool set(const void* key, const void* value, Failure& failure);
+  // An absent key is no failure.
+  bool remove(const void* key, Failure& failure);
+  int fd() const { return fd_.get(); }
+
+ private:
+  Descriptor fd_;
+  MapShape shape_{};
+};
+
+// `maps` by the numbers that the relocations name. A refusal says what the verifier said.
+bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<const BpfMap> maps, Descriptor& loaded,
+                  Failure& failure);
+
+// At the ingress of an interface until the link is closed, before any other program there (kernel 6.6 and newer).
+bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
+
+// What the program returns for a frame as received by the loopback device; nothing if the kernel does not run it.
+struct Run {
+  uint32_t result;
+  uint32_t nanoseconds;  // of one of the repetitions, on average
+};
+std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions = 1);
+
+}  // namespace sluice::host

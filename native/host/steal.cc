@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/steal.h"
+
+#include <net/if.h>
+
+#include "host/clsact.h"
+#include "host/steal_rules.h"
+
+namespace sluice::host {
+
+namespace {
+
+// A tuple for each service and real server, and as many addresses: far beyond what one balancer is given, and 1 MB of
+// buckets a map. Entries are allocated as they are added.
+constexpr uint32_t most_tuples = 65536;
+constexpr uint32_t most_places = 65536;
+constexpr uint32_t most_networks = 4096;
+// Datagrams in fragments at one moment; the oldest are forgotten.
+constexpr uint32_t most_datagrams = 16384;
+
+MapShape shape_of(bpf::Map map) {
+  using namespace bpf;
+  switch (map) {
+    case places:
+      return {"sluice_places",     BPF_MAP_TYPE_HASH, sizeof(steal_address),
+              sizeof(steal_place), most_places,       BPF_F_NO_PREALLOC};
+    case tuples:
+      return {"sluice_tuples", BPF_MAP_TYPE_HASH, sizeof(steal_tuple), sizeof(u32), most_tuples, BPF_F_NO_PREALLOC};
+    case egress:
+      return {"sluice_egress", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_network),
+              sizeof(u32),     most_networks,         BPF_F_NO_PREALLOC};
+    case inside:
+      return {"sluice_inside", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_network),
+              sizeof(u32),     most_networks,         BPF_F_NO_PREALLOC};
+    case fragments:
+      return {"sluice_frags",           BPF_MAP_TYPE_LRU_HASH, sizeof(steal_datagram),
+              sizeof(steal_remembered), most_datagrams,        0};
+    case settings:
+      break;
+  }
+  return {"sluice_settings", BPF_MAP_TYPE_ARRAY, sizeof(u32), sizeof(steal_settings), 1, 0};
+}
+
+bool equal(const bpf::u32& a, const bpf::u32& b) {
+  return a == b;
+}
+bool equal(const bpf::steal_place& a, const bpf::steal_place& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+// Empty where there is none.
+std::string name_of(uint32_t interface) {
+  char name[IF_NAMESIZE];
+  return if_indextoname(interface, name) != nullptr ? name : "";
+}
+
+bool are_there(std::span<const uint32_t> interfaces, Failure& failure) {
+  for (const uint32_t interface : interfaces) {
+    if (name_of(interface).empty()) return fail(failure, "there is no interface number " + std::to_string(interface));
+  }
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Steal> Steal::attach(std::span<const uint32_t> interfaces, StealWay way, Failure& failure) {
+  if (!are_there(interfaces, failure) || !remove_left_overs(failure)) return nullptr;
+  std::unique_ptr<Steal> steal(new Steal);
+  const bool chooses = way == StealWay::automatic;
+  for (const StealWay next : {StealWay::tcx, StealWay::clsact, StealWay::nftables}) {
+    if (!chooses && next != way) continue;
+    steal->way_ = next;
+    if (steal->attach_all(interfaces, failure)) return steal;
+    steal->attachments_.clear();
+    steal->notice_ = failure.message;
+  }
+  return nullptr;
+}
+
+bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
+  if (way_ != StealWay::nftables && !ingress_ && !load(failure)) return false;
+  if (way_ == StealWay::nftables) {
+    ingress_ = Descriptor();
+    socket_filter_ = Descriptor();
+    fanout_ = Descriptor();
+  }
+  for (const uint32_t interface : interfaces) {
+    if (!add(interface, failure)) return false;
+  }
+  return true;
+}
+
+bool Steal::load(Failure& failure) {
+  for (uint16_t map = 0; map < bpf::map_count; map++) {
+    if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
+  }
+  return load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps_, ingress_, failure) &&
+         load_program(bpf::socket, BPF_PROG_TYPE_SOCKET_FILTER, maps_, socket_filter_, failure) &&
+         load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps_, fanout_, failure);
+}
+
+bool Steal::add(uint32_t interface, Failure& failure) {
+  if (!are_there({&interface, 1}, failure)) return false;
+  Attachment attachment;
+  bool is_done = true;
+  if (way_ == StealWay::tcx) {
+    is_done = link_at_ingress(ingress_.get(), interface, attachment.link, failure);
+  } else if (way_ == StealWay::clsact) {
+    is_done = add_classifier(interface, ingress_.get(), attachment.made_qdisc, failure);
+  }
+  if (!is_done) {
+    failure.message = "interface " + name_of(interface) + ": " + failure.message;
+    return false;
+  }
+  attachments_.insert_or_assign(interface, std::move(attachment));
+  return way_ != StealWay::nftables || update(Belongings(belongings_), failure);
+}
+
+void Steal::remove(uint32_t interface) {
+  const auto found = attachments_.find(interface);
+  if (found == attachments_.end()) return;
+  if (way_ == StealWay::clsact) remove_classifier(interface, found->second.made_qdisc);
+  attachments_.erase(found);
+  Failure ignored;  // the interface is gone, or its rules go with the next change
+  if (way_ == StealWay::nftables) update(Belongings(belongings_), ignored);
+}
+
+Steal::~Steal() {
+  Failure ignored;  // what stays is removed by the next process
+  if (way_ == StealWay::nftables && !attachments_.empty()) remove_rules(ignored);
+  if (way_ != StealWay::clsact) return;
+  for (const auto& [interface, attachment] : attachments_) remove_classifier(interface, attachment.made_qdisc);
+}
+
+bool Steal::update(const Belongings& belongings, Failure& failure) {
+  if (way_ != StealWay::nftables) return apply(tables_of(belongings), failure);
+  std::vector<std::string> names;
+  for (const auto& [interface, attachment] : attachments_) {
+    std::string name = name_of(interface);
+    if (!name.empty()) names.push_back(std::move(name));
+  }
+  if (!apply_rules(rules_of(belongings, names), failure)) return false;
+  belongings_ = belongings;
+  return true;
+}
+
+// First all that is new, from what is looked up last to what is looked up first; then away with what is old, the other
+// way round. A packet between any two steps finds the old tables, the new ones, or more than either.
+bool Steal::apply(const StealTables& next, Failure& failure) {
+  const bpf::u32 only = 0;
+  return add_new(bpf::tuples, current_.tuples, next.tuples, failure) &&
+         add_new(bpf::inside, current_.inside, next.inside, failure) &&
+         add_new(bpf::egress, current_.egress, next.egress, failure) &&
+         add_new(bpf::places, current_.places, next.places, failure) &&
+         maps_[bpf::settings].set(&only, &next.settings, failure) &&
+         remove_old(bpf::places, current_.places, next.places, failure) &&
+         remove_old(bpf::egress, current_.egress, next.egress, failure) &&
+         remove_old(bpf::inside, current_.inside, next.inside, failure) &&
+         remove_old(bpf::tuples, current_.tuples, next.tuples, failure);
+}
+
+template <class Table>
+bool Steal::add_new(bpf::Map map, Table& current, const Table& next, Failure& failure) {
+  for (const auto& [key, value] : next) {
+    const auto found = current.find(key);
+    if (found != current.end() && equal(found->second, value)) continue;
+    if (!maps_[map].set(&key, &value, failure)) return false;
+    current.insert_or_assign(key, value);
+  }
+  return true;
+}
+
+template <class Table>
+bool Steal::remove_old(bpf::Map map, Table& current, const Table& next, Failure& failure) {
+  for (auto entry = current.begin(); entry != current.end();) {
+    if (next.contains(entry->first)) {
+      ++entry;
+      continue;
+    }
+    if (!maps_[map].remove(&entry->first, failure)) return false;
+    entry = current.erase(entry);
+  }
+  return true;
+}
+
+bool Steal::remove_left_overs(Failure& failure) {
+  return remove_classifiers(failure) && remove_rules(failure);
+}
+
+}  // namespace sluice::host

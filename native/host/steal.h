@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stealing: the host's stack does not see what belongs to the director, and sees everything else.
+//
+// A packet socket for ETH_P_ALL gets a copy of a frame before the interface's ingress, where the host's own is dropped.
+// Three ways to drop it, of which `automatic` takes the first that the kernel has:
+//
+//   tcx         the BPF program hangs on a link that this process holds: nothing is left of it, whatever ends the
+//   process clsact      the same program as a classifier of traffic control; a process that is killed leaves it behind
+//   nftables    rules at netdev ingress; they are left behind too, know nothing of fragments' firsts or of what ICMP
+//               errors quote in IPv6, and there is no filter for the packet socket: the director passes what is not its
+//
+// What was left behind goes away when the next process attaches, and by remove_left_overs(). Needs CAP_NET_ADMIN and
+// CAP_BPF, or root. One thread uses an object at a time. Interfaces are those of the calling thread's network
+// namespace.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "host/belongings.h"
+#include "host/bpf.h"
+#include "host/descriptor.h"
+#include "host/failure.h"
+
+namespace sluice::host {
+
+enum class StealWay : uint8_t { automatic, tcx, clsact, nftables };
+
+class Steal {
+ public:
+  ~Steal();
+  Steal(const Steal&) = delete;
+  Steal& operator=(const Steal&) = delete;
+
+  // nullptr with a failure. Nothing is stolen before the first update().
+  static std::unique_ptr<Steal> attach(std::span<const uint32_t> interfaces, StealWay way, Failure& failure);
+
+  // An interface that has come later, or has come back: its index is new then.
+  bool add(uint32_t interface, Failure& failure);
+  void remove(uint32_t interface);
+
+  // From now on this is stolen. What was and is to be stolen is stolen all along. After a failure, such as a full map,
+  // old and new are stolen as far as they went in; the next update makes it good.
+  bool update(const Belongings& belongings, Failure& failure);
+
+  StealWay way() const { return way_; }
+  // Why not the way that comes first; empty where it is that.
+  const std::string& notice() const { return notice_; }
+
+  // For SO_ATTACH_BPF of a packet socket (SOCK_RAW), and for PACKET_FANOUT_DATA of PACKET_FANOUT_EBPF, whose sockets
+  // must have joined in the order of the workers; -1 with nftables.
+  int socket_filter() const { return socket_filter_.get(); }
+  int fanout() const { return fanout_.get(); }
+  int ingress() const { return ingress_.get(); }
+
+  // Removes what processes have left on the interfaces of this network namespace.
+  static bool remove_left_overs(Failure& failure);
+
+ private:
+  struct Attachment {
+    Descriptor link;          // tcx
+    bool made_qdisc = false;  // clsact
+  };
+  Steal() = default;
+  bool load(Failure& failure);
+  bool attach_one(uint32_t interface, Failure& failure);
+  bool attach_all(std::span<const uint32_t> interfaces, Failure& failure);
+  bool apply(const StealTables& next, Failure& failure);
+  template <class Table>
+  bool add_new(bpf::Map map, Table& current, const Table& next, Failure& failure);
+  template <class Table>
+  bool remove_old(bpf::Map map, Table& current, const Table& next, Failure& failure);
+
+  StealWay way_ = StealWay::automatic;
+  std::string notice_;
+  std::array<BpfMap, bpf::map_count> maps_;
+  Descriptor ingress_, socket_filter_, fanout_;
+  std::map<uint32_t, Attachment> attachments_;
+  StealTables current_;    // what the maps hold
+  Belongings belongings_;  // nftables: what the rules were made from
+};
+
+}  // namespace sluice::host

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stealing by nftables at netdev ingress, for hosts where BPF may not be used. The rules are one table, replaced as a
+// whole in one transaction.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/belongings.h"
+#include "host/failure.h"
+
+namespace sluice::host {
+
+// In nft's language; removes the table that is there before.
+std::string rules_of(const Belongings& belongings, const std::vector<std::string>& interfaces);
+// Gives them to nft(8).
+bool apply_rules(const std::string& rules, Failure& failure);
+// Whether or not there are any.
+bool remove_rules(Failure& failure);
+
+}  // namespace sluice::host

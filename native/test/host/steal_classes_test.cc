@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the BPF programs make of single frames: the kernel runs them (BPF_PROG_TEST_RUN).
+#include <doctest/doctest.h>
+
+#include "host/steal.h"
+#include "namespace.h"
+#include "packet_builder.h"
+
+using namespace sluice;
+using test::address;
+using test::ethernet;
+
+namespace {
+
+// Test runs come from the loopback device, whose address is zero.
+constexpr test::EthernetLayer to_host = {.destination = "00:00:00:00:00:00"};
+constexpr test::EthernetLayer to_all = {.destination = "ff:ff:ff:ff:ff:ff"};
+
+enum class Owner { host, both, director };
+
+// 10.0.1.100 and ::100 are addresses that the host does not have, 10.0.1.1 and ::1 those that it has.
+host::Belongings belongings() {
+  host::Belongings all;
+  const uint8_t tcp = wire::protocol::tcp, udp = wire::protocol::udp;
+  all.services = {{address("10.0.1.100"), 80, tcp},    {address("10.0.1.100"), 53, udp},
+                  {address("10.0.1.101"), 0, tcp},     {address("10.0.1.102"), 0, 0},
+                  {address("10.0.1.1"), 8080, tcp},    {address("10.0.1.1"), 5353, udp},
+                  {address("2001:db8::100"), 80, tcp}, {address("2001:db8::100"), 53, udp},
+                  {address("2001:db8::1"), 8080, tcp}, {address("10.0.1.103"), 99, 0}};
+  all.nat_servers = {
+      {address("10.0.2.11"), 8000, tcp}, {address("10.0.2.12"), 0, udp}, {address("2001:db8:2::11"), 8000, tcp}};
+  all.pools = {{address("10.0.3.1"), 1024, 65535}, {address("10.0.1.1"), 40000, 49999}};
+  all.tunnel_servers = {address("10.0.2.20")};
+  all.egress_sources = {{address("10.7.0.0"), 16}, {address("2001:db8:7::"), 48}};
+  all.inside = {{address("10.8.0.0"), 16}};
+  all.host_addresses = {address("10.0.1.1"), address("10.0.2.1"), address("2001:db8::1"), address("10.0.1.105")};
+  return all;
+}
+
+struct Programs {
+  std::unique_ptr<host::Steal> steal;
+  explicit Programs(const host::Belongings& of = belongings()) {
+    host::Failure failure;
+    steal = host::Steal::attach({}, host::StealWay::tcx, failure);
+    INFO(failure.message);
+    REQUIRE(steal != nullptr);
+    REQUIRE(steal->update(of, failure));
+  }
+  Owner owner(const test::Buffer& frame) const {
+    const auto ingress = host::run_program(steal->ingress(), frame);
+    const auto socket = host::run_program(steal->socket_filter(), frame);
+    REQUIRE(ingress);
+    REQUIRE(socket);
+    constexpr uint32_t dropped = 2, next = UINT32_MAX;  // TC_ACT_SHOT, TC_ACT_UNSPEC
+    REQUIRE((ingress->result == dropped || ingress->result == next));
+    if (socket->result == 0) {
+      CHECK(ingress->result == next);
+      return Owner::host;
+    }
+    return ingress->result == dropped ? Owner::director : Owner::both;
+  }
+  uint32_t worker(const test::Buffer& frame) const {
+    const auto run = host::run_program(steal->fanout(), frame);
+    REQUIRE(run);
+    return run->result;
+  }
+};
+
+struct Row {
+  std::string description;
+  test::PacketBuilder packet;
+  Owner owner;
+};
+
+void check(const std::vector<Row>& rows, const Programs& programs) {
+  for (const Row& row : rows) {
+    CAPTURE(row.description);
+    CHECK(programs.owner(row.packet.build()) == row.owner);
+  }
+}
+
+test::PacketBuilder from_client(const char* to) {
+  return ethernet(to_host).ipv4({.source = "192.0.2.7", .destination = to});
+}
+test::PacketBuilder from_client6(const char* to) {
+  return ethernet(to_host).ipv6({.source = "2001:db8:99::7", .destination = to});
+}
+test::PacketBuilder reply(const char* from, const char* to = "192.0.2.7") {
+  return ethernet(to_host).ipv4({.source = from, .destination = to});
+}
+
+// An ICMP error that quotes this packet.
+test::Buffer quoting(const test::PacketBuilder& outer, test::PacketBuilder quoted, uint8_t type = 3, uint8_t code = 3) {
+  test::Buffer whole = quoted.build();
+  whole.erase(whole.begin(), whole.begin() + 14);
+  test::PacketBuilder packet = outer;
+  return packet.icmp({.type = type, .code = code, .rest = 0}).payload(whole).build();
+}
+test::Buffer quoting6(const test::PacketBuilder& outer, test::PacketBuilder quoted) {
+  test::Buffer whole = quoted.build();
+  whole.erase(whole.begin(), whole.begin() + 14);
+  test::PacketBuilder packet = outer;
+  return packet.icmpv6({.type = 1, .code = 4, .rest = 0}).payload(whole).build();
+}
+
+}  // namespace
+
+TEST_CASE("packets to services are the director's, other ports are the host's") {
+  if (!test::is_root()) return;
+  check(
+      {
+          {"a service", from_client("10.0.1.100").tcp({.destination_port = 80}), Owner::director},
+          {"its other port", from_client("10.0.1.100").tcp({.destination_port = 81}), Owner::host},
+          {"its port, another protocol", from_client("10.0.1.100").udp({.destination_port = 80}), Owner::host},
+          {"a UDP service", from_client("10.0.1.100").udp({.destination_port = 53}), Owner::director},
+          {"a service of every port", from_client("10.0.1.101").tcp({.destination_port = 4711}), Owner::director},
+          {"another protocol to it", from_client("10.0.1.101").udp({.destination_port = 4711}), Owner::host},
+          {"a service of everything", from_client("10.0.1.102").sctp({.destination_port = 9}), Owner::director},
+          {"a service of every protocol", from_client("10.0.1.103").sctp({.destination_port = 99}), Owner::director},
+          {"a service on the host's address", from_client("10.0.1.1").tcp({.destination_port = 8080}), Owner::director},
+          {"SSH to the host", from_client("10.0.1.1").tcp({.destination_port = 22}), Owner::host},
+          {"a stranger's packet", from_client("198.51.100.1").tcp({.destination_port = 80}), Owner::host},
+          {"another host's frame", ethernet().ipv4({.destination = "10.0.1.100"}).tcp({.destination_port = 80}),
+           Owner::host},
+          {"IP options",
+           ethernet(to_host)
+               .ipv4({.destination = "10.0.1.100", .options = test::hex("01010101")})
+               .tcp({.destination_port = 80}),
+           Owner::director},
+          {"a VLAN tag", ethernet(to_host).vlan(5).ipv4({.destination = "10.0.1.100"}).tcp({.destination_port = 80}),
+           Owner::director},
+          {"two VLAN tags",
+           ethernet(to_host)
+               .vlan(5, {.tpid = 0x88a8})
+               .vlan(6)
+               .ipv4({.destination = "10.0.1.100"})
+               .tcp({.destination_port = 80}),
+           Owner::director},
+          {"IPv6", from_client6("2001:db8::100").tcp({.destination_port = 80}), Owner::director},
+          {"IPv6 to its other port", from_client6("2001:db8::100").tcp({.destination_port = 22}), Owner::host},
+          {"IPv6 with extension headers",
+           from_client6("2001:db8::100").hop_by_hop().destination_options().ah().tcp({.destination_port = 80}),
+           Owner::director},
+          {"SSH to the host by IPv6", from_client6("2001:db8::1").tcp({.destination_port = 22}), Owner::host},
+      },
+      Programs());
+}
+
+TEST_CASE("replies of NAT real servers are the director's unless the host has asked") {
+  if (!test::is_root()) return;
+  check(
+      {
+          {"a reply", reply("10.0.2.11").tcp({.source_port = 8000, .destination_port = 5000}), Owner::director},
+          {"from another port", reply("10.0.2.11").tcp({.source_port = 22, .destination_port = 5000}), Owner::host},
+          {"to a health check", reply("10.0.2.11", "10.0.2.1").tcp({.source_port = 8000}), Owner::host},
+          {"a server of every port", reply("10.0.2.12").udp({.source_port = 777}), Owner::director},
+          {"its other protocol", reply("10.0.2.12").tcp({.source_port = 777}), Owner::host},
+          {"to a group", reply("10.0.2.12", "224.0.0.251").udp({.source_port = 777}), Owner::host},
+          {"IPv6",
+           ethernet(to_host)
+               .ipv6({.source = "2001:db8:2::11", .destination = "2001:db8:99::7"})
+               .tcp({.source_port = 8000}),
+           Owner::director},
+      },
+      Programs());
+}
+
+TEST_CASE("what comes to a pool's local address is the director's, within its ports where the host has the address") {
+  if (!test::is_root()) return;
+  check(
+      {
+          {"an address of the director's own", from_client("10.0.3.1").tcp({.destination_port = 40000}),
+           Owner::director},
+          {"any port of it", from_client("10.0.3.1").tcp({.destination_port = 22}), Owner::director},
+          {"an echo reply to it", from_client("10.0.3.1").icmp({.type = 0}), Owner::director},
+          {"the host's, a port of the pool", from_client("10.0.1.1").tcp({.destination_port = 40000}), Owner::director},
+          {"the host's, the last port", from_client("10.0.1.1").udp({.destination_port = 49999}), Owner::director},
+          {"the host's, below", from_client("10.0.1.1").tcp({.destination_port = 39999}), Owner::host},
+          {"the host's, above", from_client("10.0.1.1").tcp({.destination_port = 50000}), Owner::host},
+          {"the host's, an echo reply of the pool", from_client("10.0.1.1").icmp({.type = 0, .rest = 0x9c400001}),
+           Owner::both},
+          {"the host's, another echo reply", from_client("10.0.1.1").icmp({.type = 0, .rest = 0x00010001}),
+           Owner::host},
+      },
+      Programs());
+}
+
+TEST_CASE("packets of networks behind the egress gateway are the director's where they leave") {
+  if (!test::is_root()) return;
+  check(
+      {
+          {"outwards", reply("10.7.3.4", "198.51.100.1").udp(), Owner::director},
+          {"an echo outwards", reply("10.7.3.4", "198.51.100.1").icmp(), Owner::director},
+          {"to the host", reply("10.7.3.4", "10.0.2.1").udp(), Owner::host},
+          {"to a network inside", reply("10.7.3.4", "10.8.0.1").udp(), Owner::host},
+          {"to a group", reply("10.7.3.4", "224.0.0.1").udp(), Owner::host},
+          {"to the link", reply("10.7.3.4", "169.254.0.1").udp(), Owner::host},
+          {"from elsewhere", reply("10.6.3.4", "198.51.100.1").udp(), Owner::host},
+          {"IPv6 outwards", ethernet(to_host).ipv6({.source = "2001:db8:7::4", .destination = "2001:db8:99::7"}).udp(),
+           Owner::director},
+          {"IPv6 to the link", ethernet(to_host).ipv6({.source = "2001:db8:7::4", .destination = "fe80::7"}).udp(),
+           Owner::host},
+      },
+      Programs());
+}
+
+TEST_CASE("echo requests to a virtual address are the director's where the host does not have it") {
+  if (!test::is_root()) return;
+  check({{"not the host's", from_client("10.0.1.100").icmp(), Owner::director},
+         {"the host's", from_client("10.0.1.1").icmp(), Owner::host},
+         {"IPv6, not the host's", from_client6("2001:db8::100").icmpv6(), Owner::director},
+         {"IPv6, the host's", from_client6("2001:db8::1").icmpv6(), Owner::host}},
+        Programs());
+}
+
+TEST_CASE("ICMP errors belong to whom the packet belongs that they quote") {
+  if (!test::is_root()) return;
+  const Programs programs;
+  const auto owner = [&](const test::Buffer& frame) { return programs.owner(frame); };
+  const auto to_service = reply("192.0.2.7", "10.0.1.1").tcp({.source_port = 5000, .destination_port = 8080});
+  const auto from_service = reply("10.0.1.1").tcp({.source_port = 8080, .destination_port = 5000});
+  CHECK(owner(quoting(from_client("10.0.1.1"), from_service)) == Owner::director);
+  CHECK(owner(quoting(reply("10.0.2.9"), to_service)) == Owner::director);
+  const auto of_ssh = reply("10.0.1.1").tcp({.source_port = 22, .destination_port = 5000});
+  CHECK(owner(quoting(from_client("10.0.1.1"), of_ssh)) == Owner::host);
+  const auto to_server = reply("192.0.2.7", "10.0.2.11").tcp({.source_port = 5000, .destination_port = 8000});
+  CHECK(owner(quoting(reply("10.0.2.11"), to_server)) == Owner::director);
+  const auto of_health_check = reply("10.0.2.1", "10.0.2.11").tcp({.source_port = 5000, .destination_port = 8000});
+  CHECK(owner(quoting(reply("10.0.2.11", "10.0.2.1"), of_health_check)) == Owner::host);
+  const auto of_pool = reply("10.0.1.1", "10.0.2.13").tcp({.source_port = 40001, .destination_port = 8000});
+  CHECK(owner(quoting(reply("10.0.2.13", "10.0.1.1"), of_pool)) == Owner::director);
+  const auto in_tunnel =
+      reply("10.0.2.1", "10.0.2.20").ipv4({.source = "192.0.2.7", .destination = "10.0.1.100"}).tcp();
+  CHECK(owner(quoting(reply("10.0.2.254", "10.0.2.1"), in_tunnel, 3, 4)) == Owner::both);
+  const auto from_service6 =
+      ethernet(to_host).ipv6({.source = "2001:db8::1", .destination = "2001:db8:99::7"}).tcp({.source_port = 8080});
+  CHECK(owner(quoting6(from_client6("2001:db8::1"), from_service6)) == Owner::director);
+  const auto of_ssh6 =
+      ethernet(to_host).ipv6({.source = "2001:db8::1", .destination = "2001:db8:99::7"}).tcp({.source_port = 22});
+  CHECK(owner(quoting6(from_client6("2001:db8::1"), of_ssh6)) == Owner::host);
+}
+
+TEST_CASE("later fragments go where their first fragment went") {
+  if (!test::is_root()) return;
+  const Programs programs;
+  const auto fragment = [](const char* to, uint16_t id, uint16_t offset, bool more) {
+    return ethernet(to_host).ipv4(
+        {.source = "192.0.2.7", .destination = to, .id = id, .offset = offset, .more = more, .protocol = 17});
+  };
+  const test::Buffer body(64, 'x');
+  const auto first = [&](const char* to, uint16_t id, uint16_t port) {
+    return fragment(to, id, 0, true).udp({.destination_port = port}).payload(body).build();
+  };
+  const auto later = [&](const char* to, uint16_t id) { return fragment(to, id, 72, false).payload(body).build(); };
+  CHECK(programs.owner(first("10.0.1.1", 1, 5353)) == Owner::director);
+  CHECK(programs.owner(later("10.0.1.1", 1)) == Owner::director);
+  CHECK(programs.owner(first("10.0.1.1", 2, 514)) == Owner::host);
+  CHECK(programs.owner(later("10.0.1.1", 2)) == Owner::both);
+  CHECK(programs.owner(later("10.0.1.1", 3)) == Owner::both);
+  CHECK(programs.owner(later("10.0.1.105", 3)) == Owner::host);
+  CHECK(programs.owner(later("10.0.1.100", 4)) == Owner::director);
+  CHECK(programs.owner(first("10.0.1.100", 5, 9999)) == Owner::director);
+
+  const auto fragment6 = [](bool is_first) {
+    return from_client6("2001:db8::100")
+        .fragment({.offset = static_cast<uint16_t>(is_first ? 0 : 72), .more = is_first, .id = 7, .next_header = 17});
+  };
+  CHECK(programs.owner(fragment6(true).udp({.destination_port = 53}).payload(body).build()) == Owner::director);
+  CHECK(programs.owner(fragment6(false).payload(body).build()) == Owner::director);
+
+  const auto server = [&](uint16_t offset, bool more) {
+    return ethernet(to_host).ipv4(
+        {.source = "10.0.2.12", .destination = "192.0.2.7", .id = 9, .offset = offset, .more = more, .protocol = 17});
+  };
+  CHECK(programs.owner(server(72, false).payload(body).build()) == Owner::both);
+  CHECK(programs.owner(server(0, true).udp({.source_port = 53}).payload(body).build()) == Owner::director);
+}
+
+TEST_CASE("questions for addresses of the director are its own where the host does not have them") {
+  if (!test::is_root()) return;
+  const auto solicitation = [](const char* target) {
+    return ethernet({.destination = "33:33:ff:00:01:00"})
+        .ipv6({.source = "2001:db8::2", .destination = "ff02::1:ff00:100", .hop_limit = 255})
+        .neighbour({.target = target});
+  };
+  check(
+      {
+          {"for a virtual address", ethernet(to_all).arp({.target = "10.0.1.100"}), Owner::director},
+          {"for a local address of a pool", ethernet(to_all).arp({.target = "10.0.3.1"}), Owner::director},
+          {"for the host's", ethernet(to_all).arp({.target = "10.0.1.1"}), Owner::host},
+          {"for another's", ethernet(to_all).arp({.target = "10.0.1.77"}), Owner::host},
+          {"a second owner's announcement", ethernet(to_all).arp({.sender = "10.0.1.1", .target = "10.0.1.1"}),
+           Owner::both},
+          {"an answer that a virtual address is elsewhere",
+           ethernet(to_host).arp({.operation = 2, .sender = "10.0.1.100", .target = "10.0.1.1"}), Owner::both},
+          {"an answer to the host", ethernet(to_host).arp({.operation = 2, .sender = "10.0.1.9", .target = "10.0.1.1"}),
+           Owner::host},
+          {"a solicitation", solicitation("2001:db8::100"), Owner::director},
+          {"a solicitation of the host", solicitation("2001:db8::1"), Owner::host},
+          {"a solicitation of another", solicitation("2001:db8::77"), Owner::host},
+          {"an advertisement of a virtual address",
+           ethernet(to_host)
+               .ipv6({.source = "2001:db8::100", .destination = "2001:db8::1", .hop_limit = 255})
+               .neighbour({.type = 136, .target = "2001:db8::100"}),
+           Owner::both},
+      },
+      Programs());
+}
+
+TEST_CASE("frames that are cut short are the host's") {
+  if (!test::is_root()) return;
+  const Programs programs;
+  for (const test::Buffer& whole : {from_client("10.0.1.100").tcp({.destination_port = 80}).build(),
+                                    from_client6("2001:db8::100").hop_by_hop().tcp({.destination_port = 80}).build()}) {
+    const size_t ports_end = whole.size() - 20 + 4;
+    // The kernel runs nothing shorter than what it calls an IP packet.
+    const size_t shortest = whole[12] == 0x08 ? 34 : 54;
+    for (size_t length = shortest; length < ports_end; length++) {
+      CAPTURE(length);
+      CHECK(programs.owner(test::Buffer(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length))) == Owner::host);
+    }
+    CHECK(programs.owner(test::Buffer(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(ports_end))) ==
+          Owner::director);
+  }
+}
+
+TEST_CASE("both directions of a flow meet the same worker") {
+  if (!test::is_root()) return;
+  host::Belongings all = belongings();
+  all.steering = {.workers = 4};
+  const Programs programs(all);
+  std::array<int, 4> used{};
+  for (uint16_t port = 5000; port < 5200; port++) {
+    CAPTURE(port);
+    const auto request = from_client("10.0.1.100").tcp({.source_port = port, .destination_port = 80}).build();
+    const uint32_t worker = programs.worker(request);
+    REQUIRE(worker < 4);
+    used[worker]++;
+    CHECK(programs.worker(reply("10.0.2.11").tcp({.source_port = 8000, .destination_port = port}).build()) == worker);
+    const auto to_server = reply("192.0.2.7", "10.0.2.11").tcp({.source_port = port, .destination_port = 8000});
+    CHECK(programs.worker(quoting(reply("10.0.2.11"), to_server)) == worker);
+    const auto from_service = reply("10.0.1.100").tcp({.source_port = 80, .destination_port = port});
+    CHECK(programs.worker(quoting(from_client("10.0.1.100"), from_service)) == worker);
+    // Local ports are split by their remainder.
+    CHECK(programs.worker(
+              reply("10.0.2.13", "10.0.3.1").tcp({.source_port = 8000, .destination_port = port}).build()) == port % 4);
+  }
+  for (const int count : used) CHECK(count > 25);
+}
+
+TEST_CASE("clients that must meet one worker do, by the prefix of their address") {
+  if (!test::is_root()) return;
+  host::Belongings all = belongings();
+  all.steering = {.workers = 8, .by_port = false, .ipv4_prefix = 24};
+  const Programs programs(all);
+  const auto worker = [&](const char* client, uint16_t port) {
+    return programs.worker(ethernet(to_host)
+                               .ipv4({.source = client, .destination = "10.0.1.100"})
+                               .tcp({.source_port = port, .destination_port = 80})
+                               .build());
+  };
+  const uint32_t one = worker("192.0.2.7", 5000);
+  CHECK(worker("192.0.2.7", 5001) == one);
+  CHECK(worker("192.0.2.200", 6000) == one);
+  bool differs = false;
+  for (const char* other : {"192.0.3.7", "198.51.100.7", "203.0.113.9", "192.0.4.1"})
+    differs |= worker(other, 5000) != one;
+  CHECK(differs);
+}
+
+TEST_CASE("fragments of one datagram meet the worker of the first") {
+  if (!test::is_root()) return;
+  host::Belongings all = belongings();
+  all.steering = {.workers = 4};
+  const Programs programs(all);
+  const test::Buffer body(64, 'x');
+  for (uint16_t id = 1; id < 20; id++) {
+    const auto part = [&](uint16_t offset, bool more) {
+      return ethernet(to_host).ipv4({.source = "192.0.2.7",
+                                     .destination = "10.0.1.100",
+                                     .id = id,
+                                     .offset = offset,
+                                     .more = more,
+                                     .protocol = 17});
+    };
+    const uint32_t first =
+        programs.worker(part(0, true)
+                            .udp({.source_port = static_cast<uint16_t>(4000 + id), .destination_port = 53})
+                            .payload(body)
+                            .build());
+    CHECK(programs.worker(part(72, false).payload(body).build()) == first);
+  }
+}
+
+TEST_CASE("a change takes what is new, keeps what stays and gives back what is gone") {
+  if (!test::is_root()) return;
+  const Programs programs;
+  const auto old_one = from_client("10.0.1.100").udp({.destination_port = 53}).build();
+  const auto kept = from_client("10.0.1.100").tcp({.destination_port = 80}).build();
+  const auto new_one = from_client("10.0.1.120").tcp({.destination_port = 80}).build();
+  CHECK(programs.owner(new_one) == Owner::host);
+  host::Belongings next;
+  next.services = {{address("10.0.1.100"), 80, 6}, {address("10.0.1.120"), 80, 6}};
+  host::Failure failure;
+  REQUIRE(programs.steal->update(next, failure));
+  CHECK(programs.owner(old_one) == Owner::host);
+  CHECK(programs.owner(kept) == Owner::director);
+  CHECK(programs.owner(new_one) == Owner::director);
+  CHECK(programs.owner(reply("10.7.3.4", "198.51.100.1").udp().build()) == Owner::host);
+  REQUIRE(programs.steal->update({}, failure));
+  CHECK(programs.owner(kept) == Owner::host);
+}
+
+TEST_CASE("more than the maps hold is refused by name, and the next change makes it good") {
+  if (!test::is_root()) return;
+  const Programs programs;
+  host::Belongings many;
+  for (uint32_t i = 0; i < 5000; i++)
+    many.egress_sources.push_back({wire::Ipv4Address{__builtin_bswap32(0x0b000000 + (i << 8))}, 24});
+  host::Failure failure;
+  CHECK_FALSE(programs.steal->update(many, failure));
+  CHECK(failure.message.find("sluice_egress, which holds 4096 entries") != std::string::npos);
+  REQUIRE(programs.steal->update(belongings(), failure));
+  CHECK(programs.owner(from_client("10.0.1.100").tcp({.destination_port = 80}).build()) == Owner::director);
+  CHECK(programs.owner(reply("11.0.0.1", "198.51.100.1").udp().build()) == Owner::host);
+}
