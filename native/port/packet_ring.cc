@@ -16,8 +16,8 @@ namespace sluice::port {
 
 namespace {
 
-// Where frames begin in their slot: on the third cache line. Before them their virtio header and, once the slot has been
-// read, room for headers: only the slot's status, its first word, must stay.
+// Where frames begin in their slot: on the third cache line. Before them their virtio header and, once the slot has
+// been read, room for headers: only the slot's status, its first word, must stay.
 constexpr uint32_t frame_offset = 128;
 // The kernel puts the frame 76 bytes into a slot with a virtio header, and as much further as it is told.
 constexpr int reserved = static_cast<int>(frame_offset) - 76;
@@ -32,6 +32,9 @@ constexpr uint32_t most_slots = 65'536;
 // Before a long frame: as before the others, a whole number of cache lines.
 constexpr uint32_t long_headroom = 128;
 constexpr uint32_t long_stride = (long_headroom + 65'535 + 14 + 2 * tag_length + 63) / 64 * 64 + 64;
+
+// Slots fetched ahead: a core needs as long for them as another core's lines take to come.
+constexpr uint32_t slots_ahead = 6;
 
 // Linux 5.14: the group has a setting of its own, which Debian 12's headers do not know.
 constexpr uint32_t fanout_ignores_outgoing = 0x4000;
@@ -126,6 +129,8 @@ size_t PacketRing::receive(std::span<lvs::Frame> frames) {
   size_t count = 0;
   while (count < frames.size() && (head_.status() & TP_STATUS_USER) != 0) {
     if ((head_.header().tp_status & TP_STATUS_COPY) != 0 && long_used_ == long_frames) break;
+    // What another core has just written is on its way before it is looked at: status, virtio header, frame.
+    for (const uint32_t line : {0, 64, 128}) __builtin_prefetch(head_.data() + slots_ahead * slot_bytes + line);
     if (take(frames[count])) [[likely]] {
       counts_.received_bytes += frames[count].length;
       ++count;

@@ -3,8 +3,10 @@
 #include "port/packet_ring.h"
 
 #include <doctest/doctest.h>
+#include <linux/bpf.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <chrono>
 #include <set>
@@ -32,7 +34,8 @@ void open(PacketRing& ring, const PacketRingOptions& options) {
 struct Pair {
   NetworkNamespace network;
   explicit Pair(const std::string& mtu = "1500") {
-    network.run("ip link add left mtu " + mtu + " type veth peer name right mtu " + mtu + "; ip link set left up; ip link set right up");
+    network.run("ip link add left mtu " + mtu + " type veth peer name right mtu " + mtu +
+                "; ip link set left up; ip link set right up");
   }
 };
 
@@ -190,6 +193,38 @@ TEST_CASE("workers that share an interface each get what the program gives them"
   send(first, numbered(1, 60));
   CHECK(collect(a, 1).size() == 1);
   CHECK(second.receive(frames) == 0);  // it does not hear what the other sends
+}
+
+// A socket filter that gives every frame to one member; negative where this user may not load any.
+int program_that_chooses(int32_t member) {
+  const bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = member},
+                           {.code = BPF_JMP | BPF_EXIT}};
+  bpf_attr load{};
+  load.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+  load.insns = reinterpret_cast<uintptr_t>(code);
+  load.insn_cnt = std::size(code);
+  load.license = reinterpret_cast<uintptr_t>("Apache-2.0");
+  return static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
+}
+
+TEST_CASE("a program of the caller's chooses the worker") {
+  if (!can_make_networks()) return;
+  const int program = program_that_chooses(1);
+  if (program < 0) {
+    MESSAGE("only root loads eBPF programs");
+    return;
+  }
+  const Pair pair;
+  PacketRing left, first, second;
+  const Fanout fanout{.group = 78, .program = program};
+  open(left, {.interface = "left"});
+  open(first, {.interface = "right", .fanout = &fanout});
+  open(second, {.interface = "right", .fanout = &fanout});
+  ::close(program);
+  for (uint32_t i = 0; i < 10; ++i) send(left, numbered(i, i == 5 ? 1500 : 60));
+  CHECK(collect(second, 10).size() == 10);
+  CHECK(first.statistics().received == 0);
+  CHECK(first.prepare_to_wait());
 }
 
 TEST_CASE("errors say what to do") {

@@ -10,7 +10,9 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-Bytes frame_of(uint8_t number, size_t length = 60) { return Bytes(length, number); }
+Bytes frame_of(uint8_t number, size_t length = 60) {
+  return Bytes(length, number);
+}
 
 TEST_CASE("frames of a capture come in batches of those that came together, with the capture's time") {
   CaptureBytes capture;
@@ -46,7 +48,9 @@ TEST_CASE("frames of a capture come in batches of those that came together, with
 TEST_CASE("what is no whole Ethernet frame is counted and left out") {
   CaptureBytes capture;
   capture.pcap_header(0xa1b2c3d4);
-  capture.pcap_record(1, 0, frame_of(1), 1500).pcap_record(1, 0, frame_of(2, 13), 13).pcap_record(1, 0, frame_of(3), 60);
+  capture.pcap_record(1, 0, frame_of(1), 1500)
+      .pcap_record(1, 0, frame_of(2, 13), 13)
+      .pcap_record(1, 0, frame_of(3), 60);
   MemorySource source(capture.bytes);
   CaptureReader reader(source);
   REQUIRE(reader.open());
