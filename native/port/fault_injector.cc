@@ -35,7 +35,8 @@ void FaultyLine::put(const lvs::Frame& frame, uint64_t now_ns) {
   OwnedFrame owned(frame);
   if (happens(faults_.corruption)) {
     ++counts_.corrupted;
-    // A checksum that is yet to be computed would hide the fault from the receiver, who in truth would discard the frame.
+    // A checksum that is yet to be computed would hide the fault from the receiver, who in truth would discard the
+    // frame.
     if (frame.checksum == lvs::TransportChecksum::partial) return;
     corrupt(owned);
   }

@@ -18,7 +18,7 @@ struct Faults {
   double loss = 0;
   double corruption = 0;  // one bit, anywhere in the frame
   double duplication = 0;
-  double reordering = 0;        // such a frame takes `detour_ns` longer, so that later ones overtake it
+  double reordering = 0;  // such a frame takes `detour_ns` longer, so that later ones overtake it
   uint64_t detour_ns = 1'000'000;
   uint64_t delay_ns = 0;
   uint64_t jitter_ns = 0;  // at most so much more delay, evenly distributed; frames may overtake each other

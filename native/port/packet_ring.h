@@ -4,9 +4,9 @@
 // Theory of operation
 //
 // The kernel copies each frame that arrives to the next slot of a mapped ring (TPACKET_V2) and marks the slot as ours.
-// receive() hands slots out where they lie: the virtio header in front of the frame says what checksum and segments were
-// left to a device, a VLAN tag that the kernel took off is put back, and enough room stays in front of the frame. The
-// slots go back to the kernel, all at once, on release() or the next receive().
+// receive() hands slots out where they lie: the virtio header in front of the frame says what checksum and segments
+// were left to a device, a VLAN tag that the kernel took off is put back, and enough room stays in front of the frame.
+// The slots go back to the kernel, all at once, on release() or the next receive().
 //
 // Slots are sized for ordinary frames. Of a longer one (a segmented frame of 64 KiB, a jumbo frame) the slot holds the
 // beginning, and the whole waits in the socket's queue (PACKET_COPY_THRESH): the kernel fills slot and queue under one
@@ -78,8 +78,8 @@ class PacketRing final : public Port {
   PortError error_;
   std::vector<std::string> warnings_;
   lvs::PortId port_ = 0;
-  SlotCursor head_;   // the next to look at
-  SlotCursor tail_;   // the first that is still ours
+  SlotCursor head_;    // the next to look at
+  SlotCursor tail_;    // the first that is still ours
   uint32_t held_ = 0;  // slots from tail_ to head_
 
   std::unique_ptr<uint8_t[]> long_memory_;

@@ -3,8 +3,8 @@
 //
 // Theory of operation
 //
-// A frame that fits is copied to a slot of a transmit ring (PACKET_TX_RING), and one system call has the kernel send all
-// slots that wait. Its price a frame is lower by a quarter than sendmmsg's, provided that the slot's virtio header
+// A frame that fits is copied to a slot of a transmit ring (PACKET_TX_RING), and one system call has the kernel send
+// all slots that wait. Its price a frame is lower by a quarter than sendmmsg's, provided that the slot's virtio header
 // calls the whole frame its headers: the kernel then copies the frame to the buffer that it sends, where it otherwise
 // would refer to the ring's pages, which costs more at these sizes (decision 9).
 //

@@ -18,7 +18,7 @@ constexpr uint8_t congestion_mark = 0x80;  // only the first segment keeps CWR
 }  // namespace gso
 
 struct Transport {
-  uint16_t offset = 0;   // 0: there is none
+  uint16_t offset = 0;  // 0: there is none
   uint8_t protocol = 0;
 };
 

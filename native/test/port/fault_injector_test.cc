@@ -21,7 +21,9 @@ void arrive(MemoryPort& port, uint32_t number, lvs::TransportChecksum checksum =
   port.arrive(OwnedFrame(bytes, {.checksum = checksum}));
 }
 
-uint32_t number_of(const lvs::Frame& frame) { return wire::load_be32(frame.data); }
+uint32_t number_of(const lvs::Frame& frame) {
+  return wire::load_be32(frame.data);
+}
 
 // Everything that has come by now.
 std::vector<uint32_t> receive_all(FaultInjector& port) {

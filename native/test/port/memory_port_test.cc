@@ -8,7 +8,9 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-Bytes bytes_of(const OwnedFrame& frame) { return {frame.bytes().begin(), frame.bytes().end()}; }
+Bytes bytes_of(const OwnedFrame& frame) {
+  return {frame.bytes().begin(), frame.bytes().end()};
+}
 
 TEST_CASE("frames come in order, in batches, with room before them and everything that was said of them") {
   MemoryPort port(4);

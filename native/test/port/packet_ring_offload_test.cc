@@ -20,7 +20,9 @@ namespace {
 constexpr size_t transfer_bytes = 16 << 20;
 constexpr uint16_t server_port = 7000;
 
-uint8_t byte_at(size_t position) { return static_cast<uint8_t>(position * 31 + (position >> 12)); }
+uint8_t byte_at(size_t position) {
+  return static_cast<uint8_t>(position * 31 + (position >> 12));
+}
 
 struct Hosts {
   NetworkNamespace client, server, middle;

@@ -44,9 +44,9 @@ Built ipv6(uint8_t protocol, size_t payload, bool hop_by_hop = false) {
   built.bytes.assign(12, 2);
   built.bytes.insert(built.bytes.end(), {0x86, 0xdd, 0x60, 0, 0, 0});
   const size_t extension = hop_by_hop ? 8 : 0;
-  built.bytes.insert(built.bytes.end(), {static_cast<uint8_t>((payload + extension) >> 8),
-                                         static_cast<uint8_t>(payload + extension), hop_by_hop ? uint8_t{0} : protocol,
-                                         64});
+  built.bytes.insert(built.bytes.end(),
+                     {static_cast<uint8_t>((payload + extension) >> 8), static_cast<uint8_t>(payload + extension),
+                      hop_by_hop ? uint8_t{0} : protocol, 64});
   built.bytes.resize(54, 3);
   if (hop_by_hop) built.bytes.insert(built.bytes.end(), {protocol, 0, 1, 4, 0, 0, 0, 0});
   const size_t transport = built.bytes.size();
