@@ -168,7 +168,8 @@ TEST_CASE("a frame that leaves work on a transport that it does not have is not 
   frame.checksum = TransportChecksum::partial;
   VirtioHeader header;
   CHECK_FALSE(write_virtio_header(frame, header));
-  Built cut = ipv4(6, 10);
+  Built cut = ipv4(6, 40);
+  cut.bytes.resize(34 + 10);
   frame = cut.frame();
   frame.checksum = TransportChecksum::partial;
   CHECK_FALSE(write_virtio_header(frame, header));
