@@ -39,6 +39,8 @@ constexpr uint32_t slots_ahead = 6;
 // Linux 5.14: the group has a setting of its own, which Debian 12's headers do not know.
 constexpr uint32_t fanout_ignores_outgoing = 0x4000;
 
+constexpr tpacket_req no_ring{};
+
 constexpr const char* old_kernel = "use Linux 4.20 or later";
 
 // What the kernel took off: after the addresses again, which move forward.
@@ -98,12 +100,12 @@ bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
 
 // Fewer slots where memory does not suffice for those that were asked for.
 bool PacketRing::map_ring(uint32_t wanted) {
-  constexpr tpacket_req no_ring{};
   for (uint32_t slots = wanted;; slots /= 2) {
     const tpacket_req request = ring_request(slots);
     if (socket_.set(PACKET_RX_RING, &request, sizeof request, "make a receive ring", "ask for fewer slots")) {
       if (uint8_t* const memory = socket_.map(size_t{block_bytes} * request.tp_block_nr)) {
         head_ = tail_ = SlotCursor(memory, request.tp_block_nr);
+        slots_ = slots;
         if (slots != wanted)
           warnings_.push_back("memory sufficed for " + std::to_string(request.tp_frame_nr) +
                               " receive slots instead of " + std::to_string(wanted));
@@ -191,11 +193,25 @@ bool PacketRing::prepare_to_wait() {
   return (head_.status() & TP_STATUS_USER) == 0;
 }
 
+void PacketRing::revive() {
+  socket_.unmap();
+  static_cast<void>(::setsockopt(socket_.fd(), SOL_PACKET, PACKET_RX_RING, &no_ring, sizeof no_ring));
+  if (map_ring(slots_)) return;
+  // Without memory for it there is nothing to look at; the next look tries again, as the socket's queue overflows too.
+  alignas(64) static uint8_t nothing[slot_bytes] = {};
+  head_ = tail_ = SlotCursor(nothing, 1);
+}
+
 PortStatistics PacketRing::statistics() {
   tpacket_stats since{};  // the kernel's counters begin anew with each look
   socklen_t size = sizeof since;
   if (::getsockopt(socket_.fd(), SOL_PACKET, PACKET_STATISTICS, &since, &size) == 0)
     counts_.kernel_drops += since.tp_drops;
+  const bool is_stuck =
+      since.tp_drops != 0 && held_ == 0 && counts_.received == received_before_ && head_.status() == TP_STATUS_KERNEL;
+  if (is_stuck) [[unlikely]]
+    revive();
+  received_before_ = counts_.received;
   counts_.transmitted = sender_.sent();
   counts_.transmitted_bytes = sender_.sent_bytes();
   counts_.send_failures = sender_.failures();

@@ -16,6 +16,10 @@
 // Slots are handed over one by one. TPACKET_V3 hands over blocks, when full or after a millisecond at least: an idle
 // balancer would add that millisecond to every request (decision 9).
 //
+// A frame whose segments virtio's header cannot describe (SCTP's, or fragments of UDP that a virtual machine left to
+// its host) makes the kernel drop it and, a defect of Linux up to 6.18 at least, keep the slot for ever: nothing comes
+// after it. statistics() sees that frames are dropped though the ring is empty, and makes the ring anew.
+//
 // The port hears what arrives, not what leaves (PACKET_IGNORE_OUTGOING), so that it never meets its own frames.
 #pragma once
 
@@ -69,6 +73,7 @@ class PacketRing final : public Port {
   bool set_up(const PacketRingOptions& options, int interface_index);
   bool map_ring(uint32_t slots);
   bool join(const Fanout& fanout);
+  void revive();
   // The frame in a slot; false for one that is nothing for a director.
   bool take(lvs::Frame& frame);
   bool fetch_long(lvs::Frame& frame, VirtioHeader& header);
@@ -81,6 +86,8 @@ class PacketRing final : public Port {
   SlotCursor head_;    // the next to look at
   SlotCursor tail_;    // the first that is still ours
   uint32_t held_ = 0;  // slots from tail_ to head_
+  uint32_t slots_ = 0;
+  uint64_t received_before_ = 0;  // when statistics() was called last
 
   std::unique_ptr<uint8_t[]> long_memory_;
   uint32_t long_used_ = 0;

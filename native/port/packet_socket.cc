@@ -43,9 +43,13 @@ PacketSocket::~PacketSocket() {
   close();
 }
 
-void PacketSocket::close() {
+void PacketSocket::unmap() {
   if (mapped_ != nullptr) ::munmap(mapped_, mapped_bytes_);
   mapped_ = nullptr;
+}
+
+void PacketSocket::close() {
+  unmap();
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
 }

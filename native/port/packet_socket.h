@@ -36,6 +36,7 @@ class PacketSocket {
 
   // The memory of the rings; nullptr with error().
   uint8_t* map(size_t bytes);
+  void unmap();
   void close();
 
   int fd() const { return fd_; }

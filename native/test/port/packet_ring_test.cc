@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 #include <linux/bpf.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -225,6 +228,57 @@ TEST_CASE("a program of the caller's chooses the worker") {
   CHECK(collect(second, 10).size() == 10);
   CHECK(first.statistics().received == 0);
   CHECK(first.prepare_to_wait());
+}
+
+// A virtual machine's interface; negative where there is none to be had.
+int open_tap() {
+  const int tap = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+  ifreq request{};
+  std::strcpy(request.ifr_name, "tap0");
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (tap < 0 || ::ioctl(tap, TUNSETIFF, &request) != 0) return -1;
+  NetworkNamespace::run("ip link set tap0 up");
+  return tap;
+}
+
+void write_to_tap(int tap, const VirtioHeader& header, Bytes frame) {
+  frame.insert(frame.begin(), sizeof header, 0);
+  std::memcpy(frame.data(), &header, sizeof header);
+  REQUIRE(::write(tap, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()));
+}
+
+TEST_CASE("a frame that the kernel can neither deliver nor get over does not stop the port for good") {
+  if (!can_make_networks()) return;
+  const NetworkNamespace network;
+  const int tap = open_tap();
+  if (tap < 0) {
+    MESSAGE("there is no /dev/net/tun");
+    return;
+  }
+  PacketRing ring;
+  open(ring, {.interface = "tap0"});
+  write_to_tap(tap, {}, numbered(1, 60));
+  CHECK(collect(ring, 1) == std::vector<Bytes>{numbered(1, 60)});
+  CHECK(ring.statistics().kernel_drops == 0);
+  ring.release();
+  // A datagram that its sender left to be cut into fragments.
+  Bytes datagram(4042);
+  std::memset(datagram.data(), 2, 12);
+  const uint8_t headers[] = {8, 0, 0x45, 0, 4028 >> 8, 4028 & 0xff, 0, 0, 0, 0, 64, 17};
+  std::ranges::copy(headers, datagram.begin() + 12);
+  wire::store_be16(&datagram[38], 4008);
+  write_to_tap(tap,
+               {.flags = 1,
+                .segmentation = 3,
+                .header_length = 42,
+                .segment_size = 1480,
+                .checksum_start = 34,
+                .checksum_offset = 6},
+               datagram);
+  CHECK(ring.statistics().kernel_drops == 1);
+  write_to_tap(tap, {}, numbered(2, 60));
+  CHECK(collect(ring, 1) == std::vector<Bytes>{numbered(2, 60)});
+  ::close(tap);
 }
 
 TEST_CASE("errors say what to do") {
