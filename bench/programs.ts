@@ -33,6 +33,15 @@ export const subjects = {
     about: 'flows that move when servers change, and what a choice costs, by scheduler',
     runs: [run('balance_bench')],
   },
+  'packet-ring': {
+    about: 'a forwarder without logic between two interfaces (root): CPU time a packet, packets a second, ping',
+    runs: [
+      run('bare_forwarder_bench', 'drain'),
+      run('bare_forwarder_bench', 'drain', 'transmit_slots=0'),
+      run('bare_forwarder_bench', 'rate'),
+      run('bare_forwarder_bench', 'latency'),
+    ],
+  },
   'port-pool': { about: 'local ports for FULLNAT and egress', runs: [run('port_pool_bench')] },
 } as const satisfies Record<string, { about: string; runs: readonly Run[] }>;
 

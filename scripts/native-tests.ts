@@ -48,7 +48,17 @@ export function ctest(folder: string, options: TestRun = {}): Count {
   rmSync(report, { force: true });
   run(program, args, { ...(options.env && { env: options.env }) });
   if (!existsSync(report)) throw new Failure('ctest ended without a report: its own words are above');
-  return countOf(readFileSync(report, 'utf8'));
+  const junit = readFileSync(report, 'utf8');
+  sayNotRun(junit);
+  return countOf(junit);
+}
+
+/** A test that needs more than this machine or this user gives prints its reason, which ctest leaves in the report. */
+function sayNotRun(junit: string): void {
+  for (const test of junit.split('<testcase ').slice(1)) {
+    const reason = /\[not run: (.*)\]/.exec(test)?.[1];
+    if (reason !== undefined) console.log(`not run: ${/name="(\w+)"/.exec(test)?.[1]}: ${reason}`);
+  }
 }
 
 /** The totals are attributes of the first element of a JUnit report. */

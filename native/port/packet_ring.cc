@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "port/packet_ring.h"
+
+#include <linux/if_ether.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "wire/bytes.h"
+#include "wire/ethernet.h"
+#include "wire/vlan.h"
+
+namespace sluice::port {
+
+namespace {
+
+// Where frames begin in their slot: on the third cache line. Before them their virtio header and, once the slot has
+// been read, room for headers: only the slot's status, its first word, must stay.
+constexpr uint32_t frame_offset = 128;
+// The kernel puts the frame 76 bytes into a slot with a virtio header, and as much further as it is told.
+constexpr int reserved = static_cast<int>(frame_offset) - 76;
+constexpr uint32_t tag_length = wire::VlanView::header_length;
+static_assert(frame_offset - sizeof(uint32_t) >= lvs::required_headroom + tag_length);
+
+// A ring of fewer would lose frames whenever the worker is put off its core for a moment.
+constexpr uint32_t fewest_slots = 128;
+// 110 MB; what waits in more of them would be late by tens of milliseconds.
+constexpr uint32_t most_slots = 65'536;
+
+// Before a long frame: as before the others, a whole number of cache lines.
+constexpr uint32_t long_headroom = 128;
+constexpr uint32_t long_stride = (long_headroom + 65'535 + 14 + 2 * tag_length + 63) / 64 * 64 + 64;
+
+// Slots fetched ahead: a core needs as long for them as another core's lines take to come.
+constexpr uint32_t slots_ahead = 6;
+
+// Linux 5.14: the group has a setting of its own, which Debian 12's headers do not know.
+constexpr uint32_t fanout_ignores_outgoing = 0x4000;
+
+constexpr tpacket_req no_ring{};
+
+constexpr const char* old_kernel = "use Linux 4.20 or later";
+
+// What the kernel took off: after the addresses again, which move forward.
+void put_tag_back(uint16_t tci, uint16_t type, lvs::Frame& frame) {
+  std::memmove(frame.data - tag_length, frame.data, wire::EthernetView::type_offset);
+  frame.data -= tag_length;
+  frame.length += tag_length;
+  wire::store_be16(frame.data + wire::EthernetView::type_offset, type);
+  wire::store_be16(frame.data + wire::EthernetView::type_offset + 2, tci);
+}
+
+}  // namespace
+
+bool PacketRing::open(const PacketRingOptions& options) {
+  int index = 0;
+  if (std::max(options.receive_slots, options.transmit_slots) > most_slots || options.receive_slots < fewest_slots) {
+    error_ = {PortFault::misuse,
+              "a ring cannot have " + std::to_string(options.receive_slots) + " slots to receive and " +
+                  std::to_string(options.transmit_slots) + " to transmit",
+              "ask for " + std::to_string(fewest_slots) + " to " + std::to_string(most_slots)};
+    return false;
+  }
+  if (!find_interface(options.interface, index, error_)) return false;
+  if (!set_up(options, index)) {
+    if (error_.problem.empty()) error_ = socket_.error();
+    socket_.close();
+    return false;
+  }
+  port_ = options.port;
+  if (!sender_.open(options.interface, index, socket_.fd(), options.transmit_slots))
+    warnings_.push_back("frames leave by sendmmsg, which costs more: " + sender_.error().problem);
+  return true;
+}
+
+bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
+  if (!socket_.open() || !socket_.set(PACKET_VERSION, TPACKET_V2, "use TPACKET_V2", old_kernel) ||
+      !socket_.set(PACKET_RESERVE, reserved, "keep room before frames", old_kernel) ||
+      !socket_.set(PACKET_VNET_HDR, 1, "use virtio headers", old_kernel) ||
+      !socket_.set(PACKET_IGNORE_OUTGOING, 1, "ignore outgoing frames", old_kernel) ||
+      !socket_.set(PACKET_COPY_THRESH, 1, "receive long frames", old_kernel))
+    return false;
+  socket_.try_set(PACKET_QDISC_BYPASS, 1);
+  socket_.set_buffer(false);
+  socket_.set_buffer(true);
+  if (!map_ring(options.receive_slots)) return false;
+  long_memory_ = std::make_unique_for_overwrite<uint8_t[]>(size_t{long_frames} * long_stride);
+  if (options.promiscuous) {
+    packet_mreq membership{};
+    membership.mr_ifindex = interface_index;
+    membership.mr_type = PACKET_MR_PROMISC;
+    if (!socket_.set(PACKET_ADD_MEMBERSHIP, &membership, sizeof membership, "make the interface promiscuous", ""))
+      return false;
+  }
+  return socket_.bind(options.interface, interface_index, ETH_P_ALL) &&
+         (options.fanout == nullptr || join(*options.fanout));
+}
+
+// Fewer slots where memory does not suffice for those that were asked for.
+bool PacketRing::map_ring(uint32_t wanted) {
+  for (uint32_t slots = wanted;; slots /= 2) {
+    const tpacket_req request = ring_request(slots);
+    if (socket_.set(PACKET_RX_RING, &request, sizeof request, "make a receive ring", "ask for fewer slots")) {
+      if (uint8_t* const memory = socket_.map(size_t{block_bytes} * request.tp_block_nr)) {
+        head_ = tail_ = SlotCursor(memory, request.tp_block_nr);
+        slots_ = slots;
+        if (slots != wanted)
+          warnings_.push_back("memory sufficed for " + std::to_string(request.tp_frame_nr) +
+                              " receive slots instead of " + std::to_string(wanted));
+        return true;
+      }
+    }
+    if (socket_.error().fault != PortFault::no_memory || slots / 2 < fewest_slots) return false;
+    static_cast<void>(::setsockopt(socket_.fd(), SOL_PACKET, PACKET_RX_RING, &no_ring, sizeof no_ring));
+  }
+}
+
+bool PacketRing::join(const Fanout& fanout) {
+  const uint32_t how = fanout.program < 0 ? PACKET_FANOUT_HASH : PACKET_FANOUT_EBPF;
+  const auto value = static_cast<int>(fanout.group | (how | fanout_ignores_outgoing) << 16);
+  return socket_.set(PACKET_FANOUT, value, "share an interface between workers",
+                     "set the interface up, and use a group that nobody else uses") &&
+         (fanout.program < 0 || socket_.set(PACKET_FANOUT_DATA, fanout.program, "set the program that chooses a worker",
+                                            "give a loaded eBPF program of type socket filter"));
+}
+
+size_t PacketRing::receive(std::span<lvs::Frame> frames) {
+  release();
+  size_t count = 0;
+  while (count < frames.size() && (head_.status() & TP_STATUS_USER) != 0) {
+    if ((head_.header().tp_status & TP_STATUS_COPY) != 0 && long_used_ == long_frames) break;
+    // What another core has just written is on its way before it is looked at: status, virtio header, frame.
+    for (const uint32_t line : {0, 64, 128}) __builtin_prefetch(head_.data() + slots_ahead * slot_bytes + line);
+    if (take(frames[count])) [[likely]] {
+      counts_.received_bytes += frames[count].length;
+      ++count;
+    }
+    head_.advance();
+    ++held_;
+  }
+  counts_.received += count;
+  return count;
+}
+
+bool PacketRing::take(lvs::Frame& frame) {
+  const tpacket2_hdr& slot = head_.header();
+  const uint32_t status = slot.tp_status;
+  frame = lvs::Frame{.data = head_.data() + slot.tp_mac, .length = slot.tp_snaplen, .port = port_};
+  VirtioHeader header;
+  if ((status & TP_STATUS_COPY) != 0) {
+    if (!fetch_long(frame, header)) return ++counts_.unreadable, false;
+  } else {
+    // Not in the queue either: that was full.
+    if (slot.tp_snaplen < slot.tp_len) return ++counts_.kernel_drops, false;
+    std::memcpy(&header, frame.data - sizeof header, sizeof header);
+  }
+  if (frame.length < wire::EthernetView::header_length || !read_virtio_header(header, frame))
+    return ++counts_.unreadable, false;
+  if ((status & TP_STATUS_VLAN_VALID) != 0) [[unlikely]] {
+    const bool has_type = (status & TP_STATUS_VLAN_TPID_VALID) != 0;
+    put_tag_back(slot.tp_vlan_tci, has_type ? slot.tp_vlan_tpid : wire::ethertype::vlan, frame);
+  }
+  return true;
+}
+
+bool PacketRing::fetch_long(lvs::Frame& frame, VirtioHeader& header) {
+  uint8_t* const to = long_memory_.get() + size_t{long_used_} * long_stride + long_headroom;
+  iovec pieces[] = {{&header, sizeof header}, {to, longest_frame}};
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = 2;
+  ssize_t count = ::recvmsg(socket_.fd(), &message, MSG_DONTWAIT);
+  // That the interface went down meanwhile is told once; the frame comes after it.
+  if (count < 0 && errno != EAGAIN) count = ::recvmsg(socket_.fd(), &message, MSG_DONTWAIT);
+  if (count < static_cast<ssize_t>(sizeof header) || (message.msg_flags & MSG_TRUNC) != 0) return false;
+  ++long_used_;
+  frame.data = to;
+  frame.length = static_cast<uint32_t>(static_cast<size_t>(count) - sizeof header);
+  return true;
+}
+
+void PacketRing::release() {
+  for (; held_ != 0; --held_, tail_.advance()) tail_.set_status(TP_STATUS_KERNEL);
+  long_used_ = 0;
+}
+
+bool PacketRing::prepare_to_wait() {
+  int told = 0;  // an interface that went down makes the socket readable until this is asked
+  socklen_t size = sizeof told;
+  static_cast<void>(::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &told, &size));
+  return (head_.status() & TP_STATUS_USER) == 0;
+}
+
+void PacketRing::revive() {
+  socket_.unmap();
+  static_cast<void>(::setsockopt(socket_.fd(), SOL_PACKET, PACKET_RX_RING, &no_ring, sizeof no_ring));
+  if (map_ring(slots_)) return;
+  // Without memory for it there is nothing to look at; the next look tries again, as the socket's queue overflows too.
+  alignas(64) static uint8_t nothing[slot_bytes] = {};
+  head_ = tail_ = SlotCursor(nothing, 1);
+}
+
+PortStatistics PacketRing::statistics() {
+  tpacket_stats since{};  // the kernel's counters begin anew with each look
+  socklen_t size = sizeof since;
+  if (::getsockopt(socket_.fd(), SOL_PACKET, PACKET_STATISTICS, &since, &size) == 0)
+    counts_.kernel_drops += since.tp_drops;
+  const bool is_stuck =
+      since.tp_drops != 0 && held_ == 0 && counts_.received == received_before_ && head_.status() == TP_STATUS_KERNEL;
+  if (is_stuck) [[unlikely]]
+    revive();
+  received_before_ = counts_.received;
+  counts_.transmitted = sender_.sent();
+  counts_.transmitted_bytes = sender_.sent_bytes();
+  counts_.send_failures = sender_.failures();
+  return counts_;
+}
+
+}  // namespace sluice::port

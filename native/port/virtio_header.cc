@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "port/virtio_header.h"
+
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/packet.h"
+#include "wire/sctp.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+namespace sluice::port {
+
+namespace {
+
+namespace gso {
+constexpr uint8_t tcp4 = 1, tcp6 = 4, udp_segments = 5;
+constexpr uint8_t congestion_mark = 0x80;  // only the first segment keeps CWR
+}  // namespace gso
+
+struct Transport {
+  uint16_t offset = 0;  // 0: there is none
+  uint8_t protocol = 0;
+};
+
+// Where the transport header is: what most frames are is seen at once, the rest is dissected.
+Transport transport_of(wire::Bytes frame) {
+  constexpr uint16_t l3 = wire::EthernetView::header_length, v4_length = 20, v6_length = 40;
+  if (frame.size() >= l3 + v6_length) {
+    const uint8_t* const ip = frame.data() + l3;
+    const uint16_t type = wire::load_be16(frame.data() + l3 - 2);
+    if (type == wire::ethertype::ipv4 && ip[0] == 0x45 && (wire::load_be16(ip + 6) & 0x3fff) == 0)
+      return {l3 + v4_length, ip[9]};
+    if (type == wire::ethertype::ipv6 && (ip[6] == wire::protocol::tcp || ip[6] == wire::protocol::udp))
+      return {l3 + v6_length, ip[6]};
+  }
+  wire::Packet packet;
+  if (wire::dissect(frame, packet) != wire::Malformed::ok || packet.ip_version == 0 ||
+      packet.fragment != wire::Fragment::none)
+    return {};
+  return {packet.l4, packet.protocol};
+}
+
+// Of the field within the header; 0 for protocols whose checksums a device does not finish.
+uint16_t checksum_offset_of(uint8_t protocol) {
+  if (protocol == wire::protocol::tcp) return wire::TcpView::checksum_offset;
+  if (protocol == wire::protocol::udp) return wire::UdpView::checksum_offset;
+  return 0;
+}
+
+lvs::Segmentation segmentation_of(uint8_t virtio) {
+  switch (virtio & ~gso::congestion_mark) {
+    case gso::tcp4:
+      return lvs::Segmentation::tcp4;
+    case gso::tcp6:
+      return lvs::Segmentation::tcp6;
+    case gso::udp_segments:
+      return lvs::Segmentation::udp;
+    default:
+      return lvs::Segmentation::none;
+  }
+}
+
+uint8_t gso_of(lvs::Segmentation segmentation) {
+  switch (segmentation) {
+    case lvs::Segmentation::tcp4:
+      return gso::tcp4;
+    case lvs::Segmentation::tcp6:
+      return gso::tcp6;
+    case lvs::Segmentation::udp:
+      return gso::udp_segments;
+    case lvs::Segmentation::none:
+      break;
+  }
+  return 0;
+}
+
+// What a device would do: the sum from a place to the frame's end, its start in the field. Linux asks for SCTP's CRC by
+// the place of the field alone.
+bool complete_checksum(wire::MutableBytes frame, uint32_t start, uint32_t offset) {
+  if (start + offset + 2 > frame.size()) return false;
+  const wire::MutableBytes covered = frame.subspan(start);
+  if (offset == wire::SctpView::checksum_offset) {
+    if (covered.size() < wire::SctpView::header_length) return false;
+    wire::MutableSctpView(covered).fill_checksum();
+    return true;
+  }
+  const uint16_t sum = wire::internet_checksum(covered);
+  const bool is_udp = offset == wire::UdpView::checksum_offset;
+  wire::store_raw16(covered.data() + offset, is_udp ? wire::udp_checksum_on_wire(sum) : sum);
+  return true;
+}
+
+}  // namespace
+
+bool read_offloads(const VirtioHeader& header, lvs::Frame& frame) {
+  frame.segmentation = segmentation_of(header.segmentation);
+  frame.segment_size = header.segment_size;
+  const bool is_cut = header.segmentation != 0;
+  if (is_cut && (frame.segmentation == lvs::Segmentation::none || header.segment_size == 0)) return false;
+  if ((header.flags & virtio_needs_checksum) == 0) return !is_cut;
+
+  const Transport transport = transport_of({frame.data, frame.length});
+  const uint16_t offset = checksum_offset_of(transport.protocol);
+  if (transport.offset == header.checksum_start && offset != 0 && offset == header.checksum_offset) {
+    frame.checksum = lvs::TransportChecksum::partial;
+    return true;
+  }
+  return !is_cut && complete_checksum({frame.data, frame.length}, header.checksum_start, header.checksum_offset);
+}
+
+bool write_offloads(const lvs::Frame& frame, VirtioHeader& header) {
+  const wire::Bytes bytes(frame.data, frame.length);
+  const Transport transport = transport_of(bytes);
+  const uint16_t offset = checksum_offset_of(transport.protocol);
+  if (offset == 0) return false;
+  const bool is_tcp = transport.protocol == wire::protocol::tcp;
+  const size_t least = is_tcp ? wire::TcpView::minimum_header_length : wire::UdpView::header_length;
+  if (bytes.size() < transport.offset + least) return false;
+  header.flags = virtio_needs_checksum;
+  header.checksum_start = transport.offset;
+  header.checksum_offset = offset;
+  if (frame.segmentation == lvs::Segmentation::none) return true;
+
+  const wire::Bytes transport_header = bytes.subspan(transport.offset);
+  header.segmentation = gso_of(frame.segmentation);
+  header.segment_size = frame.segment_size;
+  header.header_length = static_cast<uint16_t>(transport.offset + (is_tcp ? (transport_header[12] >> 4) * 4u : least));
+  if (is_tcp && (transport_header[13] & wire::tcp_flag::cwr) != 0) header.segmentation |= gso::congestion_mark;
+  return true;
+}
+
+}  // namespace sluice::port

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "port/virtio_header.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "wire/bytes.h"
+#include "wire/checksum.h"
+#include "wire/protocol.h"
+#include "wire/sctp.h"
+
+namespace sluice::port {
+namespace {
+
+using lvs::Segmentation;
+using lvs::TransportChecksum;
+
+struct Built {
+  std::vector<uint8_t> bytes;
+  lvs::Frame frame() { return {.data = bytes.data(), .length = static_cast<uint32_t>(bytes.size())}; }
+};
+
+// A frame of zeros but for what leads to its transport header.
+Built ipv4(uint8_t protocol, size_t payload, bool tagged = false, size_t options = 0) {
+  Built built;
+  built.bytes.assign(12, 2);
+  if (tagged) built.bytes.insert(built.bytes.end(), {0x81, 0, 0, 7});
+  built.bytes.insert(built.bytes.end(), {8, 0});
+  const size_t ip = built.bytes.size();
+  built.bytes.resize(ip + 20 + options + payload);
+  built.bytes[ip] = static_cast<uint8_t>(0x45 + options / 4);
+  wire::store_be16(&built.bytes[ip + 2], static_cast<uint16_t>(20 + options + payload));
+  built.bytes[ip + 8] = 64;
+  built.bytes[ip + 9] = protocol;
+  if (protocol == wire::protocol::tcp) built.bytes[ip + 20 + options + 12] = 8 << 4;
+  if (protocol == wire::protocol::udp)
+    wire::store_be16(&built.bytes[ip + 20 + options + 4], static_cast<uint16_t>(payload));
+  return built;
+}
+
+Built ipv6(uint8_t protocol, size_t payload, bool hop_by_hop = false) {
+  Built built;
+  built.bytes.assign(12, 2);
+  built.bytes.insert(built.bytes.end(), {0x86, 0xdd, 0x60, 0, 0, 0});
+  const size_t extension = hop_by_hop ? 8 : 0;
+  built.bytes.insert(built.bytes.end(),
+                     {static_cast<uint8_t>((payload + extension) >> 8), static_cast<uint8_t>(payload + extension),
+                      hop_by_hop ? uint8_t{0} : protocol, 64});
+  built.bytes.resize(54, 3);
+  if (hop_by_hop) built.bytes.insert(built.bytes.end(), {protocol, 0, 1, 4, 0, 0, 0, 0});
+  const size_t transport = built.bytes.size();
+  built.bytes.resize(transport + payload);
+  if (protocol == wire::protocol::tcp) built.bytes[transport + 12] = 5 << 4;
+  if (protocol == wire::protocol::udp) wire::store_be16(&built.bytes[transport + 4], static_cast<uint16_t>(payload));
+  return built;
+}
+
+struct Case {
+  const char* what;
+  Built built;
+  Segmentation segmentation;
+  VirtioHeader header;
+};
+
+std::vector<Case> cases() {
+  return {
+      {"TCP", ipv4(6, 100), Segmentation::none, {1, 0, 0, 0, 34, 16}},
+      {"UDP", ipv4(17, 100), Segmentation::none, {1, 0, 0, 0, 34, 6}},
+      {"TCP behind a VLAN tag and IP options", ipv4(6, 100, true, 8), Segmentation::none, {1, 0, 0, 0, 46, 16}},
+      {"TCP of IPv6", ipv6(6, 100), Segmentation::none, {1, 0, 0, 0, 54, 16}},
+      {"UDP behind an extension header", ipv6(17, 100, true), Segmentation::none, {1, 0, 0, 0, 62, 6}},
+      {"TCP segments", ipv4(6, 9000), Segmentation::tcp4, {1, 1, 66, 1448, 34, 16}},
+      {"TCP segments of IPv6", ipv6(6, 9000), Segmentation::tcp6, {1, 4, 74, 1428, 54, 16}},
+      {"UDP segments", ipv4(17, 9000), Segmentation::udp, {1, 5, 42, 1200, 34, 6}},
+  };
+}
+
+TEST_CASE("a partial checksum and segments survive the way in and out") {
+  for (Case& each : cases()) {
+    CAPTURE(each.what);
+    lvs::Frame frame = each.built.frame();
+    REQUIRE(read_virtio_header(each.header, frame));
+    CHECK(frame.checksum == TransportChecksum::partial);
+    CHECK(frame.segmentation == each.segmentation);
+    CHECK(frame.segment_size == each.header.segment_size);
+    VirtioHeader out;
+    REQUIRE(write_virtio_header(frame, out));
+    CHECK(out.flags == each.header.flags);
+    CHECK(out.segmentation == each.header.segmentation);
+    CHECK(out.header_length == each.header.header_length);
+    CHECK(out.segment_size == each.header.segment_size);
+    CHECK(out.checksum_start == each.header.checksum_start);
+    CHECK(out.checksum_offset == each.header.checksum_offset);
+  }
+}
+
+TEST_CASE("an ordinary frame has an empty header both ways") {
+  Built built = ipv4(6, 100);
+  lvs::Frame frame = built.frame();
+  REQUIRE(read_virtio_header({}, frame));
+  CHECK(frame.checksum == TransportChecksum::complete);
+  CHECK(frame.segmentation == Segmentation::none);
+  VirtioHeader out{.flags = 9};
+  REQUIRE(write_virtio_header(frame, out));
+  CHECK(out.flags == 0);
+  CHECK(out.segmentation == 0);
+}
+
+TEST_CASE("segments with a congestion mark say so, so that only the first keeps CWR") {
+  Built built = ipv4(6, 9000);
+  built.bytes[34 + 13] = 0x90;  // CWR, ACK
+  lvs::Frame frame = built.frame();
+  REQUIRE(read_virtio_header({1, 0x81, 66, 1448, 34, 16}, frame));
+  CHECK(frame.segmentation == Segmentation::tcp4);
+  VirtioHeader out;
+  REQUIRE(write_virtio_header(frame, out));
+  CHECK(out.segmentation == 0x81);
+}
+
+TEST_CASE("a partial checksum inside a tunnel is completed: the director knows only of the outermost transport") {
+  Built built = ipv4(wire::protocol::tcp, 60);
+  built.bytes[14 + 9] = 4;  // IP in IP: what follows is a packet of its own
+  wire::store_be16(&built.bytes[40 + 6], 0x1234);
+  std::vector<uint8_t> covered(built.bytes.begin() + 40, built.bytes.end());
+  lvs::Frame frame = built.frame();
+  REQUIRE(read_virtio_header({1, 0, 0, 0, 40, 6}, frame));
+  CHECK(frame.checksum == TransportChecksum::complete);
+  CHECK(wire::load_raw16(&built.bytes[46]) == wire::internet_checksum(covered));
+}
+
+TEST_CASE("an SCTP checksum that a device was to compute is computed") {
+  Built built = ipv4(wire::protocol::sctp, 40);
+  lvs::Frame frame = built.frame();
+  REQUIRE(read_virtio_header({1, 0, 0, 0, 34, 8}, frame));
+  CHECK(frame.checksum == TransportChecksum::complete);
+  std::vector<uint8_t> packet(built.bytes.begin() + 34, built.bytes.end());
+  const uint32_t found = wire::load_be32(&packet[8]);
+  wire::store_be32(&packet[8], 0);
+  wire::MutableSctpView(packet).fill_checksum();
+  CHECK(found == wire::load_be32(&packet[8]));
+}
+
+TEST_CASE("what no director can handle is refused") {
+  const struct {
+    const char* what;
+    VirtioHeader header;
+  } bad[] = {
+      {"segments of an unknown kind", {1, 3, 54, 1448, 34, 16}},
+      {"segments of no size", {1, 1, 54, 0, 34, 16}},
+      {"segments with complete checksums", {0, 1, 54, 1448, 0, 0}},
+      {"segments of a packet inside a tunnel", {1, 1, 74, 1448, 54, 16}},
+      {"a checksum beyond the frame", {1, 0, 0, 0, 65000, 16}},
+      {"a checksum at the frame's last byte", {1, 0, 0, 0, 153, 0}},
+      {"an SCTP checksum in less than a header", {1, 0, 0, 0, 144, 8}},
+  };
+  for (const auto& each : bad) {
+    CAPTURE(each.what);
+    Built built = ipv4(6, 120);
+    lvs::Frame frame = built.frame();
+    CHECK_FALSE(read_virtio_header(each.header, frame));
+  }
+}
+
+TEST_CASE("a frame that leaves work on a transport that it does not have is not sent") {
+  Built built = ipv4(1, 100);
+  lvs::Frame frame = built.frame();
+  frame.checksum = TransportChecksum::partial;
+  VirtioHeader header;
+  CHECK_FALSE(write_virtio_header(frame, header));
+  Built cut = ipv4(6, 40);
+  cut.bytes.resize(34 + 10);
+  frame = cut.frame();
+  frame.checksum = TransportChecksum::partial;
+  CHECK_FALSE(write_virtio_header(frame, header));
+}
+
+}  // namespace
+}  // namespace sluice::port
