@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host of a topology: a network namespace in which programs are run.
-import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceDescription } from './description.ts';
 import { LabError } from './lab-error.ts';
@@ -18,20 +17,21 @@ export interface CommandOptions {
 export class Host {
   readonly name: string;
   readonly namespace: string;
-  readonly #folder: string;
+  /** Keeps the logs of its programs; room for what they read. It goes with the topology. */
+  readonly folder: string;
   readonly #programs: Program[] = [];
+  #started = 0;
 
-  /** `folder` takes the logs of the programs. */
   constructor(id: string, name: string, folder: string) {
     this.name = name;
     this.namespace = namespaceOf(id, name);
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   /** Starts a program and leaves it running. */
-  start(name: string, command: readonly [string, ...string[]], input?: string): Program {
-    const log = join(this.#folder, `${this.name}-${name}.log`);
-    appendFileSync(log, `$ ${command.join(' ')}\n`);
+  start(name: string, command: readonly [string, ...string[]], input?: string | { open: true }): Program {
+    this.#started += 1;
+    const log = join(this.folder, `${this.name}-${this.#started}-${name}`);
     const path = namespacePath(this.namespace);
     const program = new Program({ namespacePath: path, command, name: `${this.name}: ${name}`, log, input });
     this.#programs.push(program);
@@ -71,6 +71,11 @@ export class Host {
       throw new LabError(`${this.name}: \`${command.join(' ')}\` ended with ${status ?? 'a signal'}: ${said}`);
     }
     return stdout;
+  }
+
+  /** Lets this process end while the programs go on. */
+  release(): void {
+    for (const program of this.#programs) program.release();
   }
 
   /** Ends what still runs, the last started first. */

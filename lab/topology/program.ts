@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program that runs inside a host: its output goes to a log, its readiness is waited for, and it is ended with the
-// topology at the latest.
+// A program that runs inside a host. Its output goes to files, not pipes: it outlives this process when the topology is
+// left standing, and what it said is there when a scenario fails. It has a session of its own, so that Ctrl-C at the
+// terminal reaches the lab alone, which then ends it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Readiness } from './description.ts';
 import { LabError } from './lab-error.ts';
 import { until } from './until.ts';
@@ -11,8 +12,8 @@ import { until } from './until.ts';
 const readyMilliseconds = 20_000;
 /** After this, a program that was asked to end is killed. */
 const endMilliseconds = 3000;
-/** As much of a log as an error message shows. */
-const shownOfLog = 2000;
+/** As much of an output as an error message shows. */
+const shownOfOutput = 2000;
 
 export interface Ending {
   /** null when a signal ended it. */
@@ -26,10 +27,10 @@ export interface ProgramOptions {
   readonly command: readonly [string, ...string[]];
   /** In messages: `client: iperf3`. */
   readonly name: string;
-  /** Where the output goes, both streams. */
+  /** Output goes to this path with `.out` and `.err` behind it. */
   readonly log: string;
-  /** Given to the program's standard input, which is then closed. */
-  readonly input?: string | undefined;
+  /** Given to standard input, which is then closed; 'open' to write to it later; nothing unless given. */
+  readonly input?: string | { readonly open: true } | undefined;
 }
 
 export class Program {
@@ -37,30 +38,25 @@ export class Program {
   readonly ending: Promise<Ending>;
   readonly #child: ChildProcess;
   readonly #log: string;
-  #stdout = '';
-  #stderr = '';
   #hasEnded = false;
 
   constructor({ namespacePath, command, name, log, input }: ProgramOptions) {
     this.name = name;
     this.#log = log;
-    this.#child = spawn('nsenter', [`--net=${namespacePath}`, '--', ...command], { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stdout += text;
-      appendFileSync(log, text);
+    const outputs = [openSync(`${log}.out`, 'w'), openSync(`${log}.err`, 'w')] as const;
+    this.#child = spawn('nsenter', [`--net=${namespacePath}`, '--', ...command], {
+      stdio: [input === undefined ? 'ignore' : 'pipe', ...outputs],
+      detached: true,
     });
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr += text;
-      appendFileSync(log, text);
-    });
+    for (const output of outputs) closeSync(output);
     // A program that ends before it has read everything closes the pipe: its status says what went wrong.
     this.#child.stdin?.on('error', () => undefined);
-    if (input !== undefined) this.#child.stdin?.end(input);
+    if (typeof input === 'string') this.#child.stdin?.end(input);
     this.ending = new Promise((resolve, reject) => {
       this.#child.on('error', reject);
       this.#child.on('close', status => {
         this.#hasEnded = true;
-        resolve({ status, stdout: this.#stdout, stderr: this.#stderr });
+        resolve({ status, stdout: this.stdout, stderr: this.stderr });
       });
     });
     // Whoever waits for the ending sees the failure; nobody needs to wait.
@@ -73,34 +69,34 @@ export class Program {
 
   /** What it has printed so far. */
   get stdout(): string {
-    return this.#stdout;
+    return readOrEmpty(`${this.#log}.out`);
   }
 
-  /** Of the program itself: nsenter becomes it. */
-  get pid(): number {
-    return this.#child.pid ?? 0;
+  get stderr(): string {
+    return readOrEmpty(`${this.#log}.err`);
   }
 
   async ready(readiness: Readiness): Promise<void> {
-    await until(`${this.name} is ready`, readyMilliseconds, () => {
-      if (this.#hasEnded) throw new LabError(`${this.name} ended before it was ready: ${this.#endOfLog()}`);
-      return 'prints' in readiness
-        ? `${this.#stdout}\n${this.#stderr}`.split('\n').some(line => line.includes(readiness.prints))
-        : this.#listens(readiness.listens);
-    });
+    await this.#until('is ready', readyMilliseconds, () =>
+      'prints' in readiness
+        ? this.stdout.includes(readiness.prints) || this.stderr.includes(readiness.prints)
+        : this.#listens(readiness.listens),
+    );
   }
 
+  /** To a program that was started with an open input. */
   write(text: string): void {
     this.#child.stdin?.write(text);
   }
 
-  /** Waits until it has printed the text after the first `from` characters. */
-  async says(text: string, from = 0, milliseconds = readyMilliseconds): Promise<void> {
-    await until(`${this.name} prints "${text}"`, milliseconds, () => {
-      if (this.#stdout.includes(text, from)) return true;
-      if (this.#hasEnded) throw new LabError(`${this.name} ended before it printed "${text}": ${this.#endOfLog()}`);
-      return false;
-    });
+  /** Waits until its standard output has the text. */
+  async says(text: string, milliseconds = readyMilliseconds): Promise<void> {
+    await this.#until(`prints "${text}"`, milliseconds, () => this.stdout.includes(text));
+  }
+
+  /** Waits until its standard error has the text after the first `from` characters. */
+  async logs(text: string, from: number, milliseconds = readyMilliseconds): Promise<void> {
+    await this.#until(`logs ${text}`, milliseconds, () => this.stderr.includes(text, from));
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -115,19 +111,31 @@ export class Program {
     clearTimeout(timer);
   }
 
-  /** /proc/PID/net is of the namespace that the process is in: nobody has to enter it to look. */
+  /** Lets this process end while the program goes on. */
+  release(): void {
+    this.#child.unref();
+    this.#child.stdin?.destroy();
+  }
+
+  async #until(what: string, milliseconds: number, holds: () => boolean): Promise<void> {
+    await until(`${this.name} ${what}`, milliseconds, () => {
+      if (holds()) return true;
+      if (this.#hasEnded) throw new LabError(`${this.name} ended before it ${what}: ${this.#endOfOutput()}`);
+      return false;
+    });
+  }
+
+  /** /proc/PID/net is of the namespace that the process is in: nobody has to enter it to look. nsenter becomes the program. */
   #listens(where: string): boolean {
     const [protocol = '', port] = where.split(':');
     const listening = protocol === 'tcp' ? '0A' : '07';
     const hexPort = Number(port).toString(16).toUpperCase().padStart(4, '0');
-    const tables = [protocol, `${protocol}6`].map(table => readOrEmpty(`/proc/${this.pid}/net/${table}`));
-    return tables
-      .flatMap(table => table.split('\n'))
-      .some(row => new RegExp(`^ *\\d+: [0-9A-F]+:${hexPort} [0-9A-F]+:0000 ${listening} `).test(row));
+    const row = new RegExp(`^ *\\d+: [0-9A-F]+:${hexPort} [0-9A-F]+:0000 ${listening} `, 'm');
+    return [protocol, `${protocol}6`].some(table => row.test(readOrEmpty(`/proc/${this.#child.pid}/net/${table}`)));
   }
 
-  #endOfLog(): string {
-    return readOrEmpty(this.#log).slice(-shownOfLog).trim() || 'it printed nothing';
+  #endOfOutput(): string {
+    return `${this.stdout}${this.stderr}`.slice(-shownOfOutput).trim() || 'it printed nothing';
   }
 }
 

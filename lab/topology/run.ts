@@ -74,6 +74,12 @@ function isOwned(id: string): boolean {
   return start !== undefined && startOf(Number(pid)) === start;
 }
 
+/** Those of this process that still stand and were not left standing on purpose. */
+export function ownIds(): string[] {
+  const own = `${process.pid}.${startOf(process.pid)}.`;
+  return ids().filter(id => id.startsWith(own) && !existsSync(keptFile(id)));
+}
+
 export interface KeptTopology {
   readonly id: string;
   /** The scenario that it was made for. */

@@ -87,6 +87,11 @@ export class Topology {
     remove(this.id);
   }
 
+  /** Lets this process end while the topology and its programs go on. */
+  release(): void {
+    for (const host of this.#hosts.values()) host.release();
+  }
+
   /** Records every link in files of the topology's folder, until the topology goes. */
   async capture(): Promise<void> {
     await Promise.all(this.description.links.map(link => this.#captureLink(link)));
