@@ -13,7 +13,7 @@ import { LabError } from './topology/lab-error.ts';
 import { type KeptTopology, keptTopologies, namespaceOf, ownIds, remove, removeAbandoned } from './topology/run.ts';
 import { Topology } from './topology/topology.ts';
 
-const usage = `Usage: npm run lab [-- [OPTION…] [NAME…]]
+export const usage = `Usage: npm run lab [-- [OPTION…] [NAME…]]
        npm run lab -- up NAME | down [NAME] | list
        npm run lab -- oracle [OPTION…] [NAME…]
 
@@ -38,7 +38,6 @@ const options = {
   balancer: { type: 'string' },
   keep: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
 } as const;
 
 interface Request {
@@ -65,7 +64,6 @@ interface Pair {
 export async function lab(args: readonly string[]): Promise<0 | 1 | 2> {
   try {
     const { values, positionals } = parse(args);
-    if (values.help) return print(usage);
     const [command, ...names] = positionals;
     const request = { ...values, balancer: values.balancer };
     if (command === 'list') return list(request.json);

@@ -2,7 +2,9 @@
 // `npm run lab`: scenarios in network namespaces; `npm run lab -- oracle`: the kernel's IPVS in a virtual machine.
 // Exit status: 0 done, 1 failed, 2 misuse.
 import { oracle } from './ipvs-oracle/main.ts';
-import { lab } from './lab.ts';
+import { lab, usage } from './lab.ts';
 
-const [first, ...rest] = process.argv.slice(2);
-process.exitCode = first === 'oracle' ? await oracle(rest) : await lab(process.argv.slice(2));
+const words = process.argv.slice(2);
+if (words[0] === 'oracle') process.exitCode = await oracle(words.slice(1));
+else if (words.includes('--help')) process.stdout.write(usage);
+else process.exitCode = await lab(words);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plays a scenario with a balancer: raises its topology, starts the balancer, and removes everything afterwards. What was
 // captured and printed is kept when it fails.
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Balancer } from './balancers/balancer.ts';
 import type { Scenario, Stage } from './scenarios/scenario.ts';
@@ -99,6 +99,7 @@ function saveEvidence(topology: Topology, scenario: Scenario, balancer: Balancer
   const folder = join(failureFolder, `${scenario.name}@${balancer.name}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  cpSync(topology.folder, folder, { recursive: true });
+  // Most programs have nothing to say.
+  cpSync(topology.folder, folder, { recursive: true, filter: path => statSync(path).size > 0 });
   return folder;
 }

@@ -25,16 +25,20 @@ export async function whoServes(client: Host, address: string, requests: number)
   return lines.map(line => JSON.parse(line));
 }
 
-/** Starts to fetch so much content; printed is the SHA-256 of what came. */
-export function startDownload(client: Host, address: string, bytes: number, bytesPerSecond?: number): Program {
-  const limit = bytesPerSecond === undefined ? '' : `--limit-rate ${bytesPerSecond}`;
-  const fetch = `curl --silent --show-error --fail --globoff ${limit} '${url(address, `/content?bytes=${bytes}`)}'`;
+/**
+ * Begins to fetch so much content, and reads no more of it than buffers hold until finishDownload(). Printed is the
+ * SHA-256 of what came.
+ */
+export function startDownload(client: Host, address: string, bytes: number): Program {
+  const fetch = `curl --silent --show-error --fail --globoff '${url(address, `/content?bytes=${bytes}`)}'`;
   // Without pipefail a shell would take the hash of half a file for a success.
-  return client.start('download', ['bash', '-c', `set -o pipefail; ${fetch} | sha256sum`]);
+  const script = `set -o pipefail; exec 3<&0; ${fetch} | { read -r go <&3; sha256sum; }`;
+  return client.start('download', ['bash', '-c', script], { open: true });
 }
 
 /** Fails unless exactly the content came that was asked for. */
 export async function finishDownload(download: Program, bytes: number): Promise<void> {
+  download.write('go\n');
   const timer = setTimeout(() => download.kill('SIGKILL'), transferMilliseconds);
   const { status, stdout, stderr } = await download.ending;
   clearTimeout(timer);

@@ -17,8 +17,8 @@ const web = service('tcp', 'ipv4', 'nat');
 const echo = service('tcp', 'ipv4', 'nat', 7);
 
 const requests = 30;
-/** Takes five seconds: long enough for a change in the middle and a look around after it. */
-const download = { bytes: 10_000_000, bytesPerSecond: 2_000_000 };
+/** More than the buffers on the way hold: the transfer is still there when something has changed. */
+const downloadBytes = 50_000_000;
 
 const alone = (number: number): VirtualService => ({ ...web, servers: [{ address: serverAddress('ipv4', number) }] });
 
@@ -30,7 +30,7 @@ async function metServers({ client }: Stage): Promise<string> {
 /** Starts a transfer from r1, then replaces r1 by what `change` says of it and looks where new requests go. */
 async function changeInTransfer(stage: Stage, changed: VirtualService): Promise<{ finish: () => Promise<void> }> {
   await stage.balancer.change({ services: [alone(1)] });
-  const transfer = startDownload(stage.client, vip, download.bytes, download.bytesPerSecond);
+  const transfer = startDownload(stage.client, vip, downloadBytes);
   await until('the transfer has begun', 10_000, async () => {
     const connections = await stage.host('r1').must(['ss', '-Htn', 'state', 'established', 'sport', '=', ':80']);
     return connections !== '';
@@ -39,7 +39,7 @@ async function changeInTransfer(stage: Stage, changed: VirtualService): Promise<
   const met = await metServers(stage);
   expect(met === 'r2,r3', `after the change new requests met ${met || 'nobody'} instead of r2 and r3`);
   expect(!transfer.hasEnded, 'the transfer ended before the change was looked at');
-  return { finish: () => finishDownload(transfer, download.bytes) };
+  return { finish: () => finishDownload(transfer, downloadBytes) };
 }
 
 export const changeScenarios: readonly Scenario[] = [

@@ -15,6 +15,9 @@ const endMilliseconds = 3000;
 /** As much of an output as an error message shows. */
 const shownOfOutput = 2000;
 
+/** Of a file that a program writes, its output above all: one that runs wild must not fill the machine's disk. */
+const longestFile = 1 << 30;
+
 export interface Ending {
   /** null when a signal ended it. */
   readonly status: number | null;
@@ -44,7 +47,8 @@ export class Program {
     this.name = name;
     this.#log = log;
     const outputs = [openSync(`${log}.out`, 'w'), openSync(`${log}.err`, 'w')] as const;
-    this.#child = spawn('nsenter', [`--net=${namespacePath}`, '--', ...command], {
+    const inside = ['nsenter', `--net=${namespacePath}`, '--', ...command];
+    this.#child = spawn('prlimit', [`--fsize=${longestFile}`, '--', ...inside], {
       stdio: [input === undefined ? 'ignore' : 'pipe', ...outputs],
       detached: true,
     });
@@ -125,7 +129,8 @@ export class Program {
     });
   }
 
-  /** /proc/PID/net is of the namespace that the process is in: nobody has to enter it to look. nsenter becomes the program. */
+  /** /proc/PID/net is of the namespace that the process is in: nobody has to enter it to look. prlimit and
+   * nsenter become the program. */
   #listens(where: string): boolean {
     const [protocol = '', port] = where.split(':');
     const listening = protocol === 'tcp' ? '0A' : '07';

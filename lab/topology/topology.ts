@@ -14,7 +14,7 @@ import { LabError } from './lab-error.ts';
 import { makeFolder, namespaceOf, newId, remove } from './run.ts';
 
 /** Of every host, unless its description says otherwise. */
-const hostSysctls: Readonly<Record<string, number | string>> = {
+const hostSysctls: Sysctls = {
   // Addresses are usable at once: duplicates cannot be, in a topology that was just made.
   'net/ipv6/conf/all/accept_dad': 0,
   'net/ipv6/conf/default/accept_dad': 0,
@@ -105,7 +105,7 @@ export class Topology {
     await this.#node(node).startService({
       name: `tcpdump-${device}`,
       command: [
-        ...(['tcpdump', '-n', '-U', '-Z', 'root', '-i', device, '-w', file] as const),
+        ...(['tcpdump', '-n', '-U', '--immediate-mode', '-Z', 'root', '-i', device, '-w', file] as const),
         ...['-s', String(captureSnapLength), '-C', String(captureMegabytes), '-W', '2'],
       ],
       ready: { prints: 'listening on' },
@@ -114,7 +114,13 @@ export class Topology {
 
   async #make(): Promise<void> {
     const { hosts, switches = [], links } = this.description;
-    for (const name of Object.keys(hosts)) await this.#addNode(name, hostSysctls);
+    for (const [name, host] of Object.entries(hosts)) {
+      const settings = { ...hostSysctls, ...(host.forwards && forwardingSysctls), ...host.sysctls };
+      await this.#addNode(
+        name,
+        choose(settings, path => !isOfInterface(path)),
+      );
+    }
     for (const name of switches) {
       await this.#addNode(name, silentSysctls);
       await this.#ip(name, ['link add bridge type bridge stp_state 0 mcast_snooping 0', 'link set bridge up']);
@@ -128,7 +134,7 @@ export class Topology {
     for (const service of services) await this.host(name).startService(service);
   }
 
-  async #addNode(name: string, sysctls: Readonly<Record<string, number | string>>): Promise<void> {
+  async #addNode(name: string, sysctls: Sysctls): Promise<void> {
     if (!/^[\w~-]+$/.test(name)) throw new LabError(`no name for a host: "${name}" (letters, digits and hyphens)`);
     if (this.#hosts.has(name)) throw new LabError(`two hosts or switches are called ${name}`);
     const made = spawnSync('ip', ['netns', 'add', namespaceOf(this.id, name)], { encoding: 'utf8' });
@@ -184,7 +190,7 @@ export class Topology {
   }
 
   async #configure(name: string, host: HostDescription): Promise<void> {
-    await this.#setSysctls(name, { ...(host.forwards && forwardingSysctls), ...host.sysctls });
+    await this.#setSysctls(name, choose(host.sysctls ?? {}, isOfInterface));
     const addresses = Object.entries(host.interfaces).flatMap(([device, list]) =>
       list.map(address => `addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`),
     );
@@ -220,12 +226,23 @@ export class Topology {
     for (const command of commands) await this.#node(node).must(['ip', ...command.split(' ')]);
   }
 
-  async #setSysctls(node: string, sysctls: Readonly<Record<string, number | string>>): Promise<void> {
+  async #setSysctls(node: string, sysctls: Sysctls): Promise<void> {
     const rows = Object.entries(sysctls).map(([path, value]) => `${path} ${value}\n`);
     if (rows.length === 0) return;
     const script = 'while read -r path value; do echo "$value" > "/proc/sys/$path" || exit 1; done';
     await this.#node(node).must(['sh', '-c', script], { input: rows.join('') });
   }
+}
+
+type Sysctls = Readonly<Record<string, number | string>>;
+
+/** Those can only be set when the interface is there; all others before it is, so that it is made with them. */
+function isOfInterface(path: string): boolean {
+  return /\/(conf|neigh)\/(?!all\/|default\/)/.test(path);
+}
+
+function choose(sysctls: Sysctls, wanted: (path: string) => boolean): Sysctls {
+  return Object.fromEntries(Object.entries(sysctls).filter(([path]) => wanted(path)));
 }
 
 function relayWords(faults: LinkFaults = {}, vlan?: number): string[] {
