@@ -32,6 +32,11 @@ export function onLink(addresses: Record<Family, string>): string[] {
   return [`${addresses.ipv4}/${prefixLength.ipv4}`, `${addresses.ipv6}/${prefixLength.ipv6}`];
 }
 
+/** Both addresses alone, as `lo` takes them. */
+export function hostRoutes(addresses: Record<Family, string>): string[] {
+  return [`${addresses.ipv4}/32`, `${addresses.ipv6}/128`];
+}
+
 /** Default routes of both families. */
 export function defaultsVia(addresses: Record<Family, string>): { to: string; via: string }[] {
   return [

@@ -29,7 +29,7 @@ async function connectMany(from: Host, address: string, count: number): Promise<
 
 /** Below what any machine that runs tests forwards, above what a relay of every packet through a slow path would. */
 const leastMegabits = 100;
-/** A machine under load drops datagrams of a fast sender; more is a fault of the way. */
+/** A receiver that a busy machine lets wait loses some when its buffer is full; more is a fault of the way. */
 const mostLostPercent = 5;
 
 export const loadScenarios: readonly Scenario[] = [
@@ -59,11 +59,11 @@ export const loadScenarios: readonly Scenario[] = [
   },
   {
     name: 'iperf-udp',
-    title: 'iperf3 sends 100 Mbit/s of datagrams through',
+    title: 'iperf3 sends 20 Mbit/s of datagrams through',
     topology: twoArms({ services: 'iperf' }),
     forwarding: { services: [iperfService('tcp'), iperfService('udp')] },
     async play({ client }) {
-      const { lostPercent } = await iperf(client, vip, { protocol: 'udp', seconds: 2, megabits: 100 });
+      const { lostPercent } = await iperf(client, vip, { protocol: 'udp', seconds: 2, megabits: 20 });
       expect(lostPercent <= mostLostPercent, `iperf3 lost ${lostPercent.toFixed(1)} % of its datagrams`);
     },
   },

@@ -52,7 +52,16 @@ const titles = {
   udp: 'datagrams meet all servers and come back as they were',
 };
 
-export const modeScenarios: readonly Scenario[] = modes.flatMap(mode =>
+const onHost: readonly Scenario[] = families.map(family => ({
+  name: `address-on-host-${family}`,
+  title:
+    'requests meet the servers, not the balancer, whose own stack has the virtual address and serves the same port',
+  topology: twoArms({ virtualAddressOnHost: true }),
+  forwarding: { services: [service('tcp', family, 'nat')] },
+  play: (stage: Stage) => plays.tcp(stage, family, 'nat'),
+}));
+
+const everyMode: readonly Scenario[] = modes.flatMap(mode =>
   families.flatMap(family =>
     protocols.map(protocol => ({
       name: `${mode}-${family}-${protocol}`,
@@ -63,3 +72,5 @@ export const modeScenarios: readonly Scenario[] = modes.flatMap(mode =>
     })),
   ),
 );
+
+export const modeScenarios: readonly Scenario[] = [...everyMode, ...onHost];

@@ -14,6 +14,7 @@ import {
   clientAddress,
   clientGateway,
   defaultsVia,
+  hostRoutes,
   onLink,
   routerAddress,
   serverAddress,
@@ -51,6 +52,8 @@ export interface TwoArms {
   /** Of the link between the client and the balancer. */
   readonly uplink?: LinkProperties;
   readonly services?: MoreServices;
+  /** The balancer's own stack has the virtual addresses, too. */
+  readonly virtualAddressOnHost?: boolean;
 }
 
 /**
@@ -68,7 +71,11 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
     hosts: {
       client,
       balancer: {
-        interfaces: { eth0: onLink(clientGateway), eth1: onLink(balancerAddress) },
+        interfaces: {
+          eth0: onLink(clientGateway),
+          eth1: onLink(balancerAddress),
+          ...(options.virtualAddressOnHost && { lo: hostRoutes(virtualAddress) }),
+        },
         forwards: true,
         // A session with the balancer itself, as SSH is one.
         services: [realServer('balancer', [])],
@@ -98,7 +105,7 @@ const silentAboutVirtualAddress = {
 export function oneArm(): TopologyDescription {
   const servers = hostEntries((name, number) => ({
     interfaces: {
-      lo: [`${virtualAddress.ipv4}/32`, `${virtualAddress.ipv6}/128`],
+      lo: hostRoutes(virtualAddress),
       eth0: onLink(serverAddresses(number)),
     },
     routes: defaultsVia(routerAddress),

@@ -43,11 +43,16 @@ export function makeFolder(id: string): string {
   return folderOf(id);
 }
 
-/** When a process started, in clock ticks since boot, base 36; undefined when there is none. proc(5), field 22. */
+/**
+ * When a process started, in clock ticks since boot, base 36 (proc(5), field 22); undefined when there is none, or one that
+ * has ended and that nobody has waited for.
+ */
 function startOf(pid: number): string | undefined {
   try {
-    const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '');
-    return Number(afterName.split(' ')[19]).toString(36);
+    const fromState = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return fromState[0] === 'Z' ? undefined : Number(fromState[19]).toString(36);
   } catch {
     return undefined;
   }

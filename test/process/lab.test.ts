@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lab is proved by what the kernel does: namespaces that are there or not, pings, captures that tcpdump reads.
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -215,6 +216,13 @@ describeAsRoot('a topology', () => {
     expect(seen.stdout).not.toContain('vlan');
   });
 
+  it('has links that show the tag at their second end', async () => {
+    const topology = await up({ ...twoHosts(), links: [{ between: ['left:eth0', 'right:eth0'], vlan: 100 }] });
+    const seen = await watch(topology.host('right'), 'eth0', 'vlan 100 and arp');
+    await ping(topology, '-c', '1', '-W', '1', '10.0.0.2');
+    await seen.says('who-has 10.0.0.2 tell 10.0.0.1');
+  });
+
   it('takes crafted packets, as they are', async () => {
     const topology = await up(twoHosts());
     const seen = await watch(topology.host('right'), 'eth0', 'icmp');
@@ -280,6 +288,16 @@ describeAsRoot('a scenario', () => {
     expect(JSON.parse(page.stdout)).toMatchObject({ server: expect.stringMatching(/^r[123]$/), client: '10.1.0.2' });
     expect(runLab(['list']).stdout).toContain(`ip netns exec ${client} bash`);
     expect(runLab(['down', 'dr-ipv4-tcp'])).toMatchObject({ status: 0, stdout: '1 topologies removed\n' });
+    expect(surroundings()).toEqual(before);
+  });
+
+  it('that is interrupted leaves nothing behind', async () => {
+    const before = surroundings();
+    const lab = spawn(process.execPath, [`--import=${loader}`, 'lab/main.ts', 'transfer-1gb'], { cwd: projectRoot });
+    const ended = once(lab, 'exit');
+    await until('hosts are there', 30_000, () => surroundings().namespaces.length > before.namespaces.length + 2);
+    lab.kill('SIGINT');
+    expect(await ended).toEqual([130, null]);
     expect(surroundings()).toEqual(before);
   });
 
