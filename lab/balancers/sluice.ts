@@ -13,7 +13,7 @@ const main = join(import.meta.dirname, '../../src/cli/main.ts');
 const sluice = [process.execPath, `--import=${loader}`, main] as const;
 
 /** What FULLNAT takes as its sources: free addresses on the servers' side of every topology. */
-export const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
+const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
 
 const endpoint = (address: string, port: number): string => `${isIPv6(address) ? `[${address}]` : address}:${port}`;
 

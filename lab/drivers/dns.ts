@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// dnsmasq as the authority of a small zone, asked by dig. Of the DNS servers in Debian, dnsmasq-base is the one whose
+// dnsmasq, which answers for a name of its own, asked by dig. Of the DNS servers in Debian, dnsmasq-base is the one whose
 // installation starts no service on the machine.
 import type { ServiceDescription } from '../topology/description.ts';
 import type { Host } from '../topology/host.ts';
@@ -11,7 +11,7 @@ export function dnsServer(name: string): ServiceDescription {
     command: [
       ...(['dnsmasq', '--keep-in-foreground', '--no-resolv', '--no-hosts', '--conf-file=/dev/null'] as const),
       ...['--user=root', '--pid-file=', '--log-facility=-'],
-      ...[`--txt-record=who.example,${name}`, '--address=/www.example/192.0.2.80'],
+      ...[`--txt-record=who.example,${name}`],
     ],
     ready: { listens: 'udp:53' },
   };

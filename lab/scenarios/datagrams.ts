@@ -39,6 +39,9 @@ async function meetsAllDnsServers(stage: Stage, transport: 'udp' | 'tcp'): Promi
   expect(names === serverNames.join(), `over ${transport}, of r1, r2 and r3 dig met ${names}`);
 }
 
+/** An address of r1 on which nobody listens. */
+const deafAddress = '10.2.0.99';
+
 /** Of the crafted packets; nothing on the client listens there, so that its stack does not interfere. */
 const craftedPort = 40_000;
 
@@ -93,8 +96,9 @@ export const datagramScenarios: readonly Scenario[] = [
     name: 'icmp-port-unreachable',
     title: 'that a server does not listen reaches the client, from the virtual address',
     topology: twoArms(),
-    forwarding: { services: [{ ...service('udp', 'ipv4', 'nat'), servers: [{ address: '10.2.0.1' }] }] },
-    async play({ client }) {
+    forwarding: { services: [{ ...service('udp', 'ipv4', 'nat'), servers: [{ address: deafAddress }] }] },
+    async play({ client, host }) {
+      await host('r1').must(['ip', 'addr', 'add', `${deafAddress}/24`, 'dev', 'eth0']);
       const error = await udpError(client, vip);
       expect(error === 'ECONNREFUSED', `the client heard ${error ?? 'nothing'} instead of ECONNREFUSED`);
     },
