@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run lab -- NAME …`: the lab's tools.
-
+// `npm run lab`: scenarios in network namespaces; `npm run lab -- oracle`: the kernel's IPVS in a virtual machine.
+// Exit status: 0 done, 1 failed, 2 misuse.
 import { oracle } from './ipvs-oracle/main.ts';
+import { lab, usage } from './lab.ts';
 
-const tools: Record<string, (args: readonly string[]) => Promise<number>> = { oracle };
-
-const [name = '', ...args] = process.argv.slice(2);
-const tool = tools[name];
-if (tool) {
-  process.exitCode = await tool(args);
-} else {
-  const asked = name === '--help';
-  (asked ? process.stdout : process.stderr).write(
-    `Usage: npm run lab -- TOOL [ARGUMENT…]\nTools: ${Object.keys(tools).join(', ')}\n`,
-  );
-  process.exitCode = asked ? 0 : 2;
-}
+const words = process.argv.slice(2);
+if (words[0] === 'oracle') process.exitCode = await oracle(words.slice(1));
+else if (words.includes('--help')) process.stdout.write(usage);
+else process.exitCode = await lab(words);

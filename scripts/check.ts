@@ -31,7 +31,7 @@ function program(name: string, ...args: string[]): boolean {
 }
 
 function checks(fix: boolean): Check[] {
-  const cpp = ownFiles().filter(path => /^native\/.*\.(cc|h)$/.test(path));
+  const cpp = ownFiles().filter(path => /^(native|lab)\/.*\.(cc|h)$/.test(path));
   return [
     { name: 'types', passes: () => program('node_modules/.bin/tsc', '--noEmit', '-p', '.') },
     {

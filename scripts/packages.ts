@@ -11,7 +11,7 @@ export interface SystemPackage {
   command?: string;
 }
 
-export type Group = 'build' | 'test' | 'check' | 'sanitize' | 'coverage' | 'fuzz' | 'bench' | 'lab';
+export type Group = 'build' | 'test' | 'check' | 'sanitize' | 'coverage' | 'fuzz' | 'bench' | 'lab' | 'oracle';
 
 export const systemPackages: Record<Group, readonly SystemPackage[]> = {
   build: [
@@ -25,8 +25,6 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'doctest-dev', purpose: 'the native unit tests are written with it' },
     { name: 'tcpdump', purpose: 'reads our captures, as a second opinion', command: 'tcpdump' },
     { name: 'tshark', purpose: 'dissects our packets and captures, as a second opinion', command: 'tshark' },
-    { name: 'iproute2', purpose: 'network namespaces for tests that root runs', command: 'ip' },
-    { name: 'nftables', purpose: 'steals packets where BPF may not be used, in tests that root runs', command: 'nft' },
   ],
   check: [
     {
@@ -49,25 +47,40 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'cmake', purpose: 'builds the native benchmarks', command: 'cmake' },
   ],
   lab: [
+    { name: 'iproute2', purpose: 'network namespaces and links', command: 'ip' },
+    { name: 'nftables', purpose: 'a balancer to compare with', command: 'nft' },
+    { name: 'ethtool', purpose: 'has frames segmented before a faulty link', command: 'ethtool' },
+    { name: 'tcpdump', purpose: 'records what passed each link', command: 'tcpdump' },
+    { name: 'curl', purpose: 'the HTTP client of scenarios', command: 'curl' },
+    { name: 'iperf3', purpose: 'measures TCP, UDP and SCTP', command: 'iperf3' },
+    { name: 'iputils-ping', purpose: 'asks whether there is a way', command: 'ping' },
+    { name: 'bind9-dnsutils', purpose: 'dig, the DNS client of scenarios', command: 'dig' },
+    {
+      name: 'dnsmasq-base',
+      purpose: 'the DNS server of scenarios; starts no service on the machine',
+      command: 'dnsmasq',
+    },
+  ],
+  oracle: [
     { name: 'qemu-system-x86', purpose: "boots Debian's kernel to ask its IPVS", command: 'qemu-system-x86_64' },
     { name: 'busybox-static', purpose: 'the user space inside that machine', command: 'busybox' },
     { name: 'cpio', purpose: "packs that machine's file system", command: 'cpio' },
     { name: 'kmod', purpose: 'finds the kernel modules that IPVS needs', command: 'modprobe' },
     { name: 'ipvsadm', purpose: "sets the kernel's IPVS up", command: 'ipvsadm' },
-    { name: 'iproute2', purpose: 'network namespaces and links', command: 'ip' },
-    { name: 'nftables', purpose: 'firewall marks in scenarios', command: 'nft' },
-    { name: 'tcpdump', purpose: 'records what the peers saw', command: 'tcpdump' },
+    { name: 'iproute2', purpose: 'the network inside that machine', command: 'ip' },
+    { name: 'nftables', purpose: 'firewall marks inside that machine', command: 'nft' },
   ],
 };
 
 /** Groups whose work begins with the work of others. */
 const includes: Partial<Record<Group, readonly Group[]>> = {
-  test: ['build'],
+  test: ['build', 'lab'],
   sanitize: ['test'],
   coverage: ['test'],
   fuzz: ['test'],
   bench: ['build'],
   lab: ['build'],
+  oracle: ['build'],
 };
 
 /** The packages of some groups, each once. */

@@ -1,61 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of the packets that scenarios describe: addresses, checksums, headers.
-// Everything is big-endian; a checksum is computed unless a scenario asks for a wrong one.
+// Bytes of the packets that scenarios describe, made by the project's packet builder; addresses as scenarios write them.
+// A checksum is computed unless a scenario asks for a wrong one.
 
-export const etherType = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const;
-export const protocol = {
-  icmp: 1,
-  ipip: 4,
-  tcp: 6,
-  udp: 17,
-  ipv6: 41,
-  fragment: 44,
-  gre: 47,
-  icmpv6: 58,
-  sctp: 132,
-} as const;
+import { isIPv4, isIPv6 } from 'node:net';
+import { ipv4Bytes, ipv6Bytes, macBytes } from '../../src/wire/addresses.ts';
+import { concat, viewOf as view } from '../../src/wire/bytes.ts';
+import { internetChecksum as checksumOf, crc32c } from '../../src/wire/checksum.ts';
+import { buildPacket, fragment, ipv4, ipv6, type Layer } from '../../src/wire/packet-builder.ts';
+
+export { etherTypes as etherType } from '../../src/wire/link-layers.ts';
+export { protocols as protocol } from '../../src/wire/network-layers.ts';
+export { concat, crc32c, view };
 
 export interface Address {
   readonly family: 4 | 6;
   readonly bytes: Uint8Array;
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(Buffer.concat(parts));
-}
-
-export function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
-function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every(part => /^\d{1,3}$/.test(part) && Number(part) <= 255)) return undefined;
-  return Uint8Array.from(parts.map(Number));
-}
-
-function parseIpv6(text: string): Uint8Array | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const groups = (half: string | undefined) => (half ? half.split(':') : []);
-  const head = groups(halves[0]);
-  const tail = groups(halves[1]);
-  const gap = 8 - head.length - tail.length;
-  if (halves.length === 2 ? gap < 1 : gap !== 0) return undefined;
-  const all = [...head, ...Array<string>(gap).fill('0'), ...tail];
-  if (!all.every(group => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
-  return Uint8Array.from(all.flatMap(group => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]));
-}
-
 export function parseAddress(text: string): Address | undefined {
-  const v4 = parseIpv4(text);
-  if (v4) return { family: 4, bytes: v4 };
-  const v6 = parseIpv6(text);
-  return v6 ? { family: 6, bytes: v6 } : undefined;
+  if (isIPv4(text)) return { family: 4, bytes: ipv4Bytes(text) };
+  return isIPv6(text) && !text.includes('%') ? { family: 6, bytes: ipv6Bytes(text) } : undefined;
 }
 
 export function formatAddress(bytes: Uint8Array): string {
@@ -79,8 +47,7 @@ export function formatAddress(bytes: Uint8Array): string {
 }
 
 export function parseMac(text: string): Uint8Array | undefined {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) return undefined;
-  return Uint8Array.from(Buffer.from(text.replaceAll(':', ''), 'hex'));
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text) ? macBytes(text) : undefined;
 }
 
 export function formatMac(bytes: Uint8Array): string {
@@ -88,11 +55,7 @@ export function formatMac(bytes: Uint8Array): string {
 }
 
 export function internetChecksum(...parts: readonly Uint8Array[]): number {
-  const bytes = concat(...parts);
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return ~sum & 0xffff;
+  return checksumOf(concat(...parts));
 }
 
 export function pseudoHeader(source: Uint8Array, destination: Uint8Array, proto: number, length: number): Uint8Array {
@@ -105,19 +68,6 @@ export function pseudoHeader(source: Uint8Array, destination: Uint8Array, proto:
     rest[7] = proto;
   }
   return concat(source, destination, rest);
-}
-
-const crc32cTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-  return value;
-});
-
-// RFC 9260 appendix A; the result goes into the SCTP header least significant byte first.
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = ((crc32cTable[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)) >>> 0;
-  return ~crc >>> 0;
 }
 
 export interface Extension {
@@ -144,56 +94,40 @@ export interface Cut {
   readonly more: boolean;
 }
 
-function ipv4Header(header: IpHeader, payloadLength: number, cut: Cut | undefined): Uint8Array {
-  const options = concat(header.options, new Uint8Array((4 - (header.options.length % 4)) % 4));
-  const bytes = new Uint8Array(20 + options.length);
-  const fields = view(bytes);
-  bytes[0] = 0x40 | (bytes.length / 4);
-  bytes[1] = header.tos;
-  fields.setUint16(2, bytes.length + payloadLength);
-  fields.setUint16(4, header.id);
-  fields.setUint16(6, (header.dontFragment ? 0x4000 : 0) | (cut?.more ? 0x2000 : 0) | ((cut?.offset ?? 0) / 8));
-  bytes[8] = header.ttl;
-  bytes[9] = header.protocol;
-  bytes.set(header.source.bytes, 12);
-  bytes.set(header.destination.bytes, 16);
-  bytes.set(options, 20);
-  fields.setUint16(10, internetChecksum(bytes) ^ (header.wrongChecksum ? 0x1 : 0));
-  return bytes;
+function extensionLayer({ type, bytes }: Extension): Layer {
+  return { protocol: type, encode: (inner, place) => concat(Uint8Array.of(place.protocol), bytes.subarray(1), inner) };
 }
 
-function fragmentHeader(next: number, id: number, cut: Cut): Uint8Array {
-  const bytes = new Uint8Array(8);
-  bytes[0] = next;
-  view(bytes).setUint16(2, cut.offset | (cut.more ? 1 : 0));
-  view(bytes).setUint32(4, id);
-  return bytes;
+function ipv4Packet(header: IpHeader, upper: Layer, cut: Cut | undefined): Uint8Array {
+  const { ttl, tos, id, dontFragment, options } = header;
+  const addresses = {
+    source: formatAddress(header.source.bytes),
+    destination: formatAddress(header.destination.bytes),
+  };
+  const place = { fragmentOffset: cut?.offset ?? 0, moreFragments: cut?.more ?? false };
+  const packet = buildPacket(ipv4({ ...addresses, ttl, tos, id, dontFragment, options, ...place }), upper);
+  const checksumAt = 10;
+  if (header.wrongChecksum) view(packet).setUint16(checksumAt, view(packet).getUint16(checksumAt) ^ 1);
+  return packet;
 }
 
-function extensionHeader(extension: Extension | undefined, next: number): Uint8Array {
-  const bytes = Uint8Array.from(extension?.bytes ?? []);
-  if (bytes.length > 0) bytes[0] = next;
-  return bytes;
-}
-
-function ipv6Packet(header: IpHeader, payload: Uint8Array, cut: Cut | undefined): Uint8Array {
-  const fragment = cut ? fragmentHeader(header.protocol, header.id, cut) : new Uint8Array(0);
-  const upper = cut ? protocol.fragment : header.protocol;
-  const extension = extensionHeader(header.extension, upper);
-  const bytes = new Uint8Array(40);
-  const fields = view(bytes);
-  fields.setUint32(0, 0x60000000 + header.tos * 0x100000 + header.flowLabel);
-  fields.setUint16(4, extension.length + fragment.length + payload.length);
-  bytes[6] = header.extension?.type ?? upper;
-  bytes[7] = header.ttl;
-  bytes.set(header.source.bytes, 8);
-  bytes.set(header.destination.bytes, 24);
-  return concat(bytes, extension, fragment, payload);
+function ipv6Packet(header: IpHeader, upper: Layer, cut: Cut | undefined): Uint8Array {
+  const { ttl: hopLimit, tos: trafficClass, flowLabel, id, extension } = header;
+  const addresses = {
+    source: formatAddress(header.source.bytes),
+    destination: formatAddress(header.destination.bytes),
+  };
+  return buildPacket(
+    ipv6({ ...addresses, hopLimit, trafficClass, flowLabel }),
+    ...(extension ? [extensionLayer(extension)] : []),
+    ...(cut ? [fragment({ ...cut, id })] : []),
+    upper,
+  );
 }
 
 export function ipPacket(header: IpHeader, payload: Uint8Array, cut?: Cut): Uint8Array {
-  if (header.source.family === 6) return ipv6Packet(header, payload, cut);
-  return concat(ipv4Header(header, payload.length, cut), payload);
+  const upper: Layer = { protocol: header.protocol, encode: () => payload };
+  return header.source.family === 6 ? ipv6Packet(header, upper, cut) : ipv4Packet(header, upper, cut);
 }
 
 export function ethernetFrame(

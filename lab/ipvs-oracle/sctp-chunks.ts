@@ -1,83 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // SCTP chunks as scenarios name them (RFC 9260), with contents that are valid and always the same.
 
-import { view } from './packet.ts';
+import { buildPacket, sctpChunk as chunkOf, hex, sctpChunkTypes } from '../../src/wire/packet-builder.ts';
 
-interface ChunkShape {
-  readonly type: number;
-  readonly length: number; // of the value, header excluded
-}
+// Tag 0x01020304, a window of 64 KiB, one stream each way, the first TSN.
+const init = '01020304 00010000 0001 0001 00000001';
 
-const shapes: Record<string, ChunkShape> = {
-  DATA: { type: 0, length: 16 },
-  INIT: { type: 1, length: 16 },
-  INIT_ACK: { type: 2, length: 24 },
-  SACK: { type: 3, length: 12 },
-  HEARTBEAT: { type: 4, length: 8 },
-  HEARTBEAT_ACK: { type: 5, length: 8 },
-  ABORT: { type: 6, length: 0 },
-  SHUTDOWN: { type: 7, length: 4 },
-  SHUTDOWN_ACK: { type: 8, length: 0 },
-  ERROR: { type: 9, length: 4 },
-  COOKIE_ECHO: { type: 10, length: 4 },
-  COOKIE_ACK: { type: 11, length: 0 },
-  SHUTDOWN_COMPLETE: { type: 14, length: 0 },
+// Parameters and causes have their type and length in front.
+const values: Record<keyof typeof sctpChunkTypes, string> = {
+  data: '00000001 00000000 00000000 64617461', // the first TSN, stream and sequence 0, protocol 0, "data"
+  init,
+  initAck: `${init} 0007 0008 636f6f6b`, // with a state cookie: "cook"
+  sack: '00000001 00000000 00000000', // cumulative TSN, no window, no gaps
+  heartbeat: '0001 0008 00000000', // information of four bytes
+  heartbeatAck: '0001 0008 00000000',
+  abort: '',
+  shutdown: '00000001', // cumulative TSN
+  shutdownAck: '',
+  error: '0003 0004', // a cause without contents
+  cookieEcho: '636f6f6b',
+  cookieAck: '',
+  shutdownComplete: '',
 };
 
-export const sctpChunkNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(shapes).map(([name, shape]) => [shape.type, name]),
+const wholeMessage = 3; // flags of DATA: the first and the last fragment
+
+type ChunkType = keyof typeof sctpChunkTypes;
+
+// The builder's `cookieEcho` is COOKIE_ECHO in a scenario.
+const typesByName = new Map(
+  (Object.keys(values) as ChunkType[]).map(type => [type.replace(/[A-Z]/g, '_$&').toUpperCase(), type]),
 );
 
-const initiateTag = 0x01020304;
-const windowCredit = 0x10000;
-const initialTsn = 1;
-
-function fillInit(value: DataView): void {
-  value.setUint32(0, initiateTag);
-  value.setUint32(4, windowCredit);
-  value.setUint16(8, 1); // outbound streams
-  value.setUint16(10, 1); // inbound streams
-  value.setUint32(12, initialTsn);
-}
-
-function fillValue(name: string, value: DataView): void {
-  switch (name) {
-    case 'INIT':
-      fillInit(value);
-      break;
-    case 'INIT_ACK':
-      fillInit(value);
-      value.setUint32(16, 0x00070008); // parameter: state cookie of four bytes
-      value.setUint32(20, 0x636f6f6b);
-      break;
-    case 'DATA':
-      value.setUint32(0, initialTsn);
-      value.setUint32(12, 0x64617461);
-      break;
-    case 'SACK':
-    case 'SHUTDOWN':
-      value.setUint32(0, initialTsn); // cumulative TSN
-      break;
-    case 'HEARTBEAT':
-    case 'HEARTBEAT_ACK':
-      value.setUint32(0, 0x00010008); // parameter: heartbeat info of four bytes
-      break;
-    case 'ERROR':
-      value.setUint32(0, 0x00030004); // cause without contents
-      break;
-    case 'COOKIE_ECHO':
-      value.setUint32(0, 0x636f6f6b);
-      break;
-  }
-}
+export const sctpChunkNames: ReadonlyMap<number, string> = new Map(
+  [...typesByName].map(([name, type]) => [sctpChunkTypes[type], name]),
+);
 
 export function sctpChunk(name: string): Uint8Array | undefined {
-  const shape = shapes[name];
-  if (!shape) return undefined;
-  const bytes = new Uint8Array(4 + shape.length);
-  bytes[0] = shape.type;
-  if (name === 'DATA') bytes[1] = 3; // first and last fragment of a message
-  view(bytes).setUint16(2, bytes.length);
-  fillValue(name, new DataView(bytes.buffer, 4));
-  return bytes;
+  const type = typesByName.get(name);
+  if (type === undefined) return undefined;
+  return buildPacket(chunkOf({ type, flags: type === 'data' ? wholeMessage : 0, value: hex(values[type]) }));
 }

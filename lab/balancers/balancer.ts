@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands between clients and real servers in a scenario: the same scenario is played with each balancer that can do
+// what it asks for.
+import type { Host } from '../topology/host.ts';
+
+export type Mode = 'nat' | 'fullnat' | 'dr';
+
+/** What a scenario may need beyond forwarding in a mode. */
+export type Ability =
+  /** Takes other services while it runs. */
+  | 'change'
+  /** Rewrites the sources of connections from inside. */
+  | 'snat'
+  /** Forwards fragments to the server of their datagram in every mode. */
+  | 'fragments'
+  /** Its uplink may carry VLAN tags where the kernel has no VLAN devices. */
+  | 'vlan';
+
+export interface RealServer {
+  readonly address: string;
+  /** 1 unless given; 0: no new connections, those that are stay. */
+  readonly weight?: number;
+}
+
+export interface VirtualService {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly address: string;
+  readonly port: number;
+  readonly mode: Mode;
+  readonly servers: readonly RealServer[];
+}
+
+/** Connections from `inside` that leave by the uplink get `address` as their source. */
+export interface SourceNat {
+  readonly inside: string;
+  readonly address: string;
+}
+
+export interface Forwarding {
+  readonly services: readonly VirtualService[];
+  readonly sourceNat?: SourceNat;
+}
+
+export interface RunningBalancer {
+  /** Resolves when the new services are in force. */
+  change(forwarding: Forwarding): Promise<void>;
+}
+
+export interface Balancer {
+  readonly name: string;
+  readonly modes: readonly Mode[];
+  readonly abilities: readonly Ability[];
+  /** Why it cannot be used on this machine; undefined when it can. */
+  unavailable(): string | undefined;
+  /** Begins to forward in `host`, whose interfaces are `eth0` to the clients and `eth1` to the servers, or `eth0` for both. */
+  start(host: Host, forwarding: Forwarding): Promise<RunningBalancer>;
+}
+
+/** Those that take new connections, each as often as its weight says. */
+export function byWeight(servers: readonly RealServer[]): string[] {
+  return servers.flatMap(({ address, weight = 1 }) => new Array<string>(weight).fill(address));
+}

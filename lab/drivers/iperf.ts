@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// iperf3 between a client and a server. It opens a control connection first, so that a balancer must bring both
+// connections to the same server: one server, or persistence.
+import type { ServiceDescription } from '../topology/description.ts';
+import type { Host } from '../topology/host.ts';
+
+export const iperfPort = 5201;
+
+export const iperfServer: ServiceDescription = {
+  name: 'iperf3',
+  command: ['iperf3', '--server', '--forceflush'],
+  ready: { listens: `tcp:${iperfPort}` },
+};
+
+export interface IperfOptions {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly seconds: number;
+  /** Of UDP. */
+  readonly megabits?: number;
+}
+
+export interface IperfResult {
+  /** As the receiver saw it. */
+  readonly megabits: number;
+  /** Of UDP. */
+  readonly lostPercent: number;
+}
+
+export async function iperf(client: Host, address: string, options: IperfOptions): Promise<IperfResult> {
+  const { protocol, seconds, megabits = 100 } = options;
+  const words = { tcp: [], sctp: ['--sctp'], udp: ['--udp', '--bitrate', `${megabits}M`, '--length', '1200'] };
+  const printed = await client.must([
+    ...(['iperf3', '--json', '--client', address, '--time', String(seconds)] as const),
+    ...words[protocol],
+  ]);
+  const { end } = JSON.parse(printed);
+  const received = end.sum_received ?? end.sum;
+  return { megabits: received.bits_per_second / 1e6, lostPercent: received.lost_percent ?? end.sum?.lost_percent ?? 0 };
+}

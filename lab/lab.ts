@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of `npm run lab`.
+import { parseArgs } from 'node:util';
+import { isRoot } from '../scripts/command.ts';
+import { setup } from '../scripts/setup.ts';
+import type { Balancer } from './balancers/balancer.ts';
+import { balancers } from './balancers/table.ts';
+import { hasSctp } from './kernel.ts';
+import { leaveStanding, type Outcome, perform, setStage, unsuited } from './perform.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+import { scenarios } from './scenarios/table.ts';
+import { LabError } from './topology/lab-error.ts';
+import { type KeptTopology, keptTopologies, namespaceOf, ownIds, remove, removeAbandoned } from './topology/run.ts';
+import { Topology } from './topology/topology.ts';
+
+export const usage = `Usage: npm run lab [-- [OPTION…] [NAME…]]
+       npm run lab -- up NAME | down [NAME] | list
+       npm run lab -- oracle [OPTION…] [NAME…]
+
+Plays scenarios with real clients and servers in network namespaces, each with every balancer that can play it. Needs root,
+except for list, oracle and --help. Nothing outside of the namespaces is changed, and nothing is left behind.
+
+  NAME            a scenario, or all whose names begin so: nat-ipv4
+  up NAME         raise a scenario's topology with the balancer running, leave it standing, and say how to enter its hosts
+  down [NAME]     remove what was left standing: all, or what was raised for that scenario
+  list            the scenarios, and the topologies that stand
+  oracle          asks the Linux kernel's IPVS; oracle --help tells more
+
+  --balancer B    with this one only: ${balancers.map(({ name }) => name).join(', ')}
+  --keep          leave the topologies standing after the scenarios
+  --json          print the results as JSON
+  --help          this text
+
+A scenario that fails leaves the captures of all links and the logs of all programs in out/lab.
+`;
+
+const options = {
+  balancer: { type: 'string' },
+  keep: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+interface Request {
+  readonly names: readonly string[];
+  readonly balancer: string | undefined;
+  readonly keep: boolean;
+  readonly json: boolean;
+}
+
+/** A command line that cannot be understood. */
+class Misuse extends Error {}
+
+interface NotPlayed {
+  readonly scenario: string;
+  readonly result: 'not run';
+  readonly problem: string;
+}
+
+interface Pair {
+  readonly scenario: Scenario;
+  readonly balancer: Balancer;
+}
+
+export async function lab(args: readonly string[]): Promise<0 | 1 | 2> {
+  try {
+    const { values, positionals } = parse(args);
+    const [command, ...names] = positionals;
+    const request = { ...values, balancer: values.balancer };
+    if (command === 'list') return list(request.json);
+    beRoot();
+    if (command === 'up') return await up({ ...request, names });
+    if (command === 'down') return down(names);
+    return await play({ ...request, names: positionals });
+  } catch (error) {
+    if (error instanceof Misuse) {
+      process.stderr.write(`lab: ${error.message}\nTry --help.\n`);
+      return 2;
+    }
+    // Only a mistake of ours has a stack that somebody wants to see.
+    const isExpected = error instanceof LabError || (error instanceof Error && 'exitStatus' in error);
+    process.stderr.write(`lab: ${isExpected ? error.message : error instanceof Error ? error.stack : error}\n`);
+    return 1;
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new Misuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function print(text: string): 0 {
+  process.stdout.write(text);
+  return 0;
+}
+
+function beRoot(): void {
+  if (!isRoot) throw new LabError('network namespaces need root; run it again as: sudo npm run lab');
+}
+
+function list(json: boolean): 0 {
+  const standing = isRoot ? keptTopologies() : [];
+  const rows = scenarios.map(scenario => ({
+    name: scenario.name,
+    title: scenario.title,
+    balancers: balancers.filter(balancer => unsuited(scenario, balancer) === undefined).map(({ name }) => name),
+  }));
+  if (json) return print(`${JSON.stringify({ scenarios: rows, standing })}\n`);
+  const width = Math.max(...rows.map(({ name }) => name.length)) + 2;
+  for (const row of rows) print(`${row.name.padEnd(width)}${row.title} [${row.balancers.join(', ')}]\n`);
+  for (const topology of standing) print(`\nstands: ${topology.scenario}\n${entrances(topology)}`);
+  return 0;
+}
+
+function entrances({ id, hosts }: KeptTopology): string {
+  const width = Math.max(...hosts.map(name => name.length)) + 2;
+  return hosts.map(name => `  ${name.padEnd(width)}ip netns exec ${namespaceOf(id, name)} bash\n`).join('');
+}
+
+function wanted(names: readonly string[]): Scenario[] {
+  const unknown = names.find(name => !scenarios.some(scenario => scenario.name.startsWith(name)));
+  if (unknown !== undefined) throw new Misuse(`no scenario is called ${unknown}; \`npm run lab -- list\` shows them`);
+  const exact = (name: string) => scenarios.some(scenario => scenario.name === name);
+  return scenarios.filter(
+    scenario =>
+      names.length === 0 || names.some(name => (exact(name) ? scenario.name === name : scenario.name.startsWith(name))),
+  );
+}
+
+function balancersOf(name: string | undefined): readonly Balancer[] {
+  if (name === undefined) return balancers;
+  const named = balancers.filter(balancer => balancer.name === name);
+  if (named.length === 0) throw new Misuse(`no balancer is called ${name}`);
+  return named;
+}
+
+/** What can be played here, and why the rest cannot. */
+function match({ names, balancer }: Request): { pairs: Pair[]; notPlayed: NotPlayed[] } {
+  const candidates = balancersOf(balancer).map(each => ({ each, reason: each.unavailable() }));
+  const lacksSctp = !hasSctp();
+  const pairs: Pair[] = [];
+  const notPlayed: NotPlayed[] = [];
+  for (const scenario of wanted(names)) {
+    const suited = candidates.filter(({ each }) => unsuited(scenario, each) === undefined);
+    const ready = suited.filter(({ reason }) => reason === undefined);
+    const reasons = suited.map(({ each, reason }) => `${each.name}: ${reason}`);
+    if (scenario.kernel === 'sctp' && lacksSctp) {
+      notPlayed.push({ scenario: scenario.name, result: 'not run', problem: 'this kernel has no SCTP' });
+    } else if (ready.length === 0) {
+      const problem = reasons.join('; ') || `${balancer} cannot play it`;
+      notPlayed.push({ scenario: scenario.name, result: 'not run', problem });
+    } else {
+      pairs.push(...ready.map(({ each }) => ({ scenario, balancer: each })));
+    }
+  }
+  return { pairs, notPlayed };
+}
+
+async function play(request: Request): Promise<0 | 1> {
+  const { pairs, notPlayed } = match(request);
+  prepare(request.json);
+  const say = (text: string): void => {
+    if (!request.json) process.stdout.write(text);
+  };
+  const outcomes: Outcome[] = [];
+  for (const [index, { scenario, balancer }] of pairs.entries()) {
+    say(`${String(index + 1).padStart(3)}/${pairs.length} ${scenario.name} with ${balancer.name}: `);
+    const outcome = await perform(scenario, balancer, { keep: request.keep });
+    outcomes.push(outcome);
+    say(`${inWords(outcome)}\n`);
+  }
+  for (const { scenario, problem } of notPlayed) say(`${scenario}: not run: ${problem}\n`);
+  const failed = outcomes.filter(({ result }) => result === 'failed').length;
+  if (request.json) print(`${JSON.stringify([...outcomes, ...notPlayed])}\n`);
+  say(`\n${outcomes.length - failed} passed, ${failed} failed, ${notPlayed.length} not run\n`);
+  if (request.keep) for (const topology of keptTopologies()) say(`\n${topology.scenario}\n${entrances(topology)}`);
+  return failed === 0 ? 0 : 1;
+}
+
+function inWords({ result, seconds, problem, evidence }: Outcome): string {
+  if (result === 'passed') return `passed (${seconds} s)`;
+  return `FAILED (${seconds} s)\n    ${problem}${evidence === undefined ? '' : `\n    captures and logs: ${evidence}`}`;
+}
+
+async function up(request: Request): Promise<0> {
+  const [name, ...others] = request.names;
+  if (name === undefined || others.length > 0) throw new Misuse('up takes the name of one scenario');
+  const scenario = scenarios.find(each => each.name === name);
+  if (scenario === undefined) throw new Misuse(`no scenario is called ${name}; \`npm run lab -- list\` shows them`);
+  const { pairs, notPlayed } = match({ ...request, names: [name] });
+  const [pair] = pairs;
+  if (pair === undefined) throw new LabError(`${name} cannot be raised here: ${notPlayed[0]?.problem}`);
+  prepare(request.json);
+  const topology = await Topology.up(scenario.topology);
+  try {
+    await setStage(topology, scenario, pair.balancer);
+  } catch (error) {
+    await topology.down();
+    throw error;
+  }
+  const kept = leaveStanding(topology, scenario);
+  if (request.json) return print(`${JSON.stringify(kept)}\n`);
+  return print(
+    `${name} stands, with ${pair.balancer.name} as its balancer. Enter a host:\n${entrances(kept)}` +
+      `Remove it: npm run lab -- down ${name}\n`,
+  );
+}
+
+function down(names: readonly string[]): 0 {
+  const standing = keptTopologies().filter(({ scenario }) => names.length === 0 || names.includes(scenario));
+  for (const { id } of standing) remove(id);
+  const abandoned = removeAbandoned();
+  const also = abandoned > 0 ? `, and ${abandoned} that an ended run had left` : '';
+  return print(`${standing.length} topologies removed${also}\n`);
+}
+
+/** Packages, the remains of runs that were killed, and the promise to leave none. */
+function prepare(json: boolean): void {
+  setup(['lab']);
+  const abandoned = removeAbandoned();
+  if (abandoned > 0 && !json) process.stdout.write(`removed what an ended run had left: ${abandoned} topologies\n`);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => cleanUpAndEnd(signal));
+}
+
+/** What a shell reports for a program that the signal killed. */
+const statusOf = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+function cleanUpAndEnd(signal: keyof typeof statusOf): never {
+  for (const id of ownIds()) remove(id);
+  process.exit(statusOf[signal]);
+}

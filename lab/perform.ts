@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plays a scenario with a balancer: raises its topology, starts the balancer, and removes everything afterwards. What was
+// captured and printed is kept when it fails.
+import { cpSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Balancer } from './balancers/balancer.ts';
+import type { Scenario, Stage } from './scenarios/scenario.ts';
+import { LabError } from './topology/lab-error.ts';
+import { type KeptTopology, keep } from './topology/run.ts';
+import { Topology } from './topology/topology.ts';
+
+/** What failed scenarios leave, below the project's root. */
+export const failureFolder = 'out/lab';
+
+/** The longest scenario moves a gigabyte on a busy machine; one that takes longer hangs. */
+const scenarioMilliseconds = 300_000;
+
+export interface Outcome {
+  readonly scenario: string;
+  readonly balancer: string;
+  readonly result: 'passed' | 'failed';
+  readonly seconds: number;
+  /** What was wrong. */
+  readonly problem?: string;
+  /** Where captures and logs are. */
+  readonly evidence?: string;
+}
+
+/** Why the balancer cannot play the scenario; undefined when it can. */
+export function unsuited(scenario: Scenario, balancer: Balancer): string | undefined {
+  const { services } = scenario.forwarding;
+  const mode = services.map(service => service.mode).find(wanted => !balancer.modes.includes(wanted));
+  if (mode !== undefined) return `${balancer.name} does not forward in mode ${mode}`;
+  const ability = scenario.needs?.find(need => !balancer.abilities.includes(need));
+  return ability === undefined ? undefined : `${balancer.name} lacks the ability: ${ability}`;
+}
+
+/** The scenario's topology, as it stands, with the balancer running. */
+export async function setStage(topology: Topology, scenario: Scenario, balancer: Balancer): Promise<Stage> {
+  const host = (name: string) => topology.host(name);
+  const running = await balancer.start(host('balancer'), scenario.forwarding);
+  return { host, client: host('client'), balancer: running };
+}
+
+export async function perform(scenario: Scenario, balancer: Balancer, options: { keep: boolean }): Promise<Outcome> {
+  const began = performance.now();
+  const of = { scenario: scenario.name, balancer: balancer.name };
+  const seconds = () => Math.round((performance.now() - began) / 100) / 10;
+  let topology: Topology | undefined;
+  try {
+    topology = await Topology.up(scenario.topology);
+    await topology.capture();
+    const stage = await setStage(topology, scenario, balancer);
+    await beforeDeadline(scenario.play(stage));
+    return { ...of, result: 'passed', seconds: seconds() };
+  } catch (error) {
+    const evidence = topology && saveEvidence(topology, scenario, balancer);
+    return {
+      ...of,
+      result: 'failed',
+      seconds: seconds(),
+      problem: inWords(error),
+      ...(evidence !== undefined && { evidence }),
+    };
+  } finally {
+    if (topology && options.keep) leaveStanding(topology, scenario);
+    else await topology?.down();
+  }
+}
+
+/** Lets the topology and its programs outlive this process, until `npm run lab -- down`. */
+export function leaveStanding(topology: Topology, scenario: Scenario): KeptTopology {
+  const kept = { id: topology.id, scenario: scenario.name, hosts: topology.hostNames };
+  keep(kept);
+  topology.release();
+  return kept;
+}
+
+async function beforeDeadline(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new LabError(`it was not done within ${scenarioMilliseconds / 1000} s`);
+    timer = setTimeout(() => reject(error), scenarioMilliseconds);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A mistake of ours is shown whole. */
+function inWords(error: unknown): string {
+  if (error instanceof LabError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function saveEvidence(topology: Topology, scenario: Scenario, balancer: Balancer): string {
+  const folder = join(failureFolder, `${scenario.name}@${balancer.name}`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  // Most programs have nothing to say.
+  cpSync(topology.folder, folder, { recursive: true, filter: path => statSync(path).size > 0 });
+  return folder;
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// session ADDRESS: one TCP connection to port 7 for as long as it holds. Prints "open PORT" with its own port; then every
+// line from standard input goes through the connection, and what comes back is printed behind "heard ". An end is told.
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+
+const [address = ''] = process.argv.slice(2);
+const socket = connect({ host: address, port: 7, noDelay: true });
+socket.on('connect', () => console.log(`open ${socket.localPort}`));
+socket.on('close', () => console.log('closed'));
+socket.on('error', error => console.log(`error ${error.message}`));
+createInterface({ input: process.stdin }).on('line', line => socket.write(`${line}\n`));
+createInterface({ input: socket }).on('line', line => console.log(`heard ${line}`));

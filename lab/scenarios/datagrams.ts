@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// DNS, fragments, and the errors that routers and servers send about datagrams.
+
+import { buildPacket, ipv4, protocols, udp, unreachable } from '../../src/wire/packet-builder.ts';
+import { whoAnswers } from '../drivers/dns.ts';
+import { inject } from '../drivers/inject.ts';
+import { watch } from '../drivers/tcpdump.ts';
+import { udpError, whoEchoes } from '../drivers/udp-echo.ts';
+import { clientAddress, type Family, serverAddress, serverNames, virtualAddress } from './addresses.ts';
+import { checkServices, service } from './modes.ts';
+import { expect, type Scenario, type Stage } from './scenario.ts';
+import { twoArms } from './topologies.ts';
+
+const vip = virtualAddress.ipv4;
+const client4 = clientAddress.ipv4;
+
+/** Four fragments on a link of 1500 bytes. */
+const fragmentedBytes = 5000;
+const requests = 30;
+
+function fragments(family: Family): Scenario {
+  return {
+    name: `fragments-${family}`,
+    title: 'datagrams of 5,000 bytes come back whole, whichever server they meet',
+    topology: twoArms(),
+    forwarding: { services: [service('udp', family, 'nat')] },
+    needs: ['fragments'],
+    async play({ client }) {
+      const services = await whoEchoes(client, virtualAddress[family], fragmentedBytes, requests);
+      checkServices(services, family, 'nat');
+    },
+  };
+}
+
+async function meetsAllDnsServers(stage: Stage, transport: 'udp' | 'tcp'): Promise<void> {
+  const met = new Set<string>();
+  for (let query = 0; query < 2 * serverNames.length; query++) met.add(await whoAnswers(stage.client, vip, transport));
+  const names = [...met].sort().join();
+  expect(names === serverNames.join(), `over ${transport}, of r1, r2 and r3 dig met ${names}`);
+}
+
+/** An address of r1 on which nobody listens. */
+const deafAddress = '10.2.0.99';
+
+/** Of the crafted packets; nothing on the client listens there, so that its stack does not interfere. */
+const craftedPort = 40_000;
+
+/** The request of the client, as it is addressed on one side of the balancer or the other. */
+const crafted = (destination: string): Uint8Array =>
+  buildPacket(
+    ipv4({ source: client4, destination }),
+    udp({ sourcePort: craftedPort, destinationPort: 7 }),
+    'sixteen and more bytes',
+  );
+
+const ipv4HeaderBytes = 20;
+
+/** An echo request in two fragments, of which the second begins at `offset`: 16 is where it belongs. */
+function inTwoFragments(offset: number, id: number): Uint8Array[] {
+  const datagram = crafted(vip).subarray(ipv4HeaderBytes);
+  const addresses = { source: client4, destination: vip, id, protocol: protocols.udp };
+  return [
+    buildPacket(ipv4({ ...addresses, moreFragments: true }), datagram.subarray(0, 16)),
+    buildPacket(ipv4({ ...addresses, fragmentOffset: offset }), datagram.subarray(offset)),
+  ];
+}
+
+export const datagramScenarios: readonly Scenario[] = [
+  {
+    name: 'dns',
+    title: 'dig gets answers from all DNS servers, over UDP and TCP',
+    topology: twoArms({ services: 'dns' }),
+    forwarding: { services: [service('udp', 'ipv4', 'nat', 53), service('tcp', 'ipv4', 'nat', 53)] },
+    async play(stage) {
+      await meetsAllDnsServers(stage, 'udp');
+      await meetsAllDnsServers(stage, 'tcp');
+    },
+  },
+  fragments('ipv4'),
+  fragments('ipv6'),
+  {
+    name: 'fragments-overlap',
+    title: 'fragments that overlap reach no server, and those that follow do',
+    topology: twoArms(),
+    forwarding: { services: [service('udp', 'ipv4', 'nat')] },
+    needs: ['fragments'],
+    async play({ client }) {
+      const answers = await watch(client, 'eth0', `udp and src host ${vip} and dst port ${craftedPort}`);
+      await inject(client, vip, [...inTwoFragments(8, 1), ...inTwoFragments(16, 2)]);
+      await answers.says('UDP');
+      const count = answers.stdout.match(/ UDP, /g)?.length;
+      expect(count === 1, `${count} answers came to two datagrams, of which one had overlapping fragments`);
+    },
+  },
+  {
+    name: 'icmp-port-unreachable',
+    title: 'that a server does not listen reaches the client, from the virtual address',
+    topology: twoArms(),
+    forwarding: { services: [{ ...service('udp', 'ipv4', 'nat'), servers: [{ address: deafAddress }] }] },
+    async play({ client, host }) {
+      await host('r1').must(['ip', 'addr', 'add', `${deafAddress}/24`, 'dev', 'eth0']);
+      const error = await udpError(client, vip);
+      expect(error === 'ECONNREFUSED', `the client heard ${error ?? 'nothing'} instead of ECONNREFUSED`);
+    },
+  },
+  {
+    name: 'icmp-crafted',
+    title: 'an ICMP error that a server makes about a request comes to the client as from the virtual address',
+    topology: twoArms(),
+    forwarding: { services: [{ ...service('udp', 'ipv4', 'nat'), servers: [{ address: serverAddress('ipv4', 1) }] }] },
+    async play({ client, host }) {
+      const server = serverAddress('ipv4', 1);
+      const errors = await watch(client, 'eth0', 'icmp');
+      await inject(client, vip, [crafted(vip)]);
+      const error = buildPacket(ipv4({ source: server, destination: client4 }), unreachable(10), crafted(server));
+      await inject(host('r1'), client4, [error]);
+      await errors.says(`${vip} > ${client4}: ICMP host ${vip} unreachable - admin prohibited`);
+    },
+  },
+];

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ways that are not as good as a cable on a desk.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { watch } from '../drivers/tcpdump.ts';
+import { download, upload } from '../drivers/web.ts';
+import { content } from '../programs/content.ts';
+import type { LinkFaults } from '../topology/description.ts';
+import { virtualAddress } from './addresses.ts';
+import { service } from './modes.ts';
+import { expect, type Scenario } from './scenario.ts';
+import { farServer, narrowMtu, narrowWay, twoArms } from './topologies.ts';
+
+const vip = virtualAddress.ipv4;
+
+const transferBytes = 10_000_000;
+/** Enough packets of full size that a black hole shows. */
+const uploadBytes = 1_000_000;
+
+function faulty(name: string, title: string, faults: LinkFaults): Scenario {
+  return {
+    name,
+    title,
+    topology: twoArms({ uplink: { faults } }),
+    forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
+    play: ({ client }) => download(client, vip, transferBytes),
+  };
+}
+
+export const linkScenarios: readonly Scenario[] = [
+  faulty('loss', '10 MB arrive as they were over a link that loses 5 % of the packets', { lossPercent: 5 }),
+  faulty('reorder', '10 MB arrive as they were over a link that reorders 5 % of the packets', { reorderPercent: 5 }),
+  faulty('duplicate', '10 MB arrive as they were over a link that doubles 5 % of the packets', { duplicatePercent: 5 }),
+  faulty('slow', '10 MB arrive as they were over a link of 100 Mbit/s with a delay of 10 ms', {
+    delayMilliseconds: 10,
+    rateMegabits: 100,
+  }),
+  {
+    name: 'vlan-uplink',
+    title: 'an uplink may be tagged',
+    topology: twoArms({ uplink: { vlan: 100 } }),
+    forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
+    needs: ['vlan'],
+    play: ({ client }) => download(client, vip, transferBytes),
+  },
+  {
+    name: 'path-mtu',
+    title: 'a narrow link behind the balancer makes itself known to the client, through the virtual address',
+    topology: narrowWay(),
+    forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), servers: [{ address: farServer }] }] },
+    async play({ client }) {
+      const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach');
+      const file = join(client.folder, 'content');
+      writeFileSync(file, Buffer.concat([...content(uploadBytes)]));
+      await upload(client, vip, file, uploadBytes);
+      await errors.says(`${vip} unreachable - need to frag (mtu ${narrowMtu})`);
+      const route = await client.must(['ip', 'route', 'get', vip]);
+      expect(route.includes(`mtu ${narrowMtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
+    },
+  },
+];

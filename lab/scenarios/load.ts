@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Much at once: long transfers, many connections, as fast as it goes.
+import { openConnections } from '../drivers/connections.ts';
+import { iperf, iperfPort } from '../drivers/iperf.ts';
+import { realServer } from '../drivers/real-server.ts';
+import { download, whoServes } from '../drivers/web.ts';
+import type { Host } from '../topology/host.ts';
+import { clientAddress, publicAddress, serverAddress, serverNetwork, virtualAddress } from './addresses.ts';
+import { service } from './modes.ts';
+import { expect, type Scenario } from './scenario.ts';
+import { twoArms } from './topologies.ts';
+
+const vip = virtualAddress.ipv4;
+
+/** iperf3 opens more than one connection, and both have to come to the same server. */
+const iperfService = (protocol: 'tcp' | 'udp' | 'sctp') => ({
+  protocol,
+  address: vip,
+  port: iperfPort,
+  mode: 'nat' as const,
+  servers: [{ address: serverAddress('ipv4', 1) }],
+});
+
+async function connectMany(from: Host, address: string, count: number): Promise<void> {
+  const { stood, echoed } = await openConnections(from, address, count);
+  expect(stood === count, `${stood} of ${count} connections stood at the same time`);
+  expect(echoed === count, `${echoed} of ${count} connections brought back what was said`);
+}
+
+/** Below what any machine that runs tests forwards, above what a relay of every packet through a slow path would. */
+const leastMegabits = 100;
+/** A receiver that a busy machine lets wait loses some when its buffer is full; more is a fault of the way. */
+const mostLostPercent = 5;
+
+export const loadScenarios: readonly Scenario[] = [
+  {
+    name: 'transfer-1gb',
+    title: 'a gigabyte arrives as it was',
+    topology: twoArms(),
+    forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
+    play: ({ client }) => download(client, vip, 1_000_000_000),
+  },
+  {
+    name: 'parallel-500',
+    title: '500 connections stand at the same time, and each keeps its own words',
+    topology: twoArms(),
+    forwarding: { services: [service('tcp', 'ipv4', 'nat', 7)] },
+    play: ({ client }) => connectMany(client, vip, 500),
+  },
+  {
+    name: 'iperf-tcp',
+    title: 'iperf3 finds a way for TCP that is not slow',
+    topology: twoArms({ services: 'iperf' }),
+    forwarding: { services: [iperfService('tcp')] },
+    async play({ client }) {
+      const { megabits } = await iperf(client, vip, { protocol: 'tcp', seconds: 2 });
+      expect(megabits >= leastMegabits, `iperf3 measured ${megabits.toFixed(0)} Mbit/s of TCP`);
+    },
+  },
+  {
+    name: 'iperf-udp',
+    title: 'iperf3 sends 20 Mbit/s of datagrams through',
+    topology: twoArms({ services: 'iperf' }),
+    forwarding: { services: [iperfService('tcp'), iperfService('udp')] },
+    async play({ client }) {
+      const { lostPercent } = await iperf(client, vip, { protocol: 'udp', seconds: 2, megabits: 20 });
+      expect(lostPercent <= mostLostPercent, `iperf3 lost ${lostPercent.toFixed(1)} % of its datagrams`);
+    },
+  },
+  {
+    name: 'sctp',
+    title: 'iperf3 finds a way for SCTP',
+    topology: twoArms({ services: 'iperf' }),
+    forwarding: { services: [iperfService('tcp'), iperfService('sctp')] },
+    kernel: 'sctp',
+    async play({ client }) {
+      const { megabits } = await iperf(client, vip, { protocol: 'sctp', seconds: 2 });
+      expect(megabits > 0, 'iperf3 brought nothing through');
+    },
+  },
+  {
+    name: 'egress-1000',
+    title: '1,000 connections from a server leave through one public address at the same time',
+    topology: twoArms(),
+    forwarding: { services: [], sourceNat: { inside: serverNetwork, address: publicAddress } },
+    needs: ['snat'],
+    async play({ host, client }) {
+      // The client is the internet here, and the servers are its clients.
+      await client.startService(realServer('outside', []));
+      await connectMany(host('r1'), clientAddress.ipv4, 1000);
+      const [seen] = await whoServes(host('r1'), clientAddress.ipv4, 1);
+      expect(seen?.client === publicAddress, `outside, ${seen?.client} was seen instead of ${publicAddress}`);
+    },
+  },
+];

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// The topologies that scenarios are played in.
+import { dnsServer } from '../drivers/dns.ts';
+import { iperfServer } from '../drivers/iperf.ts';
+import { realServer } from '../drivers/real-server.ts';
+import type {
+  HostDescription,
+  LinkDescription,
+  ServiceDescription,
+  TopologyDescription,
+} from '../topology/description.ts';
+import {
+  balancerAddress,
+  clientAddress,
+  clientGateway,
+  defaultsVia,
+  hostRoutes,
+  onLink,
+  routerAddress,
+  serverAddress,
+  serverNames,
+  virtualAddress,
+} from './addresses.ts';
+
+export type LinkProperties = Omit<LinkDescription, 'between'>;
+
+const client: HostDescription = {
+  interfaces: { eth0: onLink(clientAddress) },
+  routes: defaultsVia(clientGateway),
+};
+
+const serverAddresses = (number: number) => ({
+  ipv4: serverAddress('ipv4', number),
+  ipv6: serverAddress('ipv6', number),
+});
+
+/** What real servers run besides lab/programs/server.ts. */
+export type MoreServices = 'dns' | 'iperf';
+
+function services(name: string, addresses: readonly string[], more?: MoreServices): ServiceDescription[] {
+  const extra = { dns: [dnsServer(name)], iperf: [iperfServer] };
+  return [realServer(name, addresses), ...(more === undefined ? [] : extra[more])];
+}
+
+function hostEntries<Value>(value: (name: string, number: number) => Value): Record<string, Value> {
+  return Object.fromEntries(serverNames.map((name, index) => [name, value(name, index + 1)]));
+}
+
+const serverLinks: readonly LinkDescription[] = serverNames.map(name => ({ between: [`${name}:eth0`, 'lan'] }));
+
+export interface TwoArms {
+  /** Of the link between the client and the balancer. */
+  readonly uplink?: LinkProperties;
+  readonly services?: MoreServices;
+  /** The balancer's own stack has the virtual addresses, too. */
+  readonly virtualAddressOnHost?: boolean;
+}
+
+/**
+ * client ── eth0 balancer eth1 ── lan ── r1, r2, r3
+ *
+ * The balancer is the gateway of both sides.
+ */
+export function twoArms(options: TwoArms = {}): TopologyDescription {
+  const servers = hostEntries((name, number) => ({
+    interfaces: { eth0: onLink(serverAddresses(number)) },
+    routes: defaultsVia(balancerAddress),
+    services: services(name, Object.values(serverAddresses(number)), options.services),
+  }));
+  return {
+    hosts: {
+      client,
+      balancer: {
+        interfaces: {
+          eth0: onLink(clientGateway),
+          eth1: onLink(balancerAddress),
+          ...(options.virtualAddressOnHost && { lo: hostRoutes(virtualAddress) }),
+        },
+        forwards: true,
+        // A session with the balancer itself, as SSH is one.
+        services: [realServer('balancer', [])],
+      },
+      ...servers,
+    },
+    switches: ['lan'],
+    links: [
+      { between: ['client:eth0', 'balancer:eth0'], ...options.uplink },
+      { between: ['balancer:eth1', 'lan'] },
+      ...serverLinks,
+    ],
+  };
+}
+
+/** Servers of direct routing have the virtual address and keep silent about it. */
+const silentAboutVirtualAddress = {
+  'net/ipv4/conf/all/arp_ignore': 1,
+  'net/ipv4/conf/all/arp_announce': 2,
+};
+
+/**
+ * client ── router ── lan ── eth0 balancer, r1, r2, r3
+ *
+ * Requests to the virtual address go through the balancer; servers answer through the router.
+ */
+export function oneArm(): TopologyDescription {
+  const servers = hostEntries((name, number) => ({
+    interfaces: {
+      lo: hostRoutes(virtualAddress),
+      eth0: onLink(serverAddresses(number)),
+    },
+    routes: defaultsVia(routerAddress),
+    sysctls: silentAboutVirtualAddress,
+    services: services(name, Object.values(virtualAddress)),
+  }));
+  return {
+    hosts: {
+      client,
+      router: {
+        interfaces: { eth0: onLink(clientGateway), eth1: onLink(routerAddress) },
+        routes: [
+          { to: virtualAddress.ipv4, via: balancerAddress.ipv4 },
+          { to: virtualAddress.ipv6, via: balancerAddress.ipv6 },
+        ],
+        forwards: true,
+      },
+      balancer: {
+        interfaces: { eth0: onLink(balancerAddress) },
+        routes: defaultsVia(routerAddress),
+        forwards: true,
+      },
+      ...servers,
+    },
+    switches: ['lan'],
+    links: [
+      { between: ['client:eth0', 'router:eth0'] },
+      { between: ['router:eth1', 'lan'] },
+      { between: ['balancer:eth0', 'lan'] },
+      ...serverLinks,
+    ],
+  };
+}
+
+/** Of the narrow link; both ends of the way have 1500. */
+export const narrowMtu = 1400;
+
+/**
+ * client ── eth0 balancer eth1 ── near ═(narrow)═ far ── r1
+ *
+ * Neither end of a connection knows of the narrow link but by the ICMP errors of `near` and `far`.
+ */
+export function narrowWay(): TopologyDescription {
+  const transfer = { near: '10.4.0.1', far: '10.4.0.2', serverGateway: '10.5.0.1', server: '10.5.0.11' };
+  const nearAddress = '10.2.0.2';
+  return {
+    hosts: {
+      client,
+      balancer: {
+        interfaces: { eth0: onLink(clientGateway), eth1: onLink(balancerAddress) },
+        routes: [{ to: '10.5.0.0/24', via: nearAddress }],
+        forwards: true,
+      },
+      near: {
+        interfaces: { eth0: [`${nearAddress}/24`], eth1: [`${transfer.near}/24`] },
+        routes: [
+          { to: 'default', via: balancerAddress.ipv4 },
+          { to: '10.5.0.0/24', via: transfer.far },
+        ],
+        forwards: true,
+      },
+      far: {
+        interfaces: { eth0: [`${transfer.far}/24`], eth1: [`${transfer.serverGateway}/24`] },
+        routes: [{ to: 'default', via: transfer.near }],
+        forwards: true,
+      },
+      r1: {
+        interfaces: { eth0: [`${transfer.server}/24`] },
+        routes: [{ to: 'default', via: transfer.serverGateway }],
+        services: [realServer('r1', [transfer.server])],
+      },
+    },
+    links: [
+      { between: ['client:eth0', 'balancer:eth0'] },
+      { between: ['balancer:eth1', 'near:eth0'] },
+      { between: ['near:eth1', 'far:eth0'], mtu: narrowMtu },
+      { between: ['far:eth1', 'r1:eth0'] },
+    ],
+  };
+}
+
+export const farServer = '10.5.0.11';

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program that runs inside a host. Its output goes to files, not pipes: it outlives this process when the topology is
+// left standing, and what it said is there when a scenario fails. It has a session of its own, so that Ctrl-C at the
+// terminal reaches the lab alone, which then ends it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { Readiness } from './description.ts';
+import { LabError } from './lab-error.ts';
+import { until } from './until.ts';
+
+/** A shared machine may need seconds to start a program; one that needs more hangs. */
+const readyMilliseconds = 20_000;
+/** After this, a program that was asked to end is killed. */
+const endMilliseconds = 3000;
+/** As much of an output as an error message shows. */
+const shownOfOutput = 2000;
+
+/** Of a file that a program writes, its output above all: one that runs wild must not fill the machine's disk. */
+const longestFile = 1 << 30;
+
+export interface Ending {
+  /** null when a signal ended it. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ProgramOptions {
+  readonly namespacePath: string;
+  readonly command: readonly [string, ...string[]];
+  /** In messages: `client: iperf3`. */
+  readonly name: string;
+  /** Output goes to this path with `.out` and `.err` behind it. */
+  readonly log: string;
+  /** Given to standard input, which is then closed; 'open' to write to it later; nothing unless given. */
+  readonly input?: string | { readonly open: true } | undefined;
+}
+
+export class Program {
+  readonly name: string;
+  readonly ending: Promise<Ending>;
+  readonly #child: ChildProcess;
+  readonly #log: string;
+  #hasEnded = false;
+
+  constructor({ namespacePath, command, name, log, input }: ProgramOptions) {
+    this.name = name;
+    this.#log = log;
+    const outputs = [openSync(`${log}.out`, 'w'), openSync(`${log}.err`, 'w')] as const;
+    const inside = ['nsenter', `--net=${namespacePath}`, '--', ...command];
+    this.#child = spawn('prlimit', [`--fsize=${longestFile}`, '--', ...inside], {
+      stdio: [input === undefined ? 'ignore' : 'pipe', ...outputs],
+      detached: true,
+    });
+    for (const output of outputs) closeSync(output);
+    // A program that ends before it has read everything closes the pipe: its status says what went wrong.
+    this.#child.stdin?.on('error', () => undefined);
+    if (typeof input === 'string') this.#child.stdin?.end(input);
+    this.ending = new Promise((resolve, reject) => {
+      this.#child.on('error', reject);
+      this.#child.on('close', status => {
+        this.#hasEnded = true;
+        resolve({ status, stdout: this.stdout, stderr: this.stderr });
+      });
+    });
+    // Whoever waits for the ending sees the failure; nobody needs to wait.
+    this.ending.catch(() => undefined);
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** What it has printed so far. */
+  get stdout(): string {
+    return readOrEmpty(`${this.#log}.out`);
+  }
+
+  get stderr(): string {
+    return readOrEmpty(`${this.#log}.err`);
+  }
+
+  async ready(readiness: Readiness): Promise<void> {
+    await this.#until('is ready', readyMilliseconds, () =>
+      'prints' in readiness
+        ? this.stdout.includes(readiness.prints) || this.stderr.includes(readiness.prints)
+        : this.#listens(readiness.listens),
+    );
+  }
+
+  /** To a program that was started with an open input. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  /** Waits until its standard output has the text. */
+  async says(text: string, milliseconds = readyMilliseconds): Promise<void> {
+    await this.#until(`prints "${text}"`, milliseconds, () => this.stdout.includes(text));
+  }
+
+  /** Waits until its standard error has the text after the first `from` characters. */
+  async logs(text: string, from: number, milliseconds = readyMilliseconds): Promise<void> {
+    await this.#until(`logs ${text}`, milliseconds, () => this.stderr.includes(text, from));
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    if (!this.#hasEnded) this.#child.kill(signal);
+  }
+
+  /** Ends it in good order, or otherwise. */
+  async stop(): Promise<void> {
+    this.kill('SIGTERM');
+    const timer = setTimeout(() => this.kill('SIGKILL'), endMilliseconds);
+    await this.ending.catch(() => undefined);
+    clearTimeout(timer);
+  }
+
+  /** Lets this process end while the program goes on. */
+  release(): void {
+    this.#child.unref();
+    this.#child.stdin?.destroy();
+  }
+
+  async #until(what: string, milliseconds: number, holds: () => boolean): Promise<void> {
+    await until(`${this.name} ${what}`, milliseconds, () => {
+      if (holds()) return true;
+      if (this.#hasEnded) throw new LabError(`${this.name} ended before it ${what}: ${this.#endOfOutput()}`);
+      return false;
+    });
+  }
+
+  /** /proc/PID/net is of the namespace that the process is in: nobody has to enter it to look. prlimit and
+   * nsenter become the program. */
+  #listens(where: string): boolean {
+    const [protocol = '', port] = where.split(':');
+    const listening = protocol === 'tcp' ? '0A' : '07';
+    const hexPort = Number(port).toString(16).toUpperCase().padStart(4, '0');
+    const row = new RegExp(`^ *\\d+: [0-9A-F]+:${hexPort} [0-9A-F]+:0000 ${listening} `, 'm');
+    return [protocol, `${protocol}6`].some(table => row.test(readOrEmpty(`/proc/${this.#child.pid}/net/${table}`)));
+  }
+
+  #endOfOutput(): string {
+    return `${this.stdout}${this.stderr}`.slice(-shownOfOutput).trim() || 'it printed nothing';
+  }
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
