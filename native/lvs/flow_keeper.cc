@@ -14,11 +14,11 @@ constexpr Time template_grace = 60 * second;
 }  // namespace
 
 template <class A>
-Flow<A>* FlowKeeper<A>::open(const Flow<A>& pattern, Destination* destination, Tick deadline) {
+Flow<A>* FlowKeeper<A>::begin(const Flow<A>& pattern, Destination* destination, Tick deadline) {
   Flow<A> flow = pattern;
   flow.deadline = deadline;
   if (flow.is_template()) flow.control = 0;
-  Flow<A>* opened = table_.size() < limit_ ? table_.insert(flow) : nullptr;
+  Flow<A>* opened = table_.size() < limit_ ? table_.insert_forward(flow) : nullptr;
   if (opened == nullptr) {
     release_local(flow);
   } else if (destination != nullptr) {
