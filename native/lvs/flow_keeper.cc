@@ -46,6 +46,7 @@ void FlowKeeper<A>::bind(Flow<A>& flow, Destination& destination) {
   flow.flags |= flow_flag::inactive;
   destination.inactive++;
   if (destination.total() == destination.upper_threshold) update_overload(destination, +1);
+  services_.load_changed(destination);
 }
 
 template <class A>
@@ -79,6 +80,7 @@ void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
     const bool at_lower = destination.total() == lower;
     (flow.flags & flow_flag::inactive ? destination.inactive : destination.active)--;
     if (at_lower) update_overload(destination, -1);
+    services_.load_changed(destination);
   }
   services_.release(destination);
 }
@@ -103,6 +105,7 @@ void FlowKeeper<A>::set_active(Flow<A>& flow, bool active) {
   Destination& destination = services_.destination(flow.destination);
   (was_active ? destination.active : destination.inactive)--;
   (was_active ? destination.inactive : destination.active)++;
+  services_.load_changed(destination);
 }
 
 template <class A>
