@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { build } from '../scripts/build.ts';
 import { Failure, heading, outputOf, projectRoot, startScript } from '../scripts/command.ts';
 import { compile } from '../scripts/native-tests.ts';
 import { finish } from '../scripts/results.ts';
@@ -27,7 +28,7 @@ ${names.map(name => `  ${name.padEnd(12)} ${subjects[name].about}`).join('\n')}
 The figures also go to out/bench/SUBJECT.json, with kernel, CPU, Node and commit. docs/performance.md explains them.
 `;
 
-const build = { folder: buildFolder, variables: { CMAKE_BUILD_TYPE: 'Release' } };
+const optimised = { folder: buildFolder, variables: { CMAKE_BUILD_TYPE: 'Release' } };
 
 interface Report {
   readonly subject: Subject;
@@ -101,7 +102,8 @@ await startScript(import.meta.url, usage, args => {
   setup(['test', 'bench']);
   const runs: readonly Run[] = chosen.flatMap(name => [...subjects[name].runs]);
   const targets = new Set(runs.flatMap(run => run.target ?? []));
-  if (targets.size > 0) compile(build, [...targets]);
+  if (targets.size > 0) compile(optimised, [...targets]);
+  if (runs.some(run => run.needs === 'package')) build();
   const reports = chosen.map(name => bench(name, values.json));
   if (values.json) console.log(JSON.stringify(reports, null, 2));
   const instructions = reports.find(report => report.subject === 'instructions');

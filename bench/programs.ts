@@ -10,8 +10,9 @@ export interface Figure {
 
 export interface Run {
   readonly command: readonly string[];
-  /** What CMake is to build for it. */
+  /** What is to be built for it: a target of CMake, or all that the package ships. */
   readonly target?: string;
+  readonly needs?: 'package';
 }
 
 /** Below out/. */
@@ -55,6 +56,10 @@ export const subjects = {
   balance: {
     about: 'flows that move when servers change, and what a choice costs, by scheduler',
     runs: [native('balance_bench')],
+  },
+  micro: {
+    about: 'the side of TypeScript: reading configurations, snapshots, plans, frames through the library',
+    runs: [{ command: ['node', '--import', 'tsx', 'bench/micro.ts'], needs: 'package' }],
   },
   'port-pool': { about: 'local ports for FULLNAT and egress', runs: [native('port_pool_bench')] },
 } as const satisfies Record<string, { about: string; runs: readonly Run[] }>;
