@@ -5,26 +5,30 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { build } from '../scripts/build.ts';
 import { Failure, heading, outputOf, projectRoot, startScript } from '../scripts/command.ts';
 import { compile } from '../scripts/native-tests.ts';
+import { finish } from '../scripts/results.ts';
 import { setup } from '../scripts/setup.ts';
-import { type Figure, isSubject, parseFigure, type Run, type Subject, subjects } from './programs.ts';
+import { complaints, count, record } from './instructions.ts';
+import { buildFolder, type Figure, isSubject, type Run, readFigures, type Subject, subjects } from './programs.ts';
 
 const names = Object.keys(subjects) as Subject[];
 
-const usage = `Usage: npm run bench -- [SUBJECT…] [--json]
+const usage = `Usage: npm run bench -- [SUBJECT…] [--json | --record]
 
 Measures what Sluice costs. Without a subject, all of them; allow some minutes and leave the machine alone meanwhile.
 
 ${names.map(name => `  ${name.padEnd(12)} ${subjects[name].about}`).join('\n')}
 
   --json       print one JSON document instead of text
+  --record     with instructions: these figures are what later ones are held to
   --help       print this
 
 The figures also go to out/bench/SUBJECT.json, with kernel, CPU, Node and commit. docs/performance.md explains them.
 `;
 
-const build = { folder: 'release', variables: { CMAKE_BUILD_TYPE: 'Release' } };
+const optimised = { folder: buildFolder, variables: { CMAKE_BUILD_TYPE: 'Release' } };
 
 interface Report {
   readonly subject: Subject;
@@ -46,37 +50,64 @@ function machine(): Report['machine'] {
   };
 }
 
-function measure({ program, args }: Run, quiet: boolean): Report['runs'][number] {
-  const command = [`out/${build.folder}/native/${program}`, ...args];
-  const result = spawnSync(join(projectRoot, command[0] ?? ''), args, { cwd: projectRoot, encoding: 'utf8' });
+function execute({ command }: Run): ReturnType<typeof readFigures> {
+  const [program = '', ...args] = command;
+  const result = spawnSync(program, args, { cwd: projectRoot, encoding: 'utf8' });
+  if (result.error) throw new Failure(`${program} could not be started: ${result.error.message}`);
   if (result.status !== 0) throw new Failure(`${command.join(' ')} failed: ${result.stderr}`);
-  const lines = result.stdout.split('\n').filter(line => line !== '');
-  const figures = lines.flatMap(line => parseFigure(line) ?? []);
-  const text = lines.filter(line => parseFigure(line) === undefined);
+  return readFigures(result.stdout);
+}
+
+function measure(subject: Subject, run: Run, quiet: boolean): Report['runs'][number] {
+  const command = run.command.join(' ');
+  if (!quiet) console.log(`\n${command}`);
+  const { figures, text } = subject === 'instructions' ? { figures: count(run), text: [] } : execute(run);
   if (!quiet) {
-    console.log(`\n${command.join(' ')}`);
     for (const { figure, value, unit } of figures) console.log(`  ${figure.padEnd(60)} ${value} ${unit}`);
     for (const line of text) console.log(`  ${line}`);
   }
-  return { command: command.join(' '), figures, text };
+  return { command, figures, text };
 }
 
 function bench(subject: Subject, quiet: boolean): Report {
   if (!quiet) heading(subject);
-  const report: Report = { subject, machine: machine(), runs: subjects[subject].runs.map(one => measure(one, quiet)) };
+  const report: Report = {
+    subject,
+    machine: machine(),
+    runs: subjects[subject].runs.map(run => measure(subject, run, quiet)),
+  };
   const folder = join(projectRoot, 'out/bench');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${subject}.json`), `${JSON.stringify(report, null, 2)}\n`);
   return report;
 }
 
+/** One test of CI's: all figures within what is on record. */
+function holdToRecord(report: Report): void {
+  const wrong = complaints(report.runs.flatMap(run => run.figures));
+  for (const line of wrong) console.log(line);
+  finish('instructions', { passed: wrong.length === 0 ? 1 : 0, failed: wrong.length === 0 ? 0 : 1, skipped: 0 });
+}
+
 await startScript(import.meta.url, usage, args => {
-  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { json: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false } },
+  });
   const unknown = positionals.find(name => !isSubject(name));
   if (unknown !== undefined) throw new Failure(`there is no subject "${unknown}"; there are ${names.join(', ')}`, 2);
   const chosen = positionals.length > 0 ? positionals.filter(isSubject) : names;
-  setup(['build', 'test']);
-  compile(build, [...new Set(chosen.flatMap(name => subjects[name].runs.map(one => one.program)))]);
-  const reports = chosen.map(name => bench(name, values.json === true));
+  if (values.record && !chosen.includes('instructions')) throw new Failure('--record goes with instructions', 2);
+  setup(['test', 'bench']);
+  const runs: readonly Run[] = chosen.flatMap(name => [...subjects[name].runs]);
+  const targets = new Set(runs.flatMap(run => run.target ?? []));
+  if (targets.size > 0) compile(optimised, [...targets]);
+  if (runs.some(run => run.needs === 'package')) build();
+  const reports = chosen.map(name => bench(name, values.json));
   if (values.json) console.log(JSON.stringify(reports, null, 2));
+  const instructions = reports.find(report => report.subject === 'instructions');
+  if (instructions === undefined) return;
+  if (values.record) record(instructions.runs.flatMap(run => run.figures));
+  else if (!values.json) holdToRecord(instructions);
 });

@@ -26,6 +26,7 @@
 //
 // director_express_test.cc compares both on random packets.
 #include "lvs/director.h"
+#include "lvs/prefetch.h"
 #include "lvs/rewrite.h"
 #include "wire/plain.h"
 
@@ -191,8 +192,8 @@ inline void Director::fetch_destination(const Prepared& prepared) {
   if (id == no_destination) [[unlikely]]
     return;
   const Destination& destination = services_.destination(id);
-  __builtin_prefetch(&destination, 1);
-  __builtin_prefetch(&destination.hop);
+  prefetch(&destination);
+  prefetch(&destination.hop);
 }
 
 [[gnu::noinline]] void Director::fetch_other_destination(const Prepared& prepared) {

@@ -14,11 +14,11 @@ constexpr Time template_grace = 60 * second;
 }  // namespace
 
 template <class A>
-Flow<A>* FlowKeeper<A>::open(const Flow<A>& pattern, Destination* destination, Tick deadline) {
+Flow<A>* FlowKeeper<A>::begin(const Flow<A>& pattern, Destination* destination, Tick deadline) {
   Flow<A> flow = pattern;
   flow.deadline = deadline;
   if (flow.is_template()) flow.control = 0;
-  Flow<A>* opened = table_.size() < limit_ ? table_.insert(flow) : nullptr;
+  Flow<A>* opened = table_.size() < limit_ ? table_.insert_forward(flow) : nullptr;
   if (opened == nullptr) {
     release_local(flow);
   } else if (destination != nullptr) {
@@ -46,6 +46,7 @@ void FlowKeeper<A>::bind(Flow<A>& flow, Destination& destination) {
   flow.flags |= flow_flag::inactive;
   destination.inactive++;
   if (destination.total() == destination.upper_threshold) update_overload(destination, +1);
+  services_.load_changed(destination);
 }
 
 template <class A>
@@ -79,6 +80,7 @@ void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
     const bool at_lower = destination.total() == lower;
     (flow.flags & flow_flag::inactive ? destination.inactive : destination.active)--;
     if (at_lower) update_overload(destination, -1);
+    services_.load_changed(destination);
   }
   services_.release(destination);
 }
@@ -103,6 +105,7 @@ void FlowKeeper<A>::set_active(Flow<A>& flow, bool active) {
   Destination& destination = services_.destination(flow.destination);
   (was_active ? destination.active : destination.inactive)--;
   (was_active ? destination.inactive : destination.active)++;
+  services_.load_changed(destination);
 }
 
 template <class A>

@@ -63,7 +63,13 @@ class FlowKeeper {
 
   // A flow, or template, that lives until `deadline`; nullptr where there is no room for it, and then its place in a
   // pool is free again. `destination` is nullptr for flows without a real server (egress).
-  Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline);
+  Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline) {
+    Flow<A>* opened = begin(flow, destination, deadline);
+    if (opened != nullptr) table_.list_reverse(*opened);
+    return opened;
+  }
+  // The same, but for table().list_reverse(), which is left to the caller.
+  Flow<A>* begin(const Flow<A>& flow, Destination* destination, Tick deadline);
   // It starts to count for its real server.
   void bind(Flow<A>& flow, Destination& destination);
   // It stops to count, lets go of its template and of its place in a pool. `fate` says what becomes of

@@ -48,41 +48,50 @@ FlowTable<Address>::FlowTable(const FlowTableOptions& options)
 }
 
 template <class Address>
-Flow<Address>* FlowTable<Address>::insert(const FlowType& values) {
+Flow<Address>* FlowTable<Address>::insert_forward(const FlowType& values) {
   const uint32_t index = take_flow();
   if (index == no_flow) return nullptr;
   FlowType& flow = flows_[index];
   flow = values;
   flow.timer_previous = TimerWheel<FlowType>::unqueued;
 
-  const Key forward = flow.key(Direction::forward), reverse = flow.key(Direction::reverse);
-  const bool has_reverse = (flow.flags & flow_has_reverse) != 0;
-  const uint64_t forward_hash = hash(forward), reverse_hash = hash(reverse);
-  if (has_reverse) prefetch_bucket(reverse_hash);
-  if (!make_room(forward_hash)) {
+  const Key forward = flow.key(Direction::forward);
+  const uint64_t forward_hash = hash(forward);
+  if ((flow.flags & flow_has_reverse) != 0) prefetch_bucket(hash(flow.key(Direction::reverse)));
+  // Each half may ask for an overflow bucket; once the flow is listed nothing may fail.
+  if (!make_room(forward_hash) || (free_overflow_ == 0 && !overflows_.reach(overflow_high_water_ + 1))) {
     release_flow(index);
     return nullptr;
   }
   list(index << 1, forward, forward_hash);
-  if (has_reverse) {
-    if (!make_room(reverse_hash)) {
-      unlist(index << 1, forward_hash);
-      release_flow(index);
-      return nullptr;
-    }
-    list(index << 1 | 1, reverse, reverse_hash);
-  }
   wheel_.arm(flows_.data(), index);
   ++size_;
   ++changes_;
-  // A split waits for the flows of its bucket, so they are sent for two insertions ahead.
+  if ((flow.flags & flow_has_reverse) == 0) grow();
+  return &flow;
+}
+
+template <class Address>
+void FlowTable<Address>::list_reverse(FlowType& flow) {
+  if ((flow.flags & flow_has_reverse) == 0) return;
+  const Key reverse = flow.key(Direction::reverse);
+  const uint64_t reverse_hash = hash(reverse);
+  make_room(reverse_hash);
+  list(index_of(flow) << 1 | 1, reverse, reverse_hash);
+  grow();
+}
+
+// A split waits for the flows of its bucket, so they are sent for when the split before is done, some insertions ahead,
+// and those of its overflow bucket, which itself must come first, an insertion or two later.
+template <class Address>
+void FlowTable<Address>::grow() {
   const uint64_t most_entries = average_entries * bucket_count_;
   if (entries_ > most_entries) {
     split_next();
-  } else if (entries_ + 4 > most_entries && entries_ + 2 <= most_entries) {
     prefetch_split();
+  } else if (entries_ + average_entries / 2 > most_entries) {
+    prefetch_split_overflow();
   }
-  return &flow;
 }
 
 template <class Address>
@@ -106,7 +115,7 @@ uint32_t FlowTable<Address>::take_flow() {
   if (size_ >= limit_) return no_flow;
   if (free_flow_ != no_flow) {
     const uint32_t index = std::exchange(free_flow_, flows_[free_flow_].timer_next);
-    if (free_flow_ != no_flow) __builtin_prefetch(&flows_[free_flow_], 1);  // for the next insertion
+    if (free_flow_ != no_flow) prefetch(&flows_[free_flow_]);  // for the next insertion
     return index;
   }
   if (!flows_.reach(high_water_ + 1)) return no_flow;
@@ -192,8 +201,19 @@ void FlowTable<Address>::release_overflow(uint32_t number) {
 template <class Address>
 void FlowTable<Address>::prefetch_split() const {
   const Bucket& bucket = buckets_[next_to_split()];
+  prefetch(&overflows_[bucket.overflow]);
   for (uint32_t places = bucket.used(); places != 0; places &= places - 1) {
-    __builtin_prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
+    prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
+  }
+}
+
+template <class Address>
+void FlowTable<Address>::prefetch_split_overflow() const {
+  const uint32_t number = buckets_[next_to_split()].overflow;
+  if (number == 0) return;
+  const Bucket& bucket = overflows_[number];
+  for (uint32_t places = bucket.used(); places != 0; places &= places - 1) {
+    prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
   }
 }
 

@@ -37,6 +37,7 @@
 
 #include "lvs/flow.h"
 #include "lvs/hash.h"
+#include "lvs/prefetch.h"
 #include "lvs/reserved_array.h"
 #include "lvs/time.h"
 #include "lvs/timer_wheel.h"
@@ -78,7 +79,7 @@ class FlowTable {
   // Gives the bucket, good until the table changes.
   const Bucket& prefetch_bucket(uint64_t hash) const {
     const Bucket& bucket = bucket_of(hash);
-    __builtin_prefetch(&bucket);
+    prefetch(&bucket);
     return bucket;
   }
   // Gives the reference that find() will probably come to.
@@ -97,7 +98,15 @@ class FlowTable {
 
   // A copy of `flow`, listed under its keys and armed for its deadline. nullptr when `limit` is reached or the machine
   // has no more memory.
-  FlowType* insert(const FlowType& flow);
+  FlowType* insert(const FlowType& flow) {
+    FlowType* inserted = insert_forward(flow);
+    if (inserted != nullptr) list_reverse(*inserted);
+    return inserted;
+  }
+  // The same in two steps, for a caller with other work to do while the second half's bucket comes from memory. Between
+  // them nothing may be looked up, inserted or erased.
+  FlowType* insert_forward(const FlowType& flow);
+  void list_reverse(FlowType& flow);
   void erase(FlowType& flow);
 
   // The flow lives until `deadline`. One store when that is later than before.
@@ -182,7 +191,9 @@ class FlowTable {
   void unlist(uint32_t ref, uint64_t hash);
   uint32_t take_overflow();
   void release_overflow(uint32_t number);
+  void grow();
   void prefetch_split() const;
+  void prefetch_split_overflow() const;
   void split_next();
   uint32_t take_flow();
   void release_flow(uint32_t index);
@@ -225,8 +236,8 @@ inline uint32_t FlowTable<Address>::prefetch_flow(uint64_t hash, const Bucket& b
   if (matches == 0) return nothing_probable;
   const uint32_t ref = bucket.refs[std::countr_zero(matches)];
   const FlowType* flow = &flows_[ref >> 1];
-  __builtin_prefetch(flow);
-  if constexpr (sizeof(FlowType) > 64) __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64);
+  prefetch(flow);
+  if constexpr (sizeof(FlowType) > 64) prefetch(reinterpret_cast<const char*>(flow) + 64);
   return ref;
 }
 

@@ -103,7 +103,8 @@ bool Director::is_martian(const A& source) const {
     if (bytes[0] == 0xff || is_loopback || address.is_unspecified()) return true;
     if (std::equal(mapped_ipv4.begin(), mapped_ipv4.end(), bytes.begin())) return true;
   }
-  return surroundings().is_local(address) || services_.is_virtual_address(address) || pools_.is_local_address(address);
+  const bool is_local = surroundings().way_to(source).state == HopState::local;
+  return is_local || services_.is_virtual_address(address) || pools_.is_local_address(address);
 }
 
 // What a protocol lets open a flow, before any service is looked for.
@@ -269,12 +270,18 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     keeper.release(flow);
     return decision;
   }
-  Flow<A>* opened = keeper.open(flow, &destination, t.tick() + ticks(opening_time));
+  Flow<A>* opened = keeper.begin(flow, &destination, t.tick() + ticks(opening_time));
   if (opened == nullptr) return {Reason::flow_limit, destination.id};
   count_connection();
   if (control != nullptr) keeper.hold_template(*opened, *control);
-  if (proven != nullptr) return greet_server(t, *opened, *proven);
-  return request(t, *opened, reason);
+  if (proven != nullptr) {
+    keeper.table().list_reverse(*opened);
+    return greet_server(t, *opened, *proven);
+  }
+  // The packet goes its way while the bucket of the flow's other half comes from memory.
+  const Decision decision = request(t, *opened, reason);
+  keeper.table().list_reverse(*opened);
+  return decision;
 }
 
 // No real server for the packet.

@@ -38,6 +38,9 @@ class Scheduler {
   // The service's list or a weight or threshold in it has changed; called after the change, with the list as it now is.
   // `removed` is the server that left, nullptr otherwise.
   virtual void destinations_changed(const Destination* removed) = 0;
+
+  // A server of the list has other counts of flows now, or its overload flag has turned.
+  virtual void load_changed(const Destination& /*server*/) {}
 };
 
 struct SchedulerContext {

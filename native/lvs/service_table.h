@@ -68,6 +68,10 @@ class ServiceTable {
   // Flows hold and release real servers. Releasing the last one frees a removed server.
   void hold(Destination& destination) { destination.flows++; }
   void release(Destination& destination);
+  // Its counts of flows have changed, or its overload flag.
+  void load_changed(const Destination& destination) {
+    if (destination.available) destination.service->scheduler->load_changed(destination);
+  }
   // One half-open flow more (+1) or less (-1).
   void count_half_open(Destination& destination, int change) {
     destination.half_open += static_cast<uint32_t>(change);

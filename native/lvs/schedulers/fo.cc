@@ -1,34 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 // fo: fail over. The server of the highest weight takes everything, the first of equals; the next one when it is gone.
+#include "lvs/schedulers/load.h"
 #include "lvs/schedulers/make.h"
 #include "lvs/schedulers/reasons.h"
 
 namespace sluice::lvs::schedulers {
 namespace {
 
+// The higher the weight, the less loaded.
+Load inverse_weight(const Destination& d) {
+  return d.is_usable() ? Load{1, static_cast<uint64_t>(d.weight)} : infinite_load;
+}
+
 class FailOver final : public Scheduler {
  public:
-  explicit FailOver(const Destinations& destinations) : destinations_(destinations) {}
+  explicit FailOver(const Destinations& destinations)
+      : destinations_(destinations), highest_(destinations, inverse_weight) {}
 
   Destination* pick(const ScheduleRequest&, Trace* trace) override {
-    ServerLines lines(trace);
+    return trace != nullptr ? explain(*trace) : highest_.find();
+  }
+  void destinations_changed(const Destination*) override { highest_.list_changed(); }
+  void load_changed(const Destination& server) override { highest_.load_changed(server); }
+
+ private:
+  Destination* explain(Trace& trace) const {
+    ServerLines lines(&trace);
     Destination* highest = nullptr;
     for (Destination* d : destinations_) {
       const bool higher = d->is_usable() && (highest == nullptr || d->weight > highest->weight);
       if (higher) highest = d;
-      if (trace == nullptr) continue;
       if (!d->is_usable()) {
         lines.pass_by(*d);
       } else if (Trace* line = lines.next()) {
         line->say("%s: weight %d%s", name_of(*d).c_str(), d->weight, higher ? ", highest so far" : "");
       }
     }
-    return decide(trace, "fo", highest, lines);
+    return decide(&trace, "fo", highest, lines);
   }
-  void destinations_changed(const Destination*) override {}
 
- private:
   const Destinations& destinations_;
+  LeastLoaded highest_;
 };
 
 }  // namespace

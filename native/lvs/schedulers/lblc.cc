@@ -11,8 +11,7 @@ namespace {
 
 class LocalityLeastConnection final : public Scheduler {
  public:
-  explicit LocalityLeastConnection(const Destinations& destinations)
-      : destinations_(destinations), seats_(destinations) {}
+  explicit LocalityLeastConnection(const Destinations& destinations) : seats_(destinations), relief_(destinations) {}
 
   Destination* pick(const ScheduleRequest& request, Trace* trace) override {
     const auto forget = [this](Seat seat) { seats_.release(seat); };
@@ -21,7 +20,7 @@ class LocalityLeastConnection final : public Scheduler {
     if (entry != nullptr) {
       entry->last_use = request.now;
       Destination* d = seats_.at(entry->value);
-      if (d != nullptr && d->weight > 0 && !is_overburdened(*d, destinations_)) {
+      if (d != nullptr && d->weight > 0 && !relief_.is_due(*d)) {
         if (trace != nullptr) {
           trace->say("%s goes to %s since its last connection", wire::to_string(request.virtual_address).c_str(),
                      name_of(*d).c_str());
@@ -30,7 +29,7 @@ class LocalityLeastConnection final : public Scheduler {
       }
       if (trace != nullptr) say_why_not(*trace, d);
     }
-    Destination* picked = least_loaded(destinations_, overhead_by_weight, trace);
+    Destination* picked = relief_.find(trace);
     if (picked == nullptr) return decide(trace, "lblc", nullptr);
     if (entry != nullptr && !seats_.is_of(entry->value, picked)) {
       table_.erase(entry, forget);
@@ -43,7 +42,11 @@ class LocalityLeastConnection final : public Scheduler {
     return decide(trace, "lblc", picked);
   }
 
-  void destinations_changed(const Destination* removed) override { seats_.changed(removed); }
+  void destinations_changed(const Destination* removed) override {
+    seats_.changed(removed);
+    relief_.list_changed();
+  }
+  void load_changed(const Destination& server) override { relief_.load_changed(server); }
 
  private:
   static void say_why_not(Trace& trace, const Destination* last) {
@@ -55,8 +58,8 @@ class LocalityLeastConnection final : public Scheduler {
     }
   }
 
-  const Destinations& destinations_;
   Seats seats_;
+  Relief relief_;
   LocalityTable<Seat> table_;
 };
 

@@ -16,7 +16,7 @@ struct ServerSet {
 
 class LocalityReplication final : public Scheduler {
  public:
-  explicit LocalityReplication(const Destinations& destinations) : destinations_(destinations), seats_(destinations) {}
+  explicit LocalityReplication(const Destinations& destinations) : seats_(destinations), relief_(destinations) {}
 
   Destination* pick(const ScheduleRequest& request, Trace* trace) override {
     table_.expire(request.now, [this](const ServerSet& set) {
@@ -31,20 +31,24 @@ class LocalityReplication final : public Scheduler {
       }
       Destination* least = least_of(set, trace);
       if (set.seats.size() > 1 && request.now > set.changed + full_expiration) remove_most_loaded(set, request.now);
-      if (least != nullptr && !is_overburdened(*least, destinations_)) return decide(trace, "lblcr", least);
+      if (least != nullptr && !relief_.is_due(*least)) return decide(trace, "lblcr", least);
       if (trace != nullptr) {
         trace->say(least == nullptr ? "none of the set will do"
                                     : "the set is overburdened: one more server is looked for");
       }
     }
-    Destination* picked = least_loaded(destinations_, overhead_by_weight, trace);
+    Destination* picked = relief_.find(trace);
     if (picked == nullptr) return decide(trace, "lblcr", nullptr);
     if (entry == nullptr) entry = table_.insert(request.virtual_address, request.now);
     if (entry != nullptr) join(entry->value, picked, request.now);
     return decide(trace, "lblcr", picked);
   }
 
-  void destinations_changed(const Destination* removed) override { seats_.changed(removed); }
+  void destinations_changed(const Destination* removed) override {
+    seats_.changed(removed);
+    relief_.list_changed();
+  }
+  void load_changed(const Destination& server) override { relief_.load_changed(server); }
 
  private:
   Destination* least_of(const ServerSet& set, Trace* trace) const {
@@ -75,7 +79,7 @@ class LocalityReplication final : public Scheduler {
     for (auto at = set.seats.begin(); at != set.seats.end(); ++at) {
       if (seats_.weight_of(*at) <= 0) continue;
       const Destination* d = seats_.at(*at);
-      const Load load = d != nullptr ? overhead_by_weight(*d) : Load{0, 1};
+      const Load load = d != nullptr ? Load{overhead_of(*d), static_cast<uint64_t>(d->weight)} : Load{0, 1};
       if (most != set.seats.end() && !(highest < load)) continue;
       most = at;
       highest = load;
@@ -93,8 +97,8 @@ class LocalityReplication final : public Scheduler {
     set.changed = now;
   }
 
-  const Destinations& destinations_;
   Seats seats_;
+  Relief relief_;
   LocalityTable<ServerSet> table_;
 };
 

@@ -6,18 +6,20 @@
 namespace sluice::lvs::schedulers {
 namespace {
 
+Load overhead_alone(const Destination& d) {
+  return d.is_usable() ? Load{overhead_of(d), 1} : infinite_load;
+}
+
 class LeastConnection final : public Scheduler {
  public:
-  explicit LeastConnection(const Destinations& destinations) : destinations_(destinations) {}
+  explicit LeastConnection(const Destinations& destinations) : least_(destinations, overhead_alone) {}
 
-  Destination* pick(const ScheduleRequest&, Trace* trace) override {
-    const auto overhead = [](const Destination& d) { return Load{overhead_of(d), 1}; };
-    return decide(trace, "lc", least_loaded(destinations_, overhead, trace));
-  }
-  void destinations_changed(const Destination*) override {}
+  Destination* pick(const ScheduleRequest&, Trace* trace) override { return decide(trace, "lc", least_.find(trace)); }
+  void destinations_changed(const Destination*) override { least_.list_changed(); }
+  void load_changed(const Destination& server) override { least_.load_changed(server); }
 
  private:
-  const Destinations& destinations_;
+  LeastLoaded least_;
 };
 
 }  // namespace

@@ -2,6 +2,14 @@
 #include "lvs/schedulers/locality.h"
 
 namespace sluice::lvs::schedulers {
+namespace {
+
+// Overloaded or not.
+Load active_by_weight(const Destination& d) {
+  return d.weight > 0 ? Load{d.active, static_cast<uint64_t>(d.weight)} : infinite_load;
+}
+
+}  // namespace
 
 Seat Seats::hold(Destination* destination) {
   auto [at, added] = seat_of_.try_emplace(destination, no_seat);
@@ -49,10 +57,23 @@ void Seats::changed(const Destination* removed) {
   }
 }
 
-bool is_overburdened(const Destination& destination, const Destinations& destinations) {
+Relief::Relief(const Destinations& destinations)
+    : least_(destinations, overhead_by_weight), idlest_(destinations, active_by_weight) {}
+
+bool Relief::is_due(const Destination& destination) {
   if (int64_t{destination.active} <= destination.weight) return false;
-  return std::any_of(destinations.begin(), destinations.end(),
-                     [](const Destination* d) { return int64_t{d->active} * 2 < d->weight; });
+  const Destination* idlest = idlest_.find();
+  return idlest != nullptr && int64_t{idlest->active} * 2 < idlest->weight;
+}
+
+void Relief::list_changed() {
+  least_.list_changed();
+  idlest_.list_changed();
+}
+
+void Relief::load_changed(const Destination& server) {
+  least_.load_changed(server);
+  idlest_.load_changed(server);
 }
 
 }  // namespace sluice::lvs::schedulers

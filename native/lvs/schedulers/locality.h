@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "lvs/schedulers/hash.h"
+#include "lvs/schedulers/load.h"
 #include "lvs/service.h"
 
 namespace sluice::lvs::schedulers {
@@ -176,8 +177,21 @@ class LocalityTable {
   Time next_look_ = 0;
 };
 
-// As the kernel's: more active connections than its weight says, while another server has less than half as many as it
-// could have. (The flag of a server at its upper threshold is another matter.)
-bool is_overburdened(const Destination& destination, const Destinations& destinations);
+// Who may take over: the server with the least overhead for its weight; and from whom.
+class Relief {
+ public:
+  explicit Relief(const Destinations& destinations);
+
+  Destination* find(Trace* trace) { return least_.find(trace); }
+  // As the kernel's: more active connections than its weight says, while another server has less than half as many as
+  // it could have. (The flag of a server at its upper threshold is another matter.)
+  bool is_due(const Destination& destination);
+
+  void list_changed();
+  void load_changed(const Destination& server);
+
+ private:
+  LeastLoaded least_, idlest_;
+};
 
 }  // namespace sluice::lvs::schedulers

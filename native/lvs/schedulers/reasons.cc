@@ -30,11 +30,8 @@ void ServerLines::pass_by(const Destination& destination) {
   }
 }
 
-Destination* decide(Trace* trace, const char* scheduler, Destination* picked) {
-  if (trace != nullptr) {
-    trace->say("%s: %s", scheduler, picked != nullptr ? name_of(*picked).c_str() : "no server will do");
-  }
-  return picked;
+void say_decision(Trace& trace, const char* scheduler, const Destination* picked) {
+  trace.say("%s: %s", scheduler, picked != nullptr ? name_of(*picked).c_str() : "no server will do");
 }
 
 }  // namespace sluice::lvs::schedulers

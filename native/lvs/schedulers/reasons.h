@@ -18,7 +18,9 @@ class ServerLines {
   static constexpr unsigned most = 32;  // fills a screen
 
   explicit ServerLines(Trace* trace) : trace_(trace) {}
-  ~ServerLines() { close(); }
+  ~ServerLines() {
+    if (trace_ != nullptr) close();
+  }
   ServerLines(const ServerLines&) = delete;
   ServerLines& operator=(const ServerLines&) = delete;
 
@@ -26,8 +28,9 @@ class ServerLines {
   Trace* next() { return trace_ != nullptr && count_++ < most ? trace_ : nullptr; }
   // "10.0.2.11:80: weight 0, passed by"
   void pass_by(const Destination& destination);
-  // Says how many lines there would have been more. No line follows.
+  // Says how many lines there would have been more. No line follows. Only with a trace.
   void close();
+  bool is_open() const { return trace_ != nullptr; }
 
  private:
   Trace* trace_;
@@ -38,10 +41,14 @@ class ServerLines {
 std::string why_unusable(const Destination& destination);
 
 // The last line of a decision: "wlc: 10.0.2.11:80", or that there is no server.
-Destination* decide(Trace* trace, const char* scheduler, Destination* picked);
+void say_decision(Trace& trace, const char* scheduler, const Destination* picked);
+inline Destination* decide(Trace* trace, const char* scheduler, Destination* picked) {
+  if (trace != nullptr) say_decision(*trace, scheduler, picked);
+  return picked;
+}
 // The same after the lines of the servers.
 inline Destination* decide(Trace* trace, const char* scheduler, Destination* picked, ServerLines& lines) {
-  lines.close();
+  if (lines.is_open()) lines.close();
   return decide(trace, scheduler, picked);
 }
 

@@ -8,15 +8,14 @@ namespace {
 
 class WeightedLeastConnection final : public Scheduler {
  public:
-  explicit WeightedLeastConnection(const Destinations& destinations) : destinations_(destinations) {}
+  explicit WeightedLeastConnection(const Destinations& destinations) : least_(destinations, overhead_by_weight) {}
 
-  Destination* pick(const ScheduleRequest&, Trace* trace) override {
-    return decide(trace, "wlc", least_loaded(destinations_, overhead_by_weight, trace));
-  }
-  void destinations_changed(const Destination*) override {}
+  Destination* pick(const ScheduleRequest&, Trace* trace) override { return decide(trace, "wlc", least_.find(trace)); }
+  void destinations_changed(const Destination*) override { least_.list_changed(); }
+  void load_changed(const Destination& server) override { least_.load_changed(server); }
 
  private:
-  const Destinations& destinations_;
+  LeastLoaded least_;
 };
 
 }  // namespace

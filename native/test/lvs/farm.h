@@ -64,16 +64,28 @@ class Farm {
   void opened(Destination* d) {
     d->active++;
     if (d->upper_threshold != 0 && d->active + d->inactive == d->upper_threshold) d->overloaded = true;
+    tell(d);
   }
   void closed(Destination* d) {
     d->active--;
     d->inactive++;
+    tell(d);
   }
   void expired(Destination* d, bool was_active) {
     (was_active ? d->active : d->inactive)--;
     const uint32_t recovers_below =
         d->lower_threshold != 0 ? d->lower_threshold : d->upper_threshold - d->upper_threshold / 4;
     if (d->active + d->inactive + 1 == recovers_below) d->overloaded = false;
+    tell(d);
+  }
+
+  void set_active(Destination* d, uint32_t active) {
+    d->active = active;
+    tell(d);
+  }
+  void overload(Destination* d) {
+    d->overloaded = true;
+    tell(d);
   }
 
   Destination* at(const std::string& server) { return servers_.at(server).get(); }
@@ -81,6 +93,9 @@ class Farm {
   Time now = 1000 * second;
 
  private:
+  void tell(const Destination* d) {
+    if (d->available) scheduler_->load_changed(*d);
+  }
   static void set(Destination* d, int32_t weight, uint32_t upper, uint32_t lower) {
     d->set_weight(weight);
     if (d->upper_threshold == upper && d->lower_threshold == lower) return;

@@ -95,11 +95,11 @@ TEST_CASE("overloaded servers get no new flow") {
   each_scheduler([](const std::string& name, uint8_t flags) {
     Farm farm(name, flags);
     for (unsigned n = 1; n <= 5; n++) farm.add(server(n), 1000);
-    farm.at(server(2))->overloaded = true;
-    farm.at(server(5))->overloaded = true;
+    farm.overload(farm.at(server(2)));
+    farm.overload(farm.at(server(5)));
     auto counts = count_picks(farm, 500, true);
     CHECK(counts[server(2)] + counts[server(5)] == 0);
-    for (unsigned n = 1; n <= 5; n++) farm.at(server(n))->overloaded = true;
+    for (unsigned n = 1; n <= 5; n++) farm.overload(farm.at(server(n)));
     if (!picks_by_destination(name)) CHECK(count_picks(farm, 100, true)["none"] == 100);
   });
 }
@@ -297,7 +297,7 @@ TEST_CASE("lblc bounds what it remembers, and drops what is six minutes old whil
     // 8192 above plenty have gone, and a few more of the last bucket.
     CHECK(pick(1) == farm.at(server(1)));
     int forgotten = 0;
-    farm.at(server(1))->active = 5;
+    farm.set_active(farm.at(server(1)), 5);
     for (uint32_t n = 1; n < 24576; n++) forgotten += pick(n) == first;
     CHECK(forgotten >= 8191);
   }
@@ -309,20 +309,20 @@ TEST_CASE("lblcr drops the most loaded of a set that has not changed for a day")
   farm.add(server(2), 8);
   const auto pick = [&] { return farm.pick("11.0.0.1", 1, "10.9.0.1"); };
   Destination *one = farm.at(server(1)), *two = farm.at(server(2));
-  two->active = 30;
+  farm.set_active(two, 30);
   CHECK(pick() == one);
-  one->active = 3;
-  two->active = 0;
+  farm.set_active(one, 3);
+  farm.set_active(two, 0);
   CHECK(pick() == two);  // one is overburdened: two joins
-  two->active = 100;
-  one->active = 0;
+  farm.set_active(two, 100);
+  farm.set_active(one, 0);
   CHECK(pick() == one);
   farm.now += 20 * 3600 * second;
   CHECK(pick() == one);  // keeps the address known
   farm.now += 5 * 3600 * second;
   CHECK(pick() == one);  // a day and an hour after the last change: two leaves the set
-  two->active = 0;
-  one->active = 1;
+  farm.set_active(two, 0);
+  farm.set_active(one, 1);
   CHECK(pick() == one);
 }
 
@@ -354,6 +354,51 @@ TEST_CASE("twos takes the less loaded of two servers drawn by weight") {
   CHECK(twos->pick(request(0), nullptr) == &a);  // 257/2 against 257/1
   numbers = {UINT32_MAX, UINT32_MAX};
   CHECK(twos->pick(request(0), nullptr) == &b);
+}
+
+// With a trace they walk the list, without one they keep a tournament: the same server comes out, whatever came before.
+TEST_CASE("a choice is the same whether it is explained or not") {
+  for (const char* name : {"lc", "wlc", "sed", "nq", "fo", "ovf"}) {
+    for (const unsigned most : {1u, 2u, 3u, 13u, 64u, 200u}) {
+      CAPTURE(name);
+      CAPTURE(most);
+      Farm farm(name);
+      std::mt19937 random(most);
+      std::vector<std::pair<Destination*, bool>> flows;  // whether active
+      const auto draw = [&](size_t bound) { return static_cast<unsigned>(random() % bound); };
+      const auto some_server = [&] { return server(1 + draw(most)); };
+      const auto listed = [&](const std::string& address) {
+        return std::any_of(farm.list().begin(), farm.list().end(),
+                           [&](const Destination* d) { return wire::to_string(d->address) == address; });
+      };
+      for (int step = 0; step < 3000; step++) {
+        const std::string one = some_server();
+        const int32_t weight = static_cast<int32_t>(draw(4));
+        const uint32_t upper = draw(3) == 0 ? 1 + draw(6) : 0;
+        const unsigned action = draw(100);
+        if (action < 8 && !listed(one)) farm.add(one, weight, upper);
+        if (action == 8 && listed(one)) farm.edit(one, weight, upper);
+        if (action == 9 && listed(one)) farm.remove(one);
+        if (action >= 10 && action < 45 && !flows.empty()) {
+          std::swap(flows[draw(flows.size())], flows.back());
+          auto& [d, active] = flows.back();
+          if (active && action < 20) {
+            farm.closed(d);
+            active = false;
+          } else {
+            farm.expired(d, active);
+            flows.pop_back();
+          }
+        }
+        Trace trace;
+        Destination* explained = farm.pick(request(0), &trace);
+        REQUIRE(farm.pick(request(0)) == explained);
+        if (explained == nullptr || action < 40) continue;
+        farm.opened(explained);
+        flows.emplace_back(explained, true);
+      }
+    }
+  }
 }
 
 TEST_CASE("wlc says its figures") {

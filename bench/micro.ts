@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people wait for on the side of TypeScript: reading large configurations, naming and comparing snapshots, making
+// the director's plan, and passing frames through the library. A figure is the median of its runs, in CPU time of the
+// process, which others on the machine do not lengthen. One line of JSON a figure, as the native benchmarks print.
+import { Bench } from 'tinybench';
+import { documentFormat } from '../src/daemon/document.ts';
+import { Director } from '../src/index.ts';
+import { readRules } from '../src/lvs/ipvsadm/rules.ts';
+import { planModel } from '../src/lvs/plan.ts';
+import { buildFrame, ethernet, ipv4, tcp } from '../src/wire/packet-builder.ts';
+
+const services = 10_000;
+const rulesPerService = 2;
+/** At least this many runs of each, and this long. */
+const iterations = 5;
+const milliseconds = 500;
+
+/** Service and server `n` of a net of 16 million addresses each. */
+function address(first: number, n: number): string {
+  return `${first}.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
+}
+
+function document(count: number, weight: number): string {
+  const lines = ['layer4:', '  services:'];
+  for (let n = 0; n < count; n++) {
+    const own = n === count >> 1 ? weight : 1;
+    lines.push(
+      `    - tcp: ${address(100, n)}:80`,
+      '      scheduler: rr',
+      `      servers: [{ server: ${address(10, n)}:8080, weight: ${own} }]`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function rules(lines: number): string {
+  const texts: string[] = [];
+  for (let n = 0; n < lines / rulesPerService; n++) {
+    texts.push(`-A -t ${address(100, n)}:80 -s rr`, `-a -t ${address(100, n)}:80 -r ${address(10, n)}:8080 -m -w 1`);
+  }
+  return `${texts.join('\n')}\n`;
+}
+
+const net = `
+ports:
+  c0: { mac: "02:00:00:00:01:01", addresses: [10.0.1.1/24] }
+  s0: { mac: "02:00:00:00:02:01", addresses: [10.0.2.1/24] }
+neighbours:
+  10.0.2.11: { mac: "02:00:00:00:02:11", port: s0 }
+`;
+const oneService = '-A -t 10.0.1.100:80 -s rr\n-a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m -w 1\n';
+
+/** The client's packets of as many connections: a SYN each, then ACKs. */
+function clientFrames(connections: number, flags: 'S' | 'A'): Uint8Array[] {
+  return Array.from({ length: connections }, (_, n) =>
+    buildFrame(
+      ethernet({ destination: '02:00:00:00:01:01' }),
+      ipv4({ source: '10.0.1.2', destination: '10.0.1.100' }),
+      tcp({ sourcePort: 1024 + n, destinationPort: 80, flags }),
+    ),
+  );
+}
+
+function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Gives the time of one call, in milliseconds. */
+async function median(body: () => void): Promise<number> {
+  const bench = new Bench({ iterations, time: milliseconds, warmupIterations: 1, warmupTime: 0, now: cpuMilliseconds });
+  bench.add('it', body);
+  const [task] = await bench.run();
+  const result = task?.result;
+  if (result?.state !== 'completed') throw new Error('a benchmark did not end', { cause: result });
+  return result.latency.p50;
+}
+
+function print(figure: string, value: number, unit: string): void {
+  console.log(JSON.stringify({ figure, value: Math.round(value * 100) / 100, unit }));
+}
+
+const text = document(services, 1);
+const before = documentFormat.parse(text);
+const after = documentFormat.parse(document(services, 2));
+print(`sluice.yaml of ${services} services: parse`, await median(() => documentFormat.parse(text)), 'ms');
+
+const ruleText = rules(10_000);
+print('ipvsadm rules of 10000 lines: parse', await median(() => readRules(ruleText, { file: 'rules' })), 'ms');
+
+// Digests are remembered by the object: only a copy is hashed anew.
+const copies = Array.from({ length: 64 }, () => structuredClone(before.layer4));
+const nextCopy = () => copies.pop() ?? structuredClone(before.layer4);
+print(`${services} services: snapshot`, await median(() => documentFormat.snapshot({ layer4: nextCopy() })), 'ms');
+
+print(`${services} services: compare two snapshots`, await median(() => documentFormat.compare(before, after)), 'ms');
+print(`${services} services: plan of all`, await median(() => planModel(before.layer4)), 'ms');
+
+const director = new Director({ net, rules: oneService });
+const connections = 10_000;
+const acks = clientFrames(connections, 'A');
+let time = 1_704_067_200_000_000_000n;
+for (const syn of clientFrames(connections, 'S')) director.receive('c0', syn, time);
+const pass = await median(() => {
+  time += 1_000_000n;
+  for (const ack of acks) director.receive('c0', ack, time);
+});
+print(`frames of ${connections} known flows through the library`, connections / pass, 'thousand a second');
