@@ -100,11 +100,11 @@ void Outlet::push(const Frame& frame, const wire::Packet& packet, uint8_t* paylo
   out.push(leaving);
 }
 
-void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop,
-                  TransmitQueue& out) {
+std::optional<Reason> Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip,
+                                   const NextHop& hop, TransmitQueue& out) {
   if (ip.length <= hop.mtu || frame.segmentation != Segmentation::none) {
     push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
-    return;
+    return std::nullopt;
   }
   Frame cut = frame;
   if (frame.checksum == TransportChecksum::partial) {
@@ -114,10 +114,12 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
   }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
-  fragment_packet(ip, hop.mtu, ++id_, sink);
+  if (!fragment_packet(ip, hop.mtu, ++id_, sink)) return Reason::unfragmentable;
+  if (sink.has_run_out()) return Reason::out_of_buffers;
   for (const IpPacket& piece : pieces) {
     push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
+  return std::nullopt;
 }
 
 void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,

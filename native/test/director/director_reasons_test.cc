@@ -202,6 +202,11 @@ const std::vector<Producer>& producers() {
          web(f, {}, {.forwarding = Forwarding::tunnel});
          return f.receive(syn(), {.segmentation = Segmentation::udp, .segment_size = 100});
        }},
+      {Reason::unfragmentable,
+       [](Fixture& f) {
+         f.use(changed([](Network& n) { n.ports[s0].mtu = 24; }));  // no room for a header and eight bytes
+         return web(f), f.receive(syn());
+       }},
       {Reason::fragment_of_dropped,
        [](Fixture& f) { return f.add(udp()), f.receive(query({.more = true})), f.receive(piece(64)); }},
       {Reason::sctp_fragment,
