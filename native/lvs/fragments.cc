@@ -67,6 +67,9 @@ bool Director::is_for_host_alone(const Transit<A>& t) const {
 template <class A>
 Decision Director::fragment(Transit<A>& t) {
   if (is_for_host_alone(t)) return t.is_later_fragment() ? Decision{Reason::unhandled_fragment} : decide_packet(t);
+  if (t.frame.checksum == TransportChecksum::partial || t.frame.segmentation != Segmentation::none) {
+    return {Reason::offloaded_fragment};
+  }
   const FragmentInfo<A> info = info_of(t);
   const FragmentOutcome outcome =
       fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now);

@@ -207,6 +207,10 @@ const std::vector<Producer>& producers() {
          f.use(changed([](Network& n) { n.ports[s0].mtu = 24; }));  // no room for a header and eight bytes
          return web(f), f.receive(syn());
        }},
+      {Reason::offloaded_fragment,
+       [](Fixture& f) {
+         return f.add(udp()), f.receive(query({.more = true}), {.checksum = TransportChecksum::partial});
+       }},
       {Reason::fragment_of_dropped,
        [](Fixture& f) { return f.add(udp()), f.receive(query({.more = true})), f.receive(piece(64)); }},
       {Reason::sctp_fragment,
