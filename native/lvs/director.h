@@ -251,7 +251,7 @@ class Director {
   template <class A>
   Reason take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow);
   template <class A>
-  bool tells_real_server(Transit<A>& t);
+  std::optional<Reason> answer_real_server(Transit<A>& t);
 
   // fragments.cc
   template <class A>
