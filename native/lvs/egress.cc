@@ -60,8 +60,8 @@ template Decision Director::without_service(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
-  // A connection's middle cannot be taken over: its other end knows another address.
-  if (!may_open(t)) return {Reason::not_opening};
+  // A connection's middle cannot be taken over, as its other end knows another address; and it must not leave as it is.
+  if (!may_open(t)) return {Reason::egress_untracked};
   if (is_martian(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
   flow.forward = t.endpoints;

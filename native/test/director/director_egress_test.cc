@@ -117,7 +117,7 @@ TEST_CASE("strangers, hairpins and the middle of connections do not pass the gat
   f.run({
       {"a stranger calls the public address", inwards().udp(answer).build(), Reason::egress_unsolicited},
       {"a server calls the public address", outwards(public4).udp(query).build(), Reason::hairpin_refused},
-      {"TCP without SYN", outwards().tcp({.destination_port = 443, .flags = ACK}).build(), Reason::not_opening},
+      {"TCP without SYN", outwards().tcp({.destination_port = 443, .flags = ACK}).build(), Reason::egress_untracked},
       {"a host that is not behind the gateway", from_client().ipv4({.destination = remote4}).udp(query).build(),
        Reason::no_service},
       {"to this host", outwards("10.0.2.1").udp(query).build(), Reason::no_service},

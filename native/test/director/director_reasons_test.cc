@@ -211,6 +211,15 @@ const std::vector<Producer>& producers() {
        [](Fixture& f) {
          return f.add(udp()), f.receive(query({.more = true}), {.checksum = TransportChecksum::partial});
        }},
+      {Reason::egress_untracked,
+       [](Fixture& f) {
+         f.set_pool(2, {"10.0.1.200"}, 1024, 65535);
+         f.director.set_egress({{address("10.0.2.0"), 24, 2}});
+         return f.receive(from_server()
+                              .ipv4({.source = server4, .destination = "198.51.100.7"})
+                              .tcp({.source_port = 1, .flags = ACK})
+                              .build());
+       }},
       {Reason::fragment_of_dropped,
        [](Fixture& f) { return f.add(udp()), f.receive(query({.more = true})), f.receive(piece(64)); }},
       {Reason::sctp_fragment,
