@@ -361,6 +361,7 @@ TEST_CASE("tags stay on the port on which a frame came, and leave as the other p
   const auto syn = [](uint16_t port) { return TcpLayer{.source_port = 1234, .destination_port = port}; };
   const Ipv4Layer in{}, out{.ttl = 63};
   constexpr VlanLayer provider{.tpid = wire::ethertype::provider_vlan}, urgent{.priority = 5};
+  constexpr VlanLayer old_provider{.tpid = wire::ethertype::old_provider_vlan};
   f.run({
       {"one tag, back where it came from",
        from_client().vlan(5, urgent).ipv4(in).tcp(syn(80)).build(),
@@ -370,6 +371,18 @@ TEST_CASE("tags stay on the port on which a frame came, and leave as the other p
        from_client().vlan(7, provider).vlan(5).ipv4(in).tcp(syn(80)).build(),
        Reason::established,
        {to_client().vlan(7, provider).vlan(5).ipv4(out).tcp(syn(80)).build()}},
+      {"two of customers' tags",
+       from_client().vlan(7).vlan(5).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
+       {to_client().vlan(7).vlan(5).ipv4(out).tcp(syn(80)).build()}},
+      {"a single provider's tag",
+       from_client().vlan(7, provider).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
+       {to_client().vlan(7, provider).ipv4(out).tcp(syn(80)).build()}},
+      {"two tags, the outer one of the time before 802.1ad",
+       from_client().vlan(7, old_provider).vlan(5).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
+       {to_client().vlan(7, old_provider).vlan(5).ipv4(out).tcp(syn(80)).build()}},
       {"to a port without tags",
        from_client().vlan(5).ipv4(in).tcp(syn(81)).build(),
        Reason::scheduled,
