@@ -35,6 +35,7 @@ enum class EditResult : uint8_t {
   destination_exists,
   no_such_destination,
   unknown_scheduler,
+  family_mismatch,
 };
 
 class ServiceTable {
