@@ -103,10 +103,11 @@ Decision Director::egress(Transit<A>& t, FoundFlow<A> found) {
 template Decision Director::egress(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template Decision Director::egress(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 
-// A source for the flow's outgoing side, put into flow.reverse; the flow remembers the pool in its mark.
+// A source for the flow's outgoing side, put into flow.reverse; the flow remembers the edition of the pool in its mark.
 template <class A>
 Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
-  PortPool<A>* pool = pools_.find<A>(pool_id);
+  const uint32_t edition = pools_.edition(pool_id);
+  PortPool<A>* pool = pools_.find<A>(edition);
   if (pool == nullptr || pool->places() == 0) return Reason::pool_missing;
   const auto local = pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
   if (!local) {
@@ -115,7 +116,7 @@ Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow)
   }
   flow.reverse.destination = local->address;
   flow.reverse.destination_port = local->port;
-  flow.mark = pool_id;
+  flow.mark = edition;
   flow.flags |= flow_flag::has_local;
   if (t.trace) t.trace->say("local address %s", to_text(wire::Address(local->address), local->port).c_str());
   return Reason::scheduled;
