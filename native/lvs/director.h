@@ -257,6 +257,10 @@ class Director {
   template <class A>
   bool is_for_host_alone(const Transit<A>& t) const;
   template <class A>
+  bool may_concern_flows(const Transit<A>& t) const;
+  template <class A>
+  void pass_on(Transit<A>& t);
+  template <class A>
   Decision fragment(Transit<A>& t);
   template <class A>
   Decision first_fragment(Transit<A>& t, const FragmentKey<A>& key);

@@ -204,6 +204,7 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
     destination->id = id;
     destination->address = settings.address;
     destination->port = settings.port;
+    real_servers_[settings.address]++;
   }
   if (destination->service != service) service->proxy.half_open += destination->half_open;
   destination->service = service;
@@ -284,6 +285,7 @@ uint32_t ServiceTable::take_id() {
 
 void ServiceTable::free(Destination& destination) {
   const uint32_t id = destination.id;
+  if (--real_servers_[destination.address] == 0) real_servers_.erase(destination.address);
   this->destination(id) = Destination{};
   free_ids_.push_back(id);
 }

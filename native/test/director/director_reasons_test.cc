@@ -176,6 +176,7 @@ const std::vector<Producer>& producers() {
       {Reason::fragment_limit,
        [](Fixture& f) {
          // More frames than may wait for one first fragment; then the datagram is spoiled.
+         f.add(udp());
          Outcome outcome = f.receive(piece(8, 8));
          for (uint16_t i = 2; i < 200 && outcome.decision.reason == Reason::fragment_held; i++)
            outcome = f.receive(piece(static_cast<uint16_t>(i * 8), 8));
@@ -268,7 +269,7 @@ const std::vector<Producer>& producers() {
                               .build());
        }},
       {Reason::echo_answered, [](Fixture& f) { return f.add(tcp()), f.receive(from_client().ipv4().icmp().build()); }},
-      {Reason::fragment_held, [](Fixture& f) { return f.receive(piece(64)); }},
+      {Reason::fragment_held, [](Fixture& f) { return f.add(udp()), f.receive(piece(64)); }},
       {Reason::syn_cookie_sent, [](Fixture& f) { return proxied_web(f), f.receive(syn()); }},
       {Reason::syn_proxy_handshake,
        [](Fixture& f) {
