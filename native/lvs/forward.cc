@@ -144,15 +144,14 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
   }
   decrement_hop_limit<A>(t.l3());
 
-  if (has_options(t)) [[unlikely]]
-    record_route_of(t, t.endpoints.destination);
-
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
   if (forwarding == Forwarding::nat || forwarding == Forwarding::fullnat) {
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
@@ -188,6 +187,8 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
 
   const uint32_t transport = t.packet.l4 - t.packet.l3;
   std::vector<IpPacket> packets;

@@ -128,7 +128,7 @@ Decision Director::answer_echo(Transit<A>& t) {
     return {hop.state == HopState::no_neighbour ? Reason::no_neighbour : Reason::no_route};
   }
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
-  const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
+  IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   turn_echo_around(ip, t.packet.l4 - t.packet.l3, outlet_.next_id());
   Frame frame = t.frame;
   frame.checksum = TransportChecksum::complete;
