@@ -24,6 +24,8 @@ const char* text_of(lvs::EditResult result) {
       return "no-such-destination";
     case lvs::EditResult::unknown_scheduler:
       return "unknown-scheduler";
+    case lvs::EditResult::family_mismatch:
+      return "family-mismatch";
   }
   return "unknown";
 }

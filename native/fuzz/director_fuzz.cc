@@ -275,11 +275,7 @@ void tally_flows(Director& director, std::map<uint32_t, Tally>& tallies) {
     if (flow.is_template()) REQUIRE_THAT(flow.control == held[table.index_of(flow)]);
   });
   uint64_t in_pools = 0;
-  for (uint32_t id = 1; id <= 2; id++) {
-    const auto* pool = director.pools().find<A>(id);
-    if (pool == nullptr) continue;
-    for (const auto& use : pool->use()) in_pools += use.flows;
-  }
+  for (uint32_t id = 1; id <= 2; id++) in_pools += director.pools().flows<A>(id);
   REQUIRE_THAT(in_pools == local);
 }
 
@@ -510,6 +506,7 @@ void set_pools(Pair& pair, uint8_t what) {
   if ((what & 1) == 0) local.addresses.push_back(address(local4));
   if ((what & 2) != 0) local.addresses.push_back(address("10.0.2.201"));
   if ((what & 4) == 0) local.addresses.push_back(address(local6));
+  if ((what & 128) != 0) local.last_port = outside.last_port = 50010;
   if ((what & 8) == 0) outside.addresses.push_back(address(public4));
   if ((what & 16) != 0) outside.addresses.push_back(address("10.0.1.1"));
   std::vector<lvs::EgressRule> rules;

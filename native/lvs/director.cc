@@ -141,7 +141,11 @@ bool Director::owns(const wire::Address& address) const {
 Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
   const wire::Packet& packet = prepared.packet;
   Decision decision;
-  if (packet.malformed != wire::Malformed::ok) {
+  if (packet.malformed != wire::Malformed::ok && frame.length >= wire::EthernetView::header_length &&
+      !is_for_this_host(frame)) {
+    // What is wrong with another host's frame is that host's to find; so is what a switch floods.
+    decision.reason = Reason::not_addressed_here;
+  } else if (packet.malformed != wire::Malformed::ok) {
     if (trace) trace->say("malformed: %s", std::string(wire::name(packet.malformed)).c_str());
     decision.reason = reason_of(packet.malformed, packet);
   } else if (packet.ethertype == wire::ethertype::arp) {

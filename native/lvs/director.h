@@ -251,11 +251,15 @@ class Director {
   template <class A>
   Reason take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow);
   template <class A>
-  bool tells_real_server(Transit<A>& t);
+  std::optional<Reason> answer_real_server(Transit<A>& t);
 
   // fragments.cc
   template <class A>
   bool is_for_host_alone(const Transit<A>& t) const;
+  template <class A>
+  bool may_concern_flows(const Transit<A>& t) const;
+  template <class A>
+  void pass_on(Transit<A>& t);
   template <class A>
   Decision fragment(Transit<A>& t);
   template <class A>

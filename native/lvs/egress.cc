@@ -50,7 +50,9 @@ Decision Director::without_service(Transit<A>& t) {
   }
   const EgressRule* rule = egress_rule(t.endpoints.source);
   if (rule != nullptr && may_leave_to(t.endpoints.destination)) return open_egress(t, *rule);
-  if (switches_.nat_icmp_send && tells_real_server(t)) return {Reason::real_server_told};
+  if (switches_.nat_icmp_send) {
+    if (const std::optional<Reason> answered = answer_real_server(t)) return {*answered};
+  }
   return {Reason::no_service};
 }
 template Decision Director::without_service(Transit<wire::Ipv4Address>&);
@@ -58,8 +60,8 @@ template Decision Director::without_service(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
-  // A connection's middle cannot be taken over: its other end knows another address.
-  if (!may_open(t)) return {Reason::not_opening};
+  // A connection's middle cannot be taken over, as its other end knows another address; and it must not leave as it is.
+  if (!may_open(t)) return {Reason::egress_untracked};
   if (is_martian(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
   flow.forward = t.endpoints;
@@ -101,10 +103,11 @@ Decision Director::egress(Transit<A>& t, FoundFlow<A> found) {
 template Decision Director::egress(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template Decision Director::egress(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 
-// A source for the flow's outgoing side, put into flow.reverse; the flow remembers the pool in its mark.
+// A source for the flow's outgoing side, put into flow.reverse; the flow remembers the edition of the pool in its mark.
 template <class A>
 Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
-  PortPool<A>* pool = pools_.find<A>(pool_id);
+  const uint32_t edition = pools_.edition(pool_id);
+  PortPool<A>* pool = pools_.find<A>(edition);
   if (pool == nullptr || pool->places() == 0) return Reason::pool_missing;
   const auto local = pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
   if (!local) {
@@ -113,7 +116,7 @@ Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow)
   }
   flow.reverse.destination = local->address;
   flow.reverse.destination_port = local->port;
-  flow.mark = pool_id;
+  flow.mark = edition;
   flow.flags |= flow_flag::has_local;
   if (t.trace) t.trace->say("local address %s", to_text(wire::Address(local->address), local->port).c_str());
   return Reason::scheduled;
@@ -121,20 +124,22 @@ Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow)
 template Reason Director::take_local_port(Transit<wire::Ipv4Address>&, uint32_t, Flow<wire::Ipv4Address>&);
 template Reason Director::take_local_port(Transit<wire::Ipv6Address>&, uint32_t, Flow<wire::Ipv6Address>&);
 
-// nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody.
+// nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody. The kernel meets
+// such a packet where it forwards it: what keeps a router from passing it on comes first, and is all that the server is
+// told then. Nothing: the packet is none of that kind, or this host's own.
 template <class A>
-bool Director::tells_real_server(Transit<A>& t) {
+std::optional<Reason> Director::answer_real_server(Transit<A>& t) {
   const Endpoints<A>& e = t.endpoints;
-  if (services_.find_real_server(t.packet.protocol, e.source, e.source_port) == nullptr) return false;
+  if (services_.find_real_server(t.packet.protocol, e.source, e.source_port) == nullptr) return std::nullopt;
   // What ends a connection is not answered.
-  if (t.packet.protocol == wire::protocol::tcp && (t.packet.tcp_flags & wire::tcp_flag::rst) != 0) return false;
-  if (t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::abort) return false;
-  // The kernel meets such packets where it forwards them: the hop is counted by then.
+  if (t.packet.protocol == wire::protocol::tcp && (t.packet.tcp_flags & wire::tcp_flag::rst) != 0) return std::nullopt;
+  if (t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::abort) return std::nullopt;
   const NextHop& hop = outlet_.hop_to(e.destination);
-  if (obstacle(t, hop)) return false;
+  if (hop.state == HopState::local) return std::nullopt;
+  if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return in_the_way;
   decrement_hop_limit<A>(t.l3());
   tell_sender(t, port_unreachable<A>(), Answerer::this_host);
-  return true;
+  return Reason::real_server_told;
 }
 
 }  // namespace sluice::lvs

@@ -144,15 +144,14 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
   }
   decrement_hop_limit<A>(t.l3());
 
-  if (has_options(t)) [[unlikely]]
-    record_route_of(t, t.endpoints.destination);
-
   const Forwarding forwarding = forwarding_of(flow);
   if (forwarding == Forwarding::tunnel) return send_by_tunnel(t, destination, hop, reason);
   if (exceeds(t, hop.mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {
     tell_sender(t, too_big<A>(hop.mtu), Answerer::destination);
     return Reason::too_big;
   }
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
   if (forwarding == Forwarding::nat || forwarding == Forwarding::fullnat) {
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
@@ -160,12 +159,11 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     if ((flow.flags & (flow_flag::tells_client | flow_flag::proxied)) != 0) {
       if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_client);
       const bool tells = (flow.flags & flow_flag::tells_client) != 0;
-      outlet_.send(t.frame, t.packet, tells ? with_client_address(t, hop.mtu) : ip_of(t), hop, t.out);
-      return reason;
+      const IpPacket ip = tells ? with_client_address(t, hop.mtu) : ip_of(t);
+      return outlet_.send(t.frame, t.packet, ip, hop, t.out).value_or(reason);
     }
   }
-  outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
-  return reason;
+  return outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out).value_or(reason);
 }
 template Reason Director::send_request(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, Destination&,
                                        Reason);
@@ -189,6 +187,8 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     tell_sender(t, too_big<A>(mtu), Answerer::destination);
     return Reason::too_big;
   }
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, t.endpoints.destination);
 
   const uint32_t transport = t.packet.l4 - t.packet.l3;
   std::vector<IpPacket> packets;
@@ -197,6 +197,7 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     if (!segment_packet(ip_of(t), transport, t.frame.segmentation, t.frame.segment_size, sink)) {
       return Reason::unsegmentable;
     }
+    if (sink.has_run_out()) return Reason::out_of_buffers;
   } else {
     packets.push_back(ip_of(t));
     if (partial && !offloads) complete_checksum(packets[0], transport, t.packet.protocol);
@@ -210,9 +211,11 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   for (IpPacket& packet : packets) {
     const OuterHeader outer{hop.source_address, destination.address, outlet_.next_id(), switches_.pmtu_disc};
     if (!encapsulate(packet, tunnel, outer, offloads, transport, checksum_field(t.packet.protocol))) {
+      // Longer than any outer packet: what the way carries is what its sender has to know, cut into fragments or not.
+      tell_sender(t, too_big<A>(mtu), Answerer::destination);
       return Reason::too_big;
     }
-    outlet_.send(frame, t.packet, packet, hop, t.out);
+    if (const std::optional<Reason> failed = outlet_.send(frame, t.packet, packet, hop, t.out)) return *failed;
   }
   return reason;
 }
@@ -256,8 +259,7 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
   if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_server);
-  outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out);
-  return {reason, flow.destination};
+  return {outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out).value_or(reason), flow.destination};
 }
 template Decision Director::route(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&,
                                   const Endpoints<wire::Ipv4Address>&, Seen, Reason);

@@ -55,7 +55,7 @@ FragmentTable<Address>::FragmentTable(const FragmentTableOptions& options, OnDro
 
 template <class Address>
 FragmentOutcome FragmentTable<Address>::offer(const FragmentInfo<Address>& info, wire::Bytes frame, uint64_t context,
-                                              Time now) {
+                                              Time now, bool may_hold) {
   expire(now, expired_an_offer);
   if (const FragmentDrop fault = fault_of(info); fault != FragmentDrop::none) return drop(fault);
   if (info.offset == 0 && !info.more) return {.step = FragmentStep::whole};
@@ -65,6 +65,8 @@ FragmentOutcome FragmentTable<Address>::offer(const FragmentInfo<Address>& info,
     forget(index, FragmentDrop::timed_out);
     index = none;
   }
+  const bool is_early = info.offset != 0 && (index == none || datagrams_[index].state == State::waiting);
+  if (is_early && !may_hold) return {.step = FragmentStep::early};
   if (index == none) index = create(info.key, now);
   Datagram& datagram = datagrams_[index];
   if (datagram.state == State::spoiled) return drop(FragmentDrop::spoiled);

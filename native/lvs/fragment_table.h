@@ -9,6 +9,7 @@
 //   first    offset 0: look it up like any packet, then call decide() or reject(), always
 //   follow   a later one whose first was decided: do the same as with the first
 //   held     a later one that came before its first: a copy is kept, and decide() gives it back, in order of arrival
+//   early    the same where the caller wants none held: nothing is remembered of it
 //   whole    an IPv6 fragment that is the whole datagram ("atomic"): treated apart from any other (RFC 6946)
 //   drop     with a reason
 //
@@ -56,7 +57,7 @@ struct FragmentInfo {
   bool more = false;
 };
 
-enum class FragmentStep : uint8_t { first, follow, held, whole, drop };
+enum class FragmentStep : uint8_t { first, follow, held, early, whole, drop };
 
 enum class FragmentDrop : uint8_t {
   none,
@@ -102,8 +103,9 @@ class FragmentTable {
 
   FragmentTable(const FragmentTableOptions& options, OnDrop on_drop);
 
-  // `frame` and `context` are kept when the outcome is held.
-  FragmentOutcome offer(const FragmentInfo<Address>& info, wire::Bytes frame, uint64_t context, Time now);
+  // `frame` and `context` are kept when the outcome is held, which it is only where it may.
+  FragmentOutcome offer(const FragmentInfo<Address>& info, wire::Bytes frame, uint64_t context, Time now,
+                        bool may_hold = true);
   // After `first`, with the same key. give_back(frame, context) gets each frame that waited, in order of arrival; it
   // must not call the table.
   template <class GiveBack>

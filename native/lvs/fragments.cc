@@ -4,6 +4,7 @@
 // What is remembered of a first fragment is its five-tuple: a later one finds the flow again by it, so that it cannot
 // follow a flow that has ended meanwhile.
 #include "lvs/director.h"
+#include "lvs/rewrite.h"
 #include "wire/ipv6.h"
 
 namespace sluice::lvs {
@@ -64,12 +65,38 @@ bool Director::is_for_host_alone(const Transit<A>& t) const {
          !pools_.is_local_address(destination);
 }
 
+// Whether a later fragment may be of a flow, as far as its addresses say: only then it is worth waiting for its first.
+template <class A>
+bool Director::may_concern_flows(const Transit<A>& t) const {
+  const wire::Address source = t.endpoints.source, destination = t.endpoints.destination;
+  return t.frame.mark != 0 || services_.is_virtual_address(destination) || pools_.is_local_address(destination) ||
+         services_.is_real_server(source) || egress_rule(t.endpoints.source) != nullptr || services_.has_removed();
+}
+
+// A fragment that has waited in vain, because its first is the host's to route: the host has not seen it, so it goes the
+// way that the host would have sent it.
+template <class A>
+void Director::pass_on(Transit<A>& t) {
+  const NextHop& hop = outlet_.hop_to(t.endpoints.destination);
+  if (obstacle(t, hop)) return;
+  if (hop.state == HopState::no_neighbour) {
+    outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return;
+  }
+  decrement_hop_limit<A>(t.l3());
+  const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
+  if (!outlet_.send(t.frame, t.packet, ip, hop, t.out) && t.trace) t.trace->say("a fragment that waited is passed on");
+}
+
 template <class A>
 Decision Director::fragment(Transit<A>& t) {
   if (is_for_host_alone(t)) return t.is_later_fragment() ? Decision{Reason::unhandled_fragment} : decide_packet(t);
+  if (t.frame.checksum == TransportChecksum::partial || t.frame.segmentation != Segmentation::none) {
+    return {Reason::offloaded_fragment};
+  }
   const FragmentInfo<A> info = info_of(t);
   const FragmentOutcome outcome =
-      fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now);
+      fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now, may_concern_flows(t));
   switch (outcome.step) {
     case FragmentStep::first:
       return first_fragment(t, info.key);
@@ -79,6 +106,8 @@ Decision Director::fragment(Transit<A>& t) {
       return follow(t, outcome.decision);
     case FragmentStep::held:
       return {Reason::fragment_held};
+    case FragmentStep::early:
+      return {Reason::unhandled_fragment};
     case FragmentStep::drop:
       break;
   }
@@ -107,7 +136,7 @@ Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
     wire::Packet packet;
     wire::dissect(held, packet);
     Transit<A> later{frame, packet, t.now, t.out, t.trace, endpoints_of<A>(copy + packet.l3, packet)};
-    follow(later, what);
+    if (follow(later, what).verdict() == Verdict::pass) pass_on(later);
   });
   return decision;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ICMP messages that the director writes itself (RFC 792, RFC 1812 4.3, RFC 4443 2.4).
 #include <algorithm>
+#include <array>
 
+#include "lvs/ip_options.h"
 #include "lvs/outgoing.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -60,10 +62,28 @@ bool may_be_answered(const IpPacket& about, const wire::Packet& packet, const Ic
   return is_one_host(ip.source()) && (is_one_host(ip.destination()) || may_concern_multicast(error));
 }
 
+// The options of an answer to a packet. As the kernel: a route that is being recorded has this host in it by the time of
+// the answer, and once more in the answer's own copy of the option.
+struct EchoedOptions {
+  std::array<uint8_t, echoed_options_room> recorded{};  // the packet's own by then
+  std::array<uint8_t, echoed_options_room> options{};
+  size_t size = 0;
+
+  EchoedOptions(const wire::Ipv4View& packet, wire::Ipv4Address here) {
+    const wire::Bytes before = packet.options();
+    const wire::MutableBytes now(recorded.data(), before.size());
+    std::copy(before.begin(), before.end(), now.begin());
+    record_route(now, here);
+    size = echo_options(now, here, options.data());
+  }
+};
+
 uint32_t write_icmpv4(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint16_t id,
                       uint8_t* to) {
-  constexpr uint32_t headers = wire::Ipv4View::minimum_header_length + wire::IcmpView::header_length;
   const wire::Ipv4View cause(wire::Bytes(about.data, about.length));
+  const EchoedOptions echoed(cause, source.v4());
+  const auto ip_header = static_cast<uint32_t>(wire::Ipv4View::minimum_header_length + echoed.size);
+  const auto headers = static_cast<uint32_t>(ip_header + wire::IcmpView::header_length);
   const uint32_t quoted = std::min(about.length, longest_error_v4 - headers);
   wire::Ipv4Fields ip;
   ip.tos = static_cast<uint8_t>((cause.tos() & type_of_service_mask) | internetwork_control);
@@ -74,9 +94,17 @@ uint32_t write_icmpv4(const IpPacket& about, const IcmpError& error, const wire:
   ip.source = source.v4();
   ip.destination = cause.source();
   emit(ip, to);
-  uint8_t* message = to + wire::Ipv4View::minimum_header_length;
+  if (echoed.size > 0) {
+    std::memcpy(to + wire::Ipv4View::minimum_header_length, echoed.options.data(), echoed.size);
+    to[0] = static_cast<uint8_t>(4 << 4 | ip_header / 4);
+    wire::MutableIpv4View(wire::MutableBytes(to, ip_header)).fill_checksum();
+  }
+  uint8_t* message = to + ip_header;
   emit(wire::IcmpFields{error.type, error.code, error.rest}, message);
-  std::memcpy(message + wire::IcmpView::header_length, about.data, quoted);
+  uint8_t* quotation = message + wire::IcmpView::header_length;
+  std::memcpy(quotation, about.data, quoted);
+  // The quoted header's checksum stays that of before, as the kernel leaves it.
+  std::memcpy(quotation + wire::Ipv4View::minimum_header_length, echoed.recorded.data(), cause.options().size());
   wire::MutableIcmpView(wire::MutableBytes(message, wire::IcmpView::header_length + quoted)).fill_checksum();
   return headers + quoted;
 }
@@ -113,9 +141,31 @@ uint32_t write_icmp_error(const IpPacket& about, const IcmpError& error, const w
                                             : write_icmpv6(about, error, source, to);
 }
 
-void turn_echo_around(const IpPacket& packet, uint32_t transport, uint16_t id) {
+namespace {
+
+// The header without the options that a reply does not carry; the packet begins as much later.
+void echo_options_in_place(IpPacket& packet) {
+  const wire::Ipv4View request(wire::Bytes(packet.data, packet.length));
+  const auto before = static_cast<uint32_t>(request.header_length());
+  if (before == wire::Ipv4View::minimum_header_length) return;
+  const EchoedOptions echoed(request, request.destination());
+  const auto after = static_cast<uint32_t>(wire::Ipv4View::minimum_header_length + echoed.size);
+  const uint32_t less = before - after;
+  std::memmove(packet.data + less, packet.data, wire::Ipv4View::minimum_header_length);
+  packet.data += less;
+  packet.length -= less;
+  std::memcpy(packet.data + wire::Ipv4View::minimum_header_length, echoed.options.data(), echoed.size);
+  packet.data[0] = static_cast<uint8_t>(4 << 4 | after / 4);
+  wire::MutableIpv4View(wire::MutableBytes(packet.data, packet.length))
+      .set_total_length(static_cast<uint16_t>(packet.length));
+}
+
+}  // namespace
+
+void turn_echo_around(IpPacket& packet, uint32_t transport, uint16_t id) {
   const wire::MutableBytes message(packet.data + transport, packet.length - transport);
   if (packet.family == wire::Family::ipv4) {
+    echo_options_in_place(packet);
     wire::MutableIpv4View ip(wire::MutableBytes(packet.data, packet.length));
     const wire::Ipv4Address client = ip.source();
     ip.set_source(ip.destination());

@@ -58,4 +58,17 @@ bool record_route(wire::MutableBytes options, wire::Ipv4Address address) {
   return recorded;
 }
 
+size_t echo_options(wire::Bytes options, wire::Ipv4Address address, uint8_t* to) {
+  size_t length = 0;
+  walk(options, [&](uint8_t kind, size_t at, size_t option_length) {
+    if (kind != record_route_kind || option_length < route_header) return true;
+    std::memcpy(to, options.data() + at, option_length);
+    length = option_length;
+    return false;
+  });
+  record_route(wire::MutableBytes(to, length), address);
+  for (; length % 4 != 0; length++) to[length] = end_of_options;
+  return length;
+}
+
 }  // namespace sluice::lvs

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pools of local addresses, by number: FULLNAT services and egress rules name them.
+//
+// A pool may change while flows use it. Addresses come and go within one PortPool, which remembers those that are gone
+// until their flows have ended. Another range of ports has other places altogether: it begins a new edition of the
+// pool, and the one before gives nothing any more and lives until its flows have ended. Flows remember the edition that
+// they have their place from.
 #pragma once
 
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "lvs/port_pool.h"
+#include "lvs/service.h"
 
 namespace sluice::lvs {
 
@@ -19,34 +26,71 @@ class LocalPools {
  public:
   explicit LocalPools(RandomSource random) : random_(std::move(random)) {}
 
-  // A new pool, or new addresses for one that is there: flows keep what they have.
+  // A new pool, or other addresses and ports for one that is there: flows keep what they have.
   void set(uint32_t id, const PoolSettings& settings);
 
-  // nullptr: there is no such pool, or it has no address of that family.
+  // The pool's present edition; `no_pool` if there is no such pool.
+  uint32_t edition(uint32_t id) const {
+    const auto found = present_.find(id);
+    return found == present_.end() ? no_pool : found->second;
+  }
+  // By edition. nullptr: there is none, or it has never had an address of that family.
   template <class A>
-  PortPool<A>* find(uint32_t id);
+  PortPool<A>* find(uint32_t edition);
+  // Flows that have their place from any edition of the pool.
+  template <class A>
+  uint64_t flows(uint32_t id) const;
   // Whether a packet to the address can only be a reply to a flow through one of the pools.
-  bool is_local_address(const wire::Address& address) const { return addresses_.contains(address); }
+  bool is_local_address(const wire::Address& address) const {
+    return addresses_.contains(address) || (!draining_.empty() && is_in_use(address));
+  }
 
  private:
-  struct Pool {
+  struct Edition {
+    uint32_t pool = no_pool;
+    PoolSettings settings;
     std::unique_ptr<PortPool<wire::Ipv4Address>> v4;
     std::unique_ptr<PortPool<wire::Ipv6Address>> v6;
+    template <class A>
+    PortPool<A>* of() const;
   };
+
+  Edition& present(uint32_t id, const PoolSettings& settings);
+  void forget_ended();
+  void list_addresses();
+  bool is_in_use(const wire::Address& address) const;
+
   RandomSource random_;
-  std::unordered_map<uint32_t, Pool> pools_;
-  std::unordered_map<wire::Address, uint32_t, AddressHash> addresses_;  // → pool
+  std::unordered_map<uint32_t, Edition> editions_;
+  std::unordered_map<uint32_t, uint32_t> present_;  // pool → edition
+  uint32_t next_edition_ = 0;
+  std::unordered_set<wire::Address, AddressHash> addresses_;  // of all present editions
+  std::unordered_set<wire::Address, AddressHash> draining_;   // of no pool any more; flows had them at the last change
 };
 
 template <>
-inline PortPool<wire::Ipv4Address>* LocalPools::find(uint32_t id) {
-  const auto found = pools_.find(id);
-  return found == pools_.end() ? nullptr : found->second.v4.get();
+inline PortPool<wire::Ipv4Address>* LocalPools::Edition::of() const {
+  return v4.get();
 }
 template <>
-inline PortPool<wire::Ipv6Address>* LocalPools::find(uint32_t id) {
-  const auto found = pools_.find(id);
-  return found == pools_.end() ? nullptr : found->second.v6.get();
+inline PortPool<wire::Ipv6Address>* LocalPools::Edition::of() const {
+  return v6.get();
+}
+
+template <class A>
+PortPool<A>* LocalPools::find(uint32_t edition) {
+  const auto found = editions_.find(edition);
+  return found == editions_.end() ? nullptr : found->second.of<A>();
+}
+
+template <class A>
+uint64_t LocalPools::flows(uint32_t id) const {
+  uint64_t flows = 0;
+  for (const auto& [number, edition] : editions_) {
+    if (edition.pool != id || edition.template of<A>() == nullptr) continue;
+    for (const auto& use : edition.template of<A>()->use()) flows += use.flows;
+  }
+  return flows;
 }
 
 }  // namespace sluice::lvs

@@ -21,17 +21,17 @@ uint16_t ethertype_of(wire::Family family) {
   return family == wire::Family::ipv4 ? wire::ethertype::ipv4 : wire::ethertype::ipv6;
 }
 
+struct Tags {
+  std::array<uint16_t, wire::Packet::maximum_vlan_tags> tci{}, tpid{};
+  size_t count = 0;
+};
+
 // The tags that a frame leaves with: those of the port that it leaves by, if it has some; on the port on which it came,
-// those that it came with.
-size_t tags_of(const Frame& frame, const wire::Packet& packet, const Port& port, PortId out,
-               std::array<uint16_t, wire::Packet::maximum_vlan_tags>& tci) {
-  if (port.vlan != 0) {
-    tci[0] = port.vlan;
-    return 1;
-  }
-  if (out != frame.port) return 0;
-  tci = packet.vlan_tci;
-  return packet.vlan_count;
+// those that it came with, announced by the types that announced them there.
+Tags tags_of(const Frame& frame, const wire::Packet& packet, const Port& port, PortId out) {
+  if (port.vlan != 0) return {{port.vlan}, {wire::ethertype::vlan}, 1};
+  if (out != frame.port) return {};
+  return {packet.vlan_tci, packet.vlan_tpid, packet.vlan_count};
 }
 
 }  // namespace
@@ -79,14 +79,13 @@ void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, con
 
 void Outlet::push(const Frame& frame, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
                   const NextHop& hop, TransmitQueue& out) {
-  std::array<uint16_t, wire::Packet::maximum_vlan_tags> tci;
-  const size_t tags = tags_of(frame, packet, surroundings_->ports()[hop.port], hop.port, tci);
+  const Tags tags = tags_of(frame, packet, surroundings_->ports()[hop.port], hop.port);
   uint8_t* at = payload;
-  for (size_t i = tags; i-- > 0;) {
+  for (size_t i = tags.count; i-- > 0;) {
     at -= wire::VlanView::header_length;
-    wire::store_be16(at, tci[i]);
+    wire::store_be16(at, tags.tci[i]);
     wire::store_be16(at + 2, type);
-    type = tags == 2 && i == 0 ? wire::ethertype::provider_vlan : wire::ethertype::vlan;
+    type = tags.tpid[i];
   }
   at -= ethernet_length;
   std::memcpy(at, hop.destination.bytes.data(), wire::MacAddress::size);
@@ -100,11 +99,11 @@ void Outlet::push(const Frame& frame, const wire::Packet& packet, uint8_t* paylo
   out.push(leaving);
 }
 
-void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop,
-                  TransmitQueue& out) {
+std::optional<Reason> Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip,
+                                   const NextHop& hop, TransmitQueue& out) {
   if (ip.length <= hop.mtu || frame.segmentation != Segmentation::none) {
     push(frame, packet, ip.data, ip.length, ethertype_of(ip.family), hop, out);
-    return;
+    return std::nullopt;
   }
   Frame cut = frame;
   if (frame.checksum == TransportChecksum::partial) {
@@ -114,10 +113,12 @@ void Outlet::send(const Frame& frame, const wire::Packet& packet, const IpPacket
   }
   std::vector<IpPacket> pieces;
   OutletPieces sink(*this, pieces, ip.family);
-  fragment_packet(ip, hop.mtu, ++id_, sink);
+  if (!fragment_packet(ip, hop.mtu, ++id_, sink)) return Reason::unfragmentable;
+  if (sink.has_run_out()) return Reason::out_of_buffers;
   for (const IpPacket& piece : pieces) {
     push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
+  return std::nullopt;
 }
 
 void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,

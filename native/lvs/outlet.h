@@ -11,6 +11,7 @@
 #include "lvs/service.h"
 #include "lvs/surroundings.h"
 #include "lvs/transit.h"
+#include "lvs/verdict.h"
 
 namespace sluice::lvs {
 
@@ -41,8 +42,9 @@ class Outlet {
   }
 
   // Sends an IP packet that lies in the frame's buffer (with room for a link header before it): cut into fragments
-  // where it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came.
-  void send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop, TransmitQueue& out);
+  // where it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came. Nothing:
+  // it is on its way; otherwise why none of it is.
+  [[nodiscard]] std::optional<Reason> send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop, TransmitQueue& out);
   // Tells `receiver` of an error about a packet, where one may be told, at the rate at which hosts are told of errors.
   // `source` unspecified: the address that this host has on the way there. `frame` and `packet` caused it.
   void send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,
@@ -87,13 +89,17 @@ class OutletPieces : public PieceSink {
   uint8_t* next_piece(uint32_t length) override {
     uint8_t* buffer = outlet_.take_buffer(length);
     if (buffer != nullptr) pieces_.push_back({buffer, length, family_});
+    has_run_out_ |= buffer == nullptr;
     return buffer;
   }
+  // Some pieces found no memory: the others are not all of the packet.
+  bool has_run_out() const { return has_run_out_; }
 
  private:
   Outlet& outlet_;
   std::vector<IpPacket>& pieces_;
   wire::Family family_;
+  bool has_run_out_ = false;
 };
 
 }  // namespace sluice::lvs

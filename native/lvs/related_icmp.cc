@@ -128,12 +128,11 @@ Decision Director::answer_echo(Transit<A>& t) {
     return {hop.state == HopState::no_neighbour ? Reason::no_neighbour : Reason::no_route};
   }
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
-  const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
+  IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   turn_echo_around(ip, t.packet.l4 - t.packet.l3, outlet_.next_id());
   Frame frame = t.frame;
   frame.checksum = TransportChecksum::complete;
-  outlet_.send(frame, t.packet, ip, hop, t.out);
-  return {Reason::echo_answered};
+  return {outlet_.send(frame, t.packet, ip, hop, t.out).value_or(Reason::echo_answered)};
 }
 
 template <class A>
@@ -209,8 +208,8 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
   if (t.trace) t.trace->say("the error now quotes %s", to_text(quotation).c_str());
   Frame frame = t.frame;
   frame.checksum = TransportChecksum::complete;
-  outlet_.send(frame, t.packet, {t.l3(), t.packet.l3_length, A::family}, hop, t.out);
-  return {Reason::related_error, flow.destination};
+  const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
+  return {outlet_.send(frame, t.packet, ip, hop, t.out).value_or(Reason::related_error), flow.destination};
 }
 
 // DR and tunnels translate nothing: the error follows the flow's packets as it is.

@@ -29,6 +29,11 @@ ServiceKey reply_key(uint8_t protocol, const wire::Address& address, uint16_t po
   return key;
 }
 
+// Only a tunnel carries a packet of one family to an address of the other.
+bool is_reachable(const ServiceKey& key, const DestinationSettings& settings) {
+  return settings.address.family == key.address.family || settings.forwarding == Forwarding::tunnel;
+}
+
 }  // namespace
 
 Service::Service() = default;
@@ -190,6 +195,7 @@ void ServiceTable::forget(Destination& destination) {
 EditResult ServiceTable::add_destination(const ServiceKey& key, const DestinationSettings& settings) {
   Service* service = find(key);
   if (service == nullptr) return EditResult::no_such_service;
+  if (!is_reachable(key, settings)) return EditResult::family_mismatch;
   if (find_destination(*service, settings.address, settings.port)) return EditResult::destination_exists;
   Destination* destination = take_removed(key, settings.address, settings.port);
   if (destination == nullptr) {
@@ -198,6 +204,7 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
     destination->id = id;
     destination->address = settings.address;
     destination->port = settings.port;
+    real_servers_[settings.address]++;
   }
   if (destination->service != service) service->proxy.half_open += destination->half_open;
   destination->service = service;
@@ -215,6 +222,7 @@ EditResult ServiceTable::edit_destination(const ServiceKey& key, const Destinati
   if (service == nullptr) return EditResult::no_such_service;
   Destination* destination = find_destination(*service, settings.address, settings.port);
   if (destination == nullptr) return EditResult::no_such_destination;
+  if (!is_reachable(key, settings)) return EditResult::family_mismatch;
   apply(*destination, settings);
   service->scheduler->destinations_changed(nullptr);
   return EditResult::done;
@@ -277,6 +285,7 @@ uint32_t ServiceTable::take_id() {
 
 void ServiceTable::free(Destination& destination) {
   const uint32_t id = destination.id;
+  if (--real_servers_[destination.address] == 0) real_servers_.erase(destination.address);
   this->destination(id) = Destination{};
   free_ids_.push_back(id);
 }

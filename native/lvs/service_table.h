@@ -35,6 +35,7 @@ enum class EditResult : uint8_t {
   destination_exists,
   no_such_destination,
   unknown_scheduler,
+  family_mismatch,
 };
 
 class ServiceTable {
@@ -57,6 +58,10 @@ class ServiceTable {
   Service* find(const ServiceKey& key) const;
   // Whether some service listens on the address: the director answers for it on the network.
   bool is_virtual_address(const wire::Address& address) const { return virtual_addresses_.contains(address); }
+  // Whether the address is a real server's, of whatever service and mode.
+  bool is_real_server(const wire::Address& address) const { return real_servers_.contains(address); }
+  // Whether flows may still point at real servers of services that are gone, or at servers that their services lost.
+  bool has_removed() const { return !removed_.empty(); }
   // A real server reached by NAT at that address and port, of whatever service; nullptr if there is none.
   const Destination* find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const;
   // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).
@@ -115,6 +120,7 @@ class ServiceTable {
   std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
+  std::unordered_map<wire::Address, uint32_t, AddressHash> real_servers_;  // → how many destinations have the address
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
   // Side by side in memory, and never moved: the few pointers to the pieces stay in the cache.
   static constexpr uint32_t chunk_size = 256;

@@ -505,8 +505,7 @@ std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& seg
   }
   Frame frame;
   frame.port = t.frame.port;
-  outlet_.send(frame, t.packet, packet, hop, t.out);
-  return std::nullopt;
+  return outlet_.send(frame, t.packet, packet, hop, t.out);
 }
 
 // A packet that has been rewritten for its receiver: now in the numbers that the receiver knows.

@@ -175,6 +175,7 @@ Malformed dissect_network(Bytes bytes, Completeness completeness, Packet& out) {
   while (is_vlan_type(out.ethertype) && out.vlan_count < Packet::maximum_vlan_tags) {
     const auto tag = VlanView::parse(frame.subspan(out.l3));
     if (!tag) return fail(out, tag.reason());
+    out.vlan_tpid[out.vlan_count] = out.ethertype;
     out.vlan_tci[out.vlan_count++] = tag->tci();
     out.l3 += VlanView::header_length;
     out.ethertype = tag->type();

@@ -35,7 +35,8 @@ struct Packet {
   uint16_t destination_port = 0;
   uint16_t fragment_offset = 0;                        // in bytes
   uint16_t fragment_header = 0;                        // IPv6's; 0: none
-  std::array<uint16_t, maximum_vlan_tags> vlan_tci{};  // outer first
+  std::array<uint16_t, maximum_vlan_tags> vlan_tci{};   // outer first
+  std::array<uint16_t, maximum_vlan_tags> vlan_tpid{};  // the type that announces each
   uint8_t vlan_count = 0;
   uint8_t ip_version = 0;  // 4, 6; 0: no IP
   uint8_t protocol = 0;    // of the transport header

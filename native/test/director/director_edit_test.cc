@@ -202,6 +202,27 @@ TEST_CASE("edits that contradict what is there are refused and change nothing") 
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
 }
 
+TEST_CASE("only tunnels lead to real servers of the other family") {
+  Fixture f;
+  lvs::ServiceTable& table = f.director.services();
+  lvs::ServiceKey mark6 = mark(5);
+  mark6.address.family = wire::Family::ipv6;
+  for (const lvs::ServiceKey& key : {tcp(), tcp(vip6), mark(5), mark6}) {
+    f.add(key);
+    const bool is_v4 = key.address.family == wire::Family::ipv4;
+    const std::string_view own = is_v4 ? server4 : server6, other = is_v4 ? server6 : server4;
+    for (const Forwarding mode : {Forwarding::nat, Forwarding::fullnat, Forwarding::dr}) {
+      CHECK(table.add_destination(key, Fixture::server(other, 80, {.forwarding = mode})) ==
+            lvs::EditResult::family_mismatch);
+    }
+    CHECK(table.add_destination(key, Fixture::server(own, 80)) == lvs::EditResult::done);
+    CHECK(table.add_destination(key, Fixture::server(other, 80, {.forwarding = Forwarding::tunnel})) ==
+          lvs::EditResult::done);
+    CHECK(table.edit_destination(key, Fixture::server(other, 80)) == lvs::EditResult::family_mismatch);
+    CHECK(table.find(key)->destinations.size() == 2);
+  }
+}
+
 TEST_CASE("what servers have counted adds up to their service's, in packets and bytes, both ways") {
   Fixture f;
   f.add(tcp());

@@ -117,7 +117,7 @@ TEST_CASE("strangers, hairpins and the middle of connections do not pass the gat
   f.run({
       {"a stranger calls the public address", inwards().udp(answer).build(), Reason::egress_unsolicited},
       {"a server calls the public address", outwards(public4).udp(query).build(), Reason::hairpin_refused},
-      {"TCP without SYN", outwards().tcp({.destination_port = 443, .flags = ACK}).build(), Reason::not_opening},
+      {"TCP without SYN", outwards().tcp({.destination_port = 443, .flags = ACK}).build(), Reason::egress_untracked},
       {"a host that is not behind the gateway", from_client().ipv4({.destination = remote4}).udp(query).build(),
        Reason::no_service},
       {"to this host", outwards("10.0.2.1").udp(query).build(), Reason::no_service},
@@ -130,6 +130,42 @@ TEST_CASE("strangers, hairpins and the middle of connections do not pass the gat
        Reason::no_service},
   });
   CHECK(f.flow_count() == 0);
+}
+
+TEST_CASE("a real server's packet without a flow has one answer, or none and passes") {
+  Fixture f;
+  lvs::Switches switches;
+  switches.nat_icmp_send = true;
+  f.director.set_switches(switches);
+  f.add(tcp());
+  f.add_server(tcp(), server4, 8080);
+  const auto packet = [](uint8_t ttl, std::string_view destination = client4) {
+    return ipv4({.source = server4, .destination = destination, .ttl = ttl}).tcp({.source_port = 8080, .flags = ACK});
+  };
+  const auto in = [&](const PacketBuilder& ip) {
+    return ethernet({.source = server_mac, .destination = s0_mac, .type = wire::ethertype::ipv4})
+        .payload(ip.build())
+        .build();
+  };
+  const auto told = [](uint8_t type, uint8_t code, uint16_t id, const PacketBuilder& about) {
+    return to_server()
+        .ipv4({.source = "10.0.2.1", .destination = server4, .tos = 0xc0, .id = id})
+        .icmp({.type = type, .code = code, .rest = 0})
+        .payload(about.build())
+        .build();
+  };
+  f.run({
+      {"nobody there", in(packet(64)), Reason::real_server_told, {told(3, 3, 1, packet(63))}},
+      {"its way ends here", in(packet(1)), Reason::ttl_exceeded, {told(11, 0, 2, packet(1))}},
+      {"to this host itself", in(packet(1, "10.0.1.1")), Reason::no_service},
+  });
+  Network island = f.network;
+  island.routes.clear();
+  f.use(island);
+  f.run({{"no way there",
+          in(packet(64, "198.51.100.7")),
+          Reason::no_route,
+          {told(3, 0, 3, packet(64, "198.51.100.7"))}}});
 }
 
 TEST_CASE("a virtual address is not called through the gateway") {

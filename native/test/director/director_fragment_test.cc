@@ -103,6 +103,33 @@ TEST_CASE("fragments of a datagram that opens nothing are the host's") {
   });
 }
 
+TEST_CASE("fragments that are only routed pass in any order") {
+  FragmentFixture f;
+  const auto between = [](std::string_view source, std::string_view destination, uint16_t offset, bool more) {
+    Ipv4Layer ip{.source = source, .destination = destination, .id = 9, .offset = offset, .more = more, .protocol = 17};
+    Buffer payload(64);
+    if (offset == 0) payload[5] = 200;  // UDP's length
+    return ethernet({.source = server_mac, .destination = s0_mac}).ipv4(ip).payload(payload).build();
+  };
+  const std::string_view other = "10.0.2.77", far = "198.51.100.7";
+  f.run({
+      {"a stranger's, a later one first", between(other, far, 64, true), Reason::unhandled_fragment},
+      {"the last", between(other, far, 128, false), Reason::unhandled_fragment},
+      {"the first", between(other, far, 0, true), Reason::no_service},
+      {"one after it", between(other, far, 192, true), Reason::unhandled_fragment},
+  });
+  Ipv4Layer passed{.source = server4, .destination = far, .ttl = 63, .id = 9, .offset = 64, .more = true, .protocol = 17};
+  f.run({
+      {"a real server's own might be a reply: it waits", between(server4, far, 64, true), Reason::fragment_held},
+      {"its first is none, and goes by the host; the other follows on the host's way",
+       between(server4, far, 0, true),
+       Reason::no_service,
+       {to_router().ipv4(passed).payload(Buffer(64)).build()}},
+      {"one after it is the host's again", between(server4, far, 128, false), Reason::unhandled_fragment},
+  });
+  CHECK(f.director.datagrams_in_pieces() <= 1);
+}
+
 TEST_CASE("fragments to the host's own address are the host's in any order") {
   FragmentFixture f;
   const auto to_host = [](uint16_t offset) {

@@ -170,6 +170,52 @@ TEST_CASE("a pool that is gone leaves flows be and opens none") {
   CHECK(f.pool_flows(1) == 0);
 }
 
+TEST_CASE("a pool with other ports or addresses gives those to new flows, and old flows keep theirs") {
+  constexpr std::string_view next4 = "10.0.2.201";
+  FullnatFixture f;
+  f.receive(request4({}).build());
+  const auto who_has = [&](std::string_view target) {
+    return f
+        .receive(ethernet({.source = server_mac, .destination = "ff:ff:ff:ff:ff:ff"})
+                     .arp({.sender_mac = server_mac, .sender = server4, .target = target})
+                     .build(),
+                 {.port = s0})
+        .decision.reason;
+  };
+  const auto syn_from = [](uint16_t port) {
+    return from_client().ipv4().tcp({.source_port = port, .destination_port = 80}).build();
+  };
+  const auto leaves_from = [](std::string_view local, uint16_t client_port, uint16_t port) {
+    return Step{"a new flow",
+                from_client().ipv4().tcp({.source_port = client_port}).build(),
+                Reason::scheduled,
+                {to_server()
+                     .ipv4({.source = local, .destination = server4, .ttl = 63})
+                     .tcp({.source_port = port, .destination_port = 8080})
+                     .build()}};
+  };
+  f.set_pool(1, {local4}, 50000, 50000);
+  f.expect(leaves_from(local4, 2, 50000));
+  CHECK(f.receive(syn_from(3)).decision.reason == Reason::pool_exhausted);
+  f.set_pool(1, {next4}, 60000, 60000);
+  f.expect(leaves_from(next4, 4, 60000));
+  f.run({{"the first flow goes on",
+          request4({.flags = ACK}).build(),
+          Reason::established,
+          {request4_out({.flags = ACK}).build()}},
+         {"both ways", reply4({.flags = ACK}).build(), Reason::reply, {reply4_out({.flags = ACK}).build()}}});
+  CHECK(f.pool_flows(1) == 3);
+  CHECK(who_has(local4) == Reason::arp_answered);
+  CHECK(who_has(next4) == Reason::arp_answered);
+  f.wait(1000 * second);
+  CHECK(f.pool_flows(1) == 0);
+  CHECK(who_has(local4) == Reason::not_ip);
+  CHECK(who_has(next4) == Reason::arp_answered);
+  f.set_pool(1, {local4}, local_port, local_port);
+  f.expect(leaves_from(local4, 1234, local_port));
+  CHECK(f.pool_flows(1) == 1);
+}
+
 TEST_CASE("a service whose pool has no address of its family says so") {
   Fixture f;
   f.set_pool(1, {local6}, 1, 2);

@@ -166,6 +166,57 @@ TEST_CASE("a partial checksum is completed before its packet is cut into fragmen
   CHECK(datagram == Buffer(whole.begin() + 34, whole.end()));
 }
 
+TEST_CASE("a packet whose fragments or segments find no memory any more is dropped, and none of it leaves") {
+  Fixture f;
+  Network narrow = f.network;
+  narrow.ports[s0].mtu = 100;
+  f.use(narrow);
+  f.add(udp());
+  f.add_server(udp(), server4, 53);
+  // Some 800 fragments of 256 bytes of memory each: the four megabytes of a batch are enough for 20 datagrams.
+  const Buffer large =
+      from_client().ipv4().udp({.source_port = 1234, .destination_port = 53}).payload(Buffer(60000, 7)).build();
+  const auto decisions = f.receive_batch(std::vector<Buffer>(32, large));
+  CHECK(decisions.front().reason == Reason::scheduled);
+  CHECK(decisions.back().reason == Reason::out_of_buffers);
+  CHECK(decisions.back().verdict() == lvs::Verdict::drop);
+  f.expect({"the next batch has memory again",
+            from_client().ipv4().udp({.source_port = 1234, .destination_port = 53}).payload("q").build(),
+            Reason::established,
+            {to_server()
+                 .ipv4({.source = client4, .destination = server4, .ttl = 63})
+                 .udp({.source_port = 1234, .destination_port = 53})
+                 .payload("q")
+                 .build()}});
+}
+
+TEST_CASE("the sender of a packet too long for any outer packet is told what the tunnel's way carries") {
+  for (const bool discovers : {true, false}) {
+    CAPTURE(discovers);
+    Fixture f;
+    lvs::Switches switches;
+    switches.pmtu_disc = discovers;
+    f.director.set_switches(switches);
+    f.add(udp());
+    f.add_server(udp(), server4, 53, {.forwarding = Forwarding::tunnel});
+    const auto datagram = [](uint8_t ttl) {
+      return ipv4({.ttl = ttl}).udp({.source_port = 1234, .destination_port = 53}).payload(Buffer(65500, 7)).build();
+    };
+    Buffer quoted = datagram(63);
+    quoted.resize(548);
+    f.expect({"65528 bytes and 20 more, to be fragmented or not",
+              ethernet({.source = client_mac, .destination = c0_mac, .type = wire::ethertype::ipv4})
+                  .payload(datagram(64))
+                  .build(),
+              Reason::too_big,
+              {to_client()
+                   .ipv4({.source = vip4, .destination = client4, .tos = 0xc0, .id = 2})
+                   .icmp({.type = 3, .code = 4, .rest = 1480})
+                   .payload(quoted)
+                   .build()}});
+  }
+}
+
 TEST_CASE("frames larger than the MTU pass NAT, FULLNAT and DR whole") {
   constexpr Arrival gso{
       .checksum = TransportChecksum::partial, .segmentation = Segmentation::tcp4, .segment_size = 1448};
@@ -310,6 +361,7 @@ TEST_CASE("tags stay on the port on which a frame came, and leave as the other p
   const auto syn = [](uint16_t port) { return TcpLayer{.source_port = 1234, .destination_port = port}; };
   const Ipv4Layer in{}, out{.ttl = 63};
   constexpr VlanLayer provider{.tpid = wire::ethertype::provider_vlan}, urgent{.priority = 5};
+  constexpr VlanLayer old_provider{.tpid = wire::ethertype::old_provider_vlan};
   f.run({
       {"one tag, back where it came from",
        from_client().vlan(5, urgent).ipv4(in).tcp(syn(80)).build(),
@@ -319,6 +371,18 @@ TEST_CASE("tags stay on the port on which a frame came, and leave as the other p
        from_client().vlan(7, provider).vlan(5).ipv4(in).tcp(syn(80)).build(),
        Reason::established,
        {to_client().vlan(7, provider).vlan(5).ipv4(out).tcp(syn(80)).build()}},
+      {"two of customers' tags",
+       from_client().vlan(7).vlan(5).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
+       {to_client().vlan(7).vlan(5).ipv4(out).tcp(syn(80)).build()}},
+      {"a single provider's tag",
+       from_client().vlan(7, provider).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
+       {to_client().vlan(7, provider).ipv4(out).tcp(syn(80)).build()}},
+      {"two tags, the outer one of the time before 802.1ad",
+       from_client().vlan(7, old_provider).vlan(5).ipv4(in).tcp(syn(80)).build(),
+       Reason::established,
+       {to_client().vlan(7, old_provider).vlan(5).ipv4(out).tcp(syn(80)).build()}},
       {"to a port without tags",
        from_client().vlan(5).ipv4(in).tcp(syn(81)).build(),
        Reason::scheduled,

@@ -176,6 +176,7 @@ const std::vector<Producer>& producers() {
       {Reason::fragment_limit,
        [](Fixture& f) {
          // More frames than may wait for one first fragment; then the datagram is spoiled.
+         f.add(udp());
          Outcome outcome = f.receive(piece(8, 8));
          for (uint16_t i = 2; i < 200 && outcome.decision.reason == Reason::fragment_held; i++)
            outcome = f.receive(piece(static_cast<uint16_t>(i * 8), 8));
@@ -201,6 +202,24 @@ const std::vector<Producer>& producers() {
        [](Fixture& f) {
          web(f, {}, {.forwarding = Forwarding::tunnel});
          return f.receive(syn(), {.segmentation = Segmentation::udp, .segment_size = 100});
+       }},
+      {Reason::unfragmentable,
+       [](Fixture& f) {
+         f.use(changed([](Network& n) { n.ports[s0].mtu = 24; }));  // no room for a header and eight bytes
+         return web(f), f.receive(syn());
+       }},
+      {Reason::offloaded_fragment,
+       [](Fixture& f) {
+         return f.add(udp()), f.receive(query({.more = true}), {.checksum = TransportChecksum::partial});
+       }},
+      {Reason::egress_untracked,
+       [](Fixture& f) {
+         f.set_pool(2, {"10.0.1.200"}, 1024, 65535);
+         f.director.set_egress({{address("10.0.2.0"), 24, 2}});
+         return f.receive(from_server()
+                              .ipv4({.source = server4, .destination = "198.51.100.7"})
+                              .tcp({.source_port = 1, .flags = ACK})
+                              .build());
        }},
       {Reason::fragment_of_dropped,
        [](Fixture& f) { return f.add(udp()), f.receive(query({.more = true})), f.receive(piece(64)); }},
@@ -250,7 +269,7 @@ const std::vector<Producer>& producers() {
                               .build());
        }},
       {Reason::echo_answered, [](Fixture& f) { return f.add(tcp()), f.receive(from_client().ipv4().icmp().build()); }},
-      {Reason::fragment_held, [](Fixture& f) { return f.receive(piece(64)); }},
+      {Reason::fragment_held, [](Fixture& f) { return f.add(udp()), f.receive(piece(64)); }},
       {Reason::syn_cookie_sent, [](Fixture& f) { return proxied_web(f), f.receive(syn()); }},
       {Reason::syn_proxy_handshake,
        [](Fixture& f) {

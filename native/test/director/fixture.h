@@ -377,11 +377,7 @@ class Fixture {
   }
   template <class A = wire::Ipv4Address>
   uint64_t pool_flows(uint32_t id) {
-    uint64_t flows = 0;
-    if (const auto* pool = director.pools().find<A>(id)) {
-      for (const auto& use : pool->use()) flows += use.flows;
-    }
-    return flows;
+    return director.pools().flows<A>(id);
   }
 
   Network network;

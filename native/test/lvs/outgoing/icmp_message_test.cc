@@ -218,8 +218,22 @@ TEST_CASE("echo requests are turned around") {
            .build()},
       {"no data", ipv4().icmp().build(),
        ipv4({.source = "10.0.1.100", .destination = "10.0.1.2", .id = 4711}).icmp({.type = 0}).build()},
-      {"options stay", ipv4({.options = hex("94040000")}).icmp().build(),
-       ipv4({.source = "10.0.1.100", .destination = "10.0.1.2", .id = 4711, .options = hex("94040000")})
+      // Recorded: icmp/options-echoed.
+      {"a router alert does not return", ipv4({.options = hex("94040000")}).icmp({.rest = 7}).payload("ab").build(),
+       ipv4({.source = "10.0.1.100", .destination = "10.0.1.2", .id = 4711})
+           .icmp({.type = 0, .rest = 7})
+           .payload("ab")
+           .build()},
+      {"a recorded route returns, with the host in it twice",
+       ipv4({.options = hex("070b0400000000000000000094040000")}).icmp().build(),
+       ipv4({.source = "10.0.1.100",
+             .destination = "10.0.1.2",
+             .id = 4711,
+             .options = hex("070b0c0a0001640a00016400")})
+           .icmp({.type = 0})
+           .build()},
+      {"a full one as it is", ipv4({.options = hex("070708c000020100")}).icmp().build(),
+       ipv4({.source = "10.0.1.100", .destination = "10.0.1.2", .id = 4711, .options = hex("070708c000020100")})
            .icmp({.type = 0})
            .build()},
       {"IPv6: the class is kept, the flow label is not",
