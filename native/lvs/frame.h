@@ -22,8 +22,8 @@ enum class TransportChecksum : uint8_t {
 };
 
 // A frame that the device would cut into segments; `none` for an ordinary one. `udp` is virtio's GSO_UDP_L4 (USO): each
-// piece is a datagram. Its older GSO_UDP (UFO), one datagram to be cut into IP fragments, needs no kind of its own: such
-// a frame is an ordinary packet longer than the MTU, with a partial checksum, and is cut where it leaves.
+// piece is a datagram. Its older GSO_UDP (UFO), one datagram to be cut into IP fragments, needs no kind of its own:
+// such a frame is an ordinary packet longer than the MTU, with a partial checksum, and is cut where it leaves.
 enum class Segmentation : uint8_t { none, tcp4, tcp6, udp };
 
 struct Frame {
