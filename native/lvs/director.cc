@@ -67,9 +67,9 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 }  // namespace
 
 Director::Director(const DirectorOptions& options)
-    : outlet_(options.limits_icmp),
+    : outlet_(options.limits_icmp, options.resolve),
       services_(options.random),
-      pools_(options.random),
+      pools_(options.random, options.worker, options.workers),
       proxied_(proxied_limit(options)),
       flows4_(table_options(options), services_, pools_, proxied_),
       flows6_(table_options(options), services_, pools_, proxied_),

@@ -85,6 +85,8 @@ class Director {
   EditResult remove_service(const ServiceKey& key);
   ServiceTable& services() { return services_; }
   const ServiceTable& services() const { return services_; }
+  const LocalPools& pools() const { return pools_; }
+  const std::vector<EgressRule>& egress() const { return egress_; }
   const Surroundings& surroundings() const { return outlet_.surroundings(); }
 
   // --- reports ---

@@ -5,8 +5,17 @@ namespace sluice::lvs {
 
 namespace {
 
+// visit(address, flows) for each address that the pool knows.
+template <class A, class Visit>
+void visit_use(const PortPool<A>* pool, Visit visit) {
+  if (pool == nullptr) return;
+  for (const AddressUse<A>& use : pool->use()) visit(wire::Address(use.address), use.flows);
+}
+
+}  // namespace
+
 template <class A>
-void set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettings& settings, const RandomSource& random) {
+void LocalPools::set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettings& settings) {
   std::vector<A> addresses;
   for (const wire::Address& address : settings.addresses) {
     if (address.family == A::family) addresses.push_back(A::load(address.bytes.data()));
@@ -17,18 +26,11 @@ void set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettings& settings
     PortPoolOptions options;
     options.first_port = settings.first_port;
     options.last_port = settings.last_port;
-    pool = std::make_unique<PortPool<A>>(addresses, options, random);
+    options.worker = worker_;
+    options.workers = workers_;
+    pool = std::make_unique<PortPool<A>>(addresses, options, random_);
   }
 }
-
-// visit(address, flows) for each address that the pool knows.
-template <class A, class Visit>
-void visit_use(const PortPool<A>* pool, Visit visit) {
-  if (pool == nullptr) return;
-  for (const AddressUse<A>& use : pool->use()) visit(wire::Address(use.address), use.flows);
-}
-
-}  // namespace
 
 // The edition that shall have these settings: a new one where there is none, or the ports are others than before. To
 // have no addresses any more changes no ports.
@@ -40,8 +42,8 @@ LocalPools::Edition& LocalPools::present(uint32_t id, const PoolSettings& settin
         before.settings.first_port == settings.first_port && before.settings.last_port == settings.last_port;
     if (same_ports || settings.addresses.empty()) return before;
     before.settings.addresses.clear();
-    set_family(before.v4, before.settings, random_);
-    set_family(before.v6, before.settings, random_);
+    set_family(before.v4, before.settings);
+    set_family(before.v6, before.settings);
     entry->second = next_edition_;
   }
   Edition& edition = editions_[next_edition_++];
@@ -53,8 +55,8 @@ LocalPools::Edition& LocalPools::present(uint32_t id, const PoolSettings& settin
 void LocalPools::set(uint32_t id, const PoolSettings& settings) {
   Edition& edition = present(id, settings);
   edition.settings.addresses = settings.addresses;
-  set_family(edition.v4, settings, random_);
-  set_family(edition.v6, settings, random_);
+  set_family(edition.v4, settings);
+  set_family(edition.v6, settings);
   forget_ended();
   list_addresses();
 }
@@ -82,6 +84,18 @@ void LocalPools::list_addresses() {
     visit_use(edition.v6.get(), note);
   }
   std::erase_if(draining_, [&](const wire::Address& address) { return addresses_.contains(address); });
+}
+
+void LocalPools::for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const {
+  for (const auto& [number, edition] : editions_) {
+    const PoolSettings& settings = edition.settings;
+    for (const wire::Address& address : settings.addresses) visit(address, settings.first_port, settings.last_port);
+    const auto drains = [&](const wire::Address& address, uint64_t flows) {
+      if (flows > 0) visit(address, settings.first_port, settings.last_port);
+    };
+    visit_use(edition.v4.get(), drains);
+    visit_use(edition.v6.get(), drains);
+  }
 }
 
 // Of an address that no pool has any more: whether some flow still has it.

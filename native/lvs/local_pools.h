@@ -7,6 +7,7 @@
 // they have their place from.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -24,7 +25,9 @@ struct PoolSettings {
 
 class LocalPools {
  public:
-  explicit LocalPools(RandomSource random) : random_(std::move(random)) {}
+  // A worker has its share of each pool's ports.
+  LocalPools(RandomSource random, uint16_t worker, uint16_t workers)
+      : random_(std::move(random)), worker_(worker), workers_(workers) {}
 
   // A new pool, or other addresses and ports for one that is there: flows keep what they have.
   void set(uint32_t id, const PoolSettings& settings);
@@ -45,6 +48,9 @@ class LocalPools {
     return addresses_.contains(address) || (!draining_.empty() && is_in_use(address));
   }
 
+  // visit(address, first port, last port) for every address that is in a pool, or that flows still have from one.
+  void for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const;
+
  private:
   struct Edition {
     uint32_t pool = no_pool;
@@ -55,12 +61,15 @@ class LocalPools {
     PortPool<A>* of() const;
   };
 
+  template <class A>
+  void set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettings& settings);
   Edition& present(uint32_t id, const PoolSettings& settings);
   void forget_ended();
   void list_addresses();
   bool is_in_use(const wire::Address& address) const;
 
   RandomSource random_;
+  uint16_t worker_, workers_;
   std::unordered_map<uint32_t, Edition> editions_;
   std::unordered_map<uint32_t, uint32_t> present_;  // pool → edition
   uint32_t next_edition_ = 0;

@@ -36,7 +36,8 @@ Tags tags_of(const Frame& frame, const wire::Packet& packet, const Port& port, P
 
 }  // namespace
 
-Outlet::Outlet(bool limits_icmp) : limits_icmp_(limits_icmp), arena_(new uint8_t[arena_size]) {}
+Outlet::Outlet(bool limits_icmp, Resolve resolve)
+    : limits_icmp_(limits_icmp), resolve_(std::move(resolve)), arena_(new uint8_t[arena_size]) {}
 
 uint8_t* Outlet::take_buffer(uint32_t length) {
   const size_t needed = (required_headroom + length + 63) & ~size_t{63};
@@ -65,7 +66,9 @@ void Outlet::narrow(Destination& destination, uint32_t mtu, Time now) {
 
 void Outlet::ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet,
                            TransmitQueue& out) {
-  if (hop.source_address.is_unspecified() || !questions_.admit(hop.next, now)) return;
+  if (!questions_.admit(hop.next, now)) return;
+  if (resolve_) return resolve_(hop.port, hop.next);
+  if (hop.source_address.is_unspecified()) return;
   uint8_t* buffer = take_buffer(resolution_reply_room);
   if (buffer == nullptr) return;
   const bool is_v4 = hop.next.family == wire::Family::ipv4;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -17,7 +18,8 @@ namespace sluice::lvs {
 
 class Outlet {
  public:
-  explicit Outlet(bool limits_icmp);
+  using Resolve = std::function<void(PortId, const wire::Address&)>;
+  Outlet(bool limits_icmp, Resolve resolve);
 
   void set_surroundings(std::shared_ptr<const Surroundings> surroundings) { surroundings_ = std::move(surroundings); }
   const Surroundings& surroundings() const { return *surroundings_; }
@@ -78,6 +80,7 @@ class Outlet {
   IcmpLimit limit_;
   IcmpLimit questions_{1};
   bool limits_icmp_;
+  Resolve resolve_;
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
   uint32_t id_ = 0;  // IPv6 fragments show all of it, IPv4 the lower half

@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
+#include "lvs/frame.h"
 #include "lvs/scheduler.h"
+#include "wire/address.h"
 
 namespace sluice::lvs {
 
@@ -32,9 +35,14 @@ struct DirectorOptions {
   uint32_t fragment_limit = 4096;  // datagrams whose fragments are followed, of each family
   std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
   RandomSource random;             // for schedulers and pools
+  // Of the workers that share the services: this one has its share of the local ports.
+  uint16_t worker = 0, workers = 1;
   Time start = 0;
   bool huge_pages = true;
-  bool limits_icmp = true;          // errors to one receiver at the kernel's rate
+  bool limits_icmp = true;  // errors to one receiver at the kernel's rate
+  // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the
+  // network itself.
+  std::function<void(PortId, const wire::Address&)> resolve;
   uint32_t fragment_chunks = 2048;  // of 2 KiB, of each family, for fragments that wait for their first
 };
 
