@@ -25,6 +25,17 @@ struct PortStatistics {
   uint64_t kernel_drops = 0;   // came and found no room: the worker was too slow
   uint64_t unreadable = 0;     // came, and were no frame that a director can be given
   uint64_t send_failures = 0;  // could not be sent: interface down, its queue full, or longer than it carries
+
+  PortStatistics& operator+=(const PortStatistics& other) {
+    received += other.received;
+    received_bytes += other.received_bytes;
+    transmitted += other.transmitted;
+    transmitted_bytes += other.transmitted_bytes;
+    kernel_drops += other.kernel_drops;
+    unreadable += other.unreadable;
+    send_failures += other.send_failures;
+    return *this;
+  }
 };
 
 enum class PortFault : uint8_t {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// In the place of a port whose interface is not there: nothing comes, and nothing leaves.
+#pragma once
+
+#include "port/port.h"
+
+namespace sluice::engine {
+
+class AbsentPort final : public port::Port {
+ public:
+  size_t receive(std::span<lvs::Frame>) override { return 0; }
+  void release() override {}
+  void transmit(const lvs::Frame&) override { counts_.send_failures++; }
+  void flush() override {}
+  int fd() const override { return -1; }
+  bool prepare_to_wait() override { return true; }
+  port::PortStatistics statistics() override { return counts_; }
+
+ private:
+  port::PortStatistics counts_;
+};
+
+}  // namespace sluice::engine

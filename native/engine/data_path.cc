@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/data_path.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "engine/absent_port.h"
+#include "engine/ownership.h"
+#include "port/packet_ring.h"
+#include "port/port_wait.h"
+
+namespace sluice::engine {
+
+namespace {
+
+// Questions of one moment; more are asked again by the packets that come next.
+constexpr size_t most_questions = 256;
+
+host::Failure failure_of(const port::PortError& error) {
+  std::string message = error.problem;
+  if (error.system_errno != 0)
+    message += std::string(": ") + error.system_call + ": " + std::strerror(error.system_errno);
+  if (!error.remedy.empty()) message += "; " + error.remedy;
+  return {message, error.system_errno};
+}
+
+// Of this process among all that share interfaces of the host.
+uint16_t fanout_group(lvs::PortId port) {
+  return static_cast<uint16_t>(static_cast<uint32_t>(getpid()) * port::max_ports + port);
+}
+
+}  // namespace
+
+DataPath::DataPath(DataPathOptions options, StatisticsPage& page)
+    : options_(std::move(options)), page_(page), alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+DataPath::~DataPath() {
+  close();
+  ::close(alarm_);
+}
+
+bool DataPath::open(host::Failure& failure) {
+  if (options_.interfaces.empty() || options_.interfaces.size() > port::max_ports) {
+    return host::fail(failure, "a director has 1 to " + std::to_string(port::max_ports) + " ports, not " +
+                                   std::to_string(options_.interfaces.size()));
+  }
+  std::vector<host::NetworkPort> ports;
+  for (const std::string& interface : options_.interfaces) ports.push_back({interface});
+  const auto changed = [this](std::shared_ptr<const lvs::Surroundings> surroundings) { surround(surroundings); };
+  network_ = host::HostNetwork::open(std::move(ports), changed, monotonic_nanoseconds(), failure);
+  if (!network_) return false;
+  std::vector<uint32_t> present;
+  ended_.resize(options_.interfaces.size());
+  for (lvs::PortId port = 0; port < options_.interfaces.size(); port++) {
+    opened_.push_back(network_->interface(port));
+    up_.push_back(network_->is_up(port));
+    if (opened_.back() == 0) return host::fail(failure, "there is no interface " + options_.interfaces[port]);
+    present.push_back(opened_.back());
+  }
+  steal_ = host::Steal::attach(present, options_.stealing, failure);
+  if (!steal_) return false;
+  if (!steal_->notice().empty()) notices_.push_back(steal_->notice());
+  if (options_.cpus.size() > 1 && steal_->fanout() < 0) {
+    return host::fail(failure, "several workers need BPF, which this host refuses: use one worker");
+  }
+  for (uint16_t number = 0; number < options_.cpus.size(); number++) {
+    if (!add_worker(number, failure)) return false;
+  }
+  surround(network_->surroundings());
+  return true;
+}
+
+bool DataPath::add_worker(uint16_t number, host::Failure& failure) {
+  std::vector<std::unique_ptr<port::Port>> ports;
+  for (lvs::PortId port = 0; port < options_.interfaces.size(); port++) {
+    ports.push_back(open_port(port, failure));
+    if (!ports.back()) return false;
+  }
+  WorkerOptions options;
+  options.name = "worker " + std::to_string(number);
+  options.cpu = options_.cpus[number];
+  options.director = options_.director;
+  const auto workers = static_cast<uint16_t>(options_.cpus.size());
+  options.director.worker = number;
+  options.director.workers = workers;
+  options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
+  options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
+  options.director.start = monotonic_nanoseconds();
+  options.director.resolve = [this](lvs::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
+  auto counters = page_.claim(options.name);
+  if (!std::holds_alternative<CounterBlock>(counters)) {
+    return host::fail(failure, "the statistics page has no room for " + options.name);
+  }
+  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(counters))));
+  return true;
+}
+
+std::unique_ptr<port::Port> DataPath::open_port(lvs::PortId number, host::Failure& failure) {
+  port::PacketRingOptions options;
+  options.interface = options_.interfaces[number];
+  options.port = number;
+  const port::Fanout fanout{.group = fanout_group(number), .program = steal_->fanout()};
+  if (options_.cpus.size() > 1) options.fanout = &fanout;
+  auto ring = std::make_unique<port::PacketRing>();
+  if (!ring->open(options)) {
+    failure = failure_of(ring->error());
+    return nullptr;
+  }
+  notices_.insert(notices_.end(), ring->warnings().begin(), ring->warnings().end());
+  const int filter = steal_->socket_filter();
+  if (filter >= 0 && setsockopt(ring->fd(), SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) != 0) {
+    host::fail(failure, "cannot filter what comes on " + options.interface, errno);
+    return nullptr;
+  }
+  return ring;
+}
+
+void DataPath::start() {
+  for (const auto& worker : workers_) worker->start();
+  follower_ = std::thread([this] { follow(); });
+  pthread_setname_np(follower_.native_handle(), "host network");
+}
+
+void DataPath::close() {
+  if (follower_.joinable()) {
+    stopping_.store(true);
+    eventfd_write(alarm_, 1);
+    follower_.join();
+  }
+  // Workers first: what the host gets back meanwhile, nobody forwards twice.
+  for (const auto& worker : workers_) worker->stop();
+  steal_.reset();
+  workers_.clear();
+  network_.reset();
+}
+
+bool DataPath::steal(host::Failure& failure) {
+  const std::lock_guard lock(host_);
+  is_stealing_ = true;
+  return steal_as_configured(failure);
+}
+
+bool DataPath::steal_as_configured(host::Failure& failure) {
+  Worker::Visit visit(*workers_.front());
+  host::Belongings belongings = belongings_of(visit.director(), static_cast<uint16_t>(workers_.size()));
+  belongings.host_addresses = host_addresses_;
+  return steal_->update(belongings, failure);
+}
+
+void DataPath::ask(lvs::PortId port, const wire::Address& next_hop) {
+  {
+    const std::lock_guard lock(asking_);
+    if (questions_.size() == most_questions) return;
+    questions_.push_back({port, next_hop});
+  }
+  eventfd_write(alarm_, 1);
+}
+
+void DataPath::answer_questions() {
+  std::vector<Question> questions;
+  {
+    const std::lock_guard lock(asking_);
+    questions.swap(questions_);
+  }
+  for (const Question& question : questions) {
+    network_->resolve(question.port, question.next_hop, monotonic_nanoseconds());
+  }
+}
+
+void DataPath::follow() {
+  while (!stopping_.load()) {
+    const lvs::Time now = monotonic_nanoseconds();
+    const lvs::Time due = network_->due();
+    const int timeout = due <= now ? 0 : static_cast<int>((due - now) / 1'000'000 + 1);
+    std::array<pollfd, 2> wanted = {pollfd{.fd = alarm_, .events = POLLIN, .revents = 0},
+                                    pollfd{.fd = network_->fd(), .events = POLLIN, .revents = 0}};
+    poll(wanted.data(), wanted.size(), timeout);
+    eventfd_t rung;
+    eventfd_read(alarm_, &rung);
+    answer_questions();
+    host::Failure failure;
+    // What failed is tried again by itself.
+    network_->follow(monotonic_nanoseconds(), failure);
+  }
+}
+
+void DataPath::surround(const std::shared_ptr<const lvs::Surroundings>& surroundings) {
+  if (workers_.empty()) return;
+  for (const auto& worker : workers_) {
+    Worker::Visit visit(*worker);
+    visit.director().set_surroundings(surroundings);
+    visit.try_waiting_frames();
+  }
+  const std::lock_guard lock(host_);
+  host_addresses_ = network_->host_addresses();
+  open_what_came();
+  host::Failure failure;
+  if (is_stealing_ && !steal_as_configured(failure)) notices_.push_back(failure.message);
+}
+
+void DataPath::open_what_came() {
+  for (lvs::PortId port = 0; port < opened_.size(); port++) {
+    up_[port] = network_->is_up(port);
+    const uint32_t interface = network_->interface(port);
+    if (interface == opened_[port]) continue;
+    host::Failure failure;
+    if (!open_again(port, interface, failure)) notices_.push_back(failure.message);
+  }
+}
+
+bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure& failure) {
+  if (opened_[number] != 0) steal_->remove(opened_[number]);
+  opened_[number] = 0;
+  std::vector<std::unique_ptr<port::Port>> ports;
+  for (size_t worker = 0; worker < workers_.size(); worker++) {
+    ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
+    if (!ports.back()) return false;
+  }
+  for (size_t worker = 0; worker < workers_.size(); worker++) {
+    ended_[number] += Worker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
+  }
+  opened_[number] = interface;
+  return interface == 0 || steal_->add(interface, failure);
+}
+
+std::vector<std::string> DataPath::notices() {
+  const std::lock_guard lock(host_);
+  return notices_;
+}
+
+std::vector<DataPath::PortState> DataPath::ports() {
+  std::vector<PortState> states(options_.interfaces.size());
+  for (const auto& worker : workers_) {
+    Worker::Visit visit(*worker);
+    const auto statistics = visit.port_statistics();
+    for (size_t i = 0; i < states.size(); i++) {
+      states[i].port = visit.director().surroundings().ports()[i];
+      states[i].statistics += statistics[i];
+    }
+  }
+  const std::lock_guard lock(host_);
+  for (size_t i = 0; i < states.size(); i++) {
+    states[i].interface = options_.interfaces[i];
+    states[i].is_up = up_[i];
+    states[i].statistics += ended_[i];
+  }
+  return states;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A thread with a director and ports of its own.
+//
+// Theory of operation
+//
+//   ┌▶ each port: a batch in ─▶ director ─▶ frames to the ports that they name ─▶ flush
+//   │  what is due, a bounded amount of it
+//   │  visitors
+//   └─ nothing came for a while: sleep until a frame comes, a visitor wants something done, or the next look at the
+//   clock
+//
+// Everything that is configured or asked is done by a visitor: another thread that has the worker stand still between
+// two batches and uses the director as its own. The worker holds the gate while it works and leaves it open while it
+// sleeps; between batches it looks whether somebody waits, which costs one load. So a change is there for a batch as a
+// whole or not at all, the way of a packet has no lock, and the price of a change is that frames wait in the ports'
+// rings while it is made.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/statistics.h"
+#include "engine/waiting_frames.h"
+#include "lvs/director.h"
+#include "port/port.h"
+
+namespace sluice::engine {
+
+struct WorkerOptions {
+  std::string name;  // of the thread: at most fifteen bytes
+  int cpu = -1;      // to which the thread is pinned; -1: to none
+  lvs::DirectorOptions director;
+  uint64_t (*clock)() = monotonic_nanoseconds;
+};
+
+class Worker {
+ public:
+  // Ports by the number that routes and frames name them by. Counters are this worker's own.
+  Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock counters);
+  // Stops first.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();
+  // Returns when the thread has ended.
+  void stop();
+
+  // The worker stands still for as long as this exists. One thread may have one visit of a worker at a time.
+  class Visit {
+   public:
+    explicit Visit(Worker& worker);
+    // Sends what was left in out().
+    ~Visit();
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+    lvs::Director& director() { return worker_.director_; }
+    lvs::TransmitQueue& out() { return worker_.out_; }
+    lvs::Time now() const { return worker_.clock_(); }
+    std::vector<port::PortStatistics> port_statistics();
+    // What the port that was there has counted is given back.
+    port::PortStatistics replace_port(size_t number, std::unique_ptr<port::Port> port);
+    // The way of frames has changed: those that waited for it are tried again.
+    void try_waiting_frames() { worker_.retry_waiting_ = true; }
+
+   private:
+    Worker& worker_;
+    std::unique_lock<std::mutex> gate_;
+  };
+
+ private:
+  static constexpr size_t batch_size = 64;
+
+  void run();
+  void admit_visitors(std::unique_lock<std::mutex>& gate);
+  bool take_from(port::Port& port);
+  void decide(std::span<lvs::Frame> frames);
+  void retry_waiting_frames();
+  void transmit();
+  bool end_what_is_due();
+  void sleep(std::unique_lock<std::mutex>& gate);
+
+  const std::string name_;
+  const int cpu_;
+  uint64_t (*const clock_)();
+  std::vector<std::unique_ptr<port::Port>> ports_;
+  CounterBlock counters_;
+  lvs::Director director_;
+  lvs::TransmitQueue out_;
+  WaitingFrames waiting_;
+  bool retry_waiting_ = false;
+  std::array<lvs::Frame, batch_size> frames_;
+  std::array<lvs::Decision, batch_size> decisions_;
+  lvs::Time now_ = 0, last_frame_ = 0;
+
+  std::mutex gate_;
+  std::atomic<uint32_t> visitors_ = 0;
+  std::atomic<bool> stopping_ = false;
+  int alarm_;  // an eventfd that ends a sleep
+  std::thread thread_;
+};
+
+}  // namespace sluice::engine
