@@ -3,8 +3,10 @@
 #include <napi.h>
 
 #include "binding/captures.h"
+#include "binding/data_path_object.h"
 #include "binding/describe.h"
 #include "binding/director_object.h"
+#include "binding/director_report.h"
 #include "binding/statistics_page.h"
 
 namespace {
@@ -15,6 +17,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("StatisticsWriter", sluice::binding::StatisticsWriter::define(env));
   sluice::binding::register_captures(env, exports);
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
+  exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
+  exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_object.h"
 
+#include "binding/director_report.h"
 #include "binding/js_values.h"
 #include "lvs/text.h"
 
@@ -28,80 +29,6 @@ lvs::Time time_of(const Napi::Value& value) {
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
 
-Napi::String text(Napi::Env env, std::string_view view) {
-  return Napi::String::New(env, view.data(), view.size());
-}
-
-std::string upper_protocol(uint8_t protocol) {
-  std::string name(lvs::protocol_text(protocol));
-  for (char& c : name) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  return name;
-}
-
-template <class A>
-std::string_view state_text(const lvs::Flow<A>& flow) {
-  if (flow.is_template()) return flow.state == lvs::template_state::assured ? "ASSURED" : "NONE";
-  switch (flow.protocol) {
-    case wire::protocol::tcp:
-      return lvs::name(static_cast<lvs::TcpState>(flow.state));
-    case wire::protocol::sctp:
-      return lvs::name(static_cast<lvs::SctpState>(flow.state));
-    case wire::protocol::udp:
-      return lvs::name(lvs::UdpState::normal);
-    default:
-      return "NONE";
-  }
-}
-
-Napi::Object endpoint(Napi::Env env, const wire::Address& address, uint16_t port) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("address", wire::to_string(address));
-  object.Set("port", Napi::Number::New(env, port));
-  return object;
-}
-
-template <class A>
-void list_connections(Napi::Env env, Napi::Array& rows, lvs::Director& director, lvs::Tick now) {
-  auto& table = director.flows<A>().table();
-  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
-    Napi::Object row = Napi::Object::New(env);
-    const auto left = static_cast<int32_t>(flow.deadline - now);
-    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << lvs::tick_shift : 0;
-    wire::Address server = flow.real_server();
-    if (flow.destination != lvs::no_destination) server = director.services().destination(flow.destination).address;
-    row.Set("protocol", upper_protocol(flow.protocol));
-    row.Set("expires", Napi::Number::New(env, static_cast<double>(nanoseconds) / 1e9));
-    row.Set("state", text(env, state_text(flow)));
-    row.Set("client", endpoint(env, flow.client(), flow.client_port()));
-    row.Set("virtual", endpoint(env, flow.virtual_address(), flow.virtual_port()));
-    row.Set("server", endpoint(env, server, flow.real_server_port()));
-    row.Set("local", endpoint(env, flow.local(), flow.local_port()));
-    rows.Set(rows.Length(), row);
-  });
-}
-
-Napi::Object counters_object(Napi::Env env, const lvs::Counters& counters) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("connections", Napi::Number::New(env, static_cast<double>(counters.connections)));
-  object.Set("packetsIn", Napi::Number::New(env, static_cast<double>(counters.packets_in)));
-  object.Set("packetsOut", Napi::Number::New(env, static_cast<double>(counters.packets_out)));
-  object.Set("bytesIn", Napi::Number::New(env, static_cast<double>(counters.bytes_in)));
-  object.Set("bytesOut", Napi::Number::New(env, static_cast<double>(counters.bytes_out)));
-  return object;
-}
-
-Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("address", wire::to_string(destination.address));
-  object.Set("port", Napi::Number::New(env, destination.port));
-  object.Set("active", Napi::Number::New(env, destination.active));
-  object.Set("inactive", Napi::Number::New(env, destination.inactive));
-  object.Set("persistent", Napi::Number::New(env, destination.persistent));
-  object.Set("overloaded", Napi::Boolean::New(env, destination.overloaded));
-  object.Set("counters", counters_object(env, destination.counters));
-  return object;
-}
-
 const char* mode_text(lvs::Forwarding forwarding) {
   switch (forwarding) {
     case lvs::Forwarding::nat:
@@ -119,19 +46,6 @@ const char* mode_text(lvs::Forwarding forwarding) {
 }
 
 }  // namespace
-
-Napi::Array reason_table(Napi::Env env) {
-  Napi::Array table = Napi::Array::New(env, lvs::reason_count);
-  for (uint32_t i = 0; i < lvs::reason_count; i++) {
-    const auto reason = static_cast<lvs::Reason>(i);
-    Napi::Object row = Napi::Object::New(env);
-    row.Set("name", text(env, lvs::reason_name(reason)));
-    row.Set("verdict", text(env, lvs::verdict_name(lvs::verdict_of(reason))));
-    row.Set("meaning", text(env, lvs::reason_meaning(reason)));
-    table.Set(i, row);
-  }
-  return table;
-}
 
 Napi::Function DirectorObject::define(Napi::Env env) {
   return DefineClass(
@@ -307,37 +221,15 @@ Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DirectorObject::connections(const Napi::CallbackInfo& info) {
-  Napi::Array rows = Napi::Array::New(info.Env());
-  const lvs::Tick now = lvs::tick_at(time_of(info[0]));
-  list_connections<wire::Ipv4Address>(info.Env(), rows, *director_, now);
-  list_connections<wire::Ipv6Address>(info.Env(), rows, *director_, now);
-  return rows;
+  return connection_list(info.Env(), *director_, time_of(info[0]));
 }
 
 Napi::Value DirectorObject::services(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Napi::Array list = Napi::Array::New(env);
-  director_->services().for_each_service([&](const lvs::Service& service) {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("name", lvs::to_text(service.key));
-    object.Set("family", Napi::Number::New(env, service.key.address.family == wire::Family::ipv4 ? 4 : 6));
-    object.Set("counters", counters_object(env, service.counters()));
-    Napi::Array servers = Napi::Array::New(env);
-    for (const lvs::Destination* destination : service.destinations) {
-      servers.Set(servers.Length(), server_object(env, *destination));
-    }
-    object.Set("servers", servers);
-    list.Set(list.Length(), object);
-  });
-  return list;
+  return service_list(info.Env(), *director_);
 }
 
 Napi::Value DirectorObject::counts(const Napi::CallbackInfo& info) {
-  Napi::Array counts = Napi::Array::New(info.Env(), lvs::reason_count);
-  for (uint32_t i = 0; i < lvs::reason_count; i++) {
-    counts.Set(i, Napi::Number::New(info.Env(), static_cast<double>(director_->count(static_cast<lvs::Reason>(i)))));
-  }
-  return counts;
+  return count_list(info.Env(), *director_);
 }
 
 }  // namespace sluice::binding

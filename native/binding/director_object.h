@@ -50,7 +50,4 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   lvs::Time now_ = 0;
 };
 
-// The table of reasons: [{ name, verdict, meaning }].
-Napi::Array reason_table(Napi::Env env);
-
 }  // namespace sluice::binding

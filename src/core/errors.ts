@@ -14,6 +14,7 @@ export const errorCodes = {
   SLUICE_CONFIG_CONFLICT: 'two parts of a configuration contradict each other',
   SLUICE_USAGE: 'a command or a function was called with arguments that it does not take',
   SLUICE_SYSTEM_CALL: 'the operating system refused a call',
+  SLUICE_HOST: 'the host cannot be used as asked: a device is missing, a permission, or a feature of its kernel',
   SLUICE_CAPTURE_FORMAT: 'a capture file is not of a format that Sluice reads, or is corrupt',
   SLUICE_CAPTURE_TRUNCATED: 'a capture file ends in the middle of a record',
   SLUICE_ADDON_MISSING: 'the native module has not been built, or is not where it was looked for',
@@ -174,6 +175,15 @@ export class SystemError extends SluiceError {
 
   override toJSON(): SerializedError {
     return { ...super.toJSON(), errno: this.errno, errnoName: this.errnoName, syscall: this.syscall };
+  }
+}
+
+/** What the native module has asked of the host's kernel in vain. Its words name the call. */
+export class HostError extends SluiceError {
+  override readonly name = 'HostError';
+
+  constructor(problem: string, details: ErrorDetails = {}) {
+    super('SLUICE_HOST', problem, details);
   }
 }
 

@@ -4,7 +4,6 @@
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type {
-  NativeConnection,
   NativeDecisions,
   NativeDirector,
   NativeFrameOptions,
@@ -13,10 +12,13 @@ import type {
 } from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
 import type { FrameBatch } from './frame-batch.ts';
-import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
-import { emptyLayer4, type Layer4, type RealServer, type Service, type ServiceIdentity } from './model.ts';
+import type { ServiceView } from './ipvsadm/listing.ts';
+import { emptyLayer4, type Layer4, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
+import { addServices, byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
+
+export type { Connection } from './views.ts';
 
 export type Verdict = ReasonRow['verdict'];
 
@@ -71,11 +73,6 @@ export interface FrameOptions {
 }
 
 const segmentationNumbers = { tcp4: 1, tcp6: 2, udp: 3 } as const;
-
-/** A connection as `ipvsadm -Lnc` lists it, with the local address that FULLNAT and egress give it. */
-export interface Connection extends ConnectionRow {
-  readonly local: { readonly address: string; readonly port: number };
-}
 
 export class Director {
   readonly #native: NativeDirector;
@@ -181,8 +178,9 @@ export class Director {
 
   /** The services with their counts, as `ipvsadm -Ln` lists them. */
   services(): ServiceView[] {
-    const running = new Map(this.#native.services().map(service => [`${service.family} ${service.name}`, service]));
-    return this.#model.services.map(service => serviceView(service, running.get(nativeName(service.identity))));
+    const running = new Map<string, NativeService>();
+    addServices(running, this.#native.services());
+    return serviceViews(this.#model.services, running);
   }
 
   /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
@@ -210,40 +208,5 @@ function nativeOptions(options: FrameOptions): NativeFrameOptions {
     segmentation: segmentation === undefined ? 0 : segmentationNumbers[segmentation.kind],
     segmentSize: segmentation?.size ?? 0,
     explain,
-  };
-}
-
-function connectionRow({ protocol, expires, state, client, virtual, server, local }: NativeConnection): Connection {
-  return { protocol, expires, state, client, virtual, server, local };
-}
-
-function byEndpoints(a: Connection, b: Connection): number {
-  const key = ({ protocol, client, virtual }: Connection) =>
-    [protocol, virtual.address, virtual.port, client.address, client.port].join(' ');
-  const left = key(a);
-  const right = key(b);
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function nativeName(identity: ServiceIdentity): string {
-  if ('mark' in identity) return `${identity.family} fwmark ${identity.mark}`;
-  const isIpv6 = identity.address.includes(':');
-  const host = isIpv6 ? `[${identity.address}]` : identity.address;
-  return `${isIpv6 ? 6 : 4} ${identity.protocol} ${host}:${identity.port}`;
-}
-
-const noCounters = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
-
-function serviceView(service: Service, native: NativeService | undefined): ServiceView {
-  const counted = (server: RealServer) => {
-    const found = native?.servers.find(one => one.address === server.address && one.port === server.port);
-    const { active = 0, inactive = 0, persistent = 0, counters = noCounters } = found ?? {};
-    return { ...server, active, inactive, persistent, counters, rates: noCounters };
-  };
-  return {
-    ...service,
-    counters: native?.counters ?? noCounters,
-    rates: noCounters,
-    servers: service.servers.map(counted),
   };
 }

@@ -6,12 +6,13 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
+import type { DataPathAddon } from './data-path.ts';
 import type { DirectorAddon } from './director.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 import type { WireAddon } from './wire.ts';
 
 /** What the native module exports. */
-export interface Addon extends CapturesAddon, DirectorAddon, StatisticsAddon, WireAddon {
+export interface Addon extends CapturesAddon, DataPathAddon, DirectorAddon, StatisticsAddon, WireAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
@@ -21,7 +22,9 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',
+  DataPath: 'function',
   Director: 'function',
+  cleanHost: 'function',
   describe: 'function',
   reasons: 'object',
   statisticsLayout: 'object',

@@ -150,6 +150,11 @@ function counterIndex(layout: StatisticsLayout, counter: string): number {
   return index;
 }
 
+/** Memory for a page, to be formatted by its native writer. */
+export function pageWords({ statisticsLayout }: StatisticsAddon): BigUint64Array {
+  return new BigUint64Array(new SharedArrayBuffer(statisticsLayout.size * BigUint64Array.BYTES_PER_ELEMENT));
+}
+
 /** The writers' side of a new page. Native threads and components in TypeScript count into blocks of their own. */
 export class StatisticsWriter {
   readonly page: StatisticsPage;
@@ -158,7 +163,7 @@ export class StatisticsWriter {
 
   constructor(addon: StatisticsAddon) {
     const layout = addon.statisticsLayout;
-    const words = new BigUint64Array(new SharedArrayBuffer(layout.size * BigUint64Array.BYTES_PER_ELEMENT));
+    const words = pageWords(addon);
     this.#native = new addon.StatisticsWriter(words);
     this.#layout = layout;
     this.page = new StatisticsPage(words, layout);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live data path as JavaScript configures and asks it. No packet passes through here.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <vector>
+
+#include "binding/plan_step.h"
+#include "engine/data_path.h"
+
+namespace sluice::binding {
+
+class DataPathObject : public Napi::ObjectWrap<DataPathObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // ({ interfaces, cpus, flowLimit, fragmentLimit, statistics: BigUint64Array over shared memory })
+  explicit DataPathObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value open(const Napi::CallbackInfo& info);         // () → what went wrong, or undefined
+  Napi::Value apply(const Napi::CallbackInfo& info);        // (steps) → "done", or what is wrong with one
+  Napi::Value start(const Napi::CallbackInfo& info);        // ()
+  Napi::Value steal(const Napi::CallbackInfo& info);        // () → what went wrong, or undefined
+  Napi::Value announce(const Napi::CallbackInfo& info);     // ()
+  Napi::Value services(const Napi::CallbackInfo& info);     // (worker) → services with counts
+  Napi::Value connections(const Napi::CallbackInfo& info);  // (worker) → rows
+  Napi::Value counts(const Napi::CallbackInfo& info);       // (worker) → packets by reason
+  Napi::Value state(const Napi::CallbackInfo& info);        // () → ports, and how the host is kept away
+  Napi::Value close(const Napi::CallbackInfo& info);        // ()
+
+  // The worker that the first argument numbers; else throws.
+  engine::Worker* worker(const Napi::CallbackInfo& info);
+
+  // In this order, so that on destruction threads end before the memory that they write is let go.
+  Napi::Reference<Napi::TypedArray> words_;
+  std::unique_ptr<engine::StatisticsPage> page_;
+  std::unique_ptr<engine::DataPath> data_path_;
+  std::vector<PlanNames> names_;  // by worker
+};
+
+// () → what went wrong, or undefined
+Napi::Value clean_host(const Napi::CallbackInfo& info);
+
+}  // namespace sluice::binding

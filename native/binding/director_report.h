@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a director tells of itself, as JavaScript's values: the same whoever feeds it.
+#pragma once
+
+#include <napi.h>
+
+#include "lvs/director.h"
+
+namespace sluice::binding {
+
+// Every reason with its name, verdict and meaning, by number.
+Napi::Array reason_table(Napi::Env env);
+Napi::Array connection_list(Napi::Env env, lvs::Director& director, lvs::Time now);
+Napi::Array service_list(Napi::Env env, const lvs::Director& director);
+// Packets by reason.
+Napi::Array count_list(Napi::Env env, const lvs::Director& director);
+
+}  // namespace sluice::binding
