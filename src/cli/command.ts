@@ -18,7 +18,7 @@ export interface Command {
 }
 
 export type OptionTypes = Readonly<
-  Record<string, { readonly type: 'string' | 'boolean'; readonly multiple?: boolean }>
+  Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string; readonly multiple?: boolean }>
 >;
 
 export interface ParsedOptions {

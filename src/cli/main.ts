@@ -4,17 +4,21 @@
 // Exit status: 0 done, 1 failed, 2 misuse.
 import { SluiceError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
+import { cleanCommand } from './clean.ts';
 import type { Command, ExitStatus } from './command.ts';
+import { connectionsCommand } from './connections.ts';
 import { replayCommand } from './replay.ts';
+import { runCommand } from './run.ts';
+import { statusCommand } from './status.ts';
 
-const commands: readonly Command[] = [replayCommand];
+const commands: readonly Command[] = [runCommand, statusCommand, connectionsCommand, cleanCommand, replayCommand];
 
 const usage = `Usage: sluice COMMAND [OPTION…]
 
-${commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+${commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
 
-  --help      this text; after a command, its own
-  --version   the version of this package
+  --help        this text; after a command, its own
+  --version     the version of this package
 
 Exit status: 0 done, 1 failed, 2 misuse.
 `;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice connections`: the table of connections of the running process.
+import type { Connection } from '../lvs/data-path.ts';
+import { formatConnections } from '../lvs/ipvsadm/listing.ts';
+import { askAndPrint, commonUsage } from './admin-client.ts';
+import type { Command } from './command.ts';
+
+const usage = `Usage: sluice connections [OPTION…]
+
+Prints the connections of the running process as \`ipvsadm -Lnc\` does.
+
+${commonUsage}
+`;
+
+export const connectionsCommand: Command = {
+  name: 'connections',
+  summary: 'the connections of the running process',
+  usage,
+  run: args => askAndPrint<Connection[]>(args, '/connections', formatConnections),
+};

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers questions about the running process: HTTP with JSON on a Unix socket that its owner alone may open, so that
+// `curl --unix-socket /run/sluice.sock http://sluice/status` works as well as Sluice's own commands.
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { type SerializedError, SluiceError, SystemError, serializeError, UsageError } from '../core/errors.ts';
+import type { Component } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+
+/** Unless a command says otherwise. */
+export const defaultSocket = '/run/sluice.sock';
+
+/** What is asked for, by path: `/status`. */
+export type Questions = Readonly<Record<string, (parameters: URLSearchParams) => unknown>>;
+
+/** The body of an answer that is no success. */
+export interface Refusal {
+  readonly error: SerializedError;
+}
+
+const ownerOnly = 0o600;
+
+export class AdminServer implements Component {
+  readonly name = 'admin socket';
+  readonly #path: string;
+  readonly #questions: Questions;
+  readonly #logger: Logger;
+  readonly #server: Server;
+
+  constructor(path: string, questions: Questions, logger: Logger) {
+    this.#path = path;
+    this.#questions = questions;
+    this.#logger = logger;
+    this.#server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  async start(): Promise<void> {
+    if (await isAnswered(this.#path)) {
+      throw new UsageError('another process answers on the admin socket', {
+        value: this.#path,
+        remedy: 'stop it, or choose another socket with --socket',
+      });
+    }
+    rmSync(this.#path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', error => reject(openError(error, this.#path)));
+      // Nobody else may open it, not even between its making and the change of its mode.
+      const before = process.umask(0o777 & ~ownerOnly);
+      this.#server.listen(this.#path, resolve);
+      process.umask(before);
+    });
+    chmodSync(this.#path, ownerOnly);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise(resolve => this.#server.close(resolve));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://sluice');
+    const question = Object.hasOwn(this.#questions, pathname) ? this.#questions[pathname] : undefined;
+    try {
+      if (question === undefined) {
+        const remedy = `use one of ${Object.keys(this.#questions).join(', ')}`;
+        throw new UsageError('there is no such question', { value: pathname, remedy });
+      }
+      send(response, 200, question(searchParams));
+    } catch (error) {
+      if (!(error instanceof SluiceError))
+        this.#logger.error({ err: error, question: pathname }, 'no answer was found');
+      send(response, error instanceof UsageError ? 400 : 500, { error: serializeError(error) } satisfies Refusal);
+    }
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+function openError(error: unknown, path: string): SystemError {
+  return SystemError.from(error, 'cannot open the admin socket', {
+    value: path,
+    remedy: 'choose another place with --socket',
+  });
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

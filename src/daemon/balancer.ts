@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The running balancer: a data path that forwards by a snapshot, and the questions that it answers.
+import type { Component } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import { version } from '../core/version.ts';
+import { DataPath } from '../lvs/data-path.ts';
+import { formatServices } from '../lvs/ipvsadm/listing.ts';
+import type { Questions } from './admin-server.ts';
+import { documentFormat, type Snapshot } from './document.ts';
+import { type ConfigurationSource, defaultDevices, readSnapshot } from './source.ts';
+
+export interface BalancerOptions {
+  readonly source: ConfigurationSource;
+  /** CPUs to pin a worker to each, -1 for none. */
+  readonly cpus: readonly number[];
+  readonly logger: Logger;
+}
+
+/** What `sluice status` shows. */
+export type BalancerStatus = ReturnType<Balancer['status']>;
+
+export class Balancer implements Component {
+  readonly name = 'data path';
+  readonly #options: BalancerOptions;
+  readonly #logger: Logger;
+  readonly #since = new Date();
+  #snapshot: Snapshot;
+  #running: DataPath | undefined;
+
+  /** Reads the configuration; throws what is wrong with it. */
+  constructor(options: BalancerOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ area: 'lvs' });
+    this.#snapshot = readSnapshot(options.source);
+  }
+
+  start(): void {
+    const { cpus } = this.#options;
+    this.#running = new DataPath({ model: this.#snapshot.layer4, devices: defaultDevices(), cpus });
+    const { ports, stealing, notices } = this.#running.state();
+    for (const notice of notices) this.#logger.warn(notice);
+    this.#logger.info({ snapshot: this.#snapshot.id, ports: ports.map(port => port.name), stealing }, 'ready');
+  }
+
+  stop(): void {
+    this.#running?.close();
+    this.#running = undefined;
+  }
+
+  /** Reads the configuration anew and forwards by it; when something is wrong with it, says so and goes on as before. */
+  reload(): void {
+    try {
+      const next = readSnapshot(this.#options.source);
+      const changes = documentFormat.compare(this.#snapshot, next);
+      this.#dataPath.apply(next.layer4);
+      this.#snapshot = next;
+      this.#logger.info({ snapshot: next.id, changes: documentFormat.describe(changes) }, 'configuration applied');
+    } catch (err) {
+      this.#logger.error({ err }, 'the configuration was not applied: forwarding by the one before');
+    }
+  }
+
+  status() {
+    const dataPath = this.#dataPath;
+    const counts = Object.entries(dataPath.counts()).filter(([, count]) => count > 0);
+    return {
+      version,
+      pid: process.pid,
+      since: this.#since.toISOString(),
+      snapshot: this.#snapshot.id,
+      workers: this.#options.cpus.length,
+      ...dataPath.state(),
+      services: dataPath.services(),
+      packets: Object.fromEntries(counts),
+    };
+  }
+
+  /** By path of the admin socket. */
+  get questions(): Questions {
+    return {
+      '/status': () => this.status(),
+      '/connections': () => this.#dataPath.connections(),
+      '/services': () => this.#dataPath.services(),
+      '/ipvsadm': () => formatServices(this.#dataPath.services()),
+    };
+  }
+
+  get #dataPath(): DataPath {
+    if (this.#running === undefined) throw new Error('the data path does not run');
+    return this.#running;
+  }
+}

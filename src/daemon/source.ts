@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a running Sluice has its configuration from: a sluice.yaml, or ipvsadm's commands. Read anew for each reload.
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { SystemError, UsageError } from '../core/errors.ts';
+import { readRules } from '../lvs/ipvsadm/rules.ts';
+import { parseSurroundings } from '../lvs/surroundings.ts';
+import { documentFormat, type Snapshot } from './document.ts';
+
+export interface ConfigurationSource {
+  /** A sluice.yaml. */
+  readonly config?: string;
+  /** Instead: ipvsadm commands, one a line. */
+  readonly rules?: string;
+  /** With rules: a net.yaml, whose ports name the devices. Routes and neighbours are the host's own. */
+  readonly net?: string;
+}
+
+/** Throws what is wrong, with file and line. */
+export function readSnapshot({ config, rules, net }: ConfigurationSource): Snapshot {
+  if (config !== undefined) return documentFormat.parse(readText(config), config);
+  if (rules === undefined) throw new UsageError('nothing is configured', { remedy: 'give a sluice.yaml or rules' });
+  const layer4 = readRules(readText(rules), { file: rules });
+  if (net === undefined) return documentFormat.snapshot({ layer4 });
+  const ports = parseSurroundings(readText(net), net).ports.map(({ name }) => {
+    return { name, device: name, type: 'packet' } as const;
+  });
+  return documentFormat.snapshot({ layer4: { ...layer4, ports } });
+}
+
+/** The network devices to forward between where none is named: all that have an address, but the loopback. */
+export function defaultDevices(): string[] {
+  return Object.entries(networkInterfaces())
+    .filter(([, addresses]) => addresses?.some(({ internal }) => !internal))
+    .map(([name]) => name);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw SystemError.from(error, 'cannot read the file', { place: { file } });
+  }
+}
