@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice run` as a person uses it: a client and a server, the balancer between them, and the virtual address on the
+// balancer itself, so that its own stack would answer wherever Sluice does not keep it away.
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Host } from '../../lab/topology/host.ts';
+import type { Program } from '../../lab/topology/program.ts';
+import { Topology } from '../../lab/topology/topology.ts';
+import { describeAsRoot } from '../privileges.ts';
+import { runSluice } from './run-sluice.ts';
+
+const sluice = [
+  process.execPath,
+  `--import=${import.meta.resolve('tsx')}`,
+  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
+] as const;
+
+const virtual = '192.0.2.10';
+const greeting = 'hello from the real server';
+const server = `require('node:http').createServer((_, answer) => answer.end('${greeting}')).listen(8080)`;
+
+const topologyDescription = {
+  hosts: {
+    client: { interfaces: { eth0: ['10.1.0.2/24'] }, routes: [{ to: 'default', via: '10.1.0.1' }] },
+    balancer: { interfaces: { lo: [`${virtual}/32`], eth0: ['10.1.0.1/24'], eth1: ['10.2.0.1/24'] }, forwards: true },
+    server: {
+      interfaces: { eth0: ['10.2.0.2/24'] },
+      routes: [{ to: 'default', via: '10.2.0.1' }],
+      services: [{ name: 'http', command: [process.execPath, '-e', server], ready: { listens: 'tcp:8080' } }],
+    },
+  },
+  links: [{ between: ['client:eth0', 'balancer:eth0'] }, { between: ['balancer:eth1', 'server:eth0'] }],
+} as const;
+
+const rules = `-A -t ${virtual}:80 -s rr\n-a -t ${virtual}:80 -r 10.2.0.2:8080 -m\n`;
+
+let standing: Topology | undefined;
+
+afterEach(async () => {
+  await standing?.down();
+  standing = undefined;
+});
+
+interface Running {
+  readonly client: Host;
+  readonly balancer: Host;
+  readonly program: Program;
+  readonly rulesFile: string;
+  readonly socket: string;
+}
+
+async function start(): Promise<Running> {
+  standing = await Topology.up(topologyDescription);
+  const [client, balancer] = [standing.host('client'), standing.host('balancer')];
+  const rulesFile = join(balancer.folder, 'rules');
+  const socket = join(balancer.folder, 'sluice.sock');
+  writeFileSync(rulesFile, rules);
+  const program = balancer.start('sluice', [...sluice, 'run', '--rules', rulesFile, '--socket', socket]);
+  await program.ready({ prints: '"msg":"ready"' });
+  return { client, balancer, program, rulesFile, socket };
+}
+
+/** What a client gets: the body, or curl's exit status. */
+async function get(client: Host, port = 80): Promise<string | number> {
+  const url = `http://${virtual}:${port}/`;
+  const { status, stdout } = await client.run(['curl', '-sS', '--max-time', '1', url]);
+  return status === 0 ? stdout : (status ?? -1);
+}
+
+/** curl's exit status. */
+const refused = 7;
+
+async function ask<Answer>({ balancer, socket }: Running, ...words: string[]): Promise<Answer> {
+  return JSON.parse(await balancer.must([...sluice, ...words, '--json', '--socket', socket]));
+}
+
+describe('sluice run', () => {
+  it('says what is missing, and what exclude each other', async () => {
+    const [nothing, both] = await Promise.all([
+      runSluice(['run']),
+      runSluice(['run', '--rules', 'a', '--config', 'b']),
+    ]);
+    expect(nothing).toMatchObject({ status: 2, stdout: '' });
+    expect(nothing.stderr).toBe('sluice: nothing is configured (give -c SLUICE.yaml or --rules FILE)\n');
+    expect(both.status).toBe(2);
+    expect(both.stderr).toContain('--rules and --config exclude each other');
+  });
+
+  it('names file, line and column of what is wrong with the configuration before it touches the host', async () => {
+    const { status, stderr } = await runSluice(['run', '-c', fileURLToPath(import.meta.url)]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/run\.test\.ts:\d+:\d+/);
+  });
+});
+
+describe('the commands that ask a running sluice', () => {
+  it.each(['status', 'connections'])('%s says that none answers, and how to start one', async command => {
+    const { status, stderr } = await runSluice([command, '--socket', '/nowhere/sluice.sock']);
+    expect(status).toBe(1);
+    expect(stderr).toContain('no sluice answers');
+    expect(stderr).toContain('sluice run');
+  });
+});
+
+describeAsRoot('a running sluice', () => {
+  it('forwards in place of the host, answers questions and leaves the host as it was', async () => {
+    const running = await start();
+    const { client, program, socket } = running;
+    expect(await get(client)).toBe(greeting);
+    expect(await get(client, 81)).toBe(refused); // not Sluice's: the host's own answer
+
+    expect(statSync(socket).mode & 0o777).toBe(0o600);
+    const status = await ask<{ services: { servers: { inactive: number }[] }[]; ports: { name: string }[] }>(
+      running,
+      'status',
+    );
+    expect(status.ports.map(port => port.name)).toEqual(['eth0', 'eth1']);
+    expect(status.services[0]?.servers[0]?.inactive).toBe(1);
+    expect(await ask<object[]>(running, 'connections')).toEqual([
+      expect.objectContaining({ protocol: 'TCP', virtual: { address: virtual, port: 80 } }),
+    ]);
+
+    program.kill('SIGTERM');
+    expect((await program.ending).status).toBe(0);
+    expect(await get(client)).toBe(refused);
+  });
+
+  it('applies a changed configuration on SIGHUP and keeps the one before when the new one is wrong', async () => {
+    const { client, program, rulesFile } = await start();
+    writeFileSync(rulesFile, `${rules}-A -t nonsense\n`);
+    program.kill('SIGHUP');
+    await program.logs('was not applied', 0);
+    expect(program.stderr).toContain('rules:3');
+    expect(await get(client)).toBe(greeting);
+
+    writeFileSync(rulesFile, rules.replaceAll(':80 ', ':82 '));
+    program.kill('SIGHUP');
+    await program.logs('configuration applied', 0);
+    expect(await get(client, 82)).toBe(greeting);
+    expect(await get(client)).toBe(refused);
+  });
+
+  it('leaves nothing behind when it is killed', async () => {
+    const { client, program } = await start();
+    program.kill('SIGKILL');
+    await program.ending;
+    expect(await get(client)).toBe(refused);
+  });
+
+  it('is refused beside another one on the same socket, which goes on', async () => {
+    const { client, balancer, rulesFile, socket } = await start();
+    const second = await balancer.run([...sluice, 'run', '--rules', rulesFile, '--socket', socket]);
+    expect(second.status).toBe(1);
+    expect(second.stderr).toContain('another process answers on the admin socket');
+    expect(await get(client)).toBe(greeting);
+  });
+
+  it('names an interface that is not there', async () => {
+    standing = await Topology.up(topologyDescription);
+    const balancer = standing.host('balancer');
+    const file = join(balancer.folder, 'sluice.yaml');
+    writeFileSync(
+      file,
+      `layer4:\n  ports: { eth7: eth7 }\n  services: [{ tcp: "${virtual}:80", servers: [10.2.0.2:8080] }]\n`,
+    );
+    const socket = join(balancer.folder, 'sluice.sock');
+    const { status, stderr } = await balancer.run([...sluice, 'run', '-c', file, '--socket', socket]);
+    expect({ status, names: stderr.includes('there is no interface eth7') }).toEqual({ status: 1, names: true });
+  });
+});
