@@ -124,9 +124,9 @@ Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow)
 template Reason Director::take_local_port(Transit<wire::Ipv4Address>&, uint32_t, Flow<wire::Ipv4Address>&);
 template Reason Director::take_local_port(Transit<wire::Ipv6Address>&, uint32_t, Flow<wire::Ipv6Address>&);
 
-// nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody. The kernel meets
-// such a packet where it forwards it: what keeps a router from passing it on comes first, and is all that the server is
-// told then. Nothing: the packet is none of that kind, or this host's own.
+// nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody. The kernel
+// meets such a packet where it forwards it: what keeps a router from passing it on comes first, and is all that the
+// server is told then. Nothing: the packet is none of that kind, or this host's own.
 template <class A>
 std::optional<Reason> Director::answer_real_server(Transit<A>& t) {
   const Endpoints<A>& e = t.endpoints;

@@ -73,8 +73,8 @@ bool Director::may_concern_flows(const Transit<A>& t) const {
          services_.is_real_server(source) || egress_rule(t.endpoints.source) != nullptr || services_.has_removed();
 }
 
-// A fragment that has waited in vain, because its first is the host's to route: the host has not seen it, so it goes the
-// way that the host would have sent it.
+// A fragment that has waited in vain, because its first is the host's to route: the host has not seen it, so it goes
+// the way that the host would have sent it.
 template <class A>
 void Director::pass_on(Transit<A>& t) {
   const NextHop& hop = outlet_.hop_to(t.endpoints.destination);

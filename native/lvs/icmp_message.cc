@@ -62,8 +62,8 @@ bool may_be_answered(const IpPacket& about, const wire::Packet& packet, const Ic
   return is_one_host(ip.source()) && (is_one_host(ip.destination()) || may_concern_multicast(error));
 }
 
-// The options of an answer to a packet. As the kernel: a route that is being recorded has this host in it by the time of
-// the answer, and once more in the answer's own copy of the option.
+// The options of an answer to a packet. As the kernel: a route that is being recorded has this host in it by the time
+// of the answer, and once more in the answer's own copy of the option.
 struct EchoedOptions {
   std::array<uint8_t, echoed_options_room> recorded{};  // the packet's own by then
   std::array<uint8_t, echoed_options_room> options{};

@@ -21,8 +21,8 @@ OptionsVerdict check_options(wire::Bytes options);
 bool record_route(wire::MutableBytes options, wire::Ipv4Address address);
 
 // What an answer of this host's to a packet with these options carries of them: the recorded route, with `address`
-// entered, as hosts do (RFC 1122 3.2.2.6; errors as the kernel's). Writes at most `echoed_options_room` bytes, padded to
-// whole words, and returns how many; 0: nothing is to be echoed.
+// entered, as hosts do (RFC 1122 3.2.2.6; errors as the kernel's). Writes at most `echoed_options_room` bytes, padded
+// to whole words, and returns how many; 0: nothing is to be echoed.
 inline constexpr size_t echoed_options_room = 40;
 size_t echo_options(wire::Bytes options, wire::Ipv4Address address, uint8_t* to);
 

@@ -85,8 +85,9 @@ inline constexpr size_t icmp_error_room = 1280;
 uint32_t write_icmp_error(const IpPacket& about, const IcmpError& error, const wire::Address& source, uint16_t id,
                           uint8_t* to);
 
-// Turns a whole echo request into its reply in place: addresses swapped, type, checksum, hop limit 64. Of IPv4's options
-// the recorded route remains, with this host's address entered: the header shrinks from the front where others go.
+// Turns a whole echo request into its reply in place: addresses swapped, type, checksum, hop limit 64. Of IPv4's
+// options the recorded route remains, with this host's address entered: the header shrinks from the front where others
+// go.
 void turn_echo_around(IpPacket& packet, uint32_t transport, uint16_t id);
 
 // --- address_resolution.cc ---

@@ -42,9 +42,10 @@ class Outlet {
   }
 
   // Sends an IP packet that lies in the frame's buffer (with room for a link header before it): cut into fragments
-  // where it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came. Nothing:
-  // it is on its way; otherwise why none of it is.
-  [[nodiscard]] std::optional<Reason> send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip, const NextHop& hop, TransmitQueue& out);
+  // where it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came.
+  // Nothing: it is on its way; otherwise why none of it is.
+  [[nodiscard]] std::optional<Reason> send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip,
+                                           const NextHop& hop, TransmitQueue& out);
   // Tells `receiver` of an error about a packet, where one may be told, at the rate at which hosts are told of errors.
   // `source` unspecified: the address that this host has on the way there. `frame` and `packet` caused it.
   void send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,

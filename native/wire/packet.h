@@ -33,8 +33,8 @@ struct Packet {
   uint16_t ethertype = 0;    // behind the tags
   uint16_t source_port = 0;  // valid if has_ports
   uint16_t destination_port = 0;
-  uint16_t fragment_offset = 0;                        // in bytes
-  uint16_t fragment_header = 0;                        // IPv6's; 0: none
+  uint16_t fragment_offset = 0;                         // in bytes
+  uint16_t fragment_header = 0;                         // IPv6's; 0: none
   std::array<uint16_t, maximum_vlan_tags> vlan_tci{};   // outer first
   std::array<uint16_t, maximum_vlan_tags> vlan_tpid{};  // the type that announces each
   uint8_t vlan_count = 0;

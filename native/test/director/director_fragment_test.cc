@@ -118,7 +118,8 @@ TEST_CASE("fragments that are only routed pass in any order") {
       {"the first", between(other, far, 0, true), Reason::no_service},
       {"one after it", between(other, far, 192, true), Reason::unhandled_fragment},
   });
-  Ipv4Layer passed{.source = server4, .destination = far, .ttl = 63, .id = 9, .offset = 64, .more = true, .protocol = 17};
+  Ipv4Layer passed{
+      .source = server4, .destination = far, .ttl = 63, .id = 9, .offset = 64, .more = true, .protocol = 17};
   f.run({
       {"a real server's own might be a reply: it waits", between(server4, far, 64, true), Reason::fragment_held},
       {"its first is none, and goes by the host; the other follows on the host's way",

@@ -226,10 +226,7 @@ TEST_CASE("echo requests are turned around") {
            .build()},
       {"a recorded route returns, with the host in it twice",
        ipv4({.options = hex("070b0400000000000000000094040000")}).icmp().build(),
-       ipv4({.source = "10.0.1.100",
-             .destination = "10.0.1.2",
-             .id = 4711,
-             .options = hex("070b0c0a0001640a00016400")})
+       ipv4({.source = "10.0.1.100", .destination = "10.0.1.2", .id = 4711, .options = hex("070b0c0a0001640a00016400")})
            .icmp({.type = 0})
            .build()},
       {"a full one as it is", ipv4({.options = hex("070708c000020100")}).icmp().build(),
