@@ -52,8 +52,7 @@ export class SluiceSubject implements Subject {
   }
 
   advance(timeNs: bigint): readonly SubjectFrame[] {
-    this.#director.advance(timeNs);
-    return [];
+    return this.#director.advance(timeNs).map(({ port, frame }) => ({ port: port as PortName, frame }));
   }
 
   show(view: ShowView, timeNs: bigint): string {

@@ -217,9 +217,10 @@ void expire(const Options& options) {
     traffic.open(0, options.flows);
     double total = 0;
     bool done = false;
+    lvs::TransmitQueue out;
     for (size_t call = 0; !done; ++call) {
       const double from = thread_nanoseconds();
-      done = traffic.director().advance(start + 1000 * second, expiry_budget);
+      done = traffic.director().advance(start + 1000 * second, expiry_budget, out);
       const double cost = thread_nanoseconds() - from;
       total += cost;
       if (call == calls.size()) calls.push_back(cost);

@@ -10,8 +10,9 @@ namespace sluice::binding {
 
 namespace {
 
-// Of a frame that is given: which buffer, where in it, how many bytes, the port's number.
-enum class Given : uint8_t { buffer, begin, length, port, count };
+// Of a frame that is given: which buffer, where in it, how many bytes, the port's number, its firewall mark, whether
+// its checksum is partial, and how it is to be segmented.
+enum class Given : uint8_t { buffer, begin, length, port, mark, partial, segmentation, segment_size, count };
 constexpr size_t given_fields = static_cast<size_t>(Given::count);
 
 // Frames that were sent and wait to be fetched: enough to make a call's cost small, little beside the batch itself.
@@ -43,7 +44,14 @@ class FrameBatch {
   wire::Bytes bytes(size_t frame) const {
     return buffers_[field(frame, Given::buffer)].subspan(field(frame, Given::begin), field(frame, Given::length));
   }
-  lvs::PortId port(size_t frame) const { return static_cast<lvs::PortId>(field(frame, Given::port)); }
+  // What comes with the frame beside its bytes.
+  void describe(size_t frame, lvs::Frame& to) const {
+    to.port = static_cast<lvs::PortId>(field(frame, Given::port));
+    to.mark = field(frame, Given::mark);
+    if (field(frame, Given::partial) != 0) to.checksum = lvs::TransportChecksum::partial;
+    to.segmentation = static_cast<lvs::Segmentation>(field(frame, Given::segmentation));
+    to.segment_size = static_cast<uint16_t>(field(frame, Given::segment_size));
+  }
   lvs::Time time(size_t frame) const { return times_[frame]; }
 
   uint32_t first = 0, end = 0;
@@ -56,6 +64,7 @@ class FrameBatch {
       const size_t size = buffers_[field(i, Given::buffer)].size();
       if (uint64_t{field(i, Given::begin)} + field(i, Given::length) > size) return false;
       if (field(i, Given::length) > longest_frame) return false;
+      if (field(i, Given::segmentation) > static_cast<uint32_t>(lvs::Segmentation::udp)) return false;
     }
     return true;
   }
@@ -89,8 +98,8 @@ class Parties {
   std::unordered_map<const lvs::Service*, uint32_t> by_service_;
 };
 
-template <class Array>
-Array array_of(Napi::Env env, const std::vector<uint32_t>& numbers) {
+template <class Array, class Number>
+Array array_of(Napi::Env env, const std::vector<Number>& numbers) {
   Array array = Array::New(env, numbers.size());
   std::copy(numbers.begin(), numbers.end(), array.Data());
   return array;
@@ -106,28 +115,35 @@ Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   const bool explains = info[5].ToBoolean();
-  std::vector<uint32_t> decisions;    // reason, parties, frames sent
+  std::vector<uint32_t> decisions;    // reason, parties, frames sent by it, frames sent by timers before it
   std::vector<uint32_t> sent_frames;  // port, length
+  std::vector<uint64_t> timer_times;
   std::vector<uint8_t> sent;
+  const auto keep = [&](const lvs::Frame& frame) {
+    sent_frames.insert(sent_frames.end(), {frame.port, frame.length});
+    sent.insert(sent.end(), frame.data, frame.data + frame.length);
+  };
   Parties parties(env);
   Napi::Array steps = Napi::Array::New(env);
   lvs::Trace trace;
   uint32_t i = batch.first;
   for (; i < batch.end && sent.size() < sent_bytes_a_call; i++) {
     lvs::Frame frame = copy_in(batch.bytes(i));
-    frame.port = batch.port(i);
-    out_.clear();
+    batch.describe(i, frame);
     trace.clear();
-    advance_to(batch.time(i));
+    uint32_t by_timers = 0;
+    advance_to(batch.time(i), [&](lvs::Time time, const lvs::Frame& one) {
+      keep(one);
+      timer_times.push_back(time);
+      by_timers++;
+    });
+    out_.clear();
     const auto decision = director_->receive(frame, batch.time(i), out_, explains ? &trace : nullptr);
     const uint32_t party = parties.number(decision, [&](Napi::Object& names) { name_parties(names, decision); });
     const auto entries = out_.entries();
     decisions.insert(decisions.end(),
-                     {static_cast<uint32_t>(decision.reason), party, static_cast<uint32_t>(entries.size())});
-    for (const auto& entry : entries) {
-      sent_frames.insert(sent_frames.end(), {entry.frame.port, entry.frame.length});
-      sent.insert(sent.end(), entry.frame.data, entry.frame.data + entry.frame.length);
-    }
+                     {static_cast<uint32_t>(decision.reason), party, static_cast<uint32_t>(entries.size()), by_timers});
+    for (const auto& entry : entries) keep(entry.frame);
     if (explains) {
       Napi::Array said = Napi::Array::New(env);
       for (const std::string& step : trace.steps()) said.Set(said.Length(), step);
@@ -137,6 +153,7 @@ Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("next", Napi::Number::New(env, i));
   result.Set("decisions", array_of<Napi::Uint32Array>(env, decisions));
+  result.Set("timerTimes", array_of<Napi::BigUint64Array>(env, timer_times));
   result.Set("parties", parties.list);
   result.Set("sent", Napi::Buffer<uint8_t>::Copy(env, sent.data(), sent.size()));
   result.Set("sentFrames", array_of<Napi::Uint32Array>(env, sent_frames));

@@ -9,11 +9,6 @@ namespace sluice::binding {
 
 namespace {
 
-constexpr uint32_t whole_budget = UINT32_MAX;
-
-// A capture may pause for years; ticks are compared over 104 days at most.
-constexpr lvs::Time longest_leap = 30 * 24 * 3600 * lvs::second;
-
 // SplitMix64 (Vigna): small, and the same everywhere.
 lvs::RandomSource seeded_random(uint64_t seed) {
   return [state = seed]() mutable {
@@ -27,6 +22,13 @@ lvs::RandomSource seeded_random(uint64_t seed) {
 lvs::Time time_of(const Napi::Value& value) {
   bool lossless = true;
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+}
+
+Napi::Object transmitted_frame(Napi::Env env, const lvs::Frame& frame) {
+  Napi::Object sent = Napi::Object::New(env);
+  sent.Set("port", Napi::Number::New(env, frame.port));
+  sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, frame.data, frame.length));
+  return sent;
 }
 
 const char* mode_text(lvs::Forwarding forwarding) {
@@ -152,12 +154,7 @@ Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decisi
 
 Napi::Array DirectorObject::transmitted(Napi::Env env) {
   Napi::Array out = Napi::Array::New(env);
-  for (const auto& entry : out_.entries()) {
-    Napi::Object sent = Napi::Object::New(env);
-    sent.Set("port", Napi::Number::New(env, entry.frame.port));
-    sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, entry.frame.data, entry.frame.length));
-    out.Set(out.Length(), sent);
-  }
+  for (const auto& entry : out_.entries()) out.Set(out.Length(), transmitted_frame(env, entry.frame));
   return out;
 }
 
@@ -204,20 +201,15 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void DirectorObject::advance_to(lvs::Time now) {
-  for (; now > now_ && now - now_ > longest_leap; now_ += longest_leap) advance_by_a_leap(now_ + longest_leap);
-  advance_by_a_leap(now);
-  now_ = std::max(now_, now);
-}
-
-void DirectorObject::advance_by_a_leap(lvs::Time now) {
-  while (!director_->advance(now, whole_budget)) {
-  }
-}
-
 Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
-  advance_to(time_of(info[0]));
-  return info.Env().Undefined();
+  const Napi::Env env = info.Env();
+  Napi::Array sent = Napi::Array::New(env);
+  advance_to(time_of(info[0]), [&](lvs::Time time, const lvs::Frame& frame) {
+    Napi::Object one = transmitted_frame(env, frame);
+    one.Set("time", Napi::BigInt::New(env, time));
+    sent.Set(sent.Length(), one);
+  });
+  return sent;
 }
 
 Napi::Value DirectorObject::connections(const Napi::CallbackInfo& info) {

@@ -28,9 +28,9 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Napi::Value receive(const Napi::CallbackInfo& info);
   Napi::Value announce(const Napi::CallbackInfo& info);  // () → frames
   // director_batch.cc: (buffers: Uint8Array[], frames: Uint32Array, times: BigUint64Array, first, end, explain)
-  // → { next, decisions, parties, sent, sentFrames, steps }
+  // → { next, decisions, parties, sent, sentFrames, timerTimes, steps }
   Napi::Value receive_batch(const Napi::CallbackInfo& info);
-  Napi::Value advance(const Napi::CallbackInfo& info);      // (time: bigint)
+  Napi::Value advance(const Napi::CallbackInfo& info);      // (time: bigint) → frames
   Napi::Value connections(const Napi::CallbackInfo& info);  // (time: bigint) → rows
   Napi::Value services(const Napi::CallbackInfo& info);     // () → services with counts
   Napi::Value counts(const Napi::CallbackInfo& info);       // () → packets by reason
@@ -40,8 +40,9 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   // Adds the names of service, real server and mode, as far as the packet got to them.
   void name_parties(Napi::Object& names, const lvs::Decision& decision);
   lvs::Frame copy_in(wire::Bytes bytes);
-  void advance_to(lvs::Time now);
-  void advance_by_a_leap(lvs::Time now);
+  // on_sent(time, frame) for each frame that a timer sends on the way.
+  template <class OnSent>
+  void advance_to(lvs::Time now, OnSent on_sent);
 
   std::unique_ptr<lvs::Director> director_;
   PlanNames names_;
@@ -49,5 +50,25 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   std::vector<uint8_t> buffer_;
   lvs::Time now_ = 0;
 };
+
+// A capture may pause for years; ticks are compared over 104 days at most.
+inline constexpr lvs::Time longest_leap = 30 * 24 * 3600 * lvs::second;
+
+// Each timer at its own time, so that what it sends is stamped with it.
+template <class OnSent>
+void DirectorObject::advance_to(lvs::Time now, OnSent on_sent) {
+  constexpr uint32_t whole_budget = UINT32_MAX;
+  for (lvs::Time step = now_;;) {
+    const lvs::Time timer = std::max(director_->next_timer().value_or(now), step);
+    step = std::min({now, timer, step + longest_leap});
+    for (bool done = false; !done;) {
+      out_.clear();
+      done = director_->advance(step, whole_budget, out_);
+      for (const auto& entry : out_.entries()) on_sent(step, entry.frame);
+    }
+    if (step >= now) break;
+  }
+  now_ = std::max(now_, now);
+}
 
 }  // namespace sluice::binding

@@ -167,7 +167,10 @@ void Worker::transmit() {
 }
 
 bool Worker::end_what_is_due() {
-  return director_.advance(now_, ended_a_round);
+  out_.clear();
+  const bool is_done = director_.advance(now_, ended_a_round, out_);
+  transmit();
+  return is_done;
 }
 
 void Worker::sleep(std::unique_lock<std::mutex>& gate) {

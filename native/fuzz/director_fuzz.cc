@@ -341,7 +341,9 @@ class Pair {
     flush();
     now_ += duration;
     each([&](Director& director) {
-      while (!director.advance(now_, 100)) {
+      for (bool done = false; !done;) {
+        lvs::TransmitQueue out;
+        done = director.advance(now_, 100, out);
       }
     });
   }

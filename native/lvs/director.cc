@@ -220,8 +220,12 @@ std::optional<Decision> Director::neighbour_solicitation(const Transit<wire::Ipv
   return Decision{Reason::neighbour_answered};
 }
 
-bool Director::advance(Time now, uint32_t budget) {
+bool Director::advance(Time now, uint32_t budget, TransmitQueue& out) {
   const Tick tick = tick_at(now);
+  outlet_.begin_batch();
+  out.set_cause(TransmitQueue::no_cause);
+  const bool repeated = repeat_syns(now, budget, out);
+  out.set_cause(0);
   const bool done4 = flows4_.advance(tick, budget);
   const bool done6 = flows6_.advance(tick, budget);
   if (defence_.is_time(now)) {
@@ -232,7 +236,7 @@ bool Director::advance(Time now, uint32_t budget) {
   }
   const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
   const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
-  return done4 && done6 && swept4 && swept6;
+  return repeated && done4 && done6 && swept4 && swept6;
 }
 
 void Director::announce(TransmitQueue& out) {

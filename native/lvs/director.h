@@ -66,8 +66,11 @@ class Director {
   // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
   // network, or on all.
   void announce(TransmitQueue& out);
-  // Ends what is due at `now`, at most `budget` flows of each family; false when there is more to do.
-  bool advance(Time now, uint32_t budget);
+  // Ends what is due at `now`, at most `budget` flows of each family, and appends what timers send to `out`, good until
+  // the next call as well; false when there is more to do.
+  bool advance(Time now, uint32_t budget, TransmitQueue& out);
+  // When a timer will send something next, if nothing happens before: who wants it sent on time calls advance() then.
+  std::optional<Time> next_timer() const;
 
   // --- configuration, between batches ---
 
@@ -226,6 +229,11 @@ class Director {
   void acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
   template <class A>
   void refuse(Transit<A>& t, Flow<A>& flow);
+  bool repeat_syns(Time now, uint32_t budget, TransmitQueue& out);
+  template <class A>
+  void ask_again(uint32_t place, Time now, TransmitQueue& out);
+  template <class A>
+  void leave_greeting(const Flow<A>& flow, ProxiedFlow::Phase phase);
   template <class A>
   void reset_sender(Transit<A>& t);
   template <class A>

@@ -154,7 +154,7 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     record_route_of(t, t.endpoints.destination);
   if (forwarding == Forwarding::nat || forwarding == Forwarding::fullnat) {
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
-    if (t.trace) t.trace->say("destination becomes %s", to_text(flow.reverse.mirrored()).c_str());
+    if (t.trace) t.trace->say("leaves as %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
     if ((flow.flags & (flow_flag::tells_client | flow_flag::proxied)) != 0) {
       if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_client);

@@ -11,6 +11,7 @@
 namespace sluice::lvs {
 
 using PortId = uint16_t;
+inline constexpr PortId no_port_id = 0xffff;  // of what no frame has caused
 
 // Room before a frame's first byte that whoever receives it must leave free: the longest header that a tunnel adds
 // (IPv6 40 + UDP 8 + GUE 4 + its remote-checksum option 8) and the twenty of a TOA option, rounded up.
@@ -44,6 +45,7 @@ class TransmitQueue {
     Frame frame;
     uint32_t cause;  // index, within the batch, of the received frame that caused it
   };
+  static constexpr uint32_t no_cause = UINT32_MAX;  // a timer's
   explicit TransmitQueue(size_t expected = 256) : entries_(new Entry[expected]), capacity_(expected) {}
   void push(const Frame& frame) { add() = {frame, cause_}; }
   // A frame that is to be written in the queue itself.

@@ -157,6 +157,64 @@ std::optional<SynOptions> open_cookie(const CookieFlow& flow, uint32_t client_se
   return std::nullopt;
 }
 
+namespace {
+
+namespace offset {
+constexpr size_t sequence = 4, acknowledgement = 8, header_length = 12, flags = 13, window = 14;
+}  // namespace offset
+
+template <typename Change>
+void change_be16(wire::MutableBytes bytes, size_t at, Change change) {
+  if (bytes.size() < at + 2) return;
+  wire::store_be16(bytes.data() + at, static_cast<uint16_t>(std::min<uint64_t>(
+                                          change(uint64_t{wire::load_be16(bytes.data() + at)}), 0xffff)));
+}
+
+void move(wire::MutableBytes bytes, size_t at, uint32_t by) {
+  if (bytes.size() < at + 4) return;
+  change_be32(bytes.data() + at, [&](uint32_t value) { return value + by; });
+}
+
+// The options that are quoted whole.
+template <typename Visit>
+void each_quoted_option(wire::MutableBytes quoted, Visit visit) {
+  constexpr size_t fixed = wire::TcpView::minimum_header_length;
+  if (quoted.size() <= fixed) return;
+  const size_t header = size_t{quoted[offset::header_length]} / 16 * 4;
+  if (header <= fixed) return;
+  const wire::MutableBytes options = quoted.subspan(fixed, std::min(header, quoted.size()) - fixed);
+  wire::OptionWalk walk(options);
+  for (wire::Option option; walk.next(option);) visit(option, options.data() + option.at + 2);
+}
+
+}  // namespace
+
+void unquote_to_client(wire::MutableBytes quoted, const Splice& splice) {
+  move(quoted, offset::sequence, 0 - splice.sequence);
+  change_be16(quoted, offset::window,
+              [&](uint64_t window) { return window << splice.promised_scale >> splice.real_scale; });
+  each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
+    if (option.kind != wire::tcp_option::timestamp || option.data.size() != timestamp_data_length) return;
+    change_be32(data, [&](uint32_t value) { return value - splice.timestamp; });
+  });
+}
+
+void unquote_to_server(wire::MutableBytes quoted, const Splice& splice) {
+  const bool acknowledges = quoted.size() <= offset::flags || (quoted[offset::flags] & wire::tcp_flag::ack) != 0;
+  if (!acknowledges) return;
+  move(quoted, offset::acknowledgement, splice.sequence);
+  change_be16(quoted, offset::window, [&](uint64_t window) { return window >> splice.client_scale; });
+  each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
+    if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {
+      change_be32(data + 4, [&](uint32_t echo) { return echo + splice.timestamp; });
+    } else if (option.kind == wire::tcp_option::sack && option.data.size() % sack_block_length == 0) {
+      for (size_t edge = 0; edge < option.data.size(); edge += 4) {
+        change_be32(data + edge, [&](uint32_t number) { return number + splice.sequence; });
+      }
+    }
+  });
+}
+
 wire::Sum to_client(wire::MutableTcpView header, const Splice& splice) {
   return rewrite(header, [&] {
     header.set_sequence(header.sequence() + splice.sequence);

@@ -16,9 +16,9 @@
 //   3  client → director   ACK seq c+1 ack k+1   open_cookie() is the proof. The flow is made: scheduler, limits, NAT.
 //      director → server   SYN seq c, options as the client sent them in 1: MSS, window scale, SACK-permitted out of
 //                          the cookie, the timestamp if the ACK carries one (its TSval; a client sends one only after
-//                          it has offered and been answered one). If this SYN or its answer is lost, the client's next
-//                          packet (a probe of the closed window) repeats it: the director has no timer for it. Data
-//                          that comes all the same (a probe may carry some) is not kept: the client sends it again.
+//                          it has offered and been answered one). If this SYN or its answer is lost, a timer
+//                          repeats it (syn_proxy.h). Data that comes all the same (a probe of the closed window may
+//                          carry some) is not kept: the client sends it again.
 //                          If the ACK of 3 is lost, a probe does for it: its sequence number may be c instead of c+1.
 //   4  server → director   SYN-ACK seq s ack c+1 The splice is known: k-s, the timestamps' difference, both scales.
 //      director → server   ACK seq c+1 ack s+1
@@ -31,7 +31,7 @@
 //   signatures, which cover sequence numbers; ECN. What was promised in 2 cannot be taken back in 4: where the real
 //   server declines a timestamp that the client was promised, both ends get a RST, and for a while the service's
 //   clients are promised none. A declined window scale is made up for in the windows, a declined SACK does no harm.
-//   ICMP errors that quote a spliced packet must have the quoted sequence number moved back.
+//   ICMP errors that quote a spliced packet have what is quoted of its header moved back.
 //
 // The cookie
 //   bits 31…8  the first 24 bits of SipHash-2-4 (addresses, ports, c, the options below, slot), keyed by the slot's
@@ -132,5 +132,11 @@ struct Splice {
 // A window is rounded down to what the promised scale can say: the client never sends more than the server takes.
 wire::Sum to_client(wire::MutableTcpView header, const Splice& splice);
 wire::Sum to_server(wire::MutableTcpView header, const Splice& splice);
+
+// The TCP header that an ICMP error quotes, which may end anywhere, in the numbers of the packet's sender again: of
+// what to_client() and to_server() change the reverse, as far as the quotation goes. Windows that were rounded stay
+// rounded.
+void unquote_to_client(wire::MutableBytes quoted, const Splice& splice);  // it had gone to the client
+void unquote_to_server(wire::MutableBytes quoted, const Splice& splice);
 
 }  // namespace sluice::lvs

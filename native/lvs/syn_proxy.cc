@@ -12,6 +12,8 @@
 // To the table of states a proxied flow looks like any other: SYN_RECV from the SYN to the real server on, ESTABLISHED
 // when the director acknowledges its answer. It does not count as half open: its client has proved that it is there.
 //
+// A SYN that a real server does not answer is repeated by advance(), which therefore sends packets.
+//
 // After the handshakes a proxied packet goes the way of all packets; forward.cc calls splice() where it rewrites them,
 // so that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
 // repeats because the director's ACK was lost.
@@ -38,11 +40,6 @@ namespace {
 
 namespace flag = wire::tcp_flag;
 using Phase = ProxiedFlow::Phase;
-
-// A SYN to a real server is repeated when the client is heard again, at the earliest after TCP's first retransmission
-// timeout (RFC 6298 2.1); after so many without an answer the client is reset.
-constexpr Time repeat_after = 1 * second;
-constexpr uint8_t most_syns = 4;
 
 // After a real server has declined timestamps: until then clients are promised none, then one of them finds out anew.
 constexpr Time believed_without_timestamps = 600 * second;
@@ -134,21 +131,42 @@ void note_client(ProxiedFlow& proxied, wire::TcpView tcp) {
 
 }  // namespace
 
-uint32_t ProxiedFlows::take(const ProxiedFlow& flow) {
-  uint32_t place = high_water_;
-  if (free_count_ > 0) {
-    place = free_[--free_count_];
-  } else {
-    // The list of free places reaches as far as the places do, so a release always has room.
-    if (high_water_ >= limit_ || !flows_.reach(high_water_ + 1) || !free_.reach(high_water_ + 1)) return none;
-    high_water_++;
-  }
-  flows_[place] = flow;
-  return place;
+std::optional<Time> Director::next_timer() const {
+  const uint32_t place = proxied_.next_due();
+  return place == ProxiedFlows::none ? std::nullopt : std::optional(proxied_[place].due);
 }
 
-void ProxiedFlows::release(uint32_t place) {
-  free_[free_count_++] = place;
+// SYNs that were not answered are repeated, at most so many; false when there are more to repeat.
+bool Director::repeat_syns(Time now, uint32_t budget, TransmitQueue& out) {
+  for (uint32_t done = 0;; done++) {
+    const uint32_t place = proxied_.next_due();
+    if (place == ProxiedFlows::none || proxied_[place].due > now) return true;
+    if (done == budget) return false;
+    proxied_.stop_waiting(place);
+    if (proxied_[place].family == wire::Family::ipv4) {
+      ask_again<wire::Ipv4Address>(place, now, out);
+    } else {
+      ask_again<wire::Ipv6Address>(place, now, out);
+    }
+  }
+}
+
+// Of a real server that has not answered in time.
+template <class A>
+void Director::ask_again(uint32_t place, Time now, TransmitQueue& out) {
+  const ProxiedFlow& proxied = proxied_[place];
+  Flow<A>& flow = flows<A>().table().at(proxied.flow);
+  // No packet has caused this: it leaves without tags but those of its port.
+  Frame nothing;
+  nothing.port = no_port_id;
+  wire::Packet packet;
+  packet.protocol = wire::protocol::tcp;
+  Transit<A> t{nothing, packet, now, out, nullptr, flow.forward};
+  if (proxied.syns >= ProxiedFlows::most_syns || !services_.destination(flow.destination).available) {
+    refuse(t, flow);
+  } else {
+    send_syn(t, flow);
+  }
 }
 
 uint32_t Director::mtu_to_servers(Service& service, Time now) {
@@ -264,6 +282,8 @@ Decision Director::greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& prov
     flows<A>().end(flow);
     return {Reason::flow_limit};
   }
+  proxied_[place].family = A::family;
+  proxied_[place].flow = flows<A>().table().index_of(flow);
   flow.proxied = place;
   flow.flags |= flow_flag::proxied;
   count_packet(t, flow, true);
@@ -276,8 +296,8 @@ template Decision Director::greet_server(Transit<wire::Ipv6Address>&, Flow<wire:
 template <class A>
 Reason Director::send_syn(Transit<A>& t, Flow<A>& flow) {
   ProxiedFlow& proxied = proxied_[flow.proxied];
-  proxied.last_syn = t.now;
   proxied.syns++;
+  proxied_.wait_for_answer(flow.proxied, t.now);
   act_as(t, flow, Seen::from_client, flag::syn);
   OwnSegment<A> syn;
   syn.endpoints = flow.reverse.mirrored();
@@ -305,6 +325,13 @@ std::optional<Decision> Director::proxied(Transit<A>& t, FoundFlow<A> found) {
 template std::optional<Decision> Director::proxied(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template std::optional<Decision> Director::proxied(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 
+// Whoever has an answer, good or bad, waits for none any more.
+template <class A>
+void Director::leave_greeting(const Flow<A>& flow, ProxiedFlow::Phase phase) {
+  proxied_[flow.proxied].phase = phase;
+  proxied_.stop_waiting(flow.proxied);
+}
+
 template <class A>
 std::optional<Decision> Director::from_proxied_client(Transit<A>& t, Flow<A>& flow) {
   ProxiedFlow& proxied = proxied_[flow.proxied];
@@ -323,7 +350,7 @@ std::optional<Decision> Director::from_proxied_client(Transit<A>& t, Flow<A>& fl
     if (proxied.phase == Phase::closed || tcp.sequence() != proxied.client.sequence + 1) return ours;
     if (t.trace) t.trace->say("the client has reset the connection before the real server answered");
     act_as(t, flow, Seen::from_server, flag::rst);
-    proxied.phase = Phase::closed;
+    leave_greeting(flow, Phase::closed);
     return ours;
   }
   if (proxied.phase == Phase::closed) {
@@ -335,16 +362,8 @@ std::optional<Decision> Director::from_proxied_client(Transit<A>& t, Flow<A>& fl
     return Decision{Reason::syn_cookie_invalid, flow.destination};
   }
   note_client(proxied, tcp);
-  if (t.now - proxied.last_syn < repeat_after) {
-    if (t.trace) t.trace->say("the real server has not answered yet; what the client sends it will send again");
-    return ours;
-  }
-  if (proxied.syns >= most_syns || !services_.destination(flow.destination).available) {
-    if (t.trace) t.trace->say("%u SYNs to the real server were not answered, or it was removed", proxied.syns);
-    refuse(t, flow);
-    return ours;
-  }
-  return Decision{send_syn(t, flow), flow.destination};
+  if (t.trace) t.trace->say("the real server has not answered yet; what the client sends it will send again");
+  return ours;
 }
 
 template <class A>
@@ -374,14 +393,14 @@ Decision Director::server_greets(Transit<A>& t, Flow<A>& flow) {
     if (t.trace) t.trace->say("a SYN-ACK of another connection than the one that was spliced: both end");
     reset_sender(t);
     act_as(t, flow, Seen::from_server, flag::rst);
-    proxied.phase = Phase::closed;
+    leave_greeting(flow, Phase::closed);
     return ours;
   }
   if (tcp.has(flag::ack) && !acknowledges) {
     if (is_reset) return ours;
     if (t.trace) t.trace->say("the real server remembers an older connection: it is reset and greeted again");
     reset_sender(t);
-    return proxied.syns < most_syns ? Decision{send_syn(t, flow), flow.destination} : ours;
+    return proxied.syns < ProxiedFlows::most_syns ? Decision{send_syn(t, flow), flow.destination} : ours;
   }
   if (is_reset && acknowledges) {
     if (t.trace) t.trace->say("the real server refuses the connection");
@@ -416,7 +435,7 @@ Decision Director::join(Transit<A>& t, Flow<A>& flow, const SynOptions& server) 
   proxied.splice.promised_scale = client_scales ? promised_window_scale : 0;
   proxied.splice.real_scale = both_scale ? server.window_scale : 0;
   proxied.splice.client_scale = client_scales && !both_scale ? client.window_scale : 0;
-  proxied.phase = Phase::spliced;
+  leave_greeting(flow, Phase::spliced);
   if (t.trace) {
     t.trace->say("spliced: the real server's sequence numbers reach the client moved by %u", proxied.splice.sequence);
   }
@@ -462,7 +481,7 @@ void Director::refuse(Transit<A>& t, Flow<A>& flow) {
   if (t.trace) t.trace->say("the client is reset");
   send_own(t, reset, outlet_.hop_to(flow.client()));
   act_as(t, flow, Seen::from_server, flag::rst);
-  proxied.phase = Phase::closed;
+  leave_greeting(flow, Phase::closed);
 }
 
 // RFC 9293 3.10.7.1: what acknowledges a connection that is none is reset where it says that it stands.
@@ -526,16 +545,11 @@ template void Director::splice(const Transit<wire::Ipv6Address>&, const Flow<wir
 // number a host knows an error about its own packets from a forged one (RFC 5927).
 template <class A>
 void Director::unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const {
-  constexpr size_t sequence_at = 4, acknowledgement_at = 8;
-  const uint32_t moved = proxied_[flow.proxied].splice.sequence;
-  const auto move = [&](size_t at, uint32_t by) {
-    if (quoted.size() < at + 4) return;
-    wire::store_be32(quoted.data() + at, wire::load_be32(quoted.data() + at) + by);
-  };
+  const Splice& splice = proxied_[flow.proxied].splice;
   if (is_about_reply) {
-    move(sequence_at, uint32_t{0} - moved);
+    unquote_to_client(quoted, splice);
   } else {
-    move(acknowledgement_at, moved);
+    unquote_to_server(quoted, splice);
   }
 }
 template void Director::unsplice_quotation(const Flow<wire::Ipv4Address>&, wire::MutableBytes, bool) const;

@@ -2,7 +2,7 @@
 // The director as other programs use it: configured with what people write (a net, rules or a document) instead of the
 // models that Sluice's own parts hand to each other.
 import { UsageError } from '../core/errors.ts';
-import { type FrameOptions, Director as Layer4Director, type PacketVerdict } from '../lvs/director.ts';
+import { type FrameOptions, Director as Layer4Director, type PacketVerdict, type TimedFrame } from '../lvs/director.ts';
 import { readRules } from '../lvs/ipvsadm/rules.ts';
 import { emptyLayer4, type Layer4 } from '../lvs/model.ts';
 import { parseSurroundings, type SurroundingsDocument, surroundingsFrom } from '../lvs/surroundings.ts';
@@ -66,10 +66,10 @@ export class Director extends Layer4Director {
     return super.receive(port, frame, time, options);
   }
 
-  /** Ends the flows whose time is over, as receive() does first. */
-  override advance(time: bigint): void {
+  /** Ends the flows whose time is over, as receive() does first. Returns what timers have sent by then. */
+  override advance(time: bigint): TimedFrame[] {
     this.#setTime(time);
-    super.advance(time);
+    return super.advance(time);
   }
 
   #setTime(time: bigint): void {

@@ -11,7 +11,8 @@ import type {
   ReasonRow,
 } from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
-import type { FrameBatch } from './frame-batch.ts';
+import { type MarkRule, markOf, markRules } from './firewall-marks.ts';
+import { type FrameBatch, type FrameProperties, segmentationNumbers } from './frame-batch.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
@@ -28,6 +29,12 @@ export interface TransmittedFrame {
   readonly frame: Uint8Array;
 }
 
+/** A frame that a timer has sent (the SYN proxy's, to a real server that does not answer). */
+export interface TimedFrame extends TransmittedFrame {
+  /** Nanoseconds. */
+  readonly time: bigint;
+}
+
 /** What became of a frame. */
 export interface PacketVerdict {
   readonly verdict: Verdict;
@@ -41,6 +48,8 @@ export interface PacketVerdict {
   readonly mode?: string;
   /** In the order of their transmission. */
   readonly out: readonly TransmittedFrame[];
+  /** What timers sent before the frame was taken, if they did. */
+  readonly timers?: readonly TimedFrame[];
   /** The steps of the decision in words, if asked for. */
   readonly steps?: readonly string[];
 }
@@ -62,22 +71,17 @@ export interface DirectorOptions {
   readonly limitIcmp?: boolean;
 }
 
-export interface FrameOptions {
-  /** The packet's firewall mark. */
-  readonly mark?: number;
-  /** Its transport checksum holds the pseudo-header's sum only, as virtual devices deliver it. */
-  readonly partialChecksum?: boolean;
-  /** It is to be cut into segments of `size` bytes of payload by the device that sends it. */
-  readonly segmentation?: { readonly kind: 'tcp4' | 'tcp6' | 'udp'; readonly size: number };
+/** The firewall mark is that of the surroundings' rules unless one is given. */
+export interface FrameOptions extends FrameProperties {
   readonly explain?: boolean;
 }
 
-const segmentationNumbers = { tcp4: 1, tcp6: 2, udp: 3 } as const;
 
 export class Director {
   readonly #native: NativeDirector;
   readonly #reasons: readonly ReasonRow[];
   readonly #ports: readonly string[];
+  readonly #marks: readonly MarkRule[];
   #model: Layer4 = emptyLayer4;
 
   constructor(options: DirectorOptions) {
@@ -85,6 +89,7 @@ export class Director {
     const addon = loadAddon();
     this.#reasons = addon.reasons;
     this.#ports = surroundings.ports.map(port => port.name);
+    this.#marks = markRules(surroundings);
     const { flows: flowLimit, fragments: fragmentLimit } = (model ?? emptyLayer4).limits;
     this.#native = new addon.Director({ flowLimit, fragmentLimit, seed, start, limitIcmp });
     const portNumber = (name: string) => this.#ports.indexOf(name);
@@ -128,8 +133,9 @@ export class Director {
     if (number < 0) {
       throw new UsageError('there is no such port', { value: port, remedy: `use one of ${this.#ports.join(', ')}` });
     }
-    this.#native.advance(time);
-    const decision = this.#native.receive(number, frame, time, nativeOptions(options));
+    const timers = this.#timed(this.#native.advance(time));
+    const { mark = markOf(this.#marks, number, frame) } = options;
+    const decision = this.#native.receive(number, frame, time, nativeOptions({ ...options, mark }));
     const row = this.#reasons[decision.reason];
     if (row === undefined) throw new RangeError(`the native module has no reason ${decision.reason}`);
     const { service, server, mode, steps } = decision;
@@ -141,6 +147,7 @@ export class Director {
       ...(server === undefined ? {} : { server }),
       ...(mode === undefined ? {} : { mode }),
       out: decision.out.map(sent => ({ port: this.#ports[sent.port] ?? '', frame: sent.frame })),
+      ...(timers.length === 0 ? {} : { timers }),
       ...(steps === undefined ? {} : { steps }),
     };
   }
@@ -166,9 +173,13 @@ export class Director {
     }
   }
 
-  /** Ends the flows whose time is over. */
-  advance(time: bigint): void {
-    this.#native.advance(time);
+  /** Ends the flows whose time is over. Returns what timers have sent by then. */
+  advance(time: bigint): TimedFrame[] {
+    return this.#timed(this.#native.advance(time));
+  }
+
+  #timed(sent: ReturnType<NativeDirector['advance']>): TimedFrame[] {
+    return sent.map(({ port, frame, time }) => ({ port: this.#ports[port] ?? '', frame, time }));
   }
 
   /** The connection table, sorted so that equal tables are equal lists. */

@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames for a director, many at once: a list of numbers that say where each lies in memory of somebody else's.
 
-/** Which buffer, where in it, how many bytes, which port: as the native module reads them. */
-const fieldsPerFrame = 4;
+/** As the native module reads them: buffer, begin, length, port, mark, partial checksum, segmentation, segment size. */
+const fieldsPerFrame = 8;
+
+/** What comes with a frame beside its bytes. */
+export interface FrameProperties {
+  /** The packet's firewall mark. */
+  readonly mark?: number;
+  /** Its transport checksum holds the pseudo-header's sum only, as virtual devices deliver it. */
+  readonly partialChecksum?: boolean;
+  /** It is to be cut into segments of `size` bytes of payload by the device that sends it. */
+  readonly segmentation?: { readonly kind: 'tcp4' | 'tcp6' | 'udp'; readonly size: number };
+}
+
+/** As lvs::Segmentation. */
+export const segmentationNumbers = { tcp4: 1, tcp6: 2, udp: 3 } as const;
 
 export class FrameBatch {
   readonly capacity: number;
@@ -24,12 +37,24 @@ export class FrameBatch {
   }
 
   /** The frame at `begin` of buffer number `buffer`, which came on port number `port`. Times never fall. */
-  add(buffer: number, begin: number, length: number, port: number, time: bigint): void {
+  add(
+    buffer: number,
+    begin: number,
+    length: number,
+    port: number,
+    time: bigint,
+    properties: FrameProperties = {},
+  ): void {
     const first = this.#length * fieldsPerFrame;
     this.fields[first] = buffer;
     this.fields[first + 1] = begin;
     this.fields[first + 2] = length;
     this.fields[first + 3] = port;
+    const { mark = 0, partialChecksum = false, segmentation } = properties;
+    this.fields[first + 4] = mark;
+    this.fields[first + 5] = partialChecksum ? 1 : 0;
+    this.fields[first + 6] = segmentation === undefined ? 0 : segmentationNumbers[segmentation.kind];
+    this.fields[first + 7] = segmentation?.size ?? 0;
     this.times[this.#length] = time;
     this.#length += 1;
   }

@@ -286,6 +286,29 @@ const flag = (name: keyof typeof defaultSwitches, description: string) =>
 const level = (name: keyof typeof defaultSwitches, maximum: number, description: string, more: TSchemaOptions = {}) =>
   Type.Optional(integer(0, maximum, description, { default: defaultSwitches[name], ...more }));
 
+// IPVS's other sysctls (net.ipv4.vs.*, Linux 6.1): who brings their settings along learns what to do with them.
+const sysctlsElsewhere = {
+  schedule_icmp: 'remove it: an ICMP error never opens a flow; one about no flow is left to the host, as with 0',
+  ignore_tunneled:
+    'remove it: what the host takes out of a tunnel does not pass the director, so it is ignored as with 1',
+  cache_bypass:
+    'remove it: without a real server a packet is refused, as with 0; give the service a server of last resort',
+  snat_reroute: 'remove it: replies are always routed by the address that they leave with, as with 1',
+  conntrack: 'remove it: the director has connections of its own and tells none to netfilter, as with 0',
+  run_estimation: 'remove it: counters cost nothing to keep; rates are made by whoever reads them',
+  est_cpulist: 'remove it: there are no estimators',
+  est_nice: 'remove it: there are no estimators',
+  backup_only: 'remove it: there is no connection synchronisation',
+  sync_version: 'remove it: there is no connection synchronisation',
+  sync_ports: 'remove it: there is no connection synchronisation',
+  sync_persist_mode: 'remove it: there is no connection synchronisation',
+  sync_qlen_max: 'remove it: there is no connection synchronisation',
+  sync_sock_size: 'remove it: there is no connection synchronisation',
+  sync_threshold: 'remove it: there is no connection synchronisation',
+  sync_refresh_period: 'remove it: there is no connection synchronisation',
+  sync_retries: 'remove it: there is no connection synchronisation',
+} as const;
+
 const switchesSchema = Type.Object(
   {
     conn_reuse_mode: level(
@@ -311,7 +334,11 @@ const switchesSchema = Type.Object(
     nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
   },
-  { ...closed, description: "The switches of IPVS, under the names of its sysctls, and Sluice's own." },
+  {
+    ...closed,
+    elsewhere: sysctlsElsewhere,
+    description: "The switches of IPVS, under the names of its sysctls, and Sluice's own.",
+  },
 );
 
 const limitsSchema = Type.Object(

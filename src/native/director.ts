@@ -45,13 +45,18 @@ export interface NativeParties {
 export interface NativeDecisions {
   /** The first frame that was not taken: what was sent had become too much for one call. */
   readonly next: number;
-  /** Three a frame: the reason, the number of its parties from 1 or 0, how many frames were sent. */
+  /**
+   * Four a frame: the reason, the number of its parties from 1 or 0, how many frames it caused, how many frames timers
+   * sent before it was taken (they come first in `sent`).
+   */
   readonly decisions: Uint32Array;
   readonly parties: readonly NativeParties[];
   /** The bytes of all frames that were sent, one after another. */
   readonly sent: Buffer;
   /** Two a frame that was sent: port and length. */
   readonly sentFrames: Uint32Array;
+  /** When timers sent theirs, in order. */
+  readonly timerTimes: BigUint64Array;
   /** The steps of each decision if they were asked for. */
   readonly steps: readonly (readonly string[])[];
 }
@@ -115,8 +120,8 @@ export interface NativeDirector {
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
   announce(): { readonly port: number; readonly frame: Buffer }[];
   /**
-   * Takes frames from `first` to before `end`. A frame is four numbers, which buffer, where in it, length and port, and a
-   * time that never falls.
+   * Takes frames from `first` to before `end`. A frame is eight numbers (which buffer, where in it, length, port, firewall
+   * mark, whether its checksum is partial, its segmentation and segment size) and a time that never falls.
    */
   receiveBatch(
     buffers: readonly Uint8Array[],
@@ -126,7 +131,8 @@ export interface NativeDirector {
     end: number,
     explain: boolean,
   ): NativeDecisions;
-  advance(time: bigint): void;
+  /** What timers have sent by then. */
+  advance(time: bigint): { readonly port: number; readonly frame: Buffer; readonly time: bigint }[];
   connections(time: bigint): NativeConnection[];
   services(): NativeService[];
   counts(): number[];

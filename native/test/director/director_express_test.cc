@@ -247,7 +247,8 @@ TEST_CASE("a packet on the express lane has the fate that the whole decision giv
     now += traffic.one_in(10) ? 90 * second : second / 100;
     if (traffic.one_in(3)) continue;  // some are found after their time
     for (lvs::Director* director : {&batched.director, &traced.director}) {
-      while (!director->advance(now, 1000)) {
+      lvs::TransmitQueue out;
+      while (!director->advance(now, 1000, out)) {
       }
     }
   }

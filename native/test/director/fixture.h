@@ -275,7 +275,10 @@ class Fixture {
 
   void wait(Time duration) {
     now += duration;
-    while (!director.advance(now, 1000)) {
+    for (bool done = false; !done;) {
+      lvs::TransmitQueue out;
+      done = director.advance(now, 1000, out);
+      for (const auto& entry : out.entries()) timer_sent.push_back(sent_of(entry));
     }
     check_invariants();
   }
@@ -296,10 +299,7 @@ class Fixture {
     Outcome outcome;
     outcome.decision = director.receive(frame, now, out, &trace);
     frames_++;
-    for (const auto& entry : out.entries()) {
-      const lvs::Frame& sent = entry.frame;
-      outcome.out.push_back({sent.port, Buffer(sent.data, sent.data + sent.length), sent.checksum, sent.segmentation});
-    }
+    for (const auto& entry : out.entries()) outcome.out.push_back(sent_of(entry));
     check_invariants();
     return outcome;
   }
@@ -384,8 +384,13 @@ class Fixture {
   lvs::Director director;
   Time now;
   lvs::Trace trace;
+  std::vector<Sent> timer_sent;  // while the test waited
 
  private:
+  static Sent sent_of(const lvs::TransmitQueue::Entry& entry) {
+    const lvs::Frame& sent = entry.frame;
+    return {sent.port, Buffer(sent.data, sent.data + sent.length), sent.checksum, sent.segmentation};
+  }
   struct Tally {
     uint32_t active = 0, inactive = 0, persistent = 0;
   };

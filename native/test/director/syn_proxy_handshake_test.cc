@@ -34,46 +34,108 @@ TEST_CASE("a real server that refuses: the client is reset, and may come back") 
   }
 }
 
-TEST_CASE("a real server that is silent is asked again when the client is heard, then the client is reset") {
+TEST_CASE("a real server that is silent is asked again after 1, 2 and 4 seconds, and after 15 the client is reset") {
   for (const Way& way : ways) {
     ProxyFixture f(way);
     f.take_cookie();
     f.greet();
-    const Buffer probe = f.request({.sequence = f.c, .acknowledgement = f.k + 1, .flags = ACK, .window = 502});
+    const Time began = f.now;
     const Buffer data =
-        f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK, .window = 502}, "GET");
+        f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK, .window = 300}, "GET");
     const Buffer mss = way.is_v4() ? hex("0204 0218") : hex("0204 04c4");
-    const Buffer syn = f.own_to_server({.sequence = f.c, .flags = SYN, .window = 502, .options = mss});
-    f.run({{"data at once is not kept", data, Reason::syn_proxy_handshake}});
-    for (int i = 2; i <= 4; i++) {
-      f.wait(second);
-      f.run({{"heard after a second", i % 2 == 0 ? probe : data, Reason::syn_proxy_handshake, {syn}},
-             {"heard at once", data, Reason::syn_proxy_handshake}});
-    }
+    const auto syn = [&](uint16_t window) {
+      return f.own_to_server({.sequence = f.c, .flags = SYN, .window = window, .options = mss});
+    };
+    const auto sent_by = [&](Time after) {
+      f.timer_sent.clear();
+      f.wait(began + after - f.now);
+      std::vector<Buffer> frames;
+      for (const Sent& sent : f.timer_sent) {
+        CHECK(is_right(sent));
+        frames.push_back(sent.frame);
+      }
+      return frames;
+    };
+    using Frames = std::vector<Buffer>;
+    constexpr Time moment = second / 1000;
+    CHECK(f.director.next_timer() == began + second);
+    CHECK(sent_by(second - moment) == Frames{});
+    CHECK(sent_by(second) == Frames{syn(502)});
+    CHECK(f.director.next_timer() == began + 3 * second);
+    f.run({{"data is not kept, its window is passed on", data, Reason::syn_proxy_handshake}});
+    CHECK(sent_by(3 * second - moment) == Frames{});
+    CHECK(sent_by(3 * second) == Frames{syn(300)});
+    CHECK(sent_by(7 * second) == Frames{syn(300)});
     CHECK(f.destination().counters.packets_in == 1);
+    CHECK(f.state() == "SYN_RECV");
     SUBCASE("nothing") {
-      f.wait(second);
-      f.run({{"heard for the last time", probe, Reason::syn_proxy_handshake, {f.reset_to_client()}},
+      CHECK(sent_by(15 * second - moment) == Frames{});
+      CHECK(sent_by(15 * second) == Frames{f.reset_to_client()});
+      CHECK(f.state() == "CLOSE");
+      CHECK(f.director.next_timer() == std::nullopt);
+      f.run({{"the client has not heard",
+              data,
+              Reason::syn_proxy_handshake,
+              {f.own_to_client({.sequence = f.k + 1, .flags = RST, .window = 0})}},
              {"a late SYN-ACK",
               f.reply({.sequence = 3, .acknowledgement = f.c + 1, .flags = SYN | ACK}),
               Reason::syn_proxy_handshake,
               {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {}, Sum::right, true)}}});
+      f.wait(11 * second);
+      CHECK(f.flow_count() == 0);
+      CHECK(f.director.proxied_flows().size() == 0);
     }
     SUBCASE("an answer after all") {
       f.join();
       CHECK(f.state() == "ESTABLISHED");
+      CHECK(f.director.next_timer() == std::nullopt);
+      CHECK(sent_by(60 * second) == Frames{});
     }
-    SUBCASE("and the client is silent too") {
-      f.wait(61 * second);
+    SUBCASE("the client gives up") {
+      f.run({{"reset", f.request({.sequence = f.c + 1, .flags = RST}), Reason::syn_proxy_handshake}});
+      CHECK(f.director.next_timer() == std::nullopt);
+      CHECK(sent_by(60 * second) == Frames{});
       CHECK(f.flow_count() == 0);
-      CHECK(f.director.proxied_flows().size() == 0);
     }
     SUBCASE("or removed") {
-      f.wait(second);
       f.remove_server(f.key(), f.real(), real_port);
-      f.run({{"heard", probe, Reason::syn_proxy_handshake, {f.reset_to_client()}}});
+      CHECK(sent_by(15 * second) == Frames{f.reset_to_client()});
     }
   }
+}
+
+TEST_CASE("timers of many proxied flows come due in turn, a budget of them at a time") {
+  ProxyFixture f;
+  constexpr uint16_t flows = 20;
+  for (uint16_t i = 0; i < flows; i++) {
+    f.port = static_cast<uint16_t>(client_port + i);
+    f.take_cookie();
+    f.greet();
+    f.now += second / 100;
+  }
+  // One in three is answered, and waits no longer.
+  for (uint16_t i = 0; i < flows; i += 3) {
+    f.port = static_cast<uint16_t>(client_port + i);
+    f.join();
+  }
+  f.now += second;
+  lvs::TransmitQueue out;
+  std::vector<uint16_t> ports;
+  int calls = 0;
+  for (bool done = false; !done; calls++) {
+    out.clear();
+    done = f.director.advance(f.now, 4, out);
+    CHECK(out.entries().size() <= 4);
+    for (const auto& entry : out.entries()) {
+      CHECK(entry.cause == lvs::TransmitQueue::no_cause);
+      ports.push_back(wire::load_be16(entry.frame.data + 14 + 20));
+    }
+  }
+  CHECK(calls >= 4);
+  REQUIRE(ports.size() == 13);
+  for (size_t i = 0; i < ports.size(); i++) CHECK(ports[i] == client_port + i / 2 * 3 + i % 2 + 1);
+  for (int i = 0; i < 30; i++) f.wait(second);
+  CHECK(f.director.proxied_flows().size() == 7);
 }
 
 TEST_CASE("the client's lost acknowledgement: a probe, data or FIN does for it") {
@@ -207,14 +269,15 @@ TEST_CASE("a proved client that gets no real server is reset") {
     f.remove_server(f.key(), f.real(), real_port);
     CHECK(f.receive(f.request({})).decision.reason == Reason::no_real_server);
   }
-  SUBCASE("a silent neighbour is asked for; the client's next packet repeats the SYN") {
+  SUBCASE("a silent neighbour is asked for; the timer repeats the SYN") {
     Network network;
     std::erase_if(network.neighbours, [](const lvs::Neighbour& one) { return one.address == address(server4); });
     f.use(network);
     CHECK(f.receive(ack).decision.reason == Reason::no_neighbour);
     f.use(Network());
     f.wait(second);
-    f.greet();
+    REQUIRE(f.timer_sent.size() == 1);
+    CHECK(hear(f.timer_sent[0]).flags == SYN);
   }
   SUBCASE("no way to it") {
     Network network;
@@ -395,6 +458,35 @@ TEST_CASE("ICMP errors quote the numbers of the packet's sender") {
                         f.request_out({.sequence = f.c + 1, .acknowledgement = f.s + 1, .flags = ACK}, "x")));
     CHECK(to_client.decision.reason == Reason::related_error);
     CHECK(quoted(to_client) == std::pair(f.c + 1, f.k + 1));
+  }
+}
+
+TEST_CASE("a quotation is turned back as far as it goes: numbers, windows, timestamps and SACK blocks") {
+  lvs::Splice splice;
+  splice.sequence = 0x01020304;
+  splice.timestamp = 0x100;
+  splice.promised_scale = 7;
+  splice.real_scale = 5;
+  const Buffer options = timestamp_option(5000, 6000) + hex("0101 050a") + be32(70000) + be32(71000);
+  TcpLayer layer{.sequence = 100, .acknowledgement = 200, .flags = ACK, .window = 4096, .options = options};
+  const Buffer sent = PacketBuilder().tcp(layer).payload("data").build();
+  for (size_t length = 8; length <= sent.size(); length++) {
+    CAPTURE(length);
+    for (const bool is_to_client : {true, false}) {
+      CAPTURE(is_to_client);
+      Buffer received = sent;
+      wire::MutableTcpView tcp{wire::MutableBytes(received)};
+      is_to_client ? to_client(tcp, splice) : to_server(tcp, splice);
+      CHECK(received != sent);
+      Buffer quoted(received.begin(), received.begin() + static_cast<ptrdiff_t>(length));
+      is_to_client ? unquote_to_client(quoted, splice) : unquote_to_server(quoted, splice);
+      Buffer expected(sent.begin(), sent.begin() + static_cast<ptrdiff_t>(length));
+      // An option of which the end is missing stays as the receiver had it, and so do a number or window cut in two.
+      for (size_t at = 0; at < length; at++) {
+        const bool is_whole = length == sent.size() || (at < 20 && at + 4 <= length / 4 * 4);
+        if (is_whole) CHECK(quoted[at] == expected[at]);
+      }
+    }
   }
 }
 

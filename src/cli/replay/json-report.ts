@@ -19,8 +19,9 @@ export class JsonReport {
   }
 
   /** The keys of verdicts.jsonl, and the packet, the steps and what was sent. */
-  packet({ line, packet, meaning, steps, sent }: Explanation): void {
-    const more = JSON.stringify({ packet, meaning, steps, sent: sent.map(frame => frame.packet) });
+  packet({ line, packet, meaning, steps, sent, timers }: Explanation): void {
+    const timed = timers.length === 0 ? {} : { timers };
+    const more = JSON.stringify({ packet, meaning, steps, sent: sent.map(frame => frame.packet), ...timed });
     this.#print(`${this.#packets === 0 ? '{"packets":[\n' : ',\n'}${line.slice(0, -1)},${more.slice(1)}`);
     this.#packets += 1;
   }

@@ -9,6 +9,7 @@ import { type Capture, type CaptureBatch, openCapture } from '../../capture/capt
 import { linkTypes } from '../../capture/link-type.ts';
 import { SluiceError } from '../../core/errors.ts';
 import { FrameBatch } from '../../lvs/frame-batch.ts';
+import type { FrameJudge } from './frame-properties.ts';
 
 export interface Input {
   /** The port's number. */
@@ -41,10 +42,12 @@ export class MergedCaptures {
   /** Frames stamped earlier than one before them. */
   lateFrames = 0;
   readonly #streams: Stream[];
+  readonly #judge: FrameJudge;
   #clock = 0n;
 
   /** Opens all of them, or throws what is wrong with the first that cannot be opened. */
-  constructor(inputs: readonly Input[]) {
+  constructor(inputs: readonly Input[], judge: FrameJudge) {
+    this.#judge = judge;
     this.#streams = inputs.map(input => new Stream(input));
     const isFine = this.#streams.some(stream => stream.precision === 'nanosecond');
     this.precision = isFine ? 'nanosecond' : 'microsecond';
@@ -81,7 +84,10 @@ export class MergedCaptures {
       else this.#clock = stamp;
       stamps[frames.length] = stamp;
       if (next.originalLength > next.length) this.cutFrames += 1;
-      frames.add(streams.indexOf(next), next.begin, Math.min(next.length, longestFrame), next.port, this.#clock);
+      const { begin, port } = next;
+      const length = Math.min(next.length, longestFrame);
+      const properties = this.#judge.propertiesOf(next.data.subarray(begin, begin + length), port);
+      frames.add(streams.indexOf(next), begin, length, port, this.#clock, properties);
       next.step();
       if (!next.hasMore) break;
     }

@@ -25,13 +25,20 @@ export interface Explanation {
   readonly mode?: string;
   readonly steps: readonly string[];
   readonly sent: readonly { readonly port: string; readonly n: number; readonly packet: string }[];
+  /** What timers sent before the packet came; no packet's decision, so it stands in no line of verdicts.jsonl. */
+  readonly timers: readonly {
+    readonly port: string;
+    readonly n: number;
+    readonly time: string;
+    readonly packet: string;
+  }[];
 }
 
 /** A reason and how many frames had it. */
 export type CountedReason = ReasonRow & { readonly frames: number };
 
 /** Of NativeDecisions.decisions and .sentFrames. */
-const [fieldsPerDecision, fieldsPerSent] = [3, 2] as const;
+const [fieldsPerDecision, fieldsPerSent] = [4, 2] as const;
 
 export class Scribe {
   /** So far. */
@@ -61,24 +68,34 @@ export class Scribe {
     const parties = ['', ...part.parties.map(partiesText)];
     const sent = new SentFrames(part.sent, sentFrames);
     const lines: string[] = [];
-    let nextSent = 0;
+    let [nextSent, nextTimer] = [0, 0];
+    const take = (time: bigint): SentFrame => {
+      const [port = 0, length = 0] = [sentFrames[nextSent], sentFrames[nextSent + 1]];
+      nextSent += fieldsPerSent;
+      const begin = sent.add(port, length, time);
+      return { port: this.#ports[port] ?? '', n: this.#outputs.number(port), begin, length };
+    };
     for (let index = first; index < next; index += 1) {
       const row = (index - first) * fieldsPerDecision;
-      const [reason = 0, party = 0, sentCount = 0] = [decisions[row], decisions[row + 1], decisions[row + 2]];
+      const [reason = 0, party = 0, sentCount = 0, timerCount = 0] = decisions.subarray(row, row + fieldsPerDecision);
       const stamp = batch.stamps[index] ?? 0n;
-      const out: SentFrame[] = [];
-      for (const end = nextSent + sentCount * fieldsPerSent; nextSent < end; nextSent += fieldsPerSent) {
-        const [port = 0, length = 0] = [sentFrames[nextSent], sentFrames[nextSent + 1]];
-        const begin = sent.add(port, length, stamp);
-        out.push({ port: this.#ports[port] ?? '', n: this.#outputs.number(port), begin, length });
-      }
+      const timers = Array.from({ length: timerCount }, () => {
+        const time = part.timerTimes[nextTimer++] ?? 0n;
+        return { time: timeText(time), ...take(time) };
+      });
+      const out = Array.from({ length: sentCount }, () => take(stamp));
       this.frames += 1;
       this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
       const came = `"port":"${this.#ports[batch.frames.portOf(index)]}","time":${timeText(stamp)}`;
       const decision = `${this.#verdictTexts[reason]}${parties[party]}`;
       const line = `{"n":${this.frames},${came}${decision},"out":[${out.map(outText).join(',')}]}`;
       lines.push(line, '\n');
-      this.#explain?.({ line, ...this.#story(batch, part, index), ...this.#decision(part, reason, party, out) });
+      this.#explain?.({
+        line,
+        ...this.#story(batch, part, index),
+        ...this.#decision(part, reason, party, out),
+        timers: timers.map(({ port, n, time, ...frame }) => ({ port, n, time, packet: packetText(part, frame) })),
+      });
     }
     this.#outputs.writeVerdicts(lines.join(''));
     this.#outputs.writeFrames(sent);
@@ -97,9 +114,7 @@ export class Scribe {
   #decision(part: BatchDecisions, reason: number, party: number, out: readonly SentFrame[]) {
     const row = this.#reasons[reason];
     if (row === undefined) throw new RangeError(`the native module has no reason ${reason}`);
-    const sent = out.map(({ port, n, begin, length }) => {
-      return { port, n, packet: describeFrame(part.sent.subarray(begin, begin + length)) };
-    });
+    const sent = out.map(({ port, n, ...frame }) => ({ port, n, packet: packetText(part, frame) }));
     // Parties are numbered from 1.
     return { verdict: row.verdict, reason: row.name, meaning: row.meaning, ...part.parties[party - 1], sent };
   }
@@ -111,6 +126,10 @@ interface SentFrame {
   /** In the buffer of what was sent. */
   readonly begin: number;
   readonly length: number;
+}
+
+function packetText(part: BatchDecisions, { begin, length }: Pick<SentFrame, 'begin' | 'length'>): string {
+  return describeFrame(part.sent.subarray(begin, begin + length));
 }
 
 function outText({ port, n }: SentFrame): string {

@@ -4,6 +4,7 @@ import type { SluiceError } from '../../core/errors.ts';
 import { type Connection, Director } from '../../lvs/director.ts';
 import type { Layer4 } from '../../lvs/model.ts';
 import type { Surroundings } from '../../lvs/surroundings.ts';
+import { FrameJudge } from './frame-properties.ts';
 import { MergedCaptures } from './merge.ts';
 import { Outputs } from './outputs.ts';
 import { type CountedReason, type Explanation, Scribe } from './scribe.ts';
@@ -35,6 +36,8 @@ export interface ReplaySummary {
   readonly cutFrames: number;
   /** Frames stamped earlier than one before them. */
   readonly lateFrames: number;
+  /** Frames longer than their port's MTU, taken to be TCP segments that a host had merged or not yet cut. */
+  readonly mergedFrames: number;
 }
 
 export interface ReplayResult {
@@ -48,7 +51,9 @@ export interface ReplayResult {
 /** Throws what keeps it from beginning or its files from being written. */
 export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   const ports = options.surroundings.ports.map(port => port.name);
-  const captures = new MergedCaptures(options.inputs.map(({ port, file }) => ({ port: ports.indexOf(port), file })));
+  const judge = new FrameJudge(options.surroundings);
+  const inputFiles = options.inputs.map(({ port, file }) => ({ port: ports.indexOf(port), file }));
+  const captures = new MergedCaptures(inputFiles, judge);
   const { surroundings, model, folder, progress } = options;
   const director = new Director({ surroundings, model, start: captures.start });
   const inputs = options.inputs.map(input => input.file);
@@ -71,6 +76,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
     reasons: scribe.reasons(),
     cutFrames,
     lateFrames,
+    mergedFrames: judge.mergedFrames,
   };
   return { summary, connections: director.connections(now), failures };
 }

@@ -5,13 +5,14 @@ import type { ReplaySummary } from './session.ts';
 
 /** Of one packet: what it was, what was decided about it, why, and what was sent. */
 export function explanationText(explanation: Explanation): string {
-  const { n, port, time, packet, verdict, reason, meaning, steps, sent } = explanation;
+  const { n, port, time, packet, verdict, reason, meaning, steps, sent, timers } = explanation;
+  const timed = timers.map(frame => `timer ${frame.time}\n   > ${frame.port} #${frame.n} ${frame.packet}\n\n`);
   const lines = [`#${n} ${port} ${time}`, `   ${packet}`, `   ${verdict}, ${reason}: ${meaning}`];
   const parties = partiesText(explanation);
   if (parties !== '') lines.push(`   ${parties}`);
   lines.push(...steps.map(step => `   - ${step}`));
   lines.push(...sent.map(frame => `   > ${frame.port} #${frame.n} ${frame.packet}`));
-  return `${lines.join('\n')}\n\n`;
+  return `${timed.join('')}${lines.join('\n')}\n\n`;
 }
 
 /** "tcp 10.0.1.100:80, real server 10.0.2.11:8080, nat" */
@@ -22,7 +23,7 @@ function partiesText({ service, server, mode }: Explanation): string {
 }
 
 export function summaryText(summary: ReplaySummary): string {
-  const { frames, inputs, outputs, reasons, cutFrames, lateFrames } = summary;
+  const { frames, inputs, outputs, reasons, cutFrames, lateFrames, mergedFrames } = summary;
   const lines = [`${count(frames, 'frame')} from ${count(inputs.length, 'capture')}`];
   const width = Math.max(...reasons.map(row => String(row.frames).length), 0);
   const nameWidth = Math.max(...reasons.map(row => row.name.length), 0);
@@ -32,6 +33,8 @@ export function summaryText(summary: ReplaySummary): string {
   }
   lines.push(`sent: ${outputs.map(({ port, frames: sent }) => `${port} ${sent}`).join(', ')}`);
   if (cutFrames > 0) lines.push(`${count(cutFrames, 'frame')} captured in part (snap length), judged as what is there`);
+  if (mergedFrames > 0)
+    lines.push(`${count(mergedFrames, 'frame')} longer than the MTU of its port, taken to be of several TCP segments`);
   if (lateFrames > 0)
     lines.push(`${count(lateFrames, 'frame')} stamped earlier than one before, taken in the order of the file`);
   return lines.map(line => `${line}\n`).join('');

@@ -31,6 +31,8 @@ export interface SchemaView {
   readonly unit?: string;
   /** What a text is: 'an address with a port'. */
   readonly form?: string;
+  /** Keys that people may look for here in vain, each with what there is instead. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
 }
 
 export const viewOf = (schema: TSchema): SchemaView => schema as SchemaView;
@@ -123,13 +125,15 @@ class Checker {
       }
       sound = false;
       const where = formatPath(path) || 'the document';
+      const elsewhere = schema.elsewhere ?? {};
+      const instead = Object.hasOwn(elsewhere, key) ? elsewhere[key] : undefined;
       const [problem, remedy] =
         patterns.length > 0
           ? [
               `${where} has a name that is not allowed`,
               schema.form ?? 'begin with a letter; use letters, digits, - and _',
             ]
-          : [`${where} has no such key`, suggest(key, known)];
+          : [`${where} has no such key`, instead ?? suggest(key, known)];
       this.#problems.report('SLUICE_CONFIG_INVALID', problem, { place: keyPlace, value: key, remedy });
     }
     for (const key of schema.required ?? []) {

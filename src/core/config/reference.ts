@@ -22,6 +22,8 @@ function describeMap(schema: SchemaView, path: string, sections: string[]): void
   const lines = [`## ${name}`, ''];
   if (schema.description !== undefined) lines.push(schema.description, '');
   if (rows.length > 0) lines.push('| key | value | default | meaning |', '| --- | --- | --- | --- |', ...rows, '');
+  const elsewhere = Object.entries(schema.elsewhere ?? {}).map(([key, text]) => `| \`${key}\` | ${escapeCell(text)} |`);
+  if (elsewhere.length > 0) lines.push('| no key here | instead |', '| --- | --- |', ...elsewhere, '');
   sections.push(lines.join('\n'));
   for (const [part, partPath] of below) describeMap(part, partPath, sections);
 }

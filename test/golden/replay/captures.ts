@@ -23,6 +23,8 @@ const second = 1_000_000_000n;
 const beginning = 1_704_067_200n * second;
 
 const client = '10.0.1.2';
+/** The only one of the case's pool. */
+const localPort = 20000;
 const vip = '10.0.1.100';
 const fromClient = wire.ethernet({ source: '02:00:00:00:01:02', destination: '02:00:00:00:01:01' });
 const fromServer = wire.ethernet({ source: '02:00:00:00:02:11', destination: '02:00:00:00:02:01' });
@@ -39,6 +41,13 @@ const reply = (server: string, flags: string, fields: wire.TcpFields = {}, conte
     fromServer,
     wire.ipv4({ source: server, destination: client, dontFragment: true }),
     wire.tcp({ sourcePort: 8080, destinationPort: 40000, flags, ...fields }),
+    content,
+  );
+const fullnatReply = (flags: string, fields: wire.TcpFields = {}, content = '') =>
+  wire.buildFrame(
+    fromServer,
+    wire.ipv4({ source: '10.0.2.11', destination: '10.0.2.200', dontFragment: true }),
+    wire.tcp({ sourcePort: 8080, destinationPort: localPort, flags, ...fields }),
     content,
   );
 const query = (source: string, sourcePort: number) =>
@@ -160,11 +169,90 @@ const egress: readonly CaseCapture[] = [
   },
 ];
 
+/** FULLNAT: both ends of each packet change, and the reply finds its way back by the local port. */
+const fullnat: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: request('S', { sequence: 100 }) },
+      { at: 2n * millisecond, frame: request('A', { sequence: 101, acknowledgement: 501 }) },
+      { at: 3n * millisecond, frame: request('PA', { sequence: 101, acknowledgement: 501 }, 'GET /') },
+    ],
+  },
+  {
+    file: 'in-2-s0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 1n * millisecond, frame: fullnatReply('SA', { sequence: 500, acknowledgement: 101 }) },
+      { at: 4n * millisecond, frame: fullnatReply('PA', { sequence: 501, acknowledgement: 106 }, 'hello') },
+    ],
+  },
+];
+
+/** Services by firewall mark: the first rule of the net that fits a packet gives its mark. */
+const marks: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      request('S', { destinationPort: 80 }),
+      request('S', { destinationPort: 443 }),
+      request('S', { destinationPort: 8081 }),
+      request('S', { destinationPort: 22 }),
+      query(client, 5000),
+      wire.buildFrame(
+        fromClient,
+        wire.ipv4({ source: '10.0.1.3', destination: vip }),
+        wire.tcp({ sourcePort: 1, destinationPort: 80, flags: 'S' }),
+      ),
+    ].map((frame, index) => ({ at: BigInt(index) * millisecond, frame })),
+  },
+];
+
+/** Frames that a host had merged or not yet cut: NAT passes them whole, a tunnel cuts them into segments. */
+const offloads: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: request('S', { sequence: 100 }) },
+      { at: 1n * millisecond, frame: request('PA', { sequence: 101, acknowledgement: 1 }, 'x'.repeat(3000)) },
+      { at: 2n * millisecond, frame: request('S', { sequence: 100, destinationPort: 81 }) },
+      {
+        at: 3n * millisecond,
+        frame: request('PA', { sequence: 101, acknowledgement: 1, destinationPort: 81 }, 'x'.repeat(3000)),
+      },
+    ],
+  },
+];
+
+/** By the seed and the time of the case: the sequence number that the director answers the SYN with. */
+const cookie = 469_734_462;
+
+/** The SYN proxy and a real server that never answers: SYNs by the timer, each at its own time, then a reset. */
+const silentServer: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: request('S', { sequence: 100 }) },
+      { at: 10n * millisecond, frame: request('A', { sequence: 101, acknowledgement: cookie + 1 }) },
+      { at: 5n * second, frame: request('A', { sequence: 100, acknowledgement: cookie + 1 }) },
+      { at: 20n * second, frame: request('A', { sequence: 100, acknowledgement: cookie + 1 }) },
+    ],
+  },
+];
+
 export const captures: Readonly<Record<string, readonly CaseCapture[]>> = {
   connection,
   timeouts,
   persistence,
   egress,
+  fullnat,
+  marks,
+  offloads,
+  'silent-server': silentServer,
   'bad-input': badInput,
 };
 

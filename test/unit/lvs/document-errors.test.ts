@@ -117,6 +117,15 @@ describe('documents that the schema does not allow', () => {
       ['a.yaml:4:7: layer4.services[0] has no such key: "sheduler" (did you mean scheduler?)'],
     ],
     [
+      'sysctls of IPVS that are no switches here',
+      'layer4:\n  switches:\n    cache_bypass: 1\n    sync_version: 1\n    sloppy_tpc: 1\n',
+      [
+        'a.yaml:3:5: layer4.switches has no such key: "cache_bypass" (remove it: without a real server a packet is refused, as with 0; give the service a server of last resort)',
+        'a.yaml:4:5: layer4.switches has no such key: "sync_version" (remove it: there is no connection synchronisation)',
+        'a.yaml:5:5: layer4.switches has no such key: "sloppy_tpc" (did you mean sloppy_tcp?)',
+      ],
+    ],
+    [
       'a misspelt scheduler',
       servicesOf('tcp: 10.0.1.1:80\nscheduler: wrrr'),
       ['a.yaml:4:18: layer4.services[0].scheduler is not one of the known words: "wrrr" (did you mean wrr?)'],

@@ -53,6 +53,23 @@ it('a program may give them as a value', () => {
   ]);
 });
 
+it('marks are rules in order, of hosts and networks', () => {
+  const ports = `
+ports:
+  c0: { mac: 02:00:00:00:00:01 }
+marks:
+  - { mark: 5, port: c0, source: 10.0.1.0/24, destination: 10.0.1.100, protocol: tcp, ports: 8000-8100 }
+  - { mark: 4294967295, destination: "2001:db8::/32", ports: 80 }
+  - { mark: 7 }
+`;
+  const nothing = { port: null, source: null, destination: null, protocol: null, ports: null };
+  expect(parseSurroundings(ports).marks).toEqual([
+    { mark: 5, port: 'c0', source: '10.0.1.0/24', destination: '10.0.1.100/32', protocol: 'tcp', ports: [8000, 8100] },
+    { ...nothing, mark: 4294967295, destination: '2001:db8::/32', ports: [80, 80] },
+    { ...nothing, mark: 7 },
+  ]);
+});
+
 describe('what is wrong', () => {
   const port = 'ports: { c0: { mac: "02:00:00:00:00:01", addresses: [10.0.1.1/24] } }\n';
   it.each([
@@ -75,6 +92,16 @@ describe('what is wrong', () => {
       'an MTU below the least',
       'ports: { c0: { mac: "02:00:00:00:00:01", mtu: 60 } }',
       'n:1:47: ports.c0.mtu is out of range: 60 (use 68 to 65535 bytes)',
+    ],
+    [
+      'ports of a mark that are none',
+      'ports: { c0: { mac: 02:00:00:00:00:01 } }\nmarks: [{ mark: 1, ports: 90-80 }]',
+      'n:2:27: marks[0].ports is not a range of ports: "90-80" (such as 80 or 8000-8100)',
+    ],
+    [
+      'a mark for both families',
+      'ports: { c0: { mac: 02:00:00:00:00:01 } }\nmarks: [{ mark: 1, source: 10.0.0.1, destination: "::1" }]',
+      'n:2:51: marks[0].destination is not of the family of 10.0.0.1: "::1" (no packet is of both)',
     ],
     ['no ports', 'routes: []', 'n:1:1: the document lacks the key ports: "a map" (add ports: {})'],
     [

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "lvs/syn_proxy.h"
+
+namespace sluice::lvs {
+
+uint32_t ProxiedFlows::take(const ProxiedFlow& flow) {
+  uint32_t place = high_water_;
+  if (free_count_ > 0) {
+    place = free_[--free_count_];
+  } else {
+    // The list of free places reaches as far as the places do, so a release always has room.
+    if (high_water_ >= limit_ || !flows_.reach(high_water_ + 1) || !free_.reach(high_water_ + 1)) return none;
+    high_water_++;
+  }
+  flows_[place] = flow;
+  return place;
+}
+
+void ProxiedFlows::release(uint32_t place) {
+  stop_waiting(place);
+  free_[free_count_++] = place;
+}
+
+void ProxiedFlows::wait_for_answer(uint32_t place, Time now) {
+  stop_waiting(place);
+  ProxiedFlow& flow = flows_[place];
+  flow.queue = std::clamp<uint8_t>(flow.syns, 1, most_syns);
+  flow.due = now + (first_timeout << (flow.queue - 1));
+  Queue& queue = queues_[flow.queue];
+  flow.next = none;
+  flow.previous = queue.last;
+  (queue.last == none ? queue.first : flows_[queue.last].next) = place;
+  queue.last = place;
+}
+
+void ProxiedFlows::stop_waiting(uint32_t place) {
+  ProxiedFlow& flow = flows_[place];
+  if (flow.queue == 0) return;
+  Queue& queue = queues_[flow.queue];
+  (flow.previous == none ? queue.first : flows_[flow.previous].next) = flow.next;
+  (flow.next == none ? queue.last : flows_[flow.next].previous) = flow.previous;
+  flow.queue = 0;
+}
+
+uint32_t ProxiedFlows::next_due() const {
+  uint32_t found = none;
+  for (const Queue& queue : queues_) {
+    if (queue.first != none && (found == none || flows_[queue.first].due < flows_[found].due)) found = queue.first;
+  }
+  return found;
+}
+
+}  // namespace sluice::lvs
