@@ -288,7 +288,6 @@ const level = (name: keyof typeof defaultSwitches, maximum: number, description:
 
 // IPVS's other sysctls (net.ipv4.vs.*, Linux 6.1): who brings their settings along learns what to do with them.
 const sysctlsElsewhere = {
-  schedule_icmp: 'remove it: an ICMP error never opens a flow; one about no flow is left to the host, as with 0',
   ignore_tunneled:
     'remove it: what the host takes out of a tunnel does not pass the director, so it is ignored as with 1',
   cache_bypass:
@@ -332,6 +331,7 @@ const switchesSchema = Type.Object(
     amemthresh: level('amemthresh', highestWeight, 'Memory is short below this.', { unit: 'pages' }),
     pmtu_disc: flag('pmtu_disc', 'Tunnels answer packets that are too large with the MTU that fits.'),
     nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
+    schedule_icmp: flag('schedule_icmp', 'An ICMP error about a reply of an unknown flow may create that flow.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
   },
   {
