@@ -90,6 +90,7 @@ class Generator {
   readonly #lines: string[] = [];
   readonly #services: Service[] = [];
   #persistent = false;
+  #hashesDestination = false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -154,6 +155,7 @@ class Generator {
   #scheduler(): string {
     const random = this.#random;
     const name = random.pick(schedulers);
+    if (name === 'dh' || name === 'lblc' || name === 'lblcr') this.#hashesDestination = true;
     if (name !== 'sh' && name !== 'mh') return name;
     const flags = [`${name}-port`, `${name}-fallback`].filter(() => random.chance(0.4));
     return flags.length > 0 ? `${name} -b ${flags.join(',')}` : name;
@@ -290,6 +292,10 @@ class Generator {
 
   #finish(): void {
     const random = this.#random;
+    // Of an error's flow dh, lblc and lblcr hash the client in the place of the destination (docs/decisions/0008-*).
+    if (random.chance(0.3) && !this.#hashesDestination) {
+      this.#surroundingsLines.push('sysctl net.ipv4.vs.schedule_icmp 1');
+    }
     this.#say('show connections');
     this.#say('show services');
     // A template's renewal and its connections' end fall together at 60 s: no waiting there.

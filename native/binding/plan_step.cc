@@ -110,6 +110,7 @@ lvs::Switches switches_of(const Napi::Object& values) {
   switches.sloppy_sctp = flag_field(values, "sloppy_sctp");
   switches.nat_icmp_send = flag_field(values, "nat_icmp_send");
   switches.pmtu_disc = flag_field(values, "pmtu_disc");
+  switches.schedule_icmp = flag_field(values, "schedule_icmp");
   switches.drop_entry = static_cast<uint8_t>(number_field(values, "drop_entry"));
   switches.drop_packet = static_cast<uint8_t>(number_field(values, "drop_packet"));
   switches.secure_tcp = static_cast<uint8_t>(number_field(values, "secure_tcp"));

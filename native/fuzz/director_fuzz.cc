@@ -494,6 +494,7 @@ void set_switches(Pair& pair, Program& program) {
   switches.sloppy_sctp = (a & 32) != 0;
   switches.nat_icmp_send = (a & 64) != 0;
   switches.pmtu_disc = (a & 128) == 0;
+  switches.schedule_icmp = (a & 3) == 3;
   switches.drop_entry = b & 3;
   switches.drop_packet = (b >> 2) & 3;
   switches.secure_tcp = (b >> 4) & 3;

@@ -202,6 +202,8 @@ class Director {
   Decision open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
                    Reason reason, ProvenClient* proven);
   template <class A>
+  Decision send_first(Transit<A>& t, Flow<A>& flow, Reason reason);
+  template <class A>
   Decision leave(Transit<A>& t, const Service& service);
 
   // syn_proxy.cc: handshakes that the director makes itself
@@ -286,6 +288,10 @@ class Director {
   Decision echo_through_gateway(Transit<A>& t, bool is_request);
   template <class A>
   Decision related_error(Transit<A>& t);
+  template <class A>
+  Decision open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner);
+  template <class A>
+  Decision carry_error(Transit<A>& t, Flow<A>& flow, const wire::Packet& inner, bool is_about_reply);
   template <class A>
   Decision translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& outer, const Endpoints<A>& quotation,
                            const wire::Packet& inner, bool to_real_server);

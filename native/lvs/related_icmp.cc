@@ -7,6 +7,10 @@
 // half) goes to the real server and quotes what the real server had sent, the reverse half; an error about a request
 // (it matches the reverse half) goes to the client and quotes what the client had sent, the forward half.
 //
+// An error about a reply of which no flow is known may open that flow (schedule_icmp): where several directors share an
+// address and routers spread packets by their addresses, a router's error reaches another director than the client's
+// packets, and one that schedules by the client's address finds the same real server.
+//
 // A tunnel's routers complain about the outer packet, to this host. The packet inside is one that a client sent; the
 // client is told in its own terms (RFC 2003, section 4), with the tunnel's headers taken off the MTU.
 #include "lvs/director.h"
@@ -157,10 +161,28 @@ Decision Director::related_error(Transit<A>& t) {
   const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
   if (!found) {
     if (t.trace) t.trace->say("an error about %s, which belongs to no flow", to_text(sent).c_str());
-    return {Reason::unrelated_icmp};
+    return switches_.schedule_icmp && inner.has_ports ? open_for_error(t, sent.mirrored(), inner)
+                                                      : Decision{Reason::unrelated_icmp};
   }
-  Flow<A>& flow = *found.flow;
-  const bool is_about_reply = found.direction == Direction::forward;
+  return carry_error(t, *found.flow, inner, found.direction == Direction::forward);
+}
+
+// `request`: what the quoted reply would have answered. A forged error costs as much as a forged first packet; services
+// behind the SYN proxy open flows for neither.
+template <class A>
+Decision Director::open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner) {
+  Service* service = services_.find(inner.protocol, request.destination, request.destination_port, t.frame.mark);
+  if (service == nullptr || service->settings.syn_proxy != SynProxy::off) return {Reason::unrelated_icmp};
+  if (is_martian(t.endpoints.source) || is_martian(request.source)) {
+    return {Reason::martian_source, no_destination, service};
+  }
+  const QuotingError<A> error{t, inner};
+  Transit<A> quoted{t.frame, inner, t.now, t.out, t.trace, request, &error};
+  return admit(quoted, *service, nullptr);
+}
+
+template <class A>
+Decision Director::carry_error(Transit<A>& t, Flow<A>& flow, const wire::Packet& inner, bool is_about_reply) {
   const Forwarding forwarding = forwarding_of(flow);
   const bool translates = forwarding == Forwarding::nat || forwarding == Forwarding::fullnat;
   if (translates && !icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum, flow.destination};
@@ -211,6 +233,11 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
   const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   return {outlet_.send(frame, t.packet, ip, hop, t.out).value_or(Reason::related_error), flow.destination};
 }
+
+template Decision Director::carry_error(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, const wire::Packet&,
+                                        bool);
+template Decision Director::carry_error(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, const wire::Packet&,
+                                        bool);
 
 // DR and tunnels translate nothing: the error follows the flow's packets as it is.
 template <class A>

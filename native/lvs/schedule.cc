@@ -266,7 +266,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     flow.flags |= flow_flag::one_packet;
     count_connection();
     keeper.bind(flow, destination);
-    const Decision decision = request(t, flow, reason);
+    const Decision decision = send_first(t, flow, reason);
     keeper.release(flow);
     return decision;
   }
@@ -279,18 +279,25 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
     return greet_server(t, *opened, *proven);
   }
   // The packet goes its way while the bucket of the flow's other half comes from memory.
-  const Decision decision = request(t, *opened, reason);
+  const Decision decision = send_first(t, *opened, reason);
   keeper.table().list_reverse(*opened);
   return decision;
 }
 
-// No real server for the packet.
+// What the flow was opened for: a packet, or an error about the reply to one.
+template <class A>
+Decision Director::send_first(Transit<A>& t, Flow<A>& flow, Reason reason) {
+  if (t.error == nullptr) return request(t, flow, reason);
+  return carry_error(t.error->t, flow, t.error->inner, true);
+}
+
+// No real server for the packet. An error is not answered with another one.
 template <class A>
 Decision Director::leave(Transit<A>& t, const Service& service) {
   // An FTP service also meets packets for ports that it does not serve: the host's own business.
   if (service.key.port == ftp_port && t.endpoints.destination_port != ftp_port) return {Reason::no_service};
   if (t.trace) t.trace->say("no usable real server");
-  tell_sender(t, port_unreachable<A>(), Answerer::destination);
+  if (t.error == nullptr) tell_sender(t, port_unreachable<A>(), Answerer::destination);
   return {Reason::no_real_server, no_destination, &service};
 }
 

@@ -21,6 +21,7 @@ struct Switches {
   bool sloppy_sctp = false;
   bool nat_icmp_send = false;
   bool pmtu_disc = true;
+  bool schedule_icmp = false;
   uint8_t drop_entry = 0;   // 0 never, 1 and 2 when memory is short, 3 always
   uint8_t drop_packet = 0;  // the same
   uint8_t secure_tcp = 0;   // the same

@@ -12,6 +12,9 @@
 namespace sluice::lvs {
 
 template <class A>
+struct QuotingError;
+
+template <class A>
 struct Transit {
   Frame& frame;
   const wire::Packet& packet;
@@ -19,6 +22,9 @@ struct Transit {
   TransmitQueue& out;
   Trace* trace;
   Endpoints<A> endpoints;  // as the packet arrived; ports zero where it has none
+  // The packet has not come itself: an error quotes one that it would have been answered with (schedule_icmp). The
+  // frame is the error's then, and `packet` says nothing about where things are in it.
+  const QuotingError<A>* error = nullptr;
 
   uint8_t* l3() const { return frame.data + packet.l3; }
   uint8_t* l4() const { return frame.data + packet.l4; }
@@ -27,6 +33,13 @@ struct Transit {
   wire::MutableBytes transport() const { return {l4(), packet.l4_length()}; }
   Tick tick() const { return tick_at(now); }
   bool is_later_fragment() const { return packet.fragment == wire::Fragment::later; }
+};
+
+// An ICMP error, and the packet that it quotes as found there: places in it count from the quotation's begin.
+template <class A>
+struct QuotingError {
+  Transit<A>& t;
+  const wire::Packet& inner;
 };
 
 // The type of an SCTP packet's first chunk; `no_chunk` if there is none.

@@ -168,6 +168,7 @@ export interface Switches {
   readonly amemthresh: number;
   readonly pmtu_disc: boolean;
   readonly nat_icmp_send: boolean;
+  readonly schedule_icmp: boolean;
   readonly udp_leave_removed: boolean;
 }
 
@@ -184,6 +185,7 @@ export const defaultSwitches: Switches = {
   amemthresh: 1024,
   pmtu_disc: true,
   nat_icmp_send: false,
+  schedule_icmp: false,
   udp_leave_removed: false,
 };
 

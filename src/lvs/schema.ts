@@ -286,27 +286,27 @@ const flag = (name: keyof typeof defaultSwitches, description: string) =>
 const level = (name: keyof typeof defaultSwitches, maximum: number, description: string, more: TSchemaOptions = {}) =>
   Type.Optional(integer(0, maximum, description, { default: defaultSwitches[name], ...more }));
 
-// IPVS's other sysctls (net.ipv4.vs.*, Linux 6.1): who brings their settings along learns what to do with them.
+// IPVS's other sysctls (net.ipv4.vs.*, Linux 6.1). Who brings the settings of a host along may leave in those that say
+// what is so here anyway, and is told of the others what there is instead.
+const fixed = (value: 0 | 1, description: string, instead: string) =>
+  Type.Optional(
+    Type.Union([Type.Literal(value), Type.Literal(value === 1)], { description, default: value, remedy: instead }),
+  );
+
+const noSynchronisation = 'remove it: there is no connection synchronisation';
+const noEstimators = 'remove it: there are no estimators';
 const sysctlsElsewhere = {
-  schedule_icmp: 'remove it: an ICMP error never opens a flow; one about no flow is left to the host, as with 0',
-  ignore_tunneled:
-    'remove it: what the host takes out of a tunnel does not pass the director, so it is ignored as with 1',
-  cache_bypass:
-    'remove it: without a real server a packet is refused, as with 0; give the service a server of last resort',
-  snat_reroute: 'remove it: replies are always routed by the address that they leave with, as with 1',
-  conntrack: 'remove it: the director has connections of its own and tells none to netfilter, as with 0',
-  run_estimation: 'remove it: counters cost nothing to keep; rates are made by whoever reads them',
-  est_cpulist: 'remove it: there are no estimators',
-  est_nice: 'remove it: there are no estimators',
-  backup_only: 'remove it: there is no connection synchronisation',
-  sync_version: 'remove it: there is no connection synchronisation',
-  sync_ports: 'remove it: there is no connection synchronisation',
-  sync_persist_mode: 'remove it: there is no connection synchronisation',
-  sync_qlen_max: 'remove it: there is no connection synchronisation',
-  sync_sock_size: 'remove it: there is no connection synchronisation',
-  sync_threshold: 'remove it: there is no connection synchronisation',
-  sync_refresh_period: 'remove it: there is no connection synchronisation',
-  sync_retries: 'remove it: there is no connection synchronisation',
+  est_cpulist: noEstimators,
+  est_nice: noEstimators,
+  backup_only: noSynchronisation,
+  sync_version: noSynchronisation,
+  sync_ports: noSynchronisation,
+  sync_persist_mode: noSynchronisation,
+  sync_qlen_max: noSynchronisation,
+  sync_sock_size: noSynchronisation,
+  sync_threshold: noSynchronisation,
+  sync_refresh_period: noSynchronisation,
+  sync_retries: noSynchronisation,
 } as const;
 
 const switchesSchema = Type.Object(
@@ -332,7 +332,33 @@ const switchesSchema = Type.Object(
     amemthresh: level('amemthresh', highestWeight, 'Memory is short below this.', { unit: 'pages' }),
     pmtu_disc: flag('pmtu_disc', 'Tunnels answer packets that are too large with the MTU that fits.'),
     nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
+    schedule_icmp: flag('schedule_icmp', 'An ICMP error about a reply of an unknown flow may create that flow.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
+    ignore_tunneled: fixed(
+      1,
+      'What the host takes out of a tunnel does not pass the director.',
+      'use 1: what the host takes out of a tunnel does not pass the director',
+    ),
+    cache_bypass: fixed(
+      0,
+      'Without a real server a packet is refused.',
+      'use 0 and give the service a server of last resort: without a real server a packet is refused',
+    ),
+    snat_reroute: fixed(
+      1,
+      'Replies are routed by the address that they leave with.',
+      'use 1: replies are always routed by the address that they leave with',
+    ),
+    conntrack: fixed(
+      0,
+      'Connections are not told to netfilter.',
+      'use 0: the director has connections of its own and tells none to netfilter',
+    ),
+    run_estimation: fixed(
+      1,
+      'Counters are always kept.',
+      'use 1: counters are always kept, and rates are made by whoever reads them',
+    ),
   },
   {
     ...closed,

@@ -271,6 +271,88 @@ TEST_CASE("neighbour solicitations for virtual addresses are answered") {
   });
 }
 
+TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow and goes to its real server") {
+  constexpr std::string_view local4 = "10.0.2.200";
+  Fixture f;
+  f.set_pool(1, {local4}, 40000, 40010);
+  lvs::ServiceSettings settings;
+  settings.pool = 1;
+  settings.one_packet = true;
+  for (const auto& key : {tcp(), udp()}) {
+    f.add(key, settings);
+    f.add_server(key, server4, 8080, {.forwarding = Forwarding::fullnat});
+  }
+  lvs::Switches switches;
+  switches.schedule_icmp = true;
+  const IcmpLayer unreachable{.type = 3, .code = 3, .rest = 0};
+  const auto about = [&](uint16_t client, uint16_t service_port = 80, std::string_view from = client4,
+                         std::string_view to = client4) {
+    return from_client()
+        .ipv4({.source = from, .destination = vip4})
+        .icmp(unreachable)
+        .ipv4({.source = vip4, .destination = to})
+        .tcp({.source_port = service_port, .destination_port = client, .checksum = 1})
+        .build();
+  };
+  const auto told = [&](uint16_t local_port) {
+    return to_server()
+        .ipv4({.source = local4, .destination = server4, .ttl = 63})
+        .icmp(unreachable)
+        .ipv4({.source = server4, .destination = local4})
+        .tcp({.source_port = 8080, .destination_port = local_port, .checksum = 1})
+        .build();
+  };
+  SUBCASE("not if it is off") {
+    f.run({{"", about(1), Reason::unrelated_icmp}});
+    CHECK(f.flow_count() == 0);
+  }
+  SUBCASE("for three seconds") {
+    f.director.set_switches(switches);
+    const Outcome outcome = f.receive(about(1));
+    CHECK(outcome.decision.reason == Reason::related_error);
+    REQUIRE(outcome.out.size() == 1);
+    const uint16_t local_port = wire::load_be16(outcome.out[0].frame.data() + 14 + 20 + 8 + 20 + 2);
+    CHECK(outcome.out[0].frame == told(local_port));
+    CHECK(f.server_of(tcp(), server4).counters.connections == 1);
+    f.run({{"the next one is of that flow", about(1), Reason::related_error, {told(local_port)}}});
+    CHECK(f.flow_count() == 1);
+    f.wait(4 * second);
+    CHECK(f.flow_count() == 0);
+    CHECK(f.pool_flows(1) == 0);
+  }
+  SUBCASE("for as long as it takes to pass where a service keeps no flows") {
+    f.director.set_switches(switches);
+    const Buffer error = from_client()
+                             .ipv4()
+                             .icmp(unreachable)
+                             .ipv4({.source = vip4, .destination = client4})
+                             .udp({.source_port = 53, .destination_port = 1})
+                             .build();
+    CHECK(f.receive(error).decision.reason == Reason::related_error);
+    CHECK(f.flow_count() == 0);
+    CHECK(f.pool_flows(1) == 0);
+  }
+  SUBCASE("unless it is about no service, nobody's, or nobody can serve it") {
+    f.director.set_switches(switches);
+    f.run({
+        {"another port", about(1, 99), Reason::unrelated_icmp},
+        {"from nobody", about(1, 80, "127.0.0.1"), Reason::martian_source},
+        {"about nobody", about(1, 80, client4, "127.0.0.1"), Reason::martian_source},
+        {"FTP's data", about(20), Reason::ftp_data},
+    });
+    f.remove_server(tcp(), server4, 8080);
+    f.run({{"no real server: nobody is told", about(1), Reason::no_real_server}});
+    CHECK(f.flow_count() == 0);
+  }
+  SUBCASE("nor past the SYN proxy") {
+    f.director.set_switches(switches);
+    settings.syn_proxy = lvs::SynProxy::automatic;
+    CHECK(f.director.services().edit_service(tcp(), settings) == lvs::EditResult::done);
+    f.run({{"", about(1), Reason::unrelated_icmp}});
+    CHECK(f.flow_count() == 0);
+  }
+}
+
 TEST_CASE("sources that no host can have open no flow") {
   for (const std::string_view source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "239.255.255.250", "255.255.255.255",
                                         "10.0.1.255", "10.0.1.1", "10.0.1.100", "10.0.2.200"}) {

@@ -31,6 +31,8 @@ export interface SchemaView {
   readonly unit?: string;
   /** What a text is: 'an address with a port'. */
   readonly form?: string;
+  /** What to do instead of the values that are not allowed, where that is more than to write another one. */
+  readonly remedy?: string;
   /** Keys that people may look for here in vain, each with what there is instead. */
   readonly elsewhere?: Readonly<Record<string, string>>;
 }
@@ -97,6 +99,7 @@ class Checker {
     if (chosen !== undefined) return this.check(chosen, node, path);
     // A text beside known words is a misspelt word, whatever the other forms are.
     const misspelt = node.kind === 'scalar' && constants.some(word => typeof word === typeof node.value);
+    if (schema.remedy !== undefined) return this.#fail(node, path, 'has a value that is not to be had', schema.remedy);
     if (others.length === 0 || misspelt) return this.#checkConstant(constants, node, path);
     const names = [...others.map(nameOf), ...constants.map(String)];
     return this.#fail(node, path, `must be ${alternatives(names)}`, remedyForKind(schema, node));

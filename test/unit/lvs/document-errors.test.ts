@@ -117,12 +117,13 @@ describe('documents that the schema does not allow', () => {
       ['a.yaml:4:7: layer4.services[0] has no such key: "sheduler" (did you mean scheduler?)'],
     ],
     [
-      'sysctls of IPVS that are no switches here',
-      'layer4:\n  switches:\n    cache_bypass: 1\n    sync_version: 1\n    sloppy_tpc: 1\n',
+      'sysctls of IPVS that are no switches here, or have one value only',
+      'layer4:\n  switches:\n    cache_bypass: 1\n    snat_reroute: 1\n    run_estimation: off\n    sync_version: 1\n    sloppy_tpc: 1\n',
       [
-        'a.yaml:3:5: layer4.switches has no such key: "cache_bypass" (remove it: without a real server a packet is refused, as with 0; give the service a server of last resort)',
-        'a.yaml:4:5: layer4.switches has no such key: "sync_version" (remove it: there is no connection synchronisation)',
-        'a.yaml:5:5: layer4.switches has no such key: "sloppy_tpc" (did you mean sloppy_tcp?)',
+        'a.yaml:3:19: layer4.switches.cache_bypass has a value that is not to be had: 1 (use 0 and give the service a server of last resort: without a real server a packet is refused)',
+        'a.yaml:5:21: layer4.switches.run_estimation has a value that is not to be had: "off" (use 1: counters are always kept, and rates are made by whoever reads them)',
+        'a.yaml:6:5: layer4.switches has no such key: "sync_version" (remove it: there is no connection synchronisation)',
+        'a.yaml:7:5: layer4.switches has no such key: "sloppy_tpc" (did you mean sloppy_tcp?)',
       ],
     ],
     [
