@@ -90,12 +90,18 @@ bool DataPath::add_worker(uint16_t number, host::Failure& failure) {
   options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
   options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
   options.director.start = monotonic_nanoseconds();
+  if (options_.keepsakes != nullptr) {
+    WorkerFiles& files = files_.emplace_back();
+    if (!files.make(*options_.keepsakes, number, failure)) return false;
+    options.director.files = files.of_director();
+    options.recorder = files.recorder();
+  }
   options.director.resolve = [this](lvs::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
-  auto counters = page_.claim(options.name);
-  if (!std::holds_alternative<CounterBlock>(counters)) {
+  auto block = page_.claim(options.name);
+  if (!std::holds_alternative<CounterBlock>(block)) {
     return host::fail(failure, "the statistics page has no room for " + options.name);
   }
-  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(counters))));
+  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(block))));
   return true;
 }
 
@@ -119,6 +125,18 @@ std::unique_ptr<port::Port> DataPath::open_port(lvs::PortId number, host::Failur
   return ring;
 }
 
+lvs::Restored DataPath::restore() {
+  lvs::Restored all;
+  for (uint16_t number = 0; options_.keepsakes != nullptr && number < workers_.size(); number++) {
+    Worker::Visit visit(*workers_[number]);
+    const lvs::Restored one = restore_from(*options_.keepsakes, number, visit.director(), visit.now());
+    all.flows += one.flows;
+    all.over += one.over;
+    all.lost += one.lost;
+  }
+  return all;
+}
+
 void DataPath::start() {
   for (const auto& worker : workers_) worker->start();
   follower_ = std::thread([this] { follow(); });
@@ -134,14 +152,25 @@ void DataPath::close() {
   // Workers first: what the host gets back meanwhile, nobody forwards twice.
   for (const auto& worker : workers_) worker->stop();
   steal_.reset();
+  if (options_.keepsakes != nullptr) options_.keepsakes->withdraw();
   workers_.clear();
   network_.reset();
 }
 
 bool DataPath::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
-  is_stealing_ = true;
-  return steal_as_configured(failure);
+  const bool is_first = !std::exchange(is_stealing_, true);
+  if (!steal_as_configured(failure)) return false;
+  if (is_first && options_.keepsakes != nullptr) {
+    keep_links();
+    options_.keepsakes->forget();
+  }
+  return true;
+}
+
+// A link that is given twice is no harm, nor one of an interface that has gone.
+void DataPath::keep_links() {
+  for (const int link : steal_->links()) options_.keepsakes->give(Keepsake::link, 0, link);
 }
 
 bool DataPath::steal_as_configured(host::Failure& failure) {
@@ -224,7 +253,10 @@ bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure&
     ended_[number] += Worker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
   }
   opened_[number] = interface;
-  return interface == 0 || steal_->add(interface, failure);
+  if (interface == 0) return true;
+  if (!steal_->add(interface, failure)) return false;
+  if (options_.keepsakes != nullptr) keep_links();
+  return true;
 }
 
 std::vector<std::string> DataPath::notices() {

@@ -22,7 +22,9 @@
 #include <thread>
 #include <vector>
 
+#include "engine/keepsakes.h"
 #include "engine/worker.h"
+#include "engine/worker_files.h"
 #include "host/host_network.h"
 #include "host/steal.h"
 
@@ -33,6 +35,7 @@ struct DataPathOptions {
   std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
   lvs::DirectorOptions director;        // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
+  Keepsakes* keepsakes = nullptr;  // where what is to outlive this process goes; it must outlive the data path
 };
 
 class DataPath {
@@ -45,6 +48,8 @@ class DataPath {
 
   // Opens ports and attaches to the host; nothing is forwarded and nothing stolen yet.
   bool open(host::Failure& failure);
+  // Carries on the flows that the process before has left. Between the first configuration and start().
+  lvs::Restored restore();
   void start();
   // From now on the host's stack does not see what belongs to the directors as they are configured.
   bool steal(host::Failure& failure);
@@ -79,10 +84,12 @@ class DataPath {
   void open_what_came();
   bool open_again(lvs::PortId number, uint32_t interface, host::Failure& failure);
   bool steal_as_configured(host::Failure& failure);
+  void keep_links();
 
   const DataPathOptions options_;
   StatisticsPage& page_;
   std::unique_ptr<host::HostNetwork> network_;  // the follower's, once it runs
+  std::vector<WorkerFiles> files_;              // by worker, with keepsakes
   std::vector<std::unique_ptr<Worker>> workers_;
 
   std::mutex host_;  // guards what follows

@@ -33,14 +33,18 @@ void pin(pthread_t thread, int cpu) {
 
 }  // namespace
 
-Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock counters)
+Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block)
     : name_(options.name),
       cpu_(options.cpu),
       clock_(options.clock),
       ports_(std::move(ports)),
-      counters_(std::move(counters)),
+      counters_(std::move(block)),
       director_(options.director),
-      alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+      alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (options.recorder < 0) return;
+  recorder_.emplace(options.recorder);
+  if (!recorder_->is_open()) recorder_.reset();
+}
 
 Worker::~Worker() {
   stop();
@@ -119,6 +123,7 @@ bool Worker::take_from(port::Port& port) {
   counters_.add(Counter::batches, 1);
   counters_.add(Counter::frames_received, count);
   counters_.add(Counter::bytes_received, bytes);
+  if (recorder_) recorder_->note(batch, now_);
   decide(batch);
   return true;
 }

@@ -20,10 +20,12 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "engine/flight_recorder.h"
 #include "engine/statistics.h"
 #include "engine/waiting_frames.h"
 #include "lvs/director.h"
@@ -36,6 +38,7 @@ struct WorkerOptions {
   int cpu = -1;      // to which the thread is pinned; -1: to none
   lvs::DirectorOptions director;
   uint64_t (*clock)() = monotonic_nanoseconds;
+  int recorder = -1;  // a memory file for a FlightRecorder
 };
 
 class Worker {
@@ -93,6 +96,7 @@ class Worker {
   CounterBlock counters_;
   lvs::Director director_;
   lvs::TransmitQueue out_;
+  std::optional<FlightRecorder> recorder_;
   WaitingFrames waiting_;
   bool retry_waiting_ = false;
   std::array<lvs::Frame, batch_size> frames_;

@@ -116,6 +116,14 @@ bool Steal::add(uint32_t interface, Failure& failure) {
   return way_ != StealWay::nftables || update(Belongings(belongings_), failure);
 }
 
+std::vector<int> Steal::links() const {
+  std::vector<int> links;
+  for (const auto& [interface, attachment] : attachments_) {
+    if (attachment.link) links.push_back(attachment.link.get());
+  }
+  return links;
+}
+
 void Steal::remove(uint32_t interface) {
   const auto found = attachments_.find(interface);
   if (found == attachments_.end()) return;

@@ -19,6 +19,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "host/belongings.h"
 #include "host/bpf.h"
@@ -55,6 +56,8 @@ class Steal {
   int socket_filter() const { return socket_filter_.get(); }
   int fanout() const { return fanout_.get(); }
   int ingress() const { return ingress_.get(); }
+  // With tcx: as long as somebody holds them, what was stolen last stays so.
+  std::vector<int> links() const;
 
   // Removes what processes have left on the interfaces of this network namespace.
   static bool remove_left_overs(Failure& failure);

@@ -11,10 +11,11 @@ namespace sluice::lvs {
 
 namespace {
 
-FlowTableOptions table_options(const DirectorOptions& options) {
+FlowTableOptions table_options(const DirectorOptions& options, int file) {
   FlowTableOptions table;
   table.limit = options.flow_limit;
   table.seed = options.seed;
+  table.file = file;
   table.start = tick_at(options.start);
   table.huge_pages = options.huge_pages;
   return table;
@@ -68,11 +69,11 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 
 Director::Director(const DirectorOptions& options)
     : outlet_(options.limits_icmp, options.resolve),
-      services_(options.random),
+      services_(options.random, options.files.destinations),
       pools_(options.random, options.worker, options.workers),
-      proxied_(proxied_limit(options)),
-      flows4_(table_options(options), services_, pools_, proxied_),
-      flows6_(table_options(options), services_, pools_, proxied_),
+      proxied_(proxied_limit(options), options.files.proxied),
+      flows4_(table_options(options, options.files.flows4), services_, pools_, proxied_),
+      flows6_(table_options(options, options.files.flows6), services_, pools_, proxied_),
       fragments4_(fragment_options(options, ipv4_reassembly), given_up),
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start),

@@ -25,6 +25,7 @@
 #include "lvs/flow_keeper.h"
 #include "lvs/fragment_table.h"
 #include "lvs/outlet.h"
+#include "lvs/restore.h"
 #include "lvs/service_table.h"
 #include "lvs/settings.h"
 #include "lvs/surroundings.h"
@@ -91,6 +92,14 @@ class Director {
   const LocalPools& pools() const { return pools_; }
   const std::vector<EgressRule>& egress() const { return egress_; }
   const Surroundings& surroundings() const { return outlet_.surroundings(); }
+
+  // --- another process ---
+
+  // The flows of a director that has gone, as far as its services and real servers are configured here. Once, before
+  // the first frame.
+  Restored restore(const Remains& remains, Time now);
+  // For a copy of this process: what it does from now on stays its own. False when that cannot be had.
+  bool leave_files() { return flows4_.table().leave_file() && flows6_.table().leave_file() && proxied_.leave_file(); }
 
   // --- reports ---
 

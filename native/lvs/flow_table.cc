@@ -28,7 +28,7 @@ uint32_t clamp_limit(uint32_t limit) {
 
 template <class Address>
 FlowTable<Address>::FlowTable(const FlowTableOptions& options)
-    : flows_(clamp_limit(options.limit), options.huge_pages),
+    : flows_(clamp_limit(options.limit), options.huge_pages, options.file),
       buckets_(most_buckets(clamp_limit(options.limit)), options.huge_pages),
       bucket_count_(first_buckets),
       wide_mask_(first_buckets - 1),

@@ -53,6 +53,7 @@ struct FlowTableOptions {
   // Lookups among millions of flows cost a third less, but the first touch of every 2 MiB clears all of it, which takes
   // 0.1 ms, and several where a hypervisor must find the memory first: for tables that are prepared up to their limit.
   bool huge_pages = false;
+  int file = ReservedMemory::no_file;  // that the flows are in
 };
 
 // A reference in the index is a flow's index and one bit of direction.
@@ -134,6 +135,13 @@ class FlowTable {
 
   uint32_t index_of(const FlowType& flow) const { return static_cast<uint32_t>(&flow - flows_.data()); }
   FlowType& at(uint32_t index) const { return flows_[index]; }
+  // Of a flow in another table's memory, whole or not: whether it was in use.
+  static bool was_live(const FlowType& flow) {
+    constexpr FlowType never_used{};
+    return flow.timer_previous != freed && std::memcmp(&flow.forward, &never_used.forward, sizeof flow.forward) != 0;
+  }
+  // From now on changes stay in this process (ReservedMemory::leave_file()).
+  bool leave_file() { return flows_.leave_file(); }
   // For indexes kept elsewhere: the flow there may have ended, and another may have its place.
   bool is_live(uint32_t index) const { return index < high_water_ && flows_[index].timer_previous != freed; }
 

@@ -40,6 +40,9 @@ class LocalPools {
   // By edition. nullptr: there is none, or it has never had an address of that family.
   template <class A>
   PortPool<A>* find(uint32_t edition);
+  // The edition that a flow's place is of, which counts it from now on; `no_pool` where no pool has the place.
+  template <class A>
+  uint32_t claim(const LocalEndpoint<A>& local);
   // Flows that have their place from any edition of the pool.
   template <class A>
   uint64_t flows(uint32_t id) const;
@@ -90,6 +93,15 @@ template <class A>
 PortPool<A>* LocalPools::find(uint32_t edition) {
   const auto found = editions_.find(edition);
   return found == editions_.end() ? nullptr : found->second.of<A>();
+}
+
+template <class A>
+uint32_t LocalPools::claim(const LocalEndpoint<A>& local) {
+  for (const auto& [pool, edition] : present_) {
+    PortPool<A>* const places = find<A>(edition);
+    if (places != nullptr && places->claim(local)) return edition;
+  }
+  return no_pool;
 }
 
 template <class A>

@@ -95,6 +95,17 @@ std::optional<LocalEndpoint<Address>> PortPool<Address>::allocate(const FlowTabl
 }
 
 template <class Address>
+bool PortPool<Address>::claim(const LocalEndpoint<Address>& local) {
+  const uint32_t index = index_of(local.address);
+  const bool is_own =
+      local.port >= first_own_ && local.port <= options_.last_port && (local.port - first_own_) % options_.workers == 0;
+  if (index == nowhere || !is_own) return false;
+  count(index, local.port, true);
+  ++counters_.allocated;
+  return true;
+}
+
+template <class Address>
 void PortPool<Address>::release(const RemoteEndpoint<Address>& remote, const LocalEndpoint<Address>& local) {
   const uint32_t index = index_of(local.address);
   if (index == nowhere) return;

@@ -100,6 +100,8 @@ class PortPool {
   // into `flows` or release() it before the next call.
   std::optional<LocalEndpoint<Address>> allocate(const FlowTable<Address>& flows,
                                                  const RemoteEndpoint<Address>& remote);
+  // The place is a flow's that is inserted with it. False where it is none of this pool's.
+  bool claim(const LocalEndpoint<Address>& local);
   // The flow that had it is over. Once for each allocation, together with the flow's FlowTable::erase(): no allocate()
   // between the two.
   void release(const RemoteEndpoint<Address>& remote, const LocalEndpoint<Address>& local);

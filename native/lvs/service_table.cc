@@ -209,6 +209,7 @@ EditResult ServiceTable::add_destination(const ServiceKey& key, const Destinatio
   if (destination->service != service) service->proxy.half_open += destination->half_open;
   destination->service = service;
   destination->home = key;
+  identify(*destination);
   destination->available = true;
   service->counted_apart -= destination->counters;
   apply(*destination, settings);
@@ -281,6 +282,11 @@ uint32_t ServiceTable::take_id() {
   }
   if (known_ids_ % chunk_size == 0) registry_.push_back(std::make_unique<Destination[]>(chunk_size));
   return known_ids_++;
+}
+
+void ServiceTable::identify(const Destination& destination) {
+  if (!identities_ || destination.id >= identity_limit || !identities_->reach(destination.id + 1)) return;
+  (*identities_)[destination.id] = {destination.home, destination.address, destination.port};
 }
 
 void ServiceTable::free(Destination& destination) {

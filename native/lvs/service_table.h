@@ -8,10 +8,12 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "lvs/reserved_array.h"
 #include "lvs/scheduler.h"
 #include "lvs/service.h"
 
@@ -27,6 +29,13 @@ struct DestinationSettings {
   uint32_t lower_threshold = 0;
 };
 
+// Who a real server is, for another process that finds its number in a flow.
+struct DestinationIdentity {
+  ServiceKey home;
+  wire::Address address;
+  uint16_t port = 0;
+};
+
 // What came of an edit; the words of ipvsadm for the same event are the caller's.
 enum class EditResult : uint8_t {
   done,
@@ -40,7 +49,10 @@ enum class EditResult : uint8_t {
 
 class ServiceTable {
  public:
-  explicit ServiceTable(RandomSource random) : random_(std::move(random)) {}
+  // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
+  ServiceTable(RandomSource random, int file) : random_(std::move(random)) {
+    if (file >= 0) identities_.emplace(identity_limit, false, file);
+  }
 
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
@@ -56,6 +68,8 @@ class ServiceTable {
   // In the kernel's order: the firewall mark, then the full address, then FTP data of an FTP service, then port 0.
   Service* find(uint8_t protocol, const wire::Address& address, uint16_t port, uint32_t mark) const;
   Service* find(const ServiceKey& key) const;
+  // One of a service's list; nullptr where there is none.
+  Destination* find_destination(const Service& service, const wire::Address& address, uint16_t port) const;
   // Whether some service listens on the address: the director answers for it on the network.
   bool is_virtual_address(const wire::Address& address) const { return virtual_addresses_.contains(address); }
   // Whether the address is a real server's, of whatever service and mode.
@@ -105,11 +119,11 @@ class ServiceTable {
     size_t operator()(const ServiceKey& key) const;
   };
 
-  Destination* find_destination(const Service& service, const wire::Address& address, uint16_t port) const;
   Destination* take_removed(const ServiceKey& key, const wire::Address& address, uint16_t port);
   void apply(Destination& destination, const DestinationSettings& settings);
   void detach(Destination& destination);
   uint32_t take_id();
+  void identify(const Destination& destination);
   void free(Destination& destination);
   void forget(Destination& destination);
   void set_source_limit(Service& service, const SourceLimitSettings& settings);
@@ -127,6 +141,9 @@ class ServiceTable {
   std::vector<std::unique_ptr<Destination[]>> registry_;
   uint32_t known_ids_ = 0;  // below: in use, or free to be used again
   std::vector<uint32_t> free_ids_;
+  // Real servers beyond it are not known to another process.
+  static constexpr uint32_t identity_limit = 1 << 20;
+  std::optional<ReservedArray<DestinationIdentity>> identities_;  // by number
   uint32_t mark_services_ = 0, port_zero_services_ = 0, ftp_services_ = 0;
 };
 

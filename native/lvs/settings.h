@@ -31,6 +31,12 @@ struct Switches {
   bool operator==(const Switches&) const = default;
 };
 
+// Memory files that hold what another process needs to carry this director's flows on (restore.h). They are empty at
+// first and stay open; -1: what the director knows ends with its process.
+struct MemoryFiles {
+  int flows4 = -1, flows6 = -1, proxied = -1, destinations = -1;
+};
+
 struct DirectorOptions {
   uint32_t flow_limit = 1 << 24;   // of each family
   uint32_t fragment_limit = 4096;  // datagrams whose fragments are followed, of each family
@@ -39,6 +45,7 @@ struct DirectorOptions {
   // Of the workers that share the services: this one has its share of the local ports.
   uint16_t worker = 0, workers = 1;
   Time start = 0;
+  MemoryFiles files;
   bool huge_pages = true;
   bool limits_icmp = true;  // errors to one receiver at the kernel's rate
   // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the

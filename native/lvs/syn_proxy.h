@@ -49,7 +49,8 @@ class ProxiedFlows {
  public:
   static constexpr uint32_t none = UINT32_MAX;
 
-  explicit ProxiedFlows(uint32_t limit) : limit_(limit), flows_(limit, false), free_(limit, false) {}
+  // `file`: a memory file that they are in; -1: none.
+  ProxiedFlows(uint32_t limit, int file) : limit_(limit), flows_(limit, false, file), free_(limit, false) {}
 
   // A place for a flow; `none` where there is no room.
   uint32_t take(const ProxiedFlow& flow);
@@ -68,6 +69,8 @@ class ProxiedFlows {
   // mostly given up itself.
   static constexpr uint8_t most_syns = 4;
   static constexpr Time first_timeout = 1 * second;
+
+  bool leave_file() { return flows_.leave_file(); }
 
   uint32_t size() const { return high_water_ - free_count_; }
   size_t memory_bytes() const { return flows_.committed_bytes() + free_.committed_bytes(); }

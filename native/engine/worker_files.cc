@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/worker_files.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+namespace sluice::engine {
+
+namespace {
+
+// A file's content as an array, for as long as this exists; empty where there is none.
+template <class T>
+class MappedFile {
+ public:
+  explicit MappedFile(int file) {
+    struct stat status;
+    if (file < 0 || fstat(file, &status) != 0 || status.st_size == 0) return;
+    size_ = static_cast<size_t>(status.st_size);
+    void* const mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
+    if (mapped != MAP_FAILED) data_ = static_cast<const T*>(mapped);
+  }
+  ~MappedFile() {
+    if (data_ != nullptr) munmap(const_cast<T*>(data_), size_);
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const T> elements() const { return {data_, data_ == nullptr ? 0 : size_ / sizeof(T)}; }
+
+ private:
+  const T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace
+
+bool WorkerFiles::make(const Keepsakes& keepsakes, uint16_t worker, host::Failure& failure) {
+  for (size_t i = 0; i < kinds.size(); i++) {
+    files_[i] = host::Descriptor(memfd_create("sluice", MFD_CLOEXEC));
+    if (!files_[i]) return host::fail(failure, "cannot make a memory file for flows", errno);
+    if (!keepsakes.give(kinds[i], worker, files_[i].get())) {
+      return host::fail(failure, "cannot keep a memory file for the next process", errno);
+    }
+  }
+  return true;
+}
+
+lvs::MemoryFiles WorkerFiles::of_director() const {
+  return {files_[0].get(), files_[1].get(), files_[2].get(), files_[3].get()};
+}
+
+int WorkerFiles::recorder() const {
+  return files_[4].get();
+}
+
+lvs::Restored restore_from(const Keepsakes& keepsakes, uint16_t worker, lvs::Director& director, lvs::Time now) {
+  const MappedFile<lvs::Flow<wire::Ipv4Address>> flows4(keepsakes.taken(Keepsake::flows4, worker));
+  const MappedFile<lvs::Flow<wire::Ipv6Address>> flows6(keepsakes.taken(Keepsake::flows6, worker));
+  const MappedFile<lvs::ProxiedFlow> proxied(keepsakes.taken(Keepsake::proxied, worker));
+  const MappedFile<lvs::DestinationIdentity> destinations(keepsakes.taken(Keepsake::destinations, worker));
+  return director.restore({flows4.elements(), flows6.elements(), proxied.elements(), destinations.elements()}, now);
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// A director that carries on what another one has left does with each packet what that one would have done.
+#include <sys/mman.h>
+
+#include <functional>
+
+#include "director/fixture.h"
+#include "engine/flight_recorder.h"
+#include "engine/keepsakes.h"
+#include "engine/worker_files.h"
+
+using namespace sluice;
+using namespace sluice::test;
+using engine::FlightRecorder;
+using engine::Keepsake;
+using engine::Keepsakes;
+
+namespace {
+
+// The keepsakes of a process, and of the one after it, over the sockets of the same parent.
+struct Parent {
+  int sockets[2];
+  Parent() {
+    host::Failure failure;
+    REQUIRE(Keepsakes::make_sockets(sockets, failure));
+  }
+  ~Parent() {
+    close(sockets[0]);
+    close(sockets[1]);
+  }
+  Keepsakes child() const { return Keepsakes(dup(sockets[0]), dup(sockets[1])); }
+};
+
+lvs::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_t seed) {
+  lvs::DirectorOptions options = small_options();
+  options.files = files.of_director();
+  options.random = seeded(seed);
+  return options;
+}
+
+struct Process {
+  explicit Process(const Parent& parent, uint32_t seed = 1) : keepsakes(parent.child()) {
+    keepsakes.take();
+    host::Failure failure;
+    REQUIRE(files.make(keepsakes, 0, failure));
+    fixture.emplace(options_with(files, seed));
+  }
+  lvs::Restored restore() { return engine::restore_from(keepsakes, 0, fixture->director, fixture->now); }
+
+  Keepsakes keepsakes;
+  engine::WorkerFiles files;
+  std::optional<Fixture> fixture;
+};
+
+struct Conversation {
+  const char* name;
+  std::function<void(Fixture&)> configure;
+  std::vector<Buffer> before, after;
+};
+
+lvs::ServiceSettings with_pool() {
+  lvs::ServiceSettings settings;
+  settings.pool = 1;
+  return settings;
+}
+
+lvs::ServiceSettings persistent() {
+  lvs::ServiceSettings settings;
+  settings.persistence = 300;
+  return settings;
+}
+
+Buffer from_client4(TcpLayer layer, uint16_t port = 1234) {
+  layer.source_port = port;
+  layer.destination_port = 80;
+  return from_client().ipv4({.source = client4, .destination = vip4}).tcp(layer).build();
+}
+Buffer from_client6(TcpLayer layer) {
+  layer.source_port = 1234;
+  layer.destination_port = 80;
+  return from_client().ipv6({.source = client6, .destination = vip6}).tcp(layer).build();
+}
+Buffer from_server4(TcpLayer layer, std::string_view to, uint16_t port) {
+  layer.source_port = 8080;
+  layer.destination_port = port;
+  return from_server().ipv4({.source = server4, .destination = to}).tcp(layer).build();
+}
+Buffer from_server6(TcpLayer layer) {
+  layer.source_port = 8080;
+  layer.destination_port = 1234;
+  return from_server().ipv6({.source = server6, .destination = client6}).tcp(layer).build();
+}
+
+constexpr std::string_view local4 = "10.0.2.200";
+constexpr uint16_t local_port = 40000;
+
+std::vector<Conversation> conversations() {
+  const TcpLayer syn{.flags = SYN}, syn_ack{.flags = SYN | ACK}, ack{.flags = ACK}, fin{.flags = FIN | ACK};
+  const auto two_servers = [](Fixture& f, std::string_view virtual_address, std::string_view one,
+                              std::string_view other, Forwarding mode, const lvs::ServiceSettings& settings) {
+    f.add(tcp(virtual_address), settings);
+    f.add_server(tcp(virtual_address), other, 8080, {mode});
+    f.add_server(tcp(virtual_address), one, 8080, {mode});
+  };
+  return {
+      {"NAT",
+       [=](Fixture& f) { two_servers(f, vip4, server4, "10.0.2.12", Forwarding::nat, {}); },
+       {from_client4(syn), from_server4(syn_ack, client4, 1234), from_client4(ack)},
+       {from_client4(ack), from_server4(ack, client4, 1234), from_client4(fin), from_server4(fin, client4, 1234)}},
+      {"NAT over IPv6",
+       [=](Fixture& f) { two_servers(f, vip6, server6, "2001:db8:2::12", Forwarding::nat, {}); },
+       {from_client6(syn), from_server6(syn_ack), from_client6(ack)},
+       {from_client6(ack), from_server6(ack), from_client6(fin)}},
+      {"half open",
+       [=](Fixture& f) { two_servers(f, vip4, server4, "10.0.2.12", Forwarding::nat, {}); },
+       {from_client4(syn)},
+       {from_server4(syn_ack, client4, 1234), from_client4(ack)}},
+      {"FULLNAT",
+       [=](Fixture& f) {
+         f.set_pool(1, {local4}, local_port, local_port);
+         two_servers(f, vip4, server4, "10.0.2.12", Forwarding::fullnat, with_pool());
+       },
+       {from_client4(syn), from_server4(syn_ack, local4, local_port), from_client4(ack)},
+       {from_client4(ack), from_server4(ack, local4, local_port), from_client4(fin)}},
+      {"DR",
+       [=](Fixture& f) { two_servers(f, vip4, server4, "10.0.2.12", Forwarding::dr, {}); },
+       {from_client4(syn), from_client4(ack)},
+       {from_client4(ack), from_client4(fin)}},
+      {"tunnel",
+       [=](Fixture& f) { two_servers(f, vip4, server4, "10.0.2.12", Forwarding::tunnel, {}); },
+       {from_client4(syn), from_client4(ack)},
+       {from_client4(ack), from_client4(fin)}},
+      {"persistence: the next connection goes where the first one went",
+       [=](Fixture& f) { two_servers(f, vip4, server4, "10.0.2.12", Forwarding::nat, persistent()); },
+       {from_client4(syn), from_server4(syn_ack, client4, 1234), from_client4(ack)},
+       {from_client4(syn, 1235), from_client4(syn, 1236), from_client4(fin)}},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("flows go on in the next process as they would have gone on in this one") {
+  for (const Conversation& conversation : conversations()) {
+    CAPTURE(conversation.name);
+    const Parent parent;
+    Process first(parent);
+    conversation.configure(*first.fixture);
+    for (const Buffer& frame : conversation.before) first.fixture->receive(frame);
+
+    Process second(parent, 2);
+    conversation.configure(*second.fixture);
+    const lvs::Restored restored = second.restore();
+    CHECK(restored.flows == first.fixture->flow_count());
+    CHECK(restored.lost == 0);
+    second.fixture->check_invariants();
+    for (const Buffer& frame : conversation.after) {
+      INFO("in: ", wire::describe(frame));
+      const Outcome expected = first.fixture->receive(frame);
+      const Outcome outcome = second.fixture->receive(frame);
+      CHECK(lvs::reason_name(outcome.decision.reason) == lvs::reason_name(expected.decision.reason));
+      REQUIRE(outcome.out.size() == expected.out.size());
+      for (size_t i = 0; i < outcome.out.size(); i++) {
+        CHECK(wire::describe(outcome.out[i].frame) == wire::describe(expected.out[i].frame));
+      }
+    }
+    // Their time comes when it would have come.
+    second.fixture->wait(3600 * lvs::second);
+    CHECK(second.fixture->flow_count() == 0);
+  }
+}
+
+TEST_CASE("flows whose real server is configured no more are left out, those of others come back") {
+  const Parent parent;
+  Process first(parent);
+  first.fixture->add(tcp());
+  first.fixture->add_server(tcp(), "10.0.2.12", 8080);
+  first.fixture->add_server(tcp(), server4, 8080);
+  for (uint16_t port = 1; port <= 4; port++) first.fixture->receive(from_client4({.flags = SYN}, port));
+
+  Process second(parent);
+  second.fixture->add(tcp());
+  second.fixture->add_server(tcp(), server4, 8080);
+  const lvs::Restored restored = second.restore();
+  CHECK(restored.flows == 2);
+  CHECK(restored.lost == 2);
+  second.fixture->check_invariants();
+}
+
+TEST_CASE("flows whose time has come meanwhile stay away") {
+  const Parent parent;
+  Process first(parent);
+  first.fixture->add(tcp());
+  first.fixture->add_server(tcp(), server4, 8080);
+  first.fixture->receive(from_client4({.flags = SYN}));
+
+  Process second(parent);
+  second.fixture->add(tcp());
+  second.fixture->add_server(tcp(), server4, 8080);
+  second.fixture->now += 3600 * lvs::second;
+  const lvs::Restored restored = second.restore();
+  CHECK(restored.flows == 0);
+  CHECK(restored.over == 1);
+}
+
+TEST_CASE("what a process has given is there for the next one until that has taken over") {
+  const Parent parent;
+  Keepsakes first = parent.child();
+  first.take();
+  CHECK(first.taken(Keepsake::configuration, 0) == -1);
+  const auto give = [](const Keepsakes& keepsakes, std::string_view text) {
+    const host::Descriptor file(memfd_create("test", 0));
+    REQUIRE(write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    REQUIRE(keepsakes.give(Keepsake::configuration, 0, file.get()));
+  };
+  give(first, "first");
+  const auto content = [](const Keepsakes& keepsakes) {
+    char text[8] = {};
+    CHECK(pread(keepsakes.taken(Keepsake::configuration, 0), text, sizeof text, 0) > 0);
+    return std::string(text);
+  };
+  {
+    Keepsakes early = parent.child();  // ends before it has taken over
+    early.take();
+    CHECK(content(early) == "first");
+    give(early, "second");
+  }
+  {
+    Keepsakes next = parent.child();
+    next.take();
+    CHECK(content(next) == "first");
+    give(next, "third");
+    next.forget();
+    CHECK(next.taken(Keepsake::configuration, 0) == -1);
+  }
+  Keepsakes last = parent.child();
+  last.take();
+  CHECK(content(last) == "third");
+  last.withdraw();
+  Keepsakes none = parent.child();
+  none.take();
+  CHECK(none.taken(Keepsake::configuration, 0) == -1);
+}
+
+TEST_CASE("the recorder has the last batch, of each frame the beginning") {
+  const host::Descriptor file(memfd_create("test", 0));
+  CHECK_FALSE(FlightRecorder::read(file.get()).has_value());
+  FlightRecorder recorder(file.get());
+  REQUIRE(recorder.is_open());
+  CHECK_FALSE(FlightRecorder::read(file.get()).has_value());
+  Buffer small(60, 1), large(2000, 2);
+  const auto frame_of = [](Buffer& bytes, PortId port) {
+    lvs::Frame frame;
+    frame.data = bytes.data();
+    frame.length = static_cast<uint32_t>(bytes.size());
+    frame.port = port;
+    return frame;
+  };
+  const lvs::Frame frames[] = {frame_of(small, c0), frame_of(large, s0)};
+  recorder.note(frames, 5 * lvs::second);
+  recorder.note(std::span(frames).last(1), 7 * lvs::second);
+  const auto batch = FlightRecorder::read(file.get());
+  REQUIRE(batch.has_value());
+  CHECK(batch->time == 7 * lvs::second);
+  REQUIRE(batch->frames.size() == 1);
+  CHECK(batch->frames[0].port == s0);
+  CHECK(batch->frames[0].length == 2000);
+  CHECK(batch->frames[0].bytes == std::vector<uint8_t>(FlightRecorder::kept_bytes, 2));
+}
