@@ -221,29 +221,16 @@ describe('ten thousand services with ten servers each', () => {
   }
   const rules = `${lines.join('\n')}\n`;
 
-  // Times of the processor, not of the clock: other programs run beside the tests. Here it takes 0.7 s and 3 ms.
-  const processorTime = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1000;
-  };
-  it('are read in less than 1.5 seconds, and an edit of one is found in milliseconds', { timeout: 60_000 }, () => {
-    const started = processorTime();
-    const model = readRules(rules);
-    const read = processorTime() - started;
-    const before = documentFormat.snapshot({ layer4: model });
+  it('are read, and an edit of one is all that is found', () => {
+    const before = documentFormat.snapshot({ layer4: readRules(rules) });
     const again = documentFormat.snapshot({ layer4: readRules(rules) });
     expect(documentFormat.compare(before, again)).toEqual([]);
     const after = fromRules('-e -t 10.10.10.1:80 -r 10.200.1.1:8080 -m -w 0', before);
     const other = fromRules('-E -t 10.10.10.1:80 -s rr', again);
-    documentFormat.compare(before, other);
-    const comparing = processorTime();
     const changes = documentFormat.compare(after, other);
-    const compared = processorTime() - comparing;
     expect(documentFormat.describe(changes)).toEqual([
       '~ tcp 10.10.10.1:80 scheduler: wlc → rr',
       '~ tcp 10.10.10.1:80 server 10.200.1.1:8080 weight: 0 → 1',
     ]);
-    expect(read).toBeLessThan(1500);
-    expect(compared).toBeLessThan(50);
   });
 });
