@@ -7,6 +7,7 @@
 #include "binding/describe.h"
 #include "binding/director_object.h"
 #include "binding/director_report.h"
+#include "binding/keepsakes_object.h"
 #include "binding/statistics_page.h"
 
 namespace {
@@ -19,6 +20,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
   exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
+  exports.Set("Keepsakes", sluice::binding::KeepsakesObject::define(env));
+  exports.Set("keepsakeSockets", Napi::Function::New<sluice::binding::keepsake_sockets>(env, "keepsakeSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;

@@ -5,6 +5,7 @@
 
 #include "binding/director_report.h"
 #include "binding/js_values.h"
+#include "binding/keepsakes_object.h"
 
 namespace sluice::binding {
 
@@ -65,8 +66,9 @@ Napi::Function DataPathObject::define(Napi::Env env) {
   return DefineClass(
       env, "DataPath",
       {InstanceMethod<&DataPathObject::open>("open"), InstanceMethod<&DataPathObject::apply>("apply"),
-       InstanceMethod<&DataPathObject::start>("start"), InstanceMethod<&DataPathObject::steal>("steal"),
-       InstanceMethod<&DataPathObject::announce>("announce"), InstanceMethod<&DataPathObject::services>("services"),
+       InstanceMethod<&DataPathObject::restore>("restore"), InstanceMethod<&DataPathObject::start>("start"),
+       InstanceMethod<&DataPathObject::steal>("steal"), InstanceMethod<&DataPathObject::announce>("announce"),
+       InstanceMethod<&DataPathObject::services>("services"),
        InstanceMethod<&DataPathObject::connections>("connections"), InstanceMethod<&DataPathObject::counts>("counts"),
        InstanceMethod<&DataPathObject::state>("state"), InstanceMethod<&DataPathObject::close>("close")});
 }
@@ -99,6 +101,10 @@ DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info
   options.director.seed = {random64(), random64(), random64(), random64()};
   options.director.random = arc4random;
   names_.resize(options.cpus.size());
+  if (const Napi::Value keepsakes = values.Get("keepsakes"); keepsakes.IsObject()) {
+    keepsakes_ = Napi::Persistent(keepsakes.As<Napi::Object>());
+    options.keepsakes = &KeepsakesObject::Unwrap(keepsakes_.Value())->keepsakes();
+  }
   data_path_ = std::make_unique<engine::DataPath>(std::move(options), *page_);
 }
 
@@ -127,6 +133,15 @@ Napi::Value DataPathObject::apply(const Napi::CallbackInfo& info) {
     }
   }
   return Napi::String::New(env, "done");
+}
+
+Napi::Value DataPathObject::restore(const Napi::CallbackInfo& info) {
+  const lvs::Restored restored = data_path_->restore();
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("flows", restored.flows);
+  object.Set("over", restored.over);
+  object.Set("lost", restored.lost);
+  return object;
 }
 
 Napi::Value DataPathObject::start(const Napi::CallbackInfo& info) {

@@ -15,12 +15,14 @@ namespace sluice::binding {
 class DataPathObject : public Napi::ObjectWrap<DataPathObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  // ({ interfaces, cpus, flowLimit, fragmentLimit, statistics: BigUint64Array over shared memory })
+  // ({ interfaces, cpus, flowLimit, fragmentLimit, statistics: BigUint64Array over shared memory,
+  // keepsakes?: Keepsakes })
   explicit DataPathObject(const Napi::CallbackInfo& info);
 
  private:
   Napi::Value open(const Napi::CallbackInfo& info);         // () → what went wrong, or undefined
   Napi::Value apply(const Napi::CallbackInfo& info);        // (steps) → "done", or what is wrong with one
+  Napi::Value restore(const Napi::CallbackInfo& info);      // () → how many flows came back
   Napi::Value start(const Napi::CallbackInfo& info);        // ()
   Napi::Value steal(const Napi::CallbackInfo& info);        // () → what went wrong, or undefined
   Napi::Value announce(const Napi::CallbackInfo& info);     // ()
@@ -35,6 +37,7 @@ class DataPathObject : public Napi::ObjectWrap<DataPathObject> {
 
   // In this order, so that on destruction threads end before the memory that they write is let go.
   Napi::Reference<Napi::TypedArray> words_;
+  Napi::ObjectReference keepsakes_;
   std::unique_ptr<engine::StatisticsPage> page_;
   std::unique_ptr<engine::DataPath> data_path_;
   std::vector<PlanNames> names_;  // by worker

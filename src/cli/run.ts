@@ -7,13 +7,16 @@ import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { stopOnSignals } from '../core/signals.ts';
 import { AdminServer, defaultSocket } from '../daemon/admin-server.ts';
 import { Balancer } from '../daemon/balancer.ts';
-import type { ConfigurationSource } from '../daemon/source.ts';
+import { defaultCrashFolder } from '../daemon/crash-capture.ts';
+import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
+import { inheritedKeepsakes, stopWithParent, supervise } from '../daemon/supervisor.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions } from './command.ts';
 
 const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
 
 Forwards packets between network devices by the services that are configured. Needs root. Runs until SIGINT or SIGTERM
-and leaves the host as it was; SIGHUP applies the changed configuration, or says what is wrong with it.
+and leaves the host as it was; SIGHUP applies the changed configuration, or says what is wrong with it. When the process
+that forwards crashes, another one carries its connections on.
 
   -c, --config FILE   what to do, as a sluice.yaml
   --rules FILE        instead: services and servers as ipvsadm commands, one a line
@@ -21,6 +24,7 @@ and leaves the host as it was; SIGHUP applies the changed configuration, or says
                       ports, all devices that have an address, but the loopback
   --workers N         threads that forward, each pinned to a CPU; 1 unless given, and then pinned to none
   --socket PATH       where questions are answered (sluice status …); ${defaultSocket} unless given
+  --crashes DIR       where the last packets before a crash are written; ${defaultCrashFolder} unless given
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
 `;
 
@@ -30,6 +34,7 @@ const options = {
   net: { type: 'string' },
   workers: { type: 'string' },
   socket: { type: 'string' },
+  crashes: { type: 'string' },
   'log-level': { type: 'string' },
 } as const;
 
@@ -66,13 +71,24 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const value = (name: string) => parsed.values.get(name)?.[0];
   const level = parseLogLevel(value('log-level') ?? 'info');
   const logger = createLogger({ level });
-  const balancer = new Balancer({ source: sourceOf(parsed), cpus: cpusFor(value('workers')), logger });
+  const source = sourceOf(parsed);
+  const cpus = cpusFor(value('workers'));
+  const keepsakes = inheritedKeepsakes();
+  if (keepsakes === undefined) {
+    readSnapshot(source); // its mistakes are this process's to tell, before another one is started
+    return (await supervise({ logger })) === 0 ? 0 : 1;
+  }
+  const balancer = new Balancer({
+    ...{ source, cpus, logger, keepsakes },
+    crashFolder: value('crashes') ?? defaultCrashFolder,
+  });
   const socket = new AdminServer(value('socket') ?? defaultSocket, balancer.questions, logger);
   // The socket first: of two processes the second finds out before it touches the network.
   const lifecycle = new Lifecycle([socket, balancer]);
   let forget = (): void => {};
   const ended = new Promise<void>(resolve => {
     forget = stopOnSignals({ logger, stop: resolve });
+    stopWithParent(resolve);
   });
   const reload = (): void => balancer.reload();
   process.on('SIGHUP', reload);

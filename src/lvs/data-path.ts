@@ -3,7 +3,13 @@
 // reported is as with the director that is fed by hand (director.ts), over all workers.
 import { HostError, UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeDataPath, NativeDataPathState, NativeFailure } from '../native/data-path.ts';
+import type {
+  NativeDataPath,
+  NativeDataPathState,
+  NativeFailure,
+  NativeKeepsakes,
+  RestoredFlows,
+} from '../native/data-path.ts';
 import type { NativeService } from '../native/director.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareLayer4, type Layer4Change } from './changes.ts';
@@ -20,6 +26,8 @@ export interface DataPathOptions {
   readonly devices: readonly string[];
   /** CPUs to pin a worker to each, -1 for none. One worker that is pinned to none unless given. */
   readonly cpus?: readonly number[];
+  /** Where flows are kept for the next process, and those of the process before come from. */
+  readonly keepsakes?: NativeKeepsakes | undefined;
 }
 
 export class DataPath {
@@ -28,22 +36,28 @@ export class DataPath {
   readonly #workers: number;
   /** What the workers count, a block each. */
   readonly statistics: StatisticsPage;
+  /** Of the process before. */
+  readonly restored: RestoredFlows;
   #model: Layer4 = emptyLayer4;
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: DataPathOptions) {
-    const { model, devices, cpus = [-1] } = options;
+    const { model, devices, cpus = [-1], keepsakes } = options;
     this.#ports = model.ports.length > 0 ? model.ports : devices.map(name => ({ name, device: name, type: 'packet' }));
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
     const interfaces = this.#ports.map(port => port.device);
     const addon = loadAddon();
     const statistics = pageWords(addon);
-    this.#native = new addon.DataPath({ interfaces, cpus, flowLimit, fragmentLimit, statistics });
+    this.#native = new addon.DataPath({
+      ...{ interfaces, cpus, flowLimit, fragmentLimit, statistics },
+      ...(keepsakes && { keepsakes }),
+    });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
     throwFailure(this.#native.open());
     try {
       this.#change(model);
+      this.restored = this.#native.restore();
       this.#native.start();
       throwFailure(this.#native.steal());
     } catch (error) {
@@ -51,6 +65,11 @@ export class DataPath {
       throw error;
     }
     this.#native.announce();
+  }
+
+  /** By the numbers of the ports. */
+  get devices(): string[] {
+    return this.#ports.map(port => port.device);
   }
 
   /** What is forwarded. */

@@ -76,7 +76,6 @@ export interface FrameOptions extends FrameProperties {
   readonly explain?: boolean;
 }
 
-
 export class Director {
   readonly #native: NativeDirector;
   readonly #reasons: readonly ReasonRow[];

@@ -12,6 +12,39 @@ export interface NativeDataPathOptions {
   readonly fragmentLimit: number;
   /** Becomes a statistics page that the workers count into. */
   readonly statistics: BigUint64Array;
+  /** Where flows are kept for the next process. */
+  readonly keepsakes?: NativeKeepsakes;
+}
+
+/** What outlives this process, and what the one before has left. */
+export interface NativeKeepsakes {
+  /** As it was given to keepConfiguration() last; undefined where there was no process before. */
+  configuration(): string | undefined;
+  /** False where the machine has no memory for it. */
+  keepConfiguration(text: string): boolean;
+  /** What the workers of the process before were given last. */
+  lastBatches(): RecordedFrame[];
+  /** Nothing is kept any more. */
+  withdraw(): void;
+}
+
+export interface RecordedFrame {
+  readonly worker: number;
+  readonly port: number;
+  /** Nanoseconds since it came. */
+  readonly age: bigint;
+  /** Of the whole frame, of which `bytes` are the beginning. */
+  readonly length: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Flows of the process before. */
+export interface RestoredFlows {
+  readonly flows: number;
+  /** Their time had come meanwhile. */
+  readonly over: number;
+  /** No service, real server or place is there for them any more. */
+  readonly lost: number;
 }
 
 /** Why something could not be done. */
@@ -53,6 +86,8 @@ export interface NativeDataPath {
    * was refused, behind its number and a blank.
    */
   apply(steps: readonly { readonly op: string; readonly [field: string]: unknown }[]): string;
+  /** Carries on the flows of the process before. Between the first apply() and start(). */
+  restore(): RestoredFlows;
   start(): void;
   /** From now on the host's stack does not see what belongs to the services as they are. */
   steal(): NativeFailure | undefined;
@@ -69,6 +104,9 @@ export interface NativeDataPath {
 
 export interface DataPathAddon {
   readonly DataPath: new (options: NativeDataPathOptions) => NativeDataPath;
+  readonly Keepsakes: new (giving: number, taking: number) => NativeKeepsakes;
+  /** Descriptors for the children of this process: the giving end, the taking end. */
+  keepsakeSockets(): [number, number];
   /** Removes what killed processes have left on the host's interfaces. */
   cleanHost(): NativeFailure | undefined;
 }

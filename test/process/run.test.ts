@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run` as a person uses it: a client and a server, the balancer between them, and the virtual address on the
 // balancer itself, so that its own stack would answer wherever Sluice does not keep it away.
-import { statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../lab/topology/host.ts';
 import type { Program } from '../../lab/topology/program.ts';
 import { Topology } from '../../lab/topology/topology.ts';
+import { until } from '../../lab/topology/until.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { runSluice } from './run-sluice.ts';
 
@@ -19,7 +20,10 @@ const sluice = [
 
 const virtual = '192.0.2.10';
 const greeting = 'hello from the real server';
-const server = `require('node:http').createServer((_, answer) => answer.end('${greeting}')).listen(8080)`;
+const bigSize = 12 * 1024 * 1024;
+const server = `require('node:http')
+  .createServer(({ url }, answer) => answer.end(url === '/big' ? Buffer.alloc(${bigSize}) : '${greeting}'))
+  .listen(8080)`;
 
 const topologyDescription = {
   hosts: {
@@ -57,15 +61,17 @@ async function start(): Promise<Running> {
   const rulesFile = join(balancer.folder, 'rules');
   const socket = join(balancer.folder, 'sluice.sock');
   writeFileSync(rulesFile, rules);
-  const program = balancer.start('sluice', [...sluice, 'run', '--rules', rulesFile, '--socket', socket]);
+  const files = ['--rules', rulesFile, '--socket', socket, '--crashes', balancer.folder] as const;
+  const program = balancer.start('sluice', [...sluice, 'run', ...files]);
   await program.ready({ prints: '"msg":"ready"' });
   return { client, balancer, program, rulesFile, socket };
 }
 
+const url = (path: string, port = 80): string => `http://${virtual}:${port}${path}`;
+
 /** What a client gets: the body, or curl's exit status. */
 async function get(client: Host, port = 80): Promise<string | number> {
-  const url = `http://${virtual}:${port}/`;
-  const { status, stdout } = await client.run(['curl', '-sS', '--max-time', '1', url]);
+  const { status, stdout } = await client.run(['curl', '-sS', '--max-time', '1', url('/', port)]);
   return status === 0 ? stdout : (status ?? -1);
 }
 
@@ -74,6 +80,11 @@ const refused = 7;
 
 async function ask<Answer>({ balancer, socket }: Running, ...words: string[]): Promise<Answer> {
   return JSON.parse(await balancer.must([...sluice, ...words, '--json', '--socket', socket]));
+}
+
+/** The same question as a program asks it. */
+async function askSocket<Answer>({ balancer, socket }: Running, question: string): Promise<Answer> {
+  return JSON.parse(await balancer.must(['curl', '-sS', '--unix-socket', socket, `http://sluice/${question}`]));
 }
 
 describe('sluice run', () => {
@@ -147,6 +158,36 @@ describeAsRoot('a running sluice', () => {
     program.kill('SIGKILL');
     await program.ending;
     expect(await get(client)).toBe(refused);
+  });
+
+  it('carries connections on when the process that forwards is killed, and keeps what that was given last', async () => {
+    const running = await start();
+    const { client, balancer, program } = running;
+    const download = client.run([
+      'curl',
+      '-sS',
+      '--limit-rate',
+      '1M',
+      '-w',
+      '%{size_download}',
+      '-o',
+      '/dev/null',
+      url('/big'),
+    ]);
+    await until('the download is established', 10_000, async () =>
+      (await askSocket<{ state: string }[]>(running, 'connections')).some(({ state }) => state === 'ESTABLISHED'),
+    );
+    const { pid } = await askSocket<{ pid: number }>(running, 'status');
+    const from = program.stderr.length;
+    process.kill(pid, 'SIGKILL');
+    // The host would answer a packet of the connection with a reset, if it saw one.
+    await program.logs('was given last', from);
+    expect(await download).toMatchObject({ status: 0, stdout: String(bigSize) });
+    expect(await askSocket<{ pid: number }>(running, 'status')).not.toMatchObject({ pid });
+    const [capture = ''] = readdirSync(balancer.folder).filter(name => name.startsWith('crash-'));
+    const frames = await balancer.must(['tcpdump', '-n', '-r', join(balancer.folder, capture)]);
+    expect(frames).toMatch(/IP 10\.[12]\.0\.2\./);
+    expect(await get(client)).toBe(greeting);
   });
 
   it('is refused beside another one on the same socket, which goes on', async () => {
