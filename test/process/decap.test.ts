@@ -13,7 +13,8 @@ import { nodeProgram } from '../../lab/drivers/node-program.ts';
 import { realServer } from '../../lab/drivers/real-server.ts';
 import { watch } from '../../lab/drivers/tcpdump.ts';
 import { whoEchoes } from '../../lab/drivers/udp-echo.ts';
-import { download, whoServes } from '../../lab/drivers/web.ts';
+import { upload, whoServes } from '../../lab/drivers/web.ts';
+import { content } from '../../lab/programs/content.ts';
 import {
   balancerAddress,
   clientAddress,
@@ -33,6 +34,7 @@ import { runSluice } from './run-sluice.ts';
 const serverAddress = { ipv4: '10.2.0.11', ipv6: 'fd00:2::11' };
 const families = ['ipv4', 'ipv6'] as const;
 const ports = { tcp: 80, udp: 7 };
+const transferBytes = 5_000_000;
 const longestTest = 90_000;
 /** An ordinary user, who may read the project wherever root has put it. */
 const asNobody = [
@@ -87,15 +89,17 @@ async function startDirector(balancer: Host, tunnel: object, way: Way): Promise<
   await startSluice(balancer, 'run', '-c', file, '--socket', join(balancer.folder, 'admin.sock'));
 }
 
-/** A client's requests of both families are answered by r1. */
+/** A client's requests of both families are answered by r1, and what it sends over IPv4 arrives as it was. */
 async function checkRequests(client: Host): Promise<void> {
+  const file = join(client.folder, 'content');
+  writeFileSync(file, Buffer.concat([...content(transferBytes)]));
   for (const family of families) {
     const address = virtualAddress[family];
     const served = { server: 'r1', client: clientAddress[family] };
     expect(await whoServes(client, address, 2)).toMatchObject([served, served]);
     expect(await whoEchoes(client, address, 1000, 2)).toMatchObject([served, served]);
-    await download(client, address, 1_000_000);
   }
+  await upload(client, virtualAddress.ipv4, file, transferBytes);
 }
 
 /** What r1 itself sends to the balancer: nothing but the questions of neighbours, for it has nothing to complain of. */
