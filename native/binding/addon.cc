@@ -4,6 +4,7 @@
 
 #include "binding/captures.h"
 #include "binding/data_path_object.h"
+#include "binding/decap_object.h"
 #include "binding/describe.h"
 #include "binding/director_object.h"
 #include "binding/director_report.h"
@@ -19,6 +20,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   sluice::binding::register_captures(env, exports);
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
   exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
+  exports.Set("Decap", sluice::binding::DecapObject::define(env));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("Keepsakes", sluice::binding::KeepsakesObject::define(env));
   exports.Set("keepsakeSockets", Napi::Function::New<sluice::binding::keepsake_sockets>(env, "keepsakeSockets"));
