@@ -89,7 +89,7 @@ async function startDirector(balancer: Host, tunnel: object, way: Way): Promise<
   await startSluice(balancer, 'run', '-c', file, '--socket', join(balancer.folder, 'admin.sock'));
 }
 
-/** A client's requests of both families are answered by r1, and what it sends over IPv4 arrives as it was. */
+/** A client's requests of both families are answered by r1, and what it sends arrives as it was. */
 async function checkRequests(client: Host): Promise<void> {
   const file = join(client.folder, 'content');
   writeFileSync(file, Buffer.concat([...content(transferBytes)]));
@@ -98,8 +98,8 @@ async function checkRequests(client: Host): Promise<void> {
     const served = { server: 'r1', client: clientAddress[family] };
     expect(await whoServes(client, address, 2)).toMatchObject([served, served]);
     expect(await whoEchoes(client, address, 1000, 2)).toMatchObject([served, served]);
+    await upload(client, address, file, transferBytes);
   }
-  await upload(client, virtualAddress.ipv4, file, transferBytes);
 }
 
 /** What r1 itself sends to the balancer: nothing but the questions of neighbours, for it has nothing to complain of. */

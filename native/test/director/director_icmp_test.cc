@@ -409,3 +409,27 @@ TEST_CASE("a next hop without a link-layer address is asked for, once a second")
   f.wait(second);
   f.run({{"a second later", syn, Reason::no_neighbour, {who_has}}});
 }
+
+TEST_CASE("a way back without a link-layer address is asked for when a sender is to be told something") {
+  Fixture f;
+  f.add(tcp());
+  f.add_server(tcp(), server4, 80, {Forwarding::tunnel});
+  const auto to_service = [](size_t size) {
+    return from_client()
+        .ipv4({.source = "10.0.1.77", .dont_fragment = true})
+        .tcp({.source_port = 1234, .flags = size == 0 ? SYN : ACK})
+        .payload(Buffer(size))
+        .build();
+  };
+  f.receive(to_service(0));
+  const Buffer who_has = ethernet({.source = c0_mac, .destination = broadcast_mac})
+                             .arp({.sender_mac = c0_mac, .sender = "10.0.1.1", .target = "10.0.1.77"})
+                             .build();
+  f.run({{"too long for the tunnel", to_service(1460), Reason::too_big, {who_has}}});
+  Network known = f.network;
+  known.neighbours.push_back({address("10.0.1.77"), mac(client_mac), c0});
+  f.use(known);
+  const Outcome told = f.receive(to_service(1460));
+  REQUIRE(told.out.size() == 1);
+  CHECK(wire::describe(told.out[0].frame).find("need to frag (mtu 1480)") != std::string::npos);
+}
