@@ -157,6 +157,7 @@ Napi::Value DataPathObject::steal(const Napi::CallbackInfo& info) {
 // By one worker: the network is to be told once.
 Napi::Value DataPathObject::announce(const Napi::CallbackInfo& info) {
   engine::Worker::Visit visit(data_path_->worker(0));
+  visit.director().ask_for_owners(visit.out());
   visit.director().announce(visit.out());
   return info.Env().Undefined();
 }

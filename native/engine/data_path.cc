@@ -260,8 +260,18 @@ bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure&
 }
 
 std::vector<std::string> DataPath::notices() {
+  std::vector<std::string> conflicts;
+  for (const auto& worker : workers_) {
+    for (const lvs::AddressConflict& conflict : Worker::Visit(*worker).director().conflicts()) {
+      conflicts.push_back(
+          "the virtual address " + wire::to_string(conflict.address) + " is in use on " +
+          options_.interfaces[conflict.port] + " by another host, " + wire::to_string(conflict.mac) +
+          ": take it away there, or have a real server keep it to itself (arp_ignore=1, arp_announce=2)");
+    }
+  }
   const std::lock_guard lock(host_);
-  return notices_;
+  conflicts.insert(conflicts.begin(), notices_.begin(), notices_.end());
+  return conflicts;
 }
 
 std::vector<DataPath::PortState> DataPath::ports() {

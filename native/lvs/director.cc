@@ -139,6 +139,16 @@ bool Director::owns(const wire::Address& address) const {
          (pools_.is_local_address(address) && !surroundings().is_local(address));
 }
 
+// Of an address that a frame says its sender has: whether it is a virtual one, and the sender another host.
+bool Director::is_claimed(const wire::Address& address, const Frame& frame, Time now) {
+  if (!services_.is_virtual_address(address)) return false;
+  const wire::MacAddress mac = wire::EthernetView(bytes_of(frame)).source();
+  const auto& ports = surroundings().ports();
+  if (std::any_of(ports.begin(), ports.end(), [&](const Port& port) { return port.mac == mac; })) return false;
+  conflicts_.note({address, mac, frame.port, now});
+  return true;
+}
+
 Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
   const wire::Packet& packet = prepared.packet;
   Decision decision;
@@ -150,7 +160,7 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
     if (trace) trace->say("malformed: %s", std::string(wire::name(packet.malformed)).c_str());
     decision.reason = reason_of(packet.malformed, packet);
   } else if (packet.ethertype == wire::ethertype::arp) {
-    decision = arp(frame, packet, out);
+    decision = arp(frame, packet, now, out);
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
@@ -170,7 +180,7 @@ template <class A>
 Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
   if (!is_for_this_host(t.frame)) {
     if constexpr (A::family == wire::Family::ipv6) {
-      if (const auto answered = neighbour_solicitation(t)) return *answered;
+      if (const auto answered = neighbour_message(t)) return *answered;
     }
     return {Reason::not_addressed_here};
   }
@@ -203,13 +213,20 @@ Decision Director::decide_packet(Transit<A>& t) {
 template Decision Director::decide_packet(Transit<wire::Ipv4Address>&);
 template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
 
-// Somebody asks for the link-layer address of an address that the director owns: the first time by multicast, to see
-// whether it is still there by unicast. Fragmented questions are nobody's (RFC 6980). Nothing: it is no such question.
-std::optional<Decision> Director::neighbour_solicitation(const Transit<wire::Ipv6Address>& t) {
+// Somebody advertises an address as its own, or asks for the link-layer address of an address that the director owns:
+// the first time by multicast, to see whether it is still there by unicast. Fragmented questions are nobody's (RFC
+// 6980). Nothing: it is no such question.
+std::optional<Decision> Director::neighbour_message(const Transit<wire::Ipv6Address>& t) {
   if (t.packet.protocol != wire::protocol::icmpv6 || t.packet.fragment != wire::Fragment::none) return std::nullopt;
   const auto view = wire::NeighbourView::parse(t.transport());
-  if (!view || view->is_advertisement() || !owns(view->target())) return std::nullopt;
-  if (wire::Ipv6View(t.ip()).hop_limit() != neighbour_hop_limit) return Decision{Reason::martian_ttl};
+  if (!view) return std::nullopt;
+  const bool is_from_link = wire::Ipv6View(t.ip()).hop_limit() == neighbour_hop_limit;
+  if (view->is_advertisement()) {
+    if (!is_from_link || !is_claimed(view->target(), t.frame, t.now)) return std::nullopt;
+    return Decision{Reason::address_taken};
+  }
+  if (!owns(view->target())) return std::nullopt;
+  if (!is_from_link) return Decision{Reason::martian_ttl};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);
   if (buffer == nullptr) return std::nullopt;
   const wire::MacAddress& mac = surroundings().ports()[t.frame.port].mac;
@@ -247,10 +264,19 @@ void Director::announce(TransmitQueue& out) {
   });
 }
 
-Decision Director::arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out) {
+void Director::ask_for_owners(TransmitQueue& out) {
+  outlet_.begin_batch();
+  services_.for_each_virtual_address([&](const wire::Address& address) {
+    if (!surroundings().is_local(address)) outlet_.ask_for_owner(address, out);
+  });
+}
+
+Decision Director::arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out) {
   const wire::Bytes question = bytes_of(frame).subspan(packet.l3);
   const auto view = wire::ArpView::parse(question);
-  if (!view || view->operation() != wire::arp_operation::request) return {Reason::not_ip};
+  if (!view) return {Reason::not_ip};
+  if (is_claimed(view->sender(), frame, now)) return {Reason::address_taken};
+  if (view->operation() != wire::arp_operation::request) return {Reason::not_ip};
   const wire::Address target = view->target();
   if (!owns(target)) return {Reason::not_ip};
   uint8_t* buffer = outlet_.take_buffer(resolution_reply_room);

@@ -21,6 +21,7 @@
 #include <memory>
 #include <span>
 
+#include "lvs/address_conflicts.h"
 #include "lvs/defence.h"
 #include "lvs/flow_keeper.h"
 #include "lvs/fragment_table.h"
@@ -67,6 +68,8 @@ class Director {
   // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
   // network, or on all.
   void announce(TransmitQueue& out);
+  // Asks for their owners on the networks that hold them: who answers is a conflict.
+  void ask_for_owners(TransmitQueue& out);
   // Ends what is due at `now`, at most `budget` flows of each family, and appends what timers send to `out`, good until
   // the next call as well; false when there is more to do.
   bool advance(Time now, uint32_t budget, TransmitQueue& out);
@@ -108,6 +111,7 @@ class Director {
   FlowKeeper<A>& flows();
   LocalPools& pools() { return pools_; }
   const ProxiedFlows& proxied_flows() const { return proxied_; }
+  const std::vector<AddressConflict>& conflicts() const { return conflicts_.all(); }
   // Of which some pieces have come and others not.
   uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
@@ -155,11 +159,12 @@ class Director {
   Decision decide_ip(Transit<A>& t, const Prepared& prepared);
   template <class A>
   Decision decide_packet(Transit<A>& t);
-  Decision arp(const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
-  std::optional<Decision> neighbour_solicitation(const Transit<wire::Ipv6Address>& t);
+  Decision arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out);
+  std::optional<Decision> neighbour_message(const Transit<wire::Ipv6Address>& t);
   // The port's own address. What a switch floods to us for another host is not ours to route.
   bool is_for_this_host(const Frame& frame) const { return surroundings().is_for(frame.port, frame.data); }
   bool owns(const wire::Address& address) const;
+  bool is_claimed(const wire::Address& address, const Frame& frame, Time now);
   template <class A>
   bool is_martian(const A& source) const;
 
@@ -328,6 +333,7 @@ class Director {
   Defence defence_;
   RandomSource random_;  // for the cookies' secrets
   CookieSecrets secrets_;
+  AddressConflicts conflicts_;
   uint32_t half_open_limit_ = 4096;  // as the configuration's default
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;

@@ -34,6 +34,15 @@ Tags tags_of(const Frame& frame, const wire::Packet& packet, const Port& port, P
   return {packet.vlan_tci, packet.vlan_tpid, packet.vlan_count};
 }
 
+// The port's own address in a network that holds the other one; nullptr where it has none.
+const wire::Address* own_address_beside(const Port& port, const wire::Address& address) {
+  for (const InterfaceAddress& own : port.addresses) {
+    if (own.address.family != address.family) continue;
+    if (masked(own.address, own.prefix_length) == masked(address, own.prefix_length)) return &own.address;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Outlet::Outlet(bool limits_icmp, Resolve resolve)
@@ -147,27 +156,40 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
 
 void Outlet::announce(const wire::Address& address, TransmitQueue& out) {
   const std::vector<Port>& ports = surroundings_->ports();
-  const auto holds = [&](const Port& port) {
-    return std::any_of(port.addresses.begin(), port.addresses.end(), [&](const InterfaceAddress& own) {
-      return own.address.family == address.family &&
-             masked(own.address, own.prefix_length) == masked(address, own.prefix_length);
-    });
-  };
+  const auto holds = [&](const Port& port) { return own_address_beside(port, address) != nullptr; };
   const bool is_on_link = std::any_of(ports.begin(), ports.end(), holds);
   for (PortId id = 0; id < ports.size(); id++) {
     if (is_on_link && !holds(ports[id])) continue;
     uint8_t* buffer = take_buffer(resolution_reply_room);
     if (buffer == nullptr) return;
     const uint32_t length = write_announcement(address, ports[id].mac, buffer);
-    NextHop all;
-    all.port = id;
-    all.source = ports[id].mac;
-    all.destination = announcement_target(address.family);
-    Frame frame;
-    frame.port = id;
-    const bool is_v4 = address.family == wire::Family::ipv4;
-    push(frame, wire::Packet{}, buffer, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
+    push_resolution(id, announcement_target(address.family), address.family, buffer, length, out);
   }
+}
+
+void Outlet::ask_for_owner(const wire::Address& address, TransmitQueue& out) {
+  const std::vector<Port>& ports = surroundings_->ports();
+  for (PortId id = 0; id < ports.size(); id++) {
+    const wire::Address* const own = own_address_beside(ports[id], address);
+    if (own == nullptr) continue;
+    uint8_t* buffer = take_buffer(resolution_reply_room);
+    if (buffer == nullptr) return;
+    const uint32_t length = write_resolution_request(address, *own, ports[id].mac, buffer);
+    push_resolution(id, resolution_target(address), address.family, buffer, length, out);
+  }
+}
+
+// A message that no frame has caused, to many.
+void Outlet::push_resolution(PortId port, const wire::MacAddress& to, wire::Family family, uint8_t* payload,
+                             uint32_t length, TransmitQueue& out) {
+  NextHop all;
+  all.port = port;
+  all.source = surroundings_->ports()[port].mac;
+  all.destination = to;
+  Frame frame;
+  frame.port = port;
+  const bool is_v4 = family == wire::Family::ipv4;
+  push(frame, wire::Packet{}, payload, length, is_v4 ? wire::ethertype::arp : wire::ethertype::ipv6, all, out);
 }
 
 void Outlet::answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,

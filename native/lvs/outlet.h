@@ -59,6 +59,8 @@ class Outlet {
 
   // A gratuitous announcement of an address on the ports whose network holds it, or on all where none does.
   void announce(const wire::Address& address, TransmitQueue& out);
+  // Asks for the address on the ports whose network holds it, each from the port's own address there.
+  void ask_for_owner(const wire::Address& address, TransmitQueue& out);
 
   // An answer to a frame, back where it came from: `payload` has room for a link header before it.
   void answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
@@ -72,6 +74,8 @@ class Outlet {
   static constexpr size_t arena_size = 4 << 20;
 
   void refresh(Destination& destination, Time now);
+  void push_resolution(PortId port, const wire::MacAddress& to, wire::Family family, uint8_t* payload, uint32_t length,
+                       TransmitQueue& out);
   void push(const Frame& frame, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
             const NextHop& hop, TransmitQueue& out);
 

@@ -116,7 +116,7 @@ Decision Director::icmp(Transit<A>& t) {
     return answer_echo(t);
   }
   if constexpr (!is_v4) {
-    if (const auto answered = neighbour_solicitation(t)) return *answered;
+    if (const auto answered = neighbour_message(t)) return *answered;
   }
   if (type == request || type == reply) return echo_through_gateway(t, type == request);
   return {Reason::unrelated_icmp};

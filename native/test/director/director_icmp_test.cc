@@ -203,7 +203,10 @@ TEST_CASE("ARP for virtual and local addresses is answered, and nothing else") {
        to_everybody(broadcast_mac).arp({.sender_mac = client_mac, .sender = client4, .target = vip4}).build_padded(),
        Reason::arp_answered,
        {is_at(vip4, client4)}},
-      {"an announcement of it by another", who_has(vip4, vip4), Reason::not_ip},
+      {"an announcement of it by another", who_has(vip4, vip4), Reason::address_taken},
+      {"an answer for it by another",
+       to_everybody(broadcast_mac).arp({.operation = 2, .sender = vip4, .target = "10.0.1.1"}).build(),
+       Reason::address_taken},
       {"a reply", to_everybody(broadcast_mac).arp({.operation = 2, .target = vip4}).build(), Reason::not_ip},
       {"the host's own address", who_has("10.0.1.1", client4), Reason::not_ip},
       {"another's", who_has("10.0.1.99", client4), Reason::not_ip},
@@ -250,12 +253,18 @@ TEST_CASE("neighbour solicitations for virtual addresses are answered") {
       {"from beyond a router", who_has(to_everybody(group_mac), client6, group, 254), Reason::martian_ttl},
       {"another's address", who_has(to_everybody(group_mac), client6, group, 255, "2001:db8:1::99"),
        Reason::not_addressed_here},
+      {"an advertisement from beyond a router",
+       to_everybody("33:33:00:00:00:01")
+           .ipv6({.source = client6, .destination = "ff02::1", .hop_limit = 254})
+           .neighbour({.type = 136, .target = vip6})
+           .build(),
+       Reason::not_addressed_here},
       {"an advertisement",
        to_everybody("33:33:00:00:00:01")
            .ipv6({.source = client6, .destination = "ff02::1", .hop_limit = 255})
            .neighbour({.type = 136, .target = vip6})
            .build(),
-       Reason::not_addressed_here},
+       Reason::address_taken},
       {"a router solicitation",
        to_everybody("33:33:00:00:00:02")
            .ipv6({.source = client6, .destination = "ff02::2", .hop_limit = 255})
@@ -432,4 +441,35 @@ TEST_CASE("a way back without a link-layer address is asked for when a sender is
   const Outcome told = f.receive(to_service(1460));
   REQUIRE(told.out.size() == 1);
   CHECK(wire::describe(told.out[0].frame).find("need to frag (mtu 1480)") != std::string::npos);
+}
+
+TEST_CASE("the owners of virtual addresses are asked for, and who answers is known from then on") {
+  Fixture f;
+  f.add(tcp(vip4));
+  f.add(tcp(vip6));
+  f.add(tcp("192.0.2.1"));  // on no network of this host
+  lvs::TransmitQueue out;
+  f.director.ask_for_owners(out);
+  std::vector<std::string> asked;
+  for (const auto& entry : out.entries()) {
+    CHECK(entry.frame.port == c0);
+    asked.push_back(wire::describe({entry.frame.data, entry.frame.length}));
+  }
+  std::sort(asked.begin(), asked.end());
+  REQUIRE(asked.size() == 2);
+  CHECK(asked[0].find("who-has 10.0.1.100 tell 10.0.1.1") != std::string::npos);
+  CHECK(asked[1].find("who has 2001:db8:1::100") != std::string::npos);
+  CHECK(f.director.conflicts().empty());
+
+  const Buffer answer = ethernet({.source = "02:00:00:00:00:66", .destination = c0_mac})
+                            .arp({.operation = 2, .sender_mac = "02:00:00:00:00:66", .sender = vip4})
+                            .build();
+  f.receive(answer);
+  f.wait(second);
+  f.receive(answer);
+  REQUIRE(f.director.conflicts().size() == 1);
+  const lvs::AddressConflict& conflict = f.director.conflicts()[0];
+  CHECK(conflict.address == address(vip4));
+  CHECK(conflict.mac == mac("02:00:00:00:00:66"));
+  CHECK(conflict.last == f.now);
 }

@@ -141,6 +141,11 @@ const std::vector<Producer>& producers() {
          f.use(changed([](Network& n) { n.routes.clear(); }));
          return web(f, {}, {}, "192.0.2.1"), f.receive(syn());
        }},
+      {Reason::address_taken,
+       [](Fixture& f) {
+         return web(f),
+                f.receive(from_client().arp({.operation = 2, .sender_mac = client_mac, .sender = vip4}).build());
+       }},
       {Reason::no_neighbour, [](Fixture& f) { return web(f, {}, {}, "10.0.2.77"), f.receive(syn()); }},
       {Reason::drop_packet_defence,
        [](Fixture& f) {
