@@ -59,6 +59,63 @@ Napi::Object port_object(Napi::Env env, const engine::DataPath::PortState& state
   return object;
 }
 
+constexpr size_t longest_frame = 65535 + 14 + 4;  // the longest IP packet with its Ethernet header and a VLAN tag
+constexpr size_t shortest_frame = 14;             // an Ethernet header
+
+// The frames of the first argument, whose bytes lie in JavaScript's memory; none where one is no frame.
+std::vector<engine::RehearsalFrame> frames_of(const Napi::CallbackInfo& info, size_t ports) {
+  std::vector<engine::RehearsalFrame> frames;
+  const Napi::Array list = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(info.Env());
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Value element = list.Get(i);
+    if (!element.IsObject()) return {};
+    const Napi::Object given = element.As<Napi::Object>();
+    const Napi::Value bytes = given.Get("bytes");
+    if (!bytes.IsTypedArray() || bytes.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return {};
+    const auto array = bytes.As<Napi::Uint8Array>();
+    const uint32_t port = number_field(given, "port");
+    if (port >= ports || array.ByteLength() < shortest_frame || array.ByteLength() > longest_frame) return {};
+    frames.push_back({static_cast<lvs::PortId>(port), number_field(given, "mark"), {array.Data(), array.ByteLength()}});
+  }
+  return frames;
+}
+
+const char* belonging_text(const std::optional<host::Steal::Judgement>& judgement) {
+  if (!judgement) return "unknown";
+  switch (judgement->belonging) {
+    case host::bpf::STEAL_NOTHING:
+      return "host";
+    case host::bpf::STEAL_SEEN:
+      return "both";
+    case host::bpf::STEAL_TAKEN:
+      return "director";
+  }
+  return "";
+}
+
+Napi::Object decision_object(Napi::Env env, const engine::RehearsedDecision& decision) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+  const auto set = [&](const char* name, const std::string& party) {
+    if (!party.empty()) object.Set(name, party);
+  };
+  set("service", decision.service);
+  set("server", decision.server);
+  set("mode", decision.mode);
+  Napi::Array steps = Napi::Array::New(env);
+  for (const std::string& step : decision.steps) steps.Set(steps.Length(), step);
+  object.Set("steps", steps);
+  Napi::Array out = Napi::Array::New(env);
+  for (const engine::RehearsedFrame& frame : decision.sent) {
+    Napi::Object sent = Napi::Object::New(env);
+    sent.Set("port", Napi::Number::New(env, frame.port));
+    sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, frame.bytes.data(), frame.bytes.size()));
+    out.Set(out.Length(), sent);
+  }
+  object.Set("out", out);
+  return object;
+}
+
 }  // namespace
 
 Napi::Function DataPathObject::define(Napi::Env env) {
@@ -68,7 +125,8 @@ Napi::Function DataPathObject::define(Napi::Env env) {
        InstanceMethod<&DataPathObject::start>("start"), InstanceMethod<&DataPathObject::steal>("steal"),
        InstanceMethod<&DataPathObject::announce>("announce"), InstanceMethod<&DataPathObject::services>("services"),
        InstanceMethod<&DataPathObject::connections>("connections"), InstanceMethod<&DataPathObject::counts>("counts"),
-       InstanceMethod<&DataPathObject::state>("state"), InstanceMethod<&DataPathObject::close>("close")});
+       InstanceMethod<&DataPathObject::state>("state"), InstanceMethod<&DataPathObject::explain>("explain"),
+       InstanceMethod<&DataPathObject::port_towards>("portTowards"), InstanceMethod<&DataPathObject::close>("close")});
 }
 
 DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -184,6 +242,37 @@ Napi::Value DataPathObject::state(const Napi::CallbackInfo& info) {
   for (const std::string& notice : data_path_->notices()) notices.Set(notices.Length(), notice);
   object.Set("notices", notices);
   return object;
+}
+
+Napi::Value DataPathObject::explain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto frames = frames_of(info, data_path_->port_count());
+  if (frames.empty()) {
+    Napi::RangeError::New(env, "explain takes frames that came on ports").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  engine::DataPath::Explanation explanation;
+  host::Failure failure;
+  if (!data_path_->explain(frames, explanation, failure)) return failure_value(env, failure);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("worker", Napi::Number::New(env, explanation.worker));
+  object.Set("stoodStill", static_cast<double>(explanation.rehearsal.stood_still));
+  Napi::Array decisions = Napi::Array::New(env);
+  for (uint32_t i = 0; i < frames.size(); i++) {
+    Napi::Object decision = decision_object(env, explanation.rehearsal.decisions[i]);
+    decision.Set("belonging", belonging_text(explanation.judgements[i]));
+    decisions.Set(i, decision);
+  }
+  object.Set("decisions", decisions);
+  return object;
+}
+
+Napi::Value DataPathObject::port_towards(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto address =
+      info[0].IsString() ? wire::parse_address(info[0].As<Napi::String>().Utf8Value()) : std::optional<wire::Address>();
+  const auto port = address ? data_path_->port_towards(*address) : std::nullopt;
+  return port ? Napi::Number::New(env, *port) : env.Undefined();
 }
 
 Napi::Value DataPathObject::close(const Napi::CallbackInfo& info) {

@@ -28,7 +28,10 @@ class DataPathObject : public Napi::ObjectWrap<DataPathObject> {
   Napi::Value connections(const Napi::CallbackInfo& info);  // (worker) → rows
   Napi::Value counts(const Napi::CallbackInfo& info);       // (worker) → packets by reason
   Napi::Value state(const Napi::CallbackInfo& info);        // () → ports, and how the host is kept away
-  Napi::Value close(const Napi::CallbackInfo& info);        // ()
+  // ([{ port, mark, bytes }]) → what would become of the frames, or what went wrong
+  Napi::Value explain(const Napi::CallbackInfo& info);
+  Napi::Value port_towards(const Napi::CallbackInfo& info);  // (address) → the port's number, or undefined
+  Napi::Value close(const Napi::CallbackInfo& info);         // ()
 
   // The worker that the first argument numbers; else throws.
   engine::Worker* worker(const Napi::CallbackInfo& info);

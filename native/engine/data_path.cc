@@ -152,6 +152,7 @@ bool DataPath::steal_as_configured(host::Failure& failure) {
 }
 
 void DataPath::ask(lvs::PortId port, const wire::Address& next_hop) {
+  if (is_copy_) return;
   {
     const std::lock_guard lock(asking_);
     if (questions_.size() == most_questions) return;
@@ -225,6 +226,35 @@ bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure&
   }
   opened_[number] = interface;
   return interface == 0 || steal_->add(interface, failure);
+}
+
+bool DataPath::explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure) {
+  std::vector<bool> is_for_host;
+  {
+    Worker::Visit visit(*workers_.front());
+    const lvs::Surroundings& surroundings = visit.director().surroundings();
+    for (const RehearsalFrame& frame : frames) {
+      const bool is_group = (frame.bytes[0] & 1) != 0;
+      is_for_host.push_back(is_group || surroundings.is_for(frame.port, frame.bytes.data()));
+    }
+  }
+  {
+    const std::lock_guard lock(host_);
+    for (size_t i = 0; i < frames.size(); i++) {
+      explanation.judgements.push_back(steal_->judge(frames[i].bytes, is_for_host[i]));
+    }
+  }
+  const auto& first = explanation.judgements.front();
+  if (workers_.size() > 1 && first) explanation.worker = static_cast<uint16_t>(first->worker % workers_.size());
+  const auto prepare = [this] { is_copy_ = true; };
+  return rehearse(*workers_[explanation.worker], frames, {.prepare = prepare}, explanation.rehearsal, failure);
+}
+
+std::optional<lvs::PortId> DataPath::port_towards(const wire::Address& address) {
+  Worker::Visit visit(*workers_.front());
+  const lvs::NextHop hop = visit.director().surroundings().next_hop(address);
+  const bool leads_there = hop.state == lvs::HopState::reachable || hop.state == lvs::HopState::no_neighbour;
+  return leads_there ? std::optional(hop.port) : std::nullopt;
 }
 
 std::vector<std::string> DataPath::notices() {

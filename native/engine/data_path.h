@@ -18,10 +18,12 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "engine/rehearsal.h"
 #include "engine/worker.h"
 #include "host/host_network.h"
 #include "host/steal.h"
@@ -51,6 +53,7 @@ class DataPath {
   // Ends the workers, lets the host have its packets back and closes the ports.
   void close();
 
+  size_t port_count() const { return options_.interfaces.size(); }
   size_t workers() const { return workers_.size(); }
   Worker& worker(size_t number) { return *workers_[number]; }
 
@@ -61,6 +64,16 @@ class DataPath {
     port::PortStatistics statistics;  // of all workers
   };
   std::vector<PortState> ports();
+  // What would become of frames that came on ports, one after another. Nothing is known of whose a frame is where no
+  // program of ours decides that (nftables).
+  struct Explanation {
+    uint16_t worker = 0;
+    std::vector<std::optional<host::Steal::Judgement>> judgements;  // a frame each
+    Rehearsal rehearsal;
+  };
+  bool explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure);
+  // The port that leads to an address; nothing where none does.
+  std::optional<lvs::PortId> port_towards(const wire::Address& address);
   host::StealWay stealing() const { return steal_->way(); }
   std::vector<std::string> notices();
 
@@ -96,6 +109,7 @@ class DataPath {
 
   std::mutex asking_;
   std::vector<Question> questions_;
+  bool is_copy_ = false;  // this is a rehearsal's: nobody is asked anything
   std::atomic<bool> stopping_ = false;
   int alarm_;  // an eventfd: questions, or the end
   std::thread follower_;

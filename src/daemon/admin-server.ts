@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers questions about the running process: HTTP with JSON on a Unix socket that its owner alone may open, so that
-// `curl --unix-socket /run/sluice.sock http://sluice/status` works as well as Sluice's own commands.
+// `curl --unix-socket /run/sluice.sock http://sluice/status` works as well as Sluice's own commands. Parameters stand in
+// the path, or as a form in the body (`--data-urlencode`).
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { type SerializedError, SluiceError, SystemError, serializeError, UsageError } from '../core/errors.ts';
+import {
+  ConfigError,
+  type SerializedError,
+  SluiceError,
+  SystemError,
+  serializeError,
+  UsageError,
+} from '../core/errors.ts';
 import type { Component } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 
@@ -20,6 +28,9 @@ export interface Refusal {
 }
 
 const ownerOnly = 0o600;
+
+/** The longest frame in hexadecimal digits, and room beside it. */
+const longestForm = 262_144;
 
 export class AdminServer implements Component {
   readonly name = 'admin socket';
@@ -58,7 +69,7 @@ export class AdminServer implements Component {
     await new Promise(resolve => this.#server.close(resolve));
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://sluice');
     const question = Object.hasOwn(this.#questions, pathname) ? this.#questions[pathname] : undefined;
     try {
@@ -66,13 +77,27 @@ export class AdminServer implements Component {
         const remedy = `use one of ${Object.keys(this.#questions).join(', ')}`;
         throw new UsageError('there is no such question', { value: pathname, remedy });
       }
-      send(response, 200, question(searchParams));
+      send(response, 200, question(request.method === 'POST' ? await formOf(request) : searchParams));
     } catch (error) {
       if (!(error instanceof SluiceError))
         this.#logger.error({ err: error, question: pathname }, 'no answer was found');
-      send(response, error instanceof UsageError ? 400 : 500, { error: serializeError(error) } satisfies Refusal);
+      const isAskedWrongly = error instanceof UsageError || error instanceof ConfigError;
+      send(response, isAskedWrongly ? 400 : 500, { error: serializeError(error) } satisfies Refusal);
     }
   }
+}
+
+/** What is too long for a path comes as the body of a form. */
+async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request) {
+    size += part.length;
+    if (size > longestForm)
+      throw new UsageError('the question is too long', { remedy: `use at most ${longestForm} bytes` });
+    parts.push(part);
+  }
+  return new URLSearchParams(Buffer.concat(parts).toString());
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

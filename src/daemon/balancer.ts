@@ -7,6 +7,7 @@ import { DataPath } from '../lvs/data-path.ts';
 import { formatServices } from '../lvs/ipvsadm/listing.ts';
 import type { Questions } from './admin-server.ts';
 import { documentFormat, type Snapshot } from './document.ts';
+import { explain } from './explanation.ts';
 import { type ConfigurationSource, defaultDevices, readSnapshot } from './source.ts';
 
 export interface BalancerOptions {
@@ -79,6 +80,7 @@ export class Balancer implements Component {
   get questions(): Questions {
     return {
       '/status': () => this.status(),
+      '/explain': parameters => explain(this.#dataPath, parameters),
       '/connections': () => this.#dataPath.connections(),
       '/services': () => this.#dataPath.services(),
       '/ipvsadm': () => formatServices(this.#dataPath.services()),

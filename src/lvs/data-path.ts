@@ -3,13 +3,20 @@
 // reported is as with the director that is fed by hand (director.ts), over all workers.
 import { HostError, UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeDataPath, NativeDataPathState, NativeFailure } from '../native/data-path.ts';
+import type {
+  Belonging,
+  NativeDataPath,
+  NativeDataPathState,
+  NativeFailure,
+  NativePortState,
+} from '../native/data-path.ts';
 import type { NativeService } from '../native/director.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareLayer4, type Layer4Change } from './changes.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type Port } from './model.ts';
 import { planChanges } from './plan.ts';
+import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { addServices, byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
 
 export type { Connection } from './views.ts';
@@ -20,6 +27,23 @@ export interface DataPathOptions {
   readonly devices: readonly string[];
   /** CPUs to pin a worker to each, -1 for none. One worker that is pinned to none unless given. */
   readonly cpus?: readonly number[];
+}
+
+/** An Ethernet header, and the longest IP packet with that and a VLAN tag. */
+const [shortestFrame, longestFrame] = [14, 65_535 + 14 + 4] as const;
+
+export interface DataPathState extends NativeDataPathState {
+  readonly ports: readonly (NativePortState & { readonly device: string })[];
+}
+
+export interface PathExplanation {
+  /** Which would have the packets, from 0, and how many there are. */
+  readonly worker: number;
+  readonly workers: number;
+  /** For how long that worker waited for its copy. */
+  readonly stoodStillMicroseconds: number;
+  /** A frame each. */
+  readonly decisions: readonly (PacketVerdict & { readonly belonging: Belonging })[];
 }
 
 export class DataPath {
@@ -107,9 +131,39 @@ export class DataPath {
   }
 
   /** Ports, and how the host's stack is kept away. */
-  state(): NativeDataPathState {
+  state(): DataPathState {
     const state = this.#native.state();
-    return { ...state, ports: state.ports.map((port, index) => ({ ...port, name: this.#ports[index]?.name ?? '' })) };
+    return {
+      ...state,
+      ports: state.ports.map((port, index) => ({ ...port, device: port.name, name: this.#ports[index]?.name ?? '' })),
+    };
+  }
+
+  /** The name of the port that leads to an address. */
+  portTowards(address: string): string | undefined {
+    const number = this.#native.portTowards(address);
+    return number === undefined ? undefined : this.#ports[number]?.name;
+  }
+
+  /**
+   * What would become of frames that came on a port, one after another. A copy of the director decides: nothing is sent,
+   * no flow is opened, nothing is counted.
+   */
+  explain(port: string, frames: readonly Uint8Array[], mark = 0): PathExplanation {
+    const names = this.#ports.map(one => one.name);
+    const number = names.indexOf(port);
+    if (number < 0) {
+      throw new UsageError('there is no such port', { value: port, remedy: `use one of ${names.join(', ')}` });
+    }
+    if (frames.length === 0 || frames.some(({ length }) => length < shortestFrame || length > longestFrame)) {
+      const remedy = `give frames of ${shortestFrame} to ${longestFrame} bytes, with their Ethernet header`;
+      throw new UsageError('no frame that a port could have received', { remedy });
+    }
+    const told = this.#native.explain(frames.map(bytes => ({ port: number, mark, bytes })));
+    if ('problem' in told) throw new HostError(told.problem);
+    const { reasons } = loadAddon();
+    const decisions = told.decisions.map(one => ({ belonging: one.belonging, ...verdictOf(one, reasons, names) }));
+    return { worker: told.worker, workers: this.#workers, stoodStillMicroseconds: told.stoodStill / 1000, decisions };
   }
 
   /** Ends forwarding and leaves the host as it was. */

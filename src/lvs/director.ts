@@ -16,34 +16,11 @@ import type { ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
+import { type PacketVerdict, type TransmittedFrame, verdictOf } from './verdict.ts';
 import { addServices, byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
 
+export type { PacketVerdict, TransmittedFrame, Verdict } from './verdict.ts';
 export type { Connection } from './views.ts';
-
-export type Verdict = ReasonRow['verdict'];
-
-export interface TransmittedFrame {
-  /** The port's name. */
-  readonly port: string;
-  readonly frame: Uint8Array;
-}
-
-/** What became of a frame. */
-export interface PacketVerdict {
-  readonly verdict: Verdict;
-  /** From the table of reasons, e.g. "no-real-server"; `meaning` says it in words. */
-  readonly reason: string;
-  readonly meaning: string;
-  /** The virtual service that it belongs to, e.g. "tcp 10.0.1.100:80". */
-  readonly service?: string;
-  /** The real server, e.g. "10.0.2.11:8080". */
-  readonly server?: string;
-  readonly mode?: string;
-  /** In the order of their transmission. */
-  readonly out: readonly TransmittedFrame[];
-  /** The steps of the decision in words, if asked for. */
-  readonly steps?: readonly string[];
-}
 
 /** What was decided about the frames of a batch from `first` to before `next`. */
 export interface BatchDecisions extends NativeDecisions {
@@ -130,19 +107,7 @@ export class Director {
     }
     this.#native.advance(time);
     const decision = this.#native.receive(number, frame, time, nativeOptions(options));
-    const row = this.#reasons[decision.reason];
-    if (row === undefined) throw new RangeError(`the native module has no reason ${decision.reason}`);
-    const { service, server, mode, steps } = decision;
-    return {
-      verdict: row.verdict,
-      reason: row.name,
-      meaning: row.meaning,
-      ...(service === undefined ? {} : { service }),
-      ...(server === undefined ? {} : { server }),
-      ...(mode === undefined ? {} : { mode }),
-      out: decision.out.map(sent => ({ port: this.#ports[sent.port] ?? '', frame: sent.frame })),
-      ...(steps === undefined ? {} : { steps }),
-    };
+    return verdictOf(decision, this.#reasons, this.#ports);
   }
 
   /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native module's live data path; src/lvs/data-path.ts is what the rest of Sluice uses.
-import type { NativeConnection, NativeService } from './director.ts';
+import type { NativeConnection, NativeDecision, NativeService } from './director.ts';
 
 export interface NativeDataPathOptions {
   /** Network devices, by the numbers of their ports. */
@@ -44,6 +44,24 @@ export interface NativeDataPathState {
   readonly notices: readonly string[];
 }
 
+export interface NativeRehearsalFrame {
+  readonly port: number;
+  /** Its firewall mark; 0 for none. */
+  readonly mark: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Whose a frame is: the director's alone, the host's alone, both see it, or nobody knows before it comes. */
+export type Belonging = 'director' | 'host' | 'both' | 'unknown';
+
+export interface NativeExplanation {
+  readonly worker: number;
+  /** Nanoseconds for which the worker waited for its copy. */
+  readonly stoodStill: number;
+  /** A frame each. */
+  readonly decisions: readonly (NativeDecision & { readonly belonging: Belonging })[];
+}
+
 /** Workers, each with ports and a director. */
 export interface NativeDataPath {
   /** Opens ports and attaches to the host. Nothing is forwarded before start(). */
@@ -63,6 +81,10 @@ export interface NativeDataPath {
   connections(worker: number): NativeConnection[];
   counts(worker: number): number[];
   state(): NativeDataPathState;
+  /** What would become of frames that came on ports, one after another: asked of a copy, nothing has happened. */
+  explain(frames: readonly NativeRehearsalFrame[]): NativeExplanation | NativeFailure;
+  /** The number of the port that leads to an address. */
+  portTowards(address: string): number | undefined;
   /** Ends the workers, lets the host have its packets back and closes the ports. */
   close(): void;
 }
