@@ -18,6 +18,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   sluice::binding::register_captures(env, exports);
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
   exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
+  exports.Set("serviceRowsLayout", sluice::binding::service_rows_layout(env));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("reasons", sluice::binding::reason_table(env));

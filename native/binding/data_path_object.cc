@@ -5,6 +5,7 @@
 
 #include "binding/director_report.h"
 #include "binding/js_values.h"
+#include "lvs/text.h"
 
 namespace sluice::binding {
 
@@ -31,6 +32,54 @@ const char* way_text(host::StealWay way) {
       return "nftables";
   }
   return "";
+}
+
+bool are_words(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_biguint64_array;
+}
+
+template <class Names>
+Napi::Object positions(Napi::Env env, const Names& names) {
+  Napi::Object object = Napi::Object::New(env);
+  for (uint32_t i = 0; i < names.size(); i++) object.Set(std::string(names[i]), Napi::Number::New(env, i));
+  return object;
+}
+
+std::optional<uint32_t> number_if_given(const Napi::Object& object, const char* name) {
+  return object.Get(name).IsNumber() ? std::optional(number_field(object, name)) : std::nullopt;
+}
+
+engine::TapFilter filter_of(const Napi::Object& given) {
+  engine::TapFilter filter;
+  if (given.Get("host").IsString()) filter.host = address_field(given, "host");
+  if (const auto port = number_if_given(given, "port")) filter.port = static_cast<uint16_t>(*port);
+  if (const auto protocol = number_if_given(given, "protocol")) filter.protocol = static_cast<uint8_t>(*protocol);
+  if (const auto reason = number_if_given(given, "reason")) filter.reason = static_cast<lvs::Reason>(*reason);
+  if (const auto port = number_if_given(given, "cameOn")) filter.came_on = static_cast<lvs::PortId>(*port);
+  if (given.Get("service").IsObject()) filter.service = key_of(given.Get("service").As<Napi::Object>());
+  const std::string verdict = text_field(given, "verdict");
+  for (const auto one : {lvs::Verdict::forward, lvs::Verdict::drop, lvs::Verdict::pass, lvs::Verdict::consume}) {
+    if (verdict == lvs::verdict_name(one)) filter.verdict = one;
+  }
+  return filter;
+}
+
+Napi::Object tapped_object(Napi::Env env, const engine::TappedFrame& frame, const std::vector<uint8_t>& bytes) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) { object.Set(name, static_cast<double>(value)); };
+  set("packet", frame.packet);
+  object.Set("time", Napi::BigInt::New(env, frame.time));
+  set("port", frame.port);
+  object.Set("hasLeft", Napi::Boolean::New(env, frame.has_left));
+  set("left", frame.left);
+  set("reason", static_cast<uint64_t>(frame.reason));
+  if (frame.has_service) object.Set("service", lvs::to_text(frame.service));
+  if (frame.has_server) {
+    object.Set("server", lvs::to_text(frame.server, frame.server_port));
+    object.Set("mode", std::string(lvs::mode_text(frame.forwarding)));
+  }
+  object.Set("bytes", Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size()));
+  return object;
 }
 
 uint64_t random64() {
@@ -123,20 +172,22 @@ Napi::Function DataPathObject::define(Napi::Env env) {
       env, "DataPath",
       {InstanceMethod<&DataPathObject::open>("open"), InstanceMethod<&DataPathObject::apply>("apply"),
        InstanceMethod<&DataPathObject::start>("start"), InstanceMethod<&DataPathObject::steal>("steal"),
-       InstanceMethod<&DataPathObject::announce>("announce"), InstanceMethod<&DataPathObject::services>("services"),
-       InstanceMethod<&DataPathObject::connections>("connections"), InstanceMethod<&DataPathObject::counts>("counts"),
-       InstanceMethod<&DataPathObject::state>("state"), InstanceMethod<&DataPathObject::explain>("explain"),
-       InstanceMethod<&DataPathObject::port_towards>("portTowards"), InstanceMethod<&DataPathObject::close>("close")});
+       InstanceMethod<&DataPathObject::announce>("announce"),
+       InstanceMethod<&DataPathObject::connections>("connections"), InstanceMethod<&DataPathObject::state>("state"),
+       InstanceMethod<&DataPathObject::explain>("explain"),
+       InstanceMethod<&DataPathObject::port_towards>("portTowards"),
+       InstanceMethod<&DataPathObject::open_taps>("openTaps"),
+       InstanceMethod<&DataPathObject::take_tapped>("takeTapped"),
+       InstanceMethod<&DataPathObject::close_taps>("closeTaps"), InstanceMethod<&DataPathObject::close>("close")});
 }
 
 DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
   const Napi::Object values =
       info.Length() > 0 && info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(env);
-  const Napi::Value statistics = values.Get("statistics");
-  const bool is_page =
-      statistics.IsTypedArray() && statistics.As<Napi::TypedArray>().TypedArrayType() == napi_biguint64_array;
-  if (!is_page || !values.Get("interfaces").IsArray() || !values.Get("cpus").IsArray()) {
+  const Napi::Value statistics = values.Get("statistics"), rows = values.Get("serviceRows");
+  if (!are_words(statistics) || !are_words(rows) || !values.Get("interfaces").IsArray() ||
+      !values.Get("cpus").IsArray()) {
     Napi::TypeError::New(env, "DataPath takes an object of options").ThrowAsJavaScriptException();
     return;
   }
@@ -156,6 +207,13 @@ DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info
   options.director.fragment_limit = number_field(values, "fragmentLimit");
   options.director.seed = {random64(), random64(), random64(), random64()};
   options.director.random = arc4random;
+  auto row_words = rows.As<Napi::BigUint64Array>();
+  if (row_words.ElementLength() < options.cpus.size() * engine::service_layout::area_stride) {
+    Napi::RangeError::New(env, "serviceRows are too few for so many workers").ThrowAsJavaScriptException();
+    return;
+  }
+  service_words_ = Napi::Persistent(rows.As<Napi::TypedArray>());
+  options.service_rows = {row_words.Data(), row_words.ElementLength()};
   names_.resize(options.cpus.size());
   data_path_ = std::make_unique<engine::DataPath>(std::move(options), *page_);
 }
@@ -212,23 +270,11 @@ engine::Worker* DataPathObject::worker(const Napi::CallbackInfo& info) {
   return nullptr;
 }
 
-Napi::Value DataPathObject::services(const Napi::CallbackInfo& info) {
-  engine::Worker* const asked = worker(info);
-  if (asked == nullptr) return info.Env().Undefined();
-  return service_list(info.Env(), engine::Worker::Visit(*asked).director());
-}
-
 Napi::Value DataPathObject::connections(const Napi::CallbackInfo& info) {
   engine::Worker* const asked = worker(info);
   if (asked == nullptr) return info.Env().Undefined();
   engine::Worker::Visit visit(*asked);
   return connection_list(info.Env(), visit.director(), visit.now());
-}
-
-Napi::Value DataPathObject::counts(const Napi::CallbackInfo& info) {
-  engine::Worker* const asked = worker(info);
-  if (asked == nullptr) return info.Env().Undefined();
-  return count_list(info.Env(), engine::Worker::Visit(*asked).director());
 }
 
 Napi::Value DataPathObject::state(const Napi::CallbackInfo& info) {
@@ -275,9 +321,57 @@ Napi::Value DataPathObject::port_towards(const Napi::CallbackInfo& info) {
   return port ? Napi::Number::New(env, *port) : env.Undefined();
 }
 
+Napi::Value DataPathObject::open_taps(const Napi::CallbackInfo& info) {
+  const Napi::Object filter = info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+  return Napi::Boolean::New(info.Env(), data_path_->open_taps(filter_of(filter)));
+}
+
+Napi::Value DataPathObject::take_tapped(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t most = info[0].IsNumber() ? info[0].As<Napi::Number>().Uint32Value() : 0;
+  Napi::Array frames = Napi::Array::New(env);
+  uint64_t missed = 0;
+  engine::TappedFrame frame;
+  std::vector<uint8_t> bytes;
+  uint32_t worker = 0;
+  for (const auto& tap : data_path_->taps()) {
+    for (uint32_t i = 0; i < most && tap->take(frame, bytes); i++) {
+      Napi::Object object = tapped_object(env, frame, bytes);
+      object.Set("worker", Napi::Number::New(env, worker));
+      frames.Set(frames.Length(), object);
+    }
+    missed += tap->missed();
+    worker++;
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("frames", frames);
+  result.Set("missed", static_cast<double>(missed));
+  return result;
+}
+
+Napi::Value DataPathObject::close_taps(const Napi::CallbackInfo& info) {
+  data_path_->close_taps();
+  return info.Env().Undefined();
+}
+
 Napi::Value DataPathObject::close(const Napi::CallbackInfo& info) {
   data_path_->close();
   return info.Env().Undefined();
+}
+
+Napi::Object service_rows_layout(Napi::Env env) {
+  namespace layout = engine::service_layout;
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, size_t value) { object.Set(name, static_cast<double>(value)); };
+  set("areaStride", layout::area_stride);
+  set("firstRow", layout::first_row);
+  set("rowStride", layout::row_stride);
+  set("rowCount", layout::row_count);
+  set("nameWords", layout::name_words);
+  set("firstCount", layout::first_count);
+  object.Set("area", positions(env, engine::area_words));
+  object.Set("counts", positions(env, engine::row_counts));
+  return object;
 }
 
 Napi::Value clean_host(const Napi::CallbackInfo& info) {

@@ -91,11 +91,15 @@ bool DataPath::add_worker(uint16_t number, host::Failure& failure) {
   options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
   options.director.start = monotonic_nanoseconds();
   options.director.resolve = [this](lvs::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
-  auto counters = page_.claim(options.name);
-  if (!std::holds_alternative<CounterBlock>(counters)) {
+  if (!options_.service_rows.empty()) {
+    options.service_rows =
+        options_.service_rows.subspan(number * service_layout::area_stride, service_layout::area_stride);
+  }
+  auto block = page_.claim(options.name);
+  if (!std::holds_alternative<CounterBlock>(block)) {
     return host::fail(failure, "the statistics page has no room for " + options.name);
   }
-  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(counters))));
+  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(block))));
   return true;
 }
 
@@ -248,6 +252,19 @@ bool DataPath::explain(const std::vector<RehearsalFrame>& frames, Explanation& e
   if (workers_.size() > 1 && first) explanation.worker = static_cast<uint16_t>(first->worker % workers_.size());
   const auto prepare = [this] { is_copy_ = true; };
   return rehearse(*workers_[explanation.worker], frames, {.prepare = prepare}, explanation.rehearsal, failure);
+}
+
+bool DataPath::open_taps(const TapFilter& filter) {
+  if (!taps_.empty()) return false;
+  for (const auto& worker : workers_) {
+    Worker::Visit(*worker).set_tap(taps_.emplace_back(std::make_shared<Tap>(filter)));
+  }
+  return true;
+}
+
+void DataPath::close_taps() {
+  for (const auto& worker : workers_) Worker::Visit(*worker).set_tap(nullptr);
+  taps_.clear();
 }
 
 std::optional<lvs::PortId> DataPath::port_towards(const wire::Address& address) {

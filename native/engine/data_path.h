@@ -35,6 +35,7 @@ struct DataPathOptions {
   std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
   lvs::DirectorOptions director;        // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
+  Words service_rows;  // an area of service_rows.h for each worker, which must outlive the data path; or none
 };
 
 class DataPath {
@@ -74,6 +75,11 @@ class DataPath {
   bool explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure);
   // The port that leads to an address; nothing where none does.
   std::optional<lvs::PortId> port_towards(const wire::Address& address);
+  // Lets a look at what passes. One at a time: false while another one lasts.
+  bool open_taps(const TapFilter& filter);
+  void close_taps();
+  // By worker; none while nobody looks. The thread that opened them takes out what is there.
+  const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
   host::StealWay stealing() const { return steal_->way(); }
   std::vector<std::string> notices();
 
@@ -97,6 +103,8 @@ class DataPath {
   StatisticsPage& page_;
   std::unique_ptr<host::HostNetwork> network_;  // the follower's, once it runs
   std::vector<std::unique_ptr<Worker>> workers_;
+
+  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;

@@ -67,7 +67,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const level = parseLogLevel(value('log-level') ?? 'info');
   const logger = createLogger({ level });
   const balancer = new Balancer({ source: sourceOf(parsed), cpus: cpusFor(value('workers')), logger });
-  const socket = new AdminServer(value('socket') ?? defaultSocket, balancer.questions, logger);
+  const socket = new AdminServer(value('socket') ?? defaultSocket, balancer, logger);
   // The socket first: of two processes the second finds out before it touches the network.
   const lifecycle = new Lifecycle([socket, balancer]);
   let forget = (): void => {};

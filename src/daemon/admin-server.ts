@@ -22,9 +22,29 @@ export const defaultSocket = '/run/sluice.sock';
 /** What is asked for, by path: `/status`. */
 export type Questions = Readonly<Record<string, (parameters: URLSearchParams) => unknown>>;
 
+/** An answer that goes on for as long as somebody listens: values, a line of JSON each. */
+export interface AnswerStream {
+  write(value: object): void;
+  /** The listener has not taken yet what was written. */
+  readonly isFull: boolean;
+  /** When the listener has asked for the end: the last values, and then end(). */
+  onEnd(listener: () => void): void;
+  end(): void;
+  /** When nobody listens any more, however it came. */
+  onClose(listener: () => void): void;
+}
+
+/** Questions whose answer is a stream, by path. */
+export type Streams = Readonly<Record<string, (stream: AnswerStream, parameters: URLSearchParams) => void>>;
+
 /** The body of an answer that is no success. */
 export interface Refusal {
   readonly error: SerializedError;
+}
+
+export interface Answers {
+  readonly questions: Questions;
+  readonly streams: Streams;
 }
 
 const ownerOnly = 0o600;
@@ -36,12 +56,14 @@ export class AdminServer implements Component {
   readonly name = 'admin socket';
   readonly #path: string;
   readonly #questions: Questions;
+  readonly #streams: Streams;
   readonly #logger: Logger;
   readonly #server: Server;
 
-  constructor(path: string, questions: Questions, logger: Logger) {
+  constructor(path: string, { questions, streams }: Answers, logger: Logger) {
     this.#path = path;
     this.#questions = questions;
+    this.#streams = streams;
     this.#logger = logger;
     this.#server = createServer((request, response) => this.#answer(request, response));
   }
@@ -72,9 +94,14 @@ export class AdminServer implements Component {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://sluice');
     const question = Object.hasOwn(this.#questions, pathname) ? this.#questions[pathname] : undefined;
+    const stream = Object.hasOwn(this.#streams, pathname) ? this.#streams[pathname] : undefined;
     try {
+      if (stream !== undefined) {
+        stream(streamInto(request, response), searchParams);
+        return;
+      }
       if (question === undefined) {
-        const remedy = `use one of ${Object.keys(this.#questions).join(', ')}`;
+        const remedy = `use one of ${Object.keys({ ...this.#questions, ...this.#streams }).join(', ')}`;
         throw new UsageError('there is no such question', { value: pathname, remedy });
       }
       send(response, 200, question(request.method === 'POST' ? await formOf(request) : searchParams));
@@ -98,6 +125,25 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
     parts.push(part);
   }
   return new URLSearchParams(Buffer.concat(parts).toString());
+}
+
+/** The head of the answer goes with its first value, so that a refusal can still come instead. */
+function streamInto(request: IncomingMessage, response: ServerResponse): AnswerStream {
+  return {
+    write: value => {
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.write(`${JSON.stringify(value)}\n`);
+    },
+    get isFull() {
+      return response.writableNeedDrain;
+    },
+    // A question without a body has no end to wait for: whoever asks so closes the connection.
+    onEnd: listener => {
+      if (request.method === 'POST') request.once('end', listener).resume();
+    },
+    end: () => response.end(),
+    onClose: listener => response.once('close', listener),
+  };
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

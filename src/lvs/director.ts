@@ -3,13 +3,7 @@
 // by hand. It has no clock of its own: every call says what time it is.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type {
-  NativeDecisions,
-  NativeDirector,
-  NativeFrameOptions,
-  NativeService,
-  ReasonRow,
-} from '../native/director.ts';
+import type { NativeDecisions, NativeDirector, NativeFrameOptions, ReasonRow } from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
 import type { FrameBatch } from './frame-batch.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
@@ -17,9 +11,9 @@ import { emptyLayer4, type Layer4, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type PacketVerdict, type TransmittedFrame, verdictOf } from './verdict.ts';
-import { addServices, byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
+import { byEndpoints, type Connection, connectionRow, rowsOf, serviceViews } from './views.ts';
 
-export type { PacketVerdict, TransmittedFrame, Verdict } from './verdict.ts';
+export { type PacketVerdict, reasons, type TransmittedFrame, type Verdict } from './verdict.ts';
 export type { Connection } from './views.ts';
 
 /** What was decided about the frames of a batch from `first` to before `next`. */
@@ -143,9 +137,7 @@ export class Director {
 
   /** The services with their counts, as `ipvsadm -Ln` lists them. */
   services(): ServiceView[] {
-    const running = new Map<string, NativeService>();
-    addServices(running, this.#native.services());
-    return serviceViews(this.#model.services, running);
+    return serviceViews(this.#model.services, rowsOf(this.#native.services()));
   }
 
   /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
@@ -158,11 +150,6 @@ export class Director {
   counts(): Record<string, number> {
     return Object.fromEntries(this.#native.counts().map((count, index) => [this.#reasons[index]?.name ?? '', count]));
   }
-}
-
-/** All reasons that a verdict can have, with what they mean. */
-export function reasons(): readonly ReasonRow[] {
-  return loadAddon().reasons;
 }
 
 function nativeOptions(options: FrameOptions): NativeFrameOptions {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What became of a frame, or would: a native director's decision with names for its numbers.
+import { loadAddon } from '../native/addon.ts';
 import type { NativeDecision, ReasonRow } from '../native/director.ts';
 
 export type Verdict = ReasonRow['verdict'];
@@ -46,4 +47,9 @@ export function verdictOf(
     out: decision.out.map(sent => ({ port: ports[sent.port] ?? '', frame: sent.frame })),
     ...(steps === undefined ? {} : { steps }),
   };
+}
+
+/** All reasons that a verdict can have, with what they mean. */
+export function reasons(): readonly ReasonRow[] {
+  return loadAddon().reasons;
 }

@@ -8,11 +8,18 @@ import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
 import type { DataPathAddon } from './data-path.ts';
 import type { DirectorAddon } from './director.ts';
+import type { ServiceRowsAddon } from './service-rows.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 import type { WireAddon } from './wire.ts';
 
 /** What the native module exports. */
-export interface Addon extends CapturesAddon, DataPathAddon, DirectorAddon, StatisticsAddon, WireAddon {
+export interface Addon
+  extends CapturesAddon,
+    DataPathAddon,
+    DirectorAddon,
+    ServiceRowsAddon,
+    StatisticsAddon,
+    WireAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
@@ -27,6 +34,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   cleanHost: 'function',
   describe: 'function',
   reasons: 'object',
+  serviceRowsLayout: 'object',
   statisticsLayout: 'object',
   StatisticsWriter: 'function',
 };
