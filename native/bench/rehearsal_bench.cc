@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   settings.name = "worker";
   settings.director.start = lvs::second;
   settings.director.seed = {1, 2, 3, 4};
+  settings.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   std::vector<std::unique_ptr<port::Port>> ports;
   for (int i = 0; i < 2; i++) ports.push_back(std::make_unique<engine::AbsentPort>());
   // It is never started: the visitor's thread does all, so that no other one spends its time.

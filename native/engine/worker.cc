@@ -35,12 +35,12 @@ void pin(pthread_t thread, int cpu) {
 
 }  // namespace
 
-Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock counters)
+Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block)
     : name_(options.name),
       cpu_(options.cpu),
       clock_(options.clock),
       ports_(std::move(ports)),
-      counters_(std::move(counters)),
+      counters_(std::move(block)),
       director_(options.director),
       service_rows_(options.service_rows),
       alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}

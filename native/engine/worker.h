@@ -45,7 +45,7 @@ struct WorkerOptions {
 class Worker {
  public:
   // Ports by the number that routes and frames name them by. Counters are this worker's own.
-  Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock counters);
+  Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block);
   // Stops first.
   ~Worker();
   Worker(const Worker&) = delete;

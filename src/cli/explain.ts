@@ -81,16 +81,21 @@ function frameOf(file: string, number = '1'): string {
 
 const belongings: Readonly<Record<PacketExplanation['belonging'], string>> = {
   director: "kept from the host's stack",
-  host: "left to the host's stack: it is none of the director's, which does not see it and would decide",
+  host: "left to the host's stack: the director does not see it. If it did",
   both: "seen by the host's stack too",
   unknown: "whether the host's stack gets it is decided by rules of nftables",
 };
 
+function whose(belonging: PacketExplanation['belonging'], worker: string): string {
+  if (belonging === 'host') return `${belongings.host}:`;
+  return worker === '' ? belongings[belonging] : `${belongings[belonging]}, ${worker}`;
+}
+
 function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explanation): string {
-  const by = workers === 1 ? '' : `, worker ${worker} of ${workers}`;
+  const by = workers === 1 ? '' : `worker ${worker} of ${workers}`;
   const told = packets.map(({ packet, belonging, sent, ...decision }) => [
     `${port}: ${packet}`,
-    `   ${belongings[belonging]}${by}`,
+    `   ${whose(belonging, by)}`,
     ...decisionLines(decision),
     ...sent.map(frame => `   > ${frame.port}: ${frame.packet}`),
     '',
