@@ -22,7 +22,7 @@ would, and each step of the director's decision. A copy of the director decides:
   HEX             a whole Ethernet frame
   --in FILE       the frame of a capture, pcap or pcapng …
   --number N      … of this number; 1 unless given
-  --port PORT     on which it comes; unless given, the port that leads to its sender
+  --port PORT     on which it comes; unless given, the port that a frame is addressed to, or that leads to the sender
   --mark N        the firewall mark that it has
 ${commonUsage}
 `;

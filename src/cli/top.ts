@@ -35,15 +35,8 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     while (await pause(ending.signal)) {
       const now = await ask<Measurement>(socket, '/top');
       const rates = ratesBetween(before, now);
-      const { isTTY, rows } = process.stdout;
       if (parsed.flags.has('json')) print(`${JSON.stringify(rates)}\n`);
-      else if (isTTY && !parsed.flags.has('once'))
-        print(
-          `${clear}${tableLines(rates)
-            .slice(0, rows - 1)
-            .join('\n')}`,
-        );
-      else print(`${tableLines(rates).join('\n')}\n\n`);
+      else show(tableLines(rates), process.stdout.isTTY && !parsed.flags.has('once'));
       if (parsed.flags.has('once')) break;
       before = now;
     }
@@ -51,6 +44,14 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     process.off('SIGINT', end).off('SIGTERM', end);
   }
   return 0;
+}
+
+/** In the place of the table before, as much of it as the terminal has lines for; or after it. */
+function show(lines: readonly string[], replaces: boolean): void {
+  // A terminal that does not know its size has none.
+  const { rows } = process.stdout;
+  const fitting = rows > 1 ? lines.slice(0, rows - 1) : lines;
+  print(replaces ? `${clear}${fitting.join('\n')}\n` : `${lines.join('\n')}\n\n`);
 }
 
 /** False when the end came meanwhile. */

@@ -5,7 +5,7 @@ import { UsageError } from '../core/errors.ts';
 import type { DataPath, PathExplanation } from '../lvs/data-path.ts';
 import { macBytes } from '../wire/addresses.ts';
 import { describeFrame } from '../wire/describe.ts';
-import { ethernetFrame, etherType, formatAddress } from '../wire/ip-packet.ts';
+import { ethernetFrame, etherType, formatAddress, formatMac } from '../wire/ip-packet.ts';
 import { type Described, takePacket } from '../wire/packet-language.ts';
 import { Words } from '../wire/words.ts';
 
@@ -65,11 +65,12 @@ function packetWords(text: string): Words {
   return new Words({ file: 'packet', line: 1 }, text);
 }
 
-/** The port that leads to the sender. */
-function likelyPort(dataPath: DataPath, { source }: Described): string {
+/** The only port, the one that a frame is addressed to, or that leads to the sender. */
+function likelyPort(dataPath: DataPath, { source, frame, packets }: Described): string {
   const { ports } = dataPath.state();
-  const only = ports.length === 1 ? ports[0]?.name : undefined;
-  const found = only ?? (source && dataPath.portTowards(formatAddress(source.bytes)));
+  const addressee = frame ? formatMac((packets[0] ?? new Uint8Array(0)).subarray(0, 6)) : undefined;
+  const candidates = ports.filter(({ mac }) => ports.length === 1 || mac === addressee);
+  const found = candidates[0]?.name ?? (source && dataPath.portTowards(formatAddress(source.bytes)));
   if (found !== undefined) return found;
   throw new UsageError('on which port the packet would come is not clear', {
     remedy: `say so with --port: ${ports.map(({ name }) => name).join(', ')}`,

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CaptureWriter } from '../../src/capture/capture-writer.ts';
 import type { Explanation } from '../../src/daemon/explanation.ts';
-import { buildFrame, ethernet, ipv4, udp } from '../../src/wire/packet-builder.ts';
+import { buildFrame, ethernet, ipv4, tcp, udp } from '../../src/wire/packet-builder.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
 interface Status {
+  readonly ports: readonly { readonly name: string; readonly mac: string }[];
   readonly packets: Readonly<Record<string, number>>;
 }
 
@@ -83,6 +84,19 @@ describeAsRoot('sluice explain', () => {
     ]);
     expect(typed.packets).toEqual(captured.packets);
     expect(typed.packets[0]).toMatchObject({ verdict: 'pass' });
+  });
+
+  it('has a frame come on the port that it is addressed to', async () => {
+    const { ports } = await running.ask<Status>('status');
+    const destination = ports.find(({ name }) => name === 'eth0')?.mac ?? '';
+    const frame = buildFrame(
+      ethernet({ destination }),
+      ipv4({ source: '203.0.113.9', destination: virtual }),
+      tcp({ destinationPort: 80, flags: 'S' }),
+    );
+    const { port, packets } = await explain('frame', Buffer.from(frame).toString('hex'));
+    expect(port).toBe('eth0');
+    expect(packets).toMatchObject([{ belonging: 'director', reason: 'scheduled' }]);
   });
 
   it('says it in words', async () => {

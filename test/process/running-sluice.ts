@@ -69,6 +69,20 @@ export class RunningSluice {
     return this.balancer.run([...sluice, ...words, '--socket', this.#socket]);
   }
 
+  /** As startCommand(), with a terminal. */
+  startOnTerminal(...words: string[]): Program {
+    const command = [...sluice, ...words, '--socket', this.#socket].join(' ');
+    return this.balancer.start('command', [
+      'script',
+      '--quiet',
+      '--flush',
+      '--return',
+      '--command',
+      command,
+      '/dev/null',
+    ]);
+  }
+
   startCommand(...words: string[]): Program {
     return this.balancer.start('command', [...sluice, ...words, '--socket', this.#socket]);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice top` beside traffic.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../lab/topology/until.ts';
 import type { Rates } from '../../src/cli/top/rates.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
@@ -34,6 +35,14 @@ describeAsRoot('sluice top', () => {
     expect(lines[0]).toMatch(/^worker 0 +awake +\d+\.\d % +in +\d/);
     expect(lines).toContainEqual(expect.stringMatching(`^tcp ${virtual}:80 rr +${requests} `));
     expect(lines).toContainEqual(expect.stringMatching(`^ {2}-> 10.2.0.2:8080 nat +${requests} `));
+  });
+
+  it('renews the table in its place where a terminal is', async () => {
+    const program = running.startOnTerminal('top');
+    const renewed = '\x1b[H\x1b[J';
+    await program.says(`${renewed}worker 0`);
+    await until('the table is renewed', 10_000, () => program.stdout.split(renewed).length > 2);
+    await program.stop();
   });
 
   it('goes on until it is asked to end', async () => {
