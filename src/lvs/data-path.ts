@@ -166,8 +166,13 @@ export class DataPath {
   /** Ports, and how the host's stack is kept away. */
   state(): DataPathState {
     const state = this.#native.state();
+    const { unseen } = this.#rows;
     return {
       ...state,
+      notices:
+        unseen > 0
+          ? [...state.notices, `no counts are shown of ${unseen} services and servers, for want of room`]
+          : state.notices,
       ports: state.ports.map((port, index) => ({ ...port, device: port.name, name: this.#ports[index]?.name ?? '' })),
     };
   }
