@@ -70,6 +70,10 @@ export const subjects = {
       native('bare_forwarder_bench', 'latency'),
     ],
   },
+  rehearsal: {
+    about: 'what an explanation costs a worker: the copy of its director',
+    runs: [native('rehearsal_bench', '1000'), native('rehearsal_bench', '1000000')],
+  },
   'port-pool': { about: 'local ports for FULLNAT and egress', runs: [native('port_pool_bench')] },
 } as const satisfies Record<string, { about: string; runs: readonly Run[] }>;
 

@@ -2,8 +2,8 @@
 // Compares what a director did in a scenario with what the kernel did: frames byte for byte, tables line for line.
 // normalise.ts says what is not determined.
 
+import { toHex } from '../../src/wire/ip-packet.ts';
 import { type Context, contextOf, isRouted, normalise } from './normalise.ts';
-import { toHex } from './packet.ts';
 import type { Outcome, Recording } from './recording.ts';
 import { portNames, type Scenario, type ShowView, type Step, type Surroundings } from './scenario.ts';
 import type { SubjectFrame, SubjectOutcome } from './subject.ts';

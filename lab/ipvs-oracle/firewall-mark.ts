@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The firewall mark that a packet gets by a scenario's rules, as the guest's nftables rules give it.
-import { etherType, parseAddress, protocol, view } from './packet.ts';
+import { etherType, parseAddress, protocol, view } from '../../src/wire/ip-packet.ts';
 import type { FirewallMark } from './scenario.ts';
 
 const ethernetLength = 14;

@@ -2,7 +2,15 @@
 // What is not determined in a transmitted frame is set to a fixed value, in recordings and before a comparison: what the
 // kernel draws at random. docs/oracle.md lists it, with the reasons.
 
-import { etherType, internetChecksum, parseAddress, protocol, pseudoHeader, toHex, view } from './packet.ts';
+import {
+  etherType,
+  internetChecksum,
+  parseAddress,
+  protocol,
+  pseudoHeader,
+  toHex,
+  view,
+} from '../../src/wire/ip-packet.ts';
 import type { Step, Surroundings } from './scenario.ts';
 import { guePort } from './summary.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A scenario as the program in the virtual machine reads it (guest/stage.c tells the directives).
 
-import { toHex } from './packet.ts';
+import { toHex } from '../../src/wire/ip-packet.ts';
 import { type FirewallMark, portNames, type Scenario, type Step, type Surroundings, showCommands } from './scenario.ts';
 
 function sysctlLine({ name, value }: { name: string; value: string }): string {

@@ -11,8 +11,8 @@
 // What the kernel draws at random has fixed values (normalise.ts), so renewing a recording changes only what has changed.
 // Frames are grouped by port: which port was served first cannot be seen on two wires.
 
+import { toHex } from '../../src/wire/ip-packet.ts';
 import { type Context, contextOf, normalise } from './normalise.ts';
-import { toHex } from './packet.ts';
 import { type PortName, portNames, type Scenario, type Step } from './scenario.ts';
 import { summarize } from './summary.ts';
 

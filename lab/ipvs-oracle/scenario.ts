@@ -3,9 +3,10 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { ethernetFrame, etherType, formatAddress, parseAddress, parseMac } from './packet.ts';
-import { type Described, takePacket } from './packet-language.ts';
-import { type Place, ScenarioError, Words } from './words.ts';
+import { ConfigError } from '../../src/core/errors.ts';
+import { ethernetFrame, etherType, formatAddress, parseAddress, parseMac } from '../../src/wire/ip-packet.ts';
+import { type Described, takePacket } from '../../src/wire/packet-language.ts';
+import { type Place, Words } from '../../src/wire/words.ts';
 
 export const portNames = ['c0', 's0'] as const;
 export type PortName = (typeof portNames)[number];
@@ -324,7 +325,9 @@ class Reader {
 export function parseScenario(file: string, name: string, text: string): Scenario {
   const title = /^#\s*(.+)$/m.exec(text.split('\n')[0] ?? '')?.[1];
   if (title === undefined)
-    throw new ScenarioError(file, 1, 1, 'a scenario begins with a comment that says the behaviour');
+    throw new ConfigError('SLUICE_CONFIG_SYNTAX', 'a scenario begins with a comment that says the behaviour', {
+      place: { file, line: 1, column: 1 },
+    });
   const surroundings = emptySurroundings();
   if (!/^topology empty$/m.test(text)) new Reader(topologyFile, surroundings).read(readFileSync(topologyFile, 'utf8'));
   const reader = new Reader(file, surroundings);

@@ -12,8 +12,8 @@ import {
   pseudoHeader,
   toHex,
   view,
-} from './packet.ts';
-import { sctpChunkNames } from './sctp-chunks.ts';
+} from '../../src/wire/ip-packet.ts';
+import { sctpChunkNames } from '../../src/wire/named-sctp-chunks.ts';
 
 interface IpView {
   readonly source: Uint8Array;

@@ -6,6 +6,7 @@
 #include "binding/director_report.h"
 #include "binding/js_values.h"
 #include "binding/keepsakes_object.h"
+#include "lvs/text.h"
 
 namespace sluice::binding {
 
@@ -34,6 +35,54 @@ const char* way_text(host::StealWay way) {
   return "";
 }
 
+bool are_words(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_biguint64_array;
+}
+
+template <class Names>
+Napi::Object positions(Napi::Env env, const Names& names) {
+  Napi::Object object = Napi::Object::New(env);
+  for (uint32_t i = 0; i < names.size(); i++) object.Set(std::string(names[i]), Napi::Number::New(env, i));
+  return object;
+}
+
+std::optional<uint32_t> number_if_given(const Napi::Object& object, const char* name) {
+  return object.Get(name).IsNumber() ? std::optional(number_field(object, name)) : std::nullopt;
+}
+
+engine::TapFilter filter_of(const Napi::Object& given) {
+  engine::TapFilter filter;
+  if (given.Get("host").IsString()) filter.host = address_field(given, "host");
+  if (const auto port = number_if_given(given, "port")) filter.port = static_cast<uint16_t>(*port);
+  if (const auto protocol = number_if_given(given, "protocol")) filter.protocol = static_cast<uint8_t>(*protocol);
+  if (const auto reason = number_if_given(given, "reason")) filter.reason = static_cast<lvs::Reason>(*reason);
+  if (const auto port = number_if_given(given, "cameOn")) filter.came_on = static_cast<lvs::PortId>(*port);
+  if (given.Get("service").IsObject()) filter.service = key_of(given.Get("service").As<Napi::Object>());
+  const std::string verdict = text_field(given, "verdict");
+  for (const auto one : {lvs::Verdict::forward, lvs::Verdict::drop, lvs::Verdict::pass, lvs::Verdict::consume}) {
+    if (verdict == lvs::verdict_name(one)) filter.verdict = one;
+  }
+  return filter;
+}
+
+Napi::Object tapped_object(Napi::Env env, const engine::TappedFrame& frame, const std::vector<uint8_t>& bytes) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) { object.Set(name, static_cast<double>(value)); };
+  set("packet", frame.packet);
+  object.Set("time", Napi::BigInt::New(env, frame.time));
+  set("port", frame.port);
+  object.Set("hasLeft", Napi::Boolean::New(env, frame.has_left));
+  set("left", frame.left);
+  set("reason", static_cast<uint64_t>(frame.reason));
+  if (frame.has_service) object.Set("service", lvs::to_text(frame.service));
+  if (frame.has_server) {
+    object.Set("server", lvs::to_text(frame.server, frame.server_port));
+    object.Set("mode", std::string(lvs::mode_text(frame.forwarding)));
+  }
+  object.Set("bytes", Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size()));
+  return object;
+}
+
 uint64_t random64() {
   return uint64_t{arc4random()} << 32 | arc4random();
 }
@@ -60,6 +109,63 @@ Napi::Object port_object(Napi::Env env, const engine::DataPath::PortState& state
   return object;
 }
 
+constexpr size_t longest_frame = 65535 + 14 + 4;  // the longest IP packet with its Ethernet header and a VLAN tag
+constexpr size_t shortest_frame = 14;             // an Ethernet header
+
+// The frames of the first argument, whose bytes lie in JavaScript's memory; none where one is no frame.
+std::vector<engine::RehearsalFrame> frames_of(const Napi::CallbackInfo& info, size_t ports) {
+  std::vector<engine::RehearsalFrame> frames;
+  const Napi::Array list = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(info.Env());
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Value element = list.Get(i);
+    if (!element.IsObject()) return {};
+    const Napi::Object given = element.As<Napi::Object>();
+    const Napi::Value bytes = given.Get("bytes");
+    if (!bytes.IsTypedArray() || bytes.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return {};
+    const auto array = bytes.As<Napi::Uint8Array>();
+    const uint32_t port = number_field(given, "port");
+    if (port >= ports || array.ByteLength() < shortest_frame || array.ByteLength() > longest_frame) return {};
+    frames.push_back({static_cast<lvs::PortId>(port), number_field(given, "mark"), {array.Data(), array.ByteLength()}});
+  }
+  return frames;
+}
+
+const char* belonging_text(const std::optional<host::Steal::Judgement>& judgement) {
+  if (!judgement) return "unknown";
+  switch (judgement->belonging) {
+    case host::bpf::STEAL_NOTHING:
+      return "host";
+    case host::bpf::STEAL_SEEN:
+      return "both";
+    case host::bpf::STEAL_TAKEN:
+      return "director";
+  }
+  return "";
+}
+
+Napi::Object decision_object(Napi::Env env, const engine::RehearsedDecision& decision) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
+  const auto set = [&](const char* name, const std::string& party) {
+    if (!party.empty()) object.Set(name, party);
+  };
+  set("service", decision.service);
+  set("server", decision.server);
+  set("mode", decision.mode);
+  Napi::Array steps = Napi::Array::New(env);
+  for (const std::string& step : decision.steps) steps.Set(steps.Length(), step);
+  object.Set("steps", steps);
+  Napi::Array out = Napi::Array::New(env);
+  for (const engine::RehearsedFrame& frame : decision.sent) {
+    Napi::Object sent = Napi::Object::New(env);
+    sent.Set("port", Napi::Number::New(env, frame.port));
+    sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, frame.bytes.data(), frame.bytes.size()));
+    out.Set(out.Length(), sent);
+  }
+  object.Set("out", out);
+  return object;
+}
+
 }  // namespace
 
 Napi::Function DataPathObject::define(Napi::Env env) {
@@ -68,19 +174,21 @@ Napi::Function DataPathObject::define(Napi::Env env) {
       {InstanceMethod<&DataPathObject::open>("open"), InstanceMethod<&DataPathObject::apply>("apply"),
        InstanceMethod<&DataPathObject::restore>("restore"), InstanceMethod<&DataPathObject::start>("start"),
        InstanceMethod<&DataPathObject::steal>("steal"), InstanceMethod<&DataPathObject::announce>("announce"),
-       InstanceMethod<&DataPathObject::services>("services"),
-       InstanceMethod<&DataPathObject::connections>("connections"), InstanceMethod<&DataPathObject::counts>("counts"),
-       InstanceMethod<&DataPathObject::state>("state"), InstanceMethod<&DataPathObject::close>("close")});
+       InstanceMethod<&DataPathObject::connections>("connections"), InstanceMethod<&DataPathObject::state>("state"),
+       InstanceMethod<&DataPathObject::explain>("explain"),
+       InstanceMethod<&DataPathObject::port_towards>("portTowards"),
+       InstanceMethod<&DataPathObject::open_taps>("openTaps"),
+       InstanceMethod<&DataPathObject::take_tapped>("takeTapped"),
+       InstanceMethod<&DataPathObject::close_taps>("closeTaps"), InstanceMethod<&DataPathObject::close>("close")});
 }
 
 DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
   const Napi::Object values =
       info.Length() > 0 && info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(env);
-  const Napi::Value statistics = values.Get("statistics");
-  const bool is_page =
-      statistics.IsTypedArray() && statistics.As<Napi::TypedArray>().TypedArrayType() == napi_biguint64_array;
-  if (!is_page || !values.Get("interfaces").IsArray() || !values.Get("cpus").IsArray()) {
+  const Napi::Value statistics = values.Get("statistics"), rows = values.Get("serviceRows");
+  if (!are_words(statistics) || !are_words(rows) || !values.Get("interfaces").IsArray() ||
+      !values.Get("cpus").IsArray()) {
     Napi::TypeError::New(env, "DataPath takes an object of options").ThrowAsJavaScriptException();
     return;
   }
@@ -100,6 +208,13 @@ DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info
   options.director.fragment_limit = number_field(values, "fragmentLimit");
   options.director.seed = {random64(), random64(), random64(), random64()};
   options.director.random = arc4random;
+  auto row_words = rows.As<Napi::BigUint64Array>();
+  if (row_words.ElementLength() < options.cpus.size() * engine::service_layout::area_stride) {
+    Napi::RangeError::New(env, "serviceRows are too few for so many workers").ThrowAsJavaScriptException();
+    return;
+  }
+  service_words_ = Napi::Persistent(rows.As<Napi::TypedArray>());
+  options.service_rows = {row_words.Data(), row_words.ElementLength()};
   names_.resize(options.cpus.size());
   if (const Napi::Value keepsakes = values.Get("keepsakes"); keepsakes.IsObject()) {
     keepsakes_ = Napi::Persistent(keepsakes.As<Napi::Object>());
@@ -170,23 +285,11 @@ engine::Worker* DataPathObject::worker(const Napi::CallbackInfo& info) {
   return nullptr;
 }
 
-Napi::Value DataPathObject::services(const Napi::CallbackInfo& info) {
-  engine::Worker* const asked = worker(info);
-  if (asked == nullptr) return info.Env().Undefined();
-  return service_list(info.Env(), engine::Worker::Visit(*asked).director());
-}
-
 Napi::Value DataPathObject::connections(const Napi::CallbackInfo& info) {
   engine::Worker* const asked = worker(info);
   if (asked == nullptr) return info.Env().Undefined();
   engine::Worker::Visit visit(*asked);
   return connection_list(info.Env(), visit.director(), visit.now());
-}
-
-Napi::Value DataPathObject::counts(const Napi::CallbackInfo& info) {
-  engine::Worker* const asked = worker(info);
-  if (asked == nullptr) return info.Env().Undefined();
-  return count_list(info.Env(), engine::Worker::Visit(*asked).director());
 }
 
 Napi::Value DataPathObject::state(const Napi::CallbackInfo& info) {
@@ -202,9 +305,88 @@ Napi::Value DataPathObject::state(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value DataPathObject::explain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto frames = frames_of(info, data_path_->port_count());
+  if (frames.empty()) {
+    Napi::RangeError::New(env, "explain takes frames that came on ports").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  engine::DataPath::Explanation explanation;
+  host::Failure failure;
+  if (!data_path_->explain(frames, explanation, failure)) return failure_value(env, failure);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("worker", Napi::Number::New(env, explanation.worker));
+  object.Set("stoodStill", static_cast<double>(explanation.rehearsal.stood_still));
+  Napi::Array decisions = Napi::Array::New(env);
+  for (uint32_t i = 0; i < frames.size(); i++) {
+    Napi::Object decision = decision_object(env, explanation.rehearsal.decisions[i]);
+    decision.Set("belonging", belonging_text(explanation.judgements[i]));
+    decisions.Set(i, decision);
+  }
+  object.Set("decisions", decisions);
+  return object;
+}
+
+Napi::Value DataPathObject::port_towards(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto address =
+      info[0].IsString() ? wire::parse_address(info[0].As<Napi::String>().Utf8Value()) : std::optional<wire::Address>();
+  const auto port = address ? data_path_->port_towards(*address) : std::nullopt;
+  return port ? Napi::Number::New(env, *port) : env.Undefined();
+}
+
+Napi::Value DataPathObject::open_taps(const Napi::CallbackInfo& info) {
+  const Napi::Object filter = info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+  return Napi::Boolean::New(info.Env(), data_path_->open_taps(filter_of(filter)));
+}
+
+Napi::Value DataPathObject::take_tapped(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t most = info[0].IsNumber() ? info[0].As<Napi::Number>().Uint32Value() : 0;
+  Napi::Array frames = Napi::Array::New(env);
+  uint64_t missed = 0;
+  engine::TappedFrame frame;
+  std::vector<uint8_t> bytes;
+  uint32_t worker = 0;
+  for (const auto& tap : data_path_->taps()) {
+    for (uint32_t i = 0; i < most && tap->take(frame, bytes); i++) {
+      Napi::Object object = tapped_object(env, frame, bytes);
+      object.Set("worker", Napi::Number::New(env, worker));
+      frames.Set(frames.Length(), object);
+    }
+    missed += tap->missed();
+    worker++;
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("frames", frames);
+  result.Set("missed", static_cast<double>(missed));
+  return result;
+}
+
+Napi::Value DataPathObject::close_taps(const Napi::CallbackInfo& info) {
+  data_path_->close_taps();
+  return info.Env().Undefined();
+}
+
 Napi::Value DataPathObject::close(const Napi::CallbackInfo& info) {
   data_path_->close();
   return info.Env().Undefined();
+}
+
+Napi::Object service_rows_layout(Napi::Env env) {
+  namespace layout = engine::service_layout;
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, size_t value) { object.Set(name, static_cast<double>(value)); };
+  set("areaStride", layout::area_stride);
+  set("firstRow", layout::first_row);
+  set("rowStride", layout::row_stride);
+  set("rowCount", layout::row_count);
+  set("nameWords", layout::name_words);
+  set("firstCount", layout::first_count);
+  object.Set("area", positions(env, engine::area_words));
+  object.Set("counts", positions(env, engine::row_counts));
+  return object;
 }
 
 Napi::Value clean_host(const Napi::CallbackInfo& info) {

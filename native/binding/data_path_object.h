@@ -15,8 +15,8 @@ namespace sluice::binding {
 class DataPathObject : public Napi::ObjectWrap<DataPathObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  // ({ interfaces, cpus, flowLimit, fragmentLimit, statistics: BigUint64Array over shared memory,
-  // keepsakes?: Keepsakes })
+  // ({ interfaces, cpus, flowLimit, fragmentLimit, statistics, serviceRows, keepsakes?: Keepsakes }), statistics and
+  // serviceRows BigUint64Arrays over shared memory
   explicit DataPathObject(const Napi::CallbackInfo& info);
 
  private:
@@ -26,22 +26,29 @@ class DataPathObject : public Napi::ObjectWrap<DataPathObject> {
   Napi::Value start(const Napi::CallbackInfo& info);        // ()
   Napi::Value steal(const Napi::CallbackInfo& info);        // () → what went wrong, or undefined
   Napi::Value announce(const Napi::CallbackInfo& info);     // ()
-  Napi::Value services(const Napi::CallbackInfo& info);     // (worker) → services with counts
   Napi::Value connections(const Napi::CallbackInfo& info);  // (worker) → rows
-  Napi::Value counts(const Napi::CallbackInfo& info);       // (worker) → packets by reason
   Napi::Value state(const Napi::CallbackInfo& info);        // () → ports, and how the host is kept away
-  Napi::Value close(const Napi::CallbackInfo& info);        // ()
+  // ([{ port, mark, bytes }]) → what would become of the frames, or what went wrong
+  Napi::Value explain(const Napi::CallbackInfo& info);
+  Napi::Value port_towards(const Napi::CallbackInfo& info);  // (address) → the port's number, or undefined
+  Napi::Value open_taps(const Napi::CallbackInfo& info);     // (filter) → false while others look
+  Napi::Value take_tapped(const Napi::CallbackInfo& info);   // (most) → frames, and how many packets were missed
+  Napi::Value close_taps(const Napi::CallbackInfo& info);    // ()
+  Napi::Value close(const Napi::CallbackInfo& info);         // ()
 
   // The worker that the first argument numbers; else throws.
   engine::Worker* worker(const Napi::CallbackInfo& info);
 
   // In this order, so that on destruction threads end before the memory that they write is let go.
-  Napi::Reference<Napi::TypedArray> words_;
+  Napi::Reference<Napi::TypedArray> words_, service_words_;
   Napi::ObjectReference keepsakes_;
   std::unique_ptr<engine::StatisticsPage> page_;
   std::unique_ptr<engine::DataPath> data_path_;
   std::vector<PlanNames> names_;  // by worker
 };
+
+// Where in an area of service_rows.h each thing is.
+Napi::Object service_rows_layout(Napi::Env env);
 
 // () → what went wrong, or undefined
 Napi::Value clean_host(const Napi::CallbackInfo& info);

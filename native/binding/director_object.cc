@@ -31,22 +31,6 @@ Napi::Object transmitted_frame(Napi::Env env, const lvs::Frame& frame) {
   return sent;
 }
 
-const char* mode_text(lvs::Forwarding forwarding) {
-  switch (forwarding) {
-    case lvs::Forwarding::nat:
-      return "nat";
-    case lvs::Forwarding::fullnat:
-      return "fullnat";
-    case lvs::Forwarding::dr:
-      return "dr";
-    case lvs::Forwarding::tunnel:
-      return "tunnel";
-    case lvs::Forwarding::local:
-      return "local";
-  }
-  return "";
-}
-
 }  // namespace
 
 Napi::Function DirectorObject::define(Napi::Env env) {
@@ -138,7 +122,7 @@ void DirectorObject::name_parties(Napi::Object& result, const lvs::Decision& dec
     const lvs::Destination& destination = director_->services().destination(decision.destination);
     result.Set("service", lvs::to_text(destination.home));
     result.Set("server", lvs::to_text(destination.address, destination.port));
-    result.Set("mode", mode_text(destination.forwarding));
+    result.Set("mode", std::string(lvs::mode_text(destination.forwarding)));
   } else if (decision.service != nullptr) {
     result.Set("service", lvs::to_text(decision.service->key));
   }

@@ -30,19 +30,6 @@ const char* text_of(lvs::EditResult result) {
   return "unknown";
 }
 
-lvs::ServiceKey key_of(const Napi::Object& service) {
-  lvs::ServiceKey key;
-  key.mark = number_field(service, "mark");
-  key.protocol = static_cast<uint8_t>(number_field(service, "protocol"));
-  key.port = static_cast<uint16_t>(number_field(service, "port"));
-  if (key.mark == 0) {
-    key.address = address_field(service, "address");
-  } else {
-    key.address.family = number_field(service, "family") == 6 ? wire::Family::ipv6 : wire::Family::ipv4;
-  }
-  return key;
-}
-
 lvs::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) {
   lvs::ServiceSettings settings;
   settings.scheduler = text_field(service, "scheduler");
@@ -141,6 +128,19 @@ void apply_egress(lvs::Director& director, PlanNames& names) {
 }
 
 }  // namespace
+
+lvs::ServiceKey key_of(const Napi::Object& service) {
+  lvs::ServiceKey key;
+  key.mark = number_field(service, "mark");
+  key.protocol = static_cast<uint8_t>(number_field(service, "protocol"));
+  key.port = static_cast<uint16_t>(number_field(service, "port"));
+  if (key.mark == 0) {
+    key.address = address_field(service, "address");
+  } else {
+    key.address.family = number_field(service, "family") == 6 ? wire::Family::ipv6 : wire::Family::ipv4;
+  }
+  return key;
+}
 
 const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNames& names) {
   const std::string op = text_field(step, "op");

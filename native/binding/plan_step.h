@@ -24,6 +24,8 @@ class PlanNames {
   std::map<std::string, std::vector<lvs::EgressRule>> egress_;
 };
 
+// What names a service in a plan.
+lvs::ServiceKey key_of(const Napi::Object& service);
 // Carries the step out. Returns what went wrong, or "done"; "unknown-step" for an op that there is none of.
 const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNames& names);
 

@@ -97,6 +97,10 @@ bool DataPath::add_worker(uint16_t number, host::Failure& failure) {
     options.recorder = files.recorder();
   }
   options.director.resolve = [this](lvs::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
+  if (!options_.service_rows.empty()) {
+    options.service_rows =
+        options_.service_rows.subspan(number * service_layout::area_stride, service_layout::area_stride);
+  }
   auto block = page_.claim(options.name);
   if (!std::holds_alternative<CounterBlock>(block)) {
     return host::fail(failure, "the statistics page has no room for " + options.name);
@@ -181,6 +185,7 @@ bool DataPath::steal_as_configured(host::Failure& failure) {
 }
 
 void DataPath::ask(lvs::PortId port, const wire::Address& next_hop) {
+  if (is_copy_) return;
   {
     const std::lock_guard lock(asking_);
     if (questions_.size() == most_questions) return;
@@ -257,6 +262,48 @@ bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure&
   if (!steal_->add(interface, failure)) return false;
   if (options_.keepsakes != nullptr) keep_links();
   return true;
+}
+
+bool DataPath::explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure) {
+  std::vector<bool> is_for_host;
+  {
+    Worker::Visit visit(*workers_.front());
+    const lvs::Surroundings& surroundings = visit.director().surroundings();
+    for (const RehearsalFrame& frame : frames) {
+      const bool is_group = (frame.bytes[0] & 1) != 0;
+      is_for_host.push_back(is_group || surroundings.is_for(frame.port, frame.bytes.data()));
+    }
+  }
+  {
+    const std::lock_guard lock(host_);
+    for (size_t i = 0; i < frames.size(); i++) {
+      explanation.judgements.push_back(steal_->judge(frames[i].bytes, is_for_host[i]));
+    }
+  }
+  const auto& first = explanation.judgements.front();
+  if (workers_.size() > 1 && first) explanation.worker = static_cast<uint16_t>(first->worker % workers_.size());
+  const auto prepare = [this] { is_copy_ = true; };
+  return rehearse(*workers_[explanation.worker], frames, {.prepare = prepare}, explanation.rehearsal, failure);
+}
+
+bool DataPath::open_taps(const TapFilter& filter) {
+  if (!taps_.empty()) return false;
+  for (const auto& worker : workers_) {
+    Worker::Visit(*worker).set_tap(taps_.emplace_back(std::make_shared<Tap>(filter)));
+  }
+  return true;
+}
+
+void DataPath::close_taps() {
+  for (const auto& worker : workers_) Worker::Visit(*worker).set_tap(nullptr);
+  taps_.clear();
+}
+
+std::optional<lvs::PortId> DataPath::port_towards(const wire::Address& address) {
+  Worker::Visit visit(*workers_.front());
+  const lvs::NextHop hop = visit.director().surroundings().next_hop(address);
+  const bool leads_there = hop.state == lvs::HopState::reachable || hop.state == lvs::HopState::no_neighbour;
+  return leads_there ? std::optional(hop.port) : std::nullopt;
 }
 
 std::vector<std::string> DataPath::notices() {

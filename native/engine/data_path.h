@@ -18,11 +18,13 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/keepsakes.h"
+#include "engine/rehearsal.h"
 #include "engine/worker.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
@@ -36,6 +38,7 @@ struct DataPathOptions {
   lvs::DirectorOptions director;        // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
   Keepsakes* keepsakes = nullptr;  // where what is to outlive this process goes; it must outlive the data path
+  Words service_rows;  // an area of service_rows.h for each worker, which must outlive the data path; or none
 };
 
 class DataPath {
@@ -56,6 +59,7 @@ class DataPath {
   // Ends the workers, lets the host have its packets back and closes the ports.
   void close();
 
+  size_t port_count() const { return options_.interfaces.size(); }
   size_t workers() const { return workers_.size(); }
   Worker& worker(size_t number) { return *workers_[number]; }
 
@@ -66,6 +70,21 @@ class DataPath {
     port::PortStatistics statistics;  // of all workers
   };
   std::vector<PortState> ports();
+  // What would become of frames that came on ports, one after another. Nothing is known of whose a frame is where no
+  // program of ours decides that (nftables).
+  struct Explanation {
+    uint16_t worker = 0;
+    std::vector<std::optional<host::Steal::Judgement>> judgements;  // a frame each
+    Rehearsal rehearsal;
+  };
+  bool explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure);
+  // The port that leads to an address; nothing where none does.
+  std::optional<lvs::PortId> port_towards(const wire::Address& address);
+  // Lets a look at what passes. One at a time: false while another one lasts.
+  bool open_taps(const TapFilter& filter);
+  void close_taps();
+  // By worker; none while nobody looks. The thread that opened them takes out what is there.
+  const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
   host::StealWay stealing() const { return steal_->way(); }
   std::vector<std::string> notices();
 
@@ -92,6 +111,8 @@ class DataPath {
   std::vector<WorkerFiles> files_;              // by worker, with keepsakes
   std::vector<std::unique_ptr<Worker>> workers_;
 
+  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
+
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;
   std::vector<uint32_t> opened_;             // by port: the interface's index on which it is open; 0: on none
@@ -103,6 +124,7 @@ class DataPath {
 
   std::mutex asking_;
   std::vector<Question> questions_;
+  bool is_copy_ = false;  // this is a rehearsal's: nobody is asked anything
   std::atomic<bool> stopping_ = false;
   int alarm_;  // an eventfd: questions, or the end
   std::thread follower_;

@@ -61,12 +61,22 @@ namespace sluice::engine {
   COUNTER(frames_transmitted, "frames given to a port that took them")            \
   COUNTER(bytes_transmitted, "bytes of those frames")                             \
   COUNTER(frames_dropped, "frames that were not forwarded, whatever the reason")  \
-  COUNTER(frames_untransmitted, "frames that should have left and no port took")
+  COUNTER(frames_untransmitted, "frames that should have left and no port took")  \
+  COUNTER(awake_nanoseconds, "time that its thread did not sleep")
+
+// Beside them one for each reason of lvs/reasons.def: packets so far that met their verdict for it, as of the worker's
+// last round of publishing.
 
 #define SLUICE_NAME(name, ...) name,
+#define REASON(identifier, ...) packets_##identifier,
 enum class PageWord : uint32_t { SLUICE_PAGE_HEADER(SLUICE_NAME) count };
 enum class BlockWord : uint32_t { SLUICE_BLOCK_HEADER(SLUICE_NAME) count };
-enum class Counter : uint32_t { SLUICE_COUNTERS(SLUICE_NAME) count };
+enum class Counter : uint32_t {
+  SLUICE_COUNTERS(SLUICE_NAME)
+#include "lvs/reasons.def"
+      count
+};
+#undef REASON
 #undef SLUICE_NAME
 
 struct CounterDescription {
@@ -78,9 +88,18 @@ struct CounterDescription {
 #define SLUICE_DESCRIPTION(name, meaning) CounterDescription{#name, meaning},
 inline constexpr auto page_words = std::to_array({SLUICE_PAGE_HEADER(SLUICE_NAME)});
 inline constexpr auto block_words = std::to_array({SLUICE_BLOCK_HEADER(SLUICE_NAME)});
-inline constexpr auto counters = std::to_array({SLUICE_COUNTERS(SLUICE_DESCRIPTION)});
+#define REASON(identifier, verdict, meaning) CounterDescription{"packets_" #identifier, meaning},
+inline constexpr auto counters = std::to_array({SLUICE_COUNTERS(SLUICE_DESCRIPTION)
+#include "lvs/reasons.def"
+});
+#undef REASON
 #undef SLUICE_DESCRIPTION
 #undef SLUICE_NAME
+
+// Of the reason with that number.
+inline constexpr Counter reason_counter(size_t reason) {
+  return static_cast<Counter>(static_cast<size_t>(Counter::awake_nanoseconds) + 1 + reason);
+}
 
 namespace layout {
 

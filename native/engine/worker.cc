@@ -6,7 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "port/port_wait.h"
 
@@ -17,7 +19,7 @@ namespace {
 // Frames that come one after another find the worker awake: waking it costs more than this on most machines.
 constexpr lvs::Time stays_awake = 20'000;
 
-// Flows end, and neighbours are asked again, within this of their time.
+// Flows end, neighbours are asked again and counts are published within this of their time.
 constexpr int longest_sleep_milliseconds = 100;
 
 // Of flows that are due, a share for each round of batches: some tens of microseconds.
@@ -40,6 +42,7 @@ Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::P
       ports_(std::move(ports)),
       counters_(std::move(block)),
       director_(options.director),
+      service_rows_(options.service_rows),
       alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (options.recorder < 0) return;
   recorder_.emplace(options.recorder);
@@ -72,6 +75,7 @@ Worker::Visit::Visit(Worker& worker) : worker_(worker) {
 
 Worker::Visit::~Visit() {
   worker_.transmit();
+  worker_.service_rows_.invalidate();
   gate_.unlock();
   worker_.visitors_.fetch_sub(1, std::memory_order_acq_rel);
   worker_.visitors_.notify_all();
@@ -93,6 +97,7 @@ port::PortStatistics Worker::Visit::replace_port(size_t number, std::unique_ptr<
 
 void Worker::run() {
   std::unique_lock gate(gate_);
+  awake_since_ = clock_();
   while (!stopping_.load(std::memory_order_acquire)) {
     if (visitors_.load(std::memory_order_acquire) != 0) [[unlikely]]
       admit_visitors(gate);
@@ -103,9 +108,11 @@ void Worker::run() {
     bool is_busy = false;
     for (const auto& port : ports_) is_busy |= take_from(*port);
     if (is_busy) last_frame_ = now_;
-    const bool is_done = end_what_is_due();
+    const bool is_done = end_what_is_due() & publish();
     if (!is_busy && is_done && now_ - last_frame_ > stays_awake) sleep(gate);
   }
+  published_ = 0;
+  publish();
 }
 
 void Worker::admit_visitors(std::unique_lock<std::mutex>& gate) {
@@ -130,7 +137,7 @@ bool Worker::take_from(port::Port& port) {
 
 void Worker::decide(std::span<lvs::Frame> frames) {
   out_.clear();
-  director_.receive_batch(frames, decisions_, now_, out_);
+  ask_director(frames);
   uint64_t dropped = 0;
   for (size_t i = 0; i < frames.size(); i++) {
     if (decisions_[i].verdict() != lvs::Verdict::drop) [[likely]]
@@ -143,13 +150,22 @@ void Worker::decide(std::span<lvs::Frame> frames) {
   transmit();
 }
 
+void Worker::ask_director(std::span<lvs::Frame> frames) {
+  if (tap_ == nullptr) [[likely]]
+    return director_.receive_batch(frames, decisions_, now_, out_);
+  tap_->before(frames);
+  director_.receive_batch(frames, decisions_, now_, out_);
+  tap_->after(decisions_, out_.entries(), director_, now_);
+}
+
 // One by one: each may be kept again, in the place that it had.
 void Worker::retry_waiting_frames() {
   retry_waiting_ = false;
   WaitingFrames still_waiting;
   waiting_.take_all(now_, [&](lvs::Frame& frame, lvs::Time since) {
     out_.clear();
-    if (director_.receive(frame, now_, out_).reason == lvs::Reason::no_neighbour) still_waiting.keep(frame, since);
+    ask_director({&frame, 1});
+    if (decisions_[0].reason == lvs::Reason::no_neighbour) still_waiting.keep(frame, since);
     transmit();
   });
   if (!still_waiting.is_empty()) waiting_ = std::move(still_waiting);
@@ -178,13 +194,37 @@ bool Worker::end_what_is_due() {
   return is_done;
 }
 
+// A share of what readers of the statistics are to see; false when there is more.
+bool Worker::publish() {
+  if (now_ - published_ >= ServiceRows::interval) {
+    published_ = now_;
+    count_awake();
+    for (size_t i = 0; i < lvs::reason_count; i++) {
+      const uint64_t count = director_.count(static_cast<lvs::Reason>(i));
+      const uint64_t more = count - std::exchange(published_counts_[i], count);
+      if (more != 0) counters_.add(reason_counter(i), more);
+    }
+  }
+  return service_rows_.advance(director_, now_);
+}
+
+void Worker::count_awake() {
+  const lvs::Time now = clock_();
+  counters_.add(Counter::awake_nanoseconds, now - awake_since_);
+  awake_since_ = now;
+}
+
 void Worker::sleep(std::unique_lock<std::mutex>& gate) {
   port::FrameWait wait;
   if (!wait.prepare(std::span(ports_), alarm_)) return;
+  count_awake();
   gate.unlock();
-  wait.wait(longest_sleep_milliseconds);
+  const lvs::Time due = published_ + ServiceRows::interval;
+  const lvs::Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
+  wait.wait(static_cast<int>(std::min<lvs::Time>(left, longest_sleep_milliseconds)));
   eventfd_t rung;
   eventfd_read(alarm_, &rung);
+  awake_since_ = clock_();
   gate.lock();
 }
 

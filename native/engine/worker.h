@@ -6,6 +6,7 @@
 //   ┌▶ each port: a batch in ─▶ director ─▶ frames to the ports that they name ─▶ flush
 //   │  what is due, a bounded amount of it
 //   │  visitors
+//   │  every 100 ms: counts for those who read the statistics, a bounded amount of them between two batches
 //   └─ nothing came for a while: sleep until a frame comes, a visitor wants something done, or the next look at the
 //   clock
 //
@@ -26,7 +27,9 @@
 #include <vector>
 
 #include "engine/flight_recorder.h"
+#include "engine/service_rows.h"
 #include "engine/statistics.h"
+#include "engine/tap.h"
 #include "engine/waiting_frames.h"
 #include "lvs/director.h"
 #include "port/port.h"
@@ -37,6 +40,7 @@ struct WorkerOptions {
   std::string name;  // of the thread: at most fifteen bytes
   int cpu = -1;      // to which the thread is pinned; -1: to none
   lvs::DirectorOptions director;
+  Words service_rows;  // where it publishes its services; none: nowhere
   uint64_t (*clock)() = monotonic_nanoseconds;
   int recorder = -1;  // a memory file for a FlightRecorder
 };
@@ -44,7 +48,7 @@ struct WorkerOptions {
 class Worker {
  public:
   // Ports by the number that routes and frames name them by. Counters are this worker's own.
-  Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock counters);
+  Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block);
   // Stops first.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -69,6 +73,8 @@ class Worker {
     std::vector<port::PortStatistics> port_statistics();
     // What the port that was there has counted is given back.
     port::PortStatistics replace_port(size_t number, std::unique_ptr<port::Port> port);
+    // Somebody looks at every batch from now on; nobody does with none.
+    void set_tap(std::shared_ptr<Tap> tap) { worker_.tap_ = std::move(tap); }
     // The way of frames has changed: those that waited for it are tried again.
     void try_waiting_frames() { worker_.retry_waiting_ = true; }
 
@@ -84,9 +90,12 @@ class Worker {
   void admit_visitors(std::unique_lock<std::mutex>& gate);
   bool take_from(port::Port& port);
   void decide(std::span<lvs::Frame> frames);
+  void ask_director(std::span<lvs::Frame> frames);
   void retry_waiting_frames();
   void transmit();
   bool end_what_is_due();
+  bool publish();
+  void count_awake();
   void sleep(std::unique_lock<std::mutex>& gate);
 
   const std::string name_;
@@ -95,8 +104,12 @@ class Worker {
   std::vector<std::unique_ptr<port::Port>> ports_;
   CounterBlock counters_;
   lvs::Director director_;
+  ServiceRows service_rows_;
+  lvs::Time published_ = 0, awake_since_ = 0;
+  std::array<uint64_t, lvs::reason_count> published_counts_{};
   lvs::TransmitQueue out_;
   std::optional<FlightRecorder> recorder_;
+  std::shared_ptr<Tap> tap_;
   WaitingFrames waiting_;
   bool retry_waiting_ = false;
   std::array<lvs::Frame, batch_size> frames_;

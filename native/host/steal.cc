@@ -3,6 +3,9 @@
 
 #include <net/if.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "host/clsact.h"
 #include "host/steal_rules.h"
 
@@ -150,6 +153,25 @@ bool Steal::update(const Belongings& belongings, Failure& failure) {
   if (!apply_rules(rules_of(belongings, names), failure)) return false;
   belongings_ = belongings;
   return true;
+}
+
+std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, bool is_for_host) const {
+  if (!ingress_) return std::nullopt;
+  // The kernel runs a program on what fits in a page, and no header that counts lies beyond that. A frame counts as
+  // received by the loopback device, whose address is zero.
+  constexpr size_t looked_at = 2048, addresses = 12;
+  std::vector<uint8_t> seen(frame.begin(), frame.begin() + static_cast<ptrdiff_t>(std::min(frame.size(), looked_at)));
+  if (seen.size() < addresses) return std::nullopt;
+  std::fill_n(seen.begin(), sizeof(wire::MacAddress), is_for_host ? uint8_t{0} : uint8_t{2});
+  const auto ingress = run_program(ingress_.get(), seen);
+  const auto socket = run_program(socket_filter_.get(), seen);
+  const auto fanout = run_program(fanout_.get(), seen);
+  if (!ingress || !socket || !fanout) return std::nullopt;
+  Judgement judgement;
+  judgement.worker = fanout->result;
+  constexpr uint32_t dropped = 2;  // TC_ACT_SHOT
+  if (socket->result != 0) judgement.belonging = ingress->result == dropped ? bpf::STEAL_TAKEN : bpf::STEAL_SEEN;
+  return judgement;
 }
 
 // First all that is new, from what is looked up last to what is looked up first; then away with what is old, the other

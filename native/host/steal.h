@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +47,14 @@ class Steal {
   // From now on this is stolen. What was and is to be stolen is stolen all along. After a failure, such as a full map,
   // old and new are stolen as far as they went in; the next update makes it good.
   bool update(const Belongings& belongings, Failure& failure);
+
+  // To whom a frame would belong, and which worker would have it: asked of the programs, which do the same for what
+  // comes. Nothing where no program runs (nftables). `is_for_host`: it is addressed to the interface, or to everybody.
+  struct Judgement {
+    bpf::steal_belonging belonging = bpf::STEAL_NOTHING;
+    uint32_t worker = 0;
+  };
+  std::optional<Judgement> judge(wire::Bytes frame, bool is_for_host) const;
 
   StealWay way() const { return way_; }
   // Why not the way that comes first; empty where it is that.

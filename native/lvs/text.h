@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "lvs/flow.h"
 #include "lvs/service.h"
@@ -15,6 +16,8 @@ std::string to_text(const wire::Address& address, uint16_t port);
 // "tcp 10.0.0.1:80", "fwmark 7"
 std::string to_text(const ServiceKey& key);
 std::string_view protocol_text(uint8_t protocol);
+// "nat", "fullnat", …
+std::string_view mode_text(Forwarding forwarding);
 
 template <class A>
 std::string to_text(const Endpoints<A>& e) {

@@ -16,5 +16,5 @@ export const connectionsCommand: Command = {
   name: 'connections',
   summary: 'the connections of the running process',
   usage,
-  run: args => askAndPrint<Connection[]>(args, '/connections', formatConnections),
+  run: args => askAndPrint<Connection[]>(args, { path: '/connections', text: formatConnections }),
 };

@@ -4,20 +4,26 @@
 // Exit status: 0 done, 1 failed, 2 misuse.
 import { SluiceError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
+import { captureCommand } from './capture.ts';
 import { cleanCommand } from './clean.ts';
 import type { Command, ExitStatus } from './command.ts';
 import { connectionsCommand } from './connections.ts';
 import { decapCommand } from './decap.ts';
+import { explainCommand } from './explain.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
+import { topCommand } from './top.ts';
 
 const commands: readonly Command[] = [
   runCommand,
   statusCommand,
+  topCommand,
   connectionsCommand,
-  cleanCommand,
+  explainCommand,
+  captureCommand,
   decapCommand,
+  cleanCommand,
   replayCommand,
 ];
 

@@ -82,7 +82,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     ...{ source, cpus, logger, keepsakes },
     crashFolder: value('crashes') ?? defaultCrashFolder,
   });
-  const socket = new AdminServer(value('socket') ?? defaultSocket, balancer.questions, logger);
+  const socket = new AdminServer(value('socket') ?? defaultSocket, balancer, logger);
   // The socket first: of two processes the second finds out before it touches the network.
   const lifecycle = new Lifecycle([socket, balancer]);
   let forget = (): void => {};

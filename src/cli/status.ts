@@ -38,5 +38,5 @@ export const statusCommand: Command = {
   name: 'status',
   summary: 'what the running process forwards, and how it goes',
   usage,
-  run: args => askAndPrint<BalancerStatus>(args, '/status', text),
+  run: args => askAndPrint<BalancerStatus>(args, { path: '/status', text }),
 };

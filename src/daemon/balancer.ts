@@ -7,9 +7,12 @@ import { version } from '../core/version.ts';
 import { DataPath } from '../lvs/data-path.ts';
 import { formatServices } from '../lvs/ipvsadm/listing.ts';
 import type { NativeKeepsakes, RecordedFrame } from '../native/data-path.ts';
-import type { Questions } from './admin-server.ts';
+import type { Questions, Streams } from './admin-server.ts';
 import { writeCrashCapture } from './crash-capture.ts';
 import { documentFormat, type Snapshot } from './document.ts';
+import { explain } from './explanation.ts';
+import { captureInto } from './live-capture.ts';
+import { measure } from './measurement.ts';
 import { type ConfigurationSource, defaultDevices, readSnapshot } from './source.ts';
 
 export interface BalancerOptions {
@@ -94,10 +97,16 @@ export class Balancer implements Component {
   get questions(): Questions {
     return {
       '/status': () => this.status(),
+      '/explain': parameters => explain(this.#dataPath, parameters),
+      '/top': () => measure(this.#dataPath),
       '/connections': () => this.#dataPath.connections(),
       '/services': () => this.#dataPath.services(),
       '/ipvsadm': () => formatServices(this.#dataPath.services()),
     };
+  }
+
+  get streams(): Streams {
+    return { '/capture': (stream, parameters) => captureInto(stream, this.#dataPath, parameters) };
   }
 
   /** What was in force in the process before. */

@@ -4,20 +4,26 @@
 import { HostError, UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type {
+  Belonging,
   NativeDataPath,
   NativeDataPathState,
   NativeFailure,
   NativeKeepsakes,
+  NativePortState,
   RestoredFlows,
 } from '../native/data-path.ts';
-import type { NativeService } from '../native/director.ts';
+import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareLayer4, type Layer4Change } from './changes.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type Port } from './model.ts';
 import { planChanges } from './plan.ts';
-import { addServices, byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
+import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
+import { type PacketVerdict, verdictOf } from './verdict.ts';
+import { byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
 
+export type { TapFilter, TappedFrame } from './tap.ts';
+export { reasons } from './verdict.ts';
 export type { Connection } from './views.ts';
 
 export interface DataPathOptions {
@@ -30,10 +36,43 @@ export interface DataPathOptions {
   readonly keepsakes?: NativeKeepsakes | undefined;
 }
 
+/** An Ethernet header, and the longest IP packet with that and a VLAN tag. */
+const [shortestFrame, longestFrame] = [14, 65_535 + 14 + 4] as const;
+
+export interface WorkerCounts {
+  readonly name: string;
+  readonly awakeNanoseconds: number;
+  readonly received: number;
+  readonly receivedBytes: number;
+  readonly transmitted: number;
+  readonly transmittedBytes: number;
+}
+
+export interface Tap {
+  /** At most so many frames of each worker, and how many packets were missed since the tap was opened. */
+  take(most: number): { readonly frames: readonly TappedFrame[]; readonly missed: number };
+  close(): void;
+}
+
+export interface DataPathState extends NativeDataPathState {
+  readonly ports: readonly (NativePortState & { readonly device: string })[];
+}
+
+export interface PathExplanation {
+  /** Which would have the packets, from 0, and how many there are. */
+  readonly worker: number;
+  readonly workers: number;
+  /** For how long that worker waited for its copy. */
+  readonly stoodStillMicroseconds: number;
+  /** A frame each. */
+  readonly decisions: readonly (PacketVerdict & { readonly belonging: Belonging })[];
+}
+
 export class DataPath {
   readonly #native: NativeDataPath;
   readonly #ports: readonly Port[];
   readonly #workers: number;
+  readonly #rows: ServiceRows;
   /** What the workers count, a block each. */
   readonly statistics: StatisticsPage;
   /** Of the process before. */
@@ -49,8 +88,10 @@ export class DataPath {
     const interfaces = this.#ports.map(port => port.device);
     const addon = loadAddon();
     const statistics = pageWords(addon);
+    const serviceRows = ServiceRows.wordsFor(addon, cpus.length);
+    this.#rows = new ServiceRows(serviceRows, addon.serviceRowsLayout);
     this.#native = new addon.DataPath({
-      ...{ interfaces, cpus, flowLimit, fragmentLimit, statistics },
+      ...{ interfaces, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
       ...(keepsakes && { keepsakes }),
     });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
@@ -103,11 +144,12 @@ export class DataPath {
     return changes;
   }
 
-  /** The services with the counts of all workers, as `ipvsadm -Ln` lists them. */
+  /**
+   * The services with the counts of all workers, as `ipvsadm -Ln` lists them: read from memory into which workers publish
+   * them ten times a second.
+   */
   services(): ServiceView[] {
-    const total = new Map<string, NativeService>();
-    for (const worker of this.#numbers()) addServices(total, this.#native.services(worker));
-    return serviceViews(this.#model.services, total);
+    return serviceViews(this.#model.services, this.#rows.read());
   }
 
   /** The connection tables of all workers, sorted. */
@@ -117,18 +159,82 @@ export class DataPath {
       .sort(byEndpoints);
   }
 
-  /** Packets so far by reason. */
+  /** Packets so far by reason, as services() at most a tenth of a second old. */
   counts(): Record<string, number> {
-    const { reasons } = loadAddon();
-    const counts = this.#numbers().map(worker => this.#native.counts(worker));
-    const total = (index: number): number => counts.reduce((sum, one) => sum + (one[index] ?? 0), 0);
-    return Object.fromEntries(reasons.map(({ name }, index) => [name, total(index)]));
+    const count = (name: string): number => Number(this.statistics.total(`packets_${name.replaceAll('-', '_')}`));
+    return Object.fromEntries(loadAddon().reasons.map(({ name }) => [name, count(name)]));
+  }
+
+  /** What each worker has done so far. */
+  workers(): WorkerCounts[] {
+    const page = this.statistics;
+    return page.blocks().map(({ index, name }) => ({
+      name,
+      awakeNanoseconds: Number(page.read(index, 'awake_nanoseconds')),
+      received: Number(page.read(index, 'frames_received')),
+      receivedBytes: Number(page.read(index, 'bytes_received')),
+      transmitted: Number(page.read(index, 'frames_transmitted')),
+      transmittedBytes: Number(page.read(index, 'bytes_transmitted')),
+    }));
   }
 
   /** Ports, and how the host's stack is kept away. */
-  state(): NativeDataPathState {
+  state(): DataPathState {
     const state = this.#native.state();
-    return { ...state, ports: state.ports.map((port, index) => ({ ...port, name: this.#ports[index]?.name ?? '' })) };
+    const { unseen } = this.#rows;
+    return {
+      ...state,
+      notices:
+        unseen > 0
+          ? [...state.notices, `no counts are shown of ${unseen} services and servers, for want of room`]
+          : state.notices,
+      ports: state.ports.map((port, index) => ({ ...port, device: port.name, name: this.#ports[index]?.name ?? '' })),
+    };
+  }
+
+  /** The name of the port that leads to an address. */
+  portTowards(address: string): string | undefined {
+    const number = this.#native.portTowards(address);
+    return number === undefined ? undefined : this.#ports[number]?.name;
+  }
+
+  /**
+   * What would become of frames that came on a port, one after another. A copy of the director decides: nothing is sent,
+   * no flow is opened, nothing is counted.
+   */
+  explain(port: string, frames: readonly Uint8Array[], mark = 0): PathExplanation {
+    const names = this.#ports.map(one => one.name);
+    const number = names.indexOf(port);
+    if (number < 0) {
+      throw new UsageError('there is no such port', { value: port, remedy: `use one of ${names.join(', ')}` });
+    }
+    if (frames.length === 0 || frames.some(({ length }) => length < shortestFrame || length > longestFrame)) {
+      const remedy = `give frames of ${shortestFrame} to ${longestFrame} bytes, with their Ethernet header`;
+      throw new UsageError('no frame that a port could have received', { remedy });
+    }
+    const told = this.#native.explain(frames.map(bytes => ({ port: number, mark, bytes })));
+    if ('problem' in told) throw new HostError(told.problem);
+    const { reasons } = loadAddon();
+    const decisions = told.decisions.map(one => ({ belonging: one.belonging, ...verdictOf(one, reasons, names) }));
+    return { worker: told.worker, workers: this.#workers, stoodStillMicroseconds: told.stoodStill / 1000, decisions };
+  }
+
+  /** Lets a look at the frames that pass from now on, one looker at a time. */
+  openTap(filter: TapFilter): Tap {
+    if (!this.#native.openTaps(nativeFilter(filter, this.#ports))) {
+      throw new HostError('another capture runs', { remedy: 'wait for its end, or end it' });
+    }
+    return {
+      take: most => {
+        const { frames, missed } = this.#native.takeTapped(most);
+        // Each worker's are in order already.
+        return {
+          frames: frames.map(tappedFrame).sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)),
+          missed,
+        };
+      },
+      close: () => this.#native.closeTaps(),
+    };
   }
 
   /** Ends forwarding and leaves the host as it was. */

@@ -3,13 +3,7 @@
 // by hand. It has no clock of its own: every call says what time it is.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
-import type {
-  NativeDecisions,
-  NativeDirector,
-  NativeFrameOptions,
-  NativeService,
-  ReasonRow,
-} from '../native/director.ts';
+import type { NativeDecisions, NativeDirector, NativeFrameOptions, ReasonRow } from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
 import { type MarkRule, markOf, markRules } from './firewall-marks.ts';
 import { type FrameBatch, type FrameProperties, segmentationNumbers } from './frame-batch.ts';
@@ -17,42 +11,11 @@ import type { ServiceView } from './ipvsadm/listing.ts';
 import { emptyLayer4, type Layer4, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
-import { addServices, byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
+import { type PacketVerdict, type TimedFrame, type TransmittedFrame, verdictOf } from './verdict.ts';
+import { byEndpoints, type Connection, connectionRow, rowsOf, serviceViews } from './views.ts';
 
+export { type PacketVerdict, reasons, type TimedFrame, type TransmittedFrame, type Verdict } from './verdict.ts';
 export type { Connection } from './views.ts';
-
-export type Verdict = ReasonRow['verdict'];
-
-export interface TransmittedFrame {
-  /** The port's name. */
-  readonly port: string;
-  readonly frame: Uint8Array;
-}
-
-/** A frame that a timer has sent (the SYN proxy's, to a real server that does not answer). */
-export interface TimedFrame extends TransmittedFrame {
-  /** Nanoseconds. */
-  readonly time: bigint;
-}
-
-/** What became of a frame. */
-export interface PacketVerdict {
-  readonly verdict: Verdict;
-  /** From the table of reasons, e.g. "no-real-server"; `meaning` says it in words. */
-  readonly reason: string;
-  readonly meaning: string;
-  /** The virtual service that it belongs to, e.g. "tcp 10.0.1.100:80". */
-  readonly service?: string;
-  /** The real server, e.g. "10.0.2.11:8080". */
-  readonly server?: string;
-  readonly mode?: string;
-  /** In the order of their transmission. */
-  readonly out: readonly TransmittedFrame[];
-  /** What timers sent before the frame was taken, if they did. */
-  readonly timers?: readonly TimedFrame[];
-  /** The steps of the decision in words, if asked for. */
-  readonly steps?: readonly string[];
-}
 
 /** What was decided about the frames of a batch from `first` to before `next`. */
 export interface BatchDecisions extends NativeDecisions {
@@ -135,20 +98,8 @@ export class Director {
     const timers = this.#timed(this.#native.advance(time));
     const { mark = markOf(this.#marks, number, frame) } = options;
     const decision = this.#native.receive(number, frame, time, nativeOptions({ ...options, mark }));
-    const row = this.#reasons[decision.reason];
-    if (row === undefined) throw new RangeError(`the native module has no reason ${decision.reason}`);
-    const { service, server, mode, steps } = decision;
-    return {
-      verdict: row.verdict,
-      reason: row.name,
-      meaning: row.meaning,
-      ...(service === undefined ? {} : { service }),
-      ...(server === undefined ? {} : { server }),
-      ...(mode === undefined ? {} : { mode }),
-      out: decision.out.map(sent => ({ port: this.#ports[sent.port] ?? '', frame: sent.frame })),
-      ...(timers.length === 0 ? {} : { timers }),
-      ...(steps === undefined ? {} : { steps }),
-    };
+    const verdict = verdictOf(decision, this.#reasons, this.#ports);
+    return timers.length === 0 ? verdict : { ...verdict, timers };
   }
 
   /**
@@ -188,9 +139,7 @@ export class Director {
 
   /** The services with their counts, as `ipvsadm -Ln` lists them. */
   services(): ServiceView[] {
-    const running = new Map<string, NativeService>();
-    addServices(running, this.#native.services());
-    return serviceViews(this.#model.services, running);
+    return serviceViews(this.#model.services, rowsOf(this.#native.services()));
   }
 
   /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
@@ -203,11 +152,6 @@ export class Director {
   counts(): Record<string, number> {
     return Object.fromEntries(this.#native.counts().map((count, index) => [this.#reasons[index]?.name ?? '', count]));
   }
-}
-
-/** All reasons that a verdict can have, with what they mean. */
-export function reasons(): readonly ReasonRow[] {
-  return loadAddon().reasons;
 }
 
 function nativeOptions(options: FrameOptions): NativeFrameOptions {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the native directors report, in the terms of the model: services with their counts, and connections.
-import type { NativeConnection, NativeCounters, NativeServer, NativeService } from '../native/director.ts';
+import type { NativeConnection, NativeCounters, NativeService } from '../native/director.ts';
+import type { RowCounts } from '../native/service-rows.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
-import type { RealServer, Service, ServiceIdentity } from './model.ts';
+import { formatEndpoint, type Service, type ServiceIdentity, serviceFamily } from './model.ts';
 
 /** A connection as `ipvsadm -Lnc` lists it, with the local address that FULLNAT and egress give it. */
 export interface Connection extends ConnectionRow {
@@ -30,64 +31,60 @@ export function byEndpoints(a: Connection, b: Connection): number {
 }
 
 function nativeName(identity: ServiceIdentity): string {
-  if ('mark' in identity) return `${identity.family} fwmark ${identity.mark}`;
-  const isIpv6 = identity.address.includes(':');
-  const host = isIpv6 ? `[${identity.address}]` : identity.address;
-  return `${isIpv6 ? 6 : 4} ${identity.protocol} ${host}:${identity.port}`;
+  const family = serviceFamily(identity);
+  if ('mark' in identity) return `${family} fwmark ${identity.mark}`;
+  return `${family} ${identity.protocol} ${formatEndpoint(identity.address, identity.port)}`;
 }
 
-const noCounters = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+const nothing: RowCounts = {
+  connections: 0,
+  packets_in: 0,
+  packets_out: 0,
+  bytes_in: 0,
+  bytes_out: 0,
+  active: 0,
+  inactive: 0,
+  persistent: 0,
+};
+const noRates = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
 
-/** Adds what one director counts of its services to what others count of theirs. Keys are those of serviceViews(). */
-export function addServices(total: Map<string, NativeService>, services: readonly NativeService[]): void {
-  for (const service of services) {
-    const key = `${service.family} ${service.name}`;
-    const before = total.get(key);
-    total.set(key, before === undefined ? service : addService(before, service));
+function countersOf(counts: RowCounts) {
+  return {
+    connections: counts.connections,
+    packetsIn: counts.packets_in,
+    packetsOut: counts.packets_out,
+    bytesIn: counts.bytes_in,
+    bytesOut: counts.bytes_out,
+  };
+}
+
+/** What one director tells of its services, as workers publish it. */
+export function rowsOf(services: readonly NativeService[]): Map<string, RowCounts> {
+  const rows = new Map<string, RowCounts>();
+  const row = ({ connections, packetsIn, packetsOut, bytesIn, bytesOut }: NativeCounters) => {
+    const counts = { packets_in: packetsIn, packets_out: packetsOut, bytes_in: bytesIn, bytes_out: bytesOut };
+    return { ...nothing, connections, ...counts };
+  };
+  for (const { family, name, counters, servers } of services) {
+    const key = `${family} ${name}`;
+    rows.set(key, row(counters));
+    for (const { address, port, active, inactive, persistent, counters: served } of servers) {
+      rows.set(`${key} > ${formatEndpoint(address, port)}`, { ...row(served), active, inactive, persistent });
+    }
   }
+  return rows;
 }
 
-// Every director has the same servers in the same order.
-function addService(a: NativeService, b: NativeService): NativeService {
-  const servers = a.servers.map((server, index): NativeServer => {
-    const other = b.servers[index];
-    if (other === undefined) return server;
-    return {
-      ...server,
-      active: server.active + other.active,
-      inactive: server.inactive + other.inactive,
-      persistent: server.persistent + other.persistent,
-      counters: addCounters(server.counters, other.counters),
-    };
+/** The services of a model with what directors have counted of them, by the names that rows have. */
+export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, RowCounts>): ServiceView[] {
+  return services.map(service => serviceView(service, nativeName(service.identity), counted));
+}
+
+function serviceView(service: Service, name: string, counted: ReadonlyMap<string, RowCounts>): ServiceView {
+  const servers = service.servers.map(server => {
+    const counts = counted.get(`${name} > ${formatEndpoint(server.address, server.port)}`) ?? nothing;
+    const { active, inactive, persistent } = counts;
+    return { ...server, active, inactive, persistent, counters: countersOf(counts), rates: noRates };
   });
-  return { ...a, counters: addCounters(a.counters, b.counters), servers };
-}
-
-function addCounters(a: NativeCounters, b: NativeCounters): NativeCounters {
-  return {
-    connections: a.connections + b.connections,
-    packetsIn: a.packetsIn + b.packetsIn,
-    packetsOut: a.packetsOut + b.packetsOut,
-    bytesIn: a.bytesIn + b.bytesIn,
-    bytesOut: a.bytesOut + b.bytesOut,
-  };
-}
-
-/** The services of a model with what directors have counted of them. */
-export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, NativeService>): ServiceView[] {
-  return services.map(service => serviceView(service, counted.get(nativeName(service.identity))));
-}
-
-function serviceView(service: Service, native: NativeService | undefined): ServiceView {
-  const counted = (server: RealServer) => {
-    const found = native?.servers.find(one => one.address === server.address && one.port === server.port);
-    const { active = 0, inactive = 0, persistent = 0, counters = noCounters } = found ?? {};
-    return { ...server, active, inactive, persistent, counters, rates: noCounters };
-  };
-  return {
-    ...service,
-    counters: native?.counters ?? noCounters,
-    rates: noCounters,
-    servers: service.servers.map(counted),
-  };
+  return { ...service, counters: countersOf(counted.get(name) ?? nothing), rates: noRates, servers };
 }

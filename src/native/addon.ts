@@ -9,11 +9,19 @@ import type { CapturesAddon } from './captures.ts';
 import type { DataPathAddon } from './data-path.ts';
 import type { DecapAddon } from './decap.ts';
 import type { DirectorAddon } from './director.ts';
+import type { ServiceRowsAddon } from './service-rows.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 import type { WireAddon } from './wire.ts';
 
 /** What the native module exports. */
-export interface Addon extends CapturesAddon, DataPathAddon, DecapAddon, DirectorAddon, StatisticsAddon, WireAddon {
+export interface Addon
+  extends CapturesAddon,
+    DataPathAddon,
+    DecapAddon,
+    DirectorAddon,
+    ServiceRowsAddon,
+    StatisticsAddon,
+    WireAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
@@ -31,6 +39,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   describe: 'function',
   keepsakeSockets: 'function',
   reasons: 'object',
+  serviceRowsLayout: 'object',
   statisticsLayout: 'object',
   StatisticsWriter: 'function',
 };

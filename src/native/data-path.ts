@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native module's live data path; src/lvs/data-path.ts is what the rest of Sluice uses.
-import type { NativeConnection, NativeService } from './director.ts';
+import type { NativeConnection, NativeDecision } from './director.ts';
 
 export interface NativeDataPathOptions {
   /** Network devices, by the numbers of their ports. */
@@ -12,6 +12,8 @@ export interface NativeDataPathOptions {
   readonly fragmentLimit: number;
   /** Becomes a statistics page that the workers count into. */
   readonly statistics: BigUint64Array;
+  /** Where they publish their services (service-rows.ts): an area for each. */
+  readonly serviceRows: BigUint64Array;
   /** Where flows are kept for the next process. */
   readonly keepsakes?: NativeKeepsakes;
 }
@@ -77,6 +79,55 @@ export interface NativeDataPathState {
   readonly notices: readonly string[];
 }
 
+export interface NativeRehearsalFrame {
+  readonly port: number;
+  /** Its firewall mark; 0 for none. */
+  readonly mark: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Whose a frame is: the director's alone, the host's alone, both see it, or nobody knows before it comes. */
+export type Belonging = 'director' | 'host' | 'both' | 'unknown';
+
+export interface NativeExplanation {
+  readonly worker: number;
+  /** Nanoseconds for which the worker waited for its copy. */
+  readonly stoodStill: number;
+  /** A frame each. */
+  readonly decisions: readonly (NativeDecision & { readonly belonging: Belonging })[];
+}
+
+/** What is wanted: all of what is given must hold. */
+export interface NativeTapFilter {
+  /** Of a frame that came or of one that left for it. */
+  readonly host?: string;
+  readonly port?: number;
+  readonly protocol?: number;
+  readonly verdict?: string;
+  /** By their numbers. */
+  readonly reason?: number;
+  readonly cameOn?: number;
+  /** As a plan names it. */
+  readonly service?: object;
+}
+
+export interface NativeTappedFrame {
+  readonly worker: number;
+  /** Of a worker, the same for all frames of a packet; the one that came is first. */
+  readonly packet: number;
+  /** Monotonic nanoseconds. */
+  readonly time: bigint;
+  readonly port: number;
+  readonly hasLeft: boolean;
+  /** Frames that left for the one that came. */
+  readonly left: number;
+  readonly reason: number;
+  readonly service?: string;
+  readonly server?: string;
+  readonly mode?: string;
+  readonly bytes: Buffer;
+}
+
 /** Workers, each with ports and a director. */
 export interface NativeDataPath {
   /** Opens ports and attaches to the host. Nothing is forwarded before start(). */
@@ -94,10 +145,17 @@ export interface NativeDataPath {
   /** Says on the network whose the virtual addresses are. */
   announce(): void;
   /** Of one worker, as NativeDirector. */
-  services(worker: number): NativeService[];
   connections(worker: number): NativeConnection[];
-  counts(worker: number): number[];
   state(): NativeDataPathState;
+  /** What would become of frames that came on ports, one after another: asked of a copy, nothing has happened. */
+  explain(frames: readonly NativeRehearsalFrame[]): NativeExplanation | NativeFailure;
+  /** The number of the port that leads to an address. */
+  portTowards(address: string): number | undefined;
+  /** Lets frames be taken that the filter wants; false while others take some. */
+  openTaps(filter: NativeTapFilter): boolean;
+  /** At most so many frames of each worker; and how many packets found no room since the taps were opened. */
+  takeTapped(most: number): { readonly frames: readonly NativeTappedFrame[]; readonly missed: number };
+  closeTaps(): void;
   /** Ends the workers, lets the host have its packets back and closes the ports. */
   close(): void;
 }

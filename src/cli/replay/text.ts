@@ -5,18 +5,30 @@ import type { ReplaySummary } from './session.ts';
 
 /** Of one packet: what it was, what was decided about it, why, and what was sent. */
 export function explanationText(explanation: Explanation): string {
-  const { n, port, time, packet, verdict, reason, meaning, steps, sent, timers } = explanation;
+  const { n, port, time, packet, sent, timers } = explanation;
   const timed = timers.map(frame => `timer ${frame.time}\n   > ${frame.port} #${frame.n} ${frame.packet}\n\n`);
-  const lines = [`#${n} ${port} ${time}`, `   ${packet}`, `   ${verdict}, ${reason}: ${meaning}`];
-  const parties = partiesText(explanation);
-  if (parties !== '') lines.push(`   ${parties}`);
-  lines.push(...steps.map(step => `   - ${step}`));
+  const lines = [`#${n} ${port} ${time}`, `   ${packet}`, ...decisionLines(explanation)];
   lines.push(...sent.map(frame => `   > ${frame.port} #${frame.n} ${frame.packet}`));
   return `${timed.join('')}${lines.join('\n')}\n\n`;
 }
 
+/** What was decided, about whom, and why: the same words wherever decisions are explained. */
+export function decisionLines(
+  decision: Parties & Pick<Explanation, 'verdict' | 'reason' | 'meaning'> & { readonly steps?: readonly string[] },
+): string[] {
+  const { verdict, reason, meaning, steps = [] } = decision;
+  const parties = partiesText(decision);
+  return [
+    `   ${verdict}, ${reason}: ${meaning}`,
+    ...(parties === '' ? [] : [`   ${parties}`]),
+    ...steps.map(step => `   - ${step}`),
+  ];
+}
+
+type Parties = Pick<Explanation, 'service' | 'server' | 'mode'>;
+
 /** "tcp 10.0.1.100:80, real server 10.0.2.11:8080, nat" */
-function partiesText({ service, server, mode }: Explanation): string {
+export function partiesText({ service, server, mode }: Parties): string {
   return [service, server === undefined ? undefined : `real server ${server}`, mode]
     .filter(part => part !== undefined)
     .join(', ');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SCTP chunks as scenarios name them (RFC 9260), with contents that are valid and always the same.
+// SCTP chunks as the packet language names them (RFC 9260), with contents that are valid and always the same.
 
-import { buildPacket, sctpChunk as chunkOf, hex, sctpChunkTypes } from '../../src/wire/packet-builder.ts';
+import { buildPacket, sctpChunk as chunkOf, hex, sctpChunkTypes } from './packet-builder.ts';
 
 // Tag 0x01020304, a window of 64 KiB, one stream each way, the first TSN.
 const init = '01020304 00010000 0001 0001 00000001';
@@ -27,7 +27,7 @@ const wholeMessage = 3; // flags of DATA: the first and the last fragment
 
 type ChunkType = keyof typeof sctpChunkTypes;
 
-// The builder's `cookieEcho` is COOKIE_ECHO in a scenario.
+// The builder's `cookieEcho` is COOKIE_ECHO in the language.
 const typesByName = new Map(
   (Object.keys(values) as ChunkType[]).map(type => [type.replace(/[A-Z]/g, '_$&').toUpperCase(), type]),
 );

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packet language of scenarios: one line of words becomes one IP packet or the fragments of one.
+// The packet language, of scenarios and of `sluice explain`: one line of words becomes one IP packet or the fragments of one.
 //
 //   tcp  SRC:PORT DST:PORT FLAGS [seq N] [ack N] [win N] [urg N] [mss N] [sackok] [ws N] [ts VALUE ECHO] [opt HEX] [badsum]
 //   udp  SRC:PORT DST:PORT [nosum] [badsum]
@@ -30,8 +30,8 @@ import {
   protocol,
   pseudoHeader,
   view,
-} from './packet.ts';
-import { sctpChunk } from './sctp-chunks.ts';
+} from './ip-packet.ts';
+import { sctpChunk } from './named-sctp-chunks.ts';
 import type { Words } from './words.ts';
 
 export interface Described {

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of one line of a scenario, each with its column, so that every complaint names file, line and column.
-
-export class ScenarioError extends Error {
-  readonly code = 'SCENARIO_INVALID';
-  constructor(file: string, line: number, column: number, message: string) {
-    super(`${file}:${line}:${column}: ${message}`);
-    this.name = 'ScenarioError';
-  }
-}
+// The words of one line, each with its column, so that every complaint names file, line and column.
+import { ConfigError } from '../core/errors.ts';
 
 export interface Place {
   readonly file: string;
@@ -102,16 +95,16 @@ export class Words {
   }
 
   // About the word that was taken last.
-  complain(message: string): ScenarioError {
+  complain(message: string): ConfigError {
     return this.#errorAt(this.#words[this.#next - 1]?.column ?? 1, message);
   }
 
   // About the word that comes next, or the end of the line.
-  error(message: string): ScenarioError {
+  error(message: string): ConfigError {
     return this.#errorAt(this.#words[this.#next]?.column ?? this.#length + 1, message);
   }
 
-  #errorAt(column: number, message: string): ScenarioError {
-    return new ScenarioError(this.place.file, this.place.line, column, message);
+  #errorAt(column: number, message: string): ConfigError {
+    return new ConfigError('SLUICE_CONFIG_SYNTAX', message, { place: { ...this.place, column } });
   }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of the packets that scenarios describe, made by the project's packet builder; addresses as scenarios write them.
+// Bytes of the packets that the packet language describes, made by the project's packet builder; addresses as it writes them.
 // A checksum is computed unless a scenario asks for a wrong one.
 
 import { isIPv4, isIPv6 } from 'node:net';
-import { ipv4Bytes, ipv6Bytes, macBytes } from '../../src/wire/addresses.ts';
-import { concat, viewOf as view } from '../../src/wire/bytes.ts';
-import { internetChecksum as checksumOf, crc32c } from '../../src/wire/checksum.ts';
-import { buildPacket, fragment, ipv4, ipv6, type Layer } from '../../src/wire/packet-builder.ts';
+import { ipv4Bytes, ipv6Bytes, macBytes } from './addresses.ts';
+import { concat, viewOf as view } from './bytes.ts';
+import { internetChecksum as checksumOf, crc32c } from './checksum.ts';
+import { buildPacket, fragment, ipv4, ipv6, type Layer } from './packet-builder.ts';
 
-export { etherTypes as etherType } from '../../src/wire/link-layers.ts';
-export { protocols as protocol } from '../../src/wire/network-layers.ts';
+export { etherTypes as etherType } from './link-layers.ts';
+export { protocols as protocol } from './network-layers.ts';
 export { concat, crc32c, view };
 
 export interface Address {

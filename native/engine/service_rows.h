@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services and real servers with their counts in shared memory: what one worker writes and JavaScript reads, without a
+// call from either to the other.
+//
+//   workers' areas, one after another, each:  header | row 0 | row 1 | …
+//
+// A worker writes its area outside of the way of packets: a pass over all its services begins 100 ms after the one
+// before began, and goes on by a few rows between two batches, so that what is read is at most 100 ms older than a pass
+// takes. Rows come in an order that may change with the configuration; a row is known by its name. A reader sees a row
+// whole: it reads the sequence, the row, the sequence again, and once more when the two differ or are odd.
+//
+// The tables below are the only description of the layout, as those of statistics.h are.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/statistics.h"
+#include "lvs/director.h"
+
+namespace sluice::engine {
+
+#define SLUICE_AREA_HEADER(WORD)                                                   \
+  WORD(rows)   /* services and servers; those beyond the last row are not shown */ \
+  WORD(passes) /* so far */                                                        \
+  WORD(since)  /* monotonic nanoseconds of the last pass's beginning */
+
+// Behind the sequence and the name.
+#define SLUICE_ROW_COUNTS(COUNT) \
+  COUNT(connections)             \
+  COUNT(packets_in)              \
+  COUNT(packets_out)             \
+  COUNT(bytes_in)                \
+  COUNT(bytes_out)               \
+  COUNT(active)                  \
+  COUNT(inactive)                \
+  COUNT(persistent)
+
+#define SLUICE_NAME(name) name,
+enum class AreaWord : uint32_t { SLUICE_AREA_HEADER(SLUICE_NAME) count };
+enum class RowCount : uint32_t { SLUICE_ROW_COUNTS(SLUICE_NAME) count };
+#undef SLUICE_NAME
+#define SLUICE_NAME(name) std::string_view{#name},
+inline constexpr auto area_words = std::to_array({SLUICE_AREA_HEADER(SLUICE_NAME)});
+inline constexpr auto row_counts = std::to_array({SLUICE_ROW_COUNTS(SLUICE_NAME)});
+#undef SLUICE_NAME
+
+namespace service_layout {
+
+// "6 sctp [2001:…]:65535 > [2001:…]:65535": the family, a service, and for a server its address and port.
+inline constexpr size_t name_words = 14;
+inline constexpr size_t first_count = 1 + name_words;
+inline constexpr size_t row_stride = first_count + row_counts.size();
+inline constexpr size_t first_row = area_words.size();
+// As many as maps of stolen places and tuples are made for, within reason; memory that no row needs is not touched.
+inline constexpr size_t row_count = 16384;
+inline constexpr size_t area_stride = layout::stride_for(first_row + row_count * row_stride);
+
+}  // namespace service_layout
+
+// One worker's area. Used by that worker's thread; the memory must outlive it. Without memory it does nothing.
+class ServiceRows {
+ public:
+  static constexpr lvs::Time interval = 100'000'000;
+  static constexpr size_t rows_a_round = 64;
+
+  explicit ServiceRows(Words area = {}) : area_(area) {}
+
+  // The services may be others than before: somebody has been at the director.
+  void invalidate() { is_valid_ = false; }
+  // When the next pass begins.
+  lvs::Time due() const { return begun_ + interval; }
+  // A share of what is to be written; false when there is more.
+  bool advance(const lvs::Director& director, lvs::Time now);
+
+ private:
+  struct Row {
+    const lvs::Service* service;
+    const lvs::Destination* server;  // nullptr: the service itself
+  };
+  void list(const lvs::Director& director);
+  void write(size_t index);
+  std::atomic_ref<uint64_t> header(AreaWord word) {
+    return std::atomic_ref<uint64_t>(area_[static_cast<size_t>(word)]);
+  }
+
+  Words area_;
+  std::vector<Row> rows_;  // good until somebody visits
+  bool is_valid_ = false;
+  size_t next_ = 0, named_ = 0;  // rows before `named_` have their names
+  lvs::Time begun_ = 0;
+};
+
+}  // namespace sluice::engine

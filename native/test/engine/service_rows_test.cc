@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/service_rows.h"
+
+#include <algorithm>
+
+#include "engine/worker_fixture.h"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+namespace layout = engine::service_layout;
+
+class Area {
+ public:
+  engine::Words words() { return words_; }
+  uint64_t header(engine::AreaWord word) const { return words_[static_cast<size_t>(word)]; }
+  std::string name(size_t row) const { return reinterpret_cast<const char*>(&at(row)[1]); }
+  uint64_t count(size_t row, engine::RowCount count) const {
+    return at(row)[layout::first_count + static_cast<size_t>(count)];
+  }
+  bool is_whole(size_t row) const { return at(row)[0] % 2 == 0; }
+
+ private:
+  const uint64_t* at(size_t row) const { return &words_[layout::first_row + row * layout::row_stride]; }
+  std::vector<uint64_t> words_ = std::vector<uint64_t>(layout::area_stride);
+};
+
+constexpr lvs::Time start = 1'000'000'000;
+
+}  // namespace
+
+TEST_CASE("services and their servers are rows with names and counts, renewed after their interval") {
+  Area area;
+  engine::ServiceRows rows(area.words());
+  Fixture fixture;
+  REQUIRE(fixture.director.services().add_service(tcp(), {}) == lvs::EditResult::done);
+  fixture.add_server(tcp(), server4, 8080);
+  CHECK(rows.advance(fixture.director, start));
+  CHECK(area.header(engine::AreaWord::rows) == 2);
+  CHECK(area.name(0) == "4 tcp 10.0.1.100:80");
+  CHECK(area.name(1) == "4 tcp 10.0.1.100:80 > 10.0.2.11:8080");
+  CHECK(area.count(1, engine::RowCount::connections) == 0);
+  fixture.receive(syn(40000));
+  CHECK(rows.advance(fixture.director, start + engine::ServiceRows::interval - 1));
+  CHECK(area.count(1, engine::RowCount::connections) == 0);
+  CHECK(rows.advance(fixture.director, start + engine::ServiceRows::interval));
+  for (const size_t row : {0, 1}) {
+    CHECK(area.is_whole(row));
+    CHECK(area.count(row, engine::RowCount::connections) == 1);
+    CHECK(area.count(row, engine::RowCount::packets_in) == 1);
+  }
+  CHECK(area.header(engine::AreaWord::passes) == 2);
+}
+
+TEST_CASE("a changed configuration is read anew, and many rows take several rounds") {
+  Area area;
+  engine::ServiceRows rows(area.words());
+  Fixture fixture;
+  REQUIRE(fixture.director.services().add_service(tcp(), {}) == lvs::EditResult::done);
+  CHECK(rows.advance(fixture.director, start));
+  fixture.add_server(tcp(), server4, 8080);
+  for (uint16_t port = 1; port <= 200; port++) fixture.add_server(tcp(), "10.0.2.12", port);
+  rows.invalidate();
+  constexpr size_t all = 202;
+  for (size_t written = engine::ServiceRows::rows_a_round; written < all;
+       written += engine::ServiceRows::rows_a_round) {
+    CHECK_FALSE(rows.advance(fixture.director, start));
+  }
+  CHECK(rows.advance(fixture.director, start));
+  CHECK(area.header(engine::AreaWord::rows) == all);
+  std::vector<std::string> names;
+  for (size_t row = 0; row < all; row++) names.push_back(area.name(row));
+  std::sort(names.begin(), names.end());
+  CHECK(std::unique(names.begin(), names.end()) == names.end());
+}
+
+TEST_CASE("more rows than there is room for are counted and left out") {
+  Area area;
+  engine::ServiceRows rows(area.words());
+  Fixture fixture;
+  for (uint16_t port = 1; port <= layout::row_count + 2; port++) {
+    lvs::ServiceKey key = tcp();
+    key.port = port;
+    REQUIRE(fixture.director.services().add_service(key, {}) == lvs::EditResult::done);
+  }
+  while (!rows.advance(fixture.director, start)) {
+  }
+  CHECK(area.header(engine::AreaWord::rows) == layout::row_count + 2);
+}
+
+TEST_CASE("a worker counts packets by reason, and the time that it was awake") {
+  Balancer balancer;
+  balancer.worker->start();
+  balancer.arrive(c0, syn(40000));
+  REQUIRE(balancer.sent(s0, 1).size() == 1);
+  balancer.worker->stop();
+  CHECK(balancer.count(engine::Counter::packets_scheduled) == 1);
+  CHECK(balancer.count(engine::Counter::packets_established) == 0);
+  CHECK(balancer.count(engine::Counter::awake_nanoseconds) > 0);
+}

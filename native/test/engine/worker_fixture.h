@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker between the client's and the servers' network, whose ports are memory, with one service.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include "director/fixture.h"
+#include "engine/worker.h"
+#include "port/memory_port.h"
+
+namespace sluice::test {
+
+using engine::Worker;
+
+// The ports are used within a visit.
+class Balancer {
+ public:
+  explicit Balancer(const Network& network = {}) {
+    std::vector<std::unique_ptr<port::Port>> ports;
+    for (const lvs::PortId number : {c0, s0}) {
+      auto port = std::make_unique<port::MemoryPort>(number);
+      ports_.push_back(port.get());
+      ports.push_back(std::move(port));
+    }
+    engine::WorkerOptions options;
+    options.name = "worker";
+    options.director = small_options();
+    options.director.start = engine::monotonic_nanoseconds();
+    worker =
+        std::make_unique<Worker>(options, std::move(ports), std::get<engine::CounterBlock>(page_->claim("worker")));
+    Worker::Visit visit(*worker);
+    visit.director().set_surroundings(network.surroundings());
+    REQUIRE(visit.director().services().add_service(tcp(), {}) == lvs::EditResult::done);
+    add_server(visit, server4);
+  }
+
+  void add_server(Worker::Visit& visit, std::string_view host) {
+    REQUIRE(visit.director().services().add_destination(tcp(), Fixture::server(host, 8080)) == lvs::EditResult::done);
+  }
+  void arrive(lvs::PortId port, const Buffer& frame) {
+    Worker::Visit visit(*worker);
+    ports_[port]->arrive(frame);
+  }
+  std::vector<Buffer> sent(lvs::PortId port) {
+    Worker::Visit visit(*worker);
+    std::vector<Buffer> frames;
+    for (const port::OwnedFrame& frame : ports_[port]->sent()) {
+      frames.emplace_back(frame.bytes().begin(), frame.bytes().end());
+    }
+    return frames;
+  }
+  // Waits for the worker, which works beside us.
+  std::vector<Buffer> sent(lvs::PortId port, size_t count) {
+    for (int attempt = 0; attempt < 1000 && sent(port).size() < count; attempt++) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return sent(port);
+  }
+  uint64_t count(engine::Counter counter) {
+    return words_[engine::layout::first_block + engine::layout::first_counter + static_cast<size_t>(counter)];
+  }
+
+ private:
+  std::vector<uint64_t> words_ = std::vector<uint64_t>(engine::layout::size);
+  std::unique_ptr<engine::StatisticsPage> page_ = engine::StatisticsPage::format(words_);
+  std::vector<port::MemoryPort*> ports_;
+
+ public:
+  std::unique_ptr<Worker> worker;
+};
+
+inline Buffer syn(uint16_t port) {
+  return from_client()
+      .ipv4({.source = std::string(client4), .destination = std::string(vip4)})
+      .tcp({.source_port = port, .destination_port = 80})
+      .build();
+}
+
+}  // namespace sluice::test

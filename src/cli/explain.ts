@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice explain`: what the running director would do with a packet, and why, without doing it.
+import { openCapture } from '../capture/capture-reader.ts';
+import { linkTypes } from '../capture/link-type.ts';
+import { UsageError } from '../core/errors.ts';
+import type { Explanation, PacketExplanation } from '../daemon/explanation.ts';
+import { askAndPrint, commonUsage } from './admin-client.ts';
+import type { Command, ParsedOptions } from './command.ts';
+import { decisionLines } from './replay/text.ts';
+
+const usage = `Usage: sluice explain packet 'WORDS' [OPTION…]
+       sluice explain frame HEX [OPTION…]
+       sluice explain --in FILE [--number N] [OPTION…]
+
+Prints what the running process would do with a packet that came now: whether the host's stack would get it, which worker
+would, and each step of the director's decision. A copy of the director decides: nothing is sent, opened or counted.
+
+  WORDS           such as  tcp 10.0.1.2:1024 10.0.1.100:80 S
+                           udp [2001:db8::2]:5353 [2001:db8::100]:53 len 40 ttl 3
+                           icmp 10.0.2.11 10.0.1.2 unreachable port about (udp 10.0.1.2:9 10.0.2.11:53)
+                  docs/running.md has them all. Fragments of one datagram are explained one after another
+  HEX             a whole Ethernet frame
+  --in FILE       the frame of a capture, pcap or pcapng …
+  --number N      … of this number; 1 unless given
+  --port PORT     on which it comes; unless given, the port that a frame is addressed to, or that leads to the sender
+  --mark N        the firewall mark that it has
+${commonUsage}
+`;
+
+const options = {
+  in: { type: 'string' },
+  number: { type: 'string' },
+  port: { type: 'string' },
+  mark: { type: 'string' },
+} as const;
+
+function form({ values, positionals }: ParsedOptions): URLSearchParams {
+  const value = (name: string) => values.get(name)?.[0];
+  const question = new URLSearchParams(packetOf(positionals, value('in'), value('number')));
+  for (const name of ['port', 'mark']) {
+    const given = value(name);
+    if (given !== undefined) question.set(name, given);
+  }
+  return question;
+}
+
+function packetOf(
+  [kind, ...words]: readonly string[],
+  file: string | undefined,
+  number: string | undefined,
+): Record<string, string> {
+  if (file !== undefined && kind === undefined) return { frame: frameOf(file, number) };
+  const isClear = file === undefined && number === undefined && words.length > 0;
+  if (kind === 'packet' && isClear) return { packet: words.join(' ') };
+  if (kind === 'frame' && isClear) return { frame: words.join('').replaceAll(/[\s:]/g, '') };
+  throw new UsageError('it is not clear which packet is to be explained', {
+    remedy: "give packet 'WORDS', frame HEX or --in FILE; sluice explain --help has examples",
+  });
+}
+
+function frameOf(file: string, number = '1'): string {
+  const wanted = Number(number);
+  if (!Number.isInteger(wanted) || wanted < 1) {
+    throw new UsageError('not the number of a frame', { value: number, remedy: 'frames are numbered from 1' });
+  }
+  let count = 0;
+  for (const packet of openCapture(file)) {
+    count += 1;
+    if (count < wanted) continue;
+    if (packet.linkType !== linkTypes.ethernet || packet.originalLength > packet.bytes.length) {
+      throw new UsageError('the frame is not a whole Ethernet frame', {
+        place: { file },
+        value: wanted,
+        remedy: 'capture Ethernet frames in full',
+      });
+    }
+    return packet.bytes.toString('hex');
+  }
+  throw new UsageError('the capture has fewer frames', { place: { file }, value: wanted, remedy: `it has ${count}` });
+}
+
+const belongings: Readonly<Record<PacketExplanation['belonging'], string>> = {
+  director: "kept from the host's stack",
+  host: "left to the host's stack: the director does not see it. If it did",
+  both: "seen by the host's stack too",
+  unknown: "whether the host's stack gets it is decided by rules of nftables",
+};
+
+function whose(belonging: PacketExplanation['belonging'], worker: string): string {
+  if (belonging === 'host') return `${belongings.host}:`;
+  return worker === '' ? belongings[belonging] : `${belongings[belonging]}, ${worker}`;
+}
+
+function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explanation): string {
+  const by = workers === 1 ? '' : `worker ${worker} of ${workers}`;
+  const told = packets.map(({ packet, belonging, sent, ...decision }) => [
+    `${port}: ${packet}`,
+    `   ${whose(belonging, by)}`,
+    ...decisionLines(decision),
+    ...sent.map(frame => `   > ${frame.port}: ${frame.packet}`),
+    '',
+  ]);
+  const note = `nothing was sent, opened or counted; the worker stood still for ${stoodStillMicroseconds.toFixed(0)} µs`;
+  return [...told.flat(), note, ''].join('\n');
+}
+
+export const explainCommand: Command = {
+  name: 'explain',
+  summary: 'what the running process would do with a packet, and why',
+  usage,
+  run: args => askAndPrint<Explanation>(args, { path: '/explain', options, form, text }),
+};

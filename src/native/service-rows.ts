@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services and real servers with their counts, as workers publish them in shared memory. How that works is told in
+// native/engine/service_rows.h; every position comes from the layout that the addon exports. Reading is a load from
+// memory, not a call, and another thread that was handed the words and the layout can do it too.
+
+/** Where in an area each thing is, in words of 64 bits. */
+export interface ServiceRowsLayout {
+  /** Words of one worker's area. */
+  readonly areaStride: number;
+  readonly firstRow: number;
+  readonly rowStride: number;
+  /** Rows for which there is room. */
+  readonly rowCount: number;
+  readonly nameWords: number;
+  /** In a row; its sequence is the first word, its name the next ones. */
+  readonly firstCount: number;
+  readonly area: Readonly<Record<'rows' | 'passes' | 'since', number>>;
+  readonly counts: Readonly<Record<RowCount, number>>;
+}
+
+export type RowCount =
+  | 'connections'
+  | 'packets_in'
+  | 'packets_out'
+  | 'bytes_in'
+  | 'bytes_out'
+  | 'active'
+  | 'inactive'
+  | 'persistent';
+
+export interface ServiceRowsAddon {
+  readonly serviceRowsLayout: ServiceRowsLayout;
+}
+
+/** Of a service ("4 tcp 10.0.0.1:80") or of one of its servers ("4 tcp 10.0.0.1:80 > 10.0.2.11:8080"). */
+export type RowCounts = Readonly<Record<RowCount, number>>;
+
+export class ServiceRows {
+  readonly words: BigUint64Array;
+  readonly #layout: ServiceRowsLayout;
+
+  /** `words` has an area for each worker. */
+  constructor(words: BigUint64Array, layout: ServiceRowsLayout) {
+    this.words = words;
+    this.#layout = layout;
+  }
+
+  /** Memory for so many workers. */
+  static wordsFor({ serviceRowsLayout: { areaStride } }: ServiceRowsAddon, workers: number): BigUint64Array {
+    return new BigUint64Array(new SharedArrayBuffer(workers * areaStride * BigUint64Array.BYTES_PER_ELEMENT));
+  }
+
+  /** What all workers together have counted, by the row's name. */
+  read(): Map<string, RowCounts> {
+    const total = new Map<string, RowCounts>();
+    for (let area = 0; area < this.words.length; area += this.#layout.areaStride) {
+      for (const [name, counts] of this.#rows(area)) {
+        const before = total.get(name);
+        total.set(name, before === undefined ? counts : sum(before, counts));
+      }
+    }
+    return total;
+  }
+
+  /** Services and servers beyond the rows that there are, of the worker that has most. */
+  get unseen(): number {
+    let most = 0;
+    for (let area = 0; area < this.words.length; area += this.#layout.areaStride) {
+      most = Math.max(most, Number(this.#load(area + this.#layout.area.rows)) - this.#layout.rowCount);
+    }
+    return most;
+  }
+
+  *#rows(area: number): Generator<[string, RowCounts], void, undefined> {
+    const { firstRow, rowStride, rowCount } = this.#layout;
+    const count = Math.min(Number(this.#load(area + this.#layout.area.rows)), rowCount);
+    for (let index = 0; index < count; index += 1) {
+      const row = this.#row(area + firstRow + index * rowStride);
+      if (row !== undefined) yield row;
+    }
+  }
+
+  // A writer is within a row for less than a microsecond; a reader that meets it is soon rid of it.
+  #row(start: number): [string, RowCounts] | undefined {
+    for (;;) {
+      const before = this.#load(start);
+      if (before === 0n) return undefined;
+      if (before % 2n !== 0n) continue;
+      const name = this.#name(start + 1);
+      const counts = this.#counts(start + this.#layout.firstCount);
+      if (this.#load(start) === before) return [name, counts];
+    }
+  }
+
+  #counts(start: number): RowCounts {
+    const { counts } = this.#layout;
+    const at = (name: RowCount): number => Number(this.#load(start + counts[name]));
+    return {
+      connections: at('connections'),
+      packets_in: at('packets_in'),
+      packets_out: at('packets_out'),
+      bytes_in: at('bytes_in'),
+      bytes_out: at('bytes_out'),
+      active: at('active'),
+      inactive: at('inactive'),
+      persistent: at('persistent'),
+    };
+  }
+
+  #name(start: number): string {
+    const encoded = Buffer.alloc(this.#layout.nameWords * BigUint64Array.BYTES_PER_ELEMENT);
+    for (let word = 0; word < this.#layout.nameWords; word += 1) {
+      encoded.writeBigUInt64LE(this.#load(start + word), word * BigUint64Array.BYTES_PER_ELEMENT);
+    }
+    return encoded.toString('latin1').replace(/\0+$/, '');
+  }
+
+  #load(word: number): bigint {
+    return Atomics.load(this.words, word);
+  }
+}
+
+function sum(a: RowCounts, b: RowCounts): RowCounts {
+  const added = (name: RowCount): number => a[name] + b[name];
+  return {
+    connections: added('connections'),
+    packets_in: added('packets_in'),
+    packets_out: added('packets_out'),
+    bytes_in: added('bytes_in'),
+    bytes_out: added('bytes_out'),
+    active: added('active'),
+    inactive: added('inactive'),
+    persistent: added('persistent'),
+  };
+}

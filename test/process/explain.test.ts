@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice explain`, answered by a director that forwards.
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CaptureWriter } from '../../src/capture/capture-writer.ts';
+import type { Explanation } from '../../src/daemon/explanation.ts';
+import { buildFrame, ethernet, ipv4, tcp, udp } from '../../src/wire/packet-builder.ts';
+import { describeAsRoot } from '../privileges.ts';
+import { RunningSluice, virtual } from './running-sluice.ts';
+
+interface Status {
+  readonly ports: readonly { readonly name: string; readonly mac: string }[];
+  readonly packets: Readonly<Record<string, number>>;
+}
+
+describeAsRoot('sluice explain', () => {
+  let running: RunningSluice;
+  beforeAll(async () => {
+    running = await RunningSluice.start('--workers', '2');
+    await running.request();
+  });
+  afterAll(() => running?.stop());
+
+  const explain = (...words: string[]) => running.ask<Explanation>('explain', ...words);
+
+  /** What an explanation must not change. */
+  async function state() {
+    const [connections, { packets }] = [
+      await running.ask<{ client: object }[]>('connections'),
+      await running.ask<Status>('status'),
+    ];
+    return { clients: connections.map(({ client }) => client), packets };
+  }
+
+  it('tells what a packet would meet, and nothing has happened', async () => {
+    const before = await state();
+    const { packets, port, workers } = await explain('packet', `tcp 10.1.0.2:1024 ${virtual}:80 S`);
+    expect({ port, workers }).toEqual({ port: 'eth0', workers: 2 });
+    expect(packets).toEqual([
+      expect.objectContaining({
+        packet: expect.stringContaining(`10.1.0.2.1024 > ${virtual}.80: Flags [S]`),
+        belonging: 'director',
+        verdict: 'forward',
+        reason: 'scheduled',
+        service: `tcp ${virtual}:80`,
+        server: '10.2.0.2:8080',
+        mode: 'nat',
+        sent: [{ port: 'eth1', packet: expect.stringContaining('10.1.0.2.1024 > 10.2.0.2.8080: Flags [S]') }],
+      }),
+    ]);
+    expect(packets[0]?.steps?.length).toBeGreaterThan(0);
+    expect(await state()).toEqual(before);
+  });
+
+  it.each([
+    ['tcp 10.1.0.2:1024 10.1.0.1:22 S', 'host', 'no-service'],
+    ['tcp 10.2.0.2:8080 10.1.0.2:1024 SA', 'director', 'no-service'],
+    [`udp 10.1.0.2:9 ${virtual}:53 ttl 1`, 'host', 'no-service'],
+    [`tcp 10.1.0.2:1024 ${virtual}:80 S badipsum`, 'director', 'bad-ip-checksum'],
+  ])('tells whose %s is', async (words, belonging, reason) => {
+    const { packets } = await explain('packet', words);
+    expect(packets).toEqual([expect.objectContaining({ belonging, reason })]);
+  });
+
+  it('takes the fragments of a datagram one after another', async () => {
+    const { packets } = await explain('packet', `tcp 10.1.0.2:1024 ${virtual}:80 S len 100 fragments 64`);
+    expect(packets.map(({ reason }) => reason)).toEqual(['scheduled', 'fragment']);
+  });
+
+  it('takes a frame as it is, from digits or from a capture', async () => {
+    const frame = buildFrame(
+      ethernet({ destination: 'ff:ff:ff:ff:ff:ff' }),
+      ipv4({ source: '10.1.0.2', destination: virtual }),
+      udp({ destinationPort: 80 }),
+    );
+    const file = join(running.balancer.folder, 'frames.pcap');
+    const writer = new CaptureWriter(file, { format: 'pcap' });
+    writer.write({ time: 0n, bytes: new Uint8Array(60) });
+    writer.write({ time: 0n, bytes: frame });
+    writer.close();
+    const [typed, captured] = await Promise.all([
+      explain('frame', Buffer.from(frame).toString('hex'), '--port', 'eth0'),
+      explain('--in', file, '--number', '2', '--port', 'eth0'),
+    ]);
+    expect(typed.packets).toEqual(captured.packets);
+    expect(typed.packets[0]).toMatchObject({ verdict: 'pass' });
+  });
+
+  it('has a frame come on the port that it is addressed to', async () => {
+    const { ports } = await running.ask<Status>('status');
+    const destination = ports.find(({ name }) => name === 'eth0')?.mac ?? '';
+    const frame = buildFrame(
+      ethernet({ destination }),
+      ipv4({ source: '203.0.113.9', destination: virtual }),
+      tcp({ destinationPort: 80, flags: 'S' }),
+    );
+    const { port, packets } = await explain('frame', Buffer.from(frame).toString('hex'));
+    expect(port).toBe('eth0');
+    expect(packets).toMatchObject([{ belonging: 'director', reason: 'scheduled' }]);
+  });
+
+  it('says it in words', async () => {
+    const { stdout, status } = await running.command('explain', 'packet', `tcp 10.1.0.2:1024 ${virtual}:80 S`);
+    expect(status).toBe(0);
+    const lines = stdout.split('\n');
+    expect(lines[1]).toMatch(/^ {3}kept from the host's stack, worker [01] of 2$/);
+    expect(lines[2]).toBe('   forward, scheduled: opened a flow; the scheduler chose the real server');
+    expect(lines[3]).toBe(`   tcp ${virtual}:80, real server 10.2.0.2:8080, nat`);
+    expect(stdout).toMatch(/nothing was sent, opened or counted; the worker stood still for \d+ µs\n$/);
+  });
+
+  it.each([
+    [['packet', 'tcp 10.1.0.2 1.2.3.4:80 S'], 2, 'packet:1:5: source must be ADDRESS:PORT'],
+    [
+      ['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--port', 'eth9'],
+      2,
+      'there is no such port: "eth9" (use one of eth0, eth1)',
+    ],
+    [['packet', 'tcp 203.0.113.1:1 1.2.3.4:80 S'], 2, 'say so with --port: eth0, eth1'],
+    [['frame', '00', '--port', 'eth0'], 2, 'no frame that a port could have received'],
+    [['frame'], 2, 'it is not clear which packet is to be explained'],
+    [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--mark', 'x'], 2, 'not a firewall mark'],
+  ])('says what is wrong with %j', async (words, status, problem) => {
+    const ending = await running.command('explain', ...words);
+    expect(ending).toMatchObject({ status, stdout: '', stderr: expect.stringContaining(problem) });
+  });
+});

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// A balancer that runs, with a client and a server beside it, and its commands asked as a person asks them.
+//
+//   client 10.1.0.2 ── eth0 balancer eth1 ── server 10.2.0.2, HTTP on 8080
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Host } from '../../lab/topology/host.ts';
+import type { Program } from '../../lab/topology/program.ts';
+import { Topology } from '../../lab/topology/topology.ts';
+
+const sluice = [
+  process.execPath,
+  `--import=${import.meta.resolve('tsx')}`,
+  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
+] as const;
+
+export const virtual = '192.0.2.10';
+const greeting = 'hello';
+const server = `require('node:http').createServer((_, answer) => answer.end('${greeting}')).listen(8080)`;
+
+const description = {
+  hosts: {
+    client: { interfaces: { eth0: ['10.1.0.2/24'] }, routes: [{ to: 'default', via: '10.1.0.1' }] },
+    balancer: { interfaces: { eth0: ['10.1.0.1/24'], eth1: ['10.2.0.1/24'] }, forwards: true },
+    server: {
+      interfaces: { eth0: ['10.2.0.2/24'] },
+      routes: [{ to: 'default', via: '10.2.0.1' }],
+      services: [{ name: 'http', command: [process.execPath, '-e', server], ready: { listens: 'tcp:8080' } }],
+    },
+  },
+  links: [{ between: ['client:eth0', 'balancer:eth0'] }, { between: ['balancer:eth1', 'server:eth0'] }],
+} as const;
+
+const rules = `-A -t ${virtual}:80 -s rr\n-a -t ${virtual}:80 -r 10.2.0.2:8080 -m\n`;
+
+export class RunningSluice {
+  readonly client: Host;
+  readonly balancer: Host;
+  readonly program: Program;
+  readonly #topology: Topology;
+  readonly #socket: string;
+
+  private constructor(topology: Topology, options: readonly string[]) {
+    this.#topology = topology;
+    [this.client, this.balancer] = [topology.host('client'), topology.host('balancer')];
+    this.#socket = join(this.balancer.folder, 'sluice.sock');
+    const file = join(this.balancer.folder, 'rules');
+    writeFileSync(file, rules);
+    const words = ['run', '--rules', file, '--socket', this.#socket, ...options];
+    this.program = this.balancer.start('sluice', [...sluice, ...words]);
+  }
+
+  /** With more options of `sluice run`. */
+  static async start(...options: readonly string[]): Promise<RunningSluice> {
+    const topology = await Topology.up(description);
+    try {
+      const running = new RunningSluice(topology, options);
+      await running.program.ready({ prints: '"msg":"ready"' });
+      return running;
+    } catch (error) {
+      await topology.down();
+      throw error;
+    }
+  }
+
+  /** What a command prints, whatever its exit status. */
+  command(...words: string[]) {
+    return this.balancer.run([...sluice, ...words, '--socket', this.#socket]);
+  }
+
+  /** As startCommand(), with a terminal. */
+  startOnTerminal(...words: string[]): Program {
+    const command = [...sluice, ...words, '--socket', this.#socket].join(' ');
+    return this.balancer.start('command', [
+      'script',
+      '--quiet',
+      '--flush',
+      '--return',
+      '--command',
+      command,
+      '/dev/null',
+    ]);
+  }
+
+  startCommand(...words: string[]): Program {
+    return this.balancer.start('command', [...sluice, ...words, '--socket', this.#socket]);
+  }
+
+  async ask<Answer>(...words: string[]): Promise<Answer> {
+    return JSON.parse(await this.balancer.must([...sluice, ...words, '--json', '--socket', this.#socket]));
+  }
+
+  /** So many requests, each over a connection of its own; fails unless all are answered. */
+  async request(count = 1): Promise<void> {
+    const urls = Array.from({ length: count }, () => `http://${virtual}/`);
+    await this.client.must(['curl', '-sS', '--max-time', '5', '--header', 'Connection: close', ...urls]);
+  }
+
+  async stop(): Promise<void> {
+    await this.#topology.down();
+  }
+}
