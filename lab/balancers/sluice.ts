@@ -61,14 +61,16 @@ export const sluiceBalancer: Balancer = {
     const devices = await devicesOf(host);
     const file = join(host.folder, `${host.name}-sluice.yaml`);
     writeFileSync(file, sluiceDocument(forwarding, devices));
-    const program = host.start('sluice', [...sluice, 'run', '-c', file]);
+    // A path of its own: namespaces of networks share the machine's files.
+    const socket = join(host.folder, `${host.name}-sluice.sock`);
+    const program = host.start('sluice', [...sluice, 'run', '-c', file, '--socket', socket]);
     await program.ready({ prints: '"msg":"ready"' });
     return {
       async change(changed) {
         writeFileSync(file, sluiceDocument(changed, devices));
         const from = program.stderr.length;
         program.kill('SIGHUP');
-        await program.logs('"msg":', from);
+        await program.logs('"msg":"configuration applied"', from);
       },
     };
   },
