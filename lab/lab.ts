@@ -179,8 +179,8 @@ async function play(request: Request): Promise<0 | 1> {
   return failed === 0 ? 0 : 1;
 }
 
-function inWords({ result, seconds, problem, evidence }: Outcome): string {
-  if (result === 'passed') return `passed (${seconds} s)`;
+function inWords({ result, seconds, problem, evidence, notes = [] }: Outcome): string {
+  if (result === 'passed') return [`passed (${seconds} s)`, ...notes].join('\n    ');
   return `FAILED (${seconds} s)\n    ${problem}${evidence === undefined ? '' : `\n    captures and logs: ${evidence}`}`;
 }
 

@@ -14,12 +14,22 @@ export type Ability =
   /** Forwards fragments to the server of their datagram in every mode. */
   | 'fragments'
   /** Its uplink may carry VLAN tags where the kernel has no VLAN devices. */
-  | 'vlan';
+  | 'vlan'
+  /** Servers of one service may differ in their modes. */
+  | 'mixed'
+  /** Answers for virtual addresses that the host does not have: ARP, neighbour discovery, ping. */
+  | 'answers'
+  /** Tells FULLNAT servers of TCP who the client is. */
+  | 'toa'
+  /** Is a process of its own. */
+  | 'process';
 
 export interface RealServer {
   readonly address: string;
   /** 1 unless given; 0: no new connections, those that are stay. */
   readonly weight?: number;
+  /** The service's unless given. */
+  readonly mode?: Mode;
 }
 
 export interface VirtualService {
@@ -28,6 +38,8 @@ export interface VirtualService {
   readonly port: number;
   readonly mode: Mode;
   readonly servers: readonly RealServer[];
+  /** FULLNAT: servers are told who the client is. */
+  readonly tellsClient?: boolean;
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */
@@ -44,6 +56,17 @@ export interface Forwarding {
 export interface RunningBalancer {
   /** Resolves when the new services are in force. */
   change(forwarding: Forwarding): Promise<void>;
+  /** Of one that is a process. */
+  readonly process?: BalancerProcess;
+}
+
+export interface BalancerProcess {
+  /** So much CPU time it has used since it was started. */
+  cpuSeconds(): number;
+  /** Returns when it has ended, without a chance to clean up. */
+  crash(): Promise<void>;
+  /** Begins to forward again, by what was configured last. */
+  restart(): Promise<void>;
 }
 
 export interface Balancer {

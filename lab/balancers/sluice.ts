@@ -6,7 +6,8 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Host } from '../topology/host.ts';
-import type { Balancer, Forwarding, VirtualService } from './balancer.ts';
+import type { Program } from '../topology/program.ts';
+import type { Balancer, BalancerProcess, Forwarding, RunningBalancer, VirtualService } from './balancer.ts';
 
 const loader = import.meta.resolve('tsx');
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
@@ -17,13 +18,19 @@ const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
 
 const endpoint = (address: string, port: number): string => `${isIPv6(address) ? `[${address}]` : address}:${port}`;
 
-function serviceDocument({ protocol, address, port, mode, servers }: VirtualService): object {
+function serviceDocument({ protocol, address, port, mode, servers, tellsClient }: VirtualService): object {
+  const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
     [protocol]: endpoint(address, port),
     scheduler: 'wrr',
     mode,
-    ...(mode === 'fullnat' && { pool: 'local' }),
-    servers: servers.map(server => ({ server: server.address, weight: server.weight ?? 1 })),
+    ...(takesPool && { pool: 'local' }),
+    ...(tellsClient && { client_address: 'toa' }),
+    servers: servers.map(server => ({
+      server: server.address,
+      weight: server.weight ?? 1,
+      ...(server.mode !== undefined && { mode: server.mode }),
+    })),
   };
 }
 
@@ -48,30 +55,70 @@ async function devicesOf(host: Host): Promise<string[]> {
   return links.map(link => link.ifname).filter(name => name !== 'lo');
 }
 
+/** `sluice run`, and again after it was killed. */
+class SluiceProcess implements RunningBalancer, BalancerProcess {
+  readonly process = this;
+  readonly #host: Host;
+  readonly #devices: readonly string[];
+  readonly #file: string;
+  #program: Program;
+
+  constructor(host: Host, devices: readonly string[], forwarding: Forwarding) {
+    this.#host = host;
+    this.#devices = devices;
+    this.#file = join(host.folder, `${host.name}-sluice.yaml`);
+    this.#write(forwarding);
+    this.#program = this.#start();
+  }
+
+  async ready(): Promise<void> {
+    await this.#program.ready({ prints: '"msg":"ready"' });
+  }
+
+  async change(forwarding: Forwarding): Promise<void> {
+    this.#write(forwarding);
+    const from = this.#program.stderr.length;
+    this.#program.kill('SIGHUP');
+    await this.#program.logs('"msg":"configuration applied"', from);
+  }
+
+  cpuSeconds(): number {
+    return this.#program.cpuSeconds();
+  }
+
+  async crash(): Promise<void> {
+    this.#program.kill('SIGKILL');
+    await this.#program.ending;
+  }
+
+  async restart(): Promise<void> {
+    this.#program = this.#start();
+    await this.ready();
+  }
+
+  #write(forwarding: Forwarding): void {
+    writeFileSync(this.#file, sluiceDocument(forwarding, this.#devices));
+  }
+
+  #start(): Program {
+    // A path of its own: namespaces of networks share the machine's files.
+    const socket = join(this.#host.folder, `${this.#host.name}-sluice.sock`);
+    return this.#host.start('sluice', [...sluice, 'run', '-c', this.#file, '--socket', socket]);
+  }
+}
+
 export const sluiceBalancer: Balancer = {
   name: 'sluice',
   modes: ['nat', 'fullnat', 'dr'],
-  abilities: ['change', 'snat', 'fragments', 'vlan'],
+  abilities: ['change', 'snat', 'fragments', 'mixed', 'answers', 'toa', 'process'],
   unavailable() {
     const [node, ...words] = sluice;
     const { stdout } = spawnSync(node, [...words, '--help'], { encoding: 'utf8' });
     return /^ {2}run\b/m.test(stdout) ? undefined : '`sluice run` is not there yet';
   },
   async start(host, forwarding) {
-    const devices = await devicesOf(host);
-    const file = join(host.folder, `${host.name}-sluice.yaml`);
-    writeFileSync(file, sluiceDocument(forwarding, devices));
-    // A path of its own: namespaces of networks share the machine's files.
-    const socket = join(host.folder, `${host.name}-sluice.sock`);
-    const program = host.start('sluice', [...sluice, 'run', '-c', file, '--socket', socket]);
-    await program.ready({ prints: '"msg":"ready"' });
-    return {
-      async change(changed) {
-        writeFileSync(file, sluiceDocument(changed, devices));
-        const from = program.stderr.length;
-        program.kill('SIGHUP');
-        await program.logs('"msg":"configuration applied"', from);
-      },
-    };
+    const running = new SluiceProcess(host, await devicesOf(host), forwarding);
+    await running.ready();
+    return running;
   },
 };

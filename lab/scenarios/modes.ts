@@ -9,8 +9,8 @@ import { clientAddress, type Family, serverAddress, serverNames, virtualAddress 
 import { expect, type Scenario, type Stage } from './scenario.ts';
 import { oneArm, twoArms } from './topologies.ts';
 
+export const families: readonly Family[] = ['ipv4', 'ipv6'];
 const modes: readonly Mode[] = ['nat', 'fullnat', 'dr'];
-const families: readonly Family[] = ['ipv4', 'ipv6'];
 const protocols = ['tcp', 'udp'] as const;
 
 /** Enough for a hash of ports to meet three servers: none is missed but once in ten thousand runs. */

@@ -54,7 +54,15 @@ export interface TwoArms {
   readonly services?: MoreServices;
   /** The balancer's own stack has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
+  /** This server has the virtual addresses, too, and keeps silent about them. */
+  readonly directServer?: string;
 }
+
+/** Servers of direct routing have the virtual address and keep silent about it. */
+const silentAboutVirtualAddress = {
+  'net/ipv4/conf/all/arp_ignore': 1,
+  'net/ipv4/conf/all/arp_announce': 2,
+};
 
 /**
  * client ── eth0 balancer eth1 ── lan ── r1, r2, r3
@@ -63,8 +71,12 @@ export interface TwoArms {
  */
 export function twoArms(options: TwoArms = {}): TopologyDescription {
   const servers = hostEntries((name, number) => ({
-    interfaces: { eth0: onLink(serverAddresses(number)) },
+    interfaces: {
+      eth0: onLink(serverAddresses(number)),
+      ...(name === options.directServer && { lo: hostRoutes(virtualAddress) }),
+    },
     routes: defaultsVia(balancerAddress),
+    ...(name === options.directServer && { sysctls: silentAboutVirtualAddress }),
     services: services(name, Object.values(serverAddresses(number)), options.services),
   }));
   return {
@@ -90,12 +102,6 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
     ],
   };
 }
-
-/** Servers of direct routing have the virtual address and keep silent about it. */
-const silentAboutVirtualAddress = {
-  'net/ipv4/conf/all/arp_ignore': 1,
-  'net/ipv4/conf/all/arp_announce': 2,
-};
 
 /**
  * client ── router ── lan ── eth0 balancer, r1, r2, r3
