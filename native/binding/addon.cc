@@ -4,6 +4,7 @@
 
 #include "binding/captures.h"
 #include "binding/data_path_object.h"
+#include "binding/decap_object.h"
 #include "binding/describe.h"
 #include "binding/director_object.h"
 #include "binding/director_report.h"
@@ -18,6 +19,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   sluice::binding::register_captures(env, exports);
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
   exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
+  exports.Set("Decap", sluice::binding::DecapObject::define(env));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("reasons", sluice::binding::reason_table(env));

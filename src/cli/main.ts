@@ -7,11 +7,19 @@ import { version } from '../core/version.ts';
 import { cleanCommand } from './clean.ts';
 import type { Command, ExitStatus } from './command.ts';
 import { connectionsCommand } from './connections.ts';
+import { decapCommand } from './decap.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
 
-const commands: readonly Command[] = [runCommand, statusCommand, connectionsCommand, cleanCommand, replayCommand];
+const commands: readonly Command[] = [
+  runCommand,
+  statusCommand,
+  connectionsCommand,
+  cleanCommand,
+  decapCommand,
+  replayCommand,
+];
 
 const usage = `Usage: sluice COMMAND [OPTION…]
 

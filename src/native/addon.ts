@@ -7,12 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
 import type { DataPathAddon } from './data-path.ts';
+import type { DecapAddon } from './decap.ts';
 import type { DirectorAddon } from './director.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 import type { WireAddon } from './wire.ts';
 
 /** What the native module exports. */
-export interface Addon extends CapturesAddon, DataPathAddon, DirectorAddon, StatisticsAddon, WireAddon {
+export interface Addon extends CapturesAddon, DataPathAddon, DecapAddon, DirectorAddon, StatisticsAddon, WireAddon {
   /** The Node-API version that the module was built for. */
   readonly napiVersion: number;
 }
@@ -23,6 +24,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   CaptureReader: 'function',
   CaptureWriter: 'function',
   DataPath: 'function',
+  Decap: 'function',
   Director: 'function',
   cleanHost: 'function',
   describe: 'function',
