@@ -37,9 +37,10 @@ export class DataPath {
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
     const interfaces = this.#ports.map(port => port.device);
+    const vlans = this.#ports.map(port => port.vlan ?? 0);
     const addon = loadAddon();
     const statistics = pageWords(addon);
-    this.#native = new addon.DataPath({ interfaces, cpus, flowLimit, fragmentLimit, statistics });
+    this.#native = new addon.DataPath({ interfaces, vlans, cpus, flowLimit, fragmentLimit, statistics });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
     throwFailure(this.#native.open());
     try {
@@ -128,7 +129,10 @@ export function cleanHost(): void {
 }
 
 function samePorts(a: readonly Port[], b: readonly Port[]): boolean {
-  return a.length === b.length && a.every((port, index) => port.device === b[index]?.device);
+  return (
+    a.length === b.length &&
+    a.every(({ device, vlan }, index) => device === b[index]?.device && vlan === b[index]?.vlan)
+  );
 }
 
 function throwFailure(failure: NativeFailure | undefined): void {
