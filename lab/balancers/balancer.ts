@@ -3,7 +3,9 @@
 // what it asks for.
 import type { Host } from '../topology/host.ts';
 
-export type Mode = 'nat' | 'fullnat' | 'dr';
+export type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
+
+export type Encapsulation = 'ipip' | 'gre' | 'gue';
 
 /** What a scenario may need beyond forwarding in a mode. */
 export type Ability =
@@ -38,6 +40,8 @@ export interface VirtualService {
   readonly port: number;
   readonly mode: Mode;
   readonly servers: readonly RealServer[];
+  /** Mode tunnel: how packets are wrapped; IPIP unless given. */
+  readonly encapsulation?: Encapsulation;
   /** FULLNAT: servers are told who the client is. */
   readonly tellsClient?: boolean;
 }
@@ -51,6 +55,8 @@ export interface SourceNat {
 export interface Forwarding {
   readonly services: readonly VirtualService[];
   readonly sourceNat?: SourceNat;
+  /** Frames to and from the clients carry this 802.1Q tag. */
+  readonly uplinkVlan?: number;
 }
 
 export interface RunningBalancer {

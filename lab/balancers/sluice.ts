@@ -5,20 +5,32 @@ import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { sluiceCommand as sluice } from '../drivers/decap.ts';
 import type { Host } from '../topology/host.ts';
 import type { Program } from '../topology/program.ts';
-import type { Balancer, BalancerProcess, Forwarding, RunningBalancer, VirtualService } from './balancer.ts';
-
-const loader = import.meta.resolve('tsx');
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
-const sluice = [process.execPath, `--import=${loader}`, main] as const;
+import type {
+  Balancer,
+  BalancerProcess,
+  Encapsulation,
+  Forwarding,
+  RunningBalancer,
+  VirtualService,
+} from './balancer.ts';
 
 /** What FULLNAT takes as its sources: free addresses on the servers' side of every topology. */
 const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
 
 const endpoint = (address: string, port: number): string => `${isIPv6(address) ? `[${address}]` : address}:${port}`;
 
-function serviceDocument({ protocol, address, port, mode, servers, tellsClient }: VirtualService): object {
+/** IANA's for GUE, which `sluice decap` listens on. */
+const guePort = 6080;
+
+function tunnelDocument(type: Encapsulation): object {
+  return type === 'gue' ? { type, port: guePort } : { type };
+}
+
+function serviceDocument(service: VirtualService): object {
+  const { protocol, address, port, mode, servers, encapsulation, tellsClient } = service;
   const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
     [protocol]: endpoint(address, port),
@@ -30,19 +42,22 @@ function serviceDocument({ protocol, address, port, mode, servers, tellsClient }
       server: server.address,
       weight: server.weight ?? 1,
       ...(server.mode !== undefined && { mode: server.mode }),
+      ...(encapsulation !== undefined && { tunnel: tunnelDocument(encapsulation) }),
     })),
   };
 }
 
 /** A sluice.yaml for these devices. */
-export function sluiceDocument({ services, sourceNat }: Forwarding, devices: readonly string[]): string {
+export function sluiceDocument({ services, sourceNat, uplinkVlan }: Forwarding, devices: readonly string[]): string {
+  const port = (device: string) =>
+    device === 'eth0' && uplinkVlan !== undefined ? { device, vlan: uplinkVlan } : device;
   const pools = {
     local: localAddresses,
     ...(sourceNat !== undefined && { public: [sourceNat.address] }),
   };
   return stringify({
     layer4: {
-      ports: Object.fromEntries(devices.map(device => [device, device])),
+      ports: Object.fromEntries(devices.map(device => [device, port(device)])),
       services: services.map(serviceDocument),
       pools,
       ...(sourceNat !== undefined && { egress: { inside: { sources: [sourceNat.inside], pool: 'public' } } }),
@@ -109,8 +124,8 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
 
 export const sluiceBalancer: Balancer = {
   name: 'sluice',
-  modes: ['nat', 'fullnat', 'dr'],
-  abilities: ['change', 'snat', 'fragments', 'mixed', 'answers', 'toa', 'process'],
+  modes: ['nat', 'fullnat', 'dr', 'tunnel'],
+  abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process'],
   unavailable() {
     const [node, ...words] = sluice;
     const { stdout } = spawnSync(node, [...words, '--help'], { encoding: 'utf8' });

@@ -6,13 +6,14 @@ import { watch } from '../drivers/tcpdump.ts';
 import { download, upload } from '../drivers/web.ts';
 import { content } from '../programs/content.ts';
 import type { LinkFaults } from '../topology/description.ts';
-import { virtualAddress } from './addresses.ts';
+import { addressOnLink, clientAddress, virtualAddress } from './addresses.ts';
 import { service } from './modes.ts';
-import { expect, type Scenario } from './scenario.ts';
-import { farServer, narrowMtu, narrowWay, twoArms } from './topologies.ts';
+import { expect, type Scenario, type Stage } from './scenario.ts';
+import { farServer, narrowMtu, narrowWay, oneArm, twoArms } from './topologies.ts';
 
 const vip = virtualAddress.ipv4;
 
+const vlan = 100;
 const transferBytes = 10_000_000;
 /** Enough packets of full size that a black hole shows. */
 const uploadBytes = 1_000_000;
@@ -27,6 +28,17 @@ function faulty(name: string, title: string, faults: LinkFaults): Scenario {
   };
 }
 
+/** An upload arrives, and the client has learned of this MTU by an ICMP error about it. */
+async function uploadsBelow({ client }: Stage, mtu: number): Promise<void> {
+  const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach');
+  const file = join(client.folder, 'content');
+  writeFileSync(file, Buffer.concat([...content(uploadBytes)]));
+  await upload(client, vip, file, uploadBytes);
+  await errors.says(`${vip} unreachable - need to frag (mtu ${mtu})`);
+  const route = await client.must(['ip', 'route', 'get', vip]);
+  expect(route.includes(`mtu ${mtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
+}
+
 export const linkScenarios: readonly Scenario[] = [
   faulty('loss', '10 MB arrive as they were over a link that loses 5 % of the packets', { lossPercent: 5 }),
   faulty('reorder', '10 MB arrive as they were over a link that reorders 5 % of the packets', { reorderPercent: 5 }),
@@ -37,25 +49,29 @@ export const linkScenarios: readonly Scenario[] = [
   }),
   {
     name: 'vlan-uplink',
-    title: 'an uplink may be tagged',
-    topology: twoArms({ uplink: { vlan: 100 } }),
-    forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
-    needs: ['vlan'],
-    play: ({ client }) => download(client, vip, transferBytes),
+    title: 'an uplink may be tagged, though the kernel has no VLAN device for it',
+    topology: twoArms({ uplink: { vlan } }),
+    forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), address: addressOnLink.ipv4 }], uplinkVlan: vlan },
+    needs: ['vlan', 'answers'],
+    async play({ client, host }) {
+      // What the client answers is tagged, so the balancer's kernel does not hear it.
+      const [{ address }] = JSON.parse(await client.must(['ip', '-json', 'link', 'show', 'eth0']));
+      await host('balancer').must(['ip', 'neigh', 'replace', clientAddress.ipv4, 'lladdr', address, 'dev', 'eth0']);
+      await download(client, addressOnLink.ipv4, transferBytes);
+    },
+  },
+  {
+    name: 'path-mtu-tunnel',
+    title: 'that a tunnel leaves less room is told to the client, through the virtual address',
+    topology: oneArm({ tunnels: true }),
+    forwarding: { services: [service('tcp', 'ipv4', 'tunnel')] },
+    play: stage => uploadsBelow(stage, 1480),
   },
   {
     name: 'path-mtu',
     title: 'a narrow link behind the balancer makes itself known to the client, through the virtual address',
     topology: narrowWay(),
     forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), servers: [{ address: farServer }] }] },
-    async play({ client }) {
-      const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach');
-      const file = join(client.folder, 'content');
-      writeFileSync(file, Buffer.concat([...content(uploadBytes)]));
-      await upload(client, vip, file, uploadBytes);
-      await errors.says(`${vip} unreachable - need to frag (mtu ${narrowMtu})`);
-      const route = await client.must(['ip', 'route', 'get', vip]);
-      expect(route.includes(`mtu ${narrowMtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
-    },
+    play: stage => uploadsBelow(stage, narrowMtu),
   },
 ];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The topologies that scenarios are played in.
+import { decapAgent } from '../drivers/decap.ts';
 import { dnsServer } from '../drivers/dns.ts';
 import { iperfServer } from '../drivers/iperf.ts';
 import { realServer } from '../drivers/real-server.ts';
@@ -106,17 +107,21 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
 /**
  * client ── router ── lan ── eth0 balancer, r1, r2, r3
  *
- * Requests to the virtual address go through the balancer; servers answer through the router.
+ * Requests to the virtual address go through the balancer; servers answer through the router. They have the virtual
+ * address on `lo`, or behind an agent that takes packets out of their tunnels.
  */
-export function oneArm(): TopologyDescription {
+export function oneArm(options: { tunnels?: true } = {}): TopologyDescription {
   const servers = hostEntries((name, number) => ({
     interfaces: {
-      lo: hostRoutes(virtualAddress),
+      ...(!options.tunnels && { lo: hostRoutes(virtualAddress) }),
       eth0: onLink(serverAddresses(number)),
     },
     routes: defaultsVia(routerAddress),
     sysctls: silentAboutVirtualAddress,
-    services: services(name, Object.values(virtualAddress)),
+    services: [
+      ...(options.tunnels ? [decapAgent(hostRoutes(virtualAddress))] : []),
+      ...services(name, Object.values(virtualAddress)),
+    ],
   }));
   return {
     hosts: {
