@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands of `npm run lab`.
 import { parseArgs } from 'node:util';
+import { build } from '../scripts/build.ts';
 import { isRoot } from '../scripts/command.ts';
 import { closingLine, record } from '../scripts/results.ts';
 import { setup } from '../scripts/setup.ts';
@@ -170,8 +171,8 @@ function match({ names, balancer }: Request): { pairs: Pair[]; notPlayed: NotPla
 }
 
 async function play(request: Request): Promise<0 | 1> {
+  prepare(request);
   const { pairs, notPlayed } = match(request);
-  prepare(request.json);
   const say = (text: string): void => {
     if (!request.json) process.stdout.write(text);
   };
@@ -203,10 +204,10 @@ async function up(request: Request): Promise<0> {
   if (name === undefined || others.length > 0) throw new Misuse('up takes the name of one scenario');
   const scenario = scenarios.find(each => each.name === name);
   if (scenario === undefined) throw new Misuse(`no scenario is called ${name}; \`npm run lab -- list\` shows them`);
+  prepare(request);
   const { pairs, notPlayed } = match({ ...request, names: [name] });
   const [pair] = pairs;
   if (pair === undefined) throw new LabError(`${name} cannot be raised here: ${notPlayed[0]?.problem}`);
-  prepare(request.json);
   const topology = await Topology.up(scenario.topology);
   try {
     await setStage(topology, scenario, pair.balancer);
@@ -230,9 +231,14 @@ function down(names: readonly string[]): 0 {
   return print(`${standing.length} topologies removed${also}\n`);
 }
 
-/** Packages, the remains of runs that were killed, and the promise to leave none. */
-function prepare(json: boolean): void {
+/** Packages, what is to be tested, the remains of runs that were killed, and the promise to leave none. */
+function prepare({ json, balancer }: Request): void {
   setup(['lab']);
+  // Building has something to say, which is no JSON.
+  if (!json && [sluiceBalancer.name, everyBalancer].includes(balancer)) {
+    setup(['build']);
+    build();
+  }
   const abandoned = removeAbandoned();
   if (abandoned > 0 && !json) process.stdout.write(`removed what an ended run had left: ${abandoned} topologies\n`);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => cleanUpAndEnd(signal));

@@ -55,6 +55,8 @@ export interface SourceNat {
 export interface Forwarding {
   readonly services: readonly VirtualService[];
   readonly sourceNat?: SourceNat;
+  /** Threads that forward, where the balancer has such; 1 unless given. */
+  readonly workers?: number;
   /** Frames to and from the clients carry this 802.1Q tag. */
   readonly uplinkVlan?: number;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The director itself, started as a person starts it: `sluice run` in the balancer's namespace.
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -16,6 +15,8 @@ import type {
   RunningBalancer,
   VirtualService,
 } from './balancer.ts';
+
+const addon = process.env.SLUICE_ADDON ?? join(import.meta.dirname, '../../build/Release/sluice.node');
 
 /** What FULLNAT takes as its sources: free addresses on the servers' side of every topology. */
 const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
@@ -76,12 +77,14 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   readonly #host: Host;
   readonly #devices: readonly string[];
   readonly #file: string;
+  readonly #workers: number;
   #program: Program;
 
   constructor(host: Host, devices: readonly string[], forwarding: Forwarding) {
     this.#host = host;
     this.#devices = devices;
     this.#file = join(host.folder, `${host.name}-sluice.yaml`);
+    this.#workers = forwarding.workers ?? 1;
     this.#write(forwarding);
     this.#program = this.#start();
   }
@@ -118,7 +121,8 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   #start(): Program {
     // A path of its own: namespaces of networks share the machine's files.
     const socket = join(this.#host.folder, `${this.#host.name}-sluice.sock`);
-    return this.#host.start('sluice', [...sluice, 'run', '-c', this.#file, '--socket', socket]);
+    const words = ['-c', this.#file, '--socket', socket, '--workers', String(this.#workers)];
+    return this.#host.start('sluice', [...sluice, 'run', ...words]);
   }
 }
 
@@ -126,11 +130,7 @@ export const sluiceBalancer: Balancer = {
   name: 'sluice',
   modes: ['nat', 'fullnat', 'dr', 'tunnel'],
   abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process'],
-  unavailable() {
-    const [node, ...words] = sluice;
-    const { stdout } = spawnSync(node, [...words, '--help'], { encoding: 'utf8' });
-    return /^ {2}run\b/m.test(stdout) ? undefined : '`sluice run` is not there yet';
-  },
+  unavailable: () => (existsSync(addon) ? undefined : 'its native module is missing: run `npm run build`'),
   async start(host, forwarding) {
     const running = new SluiceProcess(host, await devicesOf(host), forwarding);
     await running.ready();

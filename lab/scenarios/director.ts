@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a director does for virtual addresses and servers beyond forwarding in a mode.
+import type { Mode } from '../balancers/balancer.ts';
+import { openConnections } from '../drivers/connections.ts';
 import { Session } from '../drivers/session.ts';
 import { watch } from '../drivers/tcpdump.ts';
+import { whoEchoes } from '../drivers/udp-echo.ts';
 import { isServed, whoServes } from '../drivers/web.ts';
 import { addressOnLink, clientAddress, type Family, serverAddress, virtualAddress } from './addresses.ts';
 import { checkServices, families, service } from './modes.ts';
@@ -9,6 +12,8 @@ import { expect, type Scenario } from './scenario.ts';
 import { twoArms } from './topologies.ts';
 
 const requests = 30;
+/** Four fragments on a link of 1500 bytes. */
+const fragmentedBytes = 5000;
 
 function onLink(family: Family): Scenario {
   const address = addressOnLink[family];
@@ -45,12 +50,36 @@ function toaOf(address: string, port: number): string {
   return ['fe08', hexOf(port, 4), hexOf(256 * a + b, 4), hexOf(256 * c + d, 4)].join(' ');
 }
 
+const workers = 2;
+const connections = 200;
+
+/** Connections meet all workers; each worker must know the replies that are its own. */
+function sharedByWorkers(mode: Mode): Scenario {
+  return {
+    name: `workers-${mode}`,
+    title: 'two workers share connections and datagrams, and none of either is lost between them',
+    topology: twoArms(),
+    forwarding: {
+      services: [service('tcp', 'ipv4', mode, 7), service('udp', 'ipv4', mode)],
+      workers,
+    },
+    needs: ['process'],
+    async play({ client }) {
+      const { stood, echoed } = await openConnections(client, virtualAddress.ipv4, connections);
+      expect(stood === connections && echoed === connections, `${stood} connections stood, ${echoed} were answered`);
+      checkServices(await whoEchoes(client, virtualAddress.ipv4, fragmentedBytes, requests), 'ipv4', mode);
+    },
+  };
+}
+
 /** A server that nobody is: questions for its link-layer address stay without an answer. */
 const silentServer = '10.2.0.77';
 
 export const directorScenarios: readonly Scenario[] = [
   ...families.map(onLink),
   ...families.map(answersPing),
+  sharedByWorkers('nat'),
+  sharedByWorkers('fullnat'),
   {
     name: 'mixed-modes',
     title: 'servers of one service may have different modes, and each sees the client as its mode promises',
