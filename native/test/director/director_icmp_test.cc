@@ -327,3 +327,14 @@ TEST_CASE("a next hop without a link-layer address is asked for, once a second")
   f.wait(second);
   f.run({{"a second later", syn, Reason::no_neighbour, {who_has}}});
 }
+
+TEST_CASE("the way of an error is asked for where nothing else asks: replies of direct routing go past the director") {
+  Fixture f;
+  f.add(tcp());
+  f.add_server(tcp(), server4, 80, {.forwarding = Forwarding::dr});
+  const Buffer dying = from_client().ipv4({.source = "10.0.1.77", .ttl = 1}).tcp().build();
+  const Buffer who_has = ethernet({.source = c0_mac, .destination = broadcast_mac})
+                             .arp({.sender_mac = c0_mac, .sender = "10.0.1.1", .target = "10.0.1.77"})
+                             .build();
+  f.run({{"no error can leave yet", dying, Reason::ttl_exceeded, {who_has}}});
+}
