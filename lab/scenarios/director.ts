@@ -108,6 +108,21 @@ export const directorScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'host-forwards-nothing',
+    title: 'the host of the balancer need not be a router, nor tolerant of asymmetric ways',
+    topology: twoArms({ hostForwardsNothing: true }),
+    forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
+    needs: ['process'],
+    async play({ client, host }) {
+      await host('balancer').must([
+        'sh',
+        '-c',
+        'for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $each; done',
+      ]);
+      checkServices(await whoServes(client, virtualAddress.ipv4, requests), 'ipv4', 'nat');
+    },
+  },
+  {
     name: 'toa',
     title: 'a FULLNAT server reads the address of the client in an option of TCP',
     topology: twoArms(),

@@ -6,8 +6,8 @@ import { watch } from '../drivers/tcpdump.ts';
 import { download, upload } from '../drivers/web.ts';
 import { content } from '../programs/content.ts';
 import type { LinkFaults } from '../topology/description.ts';
-import { addressOnLink, clientAddress, virtualAddress } from './addresses.ts';
-import { service } from './modes.ts';
+import { addressOnLink, clientAddress, type Family, virtualAddress } from './addresses.ts';
+import { families, service } from './modes.ts';
 import { expect, type Scenario, type Stage } from './scenario.ts';
 import { farServer, narrowMtu, narrowWay, oneArm, twoArms } from './topologies.ts';
 
@@ -28,14 +28,24 @@ function faulty(name: string, title: string, faults: LinkFaults): Scenario {
   };
 }
 
+/** Of a link of 1500 bytes, the header of IPIP off. */
+const tunnelMtu: Record<Family, number> = { ipv4: 1480, ipv6: 1460 };
+
+/** What tcpdump says of an error that tells the MTU. */
+const tooBig: Record<Family, (mtu: number) => string> = {
+  ipv4: mtu => `${virtualAddress.ipv4} unreachable - need to frag (mtu ${mtu})`,
+  ipv6: mtu => `packet too big, mtu ${mtu}`,
+};
+
 /** An upload arrives, and the client has learned of this MTU by an ICMP error about it. */
-async function uploadsBelow({ client }: Stage, mtu: number): Promise<void> {
-  const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach');
+async function uploadsBelow({ client }: Stage, family: Family, mtu: number): Promise<void> {
+  const address = virtualAddress[family];
+  const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach or icmp6[icmp6type] == 2');
   const file = join(client.folder, 'content');
   writeFileSync(file, Buffer.concat([...content(uploadBytes)]));
-  await upload(client, vip, file, uploadBytes);
-  await errors.says(`${vip} unreachable - need to frag (mtu ${mtu})`);
-  const route = await client.must(['ip', 'route', 'get', vip]);
+  await upload(client, address, file, uploadBytes);
+  await errors.says(tooBig[family](mtu));
+  const route = await client.must(['ip', 'route', 'get', address]);
   expect(route.includes(`mtu ${mtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
 }
 
@@ -60,18 +70,18 @@ export const linkScenarios: readonly Scenario[] = [
       await download(client, addressOnLink.ipv4, transferBytes);
     },
   },
-  {
-    name: 'path-mtu-tunnel',
+  ...families.map(family => ({
+    name: `path-mtu-tunnel-${family}`,
     title: 'that a tunnel leaves less room is told to the client, through the virtual address',
     topology: oneArm({ tunnels: true }),
-    forwarding: { services: [service('tcp', 'ipv4', 'tunnel')] },
-    play: stage => uploadsBelow(stage, 1480),
-  },
-  {
-    name: 'path-mtu',
+    forwarding: { services: [service('tcp', family, 'tunnel')] },
+    play: (stage: Stage) => uploadsBelow(stage, family, tunnelMtu[family]),
+  })),
+  ...families.map(family => ({
+    name: `path-mtu-${family}`,
     title: 'a narrow link behind the balancer makes itself known to the client, through the virtual address',
     topology: narrowWay(),
-    forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), servers: [{ address: farServer }] }] },
-    play: stage => uploadsBelow(stage, narrowMtu),
-  },
+    forwarding: { services: [{ ...service('tcp', family, 'nat'), servers: [{ address: farServer[family] }] }] },
+    play: (stage: Stage) => uploadsBelow(stage, family, narrowMtu),
+  })),
 ];

@@ -11,7 +11,7 @@ import { expect, type Scenario, type Stage } from './scenario.ts';
 import { oneArm, twoArms } from './topologies.ts';
 
 export const families: readonly Family[] = ['ipv4', 'ipv6'];
-const modes: readonly Mode[] = ['nat', 'fullnat', 'dr', 'tunnel'];
+export const modes: readonly Mode[] = ['nat', 'fullnat', 'dr', 'tunnel'];
 const protocols = ['tcp', 'udp'] as const;
 
 /** Enough for a hash of ports to meet three servers: none is missed but once in ten thousand runs. */
@@ -62,7 +62,7 @@ const onHost: readonly Scenario[] = families.map(family => ({
   play: (stage: Stage) => plays.tcp(stage, family, 'nat'),
 }));
 
-const topologies: Record<Mode, TopologyDescription> = {
+export const topologies: Record<Mode, TopologyDescription> = {
   nat: twoArms(),
   fullnat: twoArms(),
   dr: oneArm(),

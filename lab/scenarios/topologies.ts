@@ -15,6 +15,7 @@ import {
   clientAddress,
   clientGateway,
   defaultsVia,
+  type Family,
   hostRoutes,
   onLink,
   routerAddress,
@@ -55,6 +56,8 @@ export interface TwoArms {
   readonly services?: MoreServices;
   /** The balancer's own stack has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
+  /** The host of the balancer forwards nothing by itself. */
+  readonly hostForwardsNothing?: boolean;
   /** This server has the virtual addresses, too, and keeps silent about them. */
   readonly directServer?: string;
 }
@@ -89,7 +92,7 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
           eth1: onLink(balancerAddress),
           ...(options.virtualAddressOnHost && { lo: hostRoutes(virtualAddress) }),
         },
-        forwards: true,
+        forwards: !options.hostForwardsNothing,
         // A session with the balancer itself, as SSH is one.
         services: [realServer('balancer', [])],
       },
@@ -151,6 +154,9 @@ export function oneArm(options: { tunnels?: true } = {}): TopologyDescription {
   };
 }
 
+/** At the end of the narrow way. */
+export const farServer: Record<Family, string> = { ipv4: '10.5.0.11', ipv6: 'fd00:5::11' };
+
 /** Of the narrow link; both ends of the way have 1500. */
 export const narrowMtu = 1400;
 
@@ -160,33 +166,35 @@ export const narrowMtu = 1400;
  * Neither end of a connection knows of the narrow link but by the ICMP errors of `near` and `far`.
  */
 export function narrowWay(): TopologyDescription {
-  const transfer = { near: '10.4.0.1', far: '10.4.0.2', serverGateway: '10.5.0.1', server: '10.5.0.11' };
-  const nearAddress = '10.2.0.2';
   return {
     hosts: {
       client,
       balancer: {
         interfaces: { eth0: onLink(clientGateway), eth1: onLink(balancerAddress) },
-        routes: [{ to: '10.5.0.0/24', via: nearAddress }],
+        routes: [
+          { to: '10.5.0.0/24', via: '10.2.0.2' },
+          { to: 'fd00:5::/64', via: 'fd00:2::2' },
+        ],
         forwards: true,
       },
       near: {
-        interfaces: { eth0: [`${nearAddress}/24`], eth1: [`${transfer.near}/24`] },
+        interfaces: { eth0: ['10.2.0.2/24', 'fd00:2::2/64'], eth1: ['10.4.0.1/24', 'fd00:4::1/64'] },
         routes: [
-          { to: 'default', via: balancerAddress.ipv4 },
-          { to: '10.5.0.0/24', via: transfer.far },
+          ...defaultsVia(balancerAddress),
+          { to: '10.5.0.0/24', via: '10.4.0.2' },
+          { to: 'fd00:5::/64', via: 'fd00:4::2' },
         ],
         forwards: true,
       },
       far: {
-        interfaces: { eth0: [`${transfer.far}/24`], eth1: [`${transfer.serverGateway}/24`] },
-        routes: [{ to: 'default', via: transfer.near }],
+        interfaces: { eth0: ['10.4.0.2/24', 'fd00:4::2/64'], eth1: ['10.5.0.1/24', 'fd00:5::1/64'] },
+        routes: defaultsVia({ ipv4: '10.4.0.1', ipv6: 'fd00:4::1' }),
         forwards: true,
       },
       r1: {
-        interfaces: { eth0: [`${transfer.server}/24`] },
-        routes: [{ to: 'default', via: transfer.serverGateway }],
-        services: [realServer('r1', [transfer.server])],
+        interfaces: { eth0: onLink(farServer) },
+        routes: defaultsVia({ ipv4: '10.5.0.1', ipv6: 'fd00:5::1' }),
+        services: [realServer('r1', Object.values(farServer))],
       },
     },
     links: [
@@ -197,5 +205,3 @@ export function narrowWay(): TopologyDescription {
     ],
   };
 }
-
-export const farServer = '10.5.0.11';
