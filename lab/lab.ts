@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands of `npm run lab`.
 import { parseArgs } from 'node:util';
+import { build } from '../scripts/build.ts';
 import { isRoot } from '../scripts/command.ts';
+import { closingLine, record } from '../scripts/results.ts';
 import { setup } from '../scripts/setup.ts';
 import type { Balancer } from './balancers/balancer.ts';
+import { sluiceBalancer } from './balancers/sluice.ts';
 import { balancers } from './balancers/table.ts';
 import { hasSctp } from './kernel.ts';
 import { leaveStanding, type Outcome, perform, setStage, unsuited } from './perform.ts';
@@ -13,12 +16,14 @@ import { LabError } from './topology/lab-error.ts';
 import { type KeptTopology, keptTopologies, namespaceOf, ownIds, remove, removeAbandoned } from './topology/run.ts';
 import { Topology } from './topology/topology.ts';
 
+const everyBalancer = 'all';
+
 export const usage = `Usage: npm run lab [-- [OPTION…] [NAME…]]
        npm run lab -- up NAME | down [NAME] | list
        npm run lab -- oracle [OPTION…] [NAME…]
 
-Plays scenarios with real clients and servers in network namespaces, each with every balancer that can play it. Needs root,
-except for list, oracle and --help. Nothing outside of the namespaces is changed, and nothing is left behind.
+Plays scenarios with real clients and servers in network namespaces, with Sluice as their balancer. Needs root, except
+for list, oracle and --help. Nothing outside of the namespaces is changed, and nothing is left behind.
 
   NAME            a scenario, or all whose names begin so: nat-ipv4
   up NAME         raise a scenario's topology with the balancer running, leave it standing, and say how to enter its hosts
@@ -26,7 +31,7 @@ except for list, oracle and --help. Nothing outside of the namespaces is changed
   list            the scenarios, and the topologies that stand
   oracle          asks the Linux kernel's IPVS; oracle --help tells more
 
-  --balancer B    with this one only: ${balancers.map(({ name }) => name).join(', ')}
+  --balancer B    with this one: ${balancers.map(({ name }) => name).join(', ')}; or all that can play it: ${everyBalancer}
   --keep          leave the topologies standing after the scenarios
   --json          print the results as JSON
   --help          this text
@@ -35,14 +40,14 @@ A scenario that fails leaves the captures of all links and the logs of all progr
 `;
 
 const options = {
-  balancer: { type: 'string' },
+  balancer: { type: 'string', default: sluiceBalancer.name },
   keep: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
 } as const;
 
 interface Request {
   readonly names: readonly string[];
-  readonly balancer: string | undefined;
+  readonly balancer: string;
   readonly keep: boolean;
   readonly json: boolean;
 }
@@ -54,6 +59,8 @@ interface NotPlayed {
   readonly scenario: string;
   readonly result: 'not run';
   readonly problem: string;
+  /** The kernel cannot: nothing that a person could have done. */
+  readonly isExcused: boolean;
 }
 
 interface Pair {
@@ -65,7 +72,7 @@ export async function lab(args: readonly string[]): Promise<0 | 1 | 2> {
   try {
     const { values, positionals } = parse(args);
     const [command, ...names] = positionals;
-    const request = { ...values, balancer: values.balancer };
+    const request = values;
     if (command === 'list') return list(request.json);
     beRoot();
     if (command === 'up') return await up({ ...request, names });
@@ -129,8 +136,8 @@ function wanted(names: readonly string[]): Scenario[] {
   );
 }
 
-function balancersOf(name: string | undefined): readonly Balancer[] {
-  if (name === undefined) return balancers;
+function balancersOf(name: string): readonly Balancer[] {
+  if (name === everyBalancer) return balancers;
   const named = balancers.filter(balancer => balancer.name === name);
   if (named.length === 0) throw new Misuse(`no balancer is called ${name}`);
   return named;
@@ -147,10 +154,15 @@ function match({ names, balancer }: Request): { pairs: Pair[]; notPlayed: NotPla
     const ready = suited.filter(({ reason }) => reason === undefined);
     const reasons = suited.map(({ each, reason }) => `${each.name}: ${reason}`);
     if (scenario.kernel === 'sctp' && lacksSctp) {
-      notPlayed.push({ scenario: scenario.name, result: 'not run', problem: 'this kernel has no SCTP' });
+      notPlayed.push({
+        scenario: scenario.name,
+        result: 'not run',
+        problem: 'this kernel has no SCTP',
+        isExcused: true,
+      });
     } else if (ready.length === 0) {
       const problem = reasons.join('; ') || `${balancer} cannot play it`;
-      notPlayed.push({ scenario: scenario.name, result: 'not run', problem });
+      notPlayed.push({ scenario: scenario.name, result: 'not run', problem, isExcused: false });
     } else {
       pairs.push(...ready.map(({ each }) => ({ scenario, balancer: each })));
     }
@@ -159,8 +171,8 @@ function match({ names, balancer }: Request): { pairs: Pair[]; notPlayed: NotPla
 }
 
 async function play(request: Request): Promise<0 | 1> {
+  prepare(request);
   const { pairs, notPlayed } = match(request);
-  prepare(request.json);
   const say = (text: string): void => {
     if (!request.json) process.stdout.write(text);
   };
@@ -174,13 +186,16 @@ async function play(request: Request): Promise<0 | 1> {
   for (const { scenario, problem } of notPlayed) say(`${scenario}: not run: ${problem}\n`);
   const failed = outcomes.filter(({ result }) => result === 'failed').length;
   if (request.json) print(`${JSON.stringify([...outcomes, ...notPlayed])}\n`);
-  say(`\n${outcomes.length - failed} passed, ${failed} failed, ${notPlayed.length} not run\n`);
+  const missed = notPlayed.filter(({ isExcused }) => !isExcused).length;
+  const count = { passed: outcomes.length - failed, failed: failed + missed, skipped: notPlayed.length - missed };
+  if (request.names.length === 0) record('lab', count);
+  say(`\n${closingLine(count)}\n`);
   if (request.keep) for (const topology of keptTopologies()) say(`\n${topology.scenario}\n${entrances(topology)}`);
-  return failed === 0 ? 0 : 1;
+  return count.failed === 0 ? 0 : 1;
 }
 
-function inWords({ result, seconds, problem, evidence }: Outcome): string {
-  if (result === 'passed') return `passed (${seconds} s)`;
+function inWords({ result, seconds, problem, evidence, notes = [] }: Outcome): string {
+  if (result === 'passed') return [`passed (${seconds} s)`, ...notes].join('\n    ');
   return `FAILED (${seconds} s)\n    ${problem}${evidence === undefined ? '' : `\n    captures and logs: ${evidence}`}`;
 }
 
@@ -189,10 +204,10 @@ async function up(request: Request): Promise<0> {
   if (name === undefined || others.length > 0) throw new Misuse('up takes the name of one scenario');
   const scenario = scenarios.find(each => each.name === name);
   if (scenario === undefined) throw new Misuse(`no scenario is called ${name}; \`npm run lab -- list\` shows them`);
+  prepare(request);
   const { pairs, notPlayed } = match({ ...request, names: [name] });
   const [pair] = pairs;
   if (pair === undefined) throw new LabError(`${name} cannot be raised here: ${notPlayed[0]?.problem}`);
-  prepare(request.json);
   const topology = await Topology.up(scenario.topology);
   try {
     await setStage(topology, scenario, pair.balancer);
@@ -216,9 +231,14 @@ function down(names: readonly string[]): 0 {
   return print(`${standing.length} topologies removed${also}\n`);
 }
 
-/** Packages, the remains of runs that were killed, and the promise to leave none. */
-function prepare(json: boolean): void {
+/** Packages, what is to be tested, the remains of runs that were killed, and the promise to leave none. */
+function prepare({ json, balancer }: Request): void {
   setup(['lab']);
+  // Building has something to say, which is no JSON.
+  if (!json && [sluiceBalancer.name, everyBalancer].includes(balancer)) {
+    setup(['build']);
+    build();
+  }
   const abandoned = removeAbandoned();
   if (abandoned > 0 && !json) process.stdout.write(`removed what an ended run had left: ${abandoned} topologies\n`);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => cleanUpAndEnd(signal));

@@ -22,6 +22,8 @@ export interface Outcome {
   readonly seconds: number;
   /** What was wrong. */
   readonly problem?: string;
+  /** Figures. */
+  readonly notes?: readonly string[];
   /** Where captures and logs are. */
   readonly evidence?: string;
 }
@@ -29,30 +31,37 @@ export interface Outcome {
 /** Why the balancer cannot play the scenario; undefined when it can. */
 export function unsuited(scenario: Scenario, balancer: Balancer): string | undefined {
   const { services } = scenario.forwarding;
-  const mode = services.map(service => service.mode).find(wanted => !balancer.modes.includes(wanted));
+  const modes = services.flatMap(service => [service.mode, ...service.servers.map(({ mode }) => mode ?? service.mode)]);
+  const mode = modes.find(wanted => !balancer.modes.includes(wanted));
   if (mode !== undefined) return `${balancer.name} does not forward in mode ${mode}`;
   const ability = scenario.needs?.find(need => !balancer.abilities.includes(need));
   return ability === undefined ? undefined : `${balancer.name} lacks the ability: ${ability}`;
 }
 
 /** The scenario's topology, as it stands, with the balancer running. */
-export async function setStage(topology: Topology, scenario: Scenario, balancer: Balancer): Promise<Stage> {
+export async function setStage(
+  topology: Topology,
+  scenario: Scenario,
+  balancer: Balancer,
+  note: (text: string) => void = () => undefined,
+): Promise<Stage> {
   const host = (name: string) => topology.host(name);
   const running = await balancer.start(host('balancer'), scenario.forwarding);
-  return { host, client: host('client'), balancer: running };
+  return { host, client: host('client'), balancer: running, note };
 }
 
 export async function perform(scenario: Scenario, balancer: Balancer, options: { keep: boolean }): Promise<Outcome> {
   const began = performance.now();
   const of = { scenario: scenario.name, balancer: balancer.name };
   const seconds = () => Math.round((performance.now() - began) / 100) / 10;
+  const notes: string[] = [];
   let topology: Topology | undefined;
   try {
     topology = await Topology.up(scenario.topology);
     await topology.capture();
-    const stage = await setStage(topology, scenario, balancer);
+    const stage = await setStage(topology, scenario, balancer, text => notes.push(text));
     await beforeDeadline(scenario.play(stage));
-    return { ...of, result: 'passed', seconds: seconds() };
+    return { ...of, result: 'passed', seconds: seconds(), ...(notes.length > 0 && { notes }) };
   } catch (error) {
     const evidence = topology && saveEvidence(topology, scenario, balancer);
     return {

@@ -31,13 +31,18 @@ export function closingLine(count: Count): string {
   return `${count.passed} passed, ${count.failed} failed${skipped}`;
 }
 
-/**
- * The end of a run of tests: its count is remembered for CI's total and printed, and what must not be ends the script.
- * An ordinary user cannot run every test; root can, so that for root a skipped test is a failure.
- */
-export function finish(name: string, count: Count): void {
+/** Remembers the count of a run for CI's total. */
+export function record(name: string, count: Count): void {
   mkdirSync(resultsFolder, { recursive: true });
   writeFileSync(join(resultsFolder, `${name}.json`), `${JSON.stringify(count)}\n`);
+}
+
+/**
+ * The end of a run of tests: its count is remembered and printed, and what must not be ends the script. An ordinary user
+ * cannot run every test; root can, so that for root a skipped test is a failure.
+ */
+export function finish(name: string, count: Count): void {
+  record(name, count);
   console.log(`\n${closingLine(count)}`);
   if (count.failed > 0) throw new Failure('Some tests failed: see above.');
   if (count.skipped > 0 && isRoot) throw new Failure('Root can run every test, yet some were not run: see above.');

@@ -3,7 +3,9 @@
 // what it asks for.
 import type { Host } from '../topology/host.ts';
 
-export type Mode = 'nat' | 'fullnat' | 'dr';
+export type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
+
+export type Encapsulation = 'ipip' | 'gre' | 'gue';
 
 /** What a scenario may need beyond forwarding in a mode. */
 export type Ability =
@@ -14,12 +16,22 @@ export type Ability =
   /** Forwards fragments to the server of their datagram in every mode. */
   | 'fragments'
   /** Its uplink may carry VLAN tags where the kernel has no VLAN devices. */
-  | 'vlan';
+  | 'vlan'
+  /** Servers of one service may differ in their modes. */
+  | 'mixed'
+  /** Answers for virtual addresses that the host does not have: ARP, neighbour discovery, ping. */
+  | 'answers'
+  /** Tells FULLNAT servers of TCP who the client is. */
+  | 'toa'
+  /** Is a process of its own. */
+  | 'process';
 
 export interface RealServer {
   readonly address: string;
   /** 1 unless given; 0: no new connections, those that are stay. */
   readonly weight?: number;
+  /** The service's unless given. */
+  readonly mode?: Mode;
 }
 
 export interface VirtualService {
@@ -28,6 +40,10 @@ export interface VirtualService {
   readonly port: number;
   readonly mode: Mode;
   readonly servers: readonly RealServer[];
+  /** Mode tunnel: how packets are wrapped; IPIP unless given. */
+  readonly encapsulation?: Encapsulation;
+  /** FULLNAT: servers are told who the client is. */
+  readonly tellsClient?: boolean;
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */
@@ -39,11 +55,24 @@ export interface SourceNat {
 export interface Forwarding {
   readonly services: readonly VirtualService[];
   readonly sourceNat?: SourceNat;
+  /** Threads that forward, where the balancer has such; 1 unless given. */
+  readonly workers?: number;
+  /** Frames to and from the clients carry this 802.1Q tag. */
+  readonly uplinkVlan?: number;
 }
 
 export interface RunningBalancer {
   /** Resolves when the new services are in force. */
   change(forwarding: Forwarding): Promise<void>;
+  /** Of one that is a process. */
+  readonly process?: BalancerProcess;
+}
+
+export interface BalancerProcess {
+  /** So much CPU time it has used since it was started. */
+  cpuSeconds(): number;
+  /** Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself. */
+  crash(): Promise<void>;
 }
 
 export interface Balancer {

@@ -1,41 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 // The director itself, started as a person starts it: `sluice run` in the balancer's namespace.
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { sluiceCommand as sluice } from '../drivers/decap.ts';
 import type { Host } from '../topology/host.ts';
-import type { Balancer, Forwarding, VirtualService } from './balancer.ts';
+import type { Program } from '../topology/program.ts';
+import type {
+  Balancer,
+  BalancerProcess,
+  Encapsulation,
+  Forwarding,
+  RunningBalancer,
+  VirtualService,
+} from './balancer.ts';
 
-const loader = import.meta.resolve('tsx');
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
-const sluice = [process.execPath, `--import=${loader}`, main] as const;
+const addon = process.env.SLUICE_ADDON ?? join(import.meta.dirname, '../../build/Release/sluice.node');
 
 /** What FULLNAT takes as its sources: free addresses on the servers' side of every topology. */
 const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
 
 const endpoint = (address: string, port: number): string => `${isIPv6(address) ? `[${address}]` : address}:${port}`;
 
-function serviceDocument({ protocol, address, port, mode, servers }: VirtualService): object {
+/** IANA's for GUE, which `sluice decap` listens on. */
+const guePort = 6080;
+
+function tunnelDocument(type: Encapsulation): object {
+  return type === 'gue' ? { type, port: guePort } : { type };
+}
+
+function serviceDocument(service: VirtualService): object {
+  const { protocol, address, port, mode, servers, encapsulation, tellsClient } = service;
+  const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
     [protocol]: endpoint(address, port),
     scheduler: 'wrr',
     mode,
-    ...(mode === 'fullnat' && { pool: 'local' }),
-    servers: servers.map(server => ({ server: server.address, weight: server.weight ?? 1 })),
+    ...(takesPool && { pool: 'local' }),
+    ...(tellsClient && { client_address: 'toa' }),
+    servers: servers.map(server => ({
+      server: server.address,
+      weight: server.weight ?? 1,
+      ...(server.mode !== undefined && { mode: server.mode }),
+      ...(encapsulation !== undefined && { tunnel: tunnelDocument(encapsulation) }),
+    })),
   };
 }
 
 /** A sluice.yaml for these devices. */
-export function sluiceDocument({ services, sourceNat }: Forwarding, devices: readonly string[]): string {
+export function sluiceDocument({ services, sourceNat, uplinkVlan }: Forwarding, devices: readonly string[]): string {
+  const port = (device: string) =>
+    device === 'eth0' && uplinkVlan !== undefined ? { device, vlan: uplinkVlan } : device;
   const pools = {
     local: localAddresses,
     ...(sourceNat !== undefined && { public: [sourceNat.address] }),
   };
   return stringify({
     layer4: {
-      ports: Object.fromEntries(devices.map(device => [device, device])),
+      ports: Object.fromEntries(devices.map(device => [device, port(device)])),
       services: services.map(serviceDocument),
       pools,
       ...(sourceNat !== undefined && { egress: { inside: { sources: [sourceNat.inside], pool: 'public' } } }),
@@ -48,28 +71,57 @@ async function devicesOf(host: Host): Promise<string[]> {
   return links.map(link => link.ifname).filter(name => name !== 'lo');
 }
 
+/** `sluice run`. */
+class SluiceProcess implements RunningBalancer, BalancerProcess {
+  readonly process = this;
+  readonly #devices: readonly string[];
+  readonly #file: string;
+  readonly #program: Program;
+
+  constructor(host: Host, devices: readonly string[], forwarding: Forwarding) {
+    this.#devices = devices;
+    this.#file = join(host.folder, `${host.name}-sluice.yaml`);
+    this.#write(forwarding);
+    // A path of its own: namespaces of networks share the machine's files.
+    const socket = join(host.folder, `${host.name}-sluice.sock`);
+    const words = ['-c', this.#file, '--socket', socket, '--workers', String(forwarding.workers ?? 1)];
+    this.#program = host.start('sluice', [...sluice, 'run', ...words, '--crashes', host.folder]);
+  }
+
+  async ready(): Promise<void> {
+    await this.#program.ready({ prints: '"msg":"ready"' });
+  }
+
+  async change(forwarding: Forwarding): Promise<void> {
+    this.#write(forwarding);
+    const from = this.#program.stderr.length;
+    this.#program.kill('SIGHUP');
+    await this.#program.logs('"msg":"configuration applied"', from);
+  }
+
+  cpuSeconds(): number {
+    return this.#program.cpuSeconds();
+  }
+
+  async crash(): Promise<void> {
+    const from = this.#program.stderr.length;
+    for (const pid of this.#program.children()) process.kill(pid, 'SIGKILL');
+    await this.#program.logs('"msg":"ready"', from);
+  }
+
+  #write(forwarding: Forwarding): void {
+    writeFileSync(this.#file, sluiceDocument(forwarding, this.#devices));
+  }
+}
+
 export const sluiceBalancer: Balancer = {
   name: 'sluice',
-  modes: ['nat', 'fullnat', 'dr'],
-  abilities: ['change', 'snat', 'fragments', 'vlan'],
-  unavailable() {
-    const [node, ...words] = sluice;
-    const { stdout } = spawnSync(node, [...words, '--help'], { encoding: 'utf8' });
-    return /^ {2}run\b/m.test(stdout) ? undefined : '`sluice run` is not there yet';
-  },
+  modes: ['nat', 'fullnat', 'dr', 'tunnel'],
+  abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process'],
+  unavailable: () => (existsSync(addon) ? undefined : 'its native module is missing: run `npm run build`'),
   async start(host, forwarding) {
-    const devices = await devicesOf(host);
-    const file = join(host.folder, `${host.name}-sluice.yaml`);
-    writeFileSync(file, sluiceDocument(forwarding, devices));
-    const program = host.start('sluice', [...sluice, 'run', '-c', file]);
-    await program.ready({ prints: '"msg":"ready"' });
-    return {
-      async change(changed) {
-        writeFileSync(file, sluiceDocument(changed, devices));
-        const from = program.stderr.length;
-        program.kill('SIGHUP');
-        await program.logs('"msg":', from);
-      },
-    };
+    const running = new SluiceProcess(host, await devicesOf(host), forwarding);
+    await running.ready();
+    return running;
   },
 };

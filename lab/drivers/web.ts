@@ -7,6 +7,12 @@ import type { Host } from '../topology/host.ts';
 import { LabError } from '../topology/lab-error.ts';
 import type { Program } from '../topology/program.ts';
 
+/** Whether a new connection is served; no longer than a second is waited for it. */
+export async function isServed(client: Host, address: string): Promise<boolean> {
+  const words = ['--silent', '--fail', '--globoff', '--max-time', '1'] as const;
+  return (await client.run(['curl', ...words, url(address, '/who')])).status === 0;
+}
+
 /** A gigabyte over a slow machine. */
 const transferMilliseconds = 180_000;
 /** A request that has not been answered by then has lost its packets for good. */

@@ -7,6 +7,8 @@ export type Family = 'ipv4' | 'ipv6';
 export const serverNames = ['r1', 'r2', 'r3'] as const;
 
 export const virtualAddress: Record<Family, string> = { ipv4: '192.0.2.10', ipv6: '2001:db8::10' };
+/** Those in the client's own network, for which nobody answers but the balancer. */
+export const addressOnLink: Record<Family, string> = { ipv4: '10.1.0.100', ipv6: 'fd00:1::100' };
 /** What egress uses as its source. */
 export const publicAddress = '192.0.2.20';
 

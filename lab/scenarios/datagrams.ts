@@ -2,12 +2,13 @@
 // DNS, fragments, and the errors that routers and servers send about datagrams.
 
 import { buildPacket, ipv4, protocols, udp, unreachable } from '../../src/wire/packet-builder.ts';
+import type { Mode } from '../balancers/balancer.ts';
 import { whoAnswers } from '../drivers/dns.ts';
 import { inject } from '../drivers/inject.ts';
 import { watch } from '../drivers/tcpdump.ts';
 import { udpError, whoEchoes } from '../drivers/udp-echo.ts';
 import { clientAddress, type Family, serverAddress, serverNames, virtualAddress } from './addresses.ts';
-import { checkServices, service } from './modes.ts';
+import { checkServices, families, modes, service, topologies } from './modes.ts';
 import { expect, type Scenario, type Stage } from './scenario.ts';
 import { twoArms } from './topologies.ts';
 
@@ -18,16 +19,16 @@ const client4 = clientAddress.ipv4;
 const fragmentedBytes = 5000;
 const requests = 30;
 
-function fragments(family: Family): Scenario {
+function fragments(family: Family, mode: Mode): Scenario {
   return {
-    name: `fragments-${family}`,
+    name: mode === 'nat' ? `fragments-${family}` : `fragments-${mode}-${family}`,
     title: 'datagrams of 5,000 bytes come back whole, whichever server they meet',
-    topology: twoArms(),
-    forwarding: { services: [service('udp', family, 'nat')] },
+    topology: topologies[mode],
+    forwarding: { services: [service('udp', family, mode)] },
     needs: ['fragments'],
     async play({ client }) {
       const services = await whoEchoes(client, virtualAddress[family], fragmentedBytes, requests);
-      checkServices(services, family, 'nat');
+      checkServices(services, family, mode);
     },
   };
 }
@@ -39,8 +40,23 @@ async function meetsAllDnsServers(stage: Stage, transport: 'udp' | 'tcp'): Promi
   expect(names === serverNames.join(), `over ${transport}, of r1, r2 and r3 dig met ${names}`);
 }
 
-/** An address of r1 on which nobody listens. */
-const deafAddress = '10.2.0.99';
+/** Addresses of r1 on which nobody listens. */
+const deafAddress: Record<Family, string> = { ipv4: '10.2.0.99', ipv6: 'fd00:2::99' };
+
+function portUnreachable(family: Family, mode: Mode): Scenario {
+  const address = deafAddress[family];
+  return {
+    name: `icmp-port-unreachable-${mode}-${family}`,
+    title: 'that a server does not listen reaches the client, from the virtual address',
+    topology: twoArms(),
+    forwarding: { services: [{ ...service('udp', family, mode), servers: [{ address }] }] },
+    async play({ client, host }) {
+      await host('r1').must(['ip', 'addr', 'add', address, 'dev', 'eth0', ...(family === 'ipv6' ? ['nodad'] : [])]);
+      const error = await udpError(client, virtualAddress[family]);
+      expect(error === 'ECONNREFUSED', `the client heard ${error ?? 'nothing'} instead of ECONNREFUSED`);
+    },
+  };
+}
 
 /** Of the crafted packets; nothing on the client listens there, so that its stack does not interfere. */
 const craftedPort = 40_000;
@@ -76,8 +92,11 @@ export const datagramScenarios: readonly Scenario[] = [
       await meetsAllDnsServers(stage, 'tcp');
     },
   },
-  fragments('ipv4'),
-  fragments('ipv6'),
+  ...modes
+    .flatMap(mode => families.map(family => [family, mode] as const))
+    // No router cuts IPv6, so fragments that are too long for a tunnel are answered instead: path-mtu-tunnel-ipv6.
+    .filter(([family, mode]) => family === 'ipv4' || mode !== 'tunnel')
+    .map(([family, mode]) => fragments(family, mode)),
   {
     name: 'fragments-overlap',
     title: 'fragments that overlap reach no server, and those that follow do',
@@ -92,17 +111,9 @@ export const datagramScenarios: readonly Scenario[] = [
       expect(count === 1, `${count} answers came to two datagrams, of which one had overlapping fragments`);
     },
   },
-  {
-    name: 'icmp-port-unreachable',
-    title: 'that a server does not listen reaches the client, from the virtual address',
-    topology: twoArms(),
-    forwarding: { services: [{ ...service('udp', 'ipv4', 'nat'), servers: [{ address: deafAddress }] }] },
-    async play({ client, host }) {
-      await host('r1').must(['ip', 'addr', 'add', `${deafAddress}/24`, 'dev', 'eth0']);
-      const error = await udpError(client, vip);
-      expect(error === 'ECONNREFUSED', `the client heard ${error ?? 'nothing'} instead of ECONNREFUSED`);
-    },
-  },
+  portUnreachable('ipv4', 'nat'),
+  portUnreachable('ipv6', 'nat'),
+  portUnreachable('ipv4', 'fullnat'),
   {
     name: 'icmp-crafted',
     title: 'an ICMP error that a server makes about a request comes to the client as from the virtual address',

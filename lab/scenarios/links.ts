@@ -6,13 +6,14 @@ import { watch } from '../drivers/tcpdump.ts';
 import { download, upload } from '../drivers/web.ts';
 import { content } from '../programs/content.ts';
 import type { LinkFaults } from '../topology/description.ts';
-import { virtualAddress } from './addresses.ts';
-import { service } from './modes.ts';
-import { expect, type Scenario } from './scenario.ts';
-import { farServer, narrowMtu, narrowWay, twoArms } from './topologies.ts';
+import { addressOnLink, clientAddress, type Family, virtualAddress } from './addresses.ts';
+import { families, service } from './modes.ts';
+import { expect, type Scenario, type Stage } from './scenario.ts';
+import { farServer, narrowMtu, narrowWay, oneArm, twoArms } from './topologies.ts';
 
 const vip = virtualAddress.ipv4;
 
+const vlan = 100;
 const transferBytes = 10_000_000;
 /** Enough packets of full size that a black hole shows. */
 const uploadBytes = 1_000_000;
@@ -27,6 +28,27 @@ function faulty(name: string, title: string, faults: LinkFaults): Scenario {
   };
 }
 
+/** Of a link of 1500 bytes, the header of IPIP off. */
+const tunnelMtu: Record<Family, number> = { ipv4: 1480, ipv6: 1460 };
+
+/** What tcpdump says of an error that tells the MTU. */
+const tooBig: Record<Family, (mtu: number) => string> = {
+  ipv4: mtu => `${virtualAddress.ipv4} unreachable - need to frag (mtu ${mtu})`,
+  ipv6: mtu => `packet too big, mtu ${mtu}`,
+};
+
+/** An upload arrives, and the client has learned of this MTU by an ICMP error about it. */
+async function uploadsBelow({ client }: Stage, family: Family, mtu: number): Promise<void> {
+  const address = virtualAddress[family];
+  const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach or icmp6[icmp6type] == 2');
+  const file = join(client.folder, 'content');
+  writeFileSync(file, Buffer.concat([...content(uploadBytes)]));
+  await upload(client, address, file, uploadBytes);
+  await errors.says(tooBig[family](mtu));
+  const route = await client.must(['ip', 'route', 'get', address]);
+  expect(route.includes(`mtu ${mtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
+}
+
 export const linkScenarios: readonly Scenario[] = [
   faulty('loss', '10 MB arrive as they were over a link that loses 5 % of the packets', { lossPercent: 5 }),
   faulty('reorder', '10 MB arrive as they were over a link that reorders 5 % of the packets', { reorderPercent: 5 }),
@@ -37,25 +59,29 @@ export const linkScenarios: readonly Scenario[] = [
   }),
   {
     name: 'vlan-uplink',
-    title: 'an uplink may be tagged',
-    topology: twoArms({ uplink: { vlan: 100 } }),
-    forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
-    needs: ['vlan'],
-    play: ({ client }) => download(client, vip, transferBytes),
-  },
-  {
-    name: 'path-mtu',
-    title: 'a narrow link behind the balancer makes itself known to the client, through the virtual address',
-    topology: narrowWay(),
-    forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), servers: [{ address: farServer }] }] },
-    async play({ client }) {
-      const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach');
-      const file = join(client.folder, 'content');
-      writeFileSync(file, Buffer.concat([...content(uploadBytes)]));
-      await upload(client, vip, file, uploadBytes);
-      await errors.says(`${vip} unreachable - need to frag (mtu ${narrowMtu})`);
-      const route = await client.must(['ip', 'route', 'get', vip]);
-      expect(route.includes(`mtu ${narrowMtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
+    title: 'an uplink may be tagged, though the kernel has no VLAN device for it',
+    topology: twoArms({ uplink: { vlan } }),
+    forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), address: addressOnLink.ipv4 }], uplinkVlan: vlan },
+    needs: ['vlan', 'answers'],
+    async play({ client, host }) {
+      // What the client answers is tagged, so the balancer's kernel does not hear it.
+      const [{ address }] = JSON.parse(await client.must(['ip', '-json', 'link', 'show', 'eth0']));
+      await host('balancer').must(['ip', 'neigh', 'replace', clientAddress.ipv4, 'lladdr', address, 'dev', 'eth0']);
+      await download(client, addressOnLink.ipv4, transferBytes);
     },
   },
+  ...families.map(family => ({
+    name: `path-mtu-tunnel-${family}`,
+    title: 'that a tunnel leaves less room is told to the client, through the virtual address',
+    topology: oneArm({ tunnels: true }),
+    forwarding: { services: [service('tcp', family, 'tunnel')] },
+    play: (stage: Stage) => uploadsBelow(stage, family, tunnelMtu[family]),
+  })),
+  ...families.map(family => ({
+    name: `path-mtu-${family}`,
+    title: 'a narrow link behind the balancer makes itself known to the client, through the virtual address',
+    topology: narrowWay(),
+    forwarding: { services: [{ ...service('tcp', family, 'nat'), servers: [{ address: farServer[family] }] }] },
+    play: (stage: Stage) => uploadsBelow(stage, family, narrowMtu),
+  })),
 ];

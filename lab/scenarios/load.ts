@@ -27,6 +27,21 @@ async function connectMany(from: Host, address: string, count: number): Promise<
   expect(echoed === count, `${echoed} of ${count} connections brought back what was said`);
 }
 
+const egress: Scenario = {
+  name: 'egress-1000',
+  title: '1,000 connections from a server leave through one public address at the same time',
+  topology: twoArms(),
+  forwarding: { services: [], sourceNat: { inside: serverNetwork, address: publicAddress } },
+  needs: ['snat'],
+  async play({ host, client }) {
+    // The client is the internet here, and the servers are its clients.
+    await client.startService(realServer('outside', []));
+    await connectMany(host('r1'), clientAddress.ipv4, 1000);
+    const [seen] = await whoServes(host('r1'), clientAddress.ipv4, 1);
+    expect(seen?.client === publicAddress, `outside, ${seen?.client} was seen instead of ${publicAddress}`);
+  },
+};
+
 /** Below what any machine that runs tests forwards, above what a relay of every packet through a slow path would. */
 const leastMegabits = 100;
 /** A receiver that a busy machine lets wait loses some when its buffer is full; more is a fault of the way. */
@@ -78,18 +93,12 @@ export const loadScenarios: readonly Scenario[] = [
       expect(megabits > 0, 'iperf3 brought nothing through');
     },
   },
+  egress,
   {
-    name: 'egress-1000',
-    title: '1,000 connections from a server leave through one public address at the same time',
-    topology: twoArms(),
-    forwarding: { services: [], sourceNat: { inside: serverNetwork, address: publicAddress } },
-    needs: ['snat'],
-    async play({ host, client }) {
-      // The client is the internet here, and the servers are its clients.
-      await client.startService(realServer('outside', []));
-      await connectMany(host('r1'), clientAddress.ipv4, 1000);
-      const [seen] = await whoServes(host('r1'), clientAddress.ipv4, 1);
-      expect(seen?.client === publicAddress, `outside, ${seen?.client} was seen instead of ${publicAddress}`);
-    },
+    ...egress,
+    name: 'workers-egress',
+    title: '1,000 connections leave through one public address whose ports two workers share',
+    forwarding: { ...egress.forwarding, workers: 2 },
+    needs: ['snat', 'process'],
   },
 ];

@@ -5,12 +5,13 @@ import type { Mode, VirtualService } from '../balancers/balancer.ts';
 import { whoEchoes } from '../drivers/udp-echo.ts';
 import { download, whoServes } from '../drivers/web.ts';
 import type { Service } from '../programs/service.ts';
+import type { TopologyDescription } from '../topology/description.ts';
 import { clientAddress, type Family, serverAddress, serverNames, virtualAddress } from './addresses.ts';
 import { expect, type Scenario, type Stage } from './scenario.ts';
 import { oneArm, twoArms } from './topologies.ts';
 
-const modes: readonly Mode[] = ['nat', 'fullnat', 'dr'];
-const families: readonly Family[] = ['ipv4', 'ipv6'];
+export const families: readonly Family[] = ['ipv4', 'ipv6'];
+export const modes: readonly Mode[] = ['nat', 'fullnat', 'dr', 'tunnel'];
 const protocols = ['tcp', 'udp'] as const;
 
 /** Enough for a hash of ports to meet three servers: none is missed but once in ten thousand runs. */
@@ -61,16 +62,32 @@ const onHost: readonly Scenario[] = families.map(family => ({
   play: (stage: Stage) => plays.tcp(stage, family, 'nat'),
 }));
 
+export const topologies: Record<Mode, TopologyDescription> = {
+  nat: twoArms(),
+  fullnat: twoArms(),
+  dr: oneArm(),
+  tunnel: oneArm({ tunnels: true }),
+};
+
+/** Beside IPIP, which is what mode tunnel is unless told otherwise. */
+const otherTunnels: readonly Scenario[] = (['gre', 'gue'] as const).map(encapsulation => ({
+  name: `tunnel-${encapsulation}`,
+  title: titles.tcp,
+  topology: topologies.tunnel,
+  forwarding: { services: [{ ...service('tcp', 'ipv4', 'tunnel'), encapsulation }] },
+  play: (stage: Stage) => plays.tcp(stage, 'ipv4', 'tunnel'),
+}));
+
 const everyMode: readonly Scenario[] = modes.flatMap(mode =>
   families.flatMap(family =>
     protocols.map(protocol => ({
       name: `${mode}-${family}-${protocol}`,
       title: titles[protocol],
-      topology: mode === 'dr' ? oneArm() : twoArms(),
+      topology: topologies[mode],
       forwarding: { services: [service(protocol, family, mode)] },
       play: (stage: Stage) => plays[protocol](stage, family, mode),
     })),
   ),
 );
 
-export const modeScenarios: readonly Scenario[] = [...everyMode, ...onHost];
+export const modeScenarios: readonly Scenario[] = [...everyMode, ...otherTunnels, ...onHost];

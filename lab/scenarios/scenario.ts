@@ -23,6 +23,8 @@ export interface Stage {
   readonly host: (name: string) => Host;
   readonly client: Host;
   readonly balancer: RunningBalancer;
+  /** A figure that is worth a line beside the result. */
+  readonly note: (text: string) => void;
 }
 
 /** Throws what is wrong when the condition does not hold. */

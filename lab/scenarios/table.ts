@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { changeScenarios } from './changes.ts';
+import { costScenarios } from './cost.ts';
 import { datagramScenarios } from './datagrams.ts';
+import { directorScenarios } from './director.ts';
+import { disturbanceScenarios } from './disturbances.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
 import { modeScenarios } from './modes.ts';
@@ -12,4 +15,7 @@ export const scenarios: readonly Scenario[] = [
   ...changeScenarios,
   ...linkScenarios,
   ...loadScenarios,
+  ...directorScenarios,
+  ...disturbanceScenarios,
+  ...costScenarios,
 ];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The topologies that scenarios are played in.
+import { decapAgent } from '../drivers/decap.ts';
 import { dnsServer } from '../drivers/dns.ts';
 import { iperfServer } from '../drivers/iperf.ts';
 import { realServer } from '../drivers/real-server.ts';
@@ -14,6 +15,7 @@ import {
   clientAddress,
   clientGateway,
   defaultsVia,
+  type Family,
   hostRoutes,
   onLink,
   routerAddress,
@@ -54,7 +56,17 @@ export interface TwoArms {
   readonly services?: MoreServices;
   /** The balancer's own stack has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
+  /** The host of the balancer forwards nothing by itself. */
+  readonly hostForwardsNothing?: boolean;
+  /** This server has the virtual addresses, too, and keeps silent about them. */
+  readonly directServer?: string;
 }
+
+/** Servers of direct routing have the virtual address and keep silent about it. */
+const silentAboutVirtualAddress = {
+  'net/ipv4/conf/all/arp_ignore': 1,
+  'net/ipv4/conf/all/arp_announce': 2,
+};
 
 /**
  * client ── eth0 balancer eth1 ── lan ── r1, r2, r3
@@ -63,8 +75,12 @@ export interface TwoArms {
  */
 export function twoArms(options: TwoArms = {}): TopologyDescription {
   const servers = hostEntries((name, number) => ({
-    interfaces: { eth0: onLink(serverAddresses(number)) },
+    interfaces: {
+      eth0: onLink(serverAddresses(number)),
+      ...(name === options.directServer && { lo: hostRoutes(virtualAddress) }),
+    },
     routes: defaultsVia(balancerAddress),
+    ...(name === options.directServer && { sysctls: silentAboutVirtualAddress }),
     services: services(name, Object.values(serverAddresses(number)), options.services),
   }));
   return {
@@ -76,7 +92,7 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
           eth1: onLink(balancerAddress),
           ...(options.virtualAddressOnHost && { lo: hostRoutes(virtualAddress) }),
         },
-        forwards: true,
+        forwards: !options.hostForwardsNothing,
         // A session with the balancer itself, as SSH is one.
         services: [realServer('balancer', [])],
       },
@@ -91,26 +107,24 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
   };
 }
 
-/** Servers of direct routing have the virtual address and keep silent about it. */
-const silentAboutVirtualAddress = {
-  'net/ipv4/conf/all/arp_ignore': 1,
-  'net/ipv4/conf/all/arp_announce': 2,
-};
-
 /**
  * client ── router ── lan ── eth0 balancer, r1, r2, r3
  *
- * Requests to the virtual address go through the balancer; servers answer through the router.
+ * Requests to the virtual address go through the balancer; servers answer through the router. They have the virtual
+ * address on `lo`, or behind an agent that takes packets out of their tunnels.
  */
-export function oneArm(): TopologyDescription {
+export function oneArm(options: { tunnels?: true } = {}): TopologyDescription {
   const servers = hostEntries((name, number) => ({
     interfaces: {
-      lo: hostRoutes(virtualAddress),
+      ...(!options.tunnels && { lo: hostRoutes(virtualAddress) }),
       eth0: onLink(serverAddresses(number)),
     },
     routes: defaultsVia(routerAddress),
     sysctls: silentAboutVirtualAddress,
-    services: services(name, Object.values(virtualAddress)),
+    services: [
+      ...(options.tunnels ? [decapAgent(hostRoutes(virtualAddress))] : []),
+      ...services(name, Object.values(virtualAddress)),
+    ],
   }));
   return {
     hosts: {
@@ -140,6 +154,9 @@ export function oneArm(): TopologyDescription {
   };
 }
 
+/** At the end of the narrow way. */
+export const farServer: Record<Family, string> = { ipv4: '10.5.0.11', ipv6: 'fd00:5::11' };
+
 /** Of the narrow link; both ends of the way have 1500. */
 export const narrowMtu = 1400;
 
@@ -149,33 +166,35 @@ export const narrowMtu = 1400;
  * Neither end of a connection knows of the narrow link but by the ICMP errors of `near` and `far`.
  */
 export function narrowWay(): TopologyDescription {
-  const transfer = { near: '10.4.0.1', far: '10.4.0.2', serverGateway: '10.5.0.1', server: '10.5.0.11' };
-  const nearAddress = '10.2.0.2';
   return {
     hosts: {
       client,
       balancer: {
         interfaces: { eth0: onLink(clientGateway), eth1: onLink(balancerAddress) },
-        routes: [{ to: '10.5.0.0/24', via: nearAddress }],
+        routes: [
+          { to: '10.5.0.0/24', via: '10.2.0.2' },
+          { to: 'fd00:5::/64', via: 'fd00:2::2' },
+        ],
         forwards: true,
       },
       near: {
-        interfaces: { eth0: [`${nearAddress}/24`], eth1: [`${transfer.near}/24`] },
+        interfaces: { eth0: ['10.2.0.2/24', 'fd00:2::2/64'], eth1: ['10.4.0.1/24', 'fd00:4::1/64'] },
         routes: [
-          { to: 'default', via: balancerAddress.ipv4 },
-          { to: '10.5.0.0/24', via: transfer.far },
+          ...defaultsVia(balancerAddress),
+          { to: '10.5.0.0/24', via: '10.4.0.2' },
+          { to: 'fd00:5::/64', via: 'fd00:4::2' },
         ],
         forwards: true,
       },
       far: {
-        interfaces: { eth0: [`${transfer.far}/24`], eth1: [`${transfer.serverGateway}/24`] },
-        routes: [{ to: 'default', via: transfer.near }],
+        interfaces: { eth0: ['10.4.0.2/24', 'fd00:4::2/64'], eth1: ['10.5.0.1/24', 'fd00:5::1/64'] },
+        routes: defaultsVia({ ipv4: '10.4.0.1', ipv6: 'fd00:4::1' }),
         forwards: true,
       },
       r1: {
-        interfaces: { eth0: [`${transfer.server}/24`] },
-        routes: [{ to: 'default', via: transfer.serverGateway }],
-        services: [realServer('r1', [transfer.server])],
+        interfaces: { eth0: onLink(farServer) },
+        routes: defaultsVia({ ipv4: '10.5.0.1', ipv6: 'fd00:5::1' }),
+        services: [realServer('r1', Object.values(farServer))],
       },
     },
     links: [
@@ -186,5 +205,3 @@ export function narrowWay(): TopologyDescription {
     ],
   };
 }
-
-export const farServer = '10.5.0.11';

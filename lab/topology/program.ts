@@ -18,6 +18,9 @@ const shownOfOutput = 2000;
 /** Of a file that a program writes, its output above all: one that runs wild must not fill the machine's disk. */
 const longestFile = 1 << 30;
 
+/** Of the times in /proc: the same on every architecture. */
+const ticksASecond = 100;
+
 export interface Ending {
   /** null when a signal ended it. */
   readonly status: number | null;
@@ -93,6 +96,11 @@ export class Program {
     this.#child.stdin?.write(text);
   }
 
+  /** Of one that was started with an open input: it reads no more. */
+  endInput(): void {
+    this.#child.stdin?.end();
+  }
+
   /** Waits until its standard output has the text. */
   async says(text: string, milliseconds = readyMilliseconds): Promise<void> {
     await this.#until(`prints "${text}"`, milliseconds, () => this.stdout.includes(text));
@@ -101,6 +109,20 @@ export class Program {
   /** Waits until its standard error has the text after the first `from` characters. */
   async logs(text: string, from: number, milliseconds = readyMilliseconds): Promise<void> {
     await this.#until(`logs ${text}`, milliseconds, () => this.stderr.includes(text, from));
+  }
+
+  /** So much CPU time it has used, and the programs that it has started and that still run, on all cores. */
+  cpuSeconds(): number {
+    return [this.#child.pid, ...this.children()].reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+  }
+
+  /** Processes that it has started. */
+  children(): number[] {
+    const { pid } = this.#child;
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .split(' ')
+      .filter(word => word !== '')
+      .map(Number);
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -142,6 +164,15 @@ export class Program {
   #endOfOutput(): string {
     return `${this.stdout}${this.stderr}`.slice(-shownOfOutput).trim() || 'it printed nothing';
   }
+}
+
+function cpuSecondsOf(pid: number | undefined): number {
+  // The name in the second field may have spaces, but ends with the last bracket (proc_pid_stat(5)).
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  const [userTicks, systemTicks] = fields.slice(11, 13).map(Number);
+  return ((userTicks ?? 0) + (systemTicks ?? 0)) / ticksASecond;
 }
 
 function readOrEmpty(path: string): string {

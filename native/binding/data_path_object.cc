@@ -202,6 +202,12 @@ DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info
   engine::DataPathOptions options;
   const auto interfaces = values.Get("interfaces").As<Napi::Array>();
   for (uint32_t i = 0; i < interfaces.Length(); i++) options.interfaces.push_back(interfaces.Get(i).ToString());
+  if (const Napi::Value given = values.Get("vlans"); given.IsArray()) {
+    const auto vlans = given.As<Napi::Array>();
+    for (uint32_t i = 0; i < vlans.Length(); i++) {
+      options.vlans.push_back(static_cast<uint16_t>(vlans.Get(i).ToNumber().Uint32Value()));
+    }
+  }
   const auto cpus = values.Get("cpus").As<Napi::Array>();
   for (uint32_t i = 0; i < cpus.Length(); i++) options.cpus.push_back(cpus.Get(i).ToNumber().Int32Value());
   options.director.flow_limit = number_field(values, "flowLimit");

@@ -49,7 +49,9 @@ bool DataPath::open(host::Failure& failure) {
                                    std::to_string(options_.interfaces.size()));
   }
   std::vector<host::NetworkPort> ports;
-  for (const std::string& interface : options_.interfaces) ports.push_back({interface});
+  for (const std::string& interface : options_.interfaces) {
+    ports.push_back({interface, ports.size() < options_.vlans.size() ? options_.vlans[ports.size()] : uint16_t{0}});
+  }
   const auto changed = [this](std::shared_ptr<const lvs::Surroundings> surroundings) { surround(surroundings); };
   network_ = host::HostNetwork::open(std::move(ports), changed, monotonic_nanoseconds(), failure);
   if (!network_) return false;

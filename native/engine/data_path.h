@@ -34,6 +34,7 @@ namespace sluice::engine {
 
 struct DataPathOptions {
   std::vector<std::string> interfaces;  // by the numbers of their ports
+  std::vector<uint16_t> vlans;          // by port, where any is tagged: the VLAN of what leaves, 0 for none
   std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
   lvs::DirectorOptions director;        // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;

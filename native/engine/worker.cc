@@ -22,6 +22,9 @@ constexpr lvs::Time stays_awake = 20'000;
 // Flows end, neighbours are asked again and counts are published within this of their time.
 constexpr int longest_sleep_milliseconds = 100;
 
+// Asking a port what it has counted is also what repairs it (packet_ring.h).
+constexpr lvs::Time ports_looked_after = lvs::second;
+
 // Of flows that are due, a share for each round of batches: some tens of microseconds.
 constexpr uint32_t ended_a_round = 256;
 
@@ -108,6 +111,8 @@ void Worker::run() {
     bool is_busy = false;
     for (const auto& port : ports_) is_busy |= take_from(*port);
     if (is_busy) last_frame_ = now_;
+    if (now_ - looked_after_ports_ >= ports_looked_after) [[unlikely]]
+      look_after_ports();
     const bool is_done = end_what_is_due() & publish();
     if (!is_busy && is_done && now_ - last_frame_ > stays_awake) sleep(gate);
   }
@@ -185,6 +190,11 @@ void Worker::transmit() {
   counters_.add(Counter::frames_transmitted, entries.size());
   counters_.add(Counter::bytes_transmitted, bytes);
   out_.clear();
+}
+
+void Worker::look_after_ports() {
+  looked_after_ports_ = now_;
+  for (const auto& port : ports_) port->statistics();
 }
 
 bool Worker::end_what_is_due() {

@@ -93,6 +93,7 @@ class Worker {
   void ask_director(std::span<lvs::Frame> frames);
   void retry_waiting_frames();
   void transmit();
+  void look_after_ports();
   bool end_what_is_due();
   bool publish();
   void count_awake();
@@ -114,7 +115,7 @@ class Worker {
   bool retry_waiting_ = false;
   std::array<lvs::Frame, batch_size> frames_;
   std::array<lvs::Decision, batch_size> decisions_;
-  lvs::Time now_ = 0, last_frame_ = 0;
+  lvs::Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
 
   std::mutex gate_;
   std::atomic<uint32_t> visitors_ = 0;

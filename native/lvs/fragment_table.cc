@@ -95,6 +95,20 @@ void FragmentTable<Address>::reject(const FragmentKey<Address>& key) {
 }
 
 template <class Address>
+void FragmentTable<Address>::postpone(const FragmentKey<Address>& key) {
+  const uint32_t index = find(key);
+  if (index == none) return;
+  Datagram& datagram = datagrams_[index];
+  for (uint32_t i = 0; i < datagram.pieces; ++i) {
+    Piece& piece = datagram.piece[i];
+    if (piece.begin != 0) continue;
+    datagram.covered -= piece.end;
+    piece = datagram.piece[--datagram.pieces];
+    return;
+  }
+}
+
+template <class Address>
 void FragmentTable<Address>::expire(Time now, uint32_t budget) {
   for (; budget > 0 && oldest_ != none && datagrams_[oldest_].deadline <= now; --budget) {
     forget(oldest_, FragmentDrop::timed_out);

@@ -6,7 +6,7 @@
 // A datagram is known by source, destination, identification and (IPv4) protocol. It is not put together; each fragment
 // is forwarded by itself. offer() says what to do with one:
 //
-//   first    offset 0: look it up like any packet, then call decide() or reject(), always
+//   first    offset 0: look it up like any packet, then call decide(), reject() or postpone(), always
 //   follow   a later one whose first was decided: do the same as with the first
 //   held     a later one that came before its first: a copy is kept, and decide() gives it back, in order of arrival
 //   early    the same where the caller wants none held: nothing is remembered of it
@@ -111,6 +111,8 @@ class FragmentTable {
   template <class GiveBack>
   void decide(const FragmentKey<Address>& key, uint64_t decision, GiveBack&& give_back);
   void reject(const FragmentKey<Address>& key);
+  // Instead of both: the first could not leave yet and comes again. Those that follow wait for it.
+  void postpone(const FragmentKey<Address>& key);
 
   // Forgets datagrams whose time is over, at most `budget` of them. offer() does a few by itself, so this matters only
   // to who wants to be told of timeouts in time.

@@ -121,6 +121,11 @@ Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
   const Decision decision = decide_packet(t);
   // Only now: of an echo message its identifier has become a port.
   const uint64_t what = decision_of(t.endpoints.source_port, t.endpoints.destination_port, t.packet.protocol);
+  if (decision.reason == Reason::no_neighbour) {
+    // Whoever keeps frames until the neighbour has answered offers this one again.
+    fragments<A>().postpone(key);
+    return decision;
+  }
   if (decision.verdict() == Verdict::drop) {
     fragments<A>().reject(key);
     return decision;

@@ -137,8 +137,8 @@ void Outlet::send_error(const IpPacket& about, const IcmpError& error, const wir
                         const wire::Address& receiver, Time now, const Frame& frame, const wire::Packet& packet,
                         TransmitQueue& out) {
   const NextHop hop = surroundings_->next_hop(receiver);
-  // Its sender sends the packet again, and by then it is known where the error goes.
-  if (hop.state == HopState::no_neighbour) ask_neighbour(hop, now, frame, packet, out);
+  // This error is lost; the next finds the way. Nothing else may ever ask for it where replies go past the director.
+  if (hop.state == HopState::no_neighbour) return ask_neighbour(hop, now, frame, packet, out);
   if (hop.state != HopState::reachable) return;
   const bool is_too_big = about.family == wire::Family::ipv4 ? error.type == wire::icmp_type::unreachable &&
                                                                    error.code == wire::icmp_code::fragmentation_needed

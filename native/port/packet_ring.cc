@@ -82,7 +82,6 @@ bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
       !socket_.set(PACKET_IGNORE_OUTGOING, 1, "ignore outgoing frames", old_kernel) ||
       !socket_.set(PACKET_COPY_THRESH, 1, "receive long frames", old_kernel))
     return false;
-  socket_.try_set(PACKET_QDISC_BYPASS, 1);
   socket_.set_buffer(false);
   socket_.set_buffer(true);
   if (!map_ring(options.receive_slots)) return false;

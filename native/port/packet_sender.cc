@@ -52,7 +52,8 @@ void PacketSender::transmit(const lvs::Frame& frame) {
     return;
   }
   constexpr uint32_t room = slot_bytes - slot_data - sizeof(VirtioHeader);
-  if (has_ring_ && frame.length <= room && is_slot_free()) [[likely]] {
+  const bool fits = frame.length <= room && frame.segmentation == lvs::Segmentation::none;
+  if (has_ring_ && fits && is_slot_free()) [[likely]] {
     if (direct_pending_ != 0) send_direct();
     header.header_length = static_cast<uint16_t>(frame.length);
     uint8_t* const to = next_.data() + slot_data;

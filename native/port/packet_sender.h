@@ -8,8 +8,12 @@
 // calls the whole frame its headers: the kernel then copies the frame to the buffer that it sends, where it otherwise
 // would refer to the ring's pages, which costs more at these sizes (decision 9).
 //
-// A longer frame, one that finds no free slot, and every frame where there is no ring, goes by sendmmsg from where it
-// lies. When the kind changes, what waits of the other kind is sent first, so that frames leave in their order.
+// A longer frame, one of several segments, one that finds no free slot, and every frame where there is no ring, goes by
+// sendmmsg from where it lies. When the kind changes, what waits of the other kind is sent first, so that frames leave
+// in their order.
+//
+// The ring's frames go past the queueing discipline to the device. Those of sendmmsg do not: the kernel cuts segments
+// for a device that cannot, but drops what it has cut when there is no queueing discipline to take it.
 //
 // The kernel goes through the ring in order and stops at a frame that it could not send, to try it again. Here it is
 // given up, as a device gives up: a length of zero makes the kernel step over it.

@@ -175,11 +175,15 @@ function differences(before: object, after: object): Fields | undefined {
 }
 
 /** A change in a line: `+ tcp 10.0.1.100:80 server 10.0.2.11:8080 nat weight 1`. */
+function describePort({ device, type, vlan }: Port): string {
+  return `${device} ${type}${vlan === undefined ? '' : ` vlan ${vlan}`}`;
+}
+
 export function describeLayer4Change(change: Layer4Change): string {
   switch (change.kind) {
     case 'port-added':
     case 'port-removed':
-      return `${sign(change.kind)} port ${change.port.name} ${change.port.device} ${change.port.type}`;
+      return `${sign(change.kind)} port ${change.port.name} ${describePort(change.port)}`;
     case 'pool-added':
     case 'pool-removed': {
       const { name, addresses, firstPort, lastPort } = change.pool;

@@ -86,12 +86,13 @@ export class DataPath {
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
     const interfaces = this.#ports.map(port => port.device);
+    const vlans = this.#ports.map(port => port.vlan ?? 0);
     const addon = loadAddon();
     const statistics = pageWords(addon);
     const serviceRows = ServiceRows.wordsFor(addon, cpus.length);
     this.#rows = new ServiceRows(serviceRows, addon.serviceRowsLayout);
     this.#native = new addon.DataPath({
-      ...{ interfaces, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
+      ...{ interfaces, vlans, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
       ...(keepsakes && { keepsakes }),
     });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
@@ -253,7 +254,10 @@ export function cleanHost(): void {
 }
 
 function samePorts(a: readonly Port[], b: readonly Port[]): boolean {
-  return a.length === b.length && a.every((port, index) => port.device === b[index]?.device);
+  return (
+    a.length === b.length &&
+    a.every(({ device, vlan }, index) => device === b[index]?.device && vlan === b[index]?.vlan)
+  );
 }
 
 function throwFailure(failure: NativeFailure | undefined): void {

@@ -89,6 +89,8 @@ export interface Port {
   /** The network device. */
   readonly device: string;
   readonly type: 'packet' | 'xdp';
+  /** Frames that leave carry this 802.1Q tag. */
+  readonly vlan?: number;
 }
 
 /** Local addresses and ports for FULLNAT and egress. */

@@ -138,7 +138,8 @@ function checkPoolsAgainstServices(context: ReadContext, services: readonly Serv
 function readPort(context: ReadContext, name: string, path: Path): Port {
   const value = context.value<NonNullable<Layer4Document['ports']>[string]>(path);
   if (typeof value === 'string') return { name, device: value, type: 'packet' };
-  return { name, device: value.device ?? name, type: value.type ?? 'packet' };
+  const { device = name, type = 'packet', vlan } = value;
+  return { name, device, type, ...(vlan !== undefined && { vlan }) };
 }
 
 const wellKnownPorts = 1024;

@@ -43,6 +43,16 @@ const portSchema = Type.Union(
             default: 'packet',
           }),
         ),
+        vlan: Type.Optional(
+          integer(
+            1,
+            4094,
+            'The VLAN of the frames that leave by this device, tagged with 802.1Q. Neighbours of such a port are those ' +
+              'that the kernel knows on the device itself: enter them by hand (ip neigh). Where the kernel has VLAN ' +
+              'devices, name one of those as the device instead.',
+            { examples: [100] },
+          ),
+        ),
       },
       closed,
     ),

@@ -10,6 +10,7 @@ import {
   hostMask,
   type Layer4,
   type Persistence,
+  type Port,
   prefixOfMask,
   type RealServer,
   type Service,
@@ -31,7 +32,7 @@ export function writeLayer4(model: Layer4): Layer4Document | undefined {
       .filter(([, states]) => states !== undefined),
   );
   const document = {
-    ports: namedParts(model.ports, ({ device, type }) => (type === 'packet' ? device : { device, type })),
+    ports: namedParts(model.ports, writePort),
     services: model.services.length === 0 ? undefined : model.services.map(writeService),
     pools: namedParts(model.pools, ({ addresses, firstPort, lastPort }) =>
       firstPort === 1024 && lastPort === 65535
@@ -101,6 +102,11 @@ function writeServer(server: RealServer): ServerDocument {
     lower_threshold: server.lowerThreshold || undefined,
   });
   return rest === undefined ? name : { server: name, ...rest };
+}
+
+function writePort({ device, type, vlan }: Port) {
+  if (type === 'packet' && vlan === undefined) return device;
+  return { device, ...(type === 'packet' ? {} : { type }), ...(vlan === undefined ? {} : { vlan }) };
 }
 
 function writeTunnel({ type, port, checksum }: Tunnel) {

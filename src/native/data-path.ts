@@ -5,6 +5,8 @@ import type { NativeConnection, NativeDecision } from './director.ts';
 export interface NativeDataPathOptions {
   /** Network devices, by the numbers of their ports. */
   readonly interfaces: readonly string[];
+  /** The VLAN of what leaves by each; 0 for none. */
+  readonly vlans: readonly number[];
   /** One worker each: the CPU that it is pinned to, or -1. */
   readonly cpus: readonly number[];
   /** Flows and datagrams whose fragments are followed, of all workers together. */

@@ -77,6 +77,21 @@ TEST_CASE("fragments before their first are held and leave after it, in the orde
   CHECK(f.server_of(udp(), server4).counters.packets_in == 3);
 }
 
+TEST_CASE("while the way of a first fragment is being asked for, those behind it are held") {
+  FragmentFixture f;
+  Network without_server;
+  without_server.neighbours.clear();
+  f.director.set_surroundings(without_server.surroundings());
+  CHECK(f.receive(first()).decision.reason == Reason::no_neighbour);
+  f.run({{"last", last(), Reason::fragment_held}});
+  f.director.set_surroundings(Network().surroundings());
+  f.run({
+      {"the first again", first(), Reason::established, {first_out(), last_out()}},
+      {"second", second_piece(), Reason::fragment, {second_out()}},
+  });
+  CHECK(f.director.datagrams_in_pieces() == 0);
+}
+
 TEST_CASE("fragments that wait in vain are given up after 30 seconds") {
   FragmentFixture f;
   f.run({{"last", last(), Reason::fragment_held}});

@@ -72,6 +72,17 @@ TEST_CASE("fragments before their first wait, and are given back in the order of
   CHECK(fixture.dropped.empty());
 }
 
+TEST_CASE("a first fragment that is postponed comes again, and those that follow wait for it") {
+  Fixture fixture;
+  CHECK(fixture.offer(piece(1480, 1480, true), second, 3).step == FragmentStep::held);
+  CHECK(fixture.offer(piece(0, 1480, true)).step == FragmentStep::first);
+  fixture.table.postpone(piece(0, 1480, true).key);
+  CHECK(fixture.offer(piece(2960, 5, false), second, 4).step == FragmentStep::held);
+  CHECK(fixture.offer(piece(0, 1480, true)).step == FragmentStep::first);
+  CHECK(fixture.decide(1, 77) == std::vector<uint64_t>{3, 4});
+  CHECK(fixture.table.size() == 0);
+}
+
 TEST_CASE("a frame larger than a chunk comes back whole") {
   Fixture fixture;
   std::vector<uint8_t> frame(60'000);

@@ -93,9 +93,10 @@ void forward(PacketRing& from, PacketRing& to, Seen& seen) {
   to.flush();
 }
 
-// A transfer from the client to the server, with two rings between them.
-Seen transfer(const std::string& mtu, uint32_t transmit_slots) {
+// A transfer from the client to the server, with two rings between them. `prepare` runs between them.
+Seen transfer(const std::string& mtu, uint32_t transmit_slots, const std::string& prepare = "true") {
   const Hosts hosts(mtu);
+  NetworkNamespace::run(prepare);
   PacketRing rings[2];
   REQUIRE(rings[0].open({.interface = "f0", .transmit_slots = transmit_slots, .promiscuous = true}));
   REQUIRE(rings[1].open({.interface = "f1", .transmit_slots = transmit_slots, .promiscuous = true}));
@@ -139,6 +140,11 @@ TEST_CASE("TCP's frames of 64 KiB with partial checksums pass whole, and their c
     CHECK(seen.cut > 50);
     CHECK(seen.partial > seen.cut);
   }
+}
+
+TEST_CASE("an interface that cannot cut segments gets them cut") {
+  if (!can_make_networks()) return;
+  CHECK(transfer("1500", 1024, "ethtool -K f1 tso off gso off").cut > 50);
 }
 
 TEST_CASE("they pass without a transmit ring too") {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes, crashes and links that go, while traffic flows: what is lost by them is counted.
+import { Session } from '../drivers/session.ts';
+import { lostByReceivers, Stream } from '../drivers/stream.ts';
+import { download, isServed, whoServes } from '../drivers/web.ts';
+import { until } from '../topology/until.ts';
+import { clientGateway, serverAddress, virtualAddress } from './addresses.ts';
+import { checkServices, service } from './modes.ts';
+import { expect, type Scenario, type Stage } from './scenario.ts';
+import { twoArms } from './topologies.ts';
+
+const vip = virtualAddress.ipv4;
+const web = service('tcp', 'ipv4', 'nat');
+const echo = service('udp', 'ipv4', 'nat');
+const sessions = service('tcp', 'ipv4', 'nat', 7);
+
+const requests = 30;
+const changes = 1000;
+const transferBytes = 300_000_000;
+const crashBytes = 100_000_000;
+/** From the start of the program to the first request that is served, on a machine that is busy otherwise. */
+const backMilliseconds = 20_000;
+
+/** Other weights, and one service more, or less. */
+function changed(number: number) {
+  const weight = 1 + (number % 2);
+  const services = [web, echo].map(each => ({ ...each, servers: each.servers.map(server => ({ ...server, weight })) }));
+  return { services: number % 2 === 0 ? services : [...services, sessions] };
+}
+
+/** Of what a stream lost, what no receiver had to answer for. */
+async function checkNothingLost({ host, client }: Stage, stream: Stream): Promise<number> {
+  const { sent, lost, doubled } = await stream.end();
+  const receivers = await Promise.all([client, host('r1'), host('r2'), host('r3')].map(lostByReceivers));
+  const excused = receivers.reduce((sum, count) => sum + count, 0);
+  expect(lost.length <= excused, `${lost.length} of ${sent} datagrams were lost: ${lost.slice(0, 20).join(', ')} …`);
+  expect(doubled.length === 0, `${doubled.length} of ${sent} datagrams came twice`);
+  return sent;
+}
+
+async function takeLinkAway(stage: Stage, device: string): Promise<void> {
+  const balancer = stage.host('balancer');
+  await balancer.must(['ip', 'link', 'set', device, 'down']);
+  expect(!(await isServed(stage.client, vip)), `requests are served without ${device}`);
+  await balancer.must(['ip', 'link', 'set', device, 'up']);
+}
+
+export const disturbanceScenarios: readonly Scenario[] = [
+  {
+    name: 'changes-1000',
+    title: 'a thousand changes under load lose no packet of a stream, and a transfer goes on',
+    topology: twoArms(),
+    forwarding: changed(1),
+    needs: ['change', 'process'],
+    async play(stage) {
+      const { client, balancer, note } = stage;
+      const withBalancer = await Session.open(client, clientGateway.ipv4);
+      const stream = await Stream.open(client, vip);
+      const transfer = download(client, vip, transferBytes);
+      // It may fail long before somebody waits for it.
+      transfer.catch(() => undefined);
+      for (let number = 0; number < changes; number++) await balancer.change(changed(number));
+      note(`${changes} changes, ${await checkNothingLost(stage, stream)} datagrams, none lost`);
+      await transfer;
+      await withBalancer.type();
+    },
+  },
+  {
+    name: 'crash',
+    title: 'after kill -9 under load it forwards again within seconds, and connections go on',
+    topology: twoArms(),
+    forwarding: { services: [web, echo, sessions] },
+    needs: ['process'],
+    async play({ client, balancer, note }) {
+      const [withBalancer, withServer] = await Promise.all(
+        [clientGateway.ipv4, vip].map(address => Session.open(client, address)),
+      );
+      await withServer?.type();
+      const stream = await Stream.open(client, vip);
+      const transfer = download(client, vip, crashBytes);
+      const began = performance.now();
+      await balancer.process?.crash();
+      note(`forwards ${((performance.now() - began) / 1000).toFixed(1)} s after it was killed`);
+      await withBalancer?.type();
+      await withServer?.type();
+      await transfer;
+      checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
+      const { sent, lost } = await stream.end();
+      note(`${lost.length} of ${sent} datagrams were lost`);
+      expect(lost.length < sent, 'the stream did not come back');
+    },
+  },
+  {
+    name: 'link-again',
+    title: 'a link of the balancer that goes down and comes up again carries what it carried, old sessions too',
+    topology: twoArms(),
+    forwarding: { services: [web, sessions] },
+    async play(stage) {
+      const { client } = stage;
+      const session = await Session.open(client, vip);
+      await session.type();
+      for (const device of ['eth1', 'eth0']) {
+        await takeLinkAway(stage, device);
+        await until(`requests are served over ${device}`, backMilliseconds, () => isServed(client, vip));
+      }
+      checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
+      await session.type();
+    },
+  },
+  {
+    name: 'stream',
+    title: 'a stream of datagrams through an untroubled balancer loses and doubles none',
+    topology: twoArms(),
+    forwarding: { services: [{ ...echo, servers: [{ address: serverAddress('ipv4', 1) }] }] },
+    async play(stage) {
+      const stream = await Stream.open(stage.client, vip);
+      await whoServes(stage.client, serverAddress('ipv4', 1), requests);
+      await checkNothingLost(stage, stream);
+    },
+  },
+];
