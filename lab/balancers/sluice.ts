@@ -118,7 +118,7 @@ export const sluiceBalancer: Balancer = {
   name: 'sluice',
   modes: ['nat', 'fullnat', 'dr', 'tunnel'],
   abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process'],
-  unavailable: () => (existsSync(addon) ? undefined : 'its native module is missing: run `npm run build`'),
+  unavailable: () => ([addon, sluice[1]].every(existsSync) ? undefined : 'it is not built: run `npm run build`'),
   async start(host, forwarding) {
     const running = new SluiceProcess(host, await devicesOf(host), forwarding);
     await running.ready();

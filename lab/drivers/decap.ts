@@ -3,12 +3,8 @@
 import { join } from 'node:path';
 import type { ServiceDescription } from '../topology/description.ts';
 
-/** `sluice`, from the sources. */
-export const sluiceCommand = [
-  process.execPath,
-  `--import=${import.meta.resolve('tsx')}`,
-  join(import.meta.dirname, '../../src/cli/main.ts'),
-] as const;
+/** `sluice`, as it was built. */
+export const sluiceCommand = [process.execPath, join(import.meta.dirname, '../../dist/cli/main.js')] as const;
 
 /** The host has these addresses, with prefix lengths, while the agent runs. */
 export function decapAgent(addresses: readonly string[]): ServiceDescription {

@@ -113,7 +113,7 @@ export class Program {
 
   /** So much CPU time it has used, and the programs that it has started and that still run, on all cores. */
   cpuSeconds(): number {
-    return [this.#child.pid, ...this.children()].reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+    return [this.#child.pid, ...this.children()].map(cpuSecondsOf).reduce((sum, seconds) => sum + seconds, 0);
   }
 
   /** Processes that it has started. */
