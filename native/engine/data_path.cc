@@ -87,8 +87,7 @@ bool DataPath::add_worker(uint16_t number, host::Failure& failure) {
   options.cpu = options_.cpus[number];
   options.director = options_.director;
   const auto workers = static_cast<uint16_t>(options_.cpus.size());
-  options.director.worker = number;
-  options.director.workers = workers;
+  options.director.share = {number, workers};
   options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
   options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
   options.director.start = monotonic_nanoseconds();

@@ -14,12 +14,14 @@ uint8_t prefix_of(const wire::Address& netmask) {
   return static_cast<uint8_t>(bits);
 }
 
-// A persistent service sends a client's connections to one server: they must meet one worker.
+// A persistent service sends a client's connections to one server, a limit of sources counts them: they must meet one
+// worker.
 void steer_for(const lvs::Service& service, host::Belongings::Steering& steering) {
-  if (!service.is_persistent()) return;
-  steering.by_port = false;
+  const lvs::SourceLimitSettings& limit = service.settings.source_limit;
   uint8_t& prefix = service.key.address.family == wire::Family::ipv4 ? steering.ipv4_prefix : steering.ipv6_prefix;
-  prefix = std::min(prefix, prefix_of(service.settings.persistence_mask));
+  if (service.is_persistent()) prefix = std::min(prefix, prefix_of(service.settings.persistence_mask));
+  if (limit.rate != 0) prefix = std::min(prefix, limit.prefix);
+  if (service.is_persistent() || limit.rate != 0) steering.by_port = false;
 }
 
 }  // namespace

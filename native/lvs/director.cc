@@ -69,8 +69,9 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 
 Director::Director(const DirectorOptions& options)
     : outlet_(options.limits_icmp, options.resolve),
-      services_(options.random, options.files.destinations),
-      pools_(options.random, options.worker, options.workers),
+      share_(options.share),
+      services_(options.random, options.files.destinations, options.share),
+      pools_(options.random, options.share.worker, options.share.workers),
       proxied_(proxied_limit(options), options.files.proxied),
       flows4_(table_options(options, options.files.flows4), services_, pools_, proxied_),
       flows6_(table_options(options, options.files.flows6), services_, pools_, proxied_),

@@ -82,7 +82,7 @@ class Director {
   void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches);
   // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
-  void set_half_open_limit(uint32_t flows) { half_open_limit_ = flows; }
+  void set_half_open_limit(uint32_t flows) { half_open_limit_ = share_.of(flows); }
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts);
@@ -319,6 +319,7 @@ class Director {
   bool sweep(uint32_t& cursor, uint32_t budget);
 
   Outlet outlet_;
+  const Share share_;
   ServiceTable services_;
   LocalPools pools_;
   std::vector<EgressRule> egress_;

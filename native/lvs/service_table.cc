@@ -178,10 +178,10 @@ void ServiceTable::apply(Destination& destination, const DestinationSettings& se
   } else if (settings.forwarding == Forwarding::tunnel) {
     tunnels_[destination.address].push_back(&destination);
   }
-  if (destination.upper_threshold != settings.upper_threshold ||
-      destination.lower_threshold != settings.lower_threshold) {
-    destination.upper_threshold = settings.upper_threshold;
-    destination.lower_threshold = settings.lower_threshold;
+  const uint32_t upper = share_.of(settings.upper_threshold), lower = share_.of(settings.lower_threshold);
+  if (destination.upper_threshold != upper || destination.lower_threshold != lower) {
+    destination.upper_threshold = upper;
+    destination.lower_threshold = lower;
     update_overload(destination, 0);
   }
 }

@@ -16,6 +16,7 @@
 #include "lvs/reserved_array.h"
 #include "lvs/scheduler.h"
 #include "lvs/service.h"
+#include "lvs/share.h"
 
 namespace sluice::lvs {
 
@@ -50,7 +51,7 @@ enum class EditResult : uint8_t {
 class ServiceTable {
  public:
   // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
-  ServiceTable(RandomSource random, int file) : random_(std::move(random)) {
+  ServiceTable(RandomSource random, int file, const Share& share) : random_(std::move(random)), share_(share) {
     if (file >= 0) identities_.emplace(identity_limit, false, file);
   }
 
@@ -130,6 +131,7 @@ class ServiceTable {
   EditResult bind_scheduler(Service& service, const ServiceSettings& settings);
 
   RandomSource random_;
+  const Share share_;  // of the real servers' thresholds
   std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
   std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port

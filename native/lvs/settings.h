@@ -8,6 +8,7 @@
 
 #include "lvs/frame.h"
 #include "lvs/scheduler.h"
+#include "lvs/share.h"
 #include "wire/address.h"
 
 namespace sluice::lvs {
@@ -42,8 +43,8 @@ struct DirectorOptions {
   uint32_t fragment_limit = 4096;  // datagrams whose fragments are followed, of each family
   std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
   RandomSource random;             // for schedulers and pools
-  // Of the workers that share the services: this one has its share of the local ports.
-  uint16_t worker = 0, workers = 1;
+  // Of the workers that have the same services: this one has its share of local ports and of limits.
+  Share share;
   Time start = 0;
   MemoryFiles files;
   bool huge_pages = true;

@@ -297,3 +297,21 @@ TEST_CASE("a frame that comes in a batch has the fate that it has alone") {
   }
   CHECK(at == out.entries().size());
 }
+
+TEST_CASE("of several workers each has a share of what is promised for all") {
+  uint32_t flows = 0;
+  for (uint16_t worker = 0; worker < 3; worker++) {
+    lvs::DirectorOptions options = small_options();
+    options.share = {worker, 3};
+    Fixture f(options);
+    f.add(tcp());
+    f.add_server(tcp(), server4, 8080, {.upper = 10});
+    for (uint16_t port = 1; port <= 10; port++) {
+      const Outcome outcome = f.receive(from_client().ipv4().tcp({.source_port = port}).build());
+      flows += outcome.decision.reason == Reason::scheduled;
+    }
+  }
+  CHECK(flows == 10);
+  CHECK(lvs::Share{2, 3}.of(2) == 1);  // less than one each: everybody may have one
+  CHECK(lvs::Share{2, 3}.of(0) == 0);
+}
