@@ -247,15 +247,16 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   const NextHop& hop = outlet_.hop_to(to.destination);
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
-  decrement_hop_limit<A>(t.l3());
-  if (has_options(t)) [[unlikely]]
-    record_route_of(t, hop.source_address);
   count_packet(t, flow, false);
   advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {
+    // As it came: whoever waits for the neighbour gives it to the director again.
     outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return {Reason::no_neighbour, flow.destination};
   }
+  decrement_hop_limit<A>(t.l3());
+  if (has_options(t)) [[unlikely]]
+    record_route_of(t, hop.source_address);
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
   if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_server);

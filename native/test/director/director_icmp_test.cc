@@ -473,3 +473,28 @@ TEST_CASE("the owners of virtual addresses are asked for, and who answers is kno
   CHECK(conflict.mac == mac("02:00:00:00:00:66"));
   CHECK(conflict.last == f.now);
 }
+
+TEST_CASE("a packet that waits for its next hop's link-layer address stays as it came, both ways") {
+  Fixture f;
+  f.add(tcp());
+  f.add_server(tcp(), server4, 8080);
+  const Buffer syn = from_client().ipv4({.source = "10.0.1.77"}).tcp({.source_port = 1234}).build();
+  REQUIRE(f.receive(syn).decision.reason == Reason::scheduled);
+  const Buffer reply = from_server()
+                           .ipv4({.source = server4, .destination = "10.0.1.77"})
+                           .tcp({.source_port = 8080, .destination_port = 1234, .flags = SYN | ACK})
+                           .build();
+  f.add(udp());
+  f.add_server(udp(), "10.0.2.77", 53);
+  const Buffer request = from_client().ipv4().udp({.destination_port = 53}).build();
+  for (const auto& [bytes, port] : {std::pair{reply, s0}, {request, c0}}) {
+    Buffer room = Buffer(lvs::required_headroom) + bytes;
+    lvs::Frame frame;
+    frame.data = room.data() + lvs::required_headroom;
+    frame.length = static_cast<uint32_t>(bytes.size());
+    frame.port = port;
+    lvs::TransmitQueue out;
+    CHECK(f.director.receive(frame, f.now, out).reason == Reason::no_neighbour);
+    CHECK(Buffer(frame.data, frame.data + frame.length) == bytes);
+  }
+}
