@@ -65,16 +65,15 @@ template <bool in_vain>  // two functions, for callgrind to tell apart
 [[gnu::noinline]] uint64_t look_up_batches(Table& table, const FlowKey<Ipv4Address>* keys, size_t count,
                                            Tick deadline) {
   uint64_t found = 0, hashes[batch_size];
-  uint32_t probable[batch_size];
   for (size_t at = 0; at + batch_size <= count; at += batch_size) {
     const auto* batch = keys + at;
     for (unsigned i = 0; i < batch_size; ++i) {
       hashes[i] = table.hash(batch[i]);
       table.prefetch_bucket(hashes[i]);
     }
-    for (unsigned i = 0; i < batch_size; ++i) probable[i] = table.prefetch_flow(hashes[i]);
+    for (unsigned i = 0; i < batch_size; ++i) table.prefetch_flow(hashes[i]);
     for (unsigned i = 0; i < batch_size; ++i) {
-      const auto hit = table.find(hashes[i], batch[i], probable[i]);
+      const auto hit = table.find(hashes[i], batch[i]);
       if (!hit) continue;
       if (in_vain) std::abort();
       table.touch(*hit.flow, deadline);

@@ -193,7 +193,7 @@ Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
       if (options == OptionsVerdict::source_route) return {Reason::source_route};
     }
   }
-  if (prepared.is_hashed && t.packet.fragment == wire::Fragment::none) {
+  if (prepared.lane != Lane::flowless && t.packet.fragment == wire::Fragment::none) {
     return known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
   }
   if (t.packet.fragment != wire::Fragment::none) return fragment(t);

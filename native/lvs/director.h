@@ -117,14 +117,35 @@ class Director {
 
  private:
   // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
-  enum class Lane : uint8_t { plain4, plain6, other };
+  enum class Lane : uint8_t {
+    plain4,
+    plain6,
+    other,
+    flowless,  // no packet that may have a flow of its own
+  };
+  // Where the packet's flow is; each step has what the one before has fetched.
+  struct Path {
+    const void* bucket = nullptr;        // of the key's hash
+    void* flow = nullptr;                // of the packet's family: what the bucket names
+    Destination* destination = nullptr;  // of the flow, once it is known to be a plain frame's own
+    Direction direction = Direction::forward;
+  };
   struct Prepared {
-    uint64_t hash = 0;             // of the flow's key; valid if is_hashed
-    const void* bucket = nullptr;  // of that hash
-    uint32_t probable = 0;         // what the bucket says of the flow before it has been looked at
-    Lane lane = Lane::other;
-    bool is_hashed = false;  // a packet that may have a flow of its own
-    wire::Packet packet;     // valid in Lane::other; of plain frames once decide() is to see them
+    uint64_t hash = 0;   // of the flow's key; not in Lane::flowless
+    Path plain4, other;  // in Lane::plain4 the one, in others the other; empty pointers tell the lanes apart at no cost
+    uint32_t length = 0;  // of a plain frame, without padding …
+    uint32_t ports = 0;   // … and its ports as Endpoints::ports() has them
+    Lane lane = Lane::flowless;
+    wire::Packet packet;  // not of plain frames, until decide() is to see them
+    template <class A>
+    Path& plain() {
+      return A::family == wire::Family::ipv4 ? plain4 : other;
+    }
+  };
+  // A batch's time, and until when flows live whose packets have come now.
+  struct Moment {
+    Time now;
+    Tick tick, established_until, udp_until;
   };
   static constexpr size_t batch_size = 32;
   // How long a flow lives that has no state yet: until its first packet has one.
@@ -135,21 +156,21 @@ class Director {
   bool prepare_plain(const Frame& frame, Prepared& prepared);
   void prepare_other(const Frame& frame, Prepared& prepared);
   template <class A>
-  void fetch_flow(Prepared& prepared);
+  void fetch_flow(uint64_t hash, Path& path);
   template <class A>
-  void fetch_destination(const Prepared& prepared);
+  void fetch_destination(const Frame& frame, Prepared& prepared);
   void fetch_other_flow(Prepared& prepared);
-  void fetch_other_destination(const Prepared& prepared);
-  void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now, TransmitQueue& out);
+  void fetch_other_destination(const Frame& frame, Prepared& prepared);
+  void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now, TransmitQueue& out);
   template <class A>
-  bool express(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+  bool express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
                TransmitQueue& out, Decision& decision);
   template <class A>
-  FoundFlow<A> find_plain(const Frame& frame, const Prepared& prepared);
-  template <class A, Direction direction>
-  bool forward_plain(const Frame& frame, Flow<A>& flow, Time now, uint32_t cause, TransmitQueue& out,
-                     Decision& decision);
-  bool express6(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
+  void find_plain(const Frame& frame, Prepared& prepared);
+  template <class A, Direction direction, bool is_tcp>
+  bool forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
+                     const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision);
+  bool express6(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
                 TransmitQueue& out, Decision& decision);
   Decision decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now, TransmitQueue& out);
 

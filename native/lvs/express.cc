@@ -57,80 +57,79 @@ inline bool is(const Flow<A>& flow, FlowWord expected) {
   return (word & expected.mask) == expected.value;
 }
 
+inline ChecksumChange change_back(ChecksumChange change) {
+  // A change of the hop limit follows that of the addresses: 0 does as well there.
+  return {static_cast<uint16_t>(~change.addresses), wire::change_back(change.transport)};
+}
+
 // One hop less in the word of hop limit and protocol, which lies little-endian: ~m + (m - 1) of RFC 1624.
-constexpr wire::Sum one_hop_less = 0xfffe;
+constexpr uint16_t one_hop_less = 0xfffe;
 
 template <class A>
 inline FlowKey<A> key_of(wire::PlainFrame<A> frame) {
   return {{frame.source(), frame.destination(), frame.source_port(), frame.destination_port()}, frame.protocol()};
 }
 
-// Whether the packet goes between these endpoints. IPv4's are two words, for the compiler to see.
-inline bool goes_between(const Endpoints<wire::Ipv4Address>& endpoints, wire::PlainFrame<wire::Ipv4Address> frame) {
+// Whether the packet goes between these endpoints, its `ports` as Endpoints::ports() has them. IPv4's are two words,
+// for the compiler to see.
+inline bool goes_between(const Endpoints<wire::Ipv4Address>& endpoints, wire::PlainFrame<wire::Ipv4Address> frame,
+                         uint32_t frame_ports) {
   uint64_t addresses, others;
   uint32_t ports;
   std::memcpy(&addresses, &endpoints, sizeof addresses);
   std::memcpy(&ports, &endpoints.source_port, sizeof ports);
   std::memcpy(&others, frame.addresses(), sizeof others);
-  return addresses == others && ports == frame.ports();
+  return addresses == others && ports == frame_ports;
 }
-inline bool goes_between(const Endpoints<wire::Ipv6Address>& endpoints, wire::PlainFrame<wire::Ipv6Address> frame) {
+inline bool goes_between(const Endpoints<wire::Ipv6Address>& endpoints, wire::PlainFrame<wire::Ipv6Address> frame,
+                         uint32_t frame_ports) {
   return endpoints.source == frame.source() && endpoints.destination == frame.destination() &&
-         endpoints.ports() == frame.ports();
+         endpoints.ports() == frame_ports;
 }
 // By the endpoints alone; keeps_state() has the rest of the key.
 template <class A>
-inline bool goes_between(FoundFlow<A> found, wire::PlainFrame<A> frame) {
-  return goes_between(found.direction == Direction::forward ? found.flow->forward : found.flow->reverse, frame);
+inline bool goes_between(const Flow<A>& flow, Direction direction, wire::PlainFrame<A> frame, uint32_t ports) {
+  return goes_between(direction == Direction::forward ? flow.forward : flow.reverse, frame, ports);
 }
 
 // Whether the packet leaves its flow's state as it is, and the flow is one for the express lane.
 template <class A>
 inline bool keeps_state(const Flow<A>& flow, wire::PlainFrame<A> frame, bool is_tcp) {
-  if (is_tcp) [[likely]]
-    return is(flow, established_tcp) && (frame.tcp_flags() & deciding_flags) == wire::tcp_flag::ack;
+  if (is_tcp) return is(flow, established_tcp) && (frame.tcp_flags() & deciding_flags) == wire::tcp_flag::ack;
   return is(flow, usual_udp) && flow.control == no_flow;
 }
 
-// Puts the mirrored half of a flow into the packet, with one hop less. What that adds to the checksum of its transport
-// comes back. IPv4's endpoints lie in a flow as on the wire but for the order of the ports' bytes, so each of both
-// words turns round as a whole.
-inline wire::Sum readdress(uint8_t* l3, const Endpoints<wire::Ipv4Address>& half) {
+// Puts the mirrored half of a flow into the packet. `change`: what the addresses add to the header's checksum. IPv4's
+// endpoints lie in a flow as on the wire but for the order of the ports' bytes, so each of both words turns round as a
+// whole.
+inline void readdress(uint8_t* l3, const Endpoints<wire::Ipv4Address>& half, uint16_t change) {
   static_assert(sizeof half == 12 && offsetof(Endpoints<wire::Ipv4Address>, source_port) == 8);
-  uint8_t* const addresses_at = l3 + offset::ipv4_source;
-  uint8_t* const ports_at = l3 + wire::Ipv4View::minimum_header_length;
-  uint64_t addresses, old_addresses;
-  uint32_t ports, old_ports;
+  uint64_t addresses;
+  uint32_t ports;
   std::memcpy(&addresses, &half, sizeof addresses);
   std::memcpy(&ports, &half.source_port, sizeof ports);
-  std::memcpy(&old_addresses, addresses_at, sizeof old_addresses);
-  std::memcpy(&old_ports, ports_at, sizeof old_ports);
   addresses = std::rotl(addresses, 32);
-  ports = __builtin_bswap32(ports);
-  const wire::Sum change = wire::fold(wire::add_with_carry(~old_addresses, addresses));
-  std::memcpy(addresses_at, &addresses, sizeof addresses);
-  std::memcpy(ports_at, &ports, sizeof ports);
+  std::memcpy(l3 + offset::ipv4_source, &addresses, sizeof addresses);
+  wire::store_be32(l3 + wire::Ipv4View::minimum_header_length, ports);
   uint8_t* const checksum = l3 + offset::ipv4_checksum;
-  wire::store_raw16(checksum, wire::updated_by_little(wire::load_raw16(checksum), change + one_hop_less));
-  l3[offset::ipv4_ttl]--;
-  return change + wire::change32(old_ports, ports);
+  wire::store_raw16(checksum, wire::updated_by_folded(wire::load_raw16(checksum), change));
 }
 
-inline wire::Sum readdress(uint8_t* l3, const Endpoints<wire::Ipv6Address>& half) {
-  uint8_t* const ports_at = l3 + wire::Ipv6View::header_length;
-  const auto from = Endpoints<wire::Ipv6Address>{wire::Ipv6Address::load(l3 + offset::ipv6_source),
-                                                 wire::Ipv6Address::load(l3 + offset::ipv6_destination)};
-  const Endpoints<wire::Ipv6Address> to = half.mirrored();
-  uint32_t ports, old_ports;
-  std::memcpy(&ports, &half.source_port, sizeof ports);
-  std::memcpy(&old_ports, ports_at, sizeof old_ports);
-  ports = __builtin_bswap32(ports);
-  to.source.store(l3 + offset::ipv6_source);
-  to.destination.store(l3 + offset::ipv6_destination);
-  std::memcpy(ports_at, &ports, sizeof ports);
-  l3[offset::ipv6_hop_limit]--;
-  return wire::change(from.source, to.source) + wire::change(from.destination, to.destination) +
-         wire::change32(old_ports, ports);
+inline void readdress(uint8_t* l3, const Endpoints<wire::Ipv6Address>& half, uint16_t) {
+  half.destination.store(l3 + offset::ipv6_source);
+  half.source.store(l3 + offset::ipv6_destination);
+  wire::store_be32(l3 + wire::Ipv6View::header_length, half.ports());
+}
+
+template <class A>
+inline void take_one_hop(uint8_t* l3) {
+  if constexpr (A::family == wire::Family::ipv4) {
+    uint8_t* const checksum = l3 + offset::ipv4_checksum;
+    wire::store_raw16(checksum, wire::updated_by_folded(wire::load_raw16(checksum), one_hop_less));
+    l3[offset::ipv4_ttl]--;
+  } else {
+    l3[offset::ipv6_hop_limit]--;
+  }
 }
 
 }  // namespace
@@ -141,110 +140,133 @@ template <class A>
 inline bool Director::prepare_plain(const Frame& frame, Prepared& prepared) {
   if (!wire::PlainFrame<A>::is(frame.data, frame.length)) return false;
   const FlowTable<A>& table = flows<A>().table();
-  prepared.hash = table.hash(key_of(wire::PlainFrame<A>(frame.data)));
+  const wire::PlainFrame<A> plain(frame.data);
+  const uint32_t length = static_cast<uint32_t>(plain.l3) + plain.l3_length();
+  const uint32_t ports = plain.ports();
+  const uint64_t hash = table.hash(plain.source(), plain.destination(), ports, plain.protocol());
+  prepared.length = length;
+  prepared.ports = ports;
+  prepared.hash = hash;
   prepared.lane = A::family == wire::Family::ipv4 ? Lane::plain4 : Lane::plain6;
-  prepared.is_hashed = true;
-  prepared.bucket = &table.prefetch_bucket(prepared.hash);
+  prepared.plain<A>().bucket = &table.prefetch_bucket(hash);
   return true;
 }
 
 [[gnu::noinline]] void Director::prepare_other(const Frame& frame, Prepared& prepared) {
+  prepared.plain4 = prepared.other = {};
   if (prepare_plain<wire::Ipv6Address>(frame, prepared)) return;
   const wire::Packet& packet = prepared.packet;
   wire::dissect({frame.data, frame.length}, prepared.packet);
-  prepared.lane = Lane::other;
-  prepared.is_hashed = packet.malformed == wire::Malformed::ok && packet.has_ports;
-  if (!prepared.is_hashed) return;
+  prepared.lane = packet.malformed == wire::Malformed::ok && packet.has_ports ? Lane::other : Lane::flowless;
+  if (prepared.lane == Lane::flowless) return;
   const uint8_t* l3 = frame.data + packet.l3;
   if (packet.ip_version == 4) {
     prepared.hash = flows4_.table().hash({endpoints_of<wire::Ipv4Address>(l3, packet), packet.protocol});
-    prepared.bucket = &flows4_.table().prefetch_bucket(prepared.hash);
+    prepared.other.bucket = &flows4_.table().prefetch_bucket(prepared.hash);
   } else {
     prepared.hash = flows6_.table().hash({endpoints_of<wire::Ipv6Address>(l3, packet), packet.protocol});
-    prepared.bucket = &flows6_.table().prefetch_bucket(prepared.hash);
+    prepared.other.bucket = &flows6_.table().prefetch_bucket(prepared.hash);
   }
 }
 
 // --- (2) the bucket ---
 
 template <class A>
-inline void Director::fetch_flow(Prepared& prepared) {
-  const auto& bucket = *static_cast<const typename FlowTable<A>::Bucket*>(prepared.bucket);
-  prepared.probable = flows<A>().table().prefetch_flow(prepared.hash, bucket);
+inline void Director::fetch_flow(uint64_t hash, Path& path) {
+  const auto& bucket = *static_cast<const typename FlowTable<A>::Bucket*>(path.bucket);
+  const FoundFlow<A> probable = flows<A>().table().prefetch_flow(hash, bucket);
+  path.flow = probable.flow;
+  path.direction = probable.direction;
 }
 
 [[gnu::noinline]] void Director::fetch_other_flow(Prepared& prepared) {
+  if (prepared.lane == Lane::flowless) return;
   if (prepared.lane == Lane::plain6 || prepared.packet.ip_version == 6) {
-    fetch_flow<wire::Ipv6Address>(prepared);
+    fetch_flow<wire::Ipv6Address>(prepared.hash, prepared.other);
   } else {
-    fetch_flow<wire::Ipv4Address>(prepared);
+    fetch_flow<wire::Ipv4Address>(prepared.hash, prepared.other);
   }
 }
 
 // --- (3) the flow ---
 
 template <class A>
-inline void Director::fetch_destination(const Prepared& prepared) {
-  const FlowTable<A>& table = flows<A>().table();
-  if (!table.is_probable(prepared.probable)) [[unlikely]]
-    return;
-  const uint32_t id = table.probable_flow(prepared.probable).flow->destination;
-  if (id == no_destination) [[unlikely]]
-    return;
-  const Destination& destination = services_.destination(id);
-  prefetch(&destination);
-  prefetch(&destination.hop);
+inline void Director::fetch_destination(const Frame& frame, Prepared& prepared) {
+  Path& path = prepared.plain<A>();
+  const auto& flow = *static_cast<const Flow<A>*>(path.flow);
+  if (!goes_between(flow, path.direction, wire::PlainFrame<A>(frame.data), prepared.ports) ||
+      flow.destination == no_destination) [[unlikely]] {
+    return find_plain<A>(frame, prepared);
+  }
+  path.destination = &services_.destination(flow.destination);
+  prefetch(path.destination);
 }
 
-[[gnu::noinline]] void Director::fetch_other_destination(const Prepared& prepared) {
-  if (prepared.lane == Lane::plain6 || prepared.packet.ip_version == 6) {
-    fetch_destination<wire::Ipv6Address>(prepared);
-  } else {
-    fetch_destination<wire::Ipv4Address>(prepared);
+// What the bucket names is another flow or nothing, or the table has changed since.
+template <class A>
+[[gnu::noinline]] void Director::find_plain(const Frame& frame, Prepared& prepared) {
+  const FoundFlow<A> found = flows<A>().table().find(prepared.hash, key_of(wire::PlainFrame<A>(frame.data)));
+  const bool has_destination = found && found.flow->destination != no_destination;
+  Path& path = prepared.plain<A>();
+  path.flow = found.flow;
+  path.direction = found.direction;
+  path.destination = has_destination ? &services_.destination(found.flow->destination) : nullptr;
+}
+
+[[gnu::noinline]] void Director::fetch_other_destination(const Frame& frame, Prepared& prepared) {
+  const void* const flow = prepared.other.flow;
+  if (prepared.lane == Lane::plain4) {
+    find_plain<wire::Ipv4Address>(frame, prepared);
+  } else if (prepared.lane == Lane::plain6) {
+    if (flow != nullptr) return fetch_destination<wire::Ipv6Address>(frame, prepared);
+    find_plain<wire::Ipv6Address>(frame, prepared);
+  } else if (flow != nullptr) {
+    const uint32_t id = prepared.packet.ip_version == 6
+                            ? static_cast<const Flow<wire::Ipv6Address>*>(flow)->destination
+                            : static_cast<const Flow<wire::Ipv4Address>*>(flow)->destination;
+    if (id != no_destination) prefetch(&services_.destination(id));
   }
 }
 
 // --- (4) the decision ---
 
 // True: the packet is done with. False: it is as it was.
-template <class A, Direction direction>
-inline bool Director::forward_plain(const Frame& frame, Flow<A>& flow, Time now, uint32_t cause, TransmitQueue& out,
-                                    Decision& decision) {
+template <class A, Direction direction, bool is_tcp>
+inline bool Director::forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
+                                    const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision) {
   using Plain = wire::PlainFrame<A>;
   constexpr bool is_request = direction == Direction::forward;
   constexpr Reason reason = is_request ? Reason::established : Reason::reply;
   uint8_t* const bytes = frame.data;
   const Plain plain(bytes);
-  const Tick tick = tick_at(now);
-  const bool is_tcp = plain.protocol() == wire::protocol::tcp;
-  const uint32_t length = plain.l3_length();
+  const uint32_t length = frame_length - static_cast<uint32_t>(Plain::l3);
 
-  if (!keeps_state(flow, plain, is_tcp) || is_due(flow.deadline, tick) || plain.hop_limit() <= 1 ||
+  if (!keeps_state(flow, plain, is_tcp) || is_due(flow.deadline, moment.tick) || plain.hop_limit() <= 1 ||
       !is_for_this_host(frame)) {
     return false;
   }
   if constexpr (Plain::is_v4) {
     if (!plain.header_checksum_ok()) return false;
   }
-  Destination& destination = services_.destination(flow.destination);
-  const NextHop& hop = is_request ? outlet_.hop_to(destination, now) : surroundings().way_to(flow.forward.source);
+  const NextHop& hop =
+      is_request ? outlet_.hop_to(destination, moment.now) : surroundings().way_to(flow.forward.source);
   if (!destination.available || length > hop.plain_mtu) return false;
 
   if (!is_request || (flow.flags & mode_bits(Forwarding::dr)) == 0) {
     const Endpoints<A>& half = is_request ? flow.reverse : flow.forward;
-    if (is_tcp) [[likely]] {
-      const wire::Sum change = readdress(bytes + Plain::l3, half);
+    const ChecksumChange change = is_request ? flow.change : change_back(flow.change);
+    if constexpr (is_tcp) {
       uint8_t* const checksum = bytes + Plain::l4 + wire::TcpView::checksum_offset;
-      wire::store_raw16(checksum, wire::updated_checksum(wire::load_raw16(checksum), change));
+      wire::store_raw16(checksum, wire::updated_by_folded(wire::load_raw16(checksum), change.transport));
     } else {
-      uint8_t* const checksum = bytes + Plain::l4 + wire::UdpView::checksum_offset;
-      if (wire::load_raw16(checksum) == wire::no_udp_checksum) return false;
-      const wire::Sum change = readdress(bytes + Plain::l3, half);
-      wire::store_raw16(checksum, wire::updated_udp_checksum(wire::load_raw16(checksum), change));
+      uint8_t* const field = bytes + Plain::l4 + wire::UdpView::checksum_offset;
+      const uint16_t checksum = wire::load_raw16(field);
+      if (checksum == wire::no_udp_checksum) return false;
+      wire::store_raw16(field, wire::udp_checksum_on_wire(wire::updated_by_folded(checksum, change.transport)));
     }
-  } else {
-    decrement_hop_limit<A>(bytes + Plain::l3);
+    readdress(bytes + Plain::l3, half, change.addresses);
   }
+  take_one_hop<A>(bytes + Plain::l3);
   Counters& counters = destination.counters;
   if (is_request) {
     counters.packets_in++;
@@ -254,15 +276,13 @@ inline bool Director::forward_plain(const Frame& frame, Flow<A>& flow, Time now,
     counters.packets_out++;
     counters.bytes_out += length;
   }
-  flows<A>().table().touch(flow, tick + (is_tcp ? established_ticks_ : udp_ticks_));
+  flows<A>().table().touch(flow, is_tcp ? moment.established_until : moment.udp_until);
 
-  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
   TransmitQueue::Entry& leaving = out.add();
-  leaving.frame = {.data = bytes,
-                   .length = static_cast<uint32_t>(Plain::l3) + length,
-                   .port = hop.port,
-                   .segment_size = frame.segment_size,
-                   .mark = frame.mark};
+  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
+  leaving.frame = frame;
+  leaving.frame.length = frame_length;
+  leaving.frame.port = hop.port;
   leaving.cause = cause;
   decision = {reason, flow.destination};
   counts_[static_cast<size_t>(reason)]++;
@@ -271,41 +291,39 @@ inline bool Director::forward_plain(const Frame& frame, Flow<A>& flow, Time now,
 static_assert(offsetof(NextHop, source) == offsetof(NextHop, destination) + wire::MacAddress::size,
               "as in the link header");
 
+// For a frame whose path has a real server. `changes`: of the table, when the bucket was looked at.
 template <class A>
-[[gnu::noinline]] FoundFlow<A> Director::find_plain(const Frame& frame, const Prepared& prepared) {
-  return flows<A>().table().find(prepared.hash, key_of(wire::PlainFrame<A>(frame.data)));
-}
-
-// `changes`: of the table, when the bucket was looked at.
-template <class A>
-inline bool Director::express(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now, uint32_t cause,
-                              TransmitQueue& out, Decision& decision) {
+inline bool Director::express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment,
+                              uint32_t cause, TransmitQueue& out, Decision& decision) {
   if (frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none) return false;
-  const FlowTable<A>& table = flows<A>().table();
-  const wire::PlainFrame<A> plain(frame.data);
-  FoundFlow<A> found;
-  if (table.changes() == changes && table.is_probable(prepared.probable)) [[likely]] {
-    found = table.probable_flow(prepared.probable);
+  Path& path = prepared.plain<A>();
+  if (flows<A>().table().changes() != changes) [[unlikely]] {
+    find_plain<A>(frame, prepared);
+    if (path.destination == nullptr) return false;
   }
-  if (!found || !goes_between(found, plain)) [[unlikely]] {
-    // The bucket named another flow, or the table has changed since.
-    found = find_plain<A>(frame, prepared);
-    if (!found) return false;
+  const bool is_tcp = wire::PlainFrame<A>(frame.data).protocol() == wire::protocol::tcp;
+  const auto forward = [&]<Direction direction, bool tcp>() {
+    return forward_plain<A, direction, tcp>(frame, prepared.length, *static_cast<Flow<A>*>(path.flow),
+                                            *path.destination, moment, cause, out, decision);
+  };
+  if (path.direction == Direction::forward) {
+    return is_tcp ? forward.template operator()<Direction::forward, true>()
+                  : forward.template operator()<Direction::forward, false>();
   }
-  return found.direction == Direction::forward
-             ? forward_plain<A, Direction::forward>(frame, *found.flow, now, cause, out, decision)
-             : forward_plain<A, Direction::reverse>(frame, *found.flow, now, cause, out, decision);
+  return is_tcp ? forward.template operator()<Direction::reverse, true>()
+                : forward.template operator()<Direction::reverse, false>();
 }
 
 // Apart, so that IPv4 has the registers to itself.
-[[gnu::noinline]] bool Director::express6(const Frame& frame, const Prepared& prepared, uint32_t changes, Time now,
-                                          uint32_t cause, TransmitQueue& out, Decision& decision) {
-  return express<wire::Ipv6Address>(frame, prepared, changes, now, cause, out, decision);
+[[gnu::noinline]] bool Director::express6(const Frame& frame, Prepared& prepared, uint32_t changes,
+                                          const Moment& moment, uint32_t cause, TransmitQueue& out,
+                                          Decision& decision) {
+  return express<wire::Ipv6Address>(frame, prepared, changes, moment, cause, out, decision);
 }
 
 [[gnu::noinline]] Decision Director::decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now,
                                                   TransmitQueue& out) {
-  if (prepared.lane != Lane::other) wire::dissect({frame.data, frame.length}, prepared.packet);
+  if (prepared.lane <= Lane::plain6) wire::dissect({frame.data, frame.length}, prepared.packet);
   out.set_cause(cause);
   return decide(frame, prepared, now, out, nullptr);
 }
@@ -331,38 +349,46 @@ void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisi
   }
 }
 
-// At most batch_size frames, the first of them number `first` of the batch.
-[[gnu::flatten]] void Director::receive_some(std::span<Frame> frames, Decision* decisions, uint32_t first, Time now,
+// At most batch_size frames, the first of them number `cause` of the batch.
+[[gnu::flatten]] void Director::receive_some(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now,
                                              TransmitQueue& out) {
-  const size_t count = frames.size();
-  for (size_t i = 0; i < count; i++) {
-    if (!prepare_plain<wire::Ipv4Address>(frames[i], prepared_[i])) prepare_other(frames[i], prepared_[i]);
-  }
-  const std::span<Prepared> batch(prepared_.data(), count);
+  const std::span<Prepared> batch(prepared_.data(), frames.size());
+  Frame* frame = frames.data();
   for (Prepared& prepared : batch) {
-    if (prepared.lane == Lane::plain4) [[likely]] {
-      fetch_flow<wire::Ipv4Address>(prepared);
-    } else if (prepared.is_hashed) {
+    if (!prepare_plain<wire::Ipv4Address>(*frame, prepared)) prepare_other(*frame, prepared);
+    frame++;
+  }
+  for (Prepared& prepared : batch) {
+    if (prepared.plain4.bucket != nullptr) [[likely]] {
+      fetch_flow<wire::Ipv4Address>(prepared.hash, prepared.plain4);
+    } else {
       fetch_other_flow(prepared);
     }
   }
   const uint32_t changes4 = flows4_.table().changes(), changes6 = flows6_.table().changes();
-  for (const Prepared& prepared : batch) {
-    if (prepared.lane == Lane::plain4) [[likely]] {
-      fetch_destination<wire::Ipv4Address>(prepared);
-    } else if (prepared.is_hashed) {
-      fetch_other_destination(prepared);
+  frame = frames.data();
+  for (Prepared& prepared : batch) {
+    if (prepared.plain4.flow != nullptr) [[likely]] {
+      fetch_destination<wire::Ipv4Address>(*frame, prepared);
+    } else {
+      fetch_other_destination(*frame, prepared);
     }
+    frame++;
   }
-  for (size_t i = 0; i < count; i++) {
-    Prepared& prepared = prepared_[i];
-    const uint32_t cause = first + static_cast<uint32_t>(i);
-    if (prepared.lane == Lane::plain4) [[likely]] {
-      if (express<wire::Ipv4Address>(frames[i], prepared, changes4, now, cause, out, decisions[i])) continue;
-    } else if (prepared.lane == Lane::plain6) {
-      if (express6(frames[i], prepared, changes6, now, cause, out, decisions[i])) continue;
+  const Tick tick = tick_at(now);
+  const Moment moment{now, tick, tick + established_ticks_, tick + udp_ticks_};
+  frame = frames.data();
+  for (Prepared& prepared : batch) {
+    bool is_done = false;
+    if (prepared.plain4.destination != nullptr) [[likely]] {
+      is_done = express<wire::Ipv4Address>(*frame, prepared, changes4, moment, cause, out, *decisions);
+    } else if (prepared.lane == Lane::plain6 && prepared.other.destination != nullptr) {
+      is_done = express6(*frame, prepared, changes6, moment, cause, out, *decisions);
     }
-    decisions[i] = decide_fully(frames[i], prepared, cause, now, out);
+    if (!is_done) *decisions = decide_fully(*frame, prepared, cause, now, out);
+    frame++;
+    decisions++;
+    cause++;
   }
 }
 

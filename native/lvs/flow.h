@@ -68,6 +68,13 @@ struct FlowKey {
 
 enum class Direction : uint8_t { forward, reverse };
 
+// What a client's packet adds to checksums when it leaves with the other half mirrored, folded (wire/checksum.h); a
+// server's packet adds the same the other way round.
+struct ChecksumChange {
+  uint16_t addresses;  // to IPv4's
+  uint16_t transport;  // to TCP's and UDP's
+};
+
 template <class Address>
 struct alignas(64) Flow {
   Endpoints<Address> forward;
@@ -78,9 +85,12 @@ struct alignas(64) Flow {
   uint32_t destination = no_destination;  // index in the director's table of destinations
   uint32_t control = no_flow;  // index of the template that holds this flow; in a template: how many it holds
   uint32_t packets = 0;        // from the client; stops at its greatest value
-  uint32_t proxied = 0;        // SYN proxy: the flow's place among the proxied ones, if it is one
-  uint32_t mark = 0;           // firewall mark, or whatever else the director wants to remember
-  Tick deadline = 0;           // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
+  union {
+    uint32_t proxied = 0;   // SYN proxy: the flow's place among the proxied ones, if it is one
+    ChecksumChange change;  // of all others, from FlowKeeper::begin() on
+  };
+  uint32_t mark = 0;  // firewall mark, or whatever else the director wants to remember
+  Tick deadline = 0;  // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
 
   // The timer wheel's own: the deadline for which the flow is queued (never later than `deadline`), and its neighbours.
   Tick armed = 0;
@@ -100,8 +110,8 @@ struct alignas(64) Flow {
     return {direction == Direction::forward ? forward : reverse, protocol, is_template()};
   }
   void count_packet() {
-    if (++packets == 0) [[unlikely]]
-      packets = ~uint32_t{0};
+    if (packets != ~uint32_t{0}) [[likely]]
+      packets++;
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lvs/flow_keeper.h"
 
+#include "lvs/rewrite.h"
 #include "lvs/tcp_state.h"
 #include "wire/protocol.h"
 
@@ -11,12 +12,22 @@ namespace {
 // How long a template whose time is over lives on while it still holds flows.
 constexpr Time template_grace = 60 * second;
 
+template <class A>
+ChecksumChange change_of(const Flow<A>& flow) {
+  const Endpoints<A>& from = flow.forward;
+  const Endpoints<A> to = flow.reverse.mirrored();
+  const wire::Sum addresses = wire::change(from.source, to.source) + wire::change(from.destination, to.destination);
+  const wire::Sum ports = change_of_ports(from.source_port, to.source_port, from.destination_port, to.destination_port);
+  return {wire::fold(addresses), wire::fold(addresses + ports)};
+}
+
 }  // namespace
 
 template <class A>
 Flow<A>* FlowKeeper<A>::begin(const Flow<A>& pattern, Destination* destination, Tick deadline) {
   Flow<A> flow = pattern;
   flow.deadline = deadline;
+  if ((flow.flags & flow_flag::proxied) == 0) flow.change = change_of(flow);
   if (flow.is_template()) flow.control = 0;
   Flow<A>* opened = table_.size() < limit_ ? table_.insert_forward(flow) : nullptr;
   if (opened == nullptr) {

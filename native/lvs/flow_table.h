@@ -75,7 +75,13 @@ class FlowTable {
   explicit FlowTable(const FlowTableOptions& options);
 
   // For a batch: hash and prefetch_bucket() for every packet, then prefetch_flow() for every packet, then find().
-  uint64_t hash(const Key& key) const;
+  uint64_t hash(const Key& key) const {
+    const Endpoints<Address>& at = key.endpoints;
+    return hash(at.source, at.destination, at.ports(), key.protocol, key.is_template);
+  }
+  // Ports as Endpoints::ports() has them.
+  uint64_t hash(const Address& source, const Address& destination, uint32_t ports, uint8_t protocol,
+                bool is_template = false) const;
   struct Bucket;
   // Gives the bucket, good until the table changes.
   const Bucket& prefetch_bucket(uint64_t hash) const {
@@ -83,19 +89,13 @@ class FlowTable {
     prefetch(&bucket);
     return bucket;
   }
-  // Gives the reference that find() will probably come to.
-  uint32_t prefetch_flow(uint64_t hash, const Bucket& bucket) const;
-  uint32_t prefetch_flow(uint64_t hash) const { return prefetch_flow(hash, bucket_of(hash)); }
+  // Gives what find() will probably come to, before it has been looked at: another flow may have the same tag, and this
+  // one's may be in an overflow bucket. Good until changes() is another.
+  FoundFlow<Address> prefetch_flow(uint64_t hash, const Bucket& bucket) const;
+  FoundFlow<Address> prefetch_flow(uint64_t hash) const { return prefetch_flow(hash, bucket_of(hash)); }
   FoundFlow<Address> find(uint64_t hash, const Key& key) const;
   FoundFlow<Address> find(const Key& key) const { return find(hash(key), key); }
-  // Shorter by a third: begins with what prefetch_flow() gave for the hash. Only while changes() is what it was then.
-  FoundFlow<Address> find(uint64_t hash, const Key& key, uint32_t probable) const;
   uint32_t changes() const { return changes_; }
-  // Whether prefetch_flow() gave anything, and the flow that it named, whose memory is on its way.
-  static bool is_probable(uint32_t probable) { return probable != nothing_probable; }
-  FoundFlow<Address> probable_flow(uint32_t probable) const {
-    return {&flows_[probable >> 1], static_cast<Direction>(probable & 1)};
-  }
 
   // A copy of `flow`, listed under its keys and armed for its deadline. nullptr when `limit` is reached or the machine
   // has no more memory.
@@ -161,8 +161,8 @@ class FlowTable {
     uint32_t matches(uint8_t tag) const {
 #if defined(__SSE2__)
       const __m128i tags16 = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
-      return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags16, _mm_set1_epi8(static_cast<char>(tag))))) &
-             ((1U << bucket_entries) - 1);
+      const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag * 0x01010101u));  // a step less than _mm_set1_epi8()
+      return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags16, wanted))) & ((1U << bucket_entries) - 1);
 #else
       uint32_t mask = 0;
       for (unsigned i = 0; i < bucket_entries; ++i) mask |= static_cast<uint32_t>(tags[i] == tag) << i;
@@ -172,7 +172,6 @@ class FlowTable {
   };
 
  private:
-  static constexpr uint32_t nothing_probable = ~uint32_t{0};
   static_assert(sizeof(Bucket) == 64);
 
   static uint8_t tag_of(uint64_t hash) {
@@ -188,6 +187,9 @@ class FlowTable {
   }
   Bucket& bucket_of(uint64_t hash) const {
     return buckets_[bucket_number(hash)];
+  }
+  FoundFlow<Address> flow_of(uint32_t ref) const {
+    return {&flows_[ref >> 1], static_cast<Direction>(ref & 1)};
   }
   bool has_key(uint32_t ref, const Key& key) const {
     const FlowType& flow = flows_[ref >> 1];
@@ -224,37 +226,28 @@ class FlowTable {
 };
 
 template <class Address>
-inline uint64_t FlowTable<Address>::hash(const Key& key) const {
-  const Endpoints<Address>& at = key.endpoints;
+inline uint64_t FlowTable<Address>::hash(const Address& source, const Address& destination, uint32_t ports,
+                                         uint8_t protocol, bool is_template) const {
   uint64_t addresses;
   if constexpr (Address::family == wire::Family::ipv4) {
-    addresses = uint64_t{at.destination.raw} << 32 | at.source.raw;
+    addresses = uint64_t{destination.raw} << 32 | source.raw;
   } else {
-    addresses = multiply_fold(at.source.raw[0] ^ seed_[2], at.source.raw[1] ^ seed_[3]) +
-                multiply_fold(at.destination.raw[0] ^ seed_[3], at.destination.raw[1] ^ seed_[0]);
+    addresses = multiply_fold(source.raw[0] ^ seed_[2], source.raw[1] ^ seed_[3]) +
+                multiply_fold(destination.raw[0] ^ seed_[3], destination.raw[1] ^ seed_[0]);
   }
-  const uint64_t rest = uint64_t{key.is_template} << 40 | uint64_t{key.protocol} << 32 | at.ports();
+  const uint64_t rest = uint64_t{is_template} << 40 | uint64_t{protocol} << 32 | ports;
   // The second multiplication spreads what a product with a small factor leaves in few bits.
   return multiply_fold(multiply_fold(addresses ^ seed_[0], rest ^ seed_[1]), seed_[2]);
 }
 
 template <class Address>
-inline uint32_t FlowTable<Address>::prefetch_flow(uint64_t hash, const Bucket& bucket) const {
+inline FoundFlow<Address> FlowTable<Address>::prefetch_flow(uint64_t hash, const Bucket& bucket) const {
   const uint32_t matches = bucket.matches(tag_of(hash));
-  if (matches == 0) return nothing_probable;
-  const uint32_t ref = bucket.refs[std::countr_zero(matches)];
-  const FlowType* flow = &flows_[ref >> 1];
-  prefetch(flow);
-  if constexpr (sizeof(FlowType) > 64) prefetch(reinterpret_cast<const char*>(flow) + 64);
-  return ref;
-}
-
-template <class Address>
-inline FoundFlow<Address> FlowTable<Address>::find(uint64_t hash, const Key& key, uint32_t probable) const {
-  if (probable != nothing_probable && has_key(probable, key)) {
-    return {&flows_[probable >> 1], static_cast<Direction>(probable & 1)};
-  }
-  return find(hash, key);
+  if (matches == 0) return {};
+  const FoundFlow<Address> probable = flow_of(bucket.refs[static_cast<uint32_t>(std::countr_zero(matches))]);
+  prefetch(probable.flow);
+  if constexpr (sizeof(FlowType) > 64) prefetch(reinterpret_cast<const char*>(probable.flow) + 64);
+  return probable;
 }
 
 template <class Address>
@@ -263,7 +256,7 @@ inline FoundFlow<Address> FlowTable<Address>::find(uint64_t hash, const Key& key
   for (const Bucket* bucket = &bucket_of(hash);; bucket = &overflows_[bucket->overflow]) {
     for (uint32_t matches = bucket->matches(tag); matches != 0; matches &= matches - 1) {
       const uint32_t ref = bucket->refs[std::countr_zero(matches)];
-      if (has_key(ref, key)) return {&flows_[ref >> 1], static_cast<Direction>(ref & 1)};
+      if (has_key(ref, key)) return flow_of(ref);
     }
     if (bucket->overflow == 0) return {};
   }

@@ -46,28 +46,32 @@ class TransmitQueue {
     uint32_t cause;  // index, within the batch, of the received frame that caused it
   };
   static constexpr uint32_t no_cause = UINT32_MAX;  // a timer's
-  explicit TransmitQueue(size_t expected = 256) : entries_(new Entry[expected]), capacity_(expected) {}
+  explicit TransmitQueue(size_t expected = 256)
+      : entries_(new Entry[expected]), next_(entries_.get()), end_(next_ + expected) {}
   void push(const Frame& frame) { add() = {frame, cause_}; }
   // A frame that is to be written in the queue itself.
   Entry& add() {
-    if (size_ == capacity_) [[unlikely]]
-      grow();
-    return entries_[size_++];
+    Entry* const entry = next_ != end_ ? next_ : grow();
+    next_ = entry + 1;
+    return *entry;
   }
   void set_cause(uint32_t cause) { cause_ = cause; }
-  std::span<Entry> entries() { return {entries_.get(), size_}; }
-  void clear() { size_ = 0; }
+  std::span<Entry> entries() { return {entries_.get(), next_}; }
+  void clear() { next_ = entries_.get(); }
 
  private:
-  [[gnu::noinline]] void grow() {
-    capacity_ = capacity_ * 2 + 1;
-    std::unique_ptr<Entry[]> larger(new Entry[capacity_]);
-    std::copy_n(entries_.get(), size_, larger.get());
+  [[gnu::noinline]] Entry* grow() {
+    const std::span<Entry> all = entries();
+    const size_t capacity = all.size() * 2 + 1;
+    std::unique_ptr<Entry[]> larger(new Entry[capacity]);
+    Entry* const first_new = std::copy(all.begin(), all.end(), larger.get());
+    end_ = larger.get() + capacity;
     entries_ = std::move(larger);
+    return first_new;
   }
 
   std::unique_ptr<Entry[]> entries_;
-  size_t size_ = 0, capacity_;
+  Entry *next_, *end_;
   uint32_t cause_ = 0;
 };
 

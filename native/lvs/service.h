@@ -31,8 +31,8 @@ struct Tunnel {
 // Counts of one direction pair, as `ipvsadm -Ln --stats` shows them.
 struct Counters {
   uint64_t connections = 0;
-  uint64_t packets_in = 0, bytes_in = 0;
-  uint64_t packets_out = 0, bytes_out = 0;
+  uint64_t packets_in = 0, packets_out = 0;
+  uint64_t bytes_in = 0, bytes_out = 0;
 
   Counters& operator+=(const Counters& other) {
     connections += other.connections;
@@ -64,21 +64,21 @@ struct ServiceKey {
 // A real server of one virtual service. Flows point at it, so it lives until the last of them has ended: a destination
 // that was removed from its service is `available == false` and no scheduler sees it any more.
 //
-// Its first cache line holds what each packet counts and schedulers compare, its second the way there: a packet of a
-// known flow needs these two.
+// Its first cache line holds all that a packet of a known flow needs: what it counts, and the way there. Schedulers
+// compare what is in the second.
 struct Service;
 
 struct alignas(64) Destination {
   Counters counters;
+  uint32_t hop_generation = 0;  // of the surroundings; 0: to be looked up
+  bool available = true;        // listed in a service
+  NextHop hop;                  // how packets reach it, as of hop_generation
+
+  bool overloaded = false;  // at its upper threshold; schedulers pass it by
   uint32_t active = 0, inactive = 0;
   int32_t weight = 1;
   uint32_t upper_threshold = 0;  // 0: none
   uint32_t lower_threshold = 0;  // 0: three quarters of the upper one
-  bool available = true;         // listed in a service
-  bool overloaded = false;       // at its upper threshold; schedulers pass it by
-
-  alignas(64) NextHop hop;      // how packets reach it, as of hop_generation
-  uint64_t hop_generation = 0;  // of the surroundings; 0: to be looked up
 
   Service* service = nullptr;  // nullptr once its service is gone
   ServiceKey home;             // the key of that service
@@ -181,6 +181,6 @@ struct Service {
   Counters counters() const;
 };
 
-static_assert(sizeof(Destination) % 64 == 0 && offsetof(Destination, service) == 128);
+static_assert(offsetof(Destination, hop) + offsetof(NextHop, state) == 64 && offsetof(Destination, weight) < 128);
 
 }  // namespace sluice::lvs

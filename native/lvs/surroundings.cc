@@ -82,8 +82,8 @@ void PrefixTree::insert(const wire::Address& prefix, unsigned length, uint32_t v
 Surroundings::Surroundings(std::vector<Port> ports, std::vector<Route> routes, std::vector<Neighbour> neighbours,
                            const std::vector<wire::Address>& local)
     : ports_(std::move(ports)), hops_(1) {
-  static std::atomic<uint64_t> generations{0};
-  generation_ = ++generations;
+  static std::atomic<uint32_t> generations{0};
+  while (generation_ == 0) generation_ = ++generations;
   std::vector<wire::Address> here = local;
   for (PortId id = 0; id < ports_.size(); id++) {
     uint64_t& mac = mac_words_.emplace_back(0);

@@ -60,15 +60,15 @@ struct Neighbour {
 
 enum class HopState : uint8_t { reachable, no_route, no_neighbour, local };
 
-// Everything that a frame's link-layer header needs, ready to be copied.
-struct NextHop {
-  HopState state = HopState::no_route;
-  uint8_t more = 0;  // ways to the same prefix that stand behind this one: a destination has one of them
+// Everything that a frame's link-layer header needs, ready to be copied: first what the express lane reads.
+struct alignas(16) NextHop {
+  uint16_t plain_mtu = 0;  // `mtu` where packets leave in frames without a tag and at once; 0 elsewhere
   PortId port = 0;
-  uint32_t mtu = 0;
-  uint16_t plain_mtu = 0;  // the same where packets leave in frames without a tag and at once; 0 elsewhere
   wire::MacAddress destination;
   wire::MacAddress source;
+  HopState state = HopState::no_route;
+  uint8_t more = 0;  // ways to the same prefix that stand behind this one: a destination has one of them
+  uint32_t mtu = 0;
   wire::Address next;            // whose link-layer address it is: router or destination
   wire::Address source_address;  // that the host would send from on this route; unspecified if it has none
 };
@@ -131,7 +131,7 @@ class Surroundings {
   bool is_broadcast(wire::Ipv4Address address) const;
   // The address that answers come from on this port: the first of the family, or unspecified.
   wire::Address port_address(PortId port, wire::Family family) const;
-  uint64_t generation() const { return generation_; }
+  uint32_t generation() const { return generation_; }
   // Whether the frame is addressed to the port on which it came.
   bool is_for(PortId port, const uint8_t* frame) const {
     uint64_t start;  // the address and two bytes of the next
@@ -164,7 +164,7 @@ class Surroundings {
   std::array<PrefixTree, 2> trees_;  // IPv4, IPv6: prefix → index in hops_
   std::vector<NextHop> hops_;        // the first: no route
   std::unordered_set<uint32_t> broadcasts_;
-  uint64_t generation_ = 0;
+  uint32_t generation_ = 0;
 };
 
 // The address with all bits past the prefix cleared.

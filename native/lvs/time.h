@@ -24,7 +24,7 @@ inline constexpr Tick ticks(Time duration) {
   return static_cast<Tick>((duration + (Time{1} << tick_shift) - 1) >> tick_shift);
 }
 inline constexpr bool is_due(Tick deadline, Tick now) {
-  return static_cast<int32_t>(deadline - now) <= 0;
+  return static_cast<int32_t>(now - deadline) >= 0;
 }
 
 }  // namespace sluice::lvs

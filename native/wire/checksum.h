@@ -81,10 +81,15 @@ inline constexpr Sum change(const Ipv6Address& before, const Ipv6Address& after)
 inline constexpr uint16_t updated_checksum(uint16_t checksum, Sum change) {
   return finish_checksum(add_with_carry(change, checksum ^ 0xffffu));
 }
-// The same for a change of at most 17 bits: of folded sums, one or two.
-inline constexpr uint16_t updated_by_little(uint16_t checksum, Sum change) {
-  const uint32_t sum = static_cast<uint32_t>(change) + (checksum ^ 0xffffu);
-  return static_cast<uint16_t>(~((sum + std::rotl(sum, 16)) >> 16));
+// The same for a change that has been folded (equation 4): a subtraction, the borrow brought around.
+inline constexpr uint16_t updated_by_folded(uint16_t checksum, uint16_t change) {
+  uint16_t less;
+  const bool borrow = __builtin_sub_overflow(checksum, change, &less);
+  return static_cast<uint16_t>(less - borrow);
+}
+// A folded change the other way round. That of nothing is 0xffff both ways, never 0: see the beginning.
+inline constexpr uint16_t change_back(uint16_t change) {
+  return change == 0xffff ? change : static_cast<uint16_t>(~change);
 }
 // A partial checksum after a change of the pseudo-header: addresses and length, never ports.
 inline constexpr uint16_t updated_partial(uint16_t folded, Sum change) {

@@ -136,6 +136,8 @@ struct Departure {
   uint32_t cause;
   PortId port;
   TransportChecksum checksum;
+  uint16_t segment_size;
+  uint32_t mark;
   Buffer bytes;
   bool operator==(const Departure&) const = default;
 };
@@ -155,7 +157,8 @@ struct Buffers {
       frame.length = static_cast<uint32_t>(one.bytes.size());
       frame.port = one.port;
       frame.checksum = one.checksum;
-      frame.mark = 0;
+      frame.segment_size = static_cast<uint16_t>(frames.size());
+      frame.mark = static_cast<uint32_t>(frames.size() % 3);
     }
     for (size_t i = 0; i < frames.size(); i++) frames[i].data = memory[i].data() + lvs::required_headroom;
   }
@@ -164,8 +167,8 @@ struct Buffers {
 void add_departures(Seen& seen, lvs::TransmitQueue& queue, uint32_t cause) {
   for (const auto& entry : queue.entries()) {
     const lvs::Frame& frame = entry.frame;
-    seen.departures.push_back(
-        {cause + entry.cause, frame.port, frame.checksum, Buffer(frame.data, frame.data + frame.length)});
+    seen.departures.push_back({cause + entry.cause, frame.port, frame.checksum, frame.segment_size, frame.mark,
+                               Buffer(frame.data, frame.data + frame.length)});
   }
 }
 

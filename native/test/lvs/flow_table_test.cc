@@ -126,19 +126,18 @@ TEST_CASE("of flows with the same key the newest is found, then the one before i
   CHECK_FALSE(table.find(key));
 }
 
-TEST_CASE("a batch's shorter lookup finds what the plain one finds") {
+TEST_CASE("what is fetched for a lookup is mostly what it then finds") {
   FlowTable<Ipv4Address> table(options());
   for (uint32_t i = 0; i < 50'000; ++i) table.insert(nat_flow<Ipv4Address>(i % 10'000, static_cast<uint16_t>(i)));
+  uint32_t fetched = 0;
   for (uint32_t i = 0; i < 60'000; ++i) {
     const auto key = nat_flow<Ipv4Address>(i % 10'000, static_cast<uint16_t>(i)).key(static_cast<Direction>(i / 3 % 2));
     const uint64_t hash = table.hash(key);
-    table.prefetch_bucket(hash);
-    const uint32_t probable = table.prefetch_flow(hash);
-    const auto shorter = table.find(hash, key, probable), plain = table.find(hash, key);
-    REQUIRE(shorter.flow == plain.flow);
-    REQUIRE(shorter.direction == plain.direction);
-    REQUIRE(static_cast<bool>(plain) == (i < 50'000));
+    const auto probable = table.prefetch_flow(hash, table.prefetch_bucket(hash)), found = table.find(hash, key);
+    REQUIRE(static_cast<bool>(found) == (i < 50'000));
+    fetched += static_cast<uint32_t>(found && probable.flow == found.flow && probable.direction == found.direction);
   }
+  CHECK(fetched > 47'500);
 }
 
 TEST_CASE("insert says no at the limit and yes again when a flow has ended") {

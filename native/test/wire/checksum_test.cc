@@ -110,6 +110,18 @@ TEST_CASE("an incremental update yields the very bits of a full computation") {
   }
 }
 
+TEST_CASE("a folded change, there and back, applies by a subtraction with the very bits of a sum") {
+  for (const uint16_t change : {0x0001, 0x1234, 0x8000, 0xfffe, 0xffff}) {
+    const uint16_t back = wire::change_back(change);
+    CHECK(wire::fold(wire::Sum{change} + back) == 0xffff);
+    for (uint32_t value = 0; value <= 0xffff; value++) {
+      const auto checksum = static_cast<uint16_t>(value);
+      REQUIRE(wire::updated_by_folded(checksum, change) == wire::updated_checksum(checksum, change));
+      REQUIRE(wire::updated_by_folded(checksum, back) == wire::updated_checksum(checksum, back));
+    }
+  }
+}
+
 TEST_CASE("changes add up, fold to 16 bits and apply in one step") {
   std::mt19937 random(4);
   for (int round = 0; round < 2000; round++) {
