@@ -112,7 +112,7 @@ const haproxy: Subject = {
       stage,
       'haproxy.cfg',
       `global
-  maxconn 20000
+  maxconn 4096
   nbthread 1
 defaults
   mode tcp
@@ -144,8 +144,7 @@ daemon off;
 pid ${join(stage.balancer.folder, 'nginx.pid')};
 error_log stderr warn;
 worker_processes 1;
-worker_rlimit_nofile 40000;
-events { worker_connections 16384; }
+events { worker_connections 8192; }
 stream {
   server { listen ${balancerAddress}:${webPort} backlog=4096; proxy_pass ${serverAddress}:${webPort}; }
   server { listen ${balancerAddress}:${floodPort} udp; proxy_pass ${floodAddress}:${floodPort}; proxy_timeout 5s; }
