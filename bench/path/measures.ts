@@ -65,9 +65,15 @@ async function packets(stage: Stage, { target, name }: Subject): Promise<Values>
   };
 }
 
-async function bulk({ client }: Stage, { target }: Subject): Promise<Values> {
+async function bulk({ client, balancer }: Stage, { target }: Subject): Promise<Values> {
+  const processes = processesOf(balancer);
+  const before = cpuNanoseconds(processes);
   const { megabits } = await iperf(client, target.tcp, { protocol: 'tcp', seconds: bulkSeconds });
-  return { 'Gbit/s': megabits / 1000 };
+  const gigabytes = (megabits / 8000) * bulkSeconds;
+  return {
+    'Gbit/s': megabits / 1000,
+    'CPU time of its process a GB, ms': (cpuNanoseconds(processes) - before) / 1e6 / gigabytes,
+  };
 }
 
 function ask({ client }: Stage, { target }: Subject, words: readonly string[]) {

@@ -44,7 +44,7 @@ constexpr uint32_t first_port = 1024, ports_an_address = 60'000;
 // With the window full: long enough for another thread to forward some packets, short beside a round of measurement.
 constexpr auto pause_length = std::chrono::microseconds(50);
 // When nothing has arrived for so long, what is under way is lost.
-constexpr auto lost_after = std::chrono::milliseconds(20);
+constexpr auto lost_after = std::chrono::milliseconds(100);
 
 bench::Words words({{"interface", ""},
                     {"mac", ""},
@@ -168,7 +168,13 @@ class Stream {
     std::memcpy(ip + 12, &address, sizeof address);
     wire::store_be16(ip + 10, 0);
     wire::store_raw16(ip + 10, wire::internet_checksum({ip, udp_at - ip_at}));
-    wire::store_be16(at + udp_at, static_cast<uint16_t>(first_port + flow % ports_an_address));
+    uint8_t* const udp = at + udp_at;
+    wire::store_be16(udp, static_cast<uint16_t>(first_port + flow % ports_an_address));
+    // The pseudo-header has the addresses, which lie before the UDP header, and its protocol and length.
+    const uint8_t pseudo[] = {0, IPPROTO_UDP, udp[4], udp[5]};
+    wire::store_raw16(udp + 6, 0);
+    const wire::Sum sum = wire::sum_bytes({ip + 12, frame_bytes - ip_at - 12}, wire::sum_bytes(pseudo));
+    wire::store_raw16(udp + 6, wire::udp_checksum_on_wire(wire::finish_checksum(sum)));
   }
 
   std::vector<uint8_t> memory_;
