@@ -25,7 +25,7 @@ export async function askAndPrint<Answer>(
 }
 
 /** Throws a SystemError when nobody answers, and a HostError with the words of a refusal. */
-async function ask<Answer>(socket: string, question: string): Promise<Answer> {
+export async function ask<Answer>(socket: string, question: string): Promise<Answer> {
   const { status, body } = await exchange(socket, question);
   if (status === 200) return JSON.parse(body) as Answer;
   const { error } = JSON.parse(body) as Refusal;
