@@ -42,12 +42,15 @@ function flood(stage: Stage, address: string, more: readonly string[]) {
   ]);
 }
 
-async function packets(stage: Stage, { target, name }: Subject): Promise<Values> {
+async function packets(stage: Stage, { target, name, window }: Subject): Promise<Values> {
   const balancer = processesOf(stage.balancer);
   const balancerBefore = cpuNanoseconds(balancer);
   const softirqBefore = cpuNanoseconds(softirqThreads);
   const machineBefore = machineBusySeconds();
-  const figures = await flood(stage, target.udp, [`seconds=${packetSeconds}`]);
+  const figures = await flood(stage, target.udp, [
+    `seconds=${packetSeconds}`,
+    ...(window === undefined ? [] : [`window=${window}`]),
+  ]);
   const machine = machineBusySeconds() - machineBefore;
   const balancerSeconds = (cpuNanoseconds(balancer) - balancerBefore) / 1e9;
   const softirqSeconds = (cpuNanoseconds(softirqThreads) - softirqBefore) / 1e9;
