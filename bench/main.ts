@@ -1,53 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run bench`: builds the benchmarks optimised, runs them, and writes their figures with the machine that they are from.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from '../scripts/build.ts';
-import { Failure, heading, outputOf, projectRoot, startScript } from '../scripts/command.ts';
+import { Failure, heading, projectRoot, startScript } from '../scripts/command.ts';
 import { compile } from '../scripts/native-tests.ts';
 import { finish } from '../scripts/results.ts';
 import { setup } from '../scripts/setup.ts';
 import { complaints, count, record } from './instructions.ts';
-import { buildFolder, type Figure, isSubject, type Run, readFigures, type Subject, subjects } from './programs.ts';
+import { benchPath, pathUsage } from './path/main.ts';
+import { type Figure, isSubject, type Run, readFigures, type Subject, subjects } from './programs.ts';
+import { type Machine, machine, optimised, writeReport } from './report.ts';
 
 const names = Object.keys(subjects) as Subject[];
 
 const usage = `Usage: npm run bench -- [SUBJECT…] [--json | --record]
+       npm run bench -- path [OPTION…]
 
-Measures what Sluice costs. Without a subject, all of them; allow some minutes and leave the machine alone meanwhile.
+Measures what Sluice costs. Without a subject, all of them but path; allow some minutes and leave the machine alone
+meanwhile.
 
 ${names.map(name => `  ${name.padEnd(12)} ${subjects[name].about}`).join('\n')}
+  ${'path'.padEnd(12)} live traffic beside other forwarders (root); see below
 
   --json       print one JSON document instead of text
   --record     with instructions: these figures are what later ones are held to
   --help       print this
 
 The figures also go to out/bench/SUBJECT.json, with kernel, CPU, Node and commit. docs/performance.md explains them.
-`;
 
-const optimised = { folder: buildFolder, variables: { CMAKE_BUILD_TYPE: 'Release' } };
+${pathUsage}`;
 
 interface Report {
   readonly subject: Subject;
-  readonly machine: { readonly kernel: string; readonly cpu: string; readonly node: string; readonly commit: string };
+  readonly machine: Machine;
   readonly runs: readonly {
     readonly command: string;
     readonly figures: readonly Figure[];
     readonly text: readonly string[];
   }[];
-}
-
-function machine(): Report['machine'] {
-  const cpu = cpus()[0]?.model ?? 'unknown';
-  return {
-    kernel: release(),
-    cpu,
-    node: process.version,
-    commit: outputOf('git', ['rev-parse', '--short', 'HEAD']).trim(),
-  };
 }
 
 function execute({ command }: Run): ReturnType<typeof readFigures> {
@@ -76,9 +67,7 @@ function bench(subject: Subject, quiet: boolean): Report {
     machine: machine(),
     runs: subjects[subject].runs.map(run => measure(subject, run, quiet)),
   };
-  const folder = join(projectRoot, 'out/bench');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${subject}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  writeReport(subject, report);
   return report;
 }
 
@@ -89,7 +78,8 @@ function holdToRecord(report: Report): void {
   finish('instructions', { passed: wrong.length === 0 ? 1 : 0, failed: wrong.length === 0 ? 0 : 1, skipped: 0 });
 }
 
-await startScript(import.meta.url, usage, args => {
+await startScript(import.meta.url, usage, async args => {
+  if (args[0] === 'path') return await benchPath(args.slice(1));
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,

@@ -13,7 +13,8 @@ import { leaveStanding, type Outcome, perform, setStage, unsuited } from './perf
 import type { Scenario } from './scenarios/scenario.ts';
 import { scenarios } from './scenarios/table.ts';
 import { LabError } from './topology/lab-error.ts';
-import { type KeptTopology, keptTopologies, namespaceOf, ownIds, remove, removeAbandoned } from './topology/run.ts';
+import { type KeptTopology, keptTopologies, namespaceOf, remove, removeAbandoned } from './topology/run.ts';
+import { removeOnSignals } from './topology/signals.ts';
 import { Topology } from './topology/topology.ts';
 
 const everyBalancer = 'all';
@@ -241,13 +242,5 @@ function prepare({ json, balancer }: Request): void {
   }
   const abandoned = removeAbandoned();
   if (abandoned > 0 && !json) process.stdout.write(`removed what an ended run had left: ${abandoned} topologies\n`);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => cleanUpAndEnd(signal));
-}
-
-/** What a shell reports for a program that the signal killed. */
-const statusOf = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-
-function cleanUpAndEnd(signal: keyof typeof statusOf): never {
-  for (const id of ownIds()) remove(id);
-  process.exit(statusOf[signal]);
+  removeOnSignals();
 }

@@ -1,97 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows what works today: the example captures through the director, and what happened to each packet.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { styleText } from 'node:util';
-import type { Explanation } from '../src/cli/replay/scribe.ts';
-import { replay } from '../src/cli/replay/session.ts';
-import { explanationText } from '../src/cli/replay/text.ts';
-import { documentFormat } from '../src/daemon/document.ts';
-import { formatConnections } from '../src/lvs/ipvsadm/listing.ts';
-import { parseSurroundings } from '../src/lvs/surroundings.ts';
+// Shows what works today: live traffic between namespaces for root, and captures through the director for everybody.
+import { parseArgs } from 'node:util';
 import { build } from './build.ts';
-import { heading, projectRoot, startScript } from './command.ts';
+import { isRoot, startScript } from './command.ts';
+import { showLive } from './demo/live.ts';
+import { showReplay } from './demo/replay.ts';
 import { setup } from './setup.ts';
 
 const usage = `
-Usage: npm run demo
+Usage: npm run demo [-- --replay]
 
-Builds what is not up to date, sends the captures of examples/demo through the director and prints what happened to each
-packet, the table of connections, and why one packet was forwarded as it was. What was sent is in out/demo.
+As root: raises a client, a balancer and three real servers in network namespaces, lets \`sluice run\` forward by NAT, DR,
+tunnel and FULLNAT between them, and shows its connections and rates until Ctrl-C, which removes everything. Without a
+terminal it ends by itself.
+
+As an ordinary user, or with --replay: sends the captures of examples/demo through the director and prints what happened to
+each packet, the table of connections, and why one packet was forwarded as it was. What was sent is in out/demo.
+
+Builds what is not up to date first.
 `;
 
-/** A terminal's width that everybody has. */
-const width = 100;
-const numberWidth = 3;
-const portWidth = 3;
-/** "consume", a space, and the longest reason of the table: "fragment-of-icmp-error". */
-const decisionWidth = 30;
-const packetWidth = width - numberWidth - portWidth - decisionWidth - 3;
-
-/** The packet whose decision is printed whole: the first that the scheduler sees. */
-const explained = 2;
-
-const isColoured = process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
-
-type Style = Parameters<typeof styleText>[0];
-
-function styled(style: Style, text: string): string {
-  return isColoured ? styleText(style, text) : text;
-}
-
-const verdictStyles: Readonly<Record<Explanation['verdict'], Style>> = {
-  forward: 'green',
-  drop: 'red',
-  pass: 'yellow',
-  consume: 'cyan',
-};
-
-function row(number: string, port: string, packet: string, decision: string): string {
-  const shown = packet.length > packetWidth ? `${packet.slice(0, packetWidth - 1)}…` : packet;
-  return [number.padStart(numberWidth), port.padEnd(portWidth), shown.padEnd(packetWidth), decision]
-    .join(' ')
-    .trimEnd();
-}
-
-/** A line for the packet that came, one for each that left. */
-function rows(explanation: Explanation): string[] {
-  const { n, port, packet, verdict, reason, server, mode, sent } = explanation;
-  const by = server === undefined ? '' : `${mode} ${server}`;
-  const decision = `${styled(verdictStyles[verdict], verdict.padEnd(7))} ${reason}`;
-  const out = sent.map(frame => row('', frame.port, frame.packet, by));
-  return [row(String(n), port, packet, decision), ...out.map(line => styled('dim', line))];
-}
-
-async function main(): Promise<void> {
-  setup(['build']);
+await startScript(import.meta.url, usage, async args => {
+  const { values } = parseArgs({ args, options: { replay: { type: 'boolean', default: false } } });
+  const isLive = isRoot && !values.replay;
+  setup([isLive ? 'lab' : 'build']);
   build();
-  const example = (file: string) => join(projectRoot, 'examples/demo', file);
-  const explanations: Explanation[] = [];
-  const { connections } = await replay({
-    surroundings: parseSurroundings(readFileSync(example('net.yaml'), 'utf8')),
-    model: documentFormat.parse(readFileSync(example('sluice.yaml'), 'utf8')).layer4,
-    inputs: [
-      { port: 'c0', file: example('client.pcapng') },
-      { port: 's0', file: example('servers.pcap') },
-    ],
-    folder: join(projectRoot, 'out/demo'),
-    explain: explanation => explanations.push(explanation),
-  });
-  heading('what the director does: clients on c0, servers on s0');
-  console.log(styled('bold', row('#', 'on', 'packet that came, and below it what was sent', 'verdict and reason')));
-  for (const explanation of explanations) for (const line of rows(explanation)) console.log(line);
-  heading('its connections, as ipvsadm -Lnc lists them');
-  process.stdout.write(formatConnections(connections));
-  heading(`why packet ${explained} went where it went`);
-  process.stdout.write(
-    explanations
-      .filter(one => one.n === explained)
-      .map(explanationText)
-      .join(''),
-  );
-  console.log('examples/demo has the captures and the configuration, out/demo what was sent. The same by hand:');
-  console.log('  npx sluice replay --net examples/demo/net.yaml --config examples/demo/sluice.yaml \\');
-  console.log('    --in c0=examples/demo/client.pcapng --in s0=examples/demo/servers.pcap --out out/demo --explain');
-}
-
-await startScript(import.meta.url, usage, main);
+  await (isLive ? showLive() : showReplay());
+  if (!isRoot) console.log('\nRoot sees more, live traffic in all modes: sudo npm run demo');
+});

@@ -11,7 +11,7 @@ export interface SystemPackage {
   command?: string;
 }
 
-export type Group = 'build' | 'test' | 'check' | 'sanitize' | 'coverage' | 'fuzz' | 'bench' | 'lab' | 'oracle';
+export type Group = 'build' | 'test' | 'check' | 'sanitize' | 'coverage' | 'fuzz' | 'bench' | 'path' | 'lab' | 'oracle';
 
 export const systemPackages: Record<Group, readonly SystemPackage[]> = {
   build: [
@@ -46,6 +46,14 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'valgrind', purpose: 'counts instructions a packet (callgrind)', command: 'valgrind' },
     { name: 'cmake', purpose: 'builds the native benchmarks', command: 'cmake' },
   ],
+  // Fetched when `npm run bench -- path` is asked for, and then only. Where a service manager starts what is installed,
+  // stop haproxy and nginx again: the bench runs its own in namespaces.
+  path: [
+    { name: 'haproxy', purpose: 'a proxy for TCP to compare with', command: 'haproxy' },
+    { name: 'nginx', purpose: 'another one', command: 'nginx' },
+    { name: 'libnginx-mod-stream', purpose: "nginx's module for TCP and UDP" },
+    { name: 'util-linux', purpose: 'taskset gives programs a core', command: 'taskset' },
+  ],
   lab: [
     { name: 'iproute2', purpose: 'network namespaces and links', command: 'ip' },
     { name: 'nftables', purpose: 'a balancer to compare with', command: 'nft' },
@@ -79,6 +87,7 @@ const includes: Partial<Record<Group, readonly Group[]>> = {
   coverage: ['test'],
   fuzz: ['test'],
   bench: ['build'],
+  path: ['bench', 'lab'],
   lab: ['build'],
   oracle: ['build'],
 };

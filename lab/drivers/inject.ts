@@ -11,7 +11,7 @@ const projectRoot = join(import.meta.dirname, '../..');
 const nativePart = join(projectRoot, 'node_modules/raw-socket/build/Release/raw.node');
 
 /** `npm ci` runs no package's code, so that the package's native part is built when it is first wanted. */
-function buildRawSocket(): void {
+export function buildRawSocket(): void {
   if (existsSync(nativePart)) return;
   const words = ['--import=tsx', 'scripts/build.ts', '--raw-socket'];
   const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: projectRoot, encoding: 'utf8' });

@@ -25,8 +25,8 @@
 #include <thread>
 #include <vector>
 
+#include "bench/bare_forwarder.h"
 #include "port/packet_ring.h"
-#include "port/port_wait.h"
 #include "test/port/private_network.h"
 #include "wire/bytes.h"
 #include "wire/checksum.h"
@@ -88,75 +88,25 @@ struct Hosts {
   }
 };
 
-void open(PacketRing& ring, const char* interface, lvs::PortId port) {
-  const PacketRingOptions wanted{.interface = interface,
-                                 .port = port,
-                                 .receive_slots = options["slots"],
-                                 .transmit_slots = options["transmit_slots"]};
-  if (ring.open(wanted)) {
-    for (const std::string& warning : ring.warnings()) std::fprintf(stderr, "%s\n", warning.c_str());
-    return;
-  }
-  std::fprintf(stderr, "%s: %s (%s: %s)\n", ring.error().problem.c_str(), ring.error().remedy.c_str(),
-               ring.error().system_call, std::strerror(ring.error().system_errno));
-  std::exit(1);
+BareForwarderOptions forwarder_options() {
+  return {.receive_slots = options["slots"],
+          .transmit_slots = options["transmit_slots"],
+          .batch = options["batch"],
+          .spin_microseconds = options["spin"]};
 }
 
-// What arrives at one port leaves by the other, its link header rewritten.
-class Forwarder {
- public:
-  // `to_sink`: whom frames for the sink are addressed to. A host drops what is nobody's before it looks into it.
-  explicit Forwarder(const uint8_t* to_sink) : to_sink_(to_sink), frames_(options["batch"]) {
-    open(rings_[0], "f0", 0);
-    open(rings_[1], "f1", 1);
-  }
-
-  size_t pass() { return pass_from(0, f1_mac, to_sink_) + pass_from(1, f0_mac, g0_mac); }
-
-  // Until told to end. Sleeps when nothing has come for as long as it is to spin.
-  void run(const std::atomic<bool>& ends) {
-    const auto spin = std::chrono::microseconds(options["spin"]);
-    auto last = Clock::now();
-    while (!ends) {
-      if (pass() != 0) {
-        if (spin.count() != 0) last = Clock::now();
-        continue;
-      }
-      if (spin.count() != 0 && Clock::now() - last < spin) {
-        __builtin_ia32_pause();
-        continue;
-      }
-      Port* const ports[] = {&rings_[0], &rings_[1]};
-      wait_for_frames(ports, -1, 100);
-    }
-  }
-
-  PacketRing& ring(size_t i) { return rings_[i]; }
-
- private:
-  size_t pass_from(size_t from, const uint8_t* source, const uint8_t* destination) {
-    const size_t count = rings_[from].receive(frames_);
-    if (count == 0) return 0;
-    PacketRing& to = rings_[1 - from];
-    for (lvs::Frame& frame : std::span(frames_).first(count)) {
-      std::memcpy(frame.data, destination, 6);
-      std::memcpy(frame.data + 6, source, 6);
-      to.transmit(frame);
-    }
-    to.flush();
-    return count;
-  }
-
-  const uint8_t* to_sink_;
-  PacketRing rings_[2];
-  std::vector<lvs::Frame> frames_;
-};
+// `to_sink`: whom frames for the sink are addressed to. A host drops what is nobody's before it looks into it.
+std::array<BareForwarder::Side, 2> sides(const uint8_t* to_sink) {
+  return {{{"f0", f0_mac, g0_mac}, {"f1", f1_mac, to_sink}}};
+}
 
 // Sends the same UDP packet again and again.
 class Generator {
  public:
   Generator() : memory_(lvs::required_headroom + options["size"]) {
-    open(ring_, "g0", 0);
+    open_or_exit(
+        ring_,
+        {.interface = "g0", .port = 0, .receive_slots = options["slots"], .transmit_slots = options["transmit_slots"]});
     uint8_t* const at = memory_.data() + lvs::required_headroom;
     frame_.data = at;
     frame_.length = options["size"];
@@ -199,7 +149,7 @@ uint64_t sink_packets(const Hosts& hosts) {
 
 void rate() {
   const Hosts hosts;
-  Forwarder forwarder(nobody_mac);
+  BareForwarder forwarder(sides(nobody_mac), forwarder_options());
   std::atomic<bool> ends = false;
   double spent = 0;
   std::thread forwarding([&] {
@@ -233,7 +183,7 @@ void rate() {
 // By turns, so that nobody else's use of the machine shows: another core fills half of the ring, this one empties it.
 void drain() {
   const Hosts hosts;
-  Forwarder forwarder(nobody_mac);
+  BareForwarder forwarder(sides(nobody_mac), forwarder_options());
   enum Turn : int { fill, empty, end };
   std::atomic<int> turn = empty;
   std::thread generating([&] {
@@ -291,7 +241,7 @@ void latency() {
   hosts.kernel_forwards(true);
   print("ping round trip, kernel", ping(hosts), "ms");
   hosts.kernel_forwards(false);
-  Forwarder forwarder(s0_mac);
+  BareForwarder forwarder(sides(s0_mac), forwarder_options());
   std::atomic<bool> ends = false;
   double spent = 0, idle = 0;
   std::thread forwarding([&] {

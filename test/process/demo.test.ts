@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { describeAsRoot } from '../privileges.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const command = ['--import=tsx', 'scripts/demo.ts'] as const;
 
-describe('the demo', () => {
-  const printed = execFileSync(process.execPath, ['--import=tsx', 'scripts/demo.ts'], { cwd: root, encoding: 'utf8' });
+function demo(...words: readonly string[]): string {
+  return execFileSync(process.execPath, [...command, ...words], { cwd: root, encoding: 'utf8' });
+}
+
+/** Lines that are too long for a terminal, or would move its cursor. */
+function unfit(printed: string): string[] {
+  const lines = printed.split('\n').filter(line => !line.startsWith('$ '));
+  return lines.filter(line => line.length > 100 || line.includes('\x1b'));
+}
+
+describe('the demo by captures', () => {
+  const printed = demo('--replay');
 
   it('is plain text of at most 100 columns where no terminal is', () => {
-    const lines = printed.split('\n').filter(line => !line.startsWith('$ '));
-    expect(lines.filter(line => line.length > 100 || line.includes('\x1b'))).toEqual([]);
+    expect(unfit(printed)).toEqual([]);
   });
 
   it('shows every way of forwarding, refusals and a reason', () => {
@@ -20,5 +32,33 @@ describe('the demo', () => {
       expect(printed).toMatch(new RegExp(` ${verdict} +\\S+$`, 'm'));
     expect(printed).toContain('IPVS connection entries\n');
     expect(printed).toContain('- wrr: 10.0.2.13:8080\n');
+  });
+});
+
+describeAsRoot('the demo by live traffic', () => {
+  it('shows connections in every mode, ends by itself where no terminal is, and is plain text then', () => {
+    const printed = demo();
+    for (const mode of ['nat', 'dr', 'tunnel', 'fullnat']) {
+      // Three frames; whatever the machine is busy with, connections were made before the first.
+      const totals = [...printed.matchAll(new RegExp(`^192\\.0\\.2\\.\\d+:80 +${mode} +\\d+ +\\d+ +(\\d+) `, 'gm'))];
+      expect(totals.map(([, total]) => Number(total) > 0)).toEqual([true, true, true]);
+    }
+    expect(printed).toContain('IPVS connection entries\n');
+    expect(unfit(printed)).toEqual([]);
+  });
+
+  it('leaves no namespace when it is interrupted', async () => {
+    const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    child.stdout.setEncoding('utf8');
+    let printed = '';
+    for await (const text of child.stdout) {
+      printed += text;
+      // Everything stands by now.
+      if (printed.includes('── connections and rates') && child.exitCode === null) child.kill('SIGINT');
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    expect(child.exitCode).toBe(130);
+    const left = execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+    expect(left).not.toContain(`sl${child.pid}.`);
   });
 });

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run bench -- path`: the live data path beside its peers, in network namespaces of its own. Rounds in which each subject
+// has its turn, so that what else the machine does meets all of them; the median of the rounds counts.
+import { parseArgs } from 'node:util';
+import { LabError } from '../../lab/topology/lab-error.ts';
+import { removeAbandoned } from '../../lab/topology/run.ts';
+import { removeOnSignals } from '../../lab/topology/signals.ts';
+import { build } from '../../scripts/build.ts';
+import { Failure, heading, isRoot } from '../../scripts/command.ts';
+import { compile } from '../../scripts/native-tests.ts';
+import { setup } from '../../scripts/setup.ts';
+import { machine, optimised, writeReport } from '../report.ts';
+import { generatorLimit, measureNames, measures, onceOnly } from './measures.ts';
+import { Results, targets, text } from './report.ts';
+import { raise, type Stage, type Way } from './stage.ts';
+import { type Measure, type Subject, subjects } from './subjects.ts';
+
+export const pathUsage = `Usage: npm run bench -- path [--only MEASURE]… [--rounds N] [--json]
+
+The live data path beside what it is compared with: a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx
+and the npm package raw-socket, between hosts that are network namespaces. Needs root; takes some four minutes.
+
+  --only MEASURE   ${measureNames.join(', ')}; may be repeated; all unless given
+  --rounds N       each subject has its turn so often, the median counts; 3 unless given
+  --json           print one JSON document instead of text
+`;
+
+const options = {
+  only: { type: 'string', multiple: true },
+  rounds: { type: 'string', default: '3' },
+  json: { type: 'boolean', default: false },
+} as const;
+
+interface Request {
+  readonly wanted: readonly Measure[];
+  readonly rounds: number;
+  readonly json: boolean;
+}
+
+function isMeasure(word: string): word is Measure {
+  return (measureNames as readonly string[]).includes(word);
+}
+
+function read(args: readonly string[]): Request {
+  const { values } = parseArgs({ args: [...args], options });
+  const unknown = values.only?.find(word => !isMeasure(word));
+  if (unknown !== undefined) throw new Failure(`path measures ${measureNames.join(', ')}, not "${unknown}"`, 2);
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Failure(`no number of rounds: "${values.rounds}"`, 2);
+  return { wanted: values.only?.filter(isMeasure) ?? measureNames, rounds, json: values.json };
+}
+
+export async function benchPath(args: readonly string[]): Promise<void> {
+  const request = read(args);
+  if (!isRoot) throw new Failure('network namespaces need root; run it again as: sudo npm run bench -- path');
+  setup(['path']);
+  compile(optimised, ['path_packets_bench', 'path_web_bench']);
+  build();
+  removeAbandoned();
+  removeOnSignals();
+  try {
+    await measure(request);
+  } catch (error) {
+    if (error instanceof LabError) throw new Failure(error.message);
+    throw error;
+  }
+}
+
+async function measure(request: Request): Promise<void> {
+  const say = (line: string): void => {
+    if (!request.json) console.log(line);
+  };
+  if (!request.json) heading('path');
+  const results = new Results();
+  const stages = { through: await raise('through'), direct: await raise('direct') };
+  try {
+    if (request.wanted.includes('packets')) results.add('generator', 'alone', await generatorLimit(stages.through));
+    for (let round = 1; round <= request.rounds; round++) {
+      say(`round ${round} of ${request.rounds}`);
+      // The other way round every other time, so that nobody always follows the same neighbour.
+      const order = round % 2 === 1 ? subjects : subjects.toReversed();
+      for (const subject of order)
+        await turn(subject, stages, { ...request, isLast: round === request.rounds }, results);
+    }
+  } finally {
+    for (const stage of Object.values(stages)) await stage.down();
+  }
+  const rows = results.rows();
+  const report = { subject: 'path', machine: machine(), rounds: request.rounds, rows, targets: targets(rows) };
+  writeReport('path', report);
+  process.stdout.write(request.json ? `${JSON.stringify(report, null, 2)}\n` : text(rows, report.targets));
+}
+
+async function turn(
+  subject: Subject,
+  stages: Readonly<Record<Way, Stage>>,
+  { wanted, isLast }: Request & { readonly isLast: boolean },
+  results: Results,
+): Promise<void> {
+  const own = subject.measures.filter(name => wanted.includes(name) && (isLast || !onceOnly.includes(name)));
+  if (own.length === 0) return;
+  const stage = stages[subject.way];
+  const stop = await subject.start(stage);
+  try {
+    for (const name of own) results.add(name, subject.name, await measures[name](stage, subject));
+  } finally {
+    await stop();
+  }
+}

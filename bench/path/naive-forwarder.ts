@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// naive-forwarder ADDRESS PORT SERVER: what somebody would write first. UDP packets for ADDRESS:PORT come from a raw
+// socket of the npm package raw-socket, get the server's address and go out by another.
+import { isIP } from 'node:net';
+import { type RawSocketModule, rawSocketOptions } from '../../lab/programs/raw-socket.ts';
+
+interface Listening {
+  on(event: 'message', take: (packet: Buffer, source: string) => void): void;
+}
+
+const [address = '', port = '', server = ''] = process.argv.slice(2);
+if (isIP(address) !== 4 || isIP(server) !== 4) throw new Error('naive-forwarder ADDRESS PORT SERVER, IPv4');
+
+const udp = 17;
+const at = { headerChecksum: 10, destination: 16 };
+const own = Buffer.from(address.split('.').map(Number));
+const target = Buffer.from(server.split('.').map(Number));
+
+const { default: raw }: { default: RawSocketModule } = await import('raw-socket' as string);
+const { family, level, headerIncluded } = rawSocketOptions.ipv4;
+const incoming = raw.createSocket({ addressFamily: family, protocol: udp }) as ReturnType<
+  RawSocketModule['createSocket']
+> &
+  Listening;
+const outgoing = raw.createSocket({ addressFamily: family, protocol: rawSocketOptions.anyProtocol });
+outgoing.setOption(level, headerIncluded, 1);
+
+incoming.on('message', packet => {
+  const header = ((packet[0] ?? 0) & 15) * 4;
+  if (packet.compare(own, 0, 4, at.destination, at.destination + 4) !== 0) return;
+  if (packet.readUInt16BE(header + 2) !== Number(port)) return;
+  target.copy(packet, at.destination);
+  // The kernel fills in the header's checksum; none is allowed for UDP over IPv4.
+  packet.writeUInt16BE(0, at.headerChecksum);
+  packet.writeUInt16BE(0, header + 6);
+  outgoing.send(packet, 0, packet.length, server, () => undefined);
+});
+console.log('ready');

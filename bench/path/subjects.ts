@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// What forwards, and how it is started on the balancer.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { buildRawSocket } from '../../lab/drivers/inject.ts';
+import { iperfPort } from '../../lab/drivers/iperf.ts';
+import { projectRoot } from '../../scripts/command.ts';
+import {
+  balancerAddress,
+  floodAddress,
+  floodMac,
+  floodPort,
+  localAddress,
+  pinned,
+  program,
+  type Stage,
+  serverAddress,
+  virtualAddress,
+  type Way,
+  webPort,
+} from './stage.ts';
+
+export type Measure = 'packets' | 'bulk' | 'connections' | 'latency' | 'idle' | 'memory';
+
+export interface Subject {
+  readonly name: string;
+  readonly way: Way;
+  readonly measures: readonly Measure[];
+  /** Whom clients ask: for TCP, and for the flood of UDP. */
+  readonly target: { readonly tcp: string; readonly udp: string };
+  /** Packets that may be under way; the generator's own number unless given. */
+  readonly window?: number;
+  /** Resolves when it forwards; what it gives ends it. */
+  start(stage: Stage): Promise<() => Promise<void>>;
+}
+
+/** An ordinary socket's buffer holds 277 small packets on Linux. */
+const socketWindow = 192;
+
+const lastCpu = availableParallelism() - 1;
+const sluice = [process.execPath, join(projectRoot, 'dist/cli/main.js')] as const;
+
+async function startProgram(
+  { balancer }: Stage,
+  name: string,
+  command: readonly [string, ...string[]],
+  ready: { prints: string } | { listens: `tcp:${number}` },
+): Promise<() => Promise<void>> {
+  const running = await balancer.startService({ name, command: [...command], ready });
+  return () => running.stop();
+}
+
+function file({ balancer }: Stage, name: string, content: string): string {
+  const path = join(balancer.folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const bare: Subject = {
+  name: 'bare forwarder',
+  way: 'through',
+  measures: ['packets'],
+  target: { tcp: serverAddress, udp: floodAddress },
+  async start(stage) {
+    await stage.balancer.must(['tee', '/proc/sys/net/ipv4/ip_forward'], { input: '0' });
+    const forward = ['forward', 'in=eth0', `in_mac=${stage.clientMac}`, 'out=eth1', `out_mac=${floodMac}`] as const;
+    const stop = await startProgram(stage, 'bare', pinned(lastCpu, [program('path_packets_bench'), ...forward]), {
+      prints: 'ready',
+    });
+    return async () => {
+      await stop();
+      await stage.balancer.must(['tee', '/proc/sys/net/ipv4/ip_forward'], { input: '1' });
+    };
+  },
+};
+
+const kernel: Subject = {
+  name: 'kernel forwarding',
+  way: 'through',
+  measures: ['packets', 'bulk', 'connections', 'latency'],
+  target: { tcp: serverAddress, udp: floodAddress },
+  start: async () => async () => undefined,
+};
+
+const nftables: Subject = {
+  name: 'nftables DNAT',
+  way: 'through',
+  measures: ['packets', 'bulk', 'connections', 'latency'],
+  target: { tcp: virtualAddress, udp: virtualAddress },
+  async start({ balancer }) {
+    const rules = `table ip bench {
+  chain prerouting {
+    type nat hook prerouting priority dstnat;
+    ip daddr ${virtualAddress} udp dport ${floodPort} dnat to ${floodAddress}
+    ip daddr ${virtualAddress} tcp dport { ${webPort}, ${iperfPort} } dnat to ${serverAddress}
+  }
+}
+`;
+    await balancer.must(['nft', '-f', '-'], { input: rules });
+    return async () => {
+      await balancer.must(['nft', 'delete', 'table', 'ip', 'bench']);
+    };
+  },
+};
+
+const haproxy: Subject = {
+  name: 'HAProxy',
+  way: 'through',
+  measures: ['connections'],
+  target: { tcp: balancerAddress, udp: balancerAddress },
+  start(stage) {
+    const config = file(
+      stage,
+      'haproxy.cfg',
+      `global
+  maxconn 4096
+  nbthread 1
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+listen web
+  bind ${balancerAddress}:${webPort}
+  server real ${serverAddress}:${webPort}
+`,
+    );
+    return startProgram(stage, 'haproxy', pinned(lastCpu, ['haproxy', '-db', '-f', config]), {
+      listens: `tcp:${webPort}`,
+    });
+  },
+};
+
+const nginx: Subject = {
+  name: 'nginx stream',
+  way: 'through',
+  window: socketWindow,
+  measures: ['packets', 'connections'],
+  target: { tcp: balancerAddress, udp: balancerAddress },
+  start(stage) {
+    const config = file(
+      stage,
+      'nginx.conf',
+      `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off;
+pid ${join(stage.balancer.folder, 'nginx.pid')};
+error_log stderr warn;
+worker_processes 1;
+events { worker_connections 8192; }
+stream {
+  server { listen ${balancerAddress}:${webPort} backlog=4096; proxy_pass ${serverAddress}:${webPort}; }
+  server { listen ${balancerAddress}:${floodPort} udp; proxy_pass ${floodAddress}:${floodPort}; proxy_timeout 5s; }
+}
+`,
+    );
+    return startProgram(stage, 'nginx', pinned(lastCpu, ['nginx', '-c', config]), { listens: `tcp:${webPort}` });
+  },
+};
+
+const rawSocket: Subject = {
+  name: 'raw-socket (npm)',
+  way: 'through',
+  window: socketWindow,
+  measures: ['packets'],
+  target: { tcp: balancerAddress, udp: balancerAddress },
+  start(stage) {
+    buildRawSocket();
+    const script = fileURLToPath(new URL('naive-forwarder.ts', import.meta.url));
+    const words = [script, balancerAddress, String(floodPort), floodAddress];
+    const command = [process.execPath, `--import=${import.meta.resolve('tsx')}`, ...words] as const;
+    return startProgram(stage, 'raw-socket', pinned(lastCpu, [...command]), { prints: 'ready' });
+  },
+};
+
+export function adminSocket({ balancer }: Stage): string {
+  return join(balancer.folder, 'sluice.sock');
+}
+
+type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
+
+function sluiceDocument(mode: Mode): string {
+  const service = (protocol: 'tcp' | 'udp', port: number, server: string) => ({
+    [protocol]: `${virtualAddress}:${port}`,
+    scheduler: 'rr',
+    mode,
+    ...(mode === 'fullnat' && { pool: 'local' }),
+    servers: [{ server }],
+  });
+  return stringify({
+    layer4: {
+      ports: { eth0: 'eth0', eth1: 'eth1' },
+      services: [
+        service('udp', floodPort, floodAddress),
+        service('tcp', webPort, serverAddress),
+        service('tcp', iperfPort, serverAddress),
+      ],
+      pools: { local: [localAddress] },
+    },
+  });
+}
+
+async function startSluice(stage: Stage, mode: Mode, workers: 1 | 2): Promise<() => Promise<void>> {
+  const config = file(stage, `sluice-${mode}.yaml`, sluiceDocument(mode));
+  const words = ['run', '-c', config, '--socket', adminSocket(stage), '--workers', String(workers)];
+  const command = [...sluice, ...words] as const;
+  // Several workers are pinned by Sluice itself.
+  const stop = await startProgram(stage, 'sluice', workers === 1 ? pinned(lastCpu, [...command]) : [...command], {
+    prints: '"msg":"ready"',
+  });
+  if (mode !== 'tunnel') return stop;
+  const decap = await stage.server.startService({
+    name: 'decap',
+    command: [...sluice, 'decap', '--address', `${virtualAddress}/32`, '--from', 'eth0'],
+    ready: { prints: '"msg":"ready"' },
+  });
+  return async () => {
+    await decap.stop();
+    await stop();
+  };
+}
+
+function sluiceSubject(name: string, mode: Mode, measures: readonly Measure[], workers: 1 | 2 = 1): Subject {
+  return {
+    name,
+    way: mode === 'dr' || mode === 'tunnel' ? 'direct' : 'through',
+    measures,
+    target: { tcp: virtualAddress, udp: virtualAddress },
+    start: stage => startSluice(stage, mode, workers),
+  };
+}
+
+/** In the order in which a round asks them: those that are compared stand beside each other. */
+export const subjects: readonly Subject[] = [
+  bare,
+  sluiceSubject('Sluice NAT', 'nat', ['packets', 'bulk', 'connections', 'latency', 'idle', 'memory']),
+  nftables,
+  kernel,
+  sluiceSubject('Sluice FULLNAT', 'fullnat', ['packets', 'bulk', 'connections']),
+  haproxy,
+  nginx,
+  sluiceSubject('Sluice DR', 'dr', ['packets', 'bulk', 'connections']),
+  sluiceSubject('Sluice TUN', 'tunnel', ['packets', 'bulk', 'connections']),
+  sluiceSubject('Sluice NAT, two workers', 'nat', ['packets'], 2),
+  rawSocket,
+];
+
+/** Of the process that forwards. */
+export function workingProcess(stage: Stage): number {
+  const asked = spawnSync(sluice[0], [sluice[1], 'status', '--json', '--socket', adminSocket(stage)], {
+    encoding: 'utf8',
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
+  return JSON.parse(asked.stdout).pid;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all benchmarks have in common: their build, the machine that figures are from, and where they are kept.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { join } from 'node:path';
+import { outputOf, projectRoot } from '../scripts/command.ts';
+import { buildFolder } from './programs.ts';
+
+export const optimised = { folder: buildFolder, variables: { CMAKE_BUILD_TYPE: 'Release' } };
+
+export interface Machine {
+  readonly kernel: string;
+  readonly cpu: string;
+  readonly node: string;
+  readonly commit: string;
+}
+
+export function machine(): Machine {
+  const cpu = cpus()[0]?.model ?? 'unknown';
+  return {
+    kernel: release(),
+    cpu,
+    node: process.version,
+    commit: outputOf('git', ['rev-parse', '--short', 'HEAD']).trim(),
+  };
+}
+
+export function writeReport(name: string, report: object): void {
+  const folder = join(projectRoot, 'out/bench');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lab of the demo:
+//
+//   client ── eth0 balancer eth1 ── lan ── r1, r2, r3
+//      └───────────── lan
+//
+// The client has two addresses. Servers answer the near one through the balancer, as NAT needs it, and the far one on a
+// way of their own, as with DR and tunnels.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { nodeProgram } from '../../lab/drivers/node-program.ts';
+import { realServer } from '../../lab/drivers/real-server.ts';
+import type { HostDescription, TopologyDescription } from '../../lab/topology/description.ts';
+import type { Host } from '../../lab/topology/host.ts';
+import type { Topology } from '../../lab/topology/topology.ts';
+import { projectRoot } from '../command.ts';
+
+const near = '10.1.0.2';
+const far = '10.4.0.2';
+
+export const services = [
+  { mode: 'nat', address: '192.0.2.10', client: near },
+  { mode: 'fullnat', address: '192.0.2.11', client: near },
+  { mode: 'dr', address: '192.0.2.12', client: far },
+  { mode: 'tunnel', address: '192.0.2.13', client: far },
+] as const;
+
+const addressOf = (mode: (typeof services)[number]['mode']): string =>
+  services.find(service => service.mode === mode)?.address ?? '';
+
+const servers = ['r1', 'r2', 'r3'];
+const serverAddress = (index: number): string => `10.2.0.${11 + index}`;
+
+const sluice = [process.execPath, join(projectRoot, 'dist/cli/main.js')] as const;
+
+function serverHost(name: string, index: number): HostDescription {
+  return {
+    interfaces: { lo: [`${addressOf('dr')}/32`], eth0: [`${serverAddress(index)}/24`] },
+    routes: [
+      { to: 'default', via: '10.2.0.1' },
+      { to: '10.4.0.0/24', via: '10.2.0.2' },
+    ],
+    sysctls: { 'net/ipv4/conf/all/arp_ignore': 1, 'net/ipv4/conf/all/arp_announce': 2 },
+    services: [
+      realServer(name, []),
+      {
+        name: 'decap',
+        command: [...sluice, 'decap', '--address', `${addressOf('tunnel')}/32`, '--from', 'eth0'],
+        ready: { prints: '"msg":"ready"' },
+      },
+    ],
+  };
+}
+
+export const description: TopologyDescription = {
+  hosts: {
+    client: {
+      interfaces: { lo: [`${far}/32`], eth0: [`${near}/24`], eth1: ['10.2.0.2/24'] },
+      routes: [{ to: '192.0.2.0/24', via: '10.1.0.1' }],
+    },
+    balancer: {
+      interfaces: { eth0: ['10.1.0.1/24'], eth1: ['10.2.0.1/24'] },
+      routes: [{ to: '10.4.0.0/24', via: near }],
+      forwards: true,
+    },
+    ...Object.fromEntries(servers.map((name, index) => [name, serverHost(name, index)])),
+  },
+  switches: ['lan'],
+  links: [
+    { between: ['client:eth0', 'balancer:eth0'] },
+    { between: ['client:eth1', 'lan'] },
+    { between: ['balancer:eth1', 'lan'] },
+    ...servers.map(name => ({ between: [`${name}:eth0`, 'lan'] as const })),
+  ],
+};
+
+const sluiceDocument = stringify({
+  layer4: {
+    services: services.map(({ mode, address }) => ({
+      tcp: `${address}:80`,
+      scheduler: 'wlc',
+      mode,
+      ...(mode === 'fullnat' && { pool: 'local' }),
+      servers: servers.map((_, index) => ({ server: serverAddress(index) })),
+    })),
+    pools: { local: ['10.2.0.200'] },
+  },
+});
+
+/** Starts `sluice run`, then the clients; gives the admin socket. */
+export async function start(topology: Topology): Promise<string> {
+  const balancer: Host = topology.host('balancer');
+  const config = join(topology.folder, 'sluice.yaml');
+  const socket = join(topology.folder, 'sluice.sock');
+  writeFileSync(config, sluiceDocument);
+  await balancer.startService({
+    name: 'sluice',
+    command: [...sluice, 'run', '-c', config, '--socket', socket],
+    ready: { prints: '"msg":"ready"' },
+  });
+  const pairs = services.map(({ client, address }) => `${client}@${address}`);
+  topology.host('client').start('requests', nodeProgram('requests', ...pairs, ...pairs));
+  return socket;
+}
