@@ -42,15 +42,12 @@ function flood(stage: Stage, address: string, more: readonly string[]) {
   ]);
 }
 
-async function packets(stage: Stage, { target, name, window }: Subject): Promise<Values> {
+async function packets(stage: Stage, { target, name, flood: words = [] }: Subject): Promise<Values> {
   const balancer = processesOf(stage.balancer);
   const balancerBefore = cpuNanoseconds(balancer);
   const softirqBefore = cpuNanoseconds(softirqThreads);
   const machineBefore = machineBusySeconds();
-  const figures = await flood(stage, target.udp, [
-    `seconds=${packetSeconds}`,
-    ...(window === undefined ? [] : [`window=${window}`]),
-  ]);
+  const figures = await flood(stage, target.udp, [`seconds=${packetSeconds}`, ...words]);
   const machine = machineBusySeconds() - machineBefore;
   const balancerSeconds = (cpuNanoseconds(balancer) - balancerBefore) / 1e9;
   const softirqSeconds = (cpuNanoseconds(softirqThreads) - softirqBefore) / 1e9;

@@ -32,14 +32,14 @@ export interface Subject {
   readonly measures: readonly Measure[];
   /** Whom clients ask: for TCP, and for the flood of UDP. */
   readonly target: { readonly tcp: string; readonly udp: string };
-  /** Packets that may be under way; the generator's own number unless given. */
-  readonly window?: number;
+  /** More words for the generator of packets. */
+  readonly flood?: readonly string[];
   /** Resolves when it forwards; what it gives ends it. */
   start(stage: Stage): Promise<() => Promise<void>>;
 }
 
-/** An ordinary socket's buffer holds 277 small packets on Linux. */
-const socketWindow = 192;
+/** An ordinary socket's buffer is full with 277 small packets. */
+const fewerUnderWay = ['window=128'];
 
 const lastCpu = availableParallelism() - 1;
 const sluice = [process.execPath, join(projectRoot, 'dist/cli/main.js')] as const;
@@ -138,7 +138,7 @@ listen web
 const nginx: Subject = {
   name: 'nginx stream',
   way: 'through',
-  window: socketWindow,
+  flood: fewerUnderWay,
   measures: ['packets', 'connections'],
   target: { tcp: balancerAddress, udp: balancerAddress },
   start(stage) {
@@ -164,7 +164,7 @@ stream {
 const rawSocket: Subject = {
   name: 'raw-socket (npm)',
   way: 'through',
-  window: socketWindow,
+  flood: fewerUnderWay,
   measures: ['packets'],
   target: { tcp: balancerAddress, udp: balancerAddress },
   start(stage) {
