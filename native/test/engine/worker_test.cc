@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <thread>
+
 #include "engine/worker_fixture.h"
 
 using namespace sluice;
