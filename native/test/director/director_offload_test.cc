@@ -37,6 +37,18 @@ PacketBuilder syn_from(std::string_view client, std::string_view virtual_address
   return builder.tcp({.source_port = 1234, .sum = sum}).payload("some data, odd");
 }
 
+// Of a client's connection; not to be fragmented.
+Buffer segment_of(bool is_v4, TcpLayer layer, size_t size) {
+  PacketBuilder builder = from_client();
+  layer.source_port = 1234;
+  if (is_v4) {
+    builder.ipv4({.dont_fragment = true});
+  } else {
+    builder.ipv6({.source = client6, .destination = vip6});
+  }
+  return builder.tcp(layer).payload(Buffer(size, 9)).build();
+}
+
 struct Mode {
   const char* what;
   Forwarding forwarding;
@@ -261,16 +273,7 @@ TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
     CAPTURE(is_v4);
     Fixture f;
     add_mode(f, modes[3], tcp(is_v4 ? vip4 : vip6), is_v4 ? server4 : server6);
-    const auto packet = [&](TcpLayer layer, size_t size) {
-      PacketBuilder builder = from_client();
-      layer.source_port = 1234;
-      if (is_v4) {
-        builder.ipv4({.dont_fragment = true});
-      } else {
-        builder.ipv6({.source = client6, .destination = vip6});
-      }
-      return builder.tcp(layer).payload(Buffer(size, 9)).build();
-    };
+    const auto packet = [&](const TcpLayer& layer, size_t size) { return segment_of(is_v4, layer, size); };
     f.receive(packet({}, 0));
     const Arrival gso{.checksum = TransportChecksum::partial,
                       .segmentation = is_v4 ? Segmentation::tcp4 : Segmentation::tcp6,
@@ -310,16 +313,7 @@ TEST_CASE(
       cuts.ports[s0].cuts_tunnelled = true;
       f.use(cuts);
       add_mode(f, mode, tcp(is_v4 ? vip4 : vip6), is_v4 ? server4 : server6);
-      const auto packet = [&](TcpLayer layer, size_t size) {
-        PacketBuilder builder = from_client();
-        layer.source_port = 1234;
-        if (is_v4) {
-          builder.ipv4({.dont_fragment = true});
-        } else {
-          builder.ipv6({.source = client6, .destination = vip6});
-        }
-        return builder.tcp(layer).payload(Buffer(size, 9)).build();
-      };
+      const auto packet = [&](const TcpLayer& layer, size_t size) { return segment_of(is_v4, layer, size); };
       f.receive(packet({}, 0));
       const Arrival gso{.checksum = TransportChecksum::partial,
                         .segmentation = is_v4 ? Segmentation::tcp4 : Segmentation::tcp6,
