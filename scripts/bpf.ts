@@ -24,7 +24,7 @@ interface Source {
   readonly programs: readonly string[];
 }
 const sources: readonly Source[] = [
-  { name: 'steal', programs: ['ingress', 'socket', 'fanout'] },
+  { name: 'steal', programs: ['ingress', 'socket', 'filter', 'fanout'] },
   { name: 'tunnel', programs: ['tunnel'] },
 ];
 
