@@ -135,7 +135,8 @@ export class DataPath {
 
   #change(model: Layer4): readonly Layer4Change[] {
     const changes = compareLayer4(this.#model, model);
-    const outcome = this.#native.apply(planChanges(changes));
+    const names = this.#ports.map(port => port.name);
+    const outcome = this.#native.apply(planChanges(changes, names));
     if (outcome !== 'done') {
       throw new UsageError(`the director refuses a step of the change: ${outcome}`, {
         remedy: 'report this: a model that was read without errors can be applied',
