@@ -39,7 +39,7 @@ DataPath::DataPath(DataPathOptions options, StatisticsPage& page)
     : options_(std::move(options)), page_(page), alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 DataPath::~DataPath() {
-  close();
+  end_forwarding();
   ::close(alarm_);
 }
 
@@ -149,6 +149,13 @@ void DataPath::start() {
 }
 
 void DataPath::close() {
+  end_forwarding();
+  if (options_.keepsakes != nullptr) options_.keepsakes->withdraw();
+  workers_.clear();
+  network_.reset();
+}
+
+void DataPath::end_forwarding() {
   if (follower_.joinable()) {
     stopping_.store(true);
     eventfd_write(alarm_, 1);
@@ -157,9 +164,6 @@ void DataPath::close() {
   // Workers first: what the host gets back meanwhile, nobody forwards twice.
   for (const auto& worker : workers_) worker->stop();
   steal_.reset();
-  if (options_.keepsakes != nullptr) options_.keepsakes->withdraw();
-  workers_.clear();
-  network_.reset();
 }
 
 bool DataPath::steal(host::Failure& failure) {
