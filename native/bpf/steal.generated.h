@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c and steal.h, whose hash is
-// 88e51b21e00bcbc9ab5bf5db9eb4a8811a26c15cae3848b20469032fe749245c
+// 940fbd2e7470739409060ede547415dcc50f258b8f7e7772e7b4a3b1f2dee1e7
 #pragma once
 
 #include <cstdint>

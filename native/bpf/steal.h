@@ -77,8 +77,8 @@ struct steal_settings {
   u32 client_prefix[2];  // bits of a client's address that count, of the 128 of a steal_address: IPv4, IPv6
 };
 
-// Rules of firewall marks, a bit each, the first rule the lowest. The map of marks says of each thing that rules ask for
-// which of them a value fits; those that fit in all are what fits the packet. Of type BPF_MAP_TYPE_LPM_TRIE.
+// Rules of firewall marks, a bit each, the first rule the lowest. The map of marks says of each thing that rules ask
+// for which of them a value fits; those that fit in all are what fits the packet. Of type BPF_MAP_TYPE_LPM_TRIE.
 enum { STEAL_MOST_MARKS = 64 };
 
 enum steal_mark_kind {

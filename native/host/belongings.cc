@@ -63,8 +63,8 @@ bpf::steal_mark_key mark_key(bpf::steal_mark_kind kind, uint32_t number, uint32_
 }
 
 // Which networks hold a prefix, for one end of packets.
-void add_mark_networks(StealTables::Marks& marks, const std::vector<Belongings::Mark>& rules,
-                       bpf::steal_mark_kind kind, std::optional<Network> Belongings::Mark::*end) {
+void add_mark_networks(StealTables::Marks& marks, const std::vector<Belongings::Mark>& rules, bpf::steal_mark_kind kind,
+                       std::optional<Network> Belongings::Mark::*end) {
   const auto bits_of = [](const Network& network) {
     return (network.address.family == wire::Family::ipv4 ? ipv4_part : 0) + network.prefix_length;
   };

@@ -94,9 +94,9 @@ class Steal {
   std::array<BpfMap, bpf::map_count> maps_;
   Descriptor ingress_, socket_filter_, fanout_;
   std::map<uint32_t, Attachment> attachments_;
-  StealTables current_;    // what the maps hold
+  StealTables current_;         // what the maps hold
   uint16_t marks_edition_ = 1;  // of the rules of firewall marks that hold
-  Belongings belongings_;  // nftables: what the rules were made from
+  Belongings belongings_;       // nftables: what the rules were made from
 };
 
 }  // namespace sluice::host

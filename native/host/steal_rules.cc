@@ -24,7 +24,8 @@ namespace {
 
 constexpr std::string_view table_name = "sluice_steal";
 
-// A rule of firewall marks of one family, as a packet of a client is matched and as a reply of a server that keeps ports.
+// A rule of firewall marks of one family, as a packet of a client is matched and as a reply of a server that keeps
+// ports.
 struct MarkWords {
   std::string request, reply;
   bool is_taken = false;

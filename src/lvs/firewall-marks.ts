@@ -51,7 +51,7 @@ export const marksSchema = Type.Array(
   ),
   {
     description:
-      "Firewall marks, as a host's firewall would give them: the first rule that fits a packet gives its mark.",
+      "Firewall marks, as a host's firewall would give them: the first rule that fits a packet gives its mark. Live traffic is held against 64 rules at most.",
   },
 );
 
