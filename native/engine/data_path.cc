@@ -40,6 +40,8 @@ DataPath::DataPath(DataPathOptions options, StatisticsPage& page)
 
 DataPath::~DataPath() {
   end_forwarding();
+  // What still has connections stays kept from the host, which would reset them: the next process takes it over.
+  if (is_stealing_) steal_.release();
   ::close(alarm_);
 }
 
@@ -150,6 +152,7 @@ void DataPath::start() {
 
 void DataPath::close() {
   end_forwarding();
+  steal_.reset();
   if (options_.keepsakes != nullptr) options_.keepsakes->withdraw();
   workers_.clear();
   network_.reset();
@@ -163,7 +166,6 @@ void DataPath::end_forwarding() {
   }
   // Workers first: what the host gets back meanwhile, nobody forwards twice.
   for (const auto& worker : workers_) worker->stop();
-  steal_.reset();
 }
 
 bool DataPath::steal(host::Failure& failure) {
