@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c and steal.h, whose hash is
-// 940fbd2e7470739409060ede547415dcc50f258b8f7e7772e7b4a3b1f2dee1e7
+// 3bcab9e57a2040e3796d4b0e8cffed6f9fe3e1c29a234043ced0dd3800801f20
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { places, tuples, egress, inside, fragments, settings, marks };
-inline constexpr unsigned map_count = 7;
+enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, marks };
+inline constexpr unsigned map_count = 8;
 
 struct Relocation {
   uint16_t instruction;
@@ -492,6 +492,14 @@ inline constexpr Relocation socket_relocations[] = {
   {3088, places}, {3126, settings}, {3156, marks}, {3177, marks}, {3222, tuples}, {3236, tuples}, {3247, settings}, {3291, egress}, {3310, inside}, {3333, marks}, {3360, settings}, {3391, marks}, {3415, marks}, {3457, marks}, {3474, tuples}, {3592, fragments},
 };
 inline constexpr Program socket = {"sluice_socket", socket_instructions, socket_relocations};
+
+inline constexpr uint64_t filter_instructions[] = {
+  0x218, 0x0, 0x3b4, 0xc00000085, 0xb4, 0x95,
+};
+inline constexpr Relocation filter_relocations[] = {
+  {0, deciders},
+};
+inline constexpr Program filter = {"sluice_filter", filter_instructions, filter_relocations};
 
 inline constexpr uint64_t fanout_instructions[] = {
   0x19bf, 0xa3bf, 0xffffff8200000307, 0xe000006b4, 0x7b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0xe100055, 0xff8ea171, 0x800000164, 0xff8fa271, 0x214c, 0x12bc, 0xffff00000254,

@@ -43,6 +43,8 @@ MapShape shape_of(bpf::Map map) {
     case marks:
       return {"sluice_marks", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_mark_key),
               sizeof(u64),    most_mark_entries,     BPF_F_NO_PREALLOC};
+    case deciders:
+      return {"sluice_deciders", BPF_MAP_TYPE_PROG_ARRAY, sizeof(u32), sizeof(u32), 1, 0};
     case settings:
       break;
   }
@@ -92,7 +94,8 @@ bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
   if (way_ != StealWay::nftables && !ingress_ && !load(failure)) return false;
   if (way_ == StealWay::nftables) {
     ingress_ = Descriptor();
-    socket_filter_ = Descriptor();
+    socket_ = Descriptor();
+    filter_ = Descriptor();
     fanout_ = Descriptor();
   }
   for (const uint32_t interface : interfaces) {
@@ -105,8 +108,12 @@ bool Steal::load(Failure& failure) {
   for (uint16_t map = 0; map < bpf::map_count; map++) {
     if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
   }
+  constexpr uint32_t first = 0;
+  if (!load_program(bpf::socket, BPF_PROG_TYPE_SOCKET_FILTER, maps_, socket_, failure)) return false;
+  const int decider = socket_.get();
   return load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps_, ingress_, failure) &&
-         load_program(bpf::socket, BPF_PROG_TYPE_SOCKET_FILTER, maps_, socket_filter_, failure) &&
+         load_program(bpf::filter, BPF_PROG_TYPE_SOCKET_FILTER, maps_, filter_, failure) &&
+         maps_[bpf::deciders].set(&first, &decider, failure) &&
          load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps_, fanout_, failure);
 }
 
@@ -177,7 +184,7 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
   constexpr wire::MacAddress of_another = {{2, 2, 2, 2, 2, 2}};
   std::ranges::copy((is_for_host ? own : of_another).bytes, seen.begin());
   const auto ingress = run_program(ingress_.get(), seen, 1, interface);
-  const auto socket = run_program(socket_filter_.get(), seen, 1, interface);
+  const auto socket = run_program(socket_.get(), seen, 1, interface);
   const auto fanout = run_program(fanout_.get(), seen, 1, interface);
   if (!ingress || !socket || !fanout) return std::nullopt;
   Judgement judgement;
