@@ -6,8 +6,10 @@ import { directorScenarios } from './director.ts';
 import { disturbanceScenarios } from './disturbances.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
+import { markScenarios } from './marks.ts';
 import { modeScenarios } from './modes.ts';
 import type { Scenario } from './scenario.ts';
+import { stealingScenarios } from './stealing.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...modeScenarios,
@@ -17,5 +19,7 @@ export const scenarios: readonly Scenario[] = [
   ...loadScenarios,
   ...directorScenarios,
   ...disturbanceScenarios,
+  ...markScenarios,
+  ...stealingScenarios,
   ...costScenarios,
 ];

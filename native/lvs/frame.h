@@ -37,7 +37,7 @@ struct Frame {
   // Bytes of tunnel headers behind the link header, if checksum and segmentation are the inner packet's: only on ports
   // that cut such frames (Port::cuts_tunnelled), in frames without a tag.
   uint8_t tunnel_length = 0;
-  uint32_t mark = 0;  // firewall mark
+  uint32_t mark = 0;  // firewall mark; 0: what the rules give, firewall_marks.h
 };
 
 // Frames to transmit, in order. Frames that were received are sent from their own buffer; those that the director makes
