@@ -57,6 +57,7 @@ interface Wish {
 }
 
 const coreSecond = 'packets a core-second, both ends';
+const bulkTime = 'CPU time of its process a GB, ms';
 const ownTime = 'CPU time of its process a packet, ns';
 
 const wishes: readonly Wish[] = [
@@ -86,6 +87,14 @@ const wishes: readonly Wish[] = [
   { what: 'bulk: NAT / nftables DNAT', of: ['bulk', 'Sluice NAT', 'Gbit/s'], to: 'nftables DNAT', least: 0.7 },
   { what: 'bulk: DR / NAT', of: ['bulk', 'Sluice DR', 'Gbit/s'], to: 'Sluice NAT', least: 1 },
   { what: 'bulk: TUN / NAT', of: ['bulk', 'Sluice TUN', 'Gbit/s'], to: 'Sluice NAT', least: 1 },
+  // Of the director alone: whoever takes the packets out of the tunnel has the same CPUs here.
+  { what: 'bulk: CPU time of the director, DR / NAT', of: ['bulk', 'Sluice DR', bulkTime], to: 'Sluice NAT', most: 1 },
+  {
+    what: 'bulk: CPU time of the director, TUN / NAT',
+    of: ['bulk', 'Sluice TUN', bulkTime],
+    to: 'Sluice NAT',
+    most: 1,
+  },
   {
     what: 'connections: NAT / HAProxy',
     of: ['connections', 'Sluice NAT', 'connections a second'],

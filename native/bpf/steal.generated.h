@@ -3,25 +3,13 @@
 // 3bcab9e57a2040e3796d4b0e8cffed6f9fe3e1c29a234043ced0dd3800801f20
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include "bpf/program.h"
 
 // clang-format off
 namespace sluice::host::bpf {
 
 enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, marks };
 inline constexpr unsigned map_count = 8;
-
-struct Relocation {
-  uint16_t instruction;
-  uint16_t map;
-};
-
-struct Program {
-  const char* name;
-  std::span<const uint64_t> instructions;
-  std::span<const Relocation> relocations;
-};
 
 inline constexpr uint64_t ingress_instructions[] = {
   0x18bf, 0xa3bf, 0xffffff8200000307, 0xe000006b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0x790055, 0xff8ea171, 0x800000164, 0xff8fa271, 0x214c, 0x12bc, 0xffff00000254, 0x810000010216,

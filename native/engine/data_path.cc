@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/data_path.h"
 
+#include <net/if.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -52,7 +53,10 @@ bool DataPath::open(host::Failure& failure) {
   }
   std::vector<host::NetworkPort> ports;
   for (const std::string& interface : options_.interfaces) {
-    ports.push_back({interface, ports.size() < options_.vlans.size() ? options_.vlans[ports.size()] : uint16_t{0}});
+    const uint16_t vlan = ports.size() < options_.vlans.size() ? options_.vlans[ports.size()] : uint16_t{0};
+    // A kernel that cannot is told nothing of tunnels: the director cuts their segments itself.
+    host::Failure ignored;
+    ports.push_back({interface, vlan, tunnel_egress_.add(if_nametoindex(interface.c_str()), ignored)});
   }
   const auto changed = [this](std::shared_ptr<const lvs::Surroundings> surroundings) { surround(surroundings); };
   network_ = host::HostNetwork::open(std::move(ports), changed, monotonic_nanoseconds(), failure);
@@ -254,7 +258,10 @@ void DataPath::open_what_came() {
 }
 
 bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure& failure) {
-  if (opened_[number] != 0) steal_->remove(opened_[number]);
+  if (opened_[number] != 0) {
+    steal_->remove(opened_[number]);
+    tunnel_egress_.remove(opened_[number]);
+  }
   opened_[number] = 0;
   std::vector<std::unique_ptr<port::Port>> ports;
   for (size_t worker = 0; worker < workers_.size(); worker++) {
@@ -267,6 +274,8 @@ bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure&
   opened_[number] = interface;
   if (interface == 0) return true;
   if (!steal_->add(interface, failure)) return false;
+  const bool cuts_tunnelled = network_->surroundings()->ports()[number].cuts_tunnelled;
+  if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;
   if (options_.keepsakes != nullptr) keep_links();
   return true;
 }

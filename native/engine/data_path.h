@@ -29,6 +29,7 @@
 #include "engine/worker_files.h"
 #include "host/host_network.h"
 #include "host/steal.h"
+#include "host/tunnel_egress.h"
 
 namespace sluice::engine {
 
@@ -118,6 +119,7 @@ class DataPath {
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;
+  host::TunnelEgress tunnel_egress_;
   std::vector<uint32_t> opened_;             // by port: the interface's index on which it is open; 0: on none
   std::vector<bool> up_;                     // by port
   std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that have gone

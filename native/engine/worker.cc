@@ -233,7 +233,7 @@ void Worker::sleep(std::unique_lock<std::mutex>& gate) {
   const lvs::Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
   wait.wait(static_cast<int>(std::min<lvs::Time>(left, longest_sleep_milliseconds)));
   eventfd_t rung;
-  eventfd_read(alarm_, &rung);
+  if (wait.has_extra()) eventfd_read(alarm_, &rung);
   awake_since_ = clock_();
   gate.lock();
 }

@@ -11,11 +11,11 @@ namespace sluice::host {
 
 namespace {
 
-// steal.generated.h has the instructions as numbers.
+// Generated headers have the instructions as numbers.
 static_assert(std::endian::native == std::endian::little && sizeof(bpf_insn) == sizeof(uint64_t));
 
 // Of linux/bpf.h since 6.6; Debian 12 has the headers of 6.1.
-constexpr uint32_t tcx_ingress = 46;
+constexpr uint32_t tcx_ingress = 46, tcx_egress = 47;
 constexpr uint32_t before_all = 1u << 3;  // BPF_F_BEFORE, relative to nothing
 
 // What the verifier says of a program of a few thousand instructions, at level 1, with room to spare.
@@ -39,6 +39,20 @@ void copy_name(char (&to)[BPF_OBJ_NAME_LEN], const char* name) {
 void lift_memory_limit() {
   const rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
   setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+bool link_at(uint32_t place, int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
+  bpf_attr attributes{};
+  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
+  attributes.link_create.target_fd = ifindex;
+  attributes.link_create.attach_type = place;
+  attributes.link_create.flags = before_all;
+  link = Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
+  const char* const where = place == tcx_ingress ? "ingress" : "egress";
+  return link ||
+         fail(failure,
+              std::string("cannot attach a BPF program to the ") + where + " of interface " + std::to_string(ifindex),
+              errno);
 }
 
 }  // namespace
@@ -110,14 +124,10 @@ bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<con
 }
 
 bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
-  bpf_attr attributes{};
-  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
-  attributes.link_create.target_fd = ifindex;
-  attributes.link_create.attach_type = tcx_ingress;
-  attributes.link_create.flags = before_all;
-  link = Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
-  return link ||
-         fail(failure, "cannot attach a BPF program to the ingress of interface " + std::to_string(ifindex), errno);
+  return link_at(tcx_ingress, program, ifindex, link, failure);
+}
+bool link_at_egress(int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
+  return link_at(tcx_egress, program, ifindex, link, failure);
 }
 
 std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions, uint32_t interface) {

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "bpf/steal.generated.h"
+#include "bpf/program.h"
 #include "host/descriptor.h"
 #include "host/failure.h"
 #include "wire/bytes.h"
@@ -41,8 +41,10 @@ class BpfMap {
 bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<const BpfMap> maps, Descriptor& loaded,
                   Failure& failure);
 
-// At the ingress of an interface until the link is closed, before any other program there (kernel 6.6 and newer).
+// At the ingress or egress of an interface until the link is closed, before any other program there (kernel 6.6 and
+// newer).
 bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
+bool link_at_egress(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
 
 // What the program returns for a frame as received by an interface, the loopback device unless one is given; nothing if
 // the kernel does not run it.

@@ -36,6 +36,7 @@ namespace sluice::host {
 struct NetworkPort {
   std::string interface;  // its name; it may be missing, come, go and come back
   uint16_t vlan = 0;      // tag to put on what leaves
+  bool cuts_tunnelled = false;
 };
 
 struct NeighbourKey {

@@ -95,6 +95,7 @@ lvs::Port port_of(const NetworkPort& wanted, const LinkRecord* link) {
   lvs::Port port;
   port.name = wanted.interface;
   port.vlan = wanted.vlan;
+  port.cuts_tunnelled = wanted.cuts_tunnelled;
   if (link == nullptr) return port;
   port.mac = link->mac;
   port.mtu = link->mtu;

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "bpf/steal.generated.h"
 #include "host/belongings.h"
 #include "host/bpf.h"
 #include "host/descriptor.h"

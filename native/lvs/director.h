@@ -166,12 +166,15 @@ class Director {
   void fetch_other_flow(Prepared& prepared);
   void fetch_other_destination(const Frame& frame, Prepared& prepared);
   void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now, TransmitQueue& out);
-  template <class A>
+  template <class A, bool may_be_offloaded>
   bool express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
                TransmitQueue& out, Decision& decision);
   template <class A>
+  bool express_offloaded(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
+                         TransmitQueue& out, Decision& decision);
+  template <class A>
   void find_plain(const Frame& frame, Prepared& prepared);
-  template <class A, Direction direction, bool is_tcp>
+  template <class A, Direction direction, bool is_tcp, bool may_be_offloaded>
   bool forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
                      const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision);
   bool express6(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,

@@ -10,10 +10,10 @@
 //
 // The express lane takes the packets that change nothing but counters, the flow's deadline and bytes of the header:
 // of established TCP connections and UDP flows, by NAT, FULLNAT or DR, in plain frames (wire/plain.h) that
-// are whole, fit, and have a reachable next hop. It makes no decision of its own: a packet of which anything at all is
-// out of the ordinary is left untouched to decide(), which handles every packet, these too, in the kernel's order
-// (and alone explains itself, so with a trace there is no express lane). Its place is before the checks whose outcome
-// is the same for all of these packets:
+// are whole, fit, and have a reachable next hop; checksums and segments may be left to a device. It makes no decision
+// of its own: a packet of which anything at all is out of the ordinary is left untouched to decide(), which handles
+// every packet, these too, in the kernel's order (and alone explains itself, so with a trace there is no express lane).
+// Its place is before the checks whose outcome is the same for all of these packets:
 //
 //   decide()                             here
 //   flow due                             left to decide()
@@ -230,8 +230,13 @@ template <class A>
 
 // --- (4) the decision ---
 
+// What a virtual NIC has left of the work on a frame.
+inline bool is_offloaded(const Frame& frame) {
+  return frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none;
+}
+
 // True: the packet is done with. False: it is as it was.
-template <class A, Direction direction, bool is_tcp>
+template <class A, Direction direction, bool is_tcp, bool may_be_offloaded>
 inline bool Director::forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
                                     const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision) {
   using Plain = wire::PlainFrame<A>;
@@ -250,17 +255,28 @@ inline bool Director::forward_plain(const Frame& frame, uint32_t frame_length, F
   }
   const NextHop& hop =
       is_request ? outlet_.hop_to(destination, moment.now) : surroundings().way_to(flow.forward.source);
-  if (!destination.available || length > hop.plain_mtu) return false;
+  if (!destination.available) return false;
+  if constexpr (may_be_offloaded) {
+    // Whoever cuts it asks for the segments' length alone.
+    const bool is_cut = frame.segmentation != Segmentation::none;
+    const uint32_t headers = plain.payload() - static_cast<uint32_t>(Plain::l3);
+    if ((is_cut ? headers + frame.segment_size : length) > hop.plain_mtu) return false;
+  } else {
+    if (length > hop.plain_mtu) return false;
+  }
 
   if (!is_request || (flow.flags & mode_bits(Forwarding::dr)) == 0) {
     const Endpoints<A>& half = is_request ? flow.reverse : flow.forward;
     const ChecksumChange change = is_request ? flow.change : change_back(flow.change);
-    if constexpr (is_tcp) {
-      uint8_t* const checksum = bytes + Plain::l4 + wire::TcpView::checksum_offset;
-      wire::store_raw16(checksum, wire::updated_by_folded(wire::load_raw16(checksum), change.transport));
+    uint8_t* const field =
+        bytes + Plain::l4 + (is_tcp ? wire::TcpView::checksum_offset : wire::UdpView::checksum_offset);
+    const uint16_t checksum = wire::load_raw16(field);
+    if (may_be_offloaded && frame.checksum == TransportChecksum::partial) {
+      const uint16_t addresses = is_request ? flow.change.addresses : wire::change_back(flow.change.addresses);
+      wire::store_raw16(field, wire::updated_partial(checksum, addresses));
+    } else if constexpr (is_tcp) {
+      wire::store_raw16(field, wire::updated_by_folded(checksum, change.transport));
     } else {
-      uint8_t* const field = bytes + Plain::l4 + wire::UdpView::checksum_offset;
-      const uint16_t checksum = wire::load_raw16(field);
       if (checksum == wire::no_udp_checksum) return false;
       wire::store_raw16(field, wire::udp_checksum_on_wire(wire::updated_by_folded(checksum, change.transport)));
     }
@@ -292,10 +308,12 @@ static_assert(offsetof(NextHop, source) == offsetof(NextHop, destination) + wire
               "as in the link header");
 
 // For a frame whose path has a real server. `changes`: of the table, when the bucket was looked at.
-template <class A>
+template <class A, bool may_be_offloaded>
 inline bool Director::express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment,
                               uint32_t cause, TransmitQueue& out, Decision& decision) {
-  if (frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none) return false;
+  if (!may_be_offloaded && is_offloaded(frame)) {
+    return express_offloaded<A>(frame, prepared, changes, moment, cause, out, decision);
+  }
   Path& path = prepared.plain<A>();
   if (flows<A>().table().changes() != changes) [[unlikely]] {
     find_plain<A>(frame, prepared);
@@ -303,8 +321,8 @@ inline bool Director::express(const Frame& frame, Prepared& prepared, uint32_t c
   }
   const bool is_tcp = wire::PlainFrame<A>(frame.data).protocol() == wire::protocol::tcp;
   const auto forward = [&]<Direction direction, bool tcp>() {
-    return forward_plain<A, direction, tcp>(frame, prepared.length, *static_cast<Flow<A>*>(path.flow),
-                                            *path.destination, moment, cause, out, decision);
+    return forward_plain<A, direction, tcp, may_be_offloaded>(frame, prepared.length, *static_cast<Flow<A>*>(path.flow),
+                                                              *path.destination, moment, cause, out, decision);
   };
   if (path.direction == Direction::forward) {
     return is_tcp ? forward.template operator()<Direction::forward, true>()
@@ -314,11 +332,18 @@ inline bool Director::express(const Frame& frame, Prepared& prepared, uint32_t c
                 : forward.template operator()<Direction::reverse, false>();
 }
 
-// Apart, so that IPv4 has the registers to itself.
+// Apart, as what follows: the usual frame of IPv4 has the registers to itself.
+template <class A>
+[[gnu::noinline]] bool Director::express_offloaded(const Frame& frame, Prepared& prepared, uint32_t changes,
+                                                   const Moment& moment, uint32_t cause, TransmitQueue& out,
+                                                   Decision& decision) {
+  return express<A, true>(frame, prepared, changes, moment, cause, out, decision);
+}
+
 [[gnu::noinline]] bool Director::express6(const Frame& frame, Prepared& prepared, uint32_t changes,
                                           const Moment& moment, uint32_t cause, TransmitQueue& out,
                                           Decision& decision) {
-  return express<wire::Ipv6Address>(frame, prepared, changes, moment, cause, out, decision);
+  return express<wire::Ipv6Address, false>(frame, prepared, changes, moment, cause, out, decision);
 }
 
 [[gnu::noinline]] Decision Director::decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now,
@@ -381,7 +406,7 @@ void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisi
   for (Prepared& prepared : batch) {
     bool is_done = false;
     if (prepared.plain4.destination != nullptr) [[likely]] {
-      is_done = express<wire::Ipv4Address>(*frame, prepared, changes4, moment, cause, out, *decisions);
+      is_done = express<wire::Ipv4Address, false>(*frame, prepared, changes4, moment, cause, out, *decisions);
     } else if (prepared.lane == Lane::plain6 && prepared.other.destination != nullptr) {
       is_done = express6(*frame, prepared, changes6, moment, cause, out, *decisions);
     }

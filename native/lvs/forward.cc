@@ -86,6 +86,19 @@ void record_route_of(const Transit<A>& t, const wire::Address& address) {
   }
 }
 
+// Whether a TCP frame can go through a tunnel with its segments uncut. Checksums of a tunnel's own are for each
+// segment, and no device that cuts them is asked to compute those.
+template <class A>
+bool stays_whole(const Transit<A>& t, const Tunnel& tunnel, uint32_t overhead, const NextHop& hop, const Port& port) {
+  constexpr bool is_v4 = A::family == wire::Family::ipv4;
+  const bool is_simple = t.frame.segmentation == (is_v4 ? Segmentation::tcp4 : Segmentation::tcp6) &&
+                         t.frame.checksum == TransportChecksum::partial && t.packet.protocol == wire::protocol::tcp &&
+                         (is_v4 || t.packet.l4 - t.packet.l3 == wire::Ipv6View::header_length);
+  const bool is_tagged = port.vlan != 0 || (t.packet.vlan_count != 0 && hop.port == t.frame.port);
+  return is_simple && port.cuts_tunnelled && !is_tagged && !tunnel.checksum && !tunnel.remote_checksum &&
+         t.packet.l3_length + overhead <= wire::Ipv4View::maximum_length && !exceeds(t, hop.mtu - overhead);
+}
+
 }  // namespace
 
 template <class A>
@@ -192,7 +205,10 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
 
   const uint32_t transport = t.packet.l4 - t.packet.l3;
   std::vector<IpPacket> packets;
-  if (t.frame.segmentation != Segmentation::none) {
+  const bool is_whole = stays_whole(t, tunnel, overhead, hop, surroundings().ports()[hop.port]);
+  if (is_whole) {
+    packets.push_back(ip_of(t));
+  } else if (t.frame.segmentation != Segmentation::none) {
     OutletPieces sink(outlet_, packets, A::family);
     if (!segment_packet(ip_of(t), transport, t.frame.segmentation, t.frame.segment_size, sink)) {
       return Reason::unsegmentable;
@@ -206,8 +222,12 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     t.trace->say("wrapped for %s, %u bytes more", wire::to_string(destination.address).c_str(), overhead);
   }
   Frame frame = t.frame;
-  frame.checksum = TransportChecksum::complete;
-  frame.segmentation = Segmentation::none;
+  if (is_whole) {
+    frame.tunnel_length = static_cast<uint8_t>(overhead);
+  } else {
+    frame.checksum = TransportChecksum::complete;
+    frame.segmentation = Segmentation::none;
+  }
   for (IpPacket& packet : packets) {
     const OuterHeader outer{hop.source_address, destination.address, outlet_.next_id(), switches_.pmtu_disc};
     if (!encapsulate(packet, tunnel, outer, offloads, transport, checksum_field(t.packet.protocol))) {

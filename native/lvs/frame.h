@@ -34,6 +34,9 @@ struct Frame {
   TransportChecksum checksum = TransportChecksum::complete;
   Segmentation segmentation = Segmentation::none;
   uint16_t segment_size = 0;
+  // Bytes of tunnel headers behind the link header, if checksum and segmentation are the inner packet's: only on ports
+  // that cut such frames (Port::cuts_tunnelled), in frames without a tag.
+  uint8_t tunnel_length = 0;
   uint32_t mark = 0;  // firewall mark; 0: what the rules give, firewall_marks.h
 };
 

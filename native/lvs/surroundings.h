@@ -29,6 +29,7 @@ struct Port {
   uint32_t mtu = 1500;
   uint16_t vlan = 0;  // tag to put on what leaves; 0: none
   std::vector<InterfaceAddress> addresses;
+  bool cuts_tunnelled = false;  // takes TCP frames in tunnels whole and has their segments cut behind it
 };
 
 // One of several ways of a route.

@@ -186,9 +186,6 @@ void PacketRing::release() {
 }
 
 bool PacketRing::prepare_to_wait() {
-  int told = 0;  // an interface that went down makes the socket readable until this is asked
-  socklen_t size = sizeof told;
-  static_cast<void>(::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &told, &size));
   return (head_.status() & TP_STATUS_USER) == 0;
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "bpf/tunnel.h"
 #include "wire/ethernet.h"
 
 namespace sluice::port {
@@ -69,7 +70,22 @@ void PacketSender::transmit(const lvs::Frame& frame) {
   if (ring_pending_ != 0) send_ring();
   headers_[direct_pending_] = header;
   pieces_[2 * direct_pending_ + 1] = {frame.data, frame.length};
+  set_mark(direct_pending_, frame.tunnel_length);
   if (++direct_pending_ == direct_batch) send_direct();
+}
+
+void PacketSender::set_mark(uint32_t number, uint8_t tunnel_length) {
+  msghdr& message = messages_[number].msg_hdr;
+  message.msg_control = nullptr;
+  message.msg_controllen = 0;
+  if (tunnel_length == 0) return;
+  auto& bytes = marks_[number].bytes;
+  message.msg_control = bytes.data();
+  message.msg_controllen = bytes.size();
+  const uint32_t mark = TUNNEL_MARK | tunnel_length;
+  cmsghdr* const control = CMSG_FIRSTHDR(&message);
+  *control = {.cmsg_len = CMSG_LEN(sizeof mark), .cmsg_level = SOL_SOCKET, .cmsg_type = SO_MARK};
+  std::memcpy(CMSG_DATA(control), &mark, sizeof mark);
 }
 
 void PacketSender::send_ring() {

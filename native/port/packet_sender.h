@@ -15,6 +15,8 @@
 // The ring's frames go past the queueing discipline to the device. Those of sendmmsg do not: the kernel cuts segments
 // for a device that cannot, but drops what it has cut when there is no queueing discipline to take it.
 //
+// A tunnelled frame of several segments has a mark, by which a program at egress knows it (bpf/tunnel.bpf.c).
+//
 // The kernel goes through the ring in order and stops at a frame that it could not send, to try it again. Here it is
 // given up, as a device gives up: a length of zero makes the kernel step over it.
 #pragma once
@@ -58,6 +60,7 @@ class PacketSender {
   void send_ring();
   void give_up(int system_errno);
   void send_direct();
+  void set_mark(uint32_t number, uint8_t tunnel_length);
 
   PacketSocket socket_;
   bool has_ring_ = false;
@@ -71,6 +74,11 @@ class PacketSender {
   std::array<VirtioHeader, direct_batch> headers_{};
   std::array<iovec, direct_batch * 2> pieces_{};
   std::array<mmsghdr, direct_batch> messages_{};
+  // A control message each, with SO_MARK.
+  struct Mark {
+    alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(uint32_t))> bytes;
+  };
+  std::array<Mark, direct_batch> marks_{};
 
   uint64_t sent_ = 0, sent_bytes_ = 0, failures_ = 0;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <span>
@@ -30,10 +31,26 @@ class FrameWait {
     }
     return true;
   }
-  // False when the time is over and nothing has come.
-  bool wait(int timeout_ms) { return ::poll(watched_.data(), count_, timeout_ms) > 0; }
+  // False when nothing has come: the time is over, or an interface went down, which ends a wait early.
+  bool wait(int timeout_ms) {
+    if (::poll(watched_.data(), count_, timeout_ms) <= 0) return false;
+    bool has_come = has_extra();
+    for (const pollfd& one : std::span(watched_).subspan(1, count_ - 1)) {
+      has_come |= (one.revents & POLLIN) != 0;
+      // Until somebody asks, no wait would last.
+      if ((one.revents & POLLERR) != 0) ask_what_happened(one.fd);
+    }
+    return has_come;
+  }
+  bool has_extra() const { return watched_[0].revents != 0; }
 
  private:
+  static void ask_what_happened(int fd) {
+    int told = 0;
+    socklen_t size = sizeof told;
+    static_cast<void>(::getsockopt(fd, SOL_SOCKET, SO_ERROR, &told, &size));
+  }
+
   std::array<pollfd, max_ports + 1> watched_;  // poll passes over a negative descriptor
   nfds_t count_ = 0;
 };

@@ -40,6 +40,15 @@ Transport transport_of(wire::Bytes frame) {
   return {packet.l4, packet.protocol};
 }
 
+// Behind a tunnel's headers, which lie behind a link header without a tag.
+Transport transport_inside(wire::Bytes frame, size_t tunnel) {
+  const size_t at = wire::EthernetView::header_length + tunnel;
+  if (frame.size() < at + wire::Ipv6View::header_length) return {};
+  const uint8_t* const ip = frame.data() + at;
+  if (ip[0] >> 4 == 6) return {static_cast<uint16_t>(at + wire::Ipv6View::header_length), ip[6]};
+  return {static_cast<uint16_t>(at + (ip[0] & 0xf) * 4u), ip[9]};
+}
+
 // Of the field within the header; 0 for protocols whose checksums a device does not finish.
 uint16_t checksum_offset_of(uint8_t protocol) {
   if (protocol == wire::protocol::tcp) return wire::TcpView::checksum_offset;
@@ -110,7 +119,8 @@ bool read_offloads(const VirtioHeader& header, lvs::Frame& frame) {
 
 bool write_offloads(const lvs::Frame& frame, VirtioHeader& header) {
   const wire::Bytes bytes(frame.data, frame.length);
-  const Transport transport = transport_of(bytes);
+  const Transport transport =
+      frame.tunnel_length == 0 ? transport_of(bytes) : transport_inside(bytes, frame.tunnel_length);
   const uint16_t offset = checksum_offset_of(transport.protocol);
   if (offset == 0) return false;
   const bool is_tcp = transport.protocol == wire::protocol::tcp;

@@ -48,6 +48,8 @@ struct Arriving {
   Buffer bytes;
   PortId port = c0;
   TransportChecksum checksum = TransportChecksum::complete;
+  Segmentation segmentation = Segmentation::none;
+  uint16_t segment_size = 0;
 };
 
 class Traffic {
@@ -57,7 +59,7 @@ class Traffic {
   Arriving next() {
     Arriving arriving = one_in(2) ? from_client() : from_server();
     damage(arriving.bytes);
-    if (one_in(12)) arriving.checksum = TransportChecksum::partial;
+    if (one_in(2)) leave_to_device(arriving);
     return arriving;
   }
   bool one_in(uint32_t chances) { return draw(chances) == 0; }
@@ -99,6 +101,14 @@ class Traffic {
             s0};
   }
 
+  void leave_to_device(Arriving& arriving) {
+    arriving.checksum = one_in(12) ? TransportChecksum::complete : TransportChecksum::partial;
+    if (!one_in(3)) return;
+    constexpr Segmentation kinds[] = {Segmentation::tcp4, Segmentation::tcp6, Segmentation::udp};
+    arriving.segmentation = kinds[draw(std::size(kinds))];
+    arriving.segment_size = static_cast<uint16_t>(one_in(4) ? 1400 + draw(100) : 1 + draw(1400));
+  }
+
   Buffer build(PacketBuilder builder, const wire::Address& source, const wire::Address& destination,
                uint16_t source_port, uint16_t destination_port, bool is_tcp) {
     const auto hop_limit = static_cast<uint8_t>(one_in(20) ? draw(3) : 64);
@@ -114,7 +124,8 @@ class Traffic {
     } else {
       builder.udp({.source_port = source_port, .destination_port = destination_port});
     }
-    return builder.payload(Buffer(one_in(10) ? 1400 + draw(100) : draw(30))).build();
+    const uint32_t length = one_in(10) ? 1400 + draw(100) : one_in(10) ? draw(5000) : draw(30);
+    return builder.payload(Buffer(length)).build();
   }
 
   void damage(Buffer& bytes) {
@@ -136,6 +147,7 @@ struct Departure {
   uint32_t cause;
   PortId port;
   TransportChecksum checksum;
+  Segmentation segmentation;
   uint16_t segment_size;
   uint32_t mark;
   Buffer bytes;
@@ -157,7 +169,8 @@ struct Buffers {
       frame.length = static_cast<uint32_t>(one.bytes.size());
       frame.port = one.port;
       frame.checksum = one.checksum;
-      frame.segment_size = static_cast<uint16_t>(frames.size());
+      frame.segmentation = one.segmentation;
+      frame.segment_size = one.segment_size;
       frame.mark = static_cast<uint32_t>(frames.size() % 3);
     }
     for (size_t i = 0; i < frames.size(); i++) frames[i].data = memory[i].data() + lvs::required_headroom;
@@ -167,8 +180,8 @@ struct Buffers {
 void add_departures(Seen& seen, lvs::TransmitQueue& queue, uint32_t cause) {
   for (const auto& entry : queue.entries()) {
     const lvs::Frame& frame = entry.frame;
-    seen.departures.push_back({cause + entry.cause, frame.port, frame.checksum, frame.segment_size, frame.mark,
-                               Buffer(frame.data, frame.data + frame.length)});
+    seen.departures.push_back({cause + entry.cause, frame.port, frame.checksum, frame.segmentation, frame.segment_size,
+                               frame.mark, Buffer(frame.data, frame.data + frame.length)});
   }
 }
 

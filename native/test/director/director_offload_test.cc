@@ -37,6 +37,18 @@ PacketBuilder syn_from(std::string_view client, std::string_view virtual_address
   return builder.tcp({.source_port = 1234, .sum = sum}).payload("some data, odd");
 }
 
+// Of a client's connection; not to be fragmented.
+Buffer segment_of(bool is_v4, TcpLayer layer, size_t size) {
+  PacketBuilder builder = from_client();
+  layer.source_port = 1234;
+  if (is_v4) {
+    builder.ipv4({.dont_fragment = true});
+  } else {
+    builder.ipv6({.source = client6, .destination = vip6});
+  }
+  return builder.tcp(layer).payload(Buffer(size, 9)).build();
+}
+
 struct Mode {
   const char* what;
   Forwarding forwarding;
@@ -261,16 +273,7 @@ TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
     CAPTURE(is_v4);
     Fixture f;
     add_mode(f, modes[3], tcp(is_v4 ? vip4 : vip6), is_v4 ? server4 : server6);
-    const auto packet = [&](TcpLayer layer, size_t size) {
-      PacketBuilder builder = from_client();
-      layer.source_port = 1234;
-      if (is_v4) {
-        builder.ipv4({.dont_fragment = true});
-      } else {
-        builder.ipv6({.source = client6, .destination = vip6});
-      }
-      return builder.tcp(layer).payload(Buffer(size, 9)).build();
-    };
+    const auto packet = [&](const TcpLayer& layer, size_t size) { return segment_of(is_v4, layer, size); };
     f.receive(packet({}, 0));
     const Arrival gso{.checksum = TransportChecksum::partial,
                       .segmentation = is_v4 ? Segmentation::tcp4 : Segmentation::tcp6,
@@ -296,6 +299,51 @@ TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
     CHECK(outcome.decision.reason == Reason::too_big);
     outcome = f.receive(packet({.flags = ACK}, 3000), {.segmentation = Segmentation::udp, .segment_size = 1000});
     CHECK(outcome.decision.reason == Reason::unsegmentable);
+  }
+}
+
+TEST_CASE(
+    "a tunnel leaves a frame whole on a port that cuts it, unless each segment needs a checksum of the tunnel's") {
+  for (const Mode& mode : std::span(modes).subspan(3)) {
+    for (const bool is_v4 : {true, false}) {
+      INFO(mode.what);
+      CAPTURE(is_v4);
+      Fixture f;
+      Network cuts = f.network;
+      cuts.ports[s0].cuts_tunnelled = true;
+      f.use(cuts);
+      add_mode(f, mode, tcp(is_v4 ? vip4 : vip6), is_v4 ? server4 : server6);
+      const auto packet = [&](const TcpLayer& layer, size_t size) { return segment_of(is_v4, layer, size); };
+      f.receive(packet({}, 0));
+      const Arrival gso{.checksum = TransportChecksum::partial,
+                        .segmentation = is_v4 ? Segmentation::tcp4 : Segmentation::tcp6,
+                        .segment_size = 1360};
+      const uint32_t overhead =
+          lvs::tunnel_overhead(mode.tunnel, is_v4 ? wire::Family::ipv4 : wire::Family::ipv6, false);
+      const Buffer large = packet({.flags = ACK, .sum = Sum::partial}, 60000);
+      auto outcome = f.receive(large, gso);
+      CHECK(outcome.decision.reason == Reason::established);
+      if (mode.tunnel.checksum) {
+        CHECK(outcome.out.size() == 45);
+        continue;
+      }
+      REQUIRE(outcome.out.size() == 1);
+      const Sent& whole = outcome.out[0];
+      CHECK(whole.segmentation == gso.segmentation);
+      CHECK(whole.checksum == TransportChecksum::partial);
+      CHECK(whole.tunnel_length == overhead);
+      REQUIRE(whole.frame.size() == large.size() + overhead);
+      CHECK(Buffer(whole.frame.end() - 60000, whole.frame.end()) == Buffer(60000, 9));
+      // 65,535 bytes with the headers of IP and TCP: the outer header could not say how long it is.
+      outcome = f.receive(packet({.flags = ACK, .sum = Sum::partial}, is_v4 ? 65495 : 65475), gso);
+      CHECK(outcome.out.size() == 49);
+      Arrival wide = gso;
+      wide.segment_size = static_cast<uint16_t>(1500 - overhead - (is_v4 ? 40 : 60) + 1);
+      CHECK(f.receive(large, wide).decision.reason == Reason::too_big);
+      cuts.ports[s0].vlan = 5;
+      f.use(cuts);
+      CHECK(f.receive(large, gso).out.size() == 45);
+    }
   }
 }
 

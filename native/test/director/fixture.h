@@ -73,6 +73,7 @@ struct Sent {
   Buffer frame;
   TransportChecksum checksum = TransportChecksum::complete;
   Segmentation segmentation = Segmentation::none;
+  uint8_t tunnel_length = 0;
 };
 
 struct Outcome {
@@ -389,7 +390,8 @@ class Fixture {
  private:
   static Sent sent_of(const lvs::TransmitQueue::Entry& entry) {
     const lvs::Frame& sent = entry.frame;
-    return {sent.port, Buffer(sent.data, sent.data + sent.length), sent.checksum, sent.segmentation};
+    return {sent.port, Buffer(sent.data, sent.data + sent.length), sent.checksum, sent.segmentation,
+            sent.tunnel_length};
   }
   struct Tally {
     uint32_t active = 0, inactive = 0, persistent = 0;

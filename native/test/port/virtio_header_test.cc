@@ -76,6 +76,15 @@ std::vector<Case> cases() {
   };
 }
 
+void check_same(const VirtioHeader& out, const VirtioHeader& expected) {
+  CHECK(out.flags == expected.flags);
+  CHECK(out.segmentation == expected.segmentation);
+  CHECK(out.header_length == expected.header_length);
+  CHECK(out.segment_size == expected.segment_size);
+  CHECK(out.checksum_start == expected.checksum_start);
+  CHECK(out.checksum_offset == expected.checksum_offset);
+}
+
 TEST_CASE("a partial checksum and segments survive the way in and out") {
   for (Case& each : cases()) {
     CAPTURE(each.what);
@@ -86,12 +95,34 @@ TEST_CASE("a partial checksum and segments survive the way in and out") {
     CHECK(frame.segment_size == each.header.segment_size);
     VirtioHeader out;
     REQUIRE(write_virtio_header(frame, out));
-    CHECK(out.flags == each.header.flags);
-    CHECK(out.segmentation == each.header.segmentation);
-    CHECK(out.header_length == each.header.header_length);
-    CHECK(out.segment_size == each.header.segment_size);
-    CHECK(out.checksum_start == each.header.checksum_start);
-    CHECK(out.checksum_offset == each.header.checksum_offset);
+    check_same(out, each.header);
+  }
+}
+
+TEST_CASE("what is left of a packet in a tunnel is said of the packet inside") {
+  struct Tunnelled {
+    const char* what;
+    Built inside;
+    Segmentation segmentation;
+    std::vector<uint8_t> outer;  // headers of a tunnel that nobody looks into
+    VirtioHeader header;
+  };
+  Tunnelled cases[] = {
+      {"IPv4 in IPv4", ipv4(6, 9000), Segmentation::tcp4, std::vector<uint8_t>(20), {1, 1, 86, 1400, 54, 16}},
+      {"IPv6 in GUE", ipv6(6, 9000), Segmentation::tcp6, std::vector<uint8_t>(32), {1, 4, 106, 1400, 86, 16}},
+      {"with options", ipv4(6, 9000, false, 8), Segmentation::tcp4, std::vector<uint8_t>(24), {1, 1, 98, 1400, 66, 16}},
+  };
+  for (Tunnelled& each : cases) {
+    CAPTURE(each.what);
+    each.inside.bytes.insert(each.inside.bytes.begin() + 14, each.outer.begin(), each.outer.end());
+    lvs::Frame frame = each.inside.frame();
+    frame.checksum = TransportChecksum::partial;
+    frame.segmentation = each.segmentation;
+    frame.segment_size = 1400;
+    frame.tunnel_length = static_cast<uint8_t>(each.outer.size());
+    VirtioHeader out;
+    REQUIRE(write_virtio_header(frame, out));
+    check_same(out, each.header);
   }
 }
 
