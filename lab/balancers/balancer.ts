@@ -23,10 +23,13 @@ export type Ability =
   | 'answers'
   /** Tells FULLNAT servers of TCP who the client is. */
   | 'toa'
+  /** Tells them by the PROXY protocol. */
+  | 'proxy-protocol'
   /** Is a process of its own. */
   | 'process';
 
 export interface RealServer {
+  /** With a port where it is not the service's. */
   readonly address: string;
   /** 1 unless given; 0: no new connections, those that are stay. */
   readonly weight?: number;
@@ -44,6 +47,8 @@ export interface VirtualService {
   readonly encapsulation?: Encapsulation;
   /** FULLNAT: servers are told who the client is. */
   readonly tellsClient?: boolean;
+  /** FULLNAT: servers are told by a header of the PROXY protocol. */
+  readonly proxyProtocol?: boolean;
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */

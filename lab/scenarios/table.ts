@@ -7,6 +7,7 @@ import { disturbanceScenarios } from './disturbances.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
 import { modeScenarios } from './modes.ts';
+import { proxyProtocolScenarios } from './proxy-protocol.ts';
 import type { Scenario } from './scenario.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -16,6 +17,7 @@ export const scenarios: readonly Scenario[] = [
   ...linkScenarios,
   ...loadScenarios,
   ...directorScenarios,
+  ...proxyProtocolScenarios,
   ...disturbanceScenarios,
   ...costScenarios,
 ];
