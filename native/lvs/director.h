@@ -286,7 +286,7 @@ class Director {
   // proxied_packets.cc: flows whose two ends count differently
   bool repeat_unanswered(Time now, uint32_t budget, TransmitQueue& out);
   template <class A>
-  void repeat_to_server(const ProxiedFlow& proxied, Time now, TransmitQueue& out);
+  void repeat_to_server(ProxiedFlow& proxied, Time now, TransmitQueue& out);
   template <class A>
   void splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const;
   template <class A>

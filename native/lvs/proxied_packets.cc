@@ -27,7 +27,7 @@ bool Director::repeat_unanswered(Time now, uint32_t budget, TransmitQueue& out) 
 }
 
 template <class A>
-void Director::repeat_to_server(const ProxiedFlow& proxied, Time now, TransmitQueue& out) {
+void Director::repeat_to_server(ProxiedFlow& proxied, Time now, TransmitQueue& out) {
   Flow<A>& flow = flows<A>().table().at(proxied.flow);
   // No packet has caused this: it leaves without tags but those of its port.
   Frame nothing;
@@ -38,6 +38,7 @@ void Director::repeat_to_server(const ProxiedFlow& proxied, Time now, TransmitQu
   if (proxied.phase == ProxiedFlow::Phase::greeting) {
     ask_again(t, flow);
   } else {
+    proxied.announcement.times_sent++;
     send_header(t, flow);
   }
 }

@@ -3,7 +3,8 @@
 //
 // A flow gets its place among the proxied ones when the real server answers its SYN, and keeps it to its end: numbers
 // are moved in every packet from then on, so the express lane leaves such flows alone. A SYN-ACK that acknowledges
-// another SYN is that of a new connection on the same ports, and all begins anew; the SYN alone proves nothing.
+// another SYN, which was seen, is that of a new connection on the same ports, and all begins anew; neither alone proves
+// anything: anybody can send a SYN, and a SYN-ACK may be a late one of the connection before.
 //
 // The header is a segment of the director's own, so no packet of the client's becomes longer, whatever its MTU, and
 // frames that a device is to cut stay whole. Of a client that resets the connection nothing more is told.
@@ -43,7 +44,10 @@ Director::HeaderTurn Director::turn_of_header(const Transit<A>& t, const Flow<A>
   Announcement& announcement = proxied_[flow.proxied].announcement;
   InsertedHeader& header = announcement.header;
   const wire::TcpView tcp(t.transport());
-  if (tcp.has(flag::syn)) return HeaderTurn::no;
+  if (tcp.has(flag::syn)) {
+    announcement.syn_first = tcp.sequence() + 1;
+    return HeaderTurn::no;
+  }
   if (header.phase == HeaderPhase::awaited) {
     const bool completes = tcp.has(flag::ack) && tcp.acknowledgement() == announcement.server_first;
     if (!completes || tcp.has(flag::rst)) return HeaderTurn::no;
@@ -107,7 +111,7 @@ void Director::send_header(Transit<A>& t, const Flow<A>& flow) {
                  to_text(flow.forward).c_str(), length);
   }
   send_own(t, segment, outlet_.hop_to(destination, t.now), &flow);
-  if (announcement.times_sent < ProxiedFlows::most_headers) announcement.times_sent++;
+  if (announcement.times_sent == 0) announcement.times_sent = 1;
   if (announcement.times_sent < ProxiedFlows::most_headers && destination.available) {
     proxied_.wait_for_acknowledgement(flow.proxied, t.now);
   } else {
@@ -132,14 +136,16 @@ bool Director::await_handshake(const Transit<A>& t, Flow<A>& flow) {
     flow.flags |= flow_flag::proxied;
   }
   Announcement& announcement = proxied_[flow.proxied].announcement;
-  const bool is_known = announcement.header.is_in_connection() && announcement.header.first == tcp.acknowledgement();
-  if (is_known) return true;
+  const uint32_t first = tcp.acknowledgement();
+  const bool is_new = announcement.header.first != first && announcement.syn_first == first;
+  if (announcement.header.is_in_connection() && !is_new) return true;
   proxied_.stop_waiting(flow.proxied);
   const uint8_t scale = read_syn_options(tcp.options()).window_scale;
   announcement = {};
-  announcement.header = header_before(tcp.acknowledgement(), A::family,
-                                      scale == SynOptions::no_window_scale ? uint8_t{0} : scale, HeaderPhase::awaited);
+  announcement.header =
+      header_before(first, A::family, scale == SynOptions::no_window_scale ? uint8_t{0} : scale, HeaderPhase::awaited);
   announcement.server_first = tcp.sequence() + 1;
+  announcement.syn_first = first;
   return true;
 }
 

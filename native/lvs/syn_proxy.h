@@ -34,13 +34,14 @@ struct ProvenClient {
 // What the real server is told by the PROXY protocol, and when it was last told.
 struct Announcement {
   InsertedHeader header;
-  uint8_t times_sent = 0;
+  uint8_t times_sent = 0;  // for the first time and by the timer
   bool has_timestamps = false;
   uint16_t window = 0;           // of the client's last packet, as the real server was given it …
   uint32_t acknowledgement = 0;  // … and all below
   uint32_t timestamp = 0, timestamp_echo = 0;
   uint32_t server_first = 0;  // s+1, as the client counts
   uint32_t client_next = 0;   // the number after the client's last byte, as the client counts
+  uint32_t syn_first = 0;     // c+1 of the client's last SYN, which may be another connection's
 };
 
 struct ProxiedFlow {

@@ -452,6 +452,39 @@ TEST_CASE("a new connection on the ports of one that has ended gets a header of 
   CHECK(f.director.proxied_flows().size() == 1);
 }
 
+TEST_CASE("a SYN, or a late SYN-ACK of another connection, does not disturb one that stands") {
+  HeaderFixture f;
+  f.connect_all();
+  const auto goes_on = [&] {
+    f.run({{"data",
+            f.request(f.client_says(0), "data"),
+            Reason::established,
+            {f.request_out(f.client_says(f.length()), "data")}}});
+  };
+  f.receive(f.reply({.sequence = 77, .acknowledgement = 88, .flags = SYN | ACK}));
+  goes_on();
+  f.receive(f.request({.sequence = 99}));
+  goes_on();
+  f.receive(f.reply({.sequence = 77, .acknowledgement = 88, .flags = SYN | ACK}));
+  goes_on();
+}
+
+TEST_CASE("a flow with a header is half open until its client has shown that it is there") {
+  HeaderFixture f(usual, lvs::SynProxy::automatic);
+  f.syn();
+  f.syn_ack();
+  CHECK(f.service().proxy.half_open == 1);
+  f.receive(f.request(f.client_says(0)));
+  CHECK(f.service().proxy.half_open == 0);
+}
+
+TEST_CASE("headers that are asked for do not use up the timer's") {
+  HeaderFixture f;
+  f.announce();
+  for (int i = 0; i < 100; i++) CHECK(f.receive(f.reply(f.server_says(0))).out.size() == 2);
+  CHECK(f.director.next_timer() == f.now + first_wait);
+}
+
 TEST_CASE("a connection goes on when its service is gone, as far as those of other services do") {
   HeaderFixture f;
   f.connect_all();
