@@ -27,7 +27,6 @@ function nginxConfiguration(name: string): string {
   return `
     load_module /usr/lib/nginx/modules/ngx_stream_module.so;
     daemon off;
-    pid /dev/null;
     user root;
     error_log stderr notice;
     events { worker_connections 1024; }
@@ -79,7 +78,10 @@ listen echo
 `;
 }
 
-/** `command` with the text in a file behind it; a pipe would not do for nginx. The file has no name that would stay. */
+/**
+ * `command` with the text in a file behind it; a pipe would not do for nginx. The file has no name that would stay; nginx
+ * takes that name for the file with its process's number, which it removes when it ends.
+ */
 function configured(command: string, text: string): ServiceDescription['command'] {
   const script = `file=$(mktemp); printf %s "$1" >$file; exec 3<$file; rm $file; exec ${command} /dev/fd/3`;
   return ['bash', '-c', script, 'bash', text];
@@ -90,7 +92,7 @@ export function proxyServers(name: string): ServiceDescription[] {
   return [
     {
       name: 'nginx',
-      command: configured('nginx -c', nginxConfiguration(name)),
+      command: configured('nginx -g "pid $file;" -c', nginxConfiguration(name)),
       ready: { listens: `tcp:${proxyPorts.greeting}` },
     },
     {

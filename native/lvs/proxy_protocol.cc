@@ -23,6 +23,11 @@ bool has_data(wire::TcpView tcp) {
   return !tcp.payload().empty() || tcp.has(flag::fin);
 }
 
+// The number after its last.
+uint32_t end_of(wire::TcpView tcp) {
+  return tcp.sequence() + static_cast<uint32_t>(tcp.payload().size()) + (tcp.has(flag::fin) ? 1 : 0);
+}
+
 bool is_before(uint32_t number, uint32_t other) {
   return static_cast<int32_t>(number - other) < 0;
 }
@@ -51,7 +56,7 @@ Director::HeaderTurn Director::turn_of_header(const Transit<A>& t, const Flow<A>
   if (header.phase == HeaderPhase::awaited) {
     const bool completes = tcp.has(flag::ack) && tcp.acknowledgement() == announcement.server_first;
     if (!completes || tcp.has(flag::rst)) return HeaderTurn::no;
-    announcement.client_next = tcp.sequence() + static_cast<uint32_t>(tcp.payload().size()) + tcp.has(flag::fin);
+    announcement.client_next = end_of(tcp);
     if (!has_data(tcp) && tcp.sequence() == header.first) return HeaderTurn::after_packet;
     header.phase = HeaderPhase::sent;  // so its numbers are moved already
     return HeaderTurn::before_packet;
@@ -62,11 +67,9 @@ Director::HeaderTurn Director::turn_of_header(const Transit<A>& t, const Flow<A>
     return HeaderTurn::no;
   }
   const bool repeats = has_data(tcp) && is_before(tcp.sequence(), announcement.client_next);
-  const uint32_t next = tcp.sequence() + static_cast<uint32_t>(tcp.payload().size()) + tcp.has(flag::fin);
-  if (is_before(announcement.client_next, next)) announcement.client_next = next;
+  if (is_before(announcement.client_next, end_of(tcp))) announcement.client_next = end_of(tcp);
   return repeats ? HeaderTurn::before_packet : HeaderTurn::no;
 }
-
 template Director::HeaderTurn Director::turn_of_header(const Transit<wire::Ipv4Address>&,
                                                        const Flow<wire::Ipv4Address>&);
 template Director::HeaderTurn Director::turn_of_header(const Transit<wire::Ipv6Address>&,
@@ -85,7 +88,6 @@ void Director::note_for_header(const Transit<A>& t, const Flow<A>& flow) {
   announcement.timestamp = options.timestamp;
   announcement.timestamp_echo = options.timestamp_echo;
 }
-
 template void Director::note_for_header(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
 template void Director::note_for_header(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
