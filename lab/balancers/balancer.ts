@@ -25,6 +25,8 @@ export type Ability =
   | 'toa'
   /** Tells them by the PROXY protocol. */
   | 'proxy-protocol'
+  /** Answers SYNs with cookies. */
+  | 'syn-proxy'
   /** Is a process of its own. */
   | 'process';
 
@@ -49,6 +51,8 @@ export interface VirtualService {
   readonly tellsClient?: boolean;
   /** FULLNAT: servers are told by a header of the PROXY protocol. */
   readonly proxyProtocol?: boolean;
+  /** TCP: SYNs are answered with cookies, and servers hear of clients that have proved themselves. */
+  readonly synProxy?: boolean;
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */

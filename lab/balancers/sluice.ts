@@ -31,7 +31,7 @@ function tunnelDocument(type: Encapsulation): object {
 }
 
 function serviceDocument(service: VirtualService): object {
-  const { protocol, address, port, mode, servers, encapsulation, tellsClient, proxyProtocol } = service;
+  const { protocol, address, port, mode, servers, encapsulation, tellsClient, proxyProtocol, synProxy } = service;
   const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
     [protocol]: endpoint(address, port),
@@ -40,6 +40,7 @@ function serviceDocument(service: VirtualService): object {
     ...(takesPool && { pool: 'local' }),
     ...(tellsClient && { client_address: 'toa' }),
     ...(proxyProtocol && { proxy_protocol: 'v2' }),
+    ...(synProxy && { syn_proxy: 'on' }),
     servers: servers.map(server => ({
       server: server.address,
       weight: server.weight ?? 1,
@@ -118,7 +119,18 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
 export const sluiceBalancer: Balancer = {
   name: 'sluice',
   modes: ['nat', 'fullnat', 'dr', 'tunnel'],
-  abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'proxy-protocol', 'process'],
+  abilities: [
+    'change',
+    'snat',
+    'fragments',
+    'vlan',
+    'mixed',
+    'answers',
+    'toa',
+    'proxy-protocol',
+    'syn-proxy',
+    'process',
+  ],
   unavailable: () => ([addon, sluice[1]].every(existsSync) ? undefined : 'it is not built: run `npm run build`'),
   async start(host, forwarding) {
     const running = new SluiceProcess(host, await devicesOf(host), forwarding);

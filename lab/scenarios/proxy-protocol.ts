@@ -98,6 +98,26 @@ export const proxyProtocolScenarios: readonly Scenario[] = [
   overBadLinks('loss', 'lose 5 % of the packets', { lossPercent: 5 }),
   overBadLinks('reorder', 'reorder 5 % of the packets', { reorderPercent: 5 }),
   {
+    name: 'proxy-protocol-syn-proxy',
+    title: 'the PROXY header, TOA and the SYN proxy go together, and 10 MB arrive as they were both ways',
+    topology: twoArms({ services: 'proxy-protocol' }),
+    forwarding: {
+      services: [announcing('ipv4', 80, 'nginx', 'haproxy'), announcing('ipv4', greetingPort, 'greeting')].map(
+        each => ({
+          ...each,
+          synProxy: true,
+          tellsClient: true,
+        }),
+      ),
+    },
+    needs: ['proxy-protocol', 'syn-proxy', 'toa'],
+    async play({ client }) {
+      checkClient(await whoServes(client, virtualAddress.ipv4, requests), 'ipv4');
+      await greet(client, 'ipv4', 1);
+      await transfer(client, 'ipv4');
+    },
+  },
+  {
     name: 'proxy-protocol-crash',
     title: 'connections with a PROXY header go on after kill -9, and new ones have theirs',
     topology: twoArms({ services: 'proxy-protocol' }),
