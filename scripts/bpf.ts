@@ -18,7 +18,7 @@ const compiler = 'clang-14';
 const folder = join(projectRoot, 'native/bpf');
 const sources = ['steal.bpf.c', 'steal.h'];
 const generated = join(folder, 'steal.generated.h');
-const programs = ['ingress', 'socket', 'fanout'];
+const programs = ['ingress', 'socket', 'filter', 'fanout'];
 
 const instructionSize = 8;
 const instructionsOfLine = 16;

@@ -4,7 +4,7 @@
 //   steal_ingress   at the ingress of an interface (tcx, or a classifier of clsact): drops what is the director's
 //   alone.
 //                   A packet socket for ETH_P_ALL has had its copy before, and the host's stack never sees it.
-//   steal_socket    a filter for those packet sockets: only what concerns the director is copied.
+//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is copied.
 //   steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
 //
 // All three ask belonging_of(). It looks up the destination in the map of places, which says what kinds of tuples are
@@ -38,6 +38,7 @@ static long (*const map_update)(void* map, const void* key, const void* value,
                                 u64 flags) = (void*)BPF_FUNC_map_update_elem;
 static long (*const load_relative)(const void* skb, u32 offset, void* to, u32 length,
                                    u32 start) = (void*)BPF_FUNC_skb_load_bytes_relative;
+static long (*const tail_call)(void* context, void* programs, u32 number) = (void*)BPF_FUNC_tail_call;
 
 // The loader makes the maps; here they are names that become relocations.
 struct map {
@@ -49,6 +50,7 @@ struct map egress SECTION("maps");
 struct map inside SECTION("maps");
 struct map fragments SECTION("maps");
 struct map settings SECTION("maps");
+struct map deciders SECTION("maps");
 
 enum {
   ETHERNET_LENGTH = 14,
@@ -444,6 +446,14 @@ SECTION("ingress") int steal_ingress(struct __sk_buff* skb) {
 // The number of bytes that the socket gets.
 SECTION("socket") int steal_socket(struct __sk_buff* skb) {
   return belonging_of(skb, 0) == STEAL_NOTHING ? 0 : -1;
+}
+
+// What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it has
+// 20 KB unless the host's owner gives it more (net.core.optmem_max): less than steal_socket has. So the filter is short and
+// goes on there.
+SECTION("filter") int steal_filter(struct __sk_buff* skb) {
+  tail_call(skb, &deciders, 0);
+  return 0;
 }
 
 SECTION("fanout") int steal_fanout(struct __sk_buff* skb) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c and steal.h, whose hash is
-// 48fee27110182105f2d78ffb904266358b5a391c83607cd57a035fe428ab5eb9
+// 7973ce4035eb2f91155f4aa2ab3191890e8d5c1c62d80752cf51f14c53c3bb04
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { places, tuples, egress, inside, fragments, settings };
-inline constexpr unsigned map_count = 6;
+enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings };
+inline constexpr unsigned map_count = 7;
 
 struct Relocation {
   uint16_t instruction;
@@ -353,6 +353,14 @@ inline constexpr Relocation socket_relocations[] = {
   {2240, egress}, {2257, inside}, {2301, tuples}, {2314, tuples}, {2357, places}, {2397, tuples}, {2409, tuples}, {2418, settings}, {2458, egress}, {2476, inside},
 };
 inline constexpr Program socket = {"sluice_socket", socket_instructions, socket_relocations};
+
+inline constexpr uint64_t filter_instructions[] = {
+  0x218, 0x0, 0x3b4, 0xc00000085, 0xb4, 0x95,
+};
+inline constexpr Relocation filter_relocations[] = {
+  {0, deciders},
+};
+inline constexpr Program filter = {"sluice_filter", filter_instructions, filter_relocations};
 
 inline constexpr uint64_t fanout_instructions[] = {
   0x19bf, 0xa3bf, 0xffffff8a00000307, 0xe000006b4, 0x7b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0xaa70055, 0xff96a171, 0x800000164, 0xff97a271, 0x214c, 0x12bc, 0xffff00000254,
