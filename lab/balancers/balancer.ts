@@ -27,6 +27,8 @@ export type Ability =
   | 'proxy-protocol'
   /** Answers SYNs with cookies. */
   | 'syn-proxy'
+  /** Takes several ports as one service. */
+  | 'groups'
   /** Is a process of its own. */
   | 'process';
 
@@ -53,6 +55,8 @@ export interface VirtualService {
   readonly proxyProtocol?: boolean;
   /** TCP: SYNs are answered with cookies, and servers hear of clients that have proved themselves. */
   readonly synProxy?: boolean;
+  /** Instead of `port`: 80, "8000-8010". A client has the same server on all of them. */
+  readonly groupedPorts?: readonly (number | string)[];
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */
@@ -66,6 +70,8 @@ export interface Forwarding {
   readonly sourceNat?: SourceNat;
   /** Threads that forward, where the balancer has such; 1 unless given. */
   readonly workers?: number;
+  /** How packets are kept from the stack of the balancer's host, where it is not as the balancer chooses. */
+  readonly stealing?: 'nftables';
   /** Frames to and from the clients carry this 802.1Q tag. */
   readonly uplinkVlan?: number;
 }
@@ -82,6 +88,12 @@ export interface BalancerProcess {
   cpuSeconds(): number;
   /** Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself. */
   crash(): Promise<void>;
+  /** Ends it in good order. */
+  stop(): Promise<void>;
+  /** Ends all of it, without a chance to clean up. */
+  kill(): Promise<void>;
+  /** Removes what it has left when it was killed. */
+  clean(): Promise<void>;
 }
 
 export interface Balancer {

@@ -6,9 +6,11 @@ import { directorScenarios } from './director.ts';
 import { disturbanceScenarios } from './disturbances.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
+import { markScenarios } from './marks.ts';
 import { modeScenarios } from './modes.ts';
 import { proxyProtocolScenarios } from './proxy-protocol.ts';
 import type { Scenario } from './scenario.ts';
+import { stealingScenarios } from './stealing.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...modeScenarios,
@@ -19,5 +21,7 @@ export const scenarios: readonly Scenario[] = [
   ...directorScenarios,
   ...proxyProtocolScenarios,
   ...disturbanceScenarios,
+  ...markScenarios,
+  ...stealingScenarios,
   ...costScenarios,
 ];
