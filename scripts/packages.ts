@@ -68,6 +68,11 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
       purpose: 'the DNS server of scenarios; starts no service on the machine',
       command: 'dnsmasq',
     },
+    // Where a service manager starts what is installed, stop these two again: the lab runs its own in namespaces.
+    { name: 'nginx', purpose: 'a server that reads the PROXY protocol', command: 'nginx' },
+    { name: 'libnginx-mod-stream', purpose: "nginx's module for servers that speak first" },
+    { name: 'haproxy', purpose: 'another one', command: 'haproxy' },
+    { name: 'tshark', purpose: 'dissects the headers, as a second opinion', command: 'tshark' },
   ],
   oracle: [
     { name: 'qemu-system-x86', purpose: "boots Debian's kernel to ask its IPVS", command: 'qemu-system-x86_64' },

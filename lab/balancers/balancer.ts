@@ -23,12 +23,17 @@ export type Ability =
   | 'answers'
   /** Tells FULLNAT servers of TCP who the client is. */
   | 'toa'
+  /** Tells them by the PROXY protocol. */
+  | 'proxy-protocol'
+  /** Answers SYNs with cookies. */
+  | 'syn-proxy'
   /** Takes several ports as one service. */
   | 'groups'
   /** Is a process of its own. */
   | 'process';
 
 export interface RealServer {
+  /** With a port where it is not the service's. */
   readonly address: string;
   /** 1 unless given; 0: no new connections, those that are stay. */
   readonly weight?: number;
@@ -46,6 +51,10 @@ export interface VirtualService {
   readonly encapsulation?: Encapsulation;
   /** FULLNAT: servers are told who the client is. */
   readonly tellsClient?: boolean;
+  /** FULLNAT: servers are told by a header of the PROXY protocol. */
+  readonly proxyProtocol?: boolean;
+  /** TCP: SYNs are answered with cookies, and servers hear of clients that have proved themselves. */
+  readonly synProxy?: boolean;
   /** Instead of `port`: 80, "8000-8010". A client has the same server on all of them. */
   readonly groupedPorts?: readonly (number | string)[];
 }

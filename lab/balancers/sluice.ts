@@ -40,7 +40,7 @@ const namesService = ({ protocol, address, port, groupedPorts }: VirtualService)
     : { mark: groupMark, family: isIPv6(address) ? 'ipv6' : 'ipv4', persistence: 300 };
 
 function serviceDocument(service: VirtualService): object {
-  const { mode, servers, encapsulation, tellsClient } = service;
+  const { mode, servers, encapsulation, tellsClient, proxyProtocol, synProxy } = service;
   const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
     ...namesService(service),
@@ -48,6 +48,8 @@ function serviceDocument(service: VirtualService): object {
     mode,
     ...(takesPool && { pool: 'local' }),
     ...(tellsClient && { client_address: 'toa' }),
+    ...(proxyProtocol && { proxy_protocol: 'v2' }),
+    ...(synProxy && { syn_proxy: 'on' }),
     servers: servers.map(server => ({
       server: server.address,
       weight: server.weight ?? 1,
@@ -153,7 +155,19 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
 export const sluiceBalancer: Balancer = {
   name: 'sluice',
   modes: ['nat', 'fullnat', 'dr', 'tunnel'],
-  abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process', 'groups'],
+  abilities: [
+    'change',
+    'snat',
+    'fragments',
+    'vlan',
+    'mixed',
+    'answers',
+    'toa',
+    'proxy-protocol',
+    'syn-proxy',
+    'process',
+    'groups',
+  ],
   unavailable: () => ([addon, sluice[1]].every(existsSync) ? undefined : 'it is not built: run `npm run build`'),
   async start(host, forwarding) {
     const running = new SluiceProcess(host, await devicesOf(host), forwarding);

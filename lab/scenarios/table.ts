@@ -8,6 +8,7 @@ import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
 import { markScenarios } from './marks.ts';
 import { modeScenarios } from './modes.ts';
+import { proxyProtocolScenarios } from './proxy-protocol.ts';
 import type { Scenario } from './scenario.ts';
 import { stealingScenarios } from './stealing.ts';
 
@@ -18,6 +19,7 @@ export const scenarios: readonly Scenario[] = [
   ...linkScenarios,
   ...loadScenarios,
   ...directorScenarios,
+  ...proxyProtocolScenarios,
   ...disturbanceScenarios,
   ...markScenarios,
   ...stealingScenarios,

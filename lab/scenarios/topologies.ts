@@ -3,6 +3,7 @@
 import { decapAgent } from '../drivers/decap.ts';
 import { dnsServer } from '../drivers/dns.ts';
 import { iperfServer } from '../drivers/iperf.ts';
+import { proxyServers } from '../drivers/proxy-protocol.ts';
 import { realServer } from '../drivers/real-server.ts';
 import type {
   HostDescription,
@@ -37,10 +38,10 @@ const serverAddresses = (number: number) => ({
 });
 
 /** What real servers run besides lab/programs/server.ts. */
-export type MoreServices = 'dns' | 'iperf';
+export type MoreServices = 'dns' | 'iperf' | 'proxy-protocol';
 
 function services(name: string, addresses: readonly string[], more?: MoreServices): ServiceDescription[] {
-  const extra = { dns: [dnsServer(name)], iperf: [iperfServer] };
+  const extra = { dns: [dnsServer(name)], iperf: [iperfServer], 'proxy-protocol': proxyServers(name) };
   return [realServer(name, addresses), ...(more === undefined ? [] : extra[more])];
 }
 
@@ -53,6 +54,8 @@ const serverLinks: readonly LinkDescription[] = serverNames.map(name => ({ betwe
 export interface TwoArms {
   /** Of the link between the client and the balancer. */
   readonly uplink?: LinkProperties;
+  /** Of the link between the balancer and the servers. */
+  readonly downlink?: LinkProperties;
   readonly services?: MoreServices;
   /** The balancer's own stack has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
@@ -101,7 +104,7 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
     switches: ['lan'],
     links: [
       { between: ['client:eth0', 'balancer:eth0'], ...options.uplink },
-      { between: ['balancer:eth1', 'lan'] },
+      { between: ['balancer:eth1', 'lan'], ...options.downlink },
       ...serverLinks,
     ],
   };

@@ -39,6 +39,7 @@ lvs::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) 
   settings.one_packet = flag_field(service, "onePacket");
   settings.syn_proxy = static_cast<lvs::SynProxy>(number_field(service, "synProxy"));
   settings.toa = flag_field(service, "toa");
+  settings.proxy_protocol = flag_field(service, "proxyProtocol");
   settings.pool = names.pool(text_field(service, "pool"));
   settings.source_limit = {number_field(service, "sourceRate"), number_field(service, "sourceBurst"),
                            static_cast<uint8_t>(number_field(service, "sourcePrefix"))};

@@ -442,6 +442,7 @@ void edit_service(Pair& pair, Program& program) {
   lvs::ServiceSettings settings = settings_of(what, key.address.family);
   if (place.port == 0 && !by_mark && (how & 4) == 0) settings.persistence = 20;
   settings.syn_proxy = static_cast<lvs::SynProxy>(std::min((how >> 3) & 3, 2));
+  settings.proxy_protocol = (how & 32) != 0;
   pair.each([&](Director& director) {
     switch (how & 3) {
       case 0:

@@ -243,7 +243,7 @@ bool Director::advance(Time now, uint32_t budget, TransmitQueue& out) {
   const Tick tick = tick_at(now);
   outlet_.begin_batch();
   out.set_cause(TransmitQueue::no_cause);
-  const bool repeated = repeat_syns(now, budget, out);
+  const bool repeated = repeat_unanswered(now, budget, out);
   out.set_cause(0);
   const bool done4 = flows4_.advance(tick, budget);
   const bool done6 = flows6_.advance(tick, budget);

@@ -51,7 +51,7 @@ enum class Seen : uint8_t { from_client, from_server };
 // From which address a sender is told of an error: the one that it wrote to, or this host's own on the way to it.
 enum class Answerer : uint8_t { destination, this_host };
 
-// A TCP segment that the director writes itself (syn_proxy.cc).
+// A TCP segment that the director writes itself (own_segment.h).
 template <class A>
 struct OwnSegment;
 
@@ -202,6 +202,8 @@ class Director {
   template <class A>
   Reason send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason);
   template <class A>
+  Reason send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason);
+  template <class A>
   Reason send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason);
   template <class A>
   Decision route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason);
@@ -275,23 +277,44 @@ class Director {
   void acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
   template <class A>
   void refuse(Transit<A>& t, Flow<A>& flow);
-  bool repeat_syns(Time now, uint32_t budget, TransmitQueue& out);
   template <class A>
-  void ask_again(uint32_t place, Time now, TransmitQueue& out);
+  void ask_again(Transit<A>& t, Flow<A>& flow);
   template <class A>
   void leave_greeting(const Flow<A>& flow, ProxiedFlow::Phase phase);
   template <class A>
   void reset_sender(Transit<A>& t);
   template <class A>
   void act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags);
+  uint32_t mtu_to_servers(Service& service, Time now);
+
+  // own_segment.cc
   template <class A>
   std::optional<Reason> send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
                                  const Flow<A>* told = nullptr);
+
+  // proxied_packets.cc: flows whose two ends count differently
+  bool repeat_unanswered(Time now, uint32_t budget, TransmitQueue& out);
+  template <class A>
+  void repeat_to_server(ProxiedFlow& proxied, Time now, TransmitQueue& out);
   template <class A>
   void splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const;
   template <class A>
   void unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const;
-  uint32_t mtu_to_servers(Service& service, Time now);
+
+  // proxy_protocol.cc: the client's address told before its first byte
+  enum class HeaderTurn : uint8_t { no, before_packet, after_packet };
+  template <class A>
+  HeaderTurn turn_of_header(const Transit<A>& t, const Flow<A>& flow);
+  template <class A>
+  void note_for_header(const Transit<A>& t, const Flow<A>& flow);
+  template <class A>
+  void send_header(Transit<A>& t, const Flow<A>& flow);
+  template <class A>
+  bool await_handshake(const Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  bool hear_of_header(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  void announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegment<A>& handshake);
 
   // egress.cc: the NAT gateway, and what nobody wants
   template <class A>

@@ -86,7 +86,7 @@ struct alignas(64) Flow {
   uint32_t control = no_flow;  // index of the template that holds this flow; in a template: how many it holds
   uint32_t packets = 0;        // from the client; stops at its greatest value
   union {
-    uint32_t proxied = 0;   // SYN proxy: the flow's place among the proxied ones, if it is one
+    uint32_t proxied = 0;   // the flow's place among the proxied ones, if it is one
     ChecksumChange change;  // of all others, from FlowKeeper::begin() on
   };
   uint32_t mark = 0;  // firewall mark, or whatever else the director wants to remember

@@ -121,7 +121,8 @@ void FlowKeeper<A>::set_active(Flow<A>& flow, bool active) {
 
 template <class A>
 void FlowKeeper<A>::count_half_open(const Flow<A>& flow, int change) {
-  if (flow.destination == no_destination || (flow.flags & flow_flag::proxied) != 0) return;
+  if (flow.destination == no_destination) return;
+  if ((flow.flags & flow_flag::proxied) != 0 && proxied_[flow.proxied].is_greeted()) return;
   services_.count_half_open(services_.destination(flow.destination), change);
 }
 

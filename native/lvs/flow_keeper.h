@@ -20,7 +20,8 @@ inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsa
 inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
 inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
 inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
-inline constexpr uint16_t proxied = 0x0200;       // SYN proxy: `proxied` tells how its two ends differ
+inline constexpr uint16_t proxied = 0x0200;       // `proxied` tells how its two ends differ (syn_proxy.h)
+inline constexpr uint16_t announces = 0x0400;     // PROXY protocol: a header tells the real server the client's address
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
@@ -90,7 +91,8 @@ class FlowKeeper {
   void retire_template(Flow<A>& control);
 
   void set_active(Flow<A>& flow, bool active);
-  // Its state was half open and is no more (-1), or the other way round (+1). Proxied flows are none of a flood's.
+  // Its state was half open and is no more (-1), or the other way round (+1). Flows that the SYN proxy has opened are
+  // none of a flood's.
   void count_half_open(const Flow<A>& flow, int change);
   bool advance(Tick now, uint32_t budget);
 

@@ -3,6 +3,7 @@
 #include "lvs/director.h"
 #include "lvs/icmp_errors.h"
 #include "lvs/ip_options.h"
+#include "lvs/proxy_header.h"
 #include "lvs/rewrite.h"
 #include "lvs/text.h"
 #include "wire/ipv4.h"
@@ -49,19 +50,29 @@ bool changes_sctp_fragment(const Transit<A>& t, const Endpoints<A>& to) {
          (t.endpoints.source_port != to.source_port || t.endpoints.destination_port != to.destination_port);
 }
 
+bool is_partial(const Frame& frame) {
+  return frame.checksum == TransportChecksum::partial;
+}
+
 // TOA, for real servers behind FULLNAT: the packet with the client's address in a TCP option. Servers read it from the
 // segment that completes the handshake, and LVS and DPVS add it to the SYN too; so it goes with every packet of the
 // client until the server has said more than SYN-ACK. Where there is no room for it (a full segment, a full header, a
 // frame that a device will cut, each piece with the option) the packet goes without: the ACK before it had it.
 template <class A>
-IpPacket with_client_address(const Transit<A>& t, uint32_t mtu) {
-  IpPacket ip = ip_of(t);
-  if (t.packet.fragment != wire::Fragment::none || t.frame.segmentation != Segmentation::none) return ip;
-  const bool partial = t.frame.checksum == TransportChecksum::partial;
+void tell_by_option(const Transit<A>& t, IpPacket& ip, uint32_t mtu) {
+  if (t.packet.fragment != wire::Fragment::none || t.frame.segmentation != Segmentation::none) return;
   const uint32_t transport = t.packet.l4 - t.packet.l3;
-  const bool told = insert_toa(ip, transport, t.endpoints.source, t.endpoints.source_port, mtu, partial);
+  const bool told = insert_toa(ip, transport, t.endpoints.source, t.endpoints.source_port, mtu, is_partial(t.frame));
   if (t.trace) t.trace->say(told ? "a TCP option tells the client's address" : "no room to tell the client's address");
-  return ip;
+}
+
+// The SYN of a connection in which a header is to come before the client's bytes.
+template <class A>
+void leave_early_data_out(const Transit<A>& t, IpPacket& ip) {
+  if (t.packet.fragment != wire::Fragment::none) return;
+  if (!remove_early_data(ip, t.packet.l4 - t.packet.l3, is_partial(t.frame))) return;
+  t.frame.segmentation = Segmentation::none;
+  if (t.trace) t.trace->say("the SYN's data is left out: it would come before the PROXY header");
 }
 
 // Where a transport header has its checksum.
@@ -169,11 +180,8 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     if (changes_sctp_fragment(t, flow.reverse.mirrored())) return Reason::sctp_fragment;
     if (t.trace) t.trace->say("leaves as %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
-    if ((flow.flags & (flow_flag::tells_client | flow_flag::proxied)) != 0) {
-      if ((flow.flags & flow_flag::proxied) != 0) splice(t, flow, Seen::from_client);
-      const bool tells = (flow.flags & flow_flag::tells_client) != 0;
-      const IpPacket ip = tells ? with_client_address(t, hop.mtu) : ip_of(t);
-      return outlet_.send(t.frame, t.packet, ip, hop, t.out).value_or(reason);
+    if ((flow.flags & (flow_flag::tells_client | flow_flag::proxied | flow_flag::announces)) != 0) {
+      return send_as_client(t, flow, hop, reason);
     }
   }
   return outlet_.send(t.frame, t.packet, ip_of(t), hop, t.out).value_or(reason);
@@ -183,12 +191,29 @@ template Reason Director::send_request(Transit<wire::Ipv4Address>&, const Flow<w
 template Reason Director::send_request(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, Destination&,
                                        Reason);
 
+// The packet, its addresses rewritten, with what the real server is told of the client.
+template <class A>
+Reason Director::send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason) {
+  const bool is_proxied = (flow.flags & flow_flag::proxied) != 0 && !t.is_later_fragment();
+  const bool announces = (flow.flags & flow_flag::announces) != 0 && !t.is_later_fragment();
+  const HeaderTurn turn = is_proxied && announces ? turn_of_header(t, flow) : HeaderTurn::no;
+  if (is_proxied) splice(t, flow, Seen::from_client);
+  if (is_proxied && announces) note_for_header(t, flow);
+  if (turn == HeaderTurn::before_packet) send_header(t, flow);
+
+  IpPacket ip = ip_of(t);
+  if (announces && (t.packet.tcp_flags & wire::tcp_flag::syn) != 0) leave_early_data_out(t, ip);
+  if ((flow.flags & flow_flag::tells_client) != 0) tell_by_option(t, ip, hop.mtu);
+  const Reason sent = outlet_.send(t.frame, t.packet, ip, hop, t.out).value_or(reason);
+  if (turn == HeaderTurn::after_packet) send_header(t, flow);
+  return sent;
+}
 template <class A>
 Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
   const Tunnel& tunnel = destination.tunnel;
   const wire::Family outer_family = destination.address.family;
   // What the tunnel's other end can complete: internet checksums of single packets; segments come out complete.
-  const bool partial = t.frame.checksum == TransportChecksum::partial;
+  const bool partial = is_partial(t.frame);
   const bool offloads = partial && tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum &&
                         t.frame.segmentation == Segmentation::none && t.packet.protocol != wire::protocol::sctp;
   const uint32_t overhead = tunnel_overhead(tunnel, outer_family, offloads);
@@ -274,6 +299,8 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
     outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return {Reason::no_neighbour, flow.destination};
   }
+  if ((flow.flags & flow_flag::announces) != 0 && !hear_of_header(t, flow))
+    return {Reason::flow_limit, flow.destination};
   decrement_hop_limit<A>(t.l3());
   if (has_options(t)) [[unlikely]]
     record_route_of(t, hop.source_address);

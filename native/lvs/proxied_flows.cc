@@ -24,10 +24,19 @@ void ProxiedFlows::release(uint32_t place) {
 }
 
 void ProxiedFlows::wait_for_answer(uint32_t place, Time now) {
+  const uint8_t number = std::clamp<uint8_t>(flows_[place].syns, 1, most_syns);
+  wait(place, static_cast<uint8_t>(queue_of_one_second + number - 1), now);
+}
+
+void ProxiedFlows::wait_for_acknowledgement(uint32_t place, Time now) {
+  wait(place, std::clamp<uint8_t>(flows_[place].announcement.times_sent, 1, last_queue), now);
+}
+
+void ProxiedFlows::wait(uint32_t place, uint8_t number, Time now) {
   stop_waiting(place);
   ProxiedFlow& flow = flows_[place];
-  flow.queue = std::clamp<uint8_t>(flow.syns, 1, most_syns);
-  flow.due = now + (first_timeout << (flow.queue - 1));
+  flow.queue = number;
+  flow.due = now + (shortest_wait << (number - 1));
   Queue& queue = queues_[flow.queue];
   flow.next = none;
   flow.previous = queue.last;

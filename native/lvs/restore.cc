@@ -75,8 +75,13 @@ class Return {
     if (flow.protocol != wire::protocol::tcp) return;
     if (is_half_open(static_cast<TcpState>(flow.state))) keeper_.count_half_open(flow, +1);
     if ((flow.flags & flow_flag::proxied) == 0) return;
-    proxied_[flow.proxied].flow = now_at;
-    if (proxied_[flow.proxied].phase == ProxiedFlow::Phase::greeting) proxied_.wait_for_answer(flow.proxied, now_);
+    ProxiedFlow& proxied = proxied_[flow.proxied];
+    proxied.flow = now_at;
+    if (proxied.phase == ProxiedFlow::Phase::greeting) {
+      proxied_.wait_for_answer(flow.proxied, now_);
+    } else if (proxied.announcement.header.phase == InsertedHeader::Phase::sent) {
+      proxied_.wait_for_acknowledgement(flow.proxied, now_);
+    }
   }
 
   bool take_proxied(Flow<A>& flow, uint32_t index) {

@@ -275,6 +275,9 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   } else {
     flow.flags |= flow_flag::no_output;
   }
+  if (service.settings.proxy_protocol && sees_replies && flow.protocol == wire::protocol::tcp) {
+    flow.flags |= flow_flag::announces;
+  }
   const auto count_connection = [&] { destination.counters.connections++; };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
     // Counted while its one packet passes, and never listed: the table's timers must not hear of it.

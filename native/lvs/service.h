@@ -132,8 +132,9 @@ struct ServiceSettings {
   wire::Address persistence_mask;  // clients that are equal under it share a template
   bool one_packet = false;
   SynProxy syn_proxy = SynProxy::off;
-  bool toa = false;         // FULLNAT: tell the real server the client's address in a TCP option
-  uint32_t pool = no_pool;  // FULLNAT: where local addresses come from
+  bool toa = false;             // FULLNAT: tell the real server the client's address in a TCP option
+  bool proxy_protocol = false;  // NAT and FULLNAT, TCP: tell it in a header of the PROXY protocol, version 2
+  uint32_t pool = no_pool;      // FULLNAT: where local addresses come from
   SourceLimitSettings source_limit;
   bool operator==(const ServiceSettings&) const = default;
 };

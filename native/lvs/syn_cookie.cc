@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lvs/tcp_numbers.h"
+
 namespace sluice::lvs {
 namespace {
 
@@ -42,38 +44,6 @@ uint32_t cookie_of(const CookieFlow& flow, uint32_t client_sequence, uint8_t bit
   const uint64_t tag = hash.finish(tail, sizeof words + 8 + 5);
   return static_cast<uint32_t>(tag >> 40) << option_bits | bits;
 }
-
-template <typename Change>
-void change_be32(uint8_t* at, Change change) {
-  wire::store_be32(at, change(wire::load_be32(at)));
-}
-
-// The sum over the parts of the header that a splice may touch.
-wire::Sum sum_of(wire::MutableTcpView header) {
-  const wire::Bytes options = header.options();
-  const wire::Sum fixed = wire::Sum{wire::raw16(header.window())} + __builtin_bswap32(header.sequence()) +
-                          __builtin_bswap32(header.acknowledgement());
-  return wire::sum_bytes(options, fixed);
-}
-
-template <typename Rewrite>
-wire::Sum rewrite(wire::MutableTcpView header, Rewrite change) {
-  const uint16_t before = wire::fold(sum_of(header));
-  change();
-  return wire::change16(before, wire::fold(sum_of(header)));
-}
-
-// Options of an established connection that hold sequence numbers or timestamps; a malformed list ends the walk, and
-// what is before it has been rewritten.
-template <typename Visit>
-void each_option(wire::MutableTcpView header, Visit visit) {
-  const auto options = header.options();
-  wire::OptionWalk walk(options);
-  for (wire::Option option; walk.next(option);) {
-    visit(option, options.data() + option.at + 2);
-  }
-}
-constexpr size_t timestamp_data_length = 8, sack_block_length = 8;
 
 }  // namespace
 
@@ -159,10 +129,6 @@ std::optional<SynOptions> open_cookie(const CookieFlow& flow, uint32_t client_se
 
 namespace {
 
-namespace offset {
-constexpr size_t sequence = 4, acknowledgement = 8, header_length = 12, flags = 13, window = 14;
-}  // namespace offset
-
 template <typename Change>
 void change_be16(wire::MutableBytes bytes, size_t at, Change change) {
   if (bytes.size() < at + 2) return;
@@ -170,28 +136,11 @@ void change_be16(wire::MutableBytes bytes, size_t at, Change change) {
                                           change(uint64_t{wire::load_be16(bytes.data() + at)}), 0xffff)));
 }
 
-void move(wire::MutableBytes bytes, size_t at, uint32_t by) {
-  if (bytes.size() < at + 4) return;
-  change_be32(bytes.data() + at, [&](uint32_t value) { return value + by; });
-}
-
-// The options that are quoted whole.
-template <typename Visit>
-void each_quoted_option(wire::MutableBytes quoted, Visit visit) {
-  constexpr size_t fixed = wire::TcpView::minimum_header_length;
-  if (quoted.size() <= fixed) return;
-  const size_t header = size_t{quoted[offset::header_length]} / 16 * 4;
-  if (header <= fixed) return;
-  const wire::MutableBytes options = quoted.subspan(fixed, std::min(header, quoted.size()) - fixed);
-  wire::OptionWalk walk(options);
-  for (wire::Option option; walk.next(option);) visit(option, options.data() + option.at + 2);
-}
-
 }  // namespace
 
 void unquote_to_client(wire::MutableBytes quoted, const Splice& splice) {
-  move(quoted, offset::sequence, 0 - splice.sequence);
-  change_be16(quoted, offset::window,
+  move_quoted(quoted, quoted_at::sequence, 0 - splice.sequence);
+  change_be16(quoted, quoted_at::window,
               [&](uint64_t window) { return window << splice.promised_scale >> splice.real_scale; });
   each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
     if (option.kind != wire::tcp_option::timestamp || option.data.size() != timestamp_data_length) return;
@@ -200,10 +149,9 @@ void unquote_to_client(wire::MutableBytes quoted, const Splice& splice) {
 }
 
 void unquote_to_server(wire::MutableBytes quoted, const Splice& splice) {
-  const bool acknowledges = quoted.size() <= offset::flags || (quoted[offset::flags] & wire::tcp_flag::ack) != 0;
-  if (!acknowledges) return;
-  move(quoted, offset::acknowledgement, splice.sequence);
-  change_be16(quoted, offset::window, [&](uint64_t window) { return window >> splice.client_scale; });
+  if (!may_acknowledge(quoted)) return;
+  move_quoted(quoted, quoted_at::acknowledgement, splice.sequence);
+  change_be16(quoted, quoted_at::window, [&](uint64_t window) { return window >> splice.client_scale; });
   each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
     if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {
       change_be32(data + 4, [&](uint32_t echo) { return echo + splice.timestamp; });
@@ -216,11 +164,11 @@ void unquote_to_server(wire::MutableBytes quoted, const Splice& splice) {
 }
 
 wire::Sum to_client(wire::MutableTcpView header, const Splice& splice) {
-  return rewrite(header, [&] {
+  return change_numbers(header, [&] {
     header.set_sequence(header.sequence() + splice.sequence);
     const uint64_t window = uint64_t{header.window()} << splice.real_scale >> splice.promised_scale;
     header.set_window(static_cast<uint16_t>(std::min<uint64_t>(window, 0xffff)));
-    each_option(header, [&](const wire::Option& option, uint8_t* data) {
+    each_option(header.options(), [&](const wire::Option& option, uint8_t* data) {
       if (option.kind != wire::tcp_option::timestamp || option.data.size() != timestamp_data_length) return;
       change_be32(data, [&](uint32_t value) { return value + splice.timestamp; });
     });
@@ -229,13 +177,13 @@ wire::Sum to_client(wire::MutableTcpView header, const Splice& splice) {
 
 wire::Sum to_server(wire::MutableTcpView header, const Splice& splice) {
   if (!header.has(wire::tcp_flag::ack)) return 0;  // it says nothing about what the server has sent
-  return rewrite(header, [&] {
+  return change_numbers(header, [&] {
     header.set_acknowledgement(header.acknowledgement() - splice.sequence);
     if (splice.client_scale != 0) {
       header.set_window(
           static_cast<uint16_t>(std::min<uint32_t>(uint32_t{header.window()} << splice.client_scale, 0xffff)));
     }
-    each_option(header, [&](const wire::Option& option, uint8_t* data) {
+    each_option(header.options(), [&](const wire::Option& option, uint8_t* data) {
       if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {
         change_be32(data + 4, [&](uint32_t echo) { return echo - splice.timestamp; });
       } else if (option.kind == wire::tcp_option::sack && option.data.size() % sack_block_length == 0) {

@@ -14,27 +14,19 @@
 //
 // A SYN that a real server does not answer is repeated by advance(), which therefore sends packets.
 //
-// After the handshakes a proxied packet goes the way of all packets; forward.cc calls splice() where it rewrites them,
-// so that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
+// After the handshakes a proxied packet goes the way of all packets; splice() is called where they are rewritten, so
+// that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
 // repeats because the director's ACK was lost.
 #include "lvs/syn_proxy.h"
 
 #include <algorithm>
 
 #include "lvs/director.h"
+#include "lvs/own_segment.h"
 #include "lvs/text.h"
 #include "wire/tcp.h"
 
 namespace sluice::lvs {
-
-template <class A>
-struct OwnSegment {
-  Endpoints<A> endpoints;
-  uint32_t sequence = 0, acknowledgement = 0;
-  uint8_t flags = 0;
-  uint16_t window = 0;
-  SynOptions options = {};
-};
 
 namespace {
 
@@ -46,13 +38,8 @@ constexpr Time believed_without_timestamps = 600 * second;
 constexpr Time service_mtu_lifetime = 1 * second;
 constexpr Time timestamp_unit = second / 1000;  // as Linux's: a millisecond
 
-constexpr uint8_t own_hop_limit = 64;
-constexpr uint32_t longest_own_segment = 40 + 60;  // IPv6 and TCP headers
 // What every host can receive (RFC 791, RFC 8200): a way is not taken to be narrower.
 constexpr uint32_t least_mtu_v4 = 576, least_mtu_v6 = 1280;
-
-template <class A>
-constexpr uint32_t ip_header_length = A::family == wire::Family::ipv4 ? 20 : 40;
 
 // For what the director answers in a host's place it looks where a host looks. A device has yet to compute a partial
 // checksum; a fragment's covers what is not here.
@@ -71,51 +58,6 @@ CookieFlow cookie_flow(const Transit<A>& t) {
   return {e.source, e.destination, e.source_port, e.destination_port};
 }
 
-template <class A>
-IpPacket write(const OwnSegment<A>& segment, uint8_t* to) {
-  const A &source = segment.endpoints.source, &destination = segment.endpoints.destination;
-  std::array<uint8_t, 20> options;
-  wire::TcpFields fields;
-  fields.source_port = segment.endpoints.source_port;
-  fields.destination_port = segment.endpoints.destination_port;
-  fields.sequence = segment.sequence;
-  fields.acknowledgement = segment.acknowledgement;
-  fields.flags = segment.flags;
-  fields.window = segment.window;
-  fields.options = {options.data(), write_syn_options(segment.options, options)};
-  const auto length = static_cast<uint32_t>(wire::emit(fields, to + ip_header_length<A>));
-  wire::MutableTcpView(wire::MutableBytes(to + ip_header_length<A>, length))
-      .fill_checksum(wire::pseudo_header_sum(source, destination, wire::protocol::tcp, length));
-  const uint32_t total = ip_header_length<A> + length;
-  if constexpr (A::family == wire::Family::ipv4) {
-    wire::Ipv4Fields ip;
-    ip.total_length = static_cast<uint16_t>(total);
-    ip.flags_and_offset = wire::Ipv4View::dont_fragment;  // never fragmented, so it needs no identification (RFC 6864)
-    ip.ttl = own_hop_limit;
-    ip.protocol = wire::protocol::tcp;
-    ip.source = source;
-    ip.destination = destination;
-    wire::emit(ip, to);
-  } else {
-    wire::Ipv6Fields ip;
-    ip.payload_length = static_cast<uint16_t>(length);
-    ip.next_header = wire::protocol::tcp;
-    ip.hop_limit = own_hop_limit;
-    ip.source = source;
-    ip.destination = destination;
-    wire::emit(ip, to);
-  }
-  return {to, total, A::family};
-}
-
-SynOptions timestamps(bool are_used, uint32_t timestamp, uint32_t echo) {
-  SynOptions options;
-  options.timestamps = are_used;
-  options.timestamp = timestamp;
-  options.timestamp_echo = echo;
-  return options;
-}
-
 // A window as it is said where nobody scales.
 uint16_t unscaled(uint16_t window, uint8_t scale) {
   if (scale == SynOptions::no_window_scale) return window;
@@ -131,43 +73,18 @@ void note_client(ProxiedFlow& proxied, wire::TcpView tcp) {
 
 }  // namespace
 
-std::optional<Time> Director::next_timer() const {
-  const uint32_t place = proxied_.next_due();
-  return place == ProxiedFlows::none ? std::nullopt : std::optional(proxied_[place].due);
-}
-
-// SYNs that were not answered are repeated, at most so many; false when there are more to repeat.
-bool Director::repeat_syns(Time now, uint32_t budget, TransmitQueue& out) {
-  for (uint32_t done = 0;; done++) {
-    const uint32_t place = proxied_.next_due();
-    if (place == ProxiedFlows::none || proxied_[place].due > now) return true;
-    if (done == budget) return false;
-    proxied_.stop_waiting(place);
-    if (proxied_[place].family == wire::Family::ipv4) {
-      ask_again<wire::Ipv4Address>(place, now, out);
-    } else {
-      ask_again<wire::Ipv6Address>(place, now, out);
-    }
-  }
-}
-
 // Of a real server that has not answered in time.
 template <class A>
-void Director::ask_again(uint32_t place, Time now, TransmitQueue& out) {
-  const ProxiedFlow& proxied = proxied_[place];
-  Flow<A>& flow = flows<A>().table().at(proxied.flow);
-  // No packet has caused this: it leaves without tags but those of its port.
-  Frame nothing;
-  nothing.port = no_port_id;
-  wire::Packet packet;
-  packet.protocol = wire::protocol::tcp;
-  Transit<A> t{nothing, packet, now, out, nullptr, flow.forward};
-  if (proxied.syns >= ProxiedFlows::most_syns || !services_.destination(flow.destination).available) {
+void Director::ask_again(Transit<A>& t, Flow<A>& flow) {
+  const bool may_answer = services_.destination(flow.destination).available;
+  if (proxied_[flow.proxied].syns >= ProxiedFlows::most_syns || !may_answer) {
     refuse(t, flow);
   } else {
     send_syn(t, flow);
   }
 }
+template void Director::ask_again(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&);
+template void Director::ask_again(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&);
 
 uint32_t Director::mtu_to_servers(Service& service, Time now) {
   ProxyState& proxy = service.proxy;
@@ -312,10 +229,12 @@ Reason Director::send_syn(Transit<A>& t, Flow<A>& flow) {
   return failed.value_or(Reason::syn_proxy_handshake);
 }
 
-// A packet of a proxied flow. Nothing: both handshakes are done, and it goes the way of all packets.
+// A packet of a proxied flow. Nothing: both handshakes are done, or the SYN proxy has no part in them, and it goes the
+// way of all packets.
 template <class A>
 std::optional<Decision> Director::proxied(Transit<A>& t, FoundFlow<A> found) {
   Flow<A>& flow = *found.flow;
+  if (!proxied_[flow.proxied].is_greeted()) return std::nullopt;
   if (t.is_later_fragment()) {
     if (proxied_[flow.proxied].phase == Phase::spliced) return std::nullopt;
     return Decision{Reason::syn_proxy_handshake, flow.destination};
@@ -459,13 +378,18 @@ void Director::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& 
   to_server.window = unscaled(proxied.client_window, proxied.splice.client_scale);
   to_server.options = timestamps(client.timestamps, client.timestamp, server.timestamp);
   send_own(t, to_server, outlet_.hop_to(services_.destination(flow.destination), t.now), &flow);
+  uint16_t window = syn_ack.window();  // a SYN's is unscaled
+  if ((flow.flags & flow_flag::announces) != 0) {
+    announce_joined(t, flow, to_server);
+    window = static_cast<uint16_t>(window - std::min<uint16_t>(window, proxy_header_length(A::family)));
+  }
 
   OwnSegment<A> to_client;
   to_client.endpoints = flow.forward.mirrored();
   to_client.sequence = proxied.client.cookie + 1;
   to_client.acknowledgement = proxied.client.sequence + 1;
   to_client.flags = flag::ack;
-  to_client.window = static_cast<uint16_t>(syn_ack.window() >> proxied.splice.promised_scale);  // a SYN's is unscaled
+  to_client.window = static_cast<uint16_t>(window >> proxied.splice.promised_scale);
   to_client.options = timestamps(client.timestamps, server.timestamp + proxied.splice.timestamp, client.timestamp);
   send_own(t, to_client, outlet_.hop_to(flow.client()));
 }
@@ -503,56 +427,5 @@ void Director::act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t fla
   packet.tcp_flags = flags;
   advance_state(Transit<A>{t.frame, packet, t.now, t.out, t.trace, t.endpoints}, flow, seen);
 }
-
-// Nothing: it is on its way. `told`: a flow whose real server learns the client's address from this segment, if from
-// any.
-template <class A>
-std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
-                                         const Flow<A>* told) {
-  if (hop.state == HopState::no_neighbour) {
-    outlet_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
-    return Reason::no_neighbour;
-  }
-  if (hop.state != HopState::reachable) return Reason::no_route;
-  uint8_t* buffer = outlet_.take_buffer(longest_own_segment);
-  if (buffer == nullptr) return Reason::out_of_buffers;
-  IpPacket packet = write(segment, buffer);
-  if (told != nullptr && (told->flags & flow_flag::tells_client) != 0) {
-    const bool tells = insert_toa(packet, ip_header_length<A>, told->client(), told->client_port(), hop.mtu, false);
-    if (t.trace)
-      t.trace->say(tells ? "a TCP option tells the client's address" : "no room to tell the client's address");
-  }
-  Frame frame;
-  frame.port = t.frame.port;
-  return outlet_.send(frame, t.packet, packet, hop, t.out);
-}
-
-// A packet that has been rewritten for its receiver: now in the numbers that the receiver knows.
-template <class A>
-void Director::splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const {
-  if (t.is_later_fragment()) return;
-  const Splice& splice = proxied_[flow.proxied].splice;
-  wire::MutableTcpView tcp(t.transport());
-  const wire::Sum change = seen == Seen::from_client ? to_server(tcp, splice) : to_client(tcp, splice);
-  // A partial checksum covers the pseudo-header alone.
-  if (t.frame.checksum == TransportChecksum::partial) return;
-  tcp.set_checksum(wire::updated_checksum(tcp.checksum(), change));
-}
-template void Director::splice(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, Seen) const;
-template void Director::splice(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, Seen) const;
-
-// The TCP header that an ICMP error quotes, as far as it does, in the numbers of the packet's sender: by its sequence
-// number a host knows an error about its own packets from a forged one (RFC 5927).
-template <class A>
-void Director::unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const {
-  const Splice& splice = proxied_[flow.proxied].splice;
-  if (is_about_reply) {
-    unquote_to_client(quoted, splice);
-  } else {
-    unquote_to_server(quoted, splice);
-  }
-}
-template void Director::unsplice_quotation(const Flow<wire::Ipv4Address>&, wire::MutableBytes, bool) const;
-template void Director::unsplice_quotation(const Flow<wire::Ipv6Address>&, wire::MutableBytes, bool) const;
 
 }  // namespace sluice::lvs

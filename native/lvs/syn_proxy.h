@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flows that the SYN proxy has opened: what their two ends were told, beside the table of flows, so that other
-// flows pay nothing for it. The theory of operation is in syn_cookie.h, what the director does with it in syn_proxy.cc.
+// The flows whose two ends count differently: those that the SYN proxy has opened, and those whose real server is told
+// the client's address by the PROXY protocol. What they need lies beside the table of flows, so that other flows pay
+// nothing for it. The theories of operation are in syn_cookie.h and proxy_header.h, what the director does with them in
+// syn_proxy.cc and proxy_protocol.cc.
 //
-// A proxied flow goes through three phases:
+// A flow of the SYN proxy goes through three phases; all others are spliced from the begin:
 //   greeting  the client has proved that it is there; the real server has been sent a SYN and has not answered yet. The
 //             SYN is repeated as TCP would: after a second, then after twice as long each time. When the last one has
 //             waited in vain too, the client is reset
@@ -13,6 +15,7 @@
 #include <array>
 #include <cstdint>
 
+#include "lvs/proxy_header.h"
 #include "lvs/reserved_array.h"
 #include "lvs/syn_cookie.h"
 #include "lvs/time.h"
@@ -28,18 +31,35 @@ struct ProvenClient {
   bool has_flow = false;            // it got one: the proxied flow answers it from now on
 };
 
+// What the real server is told by the PROXY protocol, and when it was last told.
+struct Announcement {
+  InsertedHeader header;
+  uint8_t times_sent = 0;  // for the first time and by the timer
+  bool has_timestamps = false;
+  uint16_t window = 0;           // of the client's last packet, as the real server was given it …
+  uint32_t acknowledgement = 0;  // … and all below
+  uint32_t timestamp = 0, timestamp_echo = 0;
+  uint32_t server_first = 0;  // s+1, as the client counts
+  uint32_t client_next = 0;   // the number after the client's last byte, as the client counts
+  uint32_t syn_first = 0;     // c+1 of the client's last SYN, which may be another connection's
+};
+
 struct ProxiedFlow {
   enum class Phase : uint8_t { greeting, spliced, closed };
 
-  Splice splice;  // all zero before `spliced`
+  Splice splice;  // all zero before `spliced`, and without the SYN proxy
   ProvenClient client;
+  Announcement announcement;
   uint16_t client_window = 0;  // of its last packet before `spliced`, as the packet had it
   uint8_t syns = 0;            // that the real server was sent
   Phase phase = Phase::greeting;
   wire::Family family = wire::Family::ipv4;
   uint32_t flow = 0;  // its index in the table of its family
 
-  // The queue that it waits in for its timer, by the number of SYNs sent; 0: none.
+  // The SYN proxy has opened it.
+  bool is_greeted() const { return client.has_flow; }
+
+  // The queue that it waits in for its timer; 0: none.
   uint8_t queue = 0;
   uint32_t next = 0, previous = 0;
   Time due = 0;
@@ -58,17 +78,21 @@ class ProxiedFlows {
   ProxiedFlow& operator[](uint32_t place) { return flows_[place]; }
   const ProxiedFlow& operator[](uint32_t place) const { return flows_[place]; }
 
-  // The flow is looked at again when the SYN just sent has waited for as long as its number says. `now` never falls.
+  // The flow is looked at again when what was just sent has waited for as long as its number says: the SYN, or the
+  // header of the PROXY protocol. `now` never falls.
   void wait_for_answer(uint32_t place, Time now);
+  void wait_for_acknowledgement(uint32_t place, Time now);
   void stop_waiting(uint32_t place);
   // The one whose time comes first; `none` where no flow waits.
   uint32_t next_due() const;
 
-  // SYNs that a real server is sent, and how long the first waits for an answer: TCP's first retransmission timeout
-  // (RFC 6298 2.1), doubled for each further one. All in all fifteen seconds: a client that is not reset by then has
-  // mostly given up itself.
+  // SYNs that a real server is sent: the first waits for TCP's first retransmission timeout (RFC 6298 2.1), each
+  // further one twice as long. All in all fifteen seconds: a client that is not reset by then has mostly given up
+  // itself.
   static constexpr uint8_t most_syns = 4;
-  static constexpr Time first_timeout = 1 * second;
+  // Headers: the way is known to work, so the first waits no longer than TCPs do there. All in all a minute; after that
+  // one is sent when an end says something that asks for it.
+  static constexpr uint8_t most_headers = 11;
 
   bool leave_file() { return flows_.leave_file(); }
 
@@ -76,16 +100,20 @@ class ProxiedFlows {
   size_t memory_bytes() const { return flows_.committed_bytes() + free_.committed_bytes(); }
 
  private:
-  // Flows that have been sent equally many SYNs wait equally long: the first to come is the first to be due.
+  // Flows in a queue wait equally long, twice as long as in the one before: the first to come is the first to be due.
   struct Queue {
     uint32_t first = none, last = none;
   };
+  static constexpr Time shortest_wait = second / 4;
+  static constexpr uint8_t last_queue = 6;  // eight seconds
+  static constexpr uint8_t queue_of_one_second = 3;
+  void wait(uint32_t place, uint8_t queue, Time now);
 
   uint32_t limit_;
   ReservedArray<ProxiedFlow> flows_;
   ReservedArray<uint32_t> free_;  // places, the last one freed on top
   uint32_t high_water_ = 0, free_count_ = 0;
-  std::array<Queue, most_syns + 1> queues_;  // by the number of SYNs sent
+  std::array<Queue, last_queue + 1> queues_;
 };
 
 }  // namespace sluice::lvs

@@ -55,6 +55,9 @@ export type ServiceIdentity =
 /** How a server learns the client's address when FULLNAT hides it. */
 export type ClientAddress = 'none' | 'toa';
 
+/** Whether a server is told the client's address before its first byte, and in which version of the PROXY protocol. */
+export type ProxyProtocol = 'none' | 'v2';
+
 /** Whether the director answers SYNs itself, with cookies: never, always, or while half-open flows exceed their limit. */
 export type SynProxy = 'off' | 'on' | 'auto';
 
@@ -78,6 +81,7 @@ export interface Service {
   /** FULLNAT: the pool of local addresses; null where no server needs one. */
   readonly pool: string | null;
   readonly clientAddress: ClientAddress;
+  readonly proxyProtocol: ProxyProtocol;
   readonly synProxy: SynProxy;
   readonly sourceLimit: SourceLimit | null;
   /** The oldest first. */

@@ -46,6 +46,7 @@ export interface PlanService extends PlanIdentity {
   /** Empty: none. */
   readonly pool: string;
   readonly toa: boolean;
+  readonly proxyProtocol: boolean;
   /** 0 off, 1 on, 2 while half-open flows exceed their limit. */
   readonly synProxy: number;
   /** New flows a second of one source; 0: no limit. */
@@ -209,6 +210,7 @@ function planService(service: Service): PlanService {
     onePacket: service.onePacket,
     pool: service.pool ?? '',
     toa: service.clientAddress === 'toa',
+    proxyProtocol: service.proxyProtocol === 'v2',
     synProxy: synProxyNumbers[service.synProxy],
     sourceRate: service.sourceLimit?.rate ?? 0,
     sourceBurst: service.sourceLimit?.burst ?? 0,

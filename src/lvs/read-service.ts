@@ -47,6 +47,7 @@ export function readService(context: ReadContext, value: ServiceDocument, path: 
     onePacket: value.one_packet ?? false,
     pool: value.pool ?? null,
     clientAddress: value.client_address ?? 'none',
+    proxyProtocol: value.proxy_protocol ?? 'none',
     synProxy: value.syn_proxy ?? 'off',
     sourceLimit: readSourceLimit(context, value.source_limit, [...path, 'source_limit'], family),
     servers,
@@ -249,15 +250,19 @@ function checkTogether(context: ReadContext, service: Service, path: Path): void
   if (service.onePacket && protocol !== undefined && protocol !== 'udp') {
     context.conflict([...path, 'one_packet'], 'is for UDP services', true, 'remove it');
   }
-  if (service.synProxy !== 'off') {
-    const at = [...path, 'syn_proxy'];
+  const direct = servers.find(({ mode }) => mode === 'dr' || mode === 'tunnel');
+  for (const [key, value, without] of [
+    ['syn_proxy', service.synProxy, 'off'],
+    ['proxy_protocol', service.proxyProtocol, 'none'],
+  ] as const) {
+    if (value === without) continue;
+    const at = [...path, key];
     if (protocol !== undefined && protocol !== 'tcp') {
-      context.conflict(at, 'is for TCP services', service.synProxy, 'remove it');
+      context.conflict(at, 'is for TCP services', value, 'remove it');
     }
-    const direct = servers.find(({ mode }) => mode === 'dr' || mode === 'tunnel');
     if (direct !== undefined) {
       const remedy = 'use mode nat or fullnat for every server: replies have to come back through the director';
-      context.conflict(at, `is not possible with mode ${direct.mode}`, service.synProxy, remedy);
+      context.conflict(at, `is not possible with mode ${direct.mode}`, value, remedy);
     }
   }
   if (service.clientAddress !== 'none' && protocol !== undefined && protocol !== 'tcp') {

@@ -205,6 +205,13 @@ const serviceSchema = Type.Object(
         default: 'none',
       }),
     ),
+    proxy_protocol: Type.Optional(
+      words(['none', 'v2'], {
+        description:
+          "TCP in modes fullnat and nat: servers are told the client's address by a header before its first byte (version 2 of the PROXY protocol), which they must expect.",
+        default: 'none',
+      }),
+    ),
     syn_proxy: Type.Optional(
       words(['off', 'on', 'auto'], {
         description:

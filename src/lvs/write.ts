@@ -81,6 +81,7 @@ function writeService(service: Service): ServiceDocument {
     one_packet: service.onePacket || undefined,
     pool: service.pool ?? undefined,
     client_address: service.clientAddress === 'none' ? undefined : service.clientAddress,
+    proxy_protocol: service.proxyProtocol === 'none' ? undefined : service.proxyProtocol,
     syn_proxy: service.synProxy === 'off' ? undefined : service.synProxy,
     source_limit: sourceLimit ?? undefined,
     servers: service.servers.length === 0 ? undefined : service.servers.map(writeServer),

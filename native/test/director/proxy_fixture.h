@@ -13,6 +13,7 @@ struct Way {
   wire::Family family = wire::Family::ipv4;
   Forwarding mode = Forwarding::nat;
   bool tells_client = false;
+  bool has_header = false;
   bool is_v4() const { return family == wire::Family::ipv4; }
   bool is_nat() const { return mode == Forwarding::nat; }
 };
@@ -78,6 +79,7 @@ struct ProxyFixture : Fixture {
     settings.syn_proxy = proxy;
     settings.pool = 1;
     settings.toa = way.tells_client;
+    settings.proxy_protocol = way.has_header;
     add(key(), settings);
     add_server(key(), real(), real_port, {way.mode});
   }

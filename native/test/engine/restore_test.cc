@@ -64,6 +64,13 @@ lvs::ServiceSettings with_pool() {
   return settings;
 }
 
+lvs::ServiceSettings with_header() {
+  lvs::ServiceSettings settings;
+  settings.pool = 1;
+  settings.proxy_protocol = true;
+  return settings;
+}
+
 lvs::ServiceSettings persistent() {
   lvs::ServiceSettings settings;
   settings.persistence = 300;
@@ -122,6 +129,18 @@ std::vector<Conversation> conversations() {
        },
        {from_client4(syn), from_server4(syn_ack, local4, local_port), from_client4(ack)},
        {from_client4(ack), from_server4(ack, local4, local_port), from_client4(fin)}},
+      {"FULLNAT with a PROXY header that is on its way",
+       [=](Fixture& f) {
+         f.set_pool(1, {local4}, local_port, local_port);
+         two_servers(f, vip4, server4, "10.0.2.12", Forwarding::fullnat, with_header());
+       },
+       {from_client4(syn), from_server4({.sequence = 7, .acknowledgement = 2, .flags = SYN | ACK}, local4, local_port),
+        from_client4({.sequence = 2, .acknowledgement = 8, .flags = ACK})},
+       {from_server4({.sequence = 8, .acknowledgement = 2, .flags = ACK}, local4, local_port),
+        from_server4({.sequence = 8, .acknowledgement = 30, .flags = ACK}, local4, local_port),
+        from_client4({.sequence = 2, .acknowledgement = 8, .flags = ACK}),
+        from_server4({.sequence = 8, .acknowledgement = 31, .flags = ACK}, local4, local_port),
+        from_client4({.sequence = 3, .acknowledgement = 8, .flags = FIN | ACK})}},
       {"DR",
        [=](Fixture& f) { two_servers(f, vip4, server4, "10.0.2.12", Forwarding::dr, {}); },
        {from_client4(syn), from_client4(ack)},

@@ -85,6 +85,7 @@ function omissions(service: Service): string[] {
   if (service.servers.some(({ mode }) => mode === 'fullnat')) said.push(`${key}: mode fullnat is printed as -m`);
   if (service.pool !== null) said.push(`${key}: pool ${service.pool}`);
   if (service.clientAddress !== 'none') said.push(`${key}: client_address ${service.clientAddress}`);
+  if (service.proxyProtocol !== 'none') said.push(`${key}: proxy_protocol ${service.proxyProtocol}`);
   if (service.synProxy !== 'off') said.push(`${key}: syn_proxy ${service.synProxy}`);
   if (service.sourceLimit !== null) said.push(`${key}: source_limit`);
   return said;

@@ -96,7 +96,13 @@ export class ServiceTable {
   #addService(identity: ServiceIdentity, settings: ServiceSettings): Refusal | undefined {
     const key = serviceKey(identity);
     if (this.#services.has(key)) return refuse('Service already exists', 'use -E to edit it', key);
-    const more = { pool: null, clientAddress: 'none', synProxy: 'off', sourceLimit: null } as const;
+    const more = {
+      pool: null,
+      clientAddress: 'none',
+      proxyProtocol: 'none',
+      synProxy: 'off',
+      sourceLimit: null,
+    } as const;
     this.#services.set(key, { settings: { identity, ...settings, ...more }, servers: new Map() });
     return undefined;
   }

@@ -244,12 +244,36 @@ const silentServer: readonly CaseCapture[] = [
   },
 ];
 
+/** PROXY v2: a silent client, a real server that misses the header and then has it, and what both say after that. */
+const proxyProtocol: readonly CaseCapture[] = [
+  {
+    file: 'in-1-c0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 0n, frame: request('S', { sequence: 100 }) },
+      { at: 2n * millisecond, frame: request('A', { sequence: 101, acknowledgement: 501 }) },
+      { at: 610n * millisecond, frame: request('PA', { sequence: 101, acknowledgement: 506 }, 'GET /') },
+    ],
+  },
+  {
+    file: 'in-2-s0.pcap',
+    precision: 'microsecond',
+    packets: [
+      { at: 1n * millisecond, frame: fullnatReply('SA', { sequence: 500, acknowledgement: 101 }) },
+      { at: 3n * millisecond, frame: fullnatReply('A', { sequence: 501, acknowledgement: 101 }) },
+      { at: 600n * millisecond, frame: fullnatReply('PA', { sequence: 501, acknowledgement: 129 }, 'hello') },
+      { at: 620n * millisecond, frame: fullnatReply('A', { sequence: 506, acknowledgement: 134 }) },
+    ],
+  },
+];
+
 export const captures: Readonly<Record<string, readonly CaseCapture[]>> = {
   connection,
   timeouts,
   persistence,
   egress,
   fullnat,
+  'proxy-protocol': proxyProtocol,
   marks,
   offloads,
   'silent-server': silentServer,

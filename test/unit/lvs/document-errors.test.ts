@@ -318,6 +318,23 @@ describe('services that contradict themselves', () => {
       ],
     ],
     [
+      'the PROXY protocol for a tunnel',
+      servicesOf('tcp: 10.0.1.1:80\nproxy_protocol: v2\nservers: [10.0.2.1, { server: 10.0.2.2, mode: tunnel }]'),
+      [
+        'a.yaml:4:23: layer4.services[0].proxy_protocol is not possible with mode tunnel: "v2" (use mode nat or fullnat for every server: replies have to come back through the director)',
+      ],
+    ],
+    [
+      'the PROXY protocol for UDP',
+      servicesOf('udp: 10.0.1.1:53\nproxy_protocol: v2'),
+      ['a.yaml:4:23: layer4.services[0].proxy_protocol is for TCP services: "v2" (remove it)'],
+    ],
+    [
+      'a version of the PROXY protocol that is not sent',
+      servicesOf('tcp: 10.0.1.1:80\nproxy_protocol: v1'),
+      ['a.yaml:4:23: layer4.services[0].proxy_protocol is not one of the known words: "v1" (did you mean v2?)'],
+    ],
+    [
       'a server listed twice',
       servicesOf('tcp: 10.0.1.1:80\nservers: [10.0.2.1, 10.0.2.2, "10.0.2.1:80"]'),
       [

@@ -118,10 +118,11 @@ describe('a file of rules', () => {
     const { layer4 } = { layer4: readRules(add) };
     const [service] = layer4.services;
     if (service === undefined) throw new Error('the service is missing');
-    const more = { ...service, pool: 'local', clientAddress: 'toa', synProxy: 'on' } as const;
+    const more = { ...service, pool: 'local', clientAddress: 'toa', proxyProtocol: 'v2', synProxy: 'on' } as const;
     expect(formatRules({ ...layer4, services: [more] }).omitted).toEqual([
       'tcp 10.0.1.1:80: pool local',
       'tcp 10.0.1.1:80: client_address toa',
+      'tcp 10.0.1.1:80: proxy_protocol v2',
       'tcp 10.0.1.1:80: syn_proxy on',
     ]);
   });

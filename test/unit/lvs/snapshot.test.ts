@@ -166,6 +166,7 @@ describe('the plan for the director', () => {
       onePacket: false,
       pool: '',
       toa: false,
+      proxyProtocol: false,
       synProxy: 0,
       sourceRate: 0,
       sourceBurst: 0,
