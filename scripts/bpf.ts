@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles native/bpf/steal.bpf.c and writes its programs as numbers into native/bpf/steal.generated.h, which is
-// committed: who builds Sluice needs no clang. The header names the hash of what it was made from.
+// Compiles native/bpf/*.bpf.c and writes the programs as numbers into native/bpf/*.generated.h, which are committed: who
+// builds Sluice needs no clang. Each header names the hash of what it was made from.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,42 +11,62 @@ import { setup } from './setup.ts';
 const usage = `
 Usage: npm run bpf
 
-Compiles the BPF programs of native/bpf with clang-14 and writes native/bpf/steal.generated.h.
+Compiles the BPF programs of native/bpf with clang-14 and writes native/bpf/*.generated.h.
 `;
 
 const compiler = 'clang-14';
 const folder = join(projectRoot, 'native/bpf');
-const sources = ['steal.bpf.c', 'steal.h'];
-const generated = join(folder, 'steal.generated.h');
-const programs = ['ingress', 'socket', 'fanout'];
+
+interface Source {
+  /** Of NAME.bpf.c and NAME.generated.h. */
+  readonly name: string;
+  /** What it includes. */
+  readonly headers: readonly string[];
+  /** Sections of the object. */
+  readonly programs: readonly string[];
+  /** Whose maps its programs look up too; it has the same, in the same order. */
+  readonly mapsOf?: string;
+}
+const sources: readonly Source[] = [
+  { name: 'steal', headers: ['steal.h'], programs: ['ingress', 'socket', 'fanout'] },
+  { name: 'steal_xdp', headers: ['steal.bpf.c', 'steal.h'], programs: ['xdp'], mapsOf: 'steal' },
+];
 
 const instructionSize = 8;
 const instructionsOfLine = 16;
 const mapSymbolSize = 4;
 
-/** What is wrong with the committed header; undefined if nothing. Without clang only the hash of the sources tells. */
-export function staleBpf(): string | undefined {
-  const committed = readFileSync(generated, 'utf8');
-  const stale = 'native/bpf/steal.generated.h is not what its sources compile to: npm run bpf';
-  if (!committed.includes(hashOfSources())) return stale;
+/** What is wrong with the committed headers. Without clang only the hashes of the sources tell. */
+export function staleBpf(): string[] {
   const hasCompiler = spawnSync(compiler, ['--version']).status === 0;
-  return !hasCompiler || committed === compile() ? undefined : stale;
+  const isStale = (source: Source): boolean => {
+    const committed = readFileSync(generated(source), 'utf8');
+    return !committed.includes(hashOf(source)) || (hasCompiler && committed !== compile(source));
+  };
+  return sources
+    .filter(isStale)
+    .map(({ name }) => `native/bpf/${name}.generated.h is not what its sources compile to: npm run bpf`);
 }
 
-function hashOfSources(): string {
+function generated({ name }: Source): string {
+  return join(folder, `${name}.generated.h`);
+}
+
+function hashOf({ name, headers }: Source): string {
   const hash = createHash('sha256');
-  for (const name of sources) hash.update(readFileSync(join(folder, name)));
+  for (const file of [`${name}.bpf.c`, ...headers]) hash.update(readFileSync(join(folder, file)));
   return hash.digest('hex');
 }
 
-function compile(): string {
-  const output = join(projectRoot, 'out', 'steal.bpf.o');
+function compile(source: Source): string {
+  const { name } = source;
+  const output = join(projectRoot, 'out', `${name}.bpf.o`);
   mkdirSync(join(projectRoot, 'out'), { recursive: true });
   // Version 3 of the instruction set: kernel 5.1. The second folder has asm/ of Debian's headers.
   const includes = ['-I', folder, '-I', '/usr/include/x86_64-linux-gnu', '-I', '/usr/include/aarch64-linux-gnu'];
   const options = ['-target', 'bpf', '-mcpu=v3', '-O2', '-Wall', '-Wextra', '-Werror', ...includes];
-  mustRun(compiler, [...options, '-c', join(folder, 'steal.bpf.c'), '-o', output], { quiet: true });
-  return headerOf(new ObjectFile(readFileSync(output)));
+  mustRun(compiler, [...options, '-c', join(folder, `${name}.bpf.c`), '-o', output], { quiet: true });
+  return headerOf(source, new ObjectFile(readFileSync(output)));
 }
 
 interface Section {
@@ -73,10 +93,14 @@ class ObjectFile {
     }));
   }
 
+  #find(name: string): Buffer | undefined {
+    return this.#sections.find(section => section.name === name)?.bytes;
+  }
+
   section(name: string): Buffer {
-    const found = this.#sections.find(section => section.name === name);
+    const found = this.#find(name);
     if (found === undefined) throw new Failure(`the compiled object has no section ${name}`);
-    return found.bytes;
+    return found;
   }
 
   /** Names of the maps, in the order of their section. */
@@ -84,6 +108,7 @@ class ObjectFile {
     const [symbols, texts] = [this.section('.symtab'), this.section('.strtab')];
     const maps: string[] = [];
     const place = this.#sections.findIndex(section => section.name === 'maps');
+    if (place < 0) return maps;
     for (let at = 0; at < symbols.length; at += 24) {
       if (symbols.readUInt16LE(at + 6) !== place) continue;
       maps[Number(symbols.readBigUInt64LE(at + 8)) / mapSymbolSize] = textAt(texts, symbols.readUInt32LE(at));
@@ -93,7 +118,7 @@ class ObjectFile {
 
   /** Which instruction of a section loads which map. */
   relocations(name: string): { instruction: number; map: number }[] {
-    const [entries, symbols] = [this.section(`.rel${name}`), this.section('.symtab')];
+    const [entries, symbols] = [this.#find(`.rel${name}`) ?? Buffer.alloc(0), this.section('.symtab')];
     return Array.from({ length: entries.length / 16 }, (_, i) => {
       const symbol = entries.readUInt32LE(i * 16 + 12);
       return {
@@ -108,34 +133,24 @@ function textAt(texts: Buffer, start: number): string {
   return texts.toString('latin1', start, texts.indexOf(0, start));
 }
 
-function headerOf(object: ObjectFile): string {
+function headerOf(source: Source, object: ObjectFile): string {
+  const { name, headers, mapsOf } = source;
   const { maps } = object;
+  const names = `enum Map : uint16_t { ${maps.join(', ')} };
+inline constexpr unsigned map_count = ${maps.length};
+
+`;
   return `// SPDX-License-Identifier: Apache-2.0
-// Written by scripts/bpf.ts from steal.bpf.c and steal.h, whose hash is
-// ${hashOfSources()}
+// Written by scripts/bpf.ts from ${[`${name}.bpf.c`, ...headers].join(', ')}, whose hash is
+// ${hashOf(source)}
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include "bpf/${mapsOf === undefined ? 'program.h' : `${mapsOf}.generated.h`}"
 
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { ${maps.join(', ')} };
-inline constexpr unsigned map_count = ${maps.length};
-
-struct Relocation {
-  uint16_t instruction;
-  uint16_t map;
-};
-
-struct Program {
-  const char* name;
-  std::span<const uint64_t> instructions;
-  std::span<const Relocation> relocations;
-};
-
-${programs.map(name => programOf(name, object)).join('\n')}
+${maps.length === 0 || mapsOf !== undefined ? '' : names}${source.programs.map(program => programOf(program, object)).join('\n')}
 }  // namespace sluice::host::bpf
 `;
 }
@@ -147,13 +162,14 @@ function programOf(name: string, object: ObjectFile): string {
     return `0x${bytes.readBigUInt64LE(i * instructionSize).toString(16)}`;
   });
   const relocations = object.relocations(name).map(({ instruction, map }) => `{${instruction}, ${maps[map]}}`);
+  const places = `inline constexpr Relocation ${name}_relocations[] = {
+${lines(relocations)}
+};
+`;
   return `inline constexpr uint64_t ${name}_instructions[] = {
 ${lines(numbers)}
 };
-inline constexpr Relocation ${name}_relocations[] = {
-${lines(relocations)}
-};
-inline constexpr Program ${name} = {"sluice_${name}", ${name}_instructions, ${name}_relocations};
+${relocations.length === 0 ? '' : places}inline constexpr Program ${name} = {"sluice_${name}", ${name}_instructions, ${relocations.length === 0 ? '{}' : `${name}_relocations`}};
 `;
 }
 
@@ -164,7 +180,7 @@ function lines(words: readonly string[]): string {
 
 function main(): void {
   setup(['check']);
-  writeFileSync(generated, compile());
+  for (const source of sources) writeFileSync(generated(source), compile(source));
 }
 
 await startScript(import.meta.url, usage, main);

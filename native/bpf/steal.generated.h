@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Written by scripts/bpf.ts from steal.bpf.c and steal.h, whose hash is
-// 48fee27110182105f2d78ffb904266358b5a391c83607cd57a035fe428ab5eb9
+// Written by scripts/bpf.ts from steal.bpf.c, steal.h, whose hash is
+// 785c2680b28011a7d8aaf8b12da2f7c2e8ef4b39a460c84f685d8da98a9d1dd3
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include "bpf/program.h"
 
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { places, tuples, egress, inside, fragments, settings };
-inline constexpr unsigned map_count = 6;
-
-struct Relocation {
-  uint16_t instruction;
-  uint16_t map;
-};
-
-struct Program {
-  const char* name;
-  std::span<const uint64_t> instructions;
-  std::span<const Relocation> relocations;
-};
+enum Map : uint16_t { places, tuples, egress, inside, fragments, settings, lanes, sockets };
+inline constexpr unsigned map_count = 8;
 
 inline constexpr uint64_t ingress_instructions[] = {
   0x18bf, 0xa3bf, 0xffffff8a00000307, 0xe000006b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0x790055, 0xff96a171, 0x800000164, 0xff97a271, 0x214c, 0x12bc, 0xffff00000254, 0x810000010216,

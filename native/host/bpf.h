@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "bpf/steal.generated.h"
+#include "bpf/program.h"
 #include "host/descriptor.h"
 #include "host/failure.h"
 #include "wire/bytes.h"
@@ -43,6 +43,9 @@ bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<con
 
 // At the ingress of an interface until the link is closed, before any other program there (kernel 6.6 and newer).
 bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
+
+// In the driver of an interface until the link is closed (kernel 5.9 and newer).
+bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
 
 // What the program returns for a frame as received by the loopback device; nothing if the kernel does not run it.
 struct Run {
