@@ -8,6 +8,7 @@ import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
 import { modeScenarios } from './modes.ts';
 import type { Scenario } from './scenario.ts';
+import { xdpScenarios } from './xdp.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...modeScenarios,
@@ -18,4 +19,5 @@ export const scenarios: readonly Scenario[] = [
   ...directorScenarios,
   ...disturbanceScenarios,
   ...costScenarios,
+  ...xdpScenarios,
 ];
