@@ -11,6 +11,7 @@ export default defineConfig({
     pool: 'forks',
     // A limit for hangs, not for slowness: CI's machines are shared, and builds with sanitizers take their time.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     execArgv: ['--import=tsx'],
     experimental: { viteModuleRunner: false, nodeLoader: false },
     setupFiles: process.env.NODE_V8_COVERAGE === undefined ? [] : ['./test/coverage/take-coverage.ts'],

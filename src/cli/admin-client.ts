@@ -96,7 +96,8 @@ function open(socketPath: string, path: string, form: URLSearchParams | undefine
 }
 
 function openRequest(socketPath: string, path: string, method: 'GET' | 'POST') {
-  const asking = request({ socketPath, path, method });
+  // A connection for each question: one that is kept may be closed by the other end just when the next is asked.
+  const asking = request({ socketPath, path, method, agent: false });
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
     asking.on('response', resolve);
     asking.on('error', error => {

@@ -159,8 +159,6 @@ function summaryText({ packets, frames, missed }: Summary): string {
 }
 
 export const captureCommand: Command = {
-  name: 'capture',
-  summary: 'packets of the running process with what was decided, as a pcapng',
   usage,
   run,
 };

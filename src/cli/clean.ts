@@ -10,8 +10,6 @@ a signal, nor before the next \`sluice run\`. Do not use it while one runs: the 
 `;
 
 export const cleanCommand: Command = {
-  name: 'clean',
-  summary: 'removes what a killed process has left on the host',
   usage,
   run: async args => {
     parseOptions(args, {});

@@ -9,9 +9,6 @@ import { SystemError, UsageError } from '../core/errors.ts';
 export type ExitStatus = 0 | 1 | 2;
 
 export interface Command {
-  readonly name: string;
-  /** In a line of `sluice --help`. */
-  readonly summary: string;
   /** What `sluice NAME --help` prints. */
   readonly usage: string;
   run(args: readonly string[]): Promise<ExitStatus>;

@@ -13,8 +13,6 @@ ${commonUsage}
 `;
 
 export const connectionsCommand: Command = {
-  name: 'connections',
-  summary: 'the connections of the running process',
   usage,
   run: args => askAndPrint<Connection[]>(args, { path: '/connections', text: formatConnections }),
 };

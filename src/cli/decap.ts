@@ -117,8 +117,6 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
 }
 
 export const decapCommand: Command = {
-  name: 'decap',
-  summary: 'takes packets out of tunnels on a real server',
   usage,
   run,
 };

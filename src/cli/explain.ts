@@ -105,8 +105,6 @@ function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explan
 }
 
 export const explainCommand: Command = {
-  name: 'explain',
-  summary: 'what the running process would do with a packet, and why',
   usage,
   run: args => askAndPrint<Explanation>(args, { path: '/explain', options, form, text }),
 };

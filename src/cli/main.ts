@@ -4,27 +4,62 @@
 // Exit status: 0 done, 1 failed, 2 misuse.
 import { SluiceError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
-import { captureCommand } from './capture.ts';
-import { cleanCommand } from './clean.ts';
 import type { Command, ExitStatus } from './command.ts';
-import { connectionsCommand } from './connections.ts';
-import { decapCommand } from './decap.ts';
-import { explainCommand } from './explain.ts';
-import { replayCommand } from './replay.ts';
-import { runCommand } from './run.ts';
-import { statusCommand } from './status.ts';
-import { topCommand } from './top.ts';
 
-const commands: readonly Command[] = [
-  runCommand,
-  statusCommand,
-  topCommand,
-  connectionsCommand,
-  explainCommand,
-  captureCommand,
-  decapCommand,
-  cleanCommand,
-  replayCommand,
+interface Row {
+  readonly name: string;
+  /** In a line of `sluice --help`. */
+  readonly summary: string;
+  /** A question to a running process does not wait until all that another command needs is loaded. */
+  load(): Promise<Command>;
+}
+
+const commands: readonly Row[] = [
+  {
+    name: 'run',
+    summary: 'forwards packets between network devices',
+    load: async () => (await import('./run.ts')).runCommand,
+  },
+  {
+    name: 'status',
+    summary: 'what the running process forwards, and how it goes',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  {
+    name: 'top',
+    summary: 'connections and rates of the running process, every second',
+    load: async () => (await import('./top.ts')).topCommand,
+  },
+  {
+    name: 'connections',
+    summary: 'the connections of the running process',
+    load: async () => (await import('./connections.ts')).connectionsCommand,
+  },
+  {
+    name: 'explain',
+    summary: 'what the running process would do with a packet, and why',
+    load: async () => (await import('./explain.ts')).explainCommand,
+  },
+  {
+    name: 'capture',
+    summary: 'packets of the running process with what was decided, as a pcapng',
+    load: async () => (await import('./capture.ts')).captureCommand,
+  },
+  {
+    name: 'decap',
+    summary: 'takes packets out of tunnels on a real server',
+    load: async () => (await import('./decap.ts')).decapCommand,
+  },
+  {
+    name: 'clean',
+    summary: 'removes what a killed process has left on the host',
+    load: async () => (await import('./clean.ts')).cleanCommand,
+  },
+  {
+    name: 'replay',
+    summary: 'what the director does with the frames of captures',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
 ];
 
 const usage = `Usage: sluice COMMAND [OPTION…]
@@ -41,13 +76,14 @@ async function run([name, ...args]: readonly string[]): Promise<ExitStatus> {
   if (name === '--help' || name === '-h') return answer(usage);
   if (name === '--version') return answer(`${version}\n`);
   if (name === undefined) throw new UsageError('no command is given', { remedy: 'try sluice --help' });
-  const command = commands.find(row => row.name === name);
-  if (command === undefined) {
+  const row = commands.find(each => each.name === name);
+  if (row === undefined) {
     throw new UsageError(name.startsWith('-') ? 'there is no such option' : 'there is no such command', {
       value: name,
       remedy: 'try sluice --help',
     });
   }
+  const command = await row.load();
   if (args.includes('--help') || args.includes('-h')) return answer(command.usage);
   return await command.run(args);
 }

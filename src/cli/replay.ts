@@ -132,8 +132,6 @@ function complain(failures: readonly SluiceError[]): ExitStatus {
 }
 
 export const replayCommand: Command = {
-  name: 'replay',
-  summary: 'what the director does with the frames of captures',
   usage,
   run,
 };

@@ -104,8 +104,6 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
 }
 
 export const runCommand: Command = {
-  name: 'run',
-  summary: 'forwards packets between network devices',
   usage,
   run,
 };

@@ -37,8 +37,6 @@ function text(status: BalancerStatus): string {
 }
 
 export const statusCommand: Command = {
-  name: 'status',
-  summary: 'what the running process forwards, and how it goes',
   usage,
   run: args => askAndPrint<BalancerStatus>(args, { path: '/status', text }),
 };

@@ -66,8 +66,6 @@ async function pause(signal: AbortSignal): Promise<boolean> {
 }
 
 export const topCommand: Command = {
-  name: 'top',
-  summary: 'connections and rates of the running process, every second',
   usage,
   run,
 };
