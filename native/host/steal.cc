@@ -96,7 +96,7 @@ bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
 }
 
 bool Steal::load(Failure& failure) {
-  for (uint16_t map = bpf::places; map <= bpf::settings; map++) {
+  for (uint16_t map = bpf::places; map < bpf::lanes; map++) {
     if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
   }
   return load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps_, ingress_, failure) &&
