@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+// What this host's kernel has, by itself or after loading its module.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
-/** Whether the kernel speaks SCTP, by itself or after loading its module. */
 export function hasSctp(): boolean {
-  if (isListed()) return true;
-  spawnSync('modprobe', ['sctp']);
-  return isListed();
+  return hasAfterLoading('sctp', () => /^SCTP\b/m.test(readFileSync('/proc/net/protocols', 'utf8')));
 }
 
-function isListed(): boolean {
-  return /^SCTP\b/m.test(readFileSync('/proc/net/protocols', 'utf8'));
+export function hasIpvs(): boolean {
+  return hasAfterLoading('ip_vs', () => existsSync('/proc/net/ip_vs'));
+}
+
+function hasAfterLoading(module: string, has: () => boolean): boolean {
+  if (has()) return true;
+  spawnSync('modprobe', [module]);
+  return has();
 }

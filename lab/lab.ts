@@ -8,6 +8,8 @@ import { setup } from '../scripts/setup.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { sluiceBalancer } from './balancers/sluice.ts';
 import { balancers } from './balancers/table.ts';
+import { runInGuest } from './guest/guest.ts';
+import { MachineError } from './guest/system-program.ts';
 import { hasSctp } from './kernel.ts';
 import { leaveStanding, type Outcome, perform, setStage, unsuited } from './perform.ts';
 import type { Scenario } from './scenarios/scenario.ts';
@@ -33,6 +35,8 @@ for list, oracle and --help. Nothing outside of the namespaces is changed, and n
   oracle          asks the Linux kernel's IPVS; oracle --help tells more
 
   --balancer B    with this one: ${balancers.map(({ name }) => name).join(', ')}; or all that can play it: ${everyBalancer}
+  --guest         on Debian's own kernel, which has IPVS and SCTP, in a virtual machine; ten to twenty times as slow, and
+                  its captures go with it
   --keep          leave the topologies standing after the scenarios
   --json          print the results as JSON
   --help          this text
@@ -42,6 +46,7 @@ A scenario that fails leaves the captures of all links and the logs of all progr
 
 const options = {
   balancer: { type: 'string', default: sluiceBalancer.name },
+  guest: { type: 'boolean', default: false },
   keep: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
 } as const;
@@ -49,6 +54,7 @@ const options = {
 interface Request {
   readonly names: readonly string[];
   readonly balancer: string;
+  readonly guest: boolean;
   readonly keep: boolean;
   readonly json: boolean;
 }
@@ -78,6 +84,7 @@ export async function lab(args: readonly string[]): Promise<0 | 1 | 2> {
     beRoot();
     if (command === 'up') return await up({ ...request, names });
     if (command === 'down') return down(names);
+    if (request.guest) return await playInGuest({ ...request, names: positionals });
     return await play({ ...request, names: positionals });
   } catch (error) {
     if (error instanceof Misuse) {
@@ -85,7 +92,8 @@ export async function lab(args: readonly string[]): Promise<0 | 1 | 2> {
       return 2;
     }
     // Only a mistake of ours has a stack that somebody wants to see.
-    const isExpected = error instanceof LabError || (error instanceof Error && 'exitStatus' in error);
+    const isExpected =
+      error instanceof LabError || error instanceof MachineError || (error instanceof Error && 'exitStatus' in error);
     process.stderr.write(`lab: ${isExpected ? error.message : error instanceof Error ? error.stack : error}\n`);
     return 1;
   }
@@ -198,6 +206,15 @@ async function play(request: Request): Promise<0 | 1> {
 function inWords({ result, seconds, problem, evidence, notes = [] }: Outcome): string {
   if (result === 'passed') return [`passed (${seconds} s)`, ...notes].join('\n    ');
   return `FAILED (${seconds} s)\n    ${problem}${evidence === undefined ? '' : `\n    captures and logs: ${evidence}`}`;
+}
+
+/** What is missing is installed here: the machine has no network. */
+async function playInGuest(request: Request): Promise<0 | 1 | 2> {
+  setup(['oracle']);
+  prepare(request);
+  const { names, balancer, json } = request;
+  const words = [...names, '--balancer', balancer, ...(json ? ['--json'] : [])];
+  return (await runInGuest(['node_modules/.bin/tsx', 'lab/main.ts', ...words])) as 0 | 1 | 2;
 }
 
 async function up(request: Request): Promise<0> {

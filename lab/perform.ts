@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Balancer } from './balancers/balancer.ts';
 import type { Scenario, Stage } from './scenarios/scenario.ts';
 import { LabError } from './topology/lab-error.ts';
+import { patient } from './topology/patience.ts';
 import { type KeptTopology, keep } from './topology/run.ts';
 import { Topology } from './topology/topology.ts';
 
@@ -13,7 +14,7 @@ import { Topology } from './topology/topology.ts';
 export const failureFolder = 'out/lab';
 
 /** The longest scenario moves a gigabyte on a busy machine; one that takes longer hangs. */
-const scenarioMilliseconds = 300_000;
+const scenarioMilliseconds = patient(300_000);
 
 export interface Outcome {
   readonly scenario: string;

@@ -28,7 +28,7 @@ interface Source {
   readonly mapsOf?: string;
 }
 const sources: readonly Source[] = [
-  { name: 'steal', headers: ['steal.h'], programs: ['ingress', 'socket', 'fanout'] },
+  { name: 'steal', headers: ['steal.h'], programs: ['ingress', 'socket', 'filter', 'fanout'] },
   { name: 'steal_xdp', headers: ['steal.bpf.c', 'steal.h'], programs: ['xdp'], mapsOf: 'steal' },
 ];
 

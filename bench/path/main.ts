@@ -2,6 +2,8 @@
 // `npm run bench -- path`: the live data path beside its peers, in network namespaces of its own. Rounds in which each subject
 // has its turn, so that what else the machine does meets all of them; the median of the rounds counts.
 import { parseArgs } from 'node:util';
+import { runInGuest } from '../../lab/guest/guest.ts';
+import { MachineError } from '../../lab/guest/system-program.ts';
 import { LabError } from '../../lab/topology/lab-error.ts';
 import { removeAbandoned } from '../../lab/topology/run.ts';
 import { removeOnSignals } from '../../lab/topology/signals.ts';
@@ -20,6 +22,8 @@ export const pathUsage = `Usage: npm run bench -- path [--only MEASURE]… [--ro
 The live data path beside what it is compared with: a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx
 and the npm package raw-socket, between hosts that are network namespaces. Needs root; takes some four minutes.
 
+  --guest          on Debian's own kernel, which has IPVS, in a virtual machine: ten to twenty times as slow, so that only
+                   the ratios mean something
   --only MEASURE   ${measureNames.join(', ')}; may be repeated; all unless given
   --rounds N       each subject has its turn so often, the median counts; 3 unless given
   --json           print one JSON document instead of text
@@ -28,12 +32,14 @@ and the npm package raw-socket, between hosts that are network namespaces. Needs
 const options = {
   only: { type: 'string', multiple: true },
   rounds: { type: 'string', default: '3' },
+  guest: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
 } as const;
 
 interface Request {
   readonly wanted: readonly Measure[];
   readonly rounds: number;
+  readonly guest: boolean;
   readonly json: boolean;
 }
 
@@ -47,7 +53,7 @@ function read(args: readonly string[]): Request {
   if (unknown !== undefined) throw new Failure(`path measures ${measureNames.join(', ')}, not "${unknown}"`, 2);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Failure(`no number of rounds: "${values.rounds}"`, 2);
-  return { wanted: values.only?.filter(isMeasure) ?? measureNames, rounds, json: values.json };
+  return { wanted: values.only?.filter(isMeasure) ?? measureNames, rounds, guest: values.guest, json: values.json };
 }
 
 export async function benchPath(args: readonly string[]): Promise<void> {
@@ -56,21 +62,30 @@ export async function benchPath(args: readonly string[]): Promise<void> {
   setup(['path']);
   compile(optimised, ['path_packets_bench', 'path_web_bench']);
   build();
-  removeAbandoned();
-  removeOnSignals();
   try {
-    await measure(request);
+    await (request.guest ? measureInGuest(args) : measure(request));
   } catch (error) {
-    if (error instanceof LabError) throw new Failure(error.message);
+    if (error instanceof LabError || error instanceof MachineError) throw new Failure(error.message);
     throw error;
   }
+}
+
+/** What is missing was installed here: the machine has no network. */
+async function measureInGuest(args: readonly string[]): Promise<void> {
+  setup(['oracle']);
+  const words = args.filter(word => word !== '--guest');
+  const status = await runInGuest(['node_modules/.bin/tsx', 'bench/main.ts', 'path', ...words]);
+  if (status !== 0) throw new Failure(`the measurement in the virtual machine ended with status ${status}`);
 }
 
 async function measure(request: Request): Promise<void> {
   const say = (line: string): void => {
     if (!request.json) console.log(line);
   };
+  removeAbandoned();
+  removeOnSignals();
   if (!request.json) heading('path');
+  const here = subjects.filter(subject => subject.isAvailable?.() ?? true);
   const results = new Results();
   const stages = { through: await raise('through'), direct: await raise('direct') };
   try {
@@ -78,7 +93,7 @@ async function measure(request: Request): Promise<void> {
     for (let round = 1; round <= request.rounds; round++) {
       say(`round ${round} of ${request.rounds}`);
       // The other way round every other time, so that nobody always follows the same neighbour.
-      const order = round % 2 === 1 ? subjects : subjects.toReversed();
+      const order = round % 2 === 1 ? here : here.toReversed();
       for (const subject of order)
         await turn(subject, stages, { ...request, isLast: round === request.rounds }, results);
     }

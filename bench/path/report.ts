@@ -49,6 +49,7 @@ interface Wish {
   /** Figures of the first in units of those of the second; of the first alone where there is no second. */
   readonly of: readonly [measure: Measure, subject: string, figure: string];
   readonly to?: string;
+  /** Neither where nothing is promised: it is good to know. */
   readonly least?: number;
   readonly most?: number;
   /** The value is a factor that a second worker brings: both have twice the cores. */
@@ -70,6 +71,11 @@ const wishes: readonly Wish[] = [
     of: ['packets', 'Sluice NAT', coreSecond],
     to: 'nftables DNAT',
     least: 0.6,
+  },
+  {
+    what: 'packets a core-second: NAT / kernel IPVS',
+    of: ['packets', 'Sluice NAT', coreSecond],
+    to: 'kernel IPVS',
   },
   {
     what: 'packets: NAT / raw-socket',
@@ -121,7 +127,7 @@ export function targets(rows: readonly Row[]): Target[] {
     const other = to === undefined ? 1 : find(of[0], to, of[2]);
     if (own === undefined || other === undefined) return [];
     const value = (factor * own) / other;
-    const wanted = least === undefined ? `≤ ${most}` : `≥ ${least}`;
+    const wanted = least !== undefined ? `≥ ${least}` : most !== undefined ? `≤ ${most}` : '';
     const met = (least === undefined || value >= least) && (most === undefined || value <= most);
     return [{ what, value, wanted, met }];
   });

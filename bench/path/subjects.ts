@@ -6,8 +6,10 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { takeAddress } from '../../lab/balancers/kernel-ipvs.ts';
 import { buildRawSocket } from '../../lab/drivers/inject.ts';
 import { iperfPort } from '../../lab/drivers/iperf.ts';
+import { hasIpvs } from '../../lab/kernel.ts';
 import { projectRoot } from '../../scripts/command.ts';
 import {
   balancerAddress,
@@ -34,6 +36,8 @@ export interface Subject {
   readonly target: { readonly tcp: string; readonly udp: string };
   /** More words for the generator of packets. */
   readonly flood?: readonly string[];
+  /** Whether this host can have it; it can unless there is a question. */
+  isAvailable?(): boolean;
   /** Resolves when it forwards; what it gives ends it. */
   start(stage: Stage): Promise<() => Promise<void>>;
 }
@@ -103,6 +107,29 @@ const nftables: Subject = {
     await balancer.must(['nft', '-f', '-'], { input: rules });
     return async () => {
       await balancer.must(['nft', 'delete', 'table', 'ip', 'bench']);
+    };
+  },
+};
+
+const ipvs: Subject = {
+  name: 'kernel IPVS',
+  way: 'through',
+  measures: ['packets', 'bulk', 'connections', 'latency'],
+  target: { tcp: virtualAddress, udp: virtualAddress },
+  isAvailable: hasIpvs,
+  async start({ balancer }) {
+    await takeAddress(balancer, virtualAddress);
+    const rules = [
+      ...[`-A -u ${virtualAddress}:${floodPort} -s rr`, `-a -u ${virtualAddress}:${floodPort} -r ${floodAddress} -m`],
+      ...[webPort, iperfPort].flatMap(port => [
+        `-A -t ${virtualAddress}:${port} -s rr`,
+        `-a -t ${virtualAddress}:${port} -r ${serverAddress} -m`,
+      ]),
+    ];
+    await balancer.must(['ipvsadm', '-R'], { input: `${rules.join('\n')}\n` });
+    return async () => {
+      await balancer.must(['ipvsadm', '-C']);
+      await balancer.must(['ip', 'address', 'delete', `${virtualAddress}/32`, 'dev', 'lo']);
     };
   },
 };
@@ -248,6 +275,7 @@ function sluiceSubject(name: string, mode: Mode, measures: readonly Measure[], o
 export const subjects: readonly Subject[] = [
   bare,
   sluiceSubject('Sluice NAT', 'nat', ['packets', 'bulk', 'connections', 'latency', 'idle', 'memory']),
+  ipvs,
   nftables,
   kernel,
   sluiceSubject('Sluice FULLNAT', 'fullnat', ['packets', 'bulk', 'connections']),

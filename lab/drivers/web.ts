@@ -5,6 +5,7 @@ import { digestOfContent } from '../programs/content.ts';
 import type { Service } from '../programs/service.ts';
 import type { Host } from '../topology/host.ts';
 import { LabError } from '../topology/lab-error.ts';
+import { patient } from '../topology/patience.ts';
 import type { Program } from '../topology/program.ts';
 
 /** Whether a new connection is served; no longer than a second is waited for it. */
@@ -45,7 +46,7 @@ export function startDownload(client: Host, address: string, bytes: number): Pro
 /** Fails unless exactly the content came that was asked for. */
 export async function finishDownload(download: Program, bytes: number): Promise<void> {
   download.write('go\n');
-  const timer = setTimeout(() => download.kill('SIGKILL'), transferMilliseconds);
+  const timer = setTimeout(() => download.kill('SIGKILL'), patient(transferMilliseconds));
   const { status, stdout, stderr } = await download.ending;
   clearTimeout(timer);
   if (status !== 0) throw new LabError(`a download of ${bytes} bytes failed: ${stderr.trim() || 'it was cut off'}`);

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { ServiceDescription } from './description.ts';
 import { LabError } from './lab-error.ts';
+import { patient } from './patience.ts';
 import { type Ending, Program } from './program.ts';
 import { namespaceOf, namespacePath } from './run.ts';
 
@@ -46,7 +47,8 @@ export class Host {
 
   /** Runs a command to its end, whatever its exit status. */
   async run(command: readonly [string, ...string[]], options: CommandOptions = {}): Promise<Ending> {
-    const { input = '', milliseconds = commandMilliseconds } = options;
+    const { input = '' } = options;
+    const milliseconds = patient(options.milliseconds ?? commandMilliseconds);
     const program = this.start(command[0].replace(/^.*\//, ''), command, input);
     let isLate = false;
     const timer = setTimeout(() => {

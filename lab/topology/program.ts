@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Readiness } from './description.ts';
 import { LabError } from './lab-error.ts';
+import { patient } from './patience.ts';
 import { until } from './until.ts';
 
 /** A shared machine may need seconds to start a program; one that needs more hangs. */
@@ -132,7 +133,7 @@ export class Program {
   /** Ends it in good order, or otherwise. */
   async stop(): Promise<void> {
     this.kill('SIGTERM');
-    const timer = setTimeout(() => this.kill('SIGKILL'), endMilliseconds);
+    const timer = setTimeout(() => this.kill('SIGKILL'), patient(endMilliseconds));
     await this.ending.catch(() => undefined);
     clearTimeout(timer);
   }

@@ -4,7 +4,7 @@
 //   steal_ingress   at the ingress of an interface (tcx, or a classifier of clsact): drops what is the director's
 //   alone.
 //                   A packet socket for ETH_P_ALL has had its copy before, and the host's stack never sees it.
-//   steal_socket    a filter for those packet sockets: only what concerns the director is copied.
+//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is copied.
 //   steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
 //   steal_xdp       in a device's driver (steal_xdp.bpf.c, decision 13): hands what is the director's alone to an AF_XDP
 //                   socket, and passes all else on to the three above.
@@ -49,6 +49,7 @@ struct map egress SECTION("maps");
 struct map inside SECTION("maps");
 struct map fragments SECTION("maps");
 struct map settings SECTION("maps");
+struct map deciders SECTION("maps");
 struct map lanes SECTION("maps");
 struct map sockets SECTION("maps");
 
@@ -106,6 +107,7 @@ typedef struct __sk_buff context;
 
 static long (*const load_relative)(const void* skb, u32 offset, void* to, u32 length,
                                    u32 start) = (void*)BPF_FUNC_skb_load_bytes_relative;
+static long (*const tail_call)(context* frame, void* programs, u32 number) = (void*)BPF_FUNC_tail_call;
 
 INLINE int load(context* frame, u32 offset, void* to, u32 length) {
   return load_relative(frame, offset, to, length, BPF_HDR_START_MAC) == 0;
@@ -461,6 +463,14 @@ SECTION("ingress") int steal_ingress(context* frame) {
 // The number of bytes that the socket gets.
 SECTION("socket") int steal_socket(context* frame) {
   return belonging_of(frame, 0) == STEAL_NOTHING ? 0 : -1;
+}
+
+// What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it has
+// 20 KB unless the host's owner gives it more (net.core.optmem_max): less than steal_socket has. So the filter is short and
+// goes on there.
+SECTION("filter") int steal_filter(context* frame) {
+  tail_call(frame, &deciders, 0);
+  return 0;
 }
 
 SECTION("fanout") int steal_fanout(context* frame) {

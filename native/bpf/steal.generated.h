@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c, steal.h, whose hash is
-// 785c2680b28011a7d8aaf8b12da2f7c2e8ef4b39a460c84f685d8da98a9d1dd3
+// 443edc6d052cdd9f4eb9d4fe0fc94d4d5e81ad934501f865cbda4ef389bad419
 #pragma once
 
 #include "bpf/program.h"
@@ -8,8 +8,8 @@
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { places, tuples, egress, inside, fragments, settings, lanes, sockets };
-inline constexpr unsigned map_count = 8;
+enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, lanes, sockets };
+inline constexpr unsigned map_count = 9;
 
 inline constexpr uint64_t ingress_instructions[] = {
   0x18bf, 0xa3bf, 0xffffff8a00000307, 0xe000006b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0x790055, 0xff96a171, 0x800000164, 0xff97a271, 0x214c, 0x12bc, 0xffff00000254, 0x810000010216,
@@ -341,6 +341,14 @@ inline constexpr Relocation socket_relocations[] = {
   {2240, egress}, {2257, inside}, {2301, tuples}, {2314, tuples}, {2357, places}, {2397, tuples}, {2409, tuples}, {2418, settings}, {2458, egress}, {2476, inside},
 };
 inline constexpr Program socket = {"sluice_socket", socket_instructions, socket_relocations};
+
+inline constexpr uint64_t filter_instructions[] = {
+  0x218, 0x0, 0x3b4, 0xc00000085, 0xb4, 0x95,
+};
+inline constexpr Relocation filter_relocations[] = {
+  {0, deciders},
+};
+inline constexpr Program filter = {"sluice_filter", filter_instructions, filter_relocations};
 
 inline constexpr uint64_t fanout_instructions[] = {
   0x19bf, 0xa3bf, 0xffffff8a00000307, 0xe000006b4, 0x7b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0xaa70055, 0xff96a171, 0x800000164, 0xff97a271, 0x214c, 0x12bc, 0xffff00000254,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal_xdp.bpf.c, steal.bpf.c, steal.h, whose hash is
-// a22cb4927ce5be1c96dc6f836d621a12f7e63b06ac9c64709af4666336e50dac
+// 7aa4abb17347729dc06eeef8def25142dec3c3bca5324aa99c878b1d11bb52f5
 #pragma once
 
 #include "bpf/steal.generated.h"

@@ -38,6 +38,8 @@ MapShape shape_of(bpf::Map map) {
     case fragments:
       return {"sluice_frags",           BPF_MAP_TYPE_LRU_HASH, sizeof(steal_datagram),
               sizeof(steal_remembered), most_datagrams,        0};
+    case deciders:
+      return {"sluice_deciders", BPF_MAP_TYPE_PROG_ARRAY, sizeof(u32), sizeof(u32), 1, 0};
     case settings:
     case lanes:    // the diversion's own
     case sockets:  // likewise
@@ -86,7 +88,8 @@ bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
   if (way_ != StealWay::nftables && !ingress_ && !load(failure)) return false;
   if (way_ == StealWay::nftables) {
     ingress_ = Descriptor();
-    socket_filter_ = Descriptor();
+    socket_ = Descriptor();
+    filter_ = Descriptor();
     fanout_ = Descriptor();
   }
   for (const uint32_t interface : interfaces) {
@@ -99,8 +102,12 @@ bool Steal::load(Failure& failure) {
   for (uint16_t map = bpf::places; map < bpf::lanes; map++) {
     if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
   }
+  constexpr uint32_t first = 0;
+  if (!load_program(bpf::socket, BPF_PROG_TYPE_SOCKET_FILTER, maps_, socket_, failure)) return false;
+  const int decider = socket_.get();
   return load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps_, ingress_, failure) &&
-         load_program(bpf::socket, BPF_PROG_TYPE_SOCKET_FILTER, maps_, socket_filter_, failure) &&
+         load_program(bpf::filter, BPF_PROG_TYPE_SOCKET_FILTER, maps_, filter_, failure) &&
+         maps_[bpf::deciders].set(&first, &decider, failure) &&
          load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps_, fanout_, failure);
 }
 
@@ -183,7 +190,7 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, bool is_for_host
   if (seen.size() < addresses) return std::nullopt;
   std::fill_n(seen.begin(), sizeof(wire::MacAddress), is_for_host ? uint8_t{0} : uint8_t{2});
   const auto ingress = run_program(ingress_.get(), seen);
-  const auto socket = run_program(socket_filter_.get(), seen);
+  const auto socket = run_program(socket_.get(), seen);
   const auto fanout = run_program(fanout_.get(), seen);
   if (!ingress || !socket || !fanout) return std::nullopt;
   Judgement judgement;

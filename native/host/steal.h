@@ -68,7 +68,7 @@ class Steal {
 
   // For SO_ATTACH_BPF of a packet socket (SOCK_RAW), and for PACKET_FANOUT_DATA of PACKET_FANOUT_EBPF, whose sockets
   // must have joined in the order of the workers; -1 with nftables.
-  int socket_filter() const { return socket_filter_.get(); }
+  int socket_filter() const { return filter_.get(); }
   int fanout() const { return fanout_.get(); }
   int ingress() const { return ingress_.get(); }
   // With tcx: as long as somebody holds them, what was stolen last stays so.
@@ -95,7 +95,7 @@ class Steal {
   StealWay way_ = StealWay::automatic;
   std::string notice_;
   std::array<BpfMap, bpf::map_count> maps_;
-  Descriptor ingress_, socket_filter_, fanout_;
+  Descriptor ingress_, socket_, filter_, fanout_;
   std::map<uint32_t, Attachment> attachments_;
   std::optional<Diversion> diversion_;  // once one was asked for
   StealTables current_;                 // what the maps hold

@@ -157,6 +157,16 @@ TEST_CASE("connections to the host's own port go on, and are not copied to the p
   }
 }
 
+TEST_CASE("a socket takes the filter where sockets have as little memory as before kernel 6.8") {
+  if (!test::is_root()) return;
+  const test::Namespaces namespaces;
+  test::shell("echo 20480 > /proc/sys/net/core/optmem_max");
+  const auto stealing = steal(namespaces, host::StealWay::tcx);
+  test::FrameSocket ring("b0", stealing->socket_filter());
+  connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 50);
+  CHECK_FALSE(ring.receive([](const test::Buffer& frame) { return is_syn_to(frame, service_port); }).empty());
+}
+
 TEST_CASE("datagrams in fragments are stolen whole, and the host reassembles its own") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Debian's own kernel, as its package has it: fetched once, unpacked into a folder that later runs find again.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { execute, MachineError } from './system-program.ts';
+
+const metaPackage = 'linux-image-cloud-amd64';
+
+export class DebianKernel {
+  /** What is kept between runs, the kernel's files below it in `kernel`. */
+  readonly work: string;
+  /** As uname -r has it. */
+  readonly release: string;
+  /** Of the Debian package. */
+  readonly version: string;
+
+  constructor(work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle')) {
+    this.work = work;
+    mkdirSync(work, { recursive: true });
+    this.version = this.#versionHere() ?? this.#unpack();
+    const [release] = readdirSync(join(this.tree, 'lib/modules'));
+    if (release === undefined) throw new MachineError(`${this.tree} holds no kernel; delete ${work} and try again`);
+    this.release = release;
+  }
+
+  get tree(): string {
+    return join(this.work, 'kernel');
+  }
+
+  get image(): string {
+    return join(this.tree, 'boot', `vmlinuz-${this.release}`);
+  }
+
+  /** Files of these modules and of those that they need, in the order in which they can be loaded. */
+  moduleFiles(names: readonly string[]): string[] {
+    const paths = names.flatMap(name => {
+      const words = ['-d', this.tree, '-S', this.release, '--show-depends', name];
+      return [
+        ...execute('modprobe', words)
+          .toString()
+          .matchAll(/^insmod (\S+)/gm),
+      ].map(match => match[1] ?? '');
+    });
+    return [...new Set(paths)];
+  }
+
+  get #versionFile(): string {
+    return join(this.work, 'kernel-version');
+  }
+
+  #versionHere(): string | undefined {
+    try {
+      return readFileSync(this.#versionFile, 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
+  #unpack(): string {
+    rmSync(this.tree, { recursive: true, force: true });
+    const archive = this.#download();
+    execute('dpkg', ['-x', archive, this.tree]);
+    const [release = ''] = readdirSync(join(this.tree, 'lib/modules'));
+    execute('depmod', ['-b', this.tree, release]);
+    const version = basename(archive).split('_')[1] ?? '';
+    writeFileSync(this.#versionFile, version);
+    return version;
+  }
+
+  #download(): string {
+    const depends = execute('apt-cache', ['depends', metaPackage]).toString();
+    const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+    if (!name) throw new MachineError(`apt-cache knows no ${metaPackage}; run apt-get update first`);
+    for (const old of readdirSync(this.work).filter(file => file.endsWith('.deb'))) rmSync(join(this.work, old));
+    execute('apt-get', ['download', name], { cwd: this.work });
+    const archive = readdirSync(this.work).find(file => file.endsWith('.deb'));
+    if (!archive) throw new MachineError(`apt-get download ${name} left no package in ${this.work}`);
+    return join(this.work, archive);
+  }
+}
