@@ -99,7 +99,8 @@ bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
 }
 
 bool Steal::load(Failure& failure) {
-  for (uint16_t map = bpf::places; map < bpf::lanes; map++) {
+  for (uint16_t map = 0; map < bpf::map_count; map++) {
+    if (map == bpf::lanes || map == bpf::sockets) continue;  // the diversion's own
     if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
   }
   constexpr uint32_t first = 0;
