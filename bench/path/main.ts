@@ -17,7 +17,7 @@ import { Results, targets, text } from './report.ts';
 import { raise, type Stage, type Way } from './stage.ts';
 import { type Measure, type Subject, subjects } from './subjects.ts';
 
-export const pathUsage = `Usage: npm run bench -- path [--only MEASURE]… [--rounds N] [--json]
+export const pathUsage = `Usage: npm run bench -- path [--only MEASURE]… [--subject NAME]… [--rounds N] [--json]
 
 The live data path beside what it is compared with: a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx
 and the npm package raw-socket, between hosts that are network namespaces. Needs root; takes some four minutes.
@@ -25,12 +25,14 @@ and the npm package raw-socket, between hosts that are network namespaces. Needs
   --guest          on Debian's own kernel, which has IPVS, in a virtual machine: ten to twenty times as slow, so that only
                    the ratios mean something
   --only MEASURE   ${measureNames.join(', ')}; may be repeated; all unless given
+  --subject NAME   one of those that are compared, as the table names it; may be repeated; all unless given
   --rounds N       each subject has its turn so often, the median counts; 3 unless given
   --json           print one JSON document instead of text
 `;
 
 const options = {
   only: { type: 'string', multiple: true },
+  subject: { type: 'string', multiple: true },
   rounds: { type: 'string', default: '3' },
   guest: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -38,6 +40,7 @@ const options = {
 
 interface Request {
   readonly wanted: readonly Measure[];
+  readonly subjects: readonly Subject[];
   readonly rounds: number;
   readonly guest: boolean;
   readonly json: boolean;
@@ -53,7 +56,15 @@ function read(args: readonly string[]): Request {
   if (unknown !== undefined) throw new Failure(`path measures ${measureNames.join(', ')}, not "${unknown}"`, 2);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Failure(`no number of rounds: "${values.rounds}"`, 2);
-  return { wanted: values.only?.filter(isMeasure) ?? measureNames, rounds, guest: values.guest, json: values.json };
+  const wanted = values.only?.filter(isMeasure) ?? measureNames;
+  return { wanted, subjects: named(values.subject), rounds, guest: values.guest, json: values.json };
+}
+
+function named(names: readonly string[] | undefined): readonly Subject[] {
+  const all = subjects.map(({ name }) => name);
+  const unknown = names?.find(name => !all.includes(name));
+  if (unknown !== undefined) throw new Failure(`path compares ${all.join(', ')}, not "${unknown}"`, 2);
+  return subjects.filter(({ name }) => names?.includes(name) ?? true);
 }
 
 export async function benchPath(args: readonly string[]): Promise<void> {
@@ -85,7 +96,7 @@ async function measure(request: Request): Promise<void> {
   removeAbandoned();
   removeOnSignals();
   if (!request.json) heading('path');
-  const here = subjects.filter(subject => subject.isAvailable?.() ?? true);
+  const here = request.subjects.filter(subject => subject.isAvailable?.() ?? true);
   const results = new Results();
   const stages = { through: await raise('through'), direct: await raise('direct') };
   try {

@@ -23,6 +23,8 @@ export type Ability =
   | 'answers'
   /** Tells FULLNAT servers of TCP who the client is. */
   | 'toa'
+  /** Takes several ports as one service. */
+  | 'groups'
   /** Is a process of its own. */
   | 'process';
 
@@ -44,6 +46,8 @@ export interface VirtualService {
   readonly encapsulation?: Encapsulation;
   /** FULLNAT: servers are told who the client is. */
   readonly tellsClient?: boolean;
+  /** Instead of `port`: 80, "8000-8010". A client has the same server on all of them. */
+  readonly groupedPorts?: readonly (number | string)[];
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */
@@ -57,6 +61,8 @@ export interface Forwarding {
   readonly sourceNat?: SourceNat;
   /** Threads that forward, where the balancer has such; 1 unless given. */
   readonly workers?: number;
+  /** How packets are kept from the stack of the balancer's host, where it is not as the balancer chooses. */
+  readonly stealing?: 'nftables';
   /** Frames to and from the clients carry this 802.1Q tag. */
   readonly uplinkVlan?: number;
   /** Devices of the balancer whose frames it is to take by AF_XDP. */
@@ -77,6 +83,12 @@ export interface BalancerProcess {
   portTypes(): Promise<Record<string, string>>;
   /** Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself. */
   crash(): Promise<void>;
+  /** Ends it in good order. */
+  stop(): Promise<void>;
+  /** Ends all of it, without a chance to clean up. */
+  kill(): Promise<void>;
+  /** Removes what it has left when it was killed. */
+  clean(): Promise<void>;
 }
 
 export interface Balancer {

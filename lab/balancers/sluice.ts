@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { sluiceCommand as sluice } from '../drivers/decap.ts';
 import type { Host } from '../topology/host.ts';
+import { LabError } from '../topology/lab-error.ts';
 import type { Program } from '../topology/program.ts';
 import type {
   Balancer,
@@ -30,11 +31,19 @@ function tunnelDocument(type: Encapsulation): object {
   return type === 'gue' ? { type, port: guePort } : { type };
 }
 
+/** What a service of grouped ports is found by: there is one of each family at most. */
+const groupMark = 1;
+
+const namesService = ({ protocol, address, port, groupedPorts }: VirtualService): object =>
+  groupedPorts === undefined
+    ? { [protocol]: endpoint(address, port) }
+    : { mark: groupMark, family: isIPv6(address) ? 'ipv6' : 'ipv4', persistence: 300 };
+
 function serviceDocument(service: VirtualService): object {
-  const { protocol, address, port, mode, servers, encapsulation, tellsClient } = service;
+  const { mode, servers, encapsulation, tellsClient } = service;
   const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
-    [protocol]: endpoint(address, port),
+    ...namesService(service),
     scheduler: 'wrr',
     mode,
     ...(takesPool && { pool: 'local' }),
@@ -46,6 +55,10 @@ function serviceDocument(service: VirtualService): object {
       ...(encapsulation !== undefined && { tunnel: tunnelDocument(encapsulation) }),
     })),
   };
+}
+
+function marksOf({ groupedPorts = [], address, protocol }: VirtualService): object[] {
+  return groupedPorts.map(ports => ({ mark: groupMark, destination: address, protocol, ports }));
 }
 
 /** A sluice.yaml for these devices. */
@@ -63,6 +76,7 @@ export function sluiceDocument(forwarding: Forwarding, devices: readonly string[
     layer4: {
       ports: Object.fromEntries(devices.map(device => [device, port(device)])),
       services: services.map(serviceDocument),
+      marks: services.flatMap(marksOf),
       pools,
       ...(sourceNat !== undefined && { egress: { inside: { sources: [sourceNat.inside], pool: 'public' } } }),
     },
@@ -77,21 +91,23 @@ async function devicesOf(host: Host): Promise<string[]> {
 /** `sluice run`. */
 class SluiceProcess implements RunningBalancer, BalancerProcess {
   readonly process = this;
-  readonly #devices: readonly string[];
   readonly #host: Host;
+  readonly #devices: readonly string[];
   readonly #file: string;
   readonly #socket: string;
   readonly #program: Program;
 
   constructor(host: Host, devices: readonly string[], forwarding: Forwarding) {
-    this.#devices = devices;
     this.#host = host;
+    this.#devices = devices;
     this.#file = join(host.folder, `${host.name}-sluice.yaml`);
     this.#write(forwarding);
     // A path of its own: namespaces of networks share the machine's files.
     this.#socket = join(host.folder, `${host.name}-sluice.sock`);
     const words = ['-c', this.#file, '--socket', this.#socket, '--workers', String(forwarding.workers ?? 1)];
-    this.#program = host.start('sluice', [...sluice, 'run', ...words, '--crashes', host.folder]);
+    const { stealing } = forwarding;
+    const way = stealing === undefined ? [] : ['--stealing', stealing];
+    this.#program = host.start('sluice', [...sluice, 'run', ...words, ...way, '--crashes', host.folder]);
   }
 
   async ready(): Promise<void> {
@@ -121,6 +137,24 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     await this.#program.logs('"msg":"ready"', from);
   }
 
+  async stop(): Promise<void> {
+    this.#program.kill('SIGTERM');
+    const { status } = await this.#program.ending;
+    if (status !== 0) throw new LabError(`sluice run ended with ${status}`);
+  }
+
+  async kill(): Promise<void> {
+    // A parent that stands still starts no other child meanwhile.
+    this.#program.kill('SIGSTOP');
+    for (const pid of this.#program.children()) process.kill(pid, 'SIGKILL');
+    this.#program.kill('SIGKILL');
+    await this.#program.ending;
+  }
+
+  async clean(): Promise<void> {
+    await this.#host.must([...sluice, 'clean']);
+  }
+
   #write(forwarding: Forwarding): void {
     writeFileSync(this.#file, sluiceDocument(forwarding, this.#devices));
   }
@@ -129,7 +163,7 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
 export const sluiceBalancer: Balancer = {
   name: 'sluice',
   modes: ['nat', 'fullnat', 'dr', 'tunnel'],
-  abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process'],
+  abilities: ['change', 'snat', 'fragments', 'vlan', 'mixed', 'answers', 'toa', 'process', 'groups'],
   unavailable: () => ([addon, sluice[1]].every(existsSync) ? undefined : 'it is not built: run `npm run build`'),
   async start(host, forwarding) {
     const running = new SluiceProcess(host, await devicesOf(host), forwarding);

@@ -19,14 +19,14 @@ const transferMilliseconds = 180_000;
 /** A request that has not been answered by then has lost its packets for good. */
 const requestSeconds = 15;
 
-function url(address: string, path: string): string {
-  return `http://${isIPv6(address) ? `[${address}]` : address}${path}`;
+function url(address: string, path: string, port = 80): string {
+  return `http://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`;
 }
 
 /** Asks so often, each time over a new connection, and says who served. */
-export async function whoServes(client: Host, address: string, requests: number): Promise<Service[]> {
+export async function whoServes(client: Host, address: string, requests: number, port = 80): Promise<Service[]> {
   const options = ['--silent', '--show-error', '--fail', '--globoff', '--max-time', String(requestSeconds)] as const;
-  const urls = Array.from({ length: requests }, () => url(address, '/who'));
+  const urls = Array.from({ length: requests }, () => url(address, '/who', port));
   const printed = await client.must(['curl', ...options, '--header', 'Connection: close', ...urls]);
   const lines = printed.trim().split('\n');
   return lines.map(line => JSON.parse(line));

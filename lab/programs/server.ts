@@ -2,7 +2,7 @@
 // server NAME [ADDRESS…]: a real server. On TCP, for all addresses of the host:
 //
 //   port 80  HTTP: /who tells who serves and which client it sees, /content?bytes=N sends so much content,
-//            PUT /digest answers with the SHA-256 of what was sent
+//            PUT /digest answers with the SHA-256 of what was sent; the same on ports 443 and 8005
 //   port 7   what arrives is sent back (RFC 862): for sessions that last
 //
 // and on UDP port 7 of each ADDRESS: a datagram comes back behind a line of JSON that says the same as /who. An answer comes
@@ -15,7 +15,7 @@ import { pipeline } from 'node:stream/promises';
 import { content } from './content.ts';
 import type { Service } from './service.ts';
 
-const httpPort = 80;
+const httpPorts = [80, 443, 8005];
 const echoPort = 7;
 /** As much as waits to be accepted while the machine is busy elsewhere. */
 const backlog = 4096;
@@ -43,11 +43,13 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 
 const listening: Promise<unknown>[] = [];
 
-const web = createServer((request, response) => {
-  // A client that goes away in the middle is no failure of the server.
-  answer(request, response).catch(error => console.log(`${request.url}: ${error.message}`));
-});
-listening.push(new Promise<void>(resolve => web.listen({ port: httpPort, backlog }, resolve)));
+for (const port of httpPorts) {
+  const web = createServer((request, response) => {
+    // A client that goes away in the middle is no failure of the server.
+    answer(request, response).catch(error => console.log(`${request.url}: ${error.message}`));
+  });
+  listening.push(new Promise<void>(resolve => web.listen({ port, backlog }, resolve)));
+}
 
 const echo = createTcpServer(socket => {
   socket.on('error', error => console.log(`echo: ${error.message}`));

@@ -4,7 +4,7 @@ import { Session } from '../drivers/session.ts';
 import { lostByReceivers, Stream } from '../drivers/stream.ts';
 import { download, isServed, whoServes } from '../drivers/web.ts';
 import { until } from '../topology/until.ts';
-import { clientGateway, serverAddress, virtualAddress } from './addresses.ts';
+import { clientAddress, clientGateway, onLink, serverAddress, virtualAddress } from './addresses.ts';
 import { checkServices, service } from './modes.ts';
 import { expect, type Scenario, type Stage } from './scenario.ts';
 import { twoArms } from './topologies.ts';
@@ -43,6 +43,21 @@ async function takeLinkAway(stage: Stage, device: string): Promise<void> {
   await balancer.must(['ip', 'link', 'set', device, 'down']);
   expect(!(await isServed(stage.client, vip)), `requests are served without ${device}`);
   await balancer.must(['ip', 'link', 'set', device, 'up']);
+}
+
+/** The link between client and balancer, which has gone with both of its ends. */
+async function makeUplink({ client, host }: Stage): Promise<void> {
+  const balancer = host('balancer');
+  const peer = ['peer', 'name', 'eth0', 'netns', client.namespace] as const;
+  await balancer.must(['ip', 'link', 'add', 'eth0', 'type', 'veth', ...peer]);
+  for (const [end, addresses] of [
+    [balancer, clientGateway],
+    [client, clientAddress],
+  ] as const) {
+    for (const address of onLink(addresses)) await end.must(['ip', 'address', 'add', address, 'dev', 'eth0']);
+    await end.must(['ip', 'link', 'set', 'eth0', 'up']);
+  }
+  await client.must(['ip', 'route', 'add', 'default', 'via', clientGateway.ipv4]);
 }
 
 export const disturbanceScenarios: readonly Scenario[] = [
@@ -102,6 +117,26 @@ export const disturbanceScenarios: readonly Scenario[] = [
       for (const device of ['eth1', 'eth0']) {
         await takeLinkAway(stage, device);
         await until(`requests are served over ${device}`, backMilliseconds, () => isServed(client, vip));
+      }
+      checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
+      await session.type();
+    },
+  },
+  {
+    name: 'link-made-anew',
+    title: 'an interface of the balancer that is deleted and made again carries what it carried, old sessions too',
+    topology: twoArms(),
+    forwarding: { services: [web, sessions] },
+    needs: ['process'],
+    async play(stage) {
+      const { client } = stage;
+      const session = await Session.open(client, vip);
+      await session.type();
+      for (let time = 0; time < 2; time++) {
+        await stage.host('balancer').must(['ip', 'link', 'delete', 'eth0']);
+        expect(!(await isServed(client, vip)), 'requests are served without eth0');
+        await makeUplink(stage);
+        await until('requests are served over the new eth0', backMilliseconds, () => isServed(client, vip));
       }
       checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
       await session.type();

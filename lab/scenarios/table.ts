@@ -6,8 +6,10 @@ import { directorScenarios } from './director.ts';
 import { disturbanceScenarios } from './disturbances.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
+import { markScenarios } from './marks.ts';
 import { modeScenarios } from './modes.ts';
 import type { Scenario } from './scenario.ts';
+import { stealingScenarios } from './stealing.ts';
 import { xdpScenarios } from './xdp.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -18,6 +20,8 @@ export const scenarios: readonly Scenario[] = [
   ...loadScenarios,
   ...directorScenarios,
   ...disturbanceScenarios,
+  ...markScenarios,
+  ...stealingScenarios,
   ...costScenarios,
   ...xdpScenarios,
 ];

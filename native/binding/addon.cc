@@ -22,6 +22,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
   exports.Set("Decap", sluice::binding::DecapObject::define(env));
   exports.Set("serviceRowsLayout", sluice::binding::service_rows_layout(env));
+  exports.Set("mostMarkRules", Napi::Number::New(env, sluice::host::bpf::STEAL_MOST_MARKS));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("Keepsakes", sluice::binding::KeepsakesObject::define(env));
   exports.Set("keepsakeSockets", Napi::Function::New<sluice::binding::keepsake_sockets>(env, "keepsakeSockets"));

@@ -238,6 +238,9 @@ DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info
   }
   service_words_ = Napi::Persistent(rows.As<Napi::TypedArray>());
   options.service_rows = {row_words.Data(), row_words.ElementLength()};
+  for (const auto way : {host::StealWay::tcx, host::StealWay::clsact, host::StealWay::nftables}) {
+    if (text_field(values, "stealing") == way_text(way)) options.stealing = way;
+  }
   names_.resize(options.cpus.size());
   if (const Napi::Value keepsakes = values.Get("keepsakes"); keepsakes.IsObject()) {
     keepsakes_ = Napi::Persistent(keepsakes.As<Napi::Object>());

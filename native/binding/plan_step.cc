@@ -121,6 +121,28 @@ lvs::Timeouts timeouts_of(const Napi::Object& values) {
   return timeouts;
 }
 
+std::vector<lvs::MarkRule> marks_of(const Napi::Object& step) {
+  std::vector<lvs::MarkRule> rules;
+  for_each_element(step, "marks", [&](const Napi::Object& given) {
+    lvs::MarkRule& rule = rules.emplace_back();
+    const auto network = [&](const char* name) -> std::optional<lvs::MarkRule::Network> {
+      if (!given.Get(name).IsObject()) return std::nullopt;
+      const Napi::Object object = object_field(given, name);
+      return {{address_field(object, "address"), static_cast<uint8_t>(number_field(object, "prefix"))}};
+    };
+    rule.mark = number_field(given, "mark");
+    if (given.Get("port").IsNumber()) rule.port = static_cast<lvs::PortId>(number_field(given, "port"));
+    rule.source = network("source");
+    rule.destination = network("destination");
+    rule.protocol = static_cast<uint8_t>(number_field(given, "protocol"));
+    if (given.Get("firstPort").IsNumber()) {
+      rule.ports = {static_cast<uint16_t>(number_field(given, "firstPort")),
+                    static_cast<uint16_t>(number_field(given, "lastPort"))};
+    }
+  });
+  return rules;
+}
+
 void apply_egress(lvs::Director& director, PlanNames& names) {
   std::vector<lvs::EgressRule> rules;
   for (const auto& [name, list] : names.egress()) rules.insert(rules.end(), list.begin(), list.end());
@@ -184,6 +206,8 @@ const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNam
     const Napi::Object egress = object_field(step, "egress");
     names.egress()[text_field(egress, "name")] = egress_of(egress, names);
     apply_egress(director, names);
+  } else if (op == "setMarks") {
+    director.set_marks(marks_of(step));
   } else if (op == "removeEgress") {
     names.egress().erase(text_field(step, "name"));
     apply_egress(director, names);

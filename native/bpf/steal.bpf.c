@@ -4,9 +4,10 @@
 //   steal_ingress   at the ingress of an interface (tcx, or a classifier of clsact): drops what is the director's
 //   alone.
 //                   A packet socket for ETH_P_ALL has had its copy before, and the host's stack never sees it.
-//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is copied.
-//   steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
-//   steal_xdp       in a device's driver (steal_xdp.bpf.c, decision 13): hands what is the director's alone to an AF_XDP
+//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is
+//   copied. steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
+//   steal_xdp       in a device's driver (steal_xdp.bpf.c, decision 13): hands what is the director's alone to an
+//   AF_XDP
 //                   socket, and passes all else on to the three above.
 //
 // All of them ask belonging_of(). It looks up the destination in the map of places, which says what kinds of tuples are
@@ -14,6 +15,7 @@
 //
 //   to a service                      the tuple, or its address with port 0; unowned addresses: echo and fragments too
 //   to a local address of a pool      ports of the pool; if the host does not own the address, everything
+//   with a firewall mark              by the rules of marks, the first that fits, if there is a service of its mark
 //   to another address of the host    nothing: SSH, DNS and health checks are the host's
 //   from a NAT real server            the tuple (the reply has to be translated)
 //   from a network behind the egress  everything but to networks inside, groups and links
@@ -25,8 +27,8 @@
 //
 // Users need clang only to change this: scripts/bpf.ts writes the compiled programs to steal.generated.h. Headers are
 // read with bpf_skb_load_bytes_relative(), because the three programs find the beginning of skb->data at different
-// headers; steal_xdp.bpf.c includes all of this with another way of reading. Functions are inlined, so that each program
-// is one piece that needs no linking. Written for kernel 5.10 and newer.
+// headers; steal_xdp.bpf.c includes all of this with another way of reading. Functions are inlined, so that each
+// program is one piece that needs no linking. Written for kernel 5.10 and newer.
 #include "steal.h"
 
 #include <linux/bpf.h>
@@ -49,6 +51,7 @@ struct map egress SECTION("maps");
 struct map inside SECTION("maps");
 struct map fragments SECTION("maps");
 struct map settings SECTION("maps");
+struct map marks SECTION("maps");
 struct map deciders SECTION("maps");
 struct map lanes SECTION("maps");
 struct map sockets SECTION("maps");
@@ -94,6 +97,7 @@ struct packet {
   struct steal_address source, destination;
   u32 id;                             // of the datagram, where it is a fragment
   u32 transport;                      // offset of the transport header
+  u32 interface;                      // by which it came
   u16 source_port, destination_port;  // host byte order; of an ICMP echo, its identifier twice
   u8 protocol;
   u8 type;      // of an ICMP message
@@ -115,6 +119,10 @@ INLINE int load(context* frame, u32 offset, void* to, u32 length) {
 
 INLINE int is_for_host(context* frame) {
   return frame->pkt_type == PACKET_TO_HOST;
+}
+
+INLINE u32 interface_of(context* frame) {
+  return frame->ifindex;
 }
 
 #endif
@@ -261,6 +269,53 @@ INLINE int leaves_by_egress(const struct packet* packet, const struct steal_plac
   return map_lookup(&inside, &network) == 0;
 }
 
+INLINE u64 marks_that_fit(const struct steal_settings* set, u16 kind, const struct steal_address* value) {
+  struct steal_mark_key key = {.prefix_length = 160, .edition = set->marks, .kind = kind, .value = *value};
+  const u64* rules = map_lookup(&marks, &key);
+  return rules ? *rules : 0;
+}
+
+INLINE u64 marks_of_number(const struct steal_settings* set, u16 kind, u32 number) {
+  const struct steal_address value = {{__builtin_bswap32(number), 0, 0, 0}};
+  return marks_that_fit(set, kind, &value);
+}
+
+// Whose packets of a client to an address and port are by the rules of firewall marks. `to` is null where the address
+// is no longer known, because it was translated. Of a later fragment, which has no port, the first fragment decides.
+INLINE u32 belonging_by_marks(const struct steal_address* client, const struct steal_address* to,
+                              const struct packet* packet, u16 port, u32 interface) {
+  const u32 only = 0;
+  const struct steal_settings* set = map_lookup(&settings, &only);
+  if (!set || set->marks == 0) return STEAL_NOTHING;
+  if (packet->protocol != TCP && packet->protocol != UDP && packet->protocol != SCTP) return STEAL_NOTHING;
+  u64 rules = marks_that_fit(set, STEAL_MARK_SOURCE, client);
+  if (to) rules &= marks_that_fit(set, STEAL_MARK_DESTINATION, to);
+  if (interface) rules &= marks_of_number(set, STEAL_MARK_INTERFACE, interface);
+  rules &= marks_of_number(set, STEAL_MARK_PROTOCOL, packet->protocol);
+  const u64 services = set->mark_services[is_ipv4(client) ? 0 : 1];
+  if (packet->is_later) return (rules & services) != 0 ? STEAL_SEEN : STEAL_NOTHING;
+  rules &= marks_of_number(set, STEAL_MARK_PORT, (u32)port << 16);
+  const u64 first = rules & -rules;
+  return (first & services) != 0 ? STEAL_TAKEN : STEAL_NOTHING;
+}
+
+INLINE u32 belonging_of_marked(const struct packet* packet, const struct steal_place* destination) {
+  const u32 belonging =
+      belonging_by_marks(&packet->source, &packet->destination, packet, packet->destination_port, packet->interface);
+  if (belonging != STEAL_NOTHING || has(destination, STEAL_HOST)) return belonging;
+  if (!has(place_of(&packet->source), STEAL_MARKED) || stays_on_link(&packet->destination)) return STEAL_NOTHING;
+  return belonging_by_marks(&packet->destination, 0, packet, packet->source_port, 0);
+}
+
+// The director's packet that an ICMP error quotes, of those with a firewall mark.
+INLINE u32 belonging_of_marked_error(const struct packet* quoted, const struct steal_place* receiver) {
+  const u32 of_reply = belonging_by_marks(&quoted->destination, &quoted->source, quoted, quoted->source_port, 0);
+  if (of_reply != STEAL_NOTHING || has(receiver, STEAL_HOST)) return of_reply;
+  const int is_translated = has(place_of(&quoted->destination), STEAL_MARKED);
+  return belonging_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted, quoted->destination_port,
+                            0);
+}
+
 // The director's packet that an ICMP error quotes.
 INLINE u32 belonging_of_error(const struct packet* quoted, const struct steal_place* receiver) {
   const struct steal_place* source = place_of(&quoted->source);
@@ -342,6 +397,14 @@ INLINE u32 hash_of_client(const struct steal_settings* set, const struct steal_a
   return hash;
 }
 
+// Whether `to` is the client: of a reply from a real server that keeps ports, or of a request that an error quotes.
+INLINE int answers_marked(const struct packet* packet, const struct steal_address* from, const struct steal_address* to,
+                          u16 from_port, const struct steal_place* sender) {
+  const int is_server = has(sender, STEAL_MARKED);
+  if (!is_server && from == &packet->source) return 0;
+  return belonging_by_marks(to, is_server ? 0 : from, packet, from_port, 0) != STEAL_NOTHING;
+}
+
 // The worker of a packet that is no later fragment. Local ports are split by their remainder.
 INLINE u32 worker_of(const struct packet* packet, const struct packet* quoted) {
   const u32 only = 0;
@@ -357,12 +420,14 @@ INLINE u32 worker_of(const struct packet* packet, const struct packet* quoted) {
   const struct steal_place* receiver = place_of(to);
   const int is_request = has(receiver, STEAL_SERVICE) && is_tuple(to, to_port, protocol, STEAL_TO_SERVICE);
   if (!is_request && is_of_pool(receiver, to_port)) return to_port % set->workers;
+  const struct steal_place* sender = place_of(from);
   const int is_reply =
-      !is_request && has(place_of(from), STEAL_SERVER) && is_tuple(from, from_port, protocol, STEAL_FROM_SERVER);
+      !is_request && has(sender, STEAL_SERVER) && is_tuple(from, from_port, protocol, STEAL_FROM_SERVER);
   // What an error quotes has gone the other way: a request's answer came from its destination.
-  const int is_of_request = quoted && !is_request && has(place_of(from), STEAL_SERVICE);
-  const struct steal_address* client = is_reply || is_of_request ? to : from;
-  return hash_of_client(set, client, is_reply || is_of_request ? to_port : from_port) % set->workers;
+  const int is_of_request = quoted && !is_request && has(sender, STEAL_SERVICE);
+  const int answers =
+      is_reply || is_of_request || answers_marked(quoted ? quoted : packet, from, to, from_port, sender);
+  return hash_of_client(set, answers ? to : from, answers ? to_port : from_port) % set->workers;
 }
 
 INLINE void datagram_of(const struct packet* packet, struct steal_datagram* datagram) {
@@ -379,7 +444,9 @@ INLINE u32 belonging_of_ip(context* frame, struct packet* packet, u32* worker) {
     datagram_of(packet, &datagram);
     const struct steal_remembered* first = map_lookup(&fragments, &datagram);
     if (worker) *worker = first ? first->steer : 0;
-    return first ? first->belonging : belonging_by_ends(packet, destination);
+    if (first) return first->belonging;
+    const u32 belonging = belonging_by_ends(packet, destination);
+    return belonging != STEAL_NOTHING ? belonging : belonging_of_marked(packet, destination);
   }
   u32 belonging = STEAL_NOTHING;
   if (is_icmp(packet) && is_icmp_error(packet)) {
@@ -387,10 +454,12 @@ INLINE u32 belonging_of_ip(context* frame, struct packet* packet, u32* worker) {
     const int is_read = packet->protocol == ICMP ? read_ipv4(frame, packet->transport + 8, &quoted)
                                                  : read_ipv6(frame, packet->transport + 8, &quoted);
     if (is_read) belonging = belonging_of_error(&quoted, destination);
+    if (is_read && belonging == STEAL_NOTHING) belonging = belonging_of_marked_error(&quoted, destination);
     if (worker && is_read) *worker = worker_of(packet, &quoted);
     return belonging != STEAL_NOTHING ? belonging : belonging_by_ends(packet, destination);
   }
   belonging = belonging_by_ends(packet, destination);
+  if (belonging == STEAL_NOTHING) belonging = belonging_of_marked(packet, destination);
   if (packet->is_first && belonging != STEAL_NOTHING) {
     datagram_of(packet, &datagram);
     const struct steal_remembered first = {.belonging = belonging, .steer = worker_of(packet, 0)};
@@ -438,6 +507,7 @@ INLINE u32 belonging_of(context* frame, u32* worker) {
   }
   if (type == TYPE_ARP) return belonging_of_arp(frame, offset);
   struct packet packet;
+  packet.interface = interface_of(frame);
   if (type == TYPE_IPV4) {
     if (!is_for_host(frame) || !read_ipv4(frame, offset, &packet)) return STEAL_NOTHING;
   } else if (type == TYPE_IPV6) {
@@ -465,9 +535,9 @@ SECTION("socket") int steal_socket(context* frame) {
   return belonging_of(frame, 0) == STEAL_NOTHING ? 0 : -1;
 }
 
-// What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it has
-// 20 KB unless the host's owner gives it more (net.core.optmem_max): less than steal_socket has. So the filter is short and
-// goes on there.
+// What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it
+// has 20 KB unless the host's owner gives it more (net.core.optmem_max): less than steal_socket has. So the filter is
+// short and goes on there.
 SECTION("filter") int steal_filter(context* frame) {
   tail_call(frame, &deciders, 0);
   return 0;

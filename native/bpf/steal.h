@@ -9,6 +9,7 @@ namespace sluice::host::bpf {
 using u8 = uint8_t;
 using u16 = uint16_t;
 using u32 = uint32_t;
+using u64 = uint64_t;
 #else
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -28,6 +29,7 @@ enum steal_place_flag {
   STEAL_POOL = 8,     // a local address of the director, with the ports first_port … last_port
   STEAL_SERVER = 16,  // a NAT real server: has tuples of that role
   STEAL_TUNNEL = 32,  // tunnels of the director lead there
+  STEAL_MARKED = 64,  // a NAT real server of a firewall mark's service: keeps the ports that clients ask for
 };
 
 // What an address is: the value of the map of places.
@@ -70,7 +72,28 @@ struct steal_settings {
   u32 has_egress;        // the map of egress sources is not empty
   u32 workers;           // among which packets are steered; 0 is 1
   u32 steer_by_port;     // a client's port counts; not so when clients must meet one worker (persistence)
+  u32 marks;             // the edition of the rules of firewall marks that holds; 0: there are none
+  u64 mark_services[2];  // rules whose mark has a service: of IPv4, of IPv6
   u32 client_prefix[2];  // bits of a client's address that count, of the 128 of a steal_address: IPv4, IPv6
+};
+
+// Rules of firewall marks, a bit each, the first rule the lowest. The map of marks says of each thing that rules ask
+// for which of them a value fits; those that fit in all are what fits the packet. Of type BPF_MAP_TYPE_LPM_TRIE.
+enum { STEAL_MOST_MARKS = 64 };
+
+enum steal_mark_kind {
+  STEAL_MARK_SOURCE,
+  STEAL_MARK_DESTINATION,
+  STEAL_MARK_PROTOCOL,
+  STEAL_MARK_PORT,
+  STEAL_MARK_INTERFACE,
+};
+
+struct steal_mark_key {
+  u32 prefix_length;  // of the 160 bits that follow
+  u16 edition;        // of the rules: the settings name the one that holds
+  u16 kind;
+  struct steal_address value;  // numbers in the first word, network byte order: a port in its upper half
 };
 
 // How many receive queues of a device may have an AF_XDP socket.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What belongs to the director, asked in a device's driver: what is the director's alone goes to the AF_XDP socket of its
-// receive queue. Everything else is passed on, to the host and to the programs of steal.bpf.c, as if this one were not
-// there: what host and director both are to see (XDP cannot give a frame to two), what is sent to a group or to another
-// interface, what is longer than the sockets' memory, and what comes on a queue without a socket.
+// What belongs to the director, asked in a device's driver: what is the director's alone goes to the AF_XDP socket of
+// its receive queue. Everything else is passed on, to the host and to the programs of steal.bpf.c, as if this one were
+// not there: what host and director both are to see (XDP cannot give a frame to two), what is sent to a group or to
+// another interface, what is longer than the sockets' memory, and what comes on a queue without a socket.
 //
 // Written for kernel 5.18 and newer.
-#include "steal.h"
-
 #include <linux/bpf.h>
+
+#include "steal.h"
 
 typedef struct xdp_md context;
 
@@ -23,6 +23,10 @@ static inline __attribute__((always_inline)) int load(context* frame, u32 offset
 static inline __attribute__((always_inline)) int is_for_host(context* frame) {
   (void)frame;
   return 1;
+}
+
+static inline __attribute__((always_inline)) u32 interface_of(context* frame) {
+  return frame->ingress_ifindex;
 }
 
 #define STEAL_XDP

@@ -39,7 +39,9 @@ DataPath::DataPath(DataPathOptions options, StatisticsPage& page)
     : options_(std::move(options)), page_(page), alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 DataPath::~DataPath() {
-  close();
+  end_forwarding();
+  // What still has connections stays kept from the host, which would reset them: the next process takes it over.
+  if (is_stealing_) steal_.release();
   ::close(alarm_);
 }
 
@@ -196,6 +198,14 @@ void DataPath::start() {
 }
 
 void DataPath::close() {
+  end_forwarding();
+  steal_.reset();
+  if (options_.keepsakes != nullptr) options_.keepsakes->withdraw();
+  workers_.clear();
+  network_.reset();
+}
+
+void DataPath::end_forwarding() {
   if (follower_.joinable()) {
     stopping_.store(true);
     eventfd_write(alarm_, 1);
@@ -203,10 +213,6 @@ void DataPath::close() {
   }
   // Workers first: what the host gets back meanwhile, nobody forwards twice.
   for (const auto& worker : workers_) worker->stop();
-  steal_.reset();
-  if (options_.keepsakes != nullptr) options_.keepsakes->withdraw();
-  workers_.clear();
-  network_.reset();
 }
 
 bool DataPath::steal(host::Failure& failure) {
@@ -227,7 +233,7 @@ void DataPath::keep_links() {
 
 bool DataPath::steal_as_configured(host::Failure& failure) {
   Worker::Visit visit(*workers_.front());
-  host::Belongings belongings = belongings_of(visit.director(), static_cast<uint16_t>(workers_.size()));
+  host::Belongings belongings = belongings_of(visit.director(), static_cast<uint16_t>(workers_.size()), opened_);
   belongings.host_addresses = host_addresses_;
   return steal_->update(belongings, failure);
 }
@@ -317,18 +323,21 @@ bool DataPath::open_again(lvs::PortId number, uint32_t interface, host::Failure&
 
 bool DataPath::explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure) {
   std::vector<bool> is_for_host;
+  std::vector<wire::MacAddress> own;
   {
     Worker::Visit visit(*workers_.front());
     const lvs::Surroundings& surroundings = visit.director().surroundings();
     for (const RehearsalFrame& frame : frames) {
       const bool is_group = (frame.bytes[0] & 1) != 0;
       is_for_host.push_back(is_group || surroundings.is_for(frame.port, frame.bytes.data()));
+      own.push_back(surroundings.ports()[frame.port].mac);
     }
   }
   {
     const std::lock_guard lock(host_);
     for (size_t i = 0; i < frames.size(); i++) {
-      explanation.judgements.push_back(steal_->judge(frames[i].bytes, is_for_host[i]));
+      const uint32_t interface = opened_[frames[i].port];
+      explanation.judgements.push_back(steal_->judge(frames[i].bytes, interface, own[i], is_for_host[i]));
     }
   }
   const auto& first = explanation.judgements.front();

@@ -62,7 +62,8 @@ class DataPath {
   void start();
   // From now on the host's stack does not see what belongs to the directors as they are configured.
   bool steal(host::Failure& failure);
-  // Ends the workers, lets the host have its packets back and closes the ports.
+  // Ends the workers, lets the host have its packets back and closes the ports. What was kept for a next process is
+  // withdrawn: without close() before it, the destructor is that of a process that ends by a mistake, and leaves it.
   void close();
 
   size_t port_count() const { return options_.interfaces.size(); }
@@ -106,6 +107,7 @@ class DataPath {
   std::unique_ptr<port::Port> open_ring(lvs::PortId number, host::Failure& failure);
   std::unique_ptr<port::XdpPort> open_xdp(lvs::PortId number, host::Failure& failure);
   void ask(lvs::PortId port, const wire::Address& next_hop);
+  void end_forwarding();
   void follow();
   void answer_questions();
   void surround(const std::shared_ptr<const lvs::Surroundings>& surroundings);

@@ -24,9 +24,42 @@ void steer_for(const lvs::Service& service, host::Belongings::Steering& steering
   if (service.is_persistent() || limit.rate != 0) steering.by_port = false;
 }
 
+std::optional<host::Network> network_of(const std::optional<lvs::MarkRule::Network>& network) {
+  if (!network) return std::nullopt;
+  return host::Network{network->address, network->prefix_length};
+}
+
+bool has_service(const lvs::Director& director, uint32_t mark, wire::Family family) {
+  lvs::ServiceKey key;
+  key.mark = mark;
+  key.address.family = family;
+  return director.services().find(key) != nullptr;
+}
+
+// Rules behind the last that leads to a service do not matter, and there is none on an interface that is not there.
+std::vector<host::Belongings::Mark> marks_of(const lvs::Director& director, std::span<const uint32_t> interfaces) {
+  std::vector<host::Belongings::Mark> marks;
+  size_t wanted = 0;
+  for (const lvs::MarkRule& rule : director.marks().rules()) {
+    const bool is_of_port = rule.port != lvs::no_port_id;
+    if (is_of_port && (rule.port >= interfaces.size() || interfaces[rule.port] == 0)) continue;
+    host::Belongings::Mark& mark = marks.emplace_back();
+    if (is_of_port) mark.interface = interfaces[rule.port];
+    mark.source = network_of(rule.source);
+    mark.destination = network_of(rule.destination);
+    mark.protocol = rule.protocol;
+    if (rule.ports) mark.ports = {rule.ports->first, rule.ports->last};
+    mark.has_ipv4_service = has_service(director, rule.mark, wire::Family::ipv4);
+    mark.has_ipv6_service = has_service(director, rule.mark, wire::Family::ipv6);
+    if (mark.has_ipv4_service || mark.has_ipv6_service) wanted = marks.size();
+  }
+  marks.resize(wanted);
+  return marks;
+}
+
 }  // namespace
 
-host::Belongings belongings_of(const lvs::Director& director, uint16_t workers) {
+host::Belongings belongings_of(const lvs::Director& director, uint16_t workers, std::span<const uint32_t> interfaces) {
   host::Belongings belongings;
   belongings.steering.workers = workers;
   director.services().for_each_service([&](const lvs::Service& service) {
@@ -36,7 +69,8 @@ host::Belongings belongings_of(const lvs::Director& director, uint16_t workers) 
   });
   director.services().for_each_destination([&](const lvs::Destination& destination) {
     if (destination.forwarding == lvs::Forwarding::nat) {
-      belongings.nat_servers.push_back({destination.address, destination.port, destination.home.protocol});
+      const lvs::ServiceKey& home = destination.home;
+      belongings.nat_servers.push_back({destination.address, destination.port, home.protocol, home.mark != 0});
     } else if (destination.forwarding == lvs::Forwarding::tunnel) {
       belongings.tunnel_servers.push_back(destination.address);
     }
@@ -44,6 +78,7 @@ host::Belongings belongings_of(const lvs::Director& director, uint16_t workers) 
   director.pools().for_each_range([&](const wire::Address& address, uint16_t first, uint16_t last) {
     belongings.pools.push_back({address, first, last});
   });
+  belongings.marks = marks_of(director, interfaces);
   for (const lvs::EgressRule& rule : director.egress()) {
     belongings.egress_sources.push_back({rule.network, rule.prefix_length});
   }

@@ -2,13 +2,15 @@
 // What belongs to a director, for those who keep it away from the host's own stack.
 #pragma once
 
+#include <span>
+
 #include "host/belongings.h"
 #include "lvs/director.h"
 
 namespace sluice::engine {
 
 // Of its services, of real servers as long as flows point at them, of its pools and egress rules. Services by firewall
-// mark are none of it: what carries the mark is known where marks are given.
-host::Belongings belongings_of(const lvs::Director& director, uint16_t workers);
+// mark have packets by the rules of marks; `interfaces` are those of the ports that rules may ask for.
+host::Belongings belongings_of(const lvs::Director& director, uint16_t workers, std::span<const uint32_t> interfaces);
 
 }  // namespace sluice::engine

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "bpf/steal.h"
@@ -19,7 +20,7 @@ struct Network {
 
 // Everything is of the director as configured, but `host_addresses`, which are the host's as observed.
 struct Belongings {
-  // A virtual service; of a firewall mark, one for each address that its packets are sent to.
+  // A virtual service that has an address.
   struct Service {
     wire::Address address;
     uint16_t port = 0;     // 0: every port
@@ -28,8 +29,20 @@ struct Belongings {
   // A real server whose replies have to be translated.
   struct NatServer {
     wire::Address address;
-    uint16_t port = 0;  // 0: every port
+    uint16_t port = 0;  // 0: every port, or where it is `marked` those that the rules of marks ask for
     uint8_t protocol = 0;
+    bool marked = false;  // of a service by firewall mark
+  };
+  // A rule of firewall marks; the first that fits a packet counts.
+  struct Mark {
+    uint32_t interface = 0;  // by which the packet comes; 0: any
+    std::optional<Network> source, destination;
+    uint8_t protocol = 0;  // 0: TCP, UDP and SCTP
+    struct Ports {
+      uint16_t first = 0, last = 0;
+    };
+    std::optional<Ports> ports;
+    bool has_ipv4_service = false, has_ipv6_service = false;
   };
   // A local address of a pool. Of several ranges of one address, everything from the first port to the last counts.
   struct Pool {
@@ -46,6 +59,7 @@ struct Belongings {
   };
   std::vector<Service> services;
   std::vector<NatServer> nat_servers;
+  std::vector<Mark> marks;  // at most STEAL_MOST_MARKS
   std::vector<Pool> pools;
   std::vector<wire::Address> tunnel_servers;
   std::vector<Network> egress_sources;
@@ -66,9 +80,11 @@ struct StealTables {
   using Places = std::map<bpf::steal_address, bpf::steal_place, LessBytes>;
   using Tuples = std::map<bpf::steal_tuple, bpf::u32, LessBytes>;
   using Networks = std::map<bpf::steal_network, bpf::u32, LessBytes>;
+  using Marks = std::map<bpf::steal_mark_key, bpf::u64, LessBytes>;
   Places places;
   Tuples tuples;
   Networks egress, inside;
+  Marks marks;  // without their edition, which is its business who writes the maps
   bpf::steal_settings settings{};
 };
 

@@ -150,8 +150,14 @@ bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& fa
   return fail(failure, std::string("the driver takes no XDP program: ") + reason_of_driver(error), error);
 }
 
-std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions) {
+std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions, uint32_t interface) {
   bpf_attr attributes{};
+  __sk_buff received_by{};
+  received_by.ifindex = interface;
+  if (interface != 0) {
+    attributes.test.ctx_in = pointer(&received_by);
+    attributes.test.ctx_size_in = sizeof received_by;
+  }
   attributes.test.prog_fd = static_cast<uint32_t>(program);
   attributes.test.data_in = pointer(frame.data());
   attributes.test.data_size_in = static_cast<uint32_t>(frame.size());

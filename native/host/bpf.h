@@ -47,11 +47,12 @@ bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& f
 // In the driver of an interface until the link is closed (kernel 5.9 and newer).
 bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
 
-// What the program returns for a frame as received by the loopback device; nothing if the kernel does not run it.
+// What the program returns for a frame as received by an interface, the loopback device unless one is given; nothing if
+// the kernel does not run it.
 struct Run {
   uint32_t result;
   uint32_t nanoseconds;  // of one of the repetitions, on average
 };
-std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions = 1);
+std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions = 1, uint32_t interface = 0);
 
 }  // namespace sluice::host

@@ -20,6 +20,8 @@ constexpr uint32_t most_places = 65536;
 constexpr uint32_t most_networks = 4096;
 // Datagrams in fragments at one moment; the oldest are forgotten.
 constexpr uint32_t most_datagrams = 16384;
+// Two editions of rules of firewall marks, each of which may ask for a range of ports that becomes thirty prefixes.
+constexpr uint32_t most_mark_entries = 16384;
 
 MapShape shape_of(bpf::Map map) {
   using namespace bpf;
@@ -38,6 +40,9 @@ MapShape shape_of(bpf::Map map) {
     case fragments:
       return {"sluice_frags",           BPF_MAP_TYPE_LRU_HASH, sizeof(steal_datagram),
               sizeof(steal_remembered), most_datagrams,        0};
+    case marks:
+      return {"sluice_marks", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_mark_key),
+              sizeof(u64),    most_mark_entries,     BPF_F_NO_PREALLOC};
     case deciders:
       return {"sluice_deciders", BPF_MAP_TYPE_PROG_ARRAY, sizeof(u32), sizeof(u32), 1, 0};
     case settings:
@@ -48,6 +53,9 @@ MapShape shape_of(bpf::Map map) {
   return {"sluice_settings", BPF_MAP_TYPE_ARRAY, sizeof(u32), sizeof(steal_settings), 1, 0};
 }
 
+bool equal(const bpf::u64& a, const bpf::u64& b) {
+  return a == b;
+}
 bool equal(const bpf::u32& a, const bpf::u32& b) {
   return a == b;
 }
@@ -171,6 +179,10 @@ Steal::~Steal() {
 }
 
 bool Steal::update(const Belongings& belongings, Failure& failure) {
+  if (belongings.marks.size() > bpf::STEAL_MOST_MARKS) {
+    return fail(failure, std::to_string(belongings.marks.size()) + " rules of firewall marks are more than the " +
+                             std::to_string(bpf::STEAL_MOST_MARKS) + " that live traffic is held against");
+  }
   if (way_ != StealWay::nftables) return apply(tables_of(belongings), failure);
   std::vector<std::string> names;
   for (const auto& [interface, attachment] : attachments_) {
@@ -182,17 +194,18 @@ bool Steal::update(const Belongings& belongings, Failure& failure) {
   return true;
 }
 
-std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, bool is_for_host) const {
+std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interface, const wire::MacAddress& own,
+                                             bool is_for_host) const {
   if (!ingress_) return std::nullopt;
-  // The kernel runs a program on what fits in a page, and no header that counts lies beyond that. A frame counts as
-  // received by the loopback device, whose address is zero.
+  // The kernel runs a program on what fits in a page, and no header that counts lies beyond that.
   constexpr size_t looked_at = 2048, addresses = 12;
   std::vector<uint8_t> seen(frame.begin(), frame.begin() + static_cast<ptrdiff_t>(std::min(frame.size(), looked_at)));
   if (seen.size() < addresses) return std::nullopt;
-  std::fill_n(seen.begin(), sizeof(wire::MacAddress), is_for_host ? uint8_t{0} : uint8_t{2});
-  const auto ingress = run_program(ingress_.get(), seen);
-  const auto socket = run_program(socket_.get(), seen);
-  const auto fanout = run_program(fanout_.get(), seen);
+  constexpr wire::MacAddress of_another = {{2, 2, 2, 2, 2, 2}};
+  std::ranges::copy((is_for_host ? own : of_another).bytes, seen.begin());
+  const auto ingress = run_program(ingress_.get(), seen, 1, interface);
+  const auto socket = run_program(socket_.get(), seen, 1, interface);
+  const auto fanout = run_program(fanout_.get(), seen, 1, interface);
   if (!ingress || !socket || !fanout) return std::nullopt;
   Judgement judgement;
   judgement.worker = fanout->result;
@@ -205,15 +218,44 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, bool is_for_host
 // way round. A packet between any two steps finds the old tables, the new ones, or more than either.
 bool Steal::apply(const StealTables& next, Failure& failure) {
   const bpf::u32 only = 0;
+  StealTables::Marks old_marks;
+  if (!add_marks(next, old_marks, failure)) return false;
+  bpf::steal_settings settings = next.settings;
+  settings.marks = current_.marks.empty() ? 0 : marks_edition_;
   return add_new(bpf::tuples, current_.tuples, next.tuples, failure) &&
          add_new(bpf::inside, current_.inside, next.inside, failure) &&
          add_new(bpf::egress, current_.egress, next.egress, failure) &&
          add_new(bpf::places, current_.places, next.places, failure) &&
-         maps_[bpf::settings].set(&only, &next.settings, failure) &&
+         maps_[bpf::settings].set(&only, &settings, failure) &&
          remove_old(bpf::places, current_.places, next.places, failure) &&
          remove_old(bpf::egress, current_.egress, next.egress, failure) &&
          remove_old(bpf::inside, current_.inside, next.inside, failure) &&
-         remove_old(bpf::tuples, current_.tuples, next.tuples, failure);
+         remove_old(bpf::tuples, current_.tuples, next.tuples, failure) &&
+         remove_old(bpf::marks, old_marks, {}, failure);
+}
+
+// Rules count in their order: the next ones are an edition of their own, which the settings name once it is whole.
+// What the maps hold of the one before becomes `old`.
+bool Steal::add_marks(const StealTables& next, StealTables::Marks& old, Failure& failure) {
+  const auto with_edition = [](const StealTables::Marks& marks, uint16_t edition) {
+    StealTables::Marks of_edition;
+    for (const auto& [key, rules] : marks) {
+      bpf::steal_mark_key with = key;
+      with.edition = edition;
+      of_edition[with] = rules;
+    }
+    return of_edition;
+  };
+  const auto are_equal = [](const auto& a, const auto& b) {
+    return std::memcmp(&a.first, &b.first, sizeof a.first) == 0 && a.second == b.second;
+  };
+  if (std::ranges::equal(current_.marks, with_edition(next.marks, marks_edition_), are_equal)) return true;
+  const uint16_t edition = marks_edition_ == 1 ? 2 : 1;
+  StealTables::Marks added;
+  if (!add_new(bpf::marks, added, with_edition(next.marks, edition), failure)) return false;
+  old = std::exchange(current_.marks, std::move(added));
+  marks_edition_ = edition;
+  return true;
 }
 
 template <class Table>

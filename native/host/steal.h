@@ -54,13 +54,15 @@ class Steal {
   // old and new are stolen as far as they went in; the next update makes it good.
   bool update(const Belongings& belongings, Failure& failure);
 
-  // To whom a frame would belong, and which worker would have it: asked of the programs, which do the same for what
-  // comes. Nothing where no program runs (nftables). `is_for_host`: it is addressed to the interface, or to everybody.
+  // To whom a frame that comes by an interface would belong, and which worker would have it: asked of the programs,
+  // which do the same for what comes. Nothing where no program runs (nftables). `is_for_host`: it is addressed to the
+  // interface, whose address is `own`, or to everybody.
   struct Judgement {
     bpf::steal_belonging belonging = bpf::STEAL_NOTHING;
     uint32_t worker = 0;
   };
-  std::optional<Judgement> judge(wire::Bytes frame, bool is_for_host) const;
+  std::optional<Judgement> judge(wire::Bytes frame, uint32_t interface, const wire::MacAddress& own,
+                                 bool is_for_host) const;
 
   StealWay way() const { return way_; }
   // Why not the way that comes first; empty where it is that.
@@ -87,6 +89,7 @@ class Steal {
   bool attach_one(uint32_t interface, Failure& failure);
   bool attach_all(std::span<const uint32_t> interfaces, Failure& failure);
   bool apply(const StealTables& next, Failure& failure);
+  bool add_marks(const StealTables& next, StealTables::Marks& old, Failure& failure);
   template <class Table>
   bool add_new(bpf::Map map, Table& current, const Table& next, Failure& failure);
   template <class Table>
@@ -99,6 +102,7 @@ class Steal {
   std::map<uint32_t, Attachment> attachments_;
   std::optional<Diversion> diversion_;  // once one was asked for
   StealTables current_;                 // what the maps hold
+  uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
   Belongings belongings_;               // nftables: what the rules were made from
 };
 

@@ -5,12 +5,14 @@
 // errors of real servers for clients are the exception: a host that forwards sends them on as they are.
 #include "host/steal_rules.h"
 
+#include <net/if.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "lvs/surroundings.h"
@@ -22,10 +24,18 @@ namespace {
 
 constexpr std::string_view table_name = "sluice_steal";
 
+// A rule of firewall marks of one family, as a packet of a client is matched and as a reply of a server that keeps
+// ports.
+struct MarkWords {
+  std::string request, reply;
+  bool is_taken = false;
+};
+
 // The sets of one family; elements in nft's words.
 struct Sets {
   std::set<std::string> services, whole_ports, whole, unowned, servers, server_ports, pools, pool_ports, host, sources;
-  std::set<std::string> inside;
+  std::set<std::string> inside, marked;
+  std::vector<MarkWords> marks;
 };
 
 std::string of_protocol(const wire::Address& address, uint8_t protocol) {
@@ -49,6 +59,36 @@ std::string text_of(const Network& network) {
   return to_string(lvs::masked(network.address, network.prefix_length)) + "/" + std::to_string(network.prefix_length);
 }
 
+// Nothing for a rule of the other family.
+std::optional<MarkWords> words_of(const Belongings::Mark& mark, wire::Family family) {
+  const std::string address = family == wire::Family::ipv4 ? "ip" : "ip6";
+  const auto is_other = [family](const std::optional<Network>& network) {
+    return network && network->address.family != family;
+  };
+  if (is_other(mark.source) || is_other(mark.destination)) return std::nullopt;
+  MarkWords words;
+  words.is_taken = family == wire::Family::ipv4 ? mark.has_ipv4_service : mark.has_ipv6_service;
+  char name[IF_NAMESIZE];
+  if (mark.interface != 0) {
+    if (if_indextoname(mark.interface, name) == nullptr) return std::nullopt;
+    words.request = "iifname \"" + std::string(name) + "\" ";
+  }
+  const std::string protocols = mark.protocol == 0 ? "{ tcp, udp, sctp }" : std::to_string(mark.protocol);
+  words.reply = "meta l4proto " + protocols + " ";
+  words.request += words.reply;
+  if (mark.source) {
+    words.request += address + " saddr " + text_of(*mark.source) + " ";
+    words.reply += address + " daddr " + text_of(*mark.source) + " ";
+  }
+  if (mark.destination) words.request += address + " daddr " + text_of(*mark.destination) + " ";
+  if (mark.ports) {
+    const std::string range = std::to_string(mark.ports->first) + "-" + std::to_string(mark.ports->last) + " ";
+    words.request += "th dport " + range;
+    words.reply += "th sport " + range;
+  }
+  return words;
+}
+
 Sets sets_of(const Belongings& belongings, wire::Family family) {
   Sets sets;
   const auto is_wanted = [family](const wire::Address& address) { return address.family == family; };
@@ -65,7 +105,9 @@ Sets sets_of(const Belongings& belongings, wire::Family family) {
     note(service.address);
   }
   for (const auto& server : belongings.nat_servers) {
-    if (is_wanted(server.address)) {
+    if (is_wanted(server.address) && server.marked && server.port == 0) {
+      sets.marked.insert(to_string(server.address));
+    } else if (is_wanted(server.address)) {
       add_tuples(sets.servers, sets.server_ports, server.address, server.port, server.protocol);
     }
   }
@@ -75,6 +117,9 @@ Sets sets_of(const Belongings& belongings, wire::Family family) {
     sets.pool_ports.insert(to_string(pool.address) + " . " + range);
     if (!sets.host.contains(to_string(pool.address))) sets.pools.insert(to_string(pool.address));
     note(pool.address);
+  }
+  for (const Belongings::Mark& mark : belongings.marks) {
+    if (auto words = words_of(mark, family)) sets.marks.push_back(std::move(*words));
   }
   for (const Network& network : belongings.egress_sources) {
     if (is_wanted(network.address)) sets.sources.insert(text_of(network));
@@ -120,6 +165,9 @@ class RuleText {
     set("server_ports", without, sets.server_ports);
     set("sources", type, sets.sources, true);
     set("inside", type, sets.inside, true);
+    set("marked", type, sets.marked);
+    mark_chain("marks", sets.marks, &MarkWords::request);
+    mark_chain("replies", sets.marks, &MarkWords::reply);
 
     text_ += std::string("  chain steal") + words_.version + " {\n";
     rule(to, "whole");
@@ -129,10 +177,12 @@ class RuleText {
     rule(to + " . " + protocol + " . th dport", "services");
     rule(to + " . " + protocol, "whole_ports");
     rule("meta l4proto { tcp, udp, sctp } " + to + " . th dport", "pool_ports");
+    jump("", "marks");
     text_ += "    " + to + " @host" + words_.version + " return\n";
     text_ += "    " + to + " " + std::string(words_.stays_on_link) + " return\n";
     rule(from + " . " + protocol + " . th sport", "servers");
     rule(from + " . " + protocol, "server_ports");
+    jump(from + " @marked" + words_.version + " ", "replies");
     text_ += "    " + to + " @unowned" + words_.version + " return\n";
     text_ += "    " + to + " @inside" + words_.version + " return\n";
     rule(from, "sources");
@@ -156,6 +206,15 @@ class RuleText {
   }
   void rule(const std::string& what, std::string_view set, const std::string& also = "") {
     text_ += "    " + what + " @" + std::string(set) + words_.version + also + " drop\n";
+  }
+  // The first rule that fits decides; without a service of its mark the packet may still be the director's otherwise.
+  void mark_chain(std::string_view name, const std::vector<MarkWords>& marks, std::string MarkWords::*match) {
+    text_ += "  chain " + std::string(name) + words_.version + " {\n";
+    for (const MarkWords& mark : marks) text_ += "    " + mark.*match + (mark.is_taken ? "drop\n" : "return\n");
+    text_ += "  }\n";
+  }
+  void jump(const std::string& match, std::string_view chain) {
+    text_ += "    " + match + "jump " + std::string(chain) + words_.version + "\n";
   }
   std::string except_neighbour_discovery() const {
     return words_.version == '6' ? " icmpv6 type != { nd-neighbor-solicit, nd-neighbor-advert }" : "";

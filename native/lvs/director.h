@@ -23,6 +23,7 @@
 
 #include "lvs/address_conflicts.h"
 #include "lvs/defence.h"
+#include "lvs/firewall_marks.h"
 #include "lvs/flow_keeper.h"
 #include "lvs/fragment_table.h"
 #include "lvs/outlet.h"
@@ -88,12 +89,15 @@ class Director {
   void set_timeouts(const Timeouts& timeouts);
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
+  // Of frames that come without a mark.
+  void set_marks(std::vector<MarkRule> rules) { marks_.set(std::move(rules)); }
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
   EditResult remove_service(const ServiceKey& key);
   ServiceTable& services() { return services_; }
   const ServiceTable& services() const { return services_; }
   const LocalPools& pools() const { return pools_; }
   const std::vector<EgressRule>& egress() const { return egress_; }
+  const FirewallMarks& marks() const { return marks_; }
   const Surroundings& surroundings() const { return outlet_.surroundings(); }
 
   // --- another process ---
@@ -220,6 +224,8 @@ class Director {
   template <class A>
   bool may_open(const Transit<A>& t) const;
   template <class A>
+  void mark(const Transit<A>& t) const;
+  template <class A>
   Decision open_flow(Transit<A>& t);
   template <class A>
   Decision admit(Transit<A>& t, Service& service, ProvenClient* proven);
@@ -302,6 +308,8 @@ class Director {
 
   // fragments.cc
   template <class A>
+  bool may_be_marked(const Transit<A>& t) const;
+  template <class A>
   bool is_for_host_alone(const Transit<A>& t) const;
   template <class A>
   bool may_concern_flows(const Transit<A>& t) const;
@@ -344,6 +352,7 @@ class Director {
   ServiceTable services_;
   LocalPools pools_;
   std::vector<EgressRule> egress_;
+  FirewallMarks marks_;
   ProxiedFlows proxied_;
   FlowKeeper<wire::Ipv4Address> flows4_;
   FlowKeeper<wire::Ipv6Address> flows6_;

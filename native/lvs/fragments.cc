@@ -56,12 +56,19 @@ Reason reason_of(FragmentDrop drop) {
 
 }  // namespace
 
+// Whether the whole datagram has a firewall mark, as far as one of its fragments tells.
+template <class A>
+bool Director::may_be_marked(const Transit<A>& t) const {
+  if (t.frame.mark != 0) return true;
+  return !marks_.empty() && marks_.may_mark_datagram(marked_packet(t));
+}
+
 // To an address that the host has and the director has no use for. The host puts such datagrams together itself, and a
 // piece that waited here could not be given back to it.
 template <class A>
 bool Director::is_for_host_alone(const Transit<A>& t) const {
   const wire::Address destination = t.endpoints.destination;
-  return t.frame.mark == 0 && surroundings().is_local(destination) && !services_.is_virtual_address(destination) &&
+  return !may_be_marked(t) && surroundings().is_local(destination) && !services_.is_virtual_address(destination) &&
          !pools_.is_local_address(destination);
 }
 
@@ -69,7 +76,7 @@ bool Director::is_for_host_alone(const Transit<A>& t) const {
 template <class A>
 bool Director::may_concern_flows(const Transit<A>& t) const {
   const wire::Address source = t.endpoints.source, destination = t.endpoints.destination;
-  return t.frame.mark != 0 || services_.is_virtual_address(destination) || pools_.is_local_address(destination) ||
+  return may_be_marked(t) || services_.is_virtual_address(destination) || pools_.is_local_address(destination) ||
          services_.is_real_server(source) || egress_rule(t.endpoints.source) != nullptr || services_.has_removed();
 }
 

@@ -34,7 +34,7 @@ struct Frame {
   TransportChecksum checksum = TransportChecksum::complete;
   Segmentation segmentation = Segmentation::none;
   uint16_t segment_size = 0;
-  uint32_t mark = 0;  // firewall mark
+  uint32_t mark = 0;  // firewall mark; 0: what the rules give, firewall_marks.h
 };
 
 // Frames to transmit, in order. Frames that were received are sent from their own buffer; those that the director makes

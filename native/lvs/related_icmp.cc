@@ -171,6 +171,7 @@ Decision Director::related_error(Transit<A>& t) {
 // behind the SYN proxy open flows for neither.
 template <class A>
 Decision Director::open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner) {
+  mark(t);
   Service* service = services_.find(inner.protocol, request.destination, request.destination_port, t.frame.mark);
   if (service == nullptr || service->settings.syn_proxy != SynProxy::off) return {Reason::unrelated_icmp};
   if (is_martian(t.endpoints.source) || is_martian(request.source)) {

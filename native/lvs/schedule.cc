@@ -128,8 +128,23 @@ bool Director::keeps_its_server(const Flow<A>& control) const {
   return destination.available && !(switches_.expire_quiescent_template && destination.weight == 0);
 }
 
+// By the rules, unless the frame came with a mark.
+template <class A>
+void Director::mark(const Transit<A>& t) const {
+  if (marks_.empty() || t.frame.mark != 0) return;
+  const std::optional<size_t> number = marks_.find(marked_packet(t));
+  if (!number) return;
+  const MarkRule& rule = marks_.rules()[*number];
+  t.frame.mark = rule.mark;
+  if (!t.trace) return;
+  const bool has_port = rule.port < surroundings().ports().size();
+  t.trace->say("firewall mark %u by rule %zu: %s%s%s", rule.mark, *number + 1, to_text(rule).c_str(),
+               has_port ? " on " : "", has_port ? surroundings().ports()[rule.port].name.c_str() : "");
+}
+
 template <class A>
 Decision Director::open_flow(Transit<A>& t) {
+  mark(t);
   const Endpoints<A>& e = t.endpoints;
   Service* service = services_.find(t.packet.protocol, e.destination, e.destination_port, t.frame.mark);
   if (service == nullptr) {
@@ -303,6 +318,8 @@ Decision Director::leave(Transit<A>& t, const Service& service) {
 
 template bool Director::is_martian(const wire::Ipv4Address&) const;
 template bool Director::is_martian(const wire::Ipv6Address&) const;
+template void Director::mark(const Transit<wire::Ipv4Address>&) const;
+template void Director::mark(const Transit<wire::Ipv6Address>&) const;
 template bool Director::may_open(const Transit<wire::Ipv4Address>&) const;
 template bool Director::may_open(const Transit<wire::Ipv6Address>&) const;
 template Decision Director::open_flow(Transit<wire::Ipv4Address>&);

@@ -2,6 +2,7 @@
 // A packet on its way through the director: the frame, what dissection found in it, and what it may cause.
 #pragma once
 
+#include "lvs/firewall_marks.h"
 #include "lvs/flow.h"
 #include "lvs/frame.h"
 #include "lvs/time.h"
@@ -48,6 +49,14 @@ template <class A>
 uint8_t first_chunk(const Transit<A>& t) {
   const wire::Bytes transport = t.transport();
   return transport.size() > wire::SctpView::header_length ? transport[wire::SctpView::header_length] : no_chunk;
+}
+
+// What rules of firewall marks ask for.
+template <class A>
+MarkedPacket marked_packet(const Transit<A>& t) {
+  MarkedPacket marked{t.frame.port, t.packet.protocol, t.endpoints.source, t.endpoints.destination, std::nullopt};
+  if (t.packet.has_ports) marked.destination_port = t.endpoints.destination_port;
+  return marked;
 }
 
 template <class A>

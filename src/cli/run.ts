@@ -9,7 +9,8 @@ import { AdminServer, defaultSocket } from '../daemon/admin-server.ts';
 import { Balancer } from '../daemon/balancer.ts';
 import { defaultCrashFolder } from '../daemon/crash-capture.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
-import { inheritedKeepsakes, stopWithParent, supervise } from '../daemon/supervisor.ts';
+import { inheritedKeepsakes, stopWithParent, supervise, tellParent } from '../daemon/supervisor.ts';
+import { type StealWay, stealWays } from '../lvs/data-path.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions } from './command.ts';
 
 const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
@@ -22,6 +23,8 @@ that forwards crashes, another one carries its connections on.
   --rules FILE        instead: services and servers as ipvsadm commands, one a line
   --net FILE          with --rules: a net.yaml whose ports name the devices. Without it, and in a sluice.yaml without
                       ports, all devices that have an address, but the loopback
+  --stealing WAY      how packets are kept from the host's stack: tcx or clsact (BPF), or nftables, with one worker only;
+                      the first of them that the kernel has unless given
   --workers N         threads that forward, each pinned to a CPU; 1 unless given, and then pinned to none
   --socket PATH       where questions are answered (sluice status …); ${defaultSocket} unless given
   --crashes DIR       where the last packets before a crash are written; ${defaultCrashFolder} unless given
@@ -32,6 +35,7 @@ const options = {
   config: { type: 'string', short: 'c' },
   rules: { type: 'string' },
   net: { type: 'string' },
+  stealing: { type: 'string' },
   workers: { type: 'string' },
   socket: { type: 'string' },
   crashes: { type: 'string' },
@@ -66,6 +70,12 @@ function cpusFor(word: string | undefined): number[] {
   return count === 1 ? [-1] : Array.from({ length: count }, (_, cpu) => cpu);
 }
 
+function stealWay(word: string | undefined): StealWay | undefined {
+  const way = stealWays.find(known => known === word);
+  if (word === undefined || way !== undefined) return way;
+  throw new UsageError('not a way of stealing', { value: word, remedy: `use one of ${stealWays.join(', ')}` });
+}
+
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const parsed = parseOptions(args, options);
   const value = (name: string) => parsed.values.get(name)?.[0];
@@ -73,13 +83,14 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const logger = createLogger({ level });
   const source = sourceOf(parsed);
   const cpus = cpusFor(value('workers'));
+  const stealing = stealWay(value('stealing'));
   const keepsakes = inheritedKeepsakes();
   if (keepsakes === undefined) {
     readSnapshot(source); // its mistakes are this process's to tell, before another one is started
     return (await supervise({ logger })) === 0 ? 0 : 1;
   }
   const balancer = new Balancer({
-    ...{ source, cpus, logger, keepsakes },
+    ...{ source, cpus, stealing, logger, keepsakes },
     crashFolder: value('crashes') ?? defaultCrashFolder,
   });
   const socket = new AdminServer(value('socket') ?? defaultSocket, balancer, logger);
@@ -94,6 +105,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   process.on('SIGHUP', reload);
   try {
     await lifecycle.start();
+    tellParent();
     await ended;
     await lifecycle.stop();
   } finally {

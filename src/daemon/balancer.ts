@@ -4,7 +4,7 @@ import { systemClock } from '../core/clock.ts';
 import type { Component } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { version } from '../core/version.ts';
-import { DataPath } from '../lvs/data-path.ts';
+import { DataPath, type StealWay } from '../lvs/data-path.ts';
 import { formatServices } from '../lvs/ipvsadm/listing.ts';
 import type { NativeKeepsakes, RecordedFrame } from '../native/data-path.ts';
 import type { Questions, Streams } from './admin-server.ts';
@@ -19,6 +19,8 @@ export interface BalancerOptions {
   readonly source: ConfigurationSource;
   /** CPUs to pin a worker to each, -1 for none. */
   readonly cpus: readonly number[];
+  /** How the host's stack is kept away; the first way that the kernel has unless given. */
+  readonly stealing?: StealWay | undefined;
   readonly logger: Logger;
   /** Where this process keeps what the next one needs, and the one before has. */
   readonly keepsakes?: NativeKeepsakes | undefined;
@@ -45,15 +47,16 @@ export class Balancer implements Component {
   }
 
   start(): void {
-    const { cpus, keepsakes } = this.#options;
+    const { cpus, stealing, keepsakes } = this.#options;
     // The data path lets go of what it has taken over.
     const isSuccessor = keepsakes?.configuration() !== undefined;
     const frames = keepsakes?.lastBatches() ?? [];
-    this.#running = new DataPath({ model: this.#snapshot.layer4, devices: defaultDevices(), cpus, keepsakes });
+    const model = this.#snapshot.layer4;
+    this.#running = new DataPath({ model, devices: defaultDevices(), cpus, stealing, keepsakes });
     this.#keep();
-    const { ports, stealing, notices } = this.#running.state();
+    const { ports, notices, stealing: way } = this.#running.state();
     for (const notice of notices) this.#logger.warn(notice);
-    this.#logger.info({ snapshot: this.#snapshot.id, ports: ports.map(port => port.name), stealing }, 'ready');
+    this.#logger.info({ snapshot: this.#snapshot.id, ports: ports.map(port => port.name), stealing: way }, 'ready');
     if (!isSuccessor) return;
     this.#logger.warn(this.#running.restored, 'flows of the process that crashed are carried on');
     if (frames.length > 0) this.#report(frames, this.#running.devices);

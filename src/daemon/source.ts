@@ -12,7 +12,7 @@ export interface ConfigurationSource {
   readonly config?: string;
   /** Instead: ipvsadm commands, one a line. */
   readonly rules?: string;
-  /** With rules: a net.yaml, whose ports name the devices. Routes and neighbours are the host's own. */
+  /** With rules: a net.yaml, whose ports name the devices, and whose marks count. Routes and neighbours are the host's own. */
   readonly net?: string;
 }
 
@@ -22,10 +22,9 @@ export function readSnapshot({ config, rules, net }: ConfigurationSource): Snaps
   if (rules === undefined) throw new UsageError('nothing is configured', { remedy: 'give a sluice.yaml or rules' });
   const layer4 = readRules(readText(rules), { file: rules });
   if (net === undefined) return documentFormat.snapshot({ layer4 });
-  const ports = parseSurroundings(readText(net), net).ports.map(({ name }) => {
-    return { name, device: name, type: 'packet' } as const;
-  });
-  return documentFormat.snapshot({ layer4: { ...layer4, ports } });
+  const surroundings = parseSurroundings(readText(net), net);
+  const ports = surroundings.ports.map(({ name }) => ({ name, device: name, type: 'packet' }) as const);
+  return documentFormat.snapshot({ layer4: { ...layer4, ports, marks: surroundings.marks } });
 }
 
 /**

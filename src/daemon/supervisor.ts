@@ -32,6 +32,11 @@ export function stopWithParent(stop: () => void): void {
   process.channel?.unref();
 }
 
+/** That this process works, so that its end would be unexpected from now on. */
+export function tellParent(): void {
+  process.send?.('ready');
+}
+
 export interface SupervisorOptions {
   readonly logger: Logger;
   /** Of `process`, unless given. */
@@ -39,14 +44,17 @@ export interface SupervisorOptions {
 }
 
 /**
- * Runs this very command again as a child, and once more whenever it ends by a signal that nobody sent through this
- * process. Resolves with the exit status of the last one.
+ * Runs this very command again as a child, and once more whenever it ends unexpectedly: by a signal that nobody sent
+ * through this process, or, once one has worked, with any status but 0, which is that of a child that was told to end.
+ * What fails at its first start (permission, an interface) would fail again. Resolves with the exit status of the last
+ * one.
  */
 export async function supervise({ logger, command = ownCommand() }: SupervisorOptions): Promise<number> {
   const [program = process.execPath, ...words] = command;
   const sockets = loadAddon().keepsakeSockets();
   let child: ChildProcess | undefined;
   let isEnding = false;
+  let hasWorked = false;
   const pass = (signal: NodeJS.Signals): void => {
     isEnding ||= signal !== 'SIGHUP';
     child?.kill(signal);
@@ -62,11 +70,15 @@ export async function supervise({ logger, command = ownCommand() }: SupervisorOp
         // A group of its own: Ctrl-C is for the parent, which passes it on.
         detached: true,
       });
+      child.once('message', () => {
+        hasWorked = true;
+      });
       const { status, signal } = await ending(child);
-      if (signal === null || isEnding) return status ?? 1;
+      const isExpected = signal === null && (status === 0 || !hasWorked);
+      if (isExpected || isEnding) return status ?? 1;
       const lived = performance.now() - began;
       shortLives = lived < shortLifeMilliseconds ? shortLives + 1 : 0;
-      logger.error({ signal, pid: child.pid }, 'the data path has crashed: starting it again');
+      logger.error({ signal, status, pid: child.pid }, 'the data path has crashed: starting it again');
       if (shortLives > 0) await new Promise(resolve => setTimeout(resolve, shortLifeMilliseconds));
       if (isEnding) return 1;
     }

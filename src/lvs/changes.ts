@@ -2,8 +2,10 @@
 // What leads from one layer-4 model to another. Services are compared by digest first, so the cost is that of looking at
 // every key once, and of looking into what has changed.
 import { canonicalJson, digestOf } from '../core/config/canonical.ts';
+import { describeMark } from './firewall-marks.ts';
 import {
   type Egress,
+  type FirewallMark,
   type Layer4,
   type Limits,
   type Pool,
@@ -27,6 +29,12 @@ export type Layer4Change =
   | { readonly kind: 'pool-edited'; readonly pool: Pool; readonly fields: Fields }
   | { readonly kind: 'egress-added' | 'egress-removed'; readonly egress: Egress }
   | { readonly kind: 'egress-edited'; readonly egress: Egress; readonly fields: Fields }
+  /** The rules as they are afterwards, and before. */
+  | {
+      readonly kind: 'marks-changed';
+      readonly marks: readonly FirewallMark[];
+      readonly before: readonly FirewallMark[];
+    }
   | { readonly kind: 'timeouts-changed'; readonly timeouts: Timeouts; readonly fields: Fields }
   | { readonly kind: 'switches-changed'; readonly switches: Switches; readonly fields: Fields }
   | { readonly kind: 'limits-changed'; readonly limits: Limits; readonly fields: Fields }
@@ -76,6 +84,10 @@ export function compareLayer4(before: Layer4, after: Layer4): Layer4Change[] {
 
 function compareGlobals(before: Layer4, after: Layer4): Layer4Change[] {
   const changes: Layer4Change[] = [];
+  const { marks } = after;
+  if (canonicalJson(before.marks) !== canonicalJson(marks)) {
+    changes.push({ kind: 'marks-changed', marks, before: before.marks });
+  }
   const timeouts = differences(flatten(before.timeouts), flatten(after.timeouts));
   if (timeouts !== undefined) changes.push({ kind: 'timeouts-changed', timeouts: after.timeouts, fields: timeouts });
   const switches = differences(before.switches, after.switches);
@@ -198,6 +210,8 @@ export function describeLayer4Change(change: Layer4Change): string {
       return `~ pool ${change.pool.name} ${formatFields(change.fields)}`;
     case 'egress-edited':
       return `~ egress ${change.egress.name} ${formatFields(change.fields)}`;
+    case 'marks-changed':
+      return `~ marks ${listMarks(change.before)} → ${listMarks(change.marks)}`;
     case 'timeouts-changed':
       return `~ timeouts ${formatFields(change.fields)}`;
     case 'switches-changed':
@@ -217,6 +231,10 @@ export function describeLayer4Change(change: Layer4Change): string {
     case 'servers-reordered':
       return `~ ${change.key} order of servers: ${change.service.servers.map(serverKey).join(', ')}`;
   }
+}
+
+function listMarks(marks: readonly FirewallMark[]): string {
+  return marks.length === 0 ? 'none' : marks.map(describeMark).join('; ');
 }
 
 function sign(kind: string): string {

@@ -32,9 +32,15 @@ export interface DataPathOptions {
   readonly devices: readonly string[];
   /** CPUs to pin a worker to each, -1 for none. One worker that is pinned to none unless given. */
   readonly cpus?: readonly number[];
+  /** How the host's stack is kept away; the first way that the kernel has unless given. */
+  readonly stealing?: StealWay | undefined;
   /** Where flows are kept for the next process, and those of the process before come from. */
   readonly keepsakes?: NativeKeepsakes | undefined;
 }
+
+/** As `host::StealWay`. */
+export const stealWays = ['tcx', 'clsact', 'nftables'] as const;
+export type StealWay = (typeof stealWays)[number];
 
 /** An Ethernet header, and the longest IP packet with that and a VLAN tag. */
 const [shortestFrame, longestFrame] = [14, 65_535 + 14 + 4] as const;
@@ -81,7 +87,7 @@ export class DataPath {
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: DataPathOptions) {
-    const { model, devices, cpus = [-1], keepsakes } = options;
+    const { model, devices, cpus = [-1], stealing, keepsakes } = options;
     this.#ports = model.ports.length > 0 ? model.ports : devices.map(name => ({ name, device: name, type: 'packet' }));
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
@@ -94,6 +100,7 @@ export class DataPath {
     this.#rows = new ServiceRows(serviceRows, addon.serviceRowsLayout);
     this.#native = new addon.DataPath({
       ...{ interfaces, vlans, xdp, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
+      ...(stealing && { stealing }),
       ...(keepsakes && { keepsakes }),
     });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
@@ -135,8 +142,16 @@ export class DataPath {
   }
 
   #change(model: Layer4): readonly Layer4Change[] {
+    const { mostMarkRules } = loadAddon();
+    if (model.marks.length > mostMarkRules) {
+      throw new UsageError('there are more rules of marks than live traffic can be held against', {
+        value: model.marks.length,
+        remedy: `use at most ${mostMarkRules}: a rule may ask for networks and ranges of ports`,
+      });
+    }
     const changes = compareLayer4(this.#model, model);
-    const outcome = this.#native.apply(planChanges(changes));
+    const names = this.#ports.map(port => port.name);
+    const outcome = this.#native.apply(planChanges(changes, names));
     if (outcome !== 'done') {
       throw new UsageError(`the director refuses a step of the change: ${outcome}`, {
         remedy: 'report this: a model that was read without errors can be applied',

@@ -5,10 +5,9 @@ import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeDecisions, NativeDirector, NativeFrameOptions, ReasonRow } from '../native/director.ts';
 import { compareLayer4 } from './changes.ts';
-import { type MarkRule, markOf, markRules } from './firewall-marks.ts';
 import { type FrameBatch, type FrameProperties, segmentationNumbers } from './frame-batch.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
-import { emptyLayer4, type Layer4, type ServiceIdentity } from './model.ts';
+import { emptyLayer4, type FirewallMark, type Layer4, type ServiceIdentity } from './model.ts';
 import { planChanges, planIdentity } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type PacketVerdict, type TimedFrame, type TransmittedFrame, verdictOf } from './verdict.ts';
@@ -34,7 +33,7 @@ export interface DirectorOptions {
   readonly limitIcmp?: boolean;
 }
 
-/** The firewall mark is that of the surroundings' rules unless one is given. */
+/** The firewall mark is that of the rules unless one that is not 0 is given. */
 export interface FrameOptions extends FrameProperties {
   readonly explain?: boolean;
 }
@@ -43,7 +42,8 @@ export class Director {
   readonly #native: NativeDirector;
   readonly #reasons: readonly ReasonRow[];
   readonly #ports: readonly string[];
-  readonly #marks: readonly MarkRule[];
+  /** Of the surroundings: they come after the model's own. */
+  readonly #marks: readonly FirewallMark[];
   #model: Layer4 = emptyLayer4;
 
   constructor(options: DirectorOptions) {
@@ -51,7 +51,7 @@ export class Director {
     const addon = loadAddon();
     this.#reasons = addon.reasons;
     this.#ports = surroundings.ports.map(port => port.name);
-    this.#marks = markRules(surroundings);
+    this.#marks = surroundings.marks;
     const { flows: flowLimit, fragments: fragmentLimit } = (model ?? emptyLayer4).limits;
     this.#native = new addon.Director({ flowLimit, fragmentLimit, seed, start, limitIcmp });
     const portNumber = (name: string) => this.#ports.indexOf(name);
@@ -65,7 +65,7 @@ export class Director {
       })),
       neighbours: surroundings.neighbours.map(({ address, mac, port }) => ({ address, mac, port: portNumber(port) })),
     });
-    if (model !== undefined) this.apply(model);
+    this.apply(model ?? emptyLayer4);
   }
 
   /** What the director is configured with. */
@@ -75,7 +75,8 @@ export class Director {
 
   /** Changes the configuration to `model` by what differs; flows go on. */
   apply(model: Layer4): void {
-    for (const step of planChanges(compareLayer4(this.#model, model))) {
+    const next = { ...model, marks: [...model.marks, ...this.#marks] };
+    for (const step of planChanges(compareLayer4(this.#model, next), this.#ports)) {
       const outcome = this.#native.apply(step);
       if (outcome !== 'done') {
         throw new UsageError(`the director refuses a step of the change (${step.op}): ${outcome}`, {
@@ -83,7 +84,7 @@ export class Director {
         });
       }
     }
-    this.#model = model;
+    this.#model = next;
   }
 
   /**
@@ -96,8 +97,7 @@ export class Director {
       throw new UsageError('there is no such port', { value: port, remedy: `use one of ${this.#ports.join(', ')}` });
     }
     const timers = this.#timed(this.#native.advance(time));
-    const { mark = markOf(this.#marks, number, frame) } = options;
-    const decision = this.#native.receive(number, frame, time, nativeOptions({ ...options, mark }));
+    const decision = this.#native.receive(number, frame, time, nativeOptions(options));
     const verdict = verdictOf(decision, this.#reasons, this.#ports);
     return timers.length === 0 ? verdict : { ...verdict, timers };
   }

@@ -1,79 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
-// The firewall marks of a host without a firewall: rules of a net.yaml in the place of nftables'. The first rule that
-// fits gives its mark.
-import { type Family, parseAddress } from '../core/address.ts';
-import { be16, type FrameHeaders, frameHeaders } from './frame-headers.ts';
-import type { Surroundings } from './surroundings.ts';
+// Rules of firewall marks as people write them, in a sluice.yaml or a net.yaml. A packet socket comes before the host's
+// firewall could give a frame its mark, so the director has rules of its own (native/lvs/firewall_marks.h). The first
+// rule that fits a packet gives its mark.
+import Type from 'typebox';
+import { bitsOf, type Network, networkOf, parseAddress, parseNetwork } from '../core/address.ts';
+import type { Path } from '../core/config/node.ts';
+import type { DocumentReader } from '../core/config/reader.ts';
+import { suggest } from '../core/config/suggest.ts';
+import type { FirewallMark } from './model.ts';
 
-/** A rule as packets are held against it. */
-export interface MarkRule {
+const largestPort = 65535;
+
+export const marksSchema = Type.Array(
+  Type.Object(
+    {
+      mark: Type.Integer({
+        minimum: 1,
+        maximum: 0xffff_ffff,
+        description: 'The firewall mark of packets that fit all of the rest.',
+        examples: [5],
+      }),
+      port: Type.Optional(
+        Type.String({ description: 'Where they come in.', form: 'the name of a port', examples: ['c0'] }),
+      ),
+      source: Type.Optional(
+        Type.String({ description: 'Their source.', form: 'an address or a network', examples: ['10.0.1.0/24'] }),
+      ),
+      destination: Type.Optional(
+        Type.String({
+          description: 'Their destination.',
+          form: 'an address or a network',
+          examples: ['10.0.1.100'],
+        }),
+      ),
+      protocol: Type.Optional(Type.Enum(['tcp', 'udp', 'sctp'], { description: 'Their protocol.' })),
+      ports: Type.Optional(
+        Type.Union(
+          [
+            Type.Integer({ minimum: 0, maximum: largestPort }),
+            Type.String({ pattern: '^[0-9]{1,5}-[0-9]{1,5}$', form: 'a range of ports' }),
+          ],
+          {
+            description: 'Their destination port. Later fragments have none, and fit no rule that asks for one.',
+            examples: [80, '8000-8100'],
+          },
+        ),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  {
+    description:
+      "Firewall marks, as a host's firewall would give them: the first rule that fits a packet gives its mark. Live traffic is held against 64 rules at most.",
+  },
+);
+
+/** A rule as it is written. */
+export interface MarkDocument {
   readonly mark: number;
-  /** The port's number. */
-  readonly port: number | undefined;
-  readonly source: MarkNetwork | undefined;
-  readonly destination: MarkNetwork | undefined;
-  readonly protocol: number | undefined;
-  /** The destination port's first and last. */
-  readonly ports: readonly [number, number] | undefined;
+  readonly port?: string;
+  readonly source?: string;
+  readonly destination?: string;
+  readonly protocol?: 'tcp' | 'udp' | 'sctp';
+  /** 80, "8000-8100" */
+  readonly ports?: number | string;
 }
 
-interface MarkNetwork {
-  readonly family: Family;
-  readonly bytes: Uint8Array;
-  readonly prefix: number;
+/** The sound rules of a document's list `marks`. Any port is known where the document names none. */
+export function readMarks(reader: DocumentReader): FirewallMark[] {
+  return reader
+    .steps(['marks'])
+    .filter(step => reader.sound(['marks', step]))
+    .map(step => readMark(reader, ['marks', step]))
+    .filter(rule => rule !== undefined);
 }
 
-const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
-
-/** The surroundings' rules, in their order. */
-export function markRules({ marks, ports }: Surroundings): readonly MarkRule[] {
-  return marks.map(rule => ({
-    mark: rule.mark,
-    port: rule.port === null ? undefined : ports.findIndex(port => port.name === rule.port),
-    source: networkOf(rule.source),
-    destination: networkOf(rule.destination),
-    protocol: rule.protocol === null ? undefined : protocolNumbers[rule.protocol],
-    ports: rule.ports ?? undefined,
-  }));
+function readMark(reader: DocumentReader, path: Path): FirewallMark | undefined {
+  const { mark, port, source, destination, protocol, ports } = reader.value<MarkDocument>(path);
+  if (port !== undefined && !knowsPort(reader, port, [...path, 'port'])) return undefined;
+  const from = readNetwork(reader, source, [...path, 'source']);
+  const to = readNetwork(reader, destination, [...path, 'destination']);
+  if (from !== undefined && to !== undefined && from.family !== to.family) {
+    reader.conflict([...path, 'destination'], `is not of the family of ${source}`, destination, 'no packet is of both');
+  }
+  return {
+    mark,
+    port: port ?? null,
+    source: from?.text ?? null,
+    destination: to?.text ?? null,
+    protocol: protocol ?? null,
+    ports: ports === undefined ? null : readPortRange(reader, ports, [...path, 'ports']),
+  };
 }
 
-/** The mark of a frame that came on a port; 0 where no rule fits. */
-export function markOf(rules: readonly MarkRule[], port: number, frame: Uint8Array): number {
-  if (rules.length === 0) return 0;
-  const headers = frameHeaders(frame);
-  if (headers === undefined) return 0;
-  return rules.find(rule => fits(rule, port, frame, headers))?.mark ?? 0;
+function knowsPort(reader: DocumentReader, name: string, path: Path): boolean {
+  const names = reader.steps(['ports']).map(String);
+  if (names.length === 0 || names.includes(name)) return true;
+  reader.report(path, 'names a port that is not defined', name, suggest(name, names));
+  return false;
 }
 
-function fits(rule: MarkRule, port: number, frame: Uint8Array, headers: FrameHeaders): boolean {
-  if (rule.port !== undefined && rule.port !== port) return false;
-  if (rule.protocol !== undefined && rule.protocol !== headers.protocol) return false;
-  if (rule.source !== undefined && !holds(rule.source, headers.family, headers.source)) return false;
-  if (rule.destination !== undefined && !holds(rule.destination, headers.family, headers.destination)) return false;
-  if (rule.ports === undefined) return true;
-  // A later fragment has no ports.
-  if (headers.l4 === undefined || !Object.values<number>(protocolNumbers).includes(headers.protocol)) return false;
-  const destinationPort = be16(frame, headers.l4 + 2);
-  return destinationPort >= rule.ports[0] && destinationPort <= rule.ports[1];
-}
-
-function holds({ family, bytes, prefix }: MarkNetwork, of: Family, address: Uint8Array): boolean {
-  if (family !== of) return false;
-  return bytes.every((byte, index) => {
-    const kept = Math.max(0, Math.min(8, prefix - index * 8));
-    const mask = (0xff00 >> kept) & 0xff;
-    return (byte & mask) === ((address[index] ?? 0) & mask);
-  });
-}
-
-// A network's text is canonical: an address, a slash and a prefix.
-function networkOf(network: string | null): MarkNetwork | undefined {
-  const [text = '', prefix = '0'] = (network ?? '').split('/');
+/** A host is a network of one. */
+function readNetwork(reader: DocumentReader, text: string | undefined, path: Path): Network | undefined {
+  if (text === undefined) return undefined;
   const address = parseAddress(text);
-  if (address === undefined) return undefined;
-  const bytes = new Uint8Array(address.words.length * 4);
-  address.words.forEach((word, index) => {
-    new DataView(bytes.buffer).setUint32(index * 4, word);
-  });
-  return { family: address.family, bytes, prefix: Number(prefix) };
+  const network = address === undefined ? parseNetwork(text) : networkOf(address, bitsOf(address.family));
+  if (network === undefined) {
+    return reader.report(path, 'is not an address or a network', text, 'such as 10.0.1.100 or 10.0.1.0/24');
+  }
+  return network;
+}
+
+function readPortRange(reader: DocumentReader, ports: number | string, path: Path): [number, number] {
+  const text = String(ports);
+  const [first = 0, last = first] = text.split('-').map(Number);
+  if (last > largestPort || first > last) {
+    reader.report(path, 'is not a range of ports', text, 'such as 80 or 8000-8100');
+  }
+  return [first, last];
+}
+
+/** As a document writes it. */
+export function writeMark({ mark, port, source, destination, protocol, ports }: FirewallMark): MarkDocument {
+  return {
+    mark,
+    ...(port !== null && { port }),
+    ...(source !== null && { source }),
+    ...(destination !== null && { destination }),
+    ...(protocol !== null && { protocol }),
+    ...(ports !== null && { ports: ports[0] === ports[1] ? ports[0] : `${ports[0]}-${ports[1]}` }),
+  };
+}
+
+/** `5 tcp to 10.0.1.100/32 ports 8000-8100 on c0` */
+export function describeMark({ mark, port, source, destination, protocol, ports }: FirewallMark): string {
+  const range = ports === null ? '' : ports[0] === ports[1] ? ` port ${ports[0]}` : ` ports ${ports.join('-')}`;
+  const part = (word: string, value: string | null) => (value === null ? '' : ` ${word} ${value}`);
+  return `${mark} ${protocol ?? 'any protocol'}${part('from', source)}${part('to', destination)}${range}${part('on', port)}`;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few fields of a frame that are asked for before the director sees it: by the rules of firewall marks, and to tell
-// frames that a host had merged. What is malformed is the director's to judge: nothing is known of it here.
+// The few fields of a frame that are asked for before the director sees it, to tell frames that a host had merged. What is malformed is the director's to judge: nothing is known of it here.
 import type { Family } from '../core/address.ts';
 
 export interface FrameHeaders {

@@ -110,6 +110,19 @@ export interface Egress {
   readonly pool: string;
 }
 
+/** Packets that have a firewall mark. What is null is not asked for. */
+export interface FirewallMark {
+  readonly mark: number;
+  /** Where packets come in. */
+  readonly port: string | null;
+  /** Canonical networks: an address, a slash and a prefix. */
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly protocol: Protocol | null;
+  /** The destination port's first and last. */
+  readonly ports: readonly [number, number] | null;
+}
+
 /** Seconds, by the state's name in IPVS. */
 export interface Timeouts {
   readonly tcp: Readonly<Record<TcpState, number>>;
@@ -211,6 +224,8 @@ export interface Layer4 {
   readonly pools: readonly Pool[];
   /** Sorted by name. */
   readonly egress: readonly Egress[];
+  /** The first that fits a packet counts. */
+  readonly marks: readonly FirewallMark[];
   readonly timeouts: Timeouts;
   readonly switches: Switches;
   readonly limits: Limits;
@@ -287,6 +302,7 @@ export const emptyLayer4: Layer4 = {
   services: [],
   pools: [],
   egress: [],
+  marks: [],
   timeouts: defaultTimeouts,
   switches: defaultSwitches,
   limits: defaultLimits,

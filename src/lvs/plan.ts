@@ -3,10 +3,12 @@
 // plain data: numbers where C++ has enumerations, addresses as canonical text, no nulls. Ports are not in it: the engine
 // opens devices, the director only knows their numbers.
 import type { Family } from '../core/address.ts';
+import { UsageError } from '../core/errors.ts';
 import { compareLayer4, type Layer4Change } from './changes.ts';
 import {
   type Egress,
   emptyLayer4,
+  type FirewallMark,
   familyOf,
   hostMask,
   type Layer4,
@@ -87,6 +89,18 @@ export interface PlanEgress {
   readonly pool: string;
 }
 
+/** What is not there is not asked for. */
+export interface PlanMark {
+  readonly mark: number;
+  /** Its number. */
+  readonly port?: number;
+  readonly source?: PlanNetwork;
+  readonly destination?: PlanNetwork;
+  readonly protocol?: number;
+  readonly firstPort?: number;
+  readonly lastPort?: number;
+}
+
 /** The sysctls of IPVS as numbers; switches are 0 or 1. */
 export type PlanSwitches = { readonly [Name in keyof Switches]: number };
 
@@ -98,6 +112,7 @@ export type PlanStep =
   | { readonly op: 'removePool'; readonly name: string }
   | { readonly op: 'addEgress' | 'editEgress'; readonly egress: PlanEgress }
   | { readonly op: 'removeEgress'; readonly name: string }
+  | { readonly op: 'setMarks'; readonly marks: readonly PlanMark[] }
   | { readonly op: 'addService' | 'editService'; readonly service: PlanService }
   | { readonly op: 'removeService'; readonly service: PlanIdentity }
   /** The new server becomes the head of the service's list, as in the kernel. */
@@ -110,14 +125,16 @@ export type PlanStep =
 
 /** The steps from a director that has just been made, which has the defaults of timeouts, switches and limits. */
 export function planModel(model: Layer4): PlanStep[] {
-  return planChanges(compareLayer4(emptyLayer4, model));
+  const ports = model.ports.map(port => port.name);
+  return planChanges(compareLayer4(emptyLayer4, model), ports);
 }
 
-export function planChanges(changes: readonly Layer4Change[]): PlanStep[] {
-  return changes.flatMap(planChange);
+/** `ports` are the names of the director's, by their numbers. */
+export function planChanges(changes: readonly Layer4Change[], ports: readonly string[]): PlanStep[] {
+  return changes.flatMap(change => planChange(change, ports));
 }
 
-function planChange(change: Layer4Change): PlanStep[] {
+function planChange(change: Layer4Change, ports: readonly string[]): PlanStep[] {
   switch (change.kind) {
     case 'port-added':
     case 'port-removed':
@@ -135,6 +152,8 @@ function planChange(change: Layer4Change): PlanStep[] {
       return [{ op: 'editEgress', egress: planEgress(change.egress) }];
     case 'egress-removed':
       return [{ op: 'removeEgress', name: change.egress.name }];
+    case 'marks-changed':
+      return [{ op: 'setMarks', marks: change.marks.map(rule => planMark(rule, ports)) }];
     case 'timeouts-changed':
       return [{ op: 'setTimeouts', timeouts: change.timeouts }];
     case 'switches-changed':
@@ -223,6 +242,24 @@ function planPool({ name, addresses, firstPort, lastPort }: Pool): PlanPool {
 
 function planEgress({ name, sources, pool }: Egress): PlanEgress {
   return { name, sources: sources.map(planNetwork), pool };
+}
+
+function planMark(
+  { mark, port, source, destination, protocol, ports }: FirewallMark,
+  names: readonly string[],
+): PlanMark {
+  if (port !== null && !names.includes(port)) {
+    const remedy = `use one of ${names.join(', ')}`;
+    throw new UsageError('a rule of marks names a port that is not there', { value: port, remedy });
+  }
+  return {
+    mark,
+    ...(port !== null && { port: names.indexOf(port) }),
+    ...(source !== null && { source: planNetwork(source) }),
+    ...(destination !== null && { destination: planNetwork(destination) }),
+    ...(protocol !== null && { protocol: protocolNumbers[protocol] }),
+    ...(ports !== null && { firstPort: ports[0], lastPort: ports[1] }),
+  };
 }
 
 // The model's networks are canonical: an address, a slash and a prefix.

@@ -15,6 +15,7 @@ import type { ConfigNode, Path } from '../core/config/node.ts';
 import type { Problems } from '../core/config/problems.ts';
 import { DocumentReader } from '../core/config/reader.ts';
 import { suggest } from '../core/config/suggest.ts';
+import { readMarks } from './firewall-marks.ts';
 import {
   byText,
   defaultLimits,
@@ -50,6 +51,7 @@ export function readLayer4(node: ConfigNode | undefined, problems: Problems): La
     services: services.toSorted((a, b) => byText(serviceKey(a.identity), serviceKey(b.identity))),
     pools,
     egress: context.named('egress', readEgress),
+    marks: readMarks(context),
     timeouts: readTimeouts(context),
     switches: readSwitches(context),
     limits: { ...defaultLimits, ...document },

@@ -2,6 +2,7 @@
 // The layer-4 part of `sluice.yaml` as it is written. From this schema come the types, schema/sluice.json for editors, the
 // checks of a document, and docs/reference/configuration.md. What a schema cannot say is checked in read.ts.
 import Type, { type Static, type TSchemaOptions } from 'typebox';
+import { marksSchema } from './firewall-marks.ts';
 import {
   defaultLimits,
   defaultPersistence,
@@ -434,6 +435,7 @@ export const layer4Schema = Type.Object(
         examples: [{ office: { sources: ['10.0.2.0/24'], pool: 'public' } }],
       }),
     ),
+    marks: Type.Optional(marksSchema),
     timeouts: Type.Optional(
       Type.Object(
         {

@@ -5,7 +5,6 @@ import type { TSchema } from 'typebox';
 import Type from 'typebox';
 import {
   type Address,
-  bitsOf,
   contains,
   type Family,
   isMulticast,
@@ -22,6 +21,8 @@ import { Problems } from '../core/config/problems.ts';
 import { DocumentReader } from '../core/config/reader.ts';
 import { suggest } from '../core/config/suggest.ts';
 import { parseYaml } from '../core/config/yaml.ts';
+import { type MarkDocument, marksSchema, readMarks } from './firewall-marks.ts';
+import type { FirewallMark } from './model.ts';
 
 const mac = { pattern: '^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$', form: 'a MAC address', examples: ['02:00:00:00:00:01'] };
 const closed = { additionalProperties: false } as const;
@@ -29,7 +30,6 @@ const closed = { additionalProperties: false } as const;
 // The least that IPv4 allows, and the most that a length field can say.
 const smallestMtu = 68;
 const largestMtu = 65535;
-const largestPort = 65535;
 
 export const surroundingsSchema: TSchema = Type.Object(
   {
@@ -85,51 +85,7 @@ export const surroundingsSchema: TSchema = Type.Object(
         { description: "Routes beside those of the ports' own networks. The longest prefix wins." },
       ),
     ),
-    marks: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            mark: Type.Integer({
-              minimum: 1,
-              maximum: 0xffff_ffff,
-              description: 'The firewall mark of packets that fit all of the rest.',
-              examples: [5],
-            }),
-            port: Type.Optional(
-              Type.String({ description: 'Where they come in.', form: 'the name of a port', examples: ['c0'] }),
-            ),
-            source: Type.Optional(
-              Type.String({ description: 'Their source.', form: 'an address or a network', examples: ['10.0.1.0/24'] }),
-            ),
-            destination: Type.Optional(
-              Type.String({
-                description: 'Their destination.',
-                form: 'an address or a network',
-                examples: ['10.0.1.100'],
-              }),
-            ),
-            protocol: Type.Optional(Type.Enum(['tcp', 'udp', 'sctp'], { description: 'Their protocol.' })),
-            ports: Type.Optional(
-              Type.Union(
-                [
-                  Type.Integer({ minimum: 0, maximum: largestPort }),
-                  Type.String({ pattern: '^[0-9]{1,5}-[0-9]{1,5}$', form: 'a range of ports' }),
-                ],
-                {
-                  description: 'Their destination port. Later fragments have none, and fit no rule that asks for one.',
-                  examples: [80, '8000-8100'],
-                },
-              ),
-            ),
-          },
-          closed,
-        ),
-        {
-          description:
-            "Firewall marks, as a host's firewall would give them: the first rule that fits a packet gives its mark.",
-        },
-      ),
-    ),
+    marks: Type.Optional(marksSchema),
   },
   { ...closed, description: 'The surroundings of a director.' },
 );
@@ -141,15 +97,7 @@ export interface SurroundingsDocument {
   >;
   readonly neighbours?: Readonly<Record<string, { readonly mac: string; readonly port: string }>>;
   readonly routes?: readonly { readonly to: string; readonly via?: string; readonly port: string }[];
-  readonly marks?: readonly {
-    readonly mark: number;
-    readonly port?: string;
-    readonly source?: string;
-    readonly destination?: string;
-    readonly protocol?: 'tcp' | 'udp' | 'sctp';
-    /** 80, "8000-8100" */
-    readonly ports?: number | string;
-  }[];
+  readonly marks?: readonly MarkDocument[];
 }
 
 export interface PortSurroundings {
@@ -174,19 +122,6 @@ export interface Route {
   /** Null: the destination itself is a neighbour. */
   readonly via: string | null;
   readonly port: string;
-}
-
-/** What is null is not asked for. */
-export interface FirewallMark {
-  readonly mark: number;
-  /** Where packets come in. */
-  readonly port: string | null;
-  /** Canonical networks: an address, a slash and a prefix. */
-  readonly source: string | null;
-  readonly destination: string | null;
-  readonly protocol: 'tcp' | 'udp' | 'sctp' | null;
-  /** The destination port's first and last. */
-  readonly ports: readonly [number, number] | null;
 }
 
 export interface Surroundings {
@@ -229,8 +164,7 @@ class SurroundingsReader extends DocumentReader {
     const neighbours = this.#sound('neighbours', (address, path) => this.#neighbour(address, path));
     const routes = this.#sound('routes', (_index, path) => this.#route(path));
     const connected = this.#connected.map(({ network, port }) => routeOf(network, null, port));
-    const marks = this.#sound('marks', (_index, path) => this.#mark(path));
-    return deepFreeze({ ports, neighbours, routes: [...connected, ...routes], marks });
+    return deepFreeze({ ports, neighbours, routes: [...connected, ...routes], marks: readMarks(this) });
   }
 
   #sound<T>(key: string, read: (step: string, path: Path) => T | undefined): T[] {
@@ -315,44 +249,6 @@ class SurroundingsReader extends DocumentReader {
       );
     }
     return routeOf(network, gateway.text, port);
-  }
-
-  #mark(path: Path): FirewallMark | undefined {
-    const { mark, port, source, destination, protocol, ports } =
-      this.value<NonNullable<SurroundingsDocument['marks']>[number]>(path);
-    if (port !== undefined && !this.#knowsPort(port, [...path, 'port'])) return undefined;
-    const from = this.#network(source, [...path, 'source']);
-    const to = this.#network(destination, [...path, 'destination']);
-    if (from !== undefined && to !== undefined && from.family !== to.family) {
-      this.conflict([...path, 'destination'], `is not of the family of ${source}`, destination, 'no packet is of both');
-    }
-    return {
-      mark,
-      port: port ?? null,
-      source: from?.text ?? null,
-      destination: to?.text ?? null,
-      protocol: protocol ?? null,
-      ports: ports === undefined ? null : this.#portRange(ports, [...path, 'ports']),
-    };
-  }
-
-  /** A host is a network of one. */
-  #network(text: string | undefined, path: Path): Network | undefined {
-    if (text === undefined) return undefined;
-    const address = parseAddress(text);
-    const network = address === undefined ? parseNetwork(text) : networkOf(address, bitsOf(address.family));
-    if (network === undefined) {
-      return this.report(path, 'is not an address or a network', text, 'such as 10.0.1.100 or 10.0.1.0/24');
-    }
-    return network;
-  }
-
-  #portRange(ports: number | string, path: Path): [number, number] {
-    const text = String(ports);
-    const [first = 0, last = first] = text.split('-').map(Number);
-    if (last > largestPort || first > last)
-      this.report(path, 'is not a range of ports', text, 'such as 80 or 8000-8100');
-    return [first, last];
   }
 
   #knowsPort(name: string, path: Path): boolean {

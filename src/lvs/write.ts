@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model as a document writes it: defaults left out, short forms where they say all.
+import { writeMark } from './firewall-marks.ts';
 import {
   defaultLimits,
   defaultPersistence,
@@ -40,6 +41,7 @@ export function writeLayer4(model: Layer4): Layer4Document | undefined {
         : { addresses: [...addresses], ports: `${firstPort}-${lastPort}` },
     ),
     egress: namedParts(model.egress, ({ sources, pool }) => ({ sources: [...sources], pool })),
+    marks: model.marks.length === 0 ? undefined : model.marks.map(writeMark),
     timeouts: Object.keys(timeouts).length === 0 ? undefined : timeouts,
     switches: without(model.switches, defaultSwitches),
     limits: without(model.limits, defaultLimits),

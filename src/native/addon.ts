@@ -38,6 +38,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   cleanHost: 'function',
   describe: 'function',
   keepsakeSockets: 'function',
+  mostMarkRules: 'number',
   reasons: 'object',
   serviceRowsLayout: 'object',
   statisticsLayout: 'object',

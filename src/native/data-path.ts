@@ -173,4 +173,6 @@ export interface DataPathAddon {
   keepsakeSockets(): [number, number];
   /** Removes what killed processes have left on the host's interfaces. */
   cleanHost(): NativeFailure | undefined;
+  /** Rules of firewall marks that live traffic is held against. */
+  readonly mostMarkRules: number;
 }

@@ -55,6 +55,10 @@ interface Running {
   readonly socket: string;
 }
 
+/** A mistake in the process that forwards, when somebody wants it: an exception that nobody catches. */
+const mistake = "process.on('SIGUSR2',()=>{throw%20new%20Error('a%20mistake')})";
+const canFail = ['env', `NODE_OPTIONS=--import=data:text/javascript,${mistake}`] as const;
+
 async function start(): Promise<Running> {
   standing = await Topology.up(topologyDescription);
   const [client, balancer] = [standing.host('client'), standing.host('balancer')];
@@ -62,7 +66,7 @@ async function start(): Promise<Running> {
   const socket = join(balancer.folder, 'sluice.sock');
   writeFileSync(rulesFile, rules);
   const files = ['--rules', rulesFile, '--socket', socket, '--crashes', balancer.folder] as const;
-  const program = balancer.start('sluice', [...sluice, 'run', ...files]);
+  const program = balancer.start('sluice', [...canFail, ...sluice, 'run', ...files]);
   await program.ready({ prints: '"msg":"ready"' });
   return { client, balancer, program, rulesFile, socket };
 }
@@ -94,6 +98,8 @@ describe('sluice run', () => {
       runSluice(['run', '--rules', 'a', '--config', 'b']),
     ]);
     expect(nothing).toMatchObject({ status: 2, stdout: '' });
+    const way = await runSluice(['run', '--rules', 'a', '--stealing', 'ebpf']);
+    expect(way.stderr).toBe('sluice: not a way of stealing: "ebpf" (use one of tcx, clsact, nftables)\n');
     expect(nothing.stderr).toBe('sluice: nothing is configured (give -c SLUICE.yaml or --rules FILE)\n');
     expect(both.status).toBe(2);
     expect(both.stderr).toContain('--rules and --config exclude each other');
@@ -157,10 +163,14 @@ describeAsRoot('a running sluice', () => {
     const { client, program } = await start();
     program.kill('SIGKILL');
     await program.ending;
-    expect(await get(client)).toBe(refused);
+    // The process that forwards ends a moment after its parent.
+    await until('the host answers again', 10_000, async () => (await get(client)) === refused);
   });
 
-  it('carries connections on when the process that forwards is killed, and keeps what that was given last', async () => {
+  it.each<[string, NodeJS.Signals]>([
+    ['is killed', 'SIGKILL'],
+    ['ends by an exception', 'SIGUSR2'],
+  ])('carries connections on when the process that forwards %s, and keeps what that was given last', async (_, end) => {
     const running = await start();
     const { client, balancer, program } = running;
     const download = client.run([
@@ -179,7 +189,7 @@ describeAsRoot('a running sluice', () => {
     );
     const { pid } = await askSocket<{ pid: number }>(running, 'status');
     const from = program.stderr.length;
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, end);
     // The host would answer a packet of the connection with a reset, if it saw one.
     await program.logs('was given last', from);
     expect(await download).toMatchObject({ status: 0, stdout: String(bigSize) });

@@ -424,3 +424,122 @@ TEST_CASE("more than the maps hold is refused by name, and the next change makes
   CHECK(programs.owner(from_client("10.0.1.100").tcp({.destination_port = 80}).build()) == Owner::director);
   CHECK(programs.owner(reply("11.0.0.1", "198.51.100.1").udp().build()) == Owner::host);
 }
+
+namespace {
+
+// Mark 5 has services of both families and real servers in mode NAT; mark 6 has none.
+host::Belongings marked_belongings() {
+  host::Belongings all = belongings();
+  host::Belongings::Mark untaken, range, from_network, ipv6;
+  untaken.destination = {address("10.0.1.1"), 32};
+  untaken.protocol = wire::protocol::tcp;
+  untaken.ports = {7005, 7005};
+  range = untaken;
+  range.ports = {7000, 7010};
+  range.has_ipv4_service = true;
+  from_network.source = {address("192.0.2.0"), 29};
+  from_network.destination = {address("10.4.0.0"), 16};
+  from_network.has_ipv4_service = true;
+  ipv6.destination = {address("2001:db8:4::"), 48};
+  ipv6.protocol = wire::protocol::udp;
+  ipv6.ports = {53, 53};
+  ipv6.has_ipv6_service = true;
+  all.marks = {untaken, range, from_network, ipv6};
+  all.nat_servers.push_back({address("10.0.2.30"), 0, 0, true});
+  all.nat_servers.push_back({address("10.0.2.31"), 9000, 0, true});
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("packets with a firewall mark are the director's where the mark has a service") {
+  if (!test::is_root()) return;
+  const Programs programs(marked_belongings());
+  check(
+      {
+          {"the first port of a range", from_client("10.0.1.1").tcp({.destination_port = 7000}), Owner::director},
+          {"the last one", from_client("10.0.1.1").tcp({.destination_port = 7010}), Owner::director},
+          {"before the range", from_client("10.0.1.1").tcp({.destination_port = 6999}), Owner::host},
+          {"behind it", from_client("10.0.1.1").tcp({.destination_port = 7011}), Owner::host},
+          {"the first rule that fits has no service", from_client("10.0.1.1").tcp({.destination_port = 7005}),
+           Owner::host},
+          {"another protocol", from_client("10.0.1.1").udp({.destination_port = 7000}), Owner::host},
+          {"the host's SSH", from_client("10.0.1.1").tcp({.destination_port = 22}), Owner::host},
+          {"an address of a network", from_client("10.4.7.7").sctp({.destination_port = 1}), Owner::director},
+          {"an echo to it", from_client("10.4.7.7").icmp({.type = 8}), Owner::host},
+          {"from outside of the source network", reply("192.0.2.8", "10.4.7.7").tcp({.destination_port = 1}),
+           Owner::host},
+          {"IPv6", from_client6("2001:db8:4::9").udp({.destination_port = 53}), Owner::director},
+          {"IPv6, another port", from_client6("2001:db8:4::9").udp({.destination_port = 54}), Owner::host},
+          {"a service beside the rules", from_client("10.0.1.100").tcp({.destination_port = 80}), Owner::director},
+      },
+      programs);
+}
+
+TEST_CASE("replies of a marked service's servers are the director's on the ports that the rules ask for") {
+  if (!test::is_root()) return;
+  host::Belongings all = marked_belongings();
+  all.marks.erase(all.marks.begin() + 2);  // the rule without ports
+  check(
+      {
+          {"a reply", reply("10.0.2.30").tcp({.source_port = 7001}), Owner::director},
+          {"from a port without service", reply("10.0.2.30").tcp({.source_port = 7005}), Owner::host},
+          {"what the server itself begins", reply("10.0.2.30").tcp({.source_port = 40000}), Owner::host},
+          {"a reply for the host", reply("10.0.2.30", "10.0.2.1").tcp({.source_port = 7001}), Owner::host},
+          {"a server with a port of its own", reply("10.0.2.31").tcp({.source_port = 9000}), Owner::director},
+          {"its other port", reply("10.0.2.31").tcp({.source_port = 7001}), Owner::host},
+      },
+      Programs(all));
+}
+
+TEST_CASE("ICMP errors about packets with a firewall mark are the director's") {
+  if (!test::is_root()) return;
+  host::Belongings all = marked_belongings();
+  all.marks.erase(all.marks.begin() + 2);  // the rule without ports
+  const Programs programs(all);
+  const auto request = [](const char* to, uint16_t port) {
+    return ethernet().ipv4({.source = "192.0.2.7", .destination = to}).tcp({.destination_port = port});
+  };
+  const auto answer = [](const char* from, uint16_t port) {
+    return ethernet().ipv4({.source = from, .destination = "192.0.2.7"}).tcp({.source_port = port});
+  };
+  CHECK(programs.owner(quoting(from_client("10.0.1.1"), answer("10.0.1.1", 7001))) == Owner::director);
+  CHECK(programs.owner(quoting(from_client("10.0.1.1"), answer("10.0.1.1", 7005))) == Owner::host);
+  CHECK(programs.owner(quoting(reply("10.0.2.30"), request("10.0.2.30", 7001))) == Owner::director);
+  CHECK(programs.owner(quoting(reply("10.0.2.30"), request("10.0.2.30", 40000))) == Owner::host);
+  CHECK(programs.owner(quoting(reply("10.0.1.254"), request("10.0.1.1", 7001))) == Owner::director);
+}
+
+TEST_CASE("a later fragment that might have a mark is seen by both until its first has come") {
+  if (!test::is_root()) return;
+  const Programs programs(marked_belongings());
+  const auto piece = [](const char* to, uint16_t id, uint16_t offset) {
+    return ethernet(to_host).ipv4({.source = "192.0.2.7",
+                                   .destination = to,
+                                   .id = id,
+                                   .offset = offset,
+                                   .more = offset == 0,
+                                   .protocol = wire::protocol::tcp});
+  };
+  CHECK(programs.owner(piece("10.0.1.1", 1, 64).payload(test::Buffer(8)).build()) == Owner::both);
+  const test::Buffer start = {4, 0, 7000 >> 8, 7000 & 0xff};
+  CHECK(programs.owner(piece("10.0.1.1", 1, 0).payload(start).build()) == Owner::director);
+  CHECK(programs.owner(piece("10.0.1.1", 1, 64).payload(test::Buffer(8)).build()) == Owner::director);
+}
+
+TEST_CASE("both directions of a marked service's flow meet one worker") {
+  if (!test::is_root()) return;
+  host::Belongings all = marked_belongings();
+  all.steering.workers = 8;
+  const Programs programs(all);
+  for (uint16_t port = 1024; port < 1064; port++) {
+    CAPTURE(port);
+    const uint32_t worker =
+        programs.worker(from_client("10.0.1.1").tcp({.source_port = port, .destination_port = 7001}).build());
+    CHECK(programs.worker(reply("10.0.2.30").tcp({.source_port = 7001, .destination_port = port}).build()) == worker);
+    const auto at_server = ethernet()
+                               .ipv4({.source = "192.0.2.7", .destination = "10.0.2.30"})
+                               .tcp({.source_port = port, .destination_port = 7001});
+    CHECK(programs.worker(quoting(reply("10.0.2.30"), at_server)) == worker);
+  }
+}

@@ -120,6 +120,48 @@ bool has_rules() {
 
 }  // namespace
 
+TEST_CASE("rules of firewall marks take ports of the host's own address, in every way") {
+  if (!test::is_root()) return;
+  for (const host::StealWay way : all_ways) {
+    CAPTURE(static_cast<int>(way));
+    const test::Namespaces namespaces;
+    const auto stealing = steal(namespaces, way);
+    host::Belongings with_marks = belongings();
+    host::Belongings::Mark taken, untaken;
+    taken.interface = namespaces.interface();
+    taken.destination = {address("10.9.0.0"), 24};
+    taken.protocol = wire::protocol::tcp;
+    taken.ports = {3000, 3010};
+    taken.has_ipv4_service = true;
+    untaken.ports = {3005, 3005};
+    with_marks.marks = {untaken, taken};
+    host::Failure failure;
+    const bool is_updated = stealing->update(with_marks, failure);
+    INFO(failure.message);
+    REQUIRE(is_updated);
+    test::FrameSocket ring("b0", stealing->socket_filter());
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3000, a_while) == EINPROGRESS);
+    CHECK_FALSE(ring.receive([](const test::Buffer& frame) { return is_syn_to(frame, 3000); }).empty());
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3010, a_while) == EINPROGRESS);
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3005, 2000) == ECONNREFUSED);
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3011, 2000) == ECONNREFUSED);
+    CHECK(connect_from_outside(namespaces, "2001:db8:9::1", 3000, 2000) == ECONNREFUSED);
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
+
+    // The next rules hold at once, and none when there are none.
+    with_marks.marks = {taken};
+    REQUIRE(stealing->update(with_marks, failure));
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3005, a_while) == EINPROGRESS);
+    with_marks.marks.clear();
+    REQUIRE(stealing->update(with_marks, failure));
+    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3000, 2000) == ECONNREFUSED);
+
+    with_marks.marks.assign(host::bpf::STEAL_MOST_MARKS + 1, taken);
+    CHECK_FALSE(stealing->update(with_marks, failure));
+    CHECK(failure.message == "65 rules of firewall marks are more than the 64 that live traffic is held against");
+  }
+}
+
 TEST_CASE("the host answers on a service's port before it is stolen, and not after") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways) {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a capture does not say of a frame and a live port would: its firewall mark, by the net's rules, and whether it is
-// a frame of TCP segments that a host has merged (GRO) or not yet cut (TSO).
+// What a capture does not say of a frame and a live port would: whether it is a frame of TCP segments that a host has
+// merged (GRO) or not yet cut (TSO).
 //
 // A frame longer than its port's MTU cannot have been on the wire: the capture was taken on a host, above or before the
 // offloads. How long the segments are it does not say; they are taken to be full: as much payload as the MTU has room
 // for behind the frame's own headers. A checksum that is the pseudo-header's sum alone is one that a device would finish.
-import { type MarkRule, markOf, markRules } from '../../lvs/firewall-marks.ts';
 import type { FrameProperties } from '../../lvs/frame-batch.ts';
 import { be16, type FrameHeaders, frameHeaders } from '../../lvs/frame-headers.ts';
 import type { Surroundings } from '../../lvs/surroundings.ts';
@@ -18,11 +17,9 @@ const nothing: FrameProperties = {};
 export class FrameJudge {
   /** Frames taken to be of several segments, so far. */
   mergedFrames = 0;
-  readonly #marks: readonly MarkRule[];
   readonly #mtus: readonly number[];
 
   constructor(surroundings: Surroundings) {
-    this.#marks = markRules(surroundings);
     this.#mtus = surroundings.ports.map(port => port.mtu);
   }
 
@@ -30,11 +27,11 @@ export class FrameJudge {
   propertiesOf(frame: Uint8Array, port: number): FrameProperties {
     const mtu = this.#mtus[port] ?? 0;
     // Nearly all frames of nearly all captures.
-    if (this.#marks.length === 0 && frame.length <= mtu) return nothing;
-    const mark = markOf(this.#marks, port, frame);
+    if (frame.length <= mtu) return nothing;
     const offloads = mergedSegments(frame, mtu);
-    if (offloads !== undefined) this.mergedFrames += 1;
-    return { mark, ...offloads };
+    if (offloads === undefined) return nothing;
+    this.mergedFrames += 1;
+    return offloads;
   }
 }
 

@@ -1,57 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which packets get which firewall mark by the rules of a net.yaml.
-import { expect, it } from 'vitest';
-import { markOf, markRules } from '../../../src/lvs/firewall-marks.ts';
-import { surroundingsFrom } from '../../../src/lvs/surroundings.ts';
+// Rules of firewall marks, from a document to the director. What they make of packets: native/test/lvs.
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../../src/core/errors.ts';
+import { documentFormat } from '../../../src/daemon/document.ts';
+import { Director } from '../../../src/index.ts';
+import { planModel } from '../../../src/lvs/plan.ts';
 import * as wire from '../../../src/wire/packet-builder.ts';
 
-const surroundings = surroundingsFrom({
-  ports: { c0: { mac: '02:00:00:00:00:01' }, s0: { mac: '02:00:00:00:00:02' } },
-  marks: [
-    { mark: 1, port: 's0' },
-    { mark: 2, source: '10.0.1.16/28' },
-    { mark: 3, protocol: 'udp', ports: 53 },
-    { mark: 4, destination: '10.0.1.100', protocol: 'tcp', ports: '8000-8100' },
-    { mark: 5, destination: '10.0.1.100' },
-  ],
-});
-const rules = markRules(surroundings);
+const rules = [
+  { mark: 5, port: 'c0', destination: '10.0.1.100', protocol: 'tcp', ports: '8000-8100' },
+  { mark: 5, source: '2001:db8::/32', ports: 80 },
+  { mark: 7 },
+] as const;
+const document = { layer4: { ports: { c0: 'eth0', s0: 'eth1' }, marks: rules } };
 
-const tcp = (source: string, destination: string, destinationPort: number) =>
-  wire.buildFrame(wire.ethernet({}), wire.ipv4({ source, destination }), wire.tcp({ destinationPort }));
-const udp = (destinationPort: number) =>
-  wire.buildFrame(
-    wire.ethernet({}),
-    wire.ipv4({ source: '10.9.0.1', destination: '10.9.0.2' }),
-    wire.udp({ destinationPort }),
+describe('in a sluice.yaml', () => {
+  it('come back as they were written', () => {
+    const snapshot = documentFormat.from(document);
+    const written = { ...rules[0], destination: '10.0.1.100/32' };
+    expect(documentFormat.write(snapshot)).toEqual({
+      layer4: { ...document.layer4, marks: [written, rules[1], rules[2]] },
+    });
+    expect(documentFormat.from(documentFormat.write(snapshot)).id).toBe(snapshot.id);
+  });
+
+  it('become a step with numbers for ports and protocols', () => {
+    const { layer4 } = documentFormat.from(document);
+    expect(planModel(layer4)).toEqual([
+      {
+        op: 'setMarks',
+        marks: [
+          {
+            ...{ mark: 5, port: 0, protocol: 6, firstPort: 8000, lastPort: 8100 },
+            destination: { family: 4, address: '10.0.1.100', prefix: 32 },
+          },
+          { mark: 5, source: { family: 6, address: '2001:db8::', prefix: 32 }, firstPort: 80, lastPort: 80 },
+          { mark: 7 },
+        ],
+      },
+    ]);
+  });
+
+  it('name a port that is there', () => {
+    const text = 'layer4:\n  ports: { c0: eth0 }\n  marks: [{ mark: 1, port: c1 }]\n';
+    expect(() => documentFormat.parse(text, 'a.yaml')).toThrow(
+      'a.yaml:3:28: layer4.marks[0].port names a port that is not defined: "c1" (did you mean c0?)',
+    );
+    expect(() => documentFormat.parse(text, 'a.yaml')).toThrow(ConfigError);
+  });
+});
+
+describe('given to a director', () => {
+  const net = { ports: { c0: { mac: '02:00:00:00:01:01', addresses: ['10.0.1.1/24'] } } };
+  const services = [{ mark: 5 }, { mark: 6 }];
+  const frame = wire.buildFrame(
+    wire.ethernet({ destination: '02:00:00:00:01:01' }),
+    wire.ipv4({ source: '10.0.1.2', destination: '10.0.1.100' }),
+    wire.tcp({ destinationPort: 80, flags: 'S' }),
   );
+  const serviceOf = (director: Director, options = {}) => director.receive('c0', frame, 1n, options).service;
 
-it.each<[string, number, Uint8Array, number]>([
-  ['the port that it came on', 1, tcp('10.0.1.2', '10.9.0.1', 1), 1],
-  ['the first rule that fits', 1, tcp('10.0.1.17', '10.0.1.100', 8000), 1],
-  ['a source network', 0, tcp('10.0.1.31', '10.9.0.1', 1), 2],
-  ['an address behind it', 0, tcp('10.0.1.32', '10.9.0.1', 1), 0],
-  ['a protocol and a port', 0, udp(53), 3],
-  ['another port', 0, udp(54), 0],
-  ['the first of a range', 0, tcp('10.9.0.9', '10.0.1.100', 8000), 4],
-  ['the last of a range', 0, tcp('10.9.0.9', '10.0.1.100', 8100), 4],
-  ['behind the range', 0, tcp('10.9.0.9', '10.0.1.100', 8101), 5],
-  ['nothing that fits', 0, tcp('10.9.0.9', '10.0.1.101', 8000), 0],
-  ['no IP', 0, new Uint8Array(60), 0],
-  ['a frame cut short', 0, tcp('10.0.1.17', '10.0.1.100', 8000).subarray(0, 30), 0],
-  ['headers without ports', 0, tcp('10.9.0.9', '10.0.1.100', 8000).subarray(0, 34), 5],
-])('%s', (_what, port, frame, mark) => {
-  expect(markOf(rules, port, frame)).toBe(mark);
-});
+  it('those of the document count before those of the net', () => {
+    const marks = [{ mark: 5, protocol: 'tcp', ports: 80 } as const];
+    const netWithMarks = { ...net, marks: [{ mark: 6 }] };
+    expect(serviceOf(new Director({ net: netWithMarks, config: { layer4: { services, marks } } }))).toBe('fwmark 5');
+    expect(serviceOf(new Director({ net: netWithMarks, config: { layer4: { services } } }))).toBe('fwmark 6');
+  });
 
-it('sees through VLAN tags and extension headers', () => {
-  const frame = udp(53);
-  const tagged = Uint8Array.from([...frame.subarray(0, 12), 0x88, 0xa8, 0, 7, 0x81, 0, 0, 5, ...frame.subarray(12)]);
-  expect(markOf(rules, 0, tagged)).toBe(3);
-  const ipv6 = new Uint8Array(14 + 40 + 8 + 8);
-  ipv6.set([0x86, 0xdd, 0x60], 12);
-  ipv6.set([0, 16, 60, 64], 14 + 4); // destination options
-  ipv6.set([17, 0], 14 + 40); // then UDP
-  ipv6.set([0, 0, 0, 53], 14 + 48);
-  expect(markOf(rules, 0, ipv6)).toBe(3);
+  it('a mark that is given with the frame counts before the rules', () => {
+    const director = new Director({ net, config: { layer4: { services, marks: [{ mark: 5 }] } } });
+    expect(serviceOf(director, { mark: 6 })).toBe('fwmark 6');
+    expect(serviceOf(director)).toBe('fwmark 5');
+  });
+
+  it('change with the rest of the configuration', () => {
+    const director = new Director({ net, config: { layer4: { services, marks: [{ mark: 5 }] } } });
+    director.configure({ config: { layer4: { services, marks: [{ mark: 6 }] } } });
+    expect(serviceOf(director)).toBe('fwmark 6');
+    director.configure({ config: { layer4: { services } } });
+    expect(serviceOf(director)).toBeUndefined();
+  });
+
+  it('cannot name a port that it does not have', () => {
+    expect(() => new Director({ net, config: { layer4: { marks: [{ mark: 5, port: 'eth7' }] } } })).toThrow(
+      'a rule of marks names a port that is not there: "eth7" (use one of c0)',
+    );
+  });
 });

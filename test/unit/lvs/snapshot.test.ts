@@ -90,6 +90,13 @@ layer4:
       ],
     ],
     [
+      'rules of firewall marks, whose order counts',
+      layer4 => {
+        layer4.marks = [{ mark: 5, protocol: 'tcp', ports: '80-443', source: '10.0.0.0/8' }, { mark: 6 }];
+      },
+      ['~ marks none → 5 tcp from 10.0.0.0/8 ports 80-443; 6 any protocol'],
+    ],
+    [
       'pools, before the services that use them',
       layer4 => {
         layer4.pools = { local: ['10.0.3.0/29'], other: ['10.0.4.1'] };
@@ -208,7 +215,10 @@ describe('the plan for the director', () => {
   it('of an edit is as short as the edit', () => {
     const before = fromRules('-A -t 10.0.1.1:80\n-a -t 10.0.1.1:80 -r 10.0.2.1 -m\n');
     const after = fromRules('-d -t 10.0.1.1:80 -r 10.0.2.1:80', before);
-    const steps = planChanges(documentFormat.compare(before, after).map(({ change }) => change));
+    const steps = planChanges(
+      documentFormat.compare(before, after).map(({ change }) => change),
+      [],
+    );
     expect(steps.map(({ op }) => op)).toEqual(['removeServer']);
   });
 });

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several ports as one service, by a firewall mark that the balancer itself gives.
+import { Session } from '../drivers/session.ts';
+import { whoServes } from '../drivers/web.ts';
+import { type Family, serverNames, virtualAddress } from './addresses.ts';
+import { families, service } from './modes.ts';
+import { expect, type Scenario } from './scenario.ts';
+import { twoArms } from './topologies.ts';
+
+const requests = 10;
+/** The real servers and the balancer's own host answer on all of them. */
+const [ownPorts, portOfRange] = [[80, 443], 8005] as const;
+
+function firewallMark(family: Family): Scenario {
+  const address = virtualAddress[family];
+  const web = service('tcp', family, 'nat');
+  return {
+    name: `firewall-mark-${family}`,
+    title: "two ports and a range of ports are one service, and the other ports of the address are the host's",
+    topology: twoArms({ virtualAddressOnHost: true }),
+    forwarding: { services: [{ ...web, groupedPorts: [...ownPorts, '8000-8010'] }] },
+    needs: ['groups', 'change'],
+    async play({ client, balancer }) {
+      const withHost = await Session.open(client, address);
+      const met = async (port: number) => {
+        const services = await whoServes(client, address, requests, port);
+        return [...new Set(services.map(({ server }) => server))].join();
+      };
+      const servers = [await met(80), await met(443), await met(portOfRange)];
+      const [first = ''] = servers;
+      expect(
+        serverNames.some(name => name === first),
+        `port 80 is served by ${first}`,
+      );
+      expect(
+        servers.every(server => server === first),
+        `a client met ${servers.join(', ')}`,
+      );
+      await withHost.type();
+
+      await balancer.change({ services: [{ ...web, groupedPorts: ownPorts }] });
+      expect((await met(443)) === first, 'the client has lost its server by the change');
+      expect((await met(portOfRange)) === 'balancer', "a port that left the service is not the host's again");
+      await withHost.type();
+    },
+  };
+}
+
+export const markScenarios: readonly Scenario[] = families.map(firewallMark);

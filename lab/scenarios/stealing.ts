@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where BPF is not to be had: nftables keeps the host's stack away.
+import { Session } from '../drivers/session.ts';
+import { whoEchoes } from '../drivers/udp-echo.ts';
+import { whoServes } from '../drivers/web.ts';
+import { addressOnLink, clientGateway, virtualAddress } from './addresses.ts';
+import { checkServices, service } from './modes.ts';
+import { expect, type Scenario, type Stage } from './scenario.ts';
+import { twoArms } from './topologies.ts';
+
+const requests = 30;
+const datagramBytes = 1000;
+/** The host of the balancer has the first address, nobody the second. */
+const [onHost, onNobody] = [virtualAddress.ipv4, addressOnLink.ipv4] as const;
+
+/** Modes NAT and FULLNAT, TCP and UDP, on both addresses. */
+async function playTraffic({ client }: Stage): Promise<void> {
+  checkServices(await whoServes(client, onHost, requests), 'ipv4', 'nat');
+  checkServices(await whoServes(client, onNobody, requests), 'ipv4', 'fullnat');
+  checkServices(await whoEchoes(client, onHost, datagramBytes, requests), 'ipv4', 'fullnat');
+  checkServices(await whoEchoes(client, onNobody, datagramBytes, requests), 'ipv4', 'nat');
+}
+
+const tables = ({ host }: Stage): Promise<string> => host('balancer').must(['nft', 'list', 'tables', 'netdev']);
+
+/** `end` ends the balancer and removes what that leaves. */
+function stealsByNftables(name: string, title: string, end: (stage: Stage) => Promise<void>): Scenario {
+  return {
+    name,
+    title,
+    topology: twoArms({ virtualAddressOnHost: true }),
+    forwarding: {
+      services: [
+        service('tcp', 'ipv4', 'nat'),
+        { ...service('tcp', 'ipv4', 'fullnat'), address: onNobody },
+        service('udp', 'ipv4', 'fullnat'),
+        { ...service('udp', 'ipv4', 'nat'), address: onNobody },
+      ],
+      stealing: 'nftables',
+    },
+    needs: ['process', 'answers'],
+    async play(stage) {
+      const withHost = await Session.open(stage.client, clientGateway.ipv4);
+      await playTraffic(stage);
+      await withHost.type();
+      expect((await tables(stage)) !== '', 'there are no rules of nftables');
+      await end(stage);
+      const left = await tables(stage);
+      expect(left === '', `left behind: ${left}`);
+      await withHost.type();
+    },
+  };
+}
+
+export const stealingScenarios: readonly Scenario[] = [
+  stealsByNftables(
+    'stealing-nftables',
+    'nftables keeps packets from the host in the place of BPF; SIGTERM leaves no rule behind',
+    async ({ balancer }) => balancer.process?.stop(),
+  ),
+  stealsByNftables(
+    'stealing-nftables-killed',
+    'after kill -9 of all of it `sluice clean` removes the rules of nftables',
+    async stage => {
+      await stage.balancer.process?.kill();
+      expect((await tables(stage)) !== '', 'there is nothing to clean');
+      await stage.balancer.process?.clean();
+    },
+  ),
+];
