@@ -18,14 +18,19 @@ const compiler = 'clang-14';
 const folder = join(projectRoot, 'native/bpf');
 
 interface Source {
-  /** Of NAME.bpf.c, NAME.h and NAME.generated.h. */
+  /** Of NAME.bpf.c and NAME.generated.h. */
   readonly name: string;
+  /** What it includes. */
+  readonly headers: readonly string[];
   /** Sections of the object. */
   readonly programs: readonly string[];
+  /** Whose maps its programs look up too; it has the same, in the same order. */
+  readonly mapsOf?: string;
 }
 const sources: readonly Source[] = [
-  { name: 'steal', programs: ['ingress', 'socket', 'filter', 'fanout'] },
-  { name: 'tunnel', programs: ['tunnel'] },
+  { name: 'steal', headers: ['steal.h'], programs: ['ingress', 'socket', 'filter', 'fanout'] },
+  { name: 'tunnel', headers: ['tunnel.h'], programs: ['tunnel'] },
+  { name: 'steal_xdp', headers: ['steal.bpf.c', 'steal.h'], programs: ['xdp'], mapsOf: 'steal' },
 ];
 
 const instructionSize = 8;
@@ -48,9 +53,9 @@ function generated({ name }: Source): string {
   return join(folder, `${name}.generated.h`);
 }
 
-function hashOf({ name }: Source): string {
+function hashOf({ name, headers }: Source): string {
   const hash = createHash('sha256');
-  for (const file of [`${name}.bpf.c`, `${name}.h`]) hash.update(readFileSync(join(folder, file)));
+  for (const file of [`${name}.bpf.c`, ...headers]) hash.update(readFileSync(join(folder, file)));
   return hash.digest('hex');
 }
 
@@ -130,23 +135,23 @@ function textAt(texts: Buffer, start: number): string {
 }
 
 function headerOf(source: Source, object: ObjectFile): string {
-  const { name } = source;
+  const { name, headers, mapsOf } = source;
   const { maps } = object;
   const names = `enum Map : uint16_t { ${maps.join(', ')} };
 inline constexpr unsigned map_count = ${maps.length};
 
 `;
   return `// SPDX-License-Identifier: Apache-2.0
-// Written by scripts/bpf.ts from ${name}.bpf.c and ${name}.h, whose hash is
+// Written by scripts/bpf.ts from ${[`${name}.bpf.c`, ...headers].join(', ')}, whose hash is
 // ${hashOf(source)}
 #pragma once
 
-#include "bpf/program.h"
+#include "bpf/${mapsOf === undefined ? 'program.h' : `${mapsOf}.generated.h`}"
 
 // clang-format off
 namespace sluice::host::bpf {
 
-${maps.length === 0 ? '' : names}${source.programs.map(program => programOf(program, object)).join('\n')}
+${maps.length === 0 || mapsOf !== undefined ? '' : names}${source.programs.map(program => programOf(program, object)).join('\n')}
 }  // namespace sluice::host::bpf
 `;
 }

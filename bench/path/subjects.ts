@@ -209,7 +209,9 @@ export function adminSocket({ balancer }: Stage): string {
 
 type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
 
-function sluiceDocument(mode: Mode): string {
+type PortType = 'packet' | 'xdp';
+
+function sluiceDocument(mode: Mode, type: PortType): string {
   const service = (protocol: 'tcp' | 'udp', port: number, server: string) => ({
     [protocol]: `${virtualAddress}:${port}`,
     scheduler: 'rr',
@@ -219,7 +221,7 @@ function sluiceDocument(mode: Mode): string {
   });
   return stringify({
     layer4: {
-      ports: { eth0: 'eth0', eth1: 'eth1' },
+      ports: { eth0: { type }, eth1: { type } },
       services: [
         service('udp', floodPort, floodAddress),
         service('tcp', webPort, serverAddress),
@@ -230,8 +232,17 @@ function sluiceDocument(mode: Mode): string {
   });
 }
 
-async function startSluice(stage: Stage, mode: Mode, workers: 1 | 2): Promise<() => Promise<void>> {
-  const config = file(stage, `sluice-${mode}.yaml`, sluiceDocument(mode));
+interface SluiceOptions {
+  readonly workers?: 1 | 2;
+  readonly ports?: PortType;
+}
+
+async function startSluice(
+  stage: Stage,
+  mode: Mode,
+  { workers = 1, ports = 'packet' }: SluiceOptions,
+): Promise<() => Promise<void>> {
+  const config = file(stage, `sluice-${mode}.yaml`, sluiceDocument(mode, ports));
   const words = ['run', '-c', config, '--socket', adminSocket(stage), '--workers', String(workers)];
   const command = [...sluice, ...words] as const;
   // Several workers are pinned by Sluice itself.
@@ -250,13 +261,13 @@ async function startSluice(stage: Stage, mode: Mode, workers: 1 | 2): Promise<()
   };
 }
 
-function sluiceSubject(name: string, mode: Mode, measures: readonly Measure[], workers: 1 | 2 = 1): Subject {
+function sluiceSubject(name: string, mode: Mode, measures: readonly Measure[], options: SluiceOptions = {}): Subject {
   return {
     name,
     way: mode === 'dr' || mode === 'tunnel' ? 'direct' : 'through',
     measures,
     target: { tcp: virtualAddress, udp: virtualAddress },
-    start: stage => startSluice(stage, mode, workers),
+    start: stage => startSluice(stage, mode, options),
   };
 }
 
@@ -272,7 +283,8 @@ export const subjects: readonly Subject[] = [
   nginx,
   sluiceSubject('Sluice DR', 'dr', ['packets', 'bulk', 'connections']),
   sluiceSubject('Sluice TUN', 'tunnel', ['packets', 'bulk', 'connections']),
-  sluiceSubject('Sluice NAT, two workers', 'nat', ['packets'], 2),
+  sluiceSubject('Sluice NAT, two workers', 'nat', ['packets'], { workers: 2 }),
+  sluiceSubject('Sluice NAT, AF_XDP', 'nat', ['packets', 'bulk', 'latency'], { ports: 'xdp' }),
   rawSocket,
 ];
 

@@ -74,6 +74,8 @@ export interface Forwarding {
   readonly stealing?: 'nftables';
   /** Frames to and from the clients carry this 802.1Q tag. */
   readonly uplinkVlan?: number;
+  /** Devices of the balancer whose frames it is to take by AF_XDP. */
+  readonly xdp?: readonly string[];
 }
 
 export interface RunningBalancer {
@@ -86,6 +88,8 @@ export interface RunningBalancer {
 export interface BalancerProcess {
   /** So much CPU time it has used since it was started. */
   cpuSeconds(): number;
+  /** What it says of the kind of its ports, by device. */
+  portTypes(): Promise<Record<string, string>>;
   /** Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself. */
   crash(): Promise<void>;
   /** Ends it in good order. */

@@ -64,9 +64,12 @@ function marksOf({ groupedPorts = [], address, protocol }: VirtualService): obje
 }
 
 /** A sluice.yaml for these devices. */
-export function sluiceDocument({ services, sourceNat, uplinkVlan }: Forwarding, devices: readonly string[]): string {
-  const port = (device: string) =>
-    device === 'eth0' && uplinkVlan !== undefined ? { device, vlan: uplinkVlan } : device;
+export function sluiceDocument(forwarding: Forwarding, devices: readonly string[]): string {
+  const { services, sourceNat, uplinkVlan, xdp = [] } = forwarding;
+  const port = (device: string) => ({
+    ...(device === 'eth0' && uplinkVlan !== undefined && { vlan: uplinkVlan }),
+    ...(xdp.includes(device) && { type: 'xdp' }),
+  });
   const pools = {
     local: localAddresses,
     ...(sourceNat !== undefined && { public: [sourceNat.address] }),
@@ -93,6 +96,7 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   readonly #host: Host;
   readonly #devices: readonly string[];
   readonly #file: string;
+  readonly #socket: string;
   readonly #program: Program;
 
   constructor(host: Host, devices: readonly string[], forwarding: Forwarding) {
@@ -101,8 +105,8 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     this.#file = join(host.folder, `${host.name}-sluice.yaml`);
     this.#write(forwarding);
     // A path of its own: namespaces of networks share the machine's files.
-    const socket = join(host.folder, `${host.name}-sluice.sock`);
-    const words = ['-c', this.#file, '--socket', socket, '--workers', String(forwarding.workers ?? 1)];
+    this.#socket = join(host.folder, `${host.name}-sluice.sock`);
+    const words = ['-c', this.#file, '--socket', this.#socket, '--workers', String(forwarding.workers ?? 1)];
     const { stealing } = forwarding;
     const way = stealing === undefined ? [] : ['--stealing', stealing];
     this.#program = host.start('sluice', [...sluice, 'run', ...words, ...way, '--crashes', host.folder]);
@@ -121,6 +125,12 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
 
   cpuSeconds(): number {
     return this.#program.cpuSeconds();
+  }
+
+  async portTypes(): Promise<Record<string, string>> {
+    const status = await this.#host.must([...sluice, 'status', '--json', '--socket', this.#socket]);
+    const { ports }: { ports: readonly { device: string; type: string }[] } = JSON.parse(status);
+    return Object.fromEntries(ports.map(({ device, type }) => [device, type]));
   }
 
   async crash(): Promise<void> {

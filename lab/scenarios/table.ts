@@ -11,6 +11,7 @@ import { modeScenarios } from './modes.ts';
 import { proxyProtocolScenarios } from './proxy-protocol.ts';
 import type { Scenario } from './scenario.ts';
 import { stealingScenarios } from './stealing.ts';
+import { xdpScenarios } from './xdp.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...modeScenarios,
@@ -24,4 +25,5 @@ export const scenarios: readonly Scenario[] = [
   ...markScenarios,
   ...stealingScenarios,
   ...costScenarios,
+  ...xdpScenarios,
 ];

@@ -87,10 +87,23 @@ uint64_t random64() {
   return uint64_t{arc4random()} << 32 | arc4random();
 }
 
+const char* type_text(engine::PortKind kind) {
+  switch (kind) {
+    case engine::PortKind::packet:
+      return "packet";
+    case engine::PortKind::xdp_copy:
+      return "xdp-copy";
+    case engine::PortKind::xdp_zero_copy:
+      return "xdp-zero-copy";
+  }
+  return "";
+}
+
 Napi::Object port_object(Napi::Env env, const engine::DataPath::PortState& state) {
   Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, uint64_t value) { object.Set(name, static_cast<double>(value)); };
   object.Set("name", state.interface);
+  object.Set("type", type_text(state.kind));
   object.Set("up", Napi::Boolean::New(env, state.is_up));
   object.Set("mac", wire::to_string(state.port.mac));
   set("mtu", state.port.mtu);
@@ -207,6 +220,10 @@ DataPathObject::DataPathObject(const Napi::CallbackInfo& info) : ObjectWrap(info
     for (uint32_t i = 0; i < vlans.Length(); i++) {
       options.vlans.push_back(static_cast<uint16_t>(vlans.Get(i).ToNumber().Uint32Value()));
     }
+  }
+  if (const Napi::Value given = values.Get("xdp"); given.IsArray()) {
+    const auto xdp = given.As<Napi::Array>();
+    for (uint32_t i = 0; i < xdp.Length(); i++) options.xdp.push_back(xdp.Get(i).ToBoolean());
   }
   const auto cpus = values.Get("cpus").As<Napi::Array>();
   for (uint32_t i = 0; i < cpus.Length(); i++) options.cpus.push_back(cpus.Get(i).ToNumber().Int32Value());

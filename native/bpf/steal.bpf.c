@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What belongs to the director: three programs over the same maps.
+// What belongs to the director: four programs over the same maps.
 //
 //   steal_ingress   at the ingress of an interface (tcx, or a classifier of clsact): drops what is the director's
 //   alone.
 //                   A packet socket for ETH_P_ALL has had its copy before, and the host's stack never sees it.
-//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is copied.
-//   steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
+//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is
+//   copied. steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
+//   steal_xdp       in a device's driver (steal_xdp.bpf.c, decision 13): hands what is the director's alone to an
+//   AF_XDP
+//                   socket, and passes all else on to the three above.
 //
-// All three ask belonging_of(). It looks up the destination in the map of places, which says what kinds of tuples are
+// All of them ask belonging_of(). It looks up the destination in the map of places, which says what kinds of tuples are
 // worth asking for, then the source:
 //
 //   to a service                      the tuple, or its address with port 0; unowned addresses: echo and fragments too
@@ -24,8 +27,8 @@
 //
 // Users need clang only to change this: scripts/bpf.ts writes the compiled programs to steal.generated.h. Headers are
 // read with bpf_skb_load_bytes_relative(), because the three programs find the beginning of skb->data at different
-// headers. Functions are inlined, so that each program is one piece that needs no linking. Written for kernel 5.10 and
-// newer.
+// headers; steal_xdp.bpf.c includes all of this with another way of reading. Functions are inlined, so that each
+// program is one piece that needs no linking. Written for kernel 5.10 and newer.
 #include "steal.h"
 
 #include <linux/bpf.h>
@@ -37,9 +40,6 @@
 static void* (*const map_lookup)(void* map, const void* key) = (void*)BPF_FUNC_map_lookup_elem;
 static long (*const map_update)(void* map, const void* key, const void* value,
                                 u64 flags) = (void*)BPF_FUNC_map_update_elem;
-static long (*const load_relative)(const void* skb, u32 offset, void* to, u32 length,
-                                   u32 start) = (void*)BPF_FUNC_skb_load_bytes_relative;
-static long (*const tail_call)(void* context, void* programs, u32 number) = (void*)BPF_FUNC_tail_call;
 
 // The loader makes the maps; here they are names that become relocations.
 struct map {
@@ -53,6 +53,8 @@ struct map fragments SECTION("maps");
 struct map settings SECTION("maps");
 struct map marks SECTION("maps");
 struct map deciders SECTION("maps");
+struct map lanes SECTION("maps");
+struct map sockets SECTION("maps");
 
 enum {
   ETHERNET_LENGTH = 14,
@@ -103,9 +105,27 @@ struct packet {
   u8 is_later;  // a fragment, and not the first
 };
 
-INLINE int load(struct __sk_buff* skb, u32 offset, void* to, u32 length) {
-  return load_relative(skb, offset, to, length, BPF_HDR_START_MAC) == 0;
+#ifndef STEAL_XDP
+
+typedef struct __sk_buff context;
+
+static long (*const load_relative)(const void* skb, u32 offset, void* to, u32 length,
+                                   u32 start) = (void*)BPF_FUNC_skb_load_bytes_relative;
+static long (*const tail_call)(context* frame, void* programs, u32 number) = (void*)BPF_FUNC_tail_call;
+
+INLINE int load(context* frame, u32 offset, void* to, u32 length) {
+  return load_relative(frame, offset, to, length, BPF_HDR_START_MAC) == 0;
 }
+
+INLINE int is_for_host(context* frame) {
+  return frame->pkt_type == PACKET_TO_HOST;
+}
+
+INLINE u32 interface_of(context* frame) {
+  return frame->ifindex;
+}
+
+#endif
 
 INLINE u16 big16(const u8* at) {
   return (u16)(at[0] << 8 | at[1]);
@@ -136,28 +156,28 @@ INLINE int is_icmp_error(const struct packet* packet) {
 }
 
 // Ports, or type and identifier. A packet too short for them has zeros: no tuple matches.
-INLINE void read_transport(struct __sk_buff* skb, struct packet* packet) {
+INLINE void read_transport(context* frame, struct packet* packet) {
   u8 start[8];
   packet->source_port = 0;
   packet->destination_port = 0;
   packet->type = 0xff;
   if (packet->is_later) return;
   if (is_icmp(packet)) {
-    if (!load(skb, packet->transport, start, 8)) return;
+    if (!load(frame, packet->transport, start, 8)) return;
     packet->type = start[0];
     if (!is_echo_request(packet) && !is_echo_reply(packet)) return;
     packet->source_port = packet->destination_port = big16(start + 4);
     return;
   }
   if (packet->protocol != TCP && packet->protocol != UDP && packet->protocol != SCTP) return;
-  if (!load(skb, packet->transport, start, 4)) return;
+  if (!load(frame, packet->transport, start, 4)) return;
   packet->source_port = big16(start);
   packet->destination_port = big16(start + 2);
 }
 
-INLINE int read_ipv4(struct __sk_buff* skb, u32 offset, struct packet* packet) {
+INLINE int read_ipv4(context* frame, u32 offset, struct packet* packet) {
   u8 header[20];
-  if (!load(skb, offset, header, sizeof header)) return 0;
+  if (!load(frame, offset, header, sizeof header)) return 0;
   const u32 length = (header[0] & 15) * 4;
   if (header[0] >> 4 != 4 || length < sizeof header) return 0;
   const u16 fragment = big16(header + 6);
@@ -168,13 +188,13 @@ INLINE int read_ipv4(struct __sk_buff* skb, u32 offset, struct packet* packet) {
   packet->transport = offset + length;
   mapped(&packet->source, header + 12);
   mapped(&packet->destination, header + 16);
-  read_transport(skb, packet);
+  read_transport(frame, packet);
   return 1;
 }
 
-INLINE int read_ipv6(struct __sk_buff* skb, u32 offset, struct packet* packet) {
+INLINE int read_ipv6(context* frame, u32 offset, struct packet* packet) {
   u8 header[40];
-  if (!load(skb, offset, header, sizeof header) || header[0] >> 4 != 6) return 0;
+  if (!load(frame, offset, header, sizeof header) || header[0] >> 4 != 6) return 0;
   __builtin_memcpy(&packet->source, header + 8, 16);
   __builtin_memcpy(&packet->destination, header + 24, 16);
   packet->is_first = packet->is_later = 0;
@@ -187,7 +207,7 @@ INLINE int read_ipv6(struct __sk_buff* skb, u32 offset, struct packet* packet) {
         next != DESTINATION_OPTIONS) {
       break;
     }
-    if (!load(skb, at, extension, sizeof extension)) return 0;
+    if (!load(frame, at, extension, sizeof extension)) return 0;
     if (next == FRAGMENT) {
       const u16 fragment = big16(extension + 2);
       packet->is_later = (fragment & 0xfff8) != 0;
@@ -200,7 +220,7 @@ INLINE int read_ipv6(struct __sk_buff* skb, u32 offset, struct packet* packet) {
   }
   packet->protocol = next;
   packet->transport = at;
-  read_transport(skb, packet);
+  read_transport(frame, packet);
   return 1;
 }
 
@@ -280,8 +300,8 @@ INLINE u32 belonging_by_marks(const struct steal_address* client, const struct s
 }
 
 INLINE u32 belonging_of_marked(const struct packet* packet, const struct steal_place* destination) {
-  const u32 belonging = belonging_by_marks(&packet->source, &packet->destination, packet, packet->destination_port,
-                                           packet->interface);
+  const u32 belonging =
+      belonging_by_marks(&packet->source, &packet->destination, packet, packet->destination_port, packet->interface);
   if (belonging != STEAL_NOTHING || has(destination, STEAL_HOST)) return belonging;
   if (!has(place_of(&packet->source), STEAL_MARKED) || stays_on_link(&packet->destination)) return STEAL_NOTHING;
   return belonging_by_marks(&packet->destination, 0, packet, packet->source_port, 0);
@@ -292,8 +312,8 @@ INLINE u32 belonging_of_marked_error(const struct packet* quoted, const struct s
   const u32 of_reply = belonging_by_marks(&quoted->destination, &quoted->source, quoted, quoted->source_port, 0);
   if (of_reply != STEAL_NOTHING || has(receiver, STEAL_HOST)) return of_reply;
   const int is_translated = has(place_of(&quoted->destination), STEAL_MARKED);
-  return belonging_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted,
-                            quoted->destination_port, 0);
+  return belonging_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted, quoted->destination_port,
+                            0);
 }
 
 // The director's packet that an ICMP error quotes.
@@ -405,7 +425,8 @@ INLINE u32 worker_of(const struct packet* packet, const struct packet* quoted) {
       !is_request && has(sender, STEAL_SERVER) && is_tuple(from, from_port, protocol, STEAL_FROM_SERVER);
   // What an error quotes has gone the other way: a request's answer came from its destination.
   const int is_of_request = quoted && !is_request && has(sender, STEAL_SERVICE);
-  const int answers = is_reply || is_of_request || answers_marked(quoted ? quoted : packet, from, to, from_port, sender);
+  const int answers =
+      is_reply || is_of_request || answers_marked(quoted ? quoted : packet, from, to, from_port, sender);
   return hash_of_client(set, answers ? to : from, answers ? to_port : from_port) % set->workers;
 }
 
@@ -416,7 +437,7 @@ INLINE void datagram_of(const struct packet* packet, struct steal_datagram* data
   datagram->protocol = packet->protocol;
 }
 
-INLINE u32 belonging_of_ip(struct __sk_buff* skb, struct packet* packet, u32* worker) {
+INLINE u32 belonging_of_ip(context* frame, struct packet* packet, u32* worker) {
   const struct steal_place* destination = place_of(&packet->destination);
   struct steal_datagram datagram;
   if (packet->is_later) {
@@ -430,8 +451,8 @@ INLINE u32 belonging_of_ip(struct __sk_buff* skb, struct packet* packet, u32* wo
   u32 belonging = STEAL_NOTHING;
   if (is_icmp(packet) && is_icmp_error(packet)) {
     struct packet quoted;
-    const int is_read = packet->protocol == ICMP ? read_ipv4(skb, packet->transport + 8, &quoted)
-                                                 : read_ipv6(skb, packet->transport + 8, &quoted);
+    const int is_read = packet->protocol == ICMP ? read_ipv4(frame, packet->transport + 8, &quoted)
+                                                 : read_ipv6(frame, packet->transport + 8, &quoted);
     if (is_read) belonging = belonging_of_error(&quoted, destination);
     if (is_read && belonging == STEAL_NOTHING) belonging = belonging_of_marked_error(&quoted, destination);
     if (worker && is_read) *worker = worker_of(packet, &quoted);
@@ -456,72 +477,76 @@ INLINE u32 belonging_of_resolution(const struct steal_address* stated, const str
   return has(place_of(stated), ours) ? STEAL_SEEN : STEAL_NOTHING;
 }
 
-INLINE u32 belonging_of_arp(struct __sk_buff* skb, u32 offset) {
+INLINE u32 belonging_of_arp(context* frame, u32 offset) {
   u8 arp[28];
-  if (!load(skb, offset, arp, sizeof arp) || big16(arp) != 1 || big16(arp + 2) != TYPE_IPV4) return STEAL_NOTHING;
+  if (!load(frame, offset, arp, sizeof arp) || big16(arp) != 1 || big16(arp + 2) != TYPE_IPV4) return STEAL_NOTHING;
   struct steal_address sender, target;
   mapped(&sender, arp + 14);
   mapped(&target, arp + 24);
   return belonging_of_resolution(&sender, big16(arp + 6) == 1 ? &target : 0);
 }
 
-INLINE u32 belonging_of_neighbour(struct __sk_buff* skb, const struct packet* packet) {
+INLINE u32 belonging_of_neighbour(context* frame, const struct packet* packet) {
   struct steal_address target;
-  if (!load(skb, packet->transport + 8, &target, sizeof target)) return STEAL_NOTHING;
+  if (!load(frame, packet->transport + 8, &target, sizeof target)) return STEAL_NOTHING;
   if (packet->type == ADVERTISEMENT) return belonging_of_resolution(&target, 0);
   return belonging_of_resolution(&packet->source, &target);
 }
 
 // `worker` is null where nobody asks for it.
-INLINE u32 belonging_of(struct __sk_buff* skb, u32* worker) {
+INLINE u32 belonging_of(context* frame, u32* worker) {
   u8 ethernet[ETHERNET_LENGTH];
-  if (!load(skb, 0, ethernet, sizeof ethernet)) return STEAL_NOTHING;
+  if (!load(frame, 0, ethernet, sizeof ethernet)) return STEAL_NOTHING;
   u16 type = big16(ethernet + 12);
   u32 offset = ETHERNET_LENGTH;
   for (int i = 0; i < MOST_INLINE_TAGS && (type == TYPE_VLAN || type == TYPE_PROVIDER_VLAN); i++) {
     u8 tag[VLAN_LENGTH];
-    if (!load(skb, offset, tag, sizeof tag)) return STEAL_NOTHING;
+    if (!load(frame, offset, tag, sizeof tag)) return STEAL_NOTHING;
     type = big16(tag + 2);
     offset += VLAN_LENGTH;
   }
-  if (type == TYPE_ARP) return belonging_of_arp(skb, offset);
+  if (type == TYPE_ARP) return belonging_of_arp(frame, offset);
   struct packet packet;
-  packet.interface = skb->ifindex;
+  packet.interface = interface_of(frame);
   if (type == TYPE_IPV4) {
-    if (skb->pkt_type != PACKET_TO_HOST || !read_ipv4(skb, offset, &packet)) return STEAL_NOTHING;
+    if (!is_for_host(frame) || !read_ipv4(frame, offset, &packet)) return STEAL_NOTHING;
   } else if (type == TYPE_IPV6) {
-    if (!read_ipv6(skb, offset, &packet)) return STEAL_NOTHING;
+    if (!read_ipv6(frame, offset, &packet)) return STEAL_NOTHING;
     if (packet.protocol == ICMPV6 && (packet.type == SOLICITATION || packet.type == ADVERTISEMENT)) {
-      return belonging_of_neighbour(skb, &packet);
+      return belonging_of_neighbour(frame, &packet);
     }
-    if (skb->pkt_type != PACKET_TO_HOST) return STEAL_NOTHING;
+    if (!is_for_host(frame)) return STEAL_NOTHING;
   } else {
     return STEAL_NOTHING;
   }
-  return belonging_of_ip(skb, &packet, worker);
+  return belonging_of_ip(frame, &packet, worker);
 }
+
+#ifndef STEAL_XDP
 
 // The place of a program that forwards established flows inside the kernel: it would be asked here first, and would
 // redirect what it knows. (The packet socket has had its copy by then, so that its filter must ask the same.)
-SECTION("ingress") int steal_ingress(struct __sk_buff* skb) {
-  return belonging_of(skb, 0) == STEAL_TAKEN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+SECTION("ingress") int steal_ingress(context* frame) {
+  return belonging_of(frame, 0) == STEAL_TAKEN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 // The number of bytes that the socket gets.
-SECTION("socket") int steal_socket(struct __sk_buff* skb) {
-  return belonging_of(skb, 0) == STEAL_NOTHING ? 0 : -1;
+SECTION("socket") int steal_socket(context* frame) {
+  return belonging_of(frame, 0) == STEAL_NOTHING ? 0 : -1;
 }
 
-// What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it has
-// 20 KB unless the host's owner gives it more (net.core.optmem_max): less than steal_socket has. So the filter is short and
-// goes on there.
-SECTION("filter") int steal_filter(struct __sk_buff* skb) {
-  tail_call(skb, &deciders, 0);
+// What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it
+// has 20 KB unless the host's owner gives it more (net.core.optmem_max): less than steal_socket has. So the filter is
+// short and goes on there.
+SECTION("filter") int steal_filter(context* frame) {
+  tail_call(frame, &deciders, 0);
   return 0;
 }
 
-SECTION("fanout") int steal_fanout(struct __sk_buff* skb) {
+SECTION("fanout") int steal_fanout(context* frame) {
   u32 worker = 0;
-  belonging_of(skb, &worker);
+  belonging_of(frame, &worker);
   return worker;
 }
+
+#endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Written by scripts/bpf.ts from steal.bpf.c and steal.h, whose hash is
-// 3bcab9e57a2040e3796d4b0e8cffed6f9fe3e1c29a234043ced0dd3800801f20
+// Written by scripts/bpf.ts from steal.bpf.c, steal.h, whose hash is
+// 4f3b67c9f7f7e17b1b42c87e6c36e86cfe07ddb78064a896d2da6c91fd0128bd
 #pragma once
 
 #include "bpf/program.h"
@@ -8,8 +8,8 @@
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, marks };
-inline constexpr unsigned map_count = 8;
+enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, marks, lanes, sockets };
+inline constexpr unsigned map_count = 10;
 
 inline constexpr uint64_t ingress_instructions[] = {
   0x18bf, 0xa3bf, 0xffffff8200000307, 0xe000006b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0x790055, 0xff8ea171, 0x800000164, 0xff8fa271, 0x214c, 0x12bc, 0xffff00000254, 0x810000010216,

@@ -96,6 +96,17 @@ struct steal_mark_key {
   struct steal_address value;  // numbers in the first word, network byte order: a port in its upper half
 };
 
+// How many receive queues of a device may have an AF_XDP socket.
+enum { STEAL_MOST_QUEUES = 64 };
+
+// A device whose frames AF_XDP sockets take: the value of the map of lanes, whose key is the interface's index.
+struct steal_lane {
+  u32 first_socket;   // in the map of sockets: that of the device's first receive queue
+  u32 longest_frame;  // that fits in the sockets' memory
+  u8 mac[6];          // what is sent to other addresses takes the ordinary way
+  u16 unused;
+};
+
 // To whom a packet belongs.
 enum steal_belonging {
   STEAL_NOTHING = 0,  // the host's alone

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Written by scripts/bpf.ts from tunnel.bpf.c and tunnel.h, whose hash is
+// Written by scripts/bpf.ts from tunnel.bpf.c, tunnel.h, whose hash is
 // e0a95d1db36c170bc66258cd12207995a630da7cbc8d5558048e38e15c4d98a6
 #pragma once
 

@@ -63,6 +63,7 @@ bool DataPath::open(host::Failure& failure) {
   if (!network_) return false;
   std::vector<uint32_t> present;
   ended_.resize(options_.interfaces.size());
+  kinds_.resize(options_.interfaces.size());
   for (lvs::PortId port = 0; port < options_.interfaces.size(); port++) {
     opened_.push_back(network_->interface(port));
     up_.push_back(network_->is_up(port));
@@ -117,6 +118,52 @@ bool DataPath::add_worker(uint16_t number, host::Failure& failure) {
 }
 
 std::unique_ptr<port::Port> DataPath::open_port(lvs::PortId number, host::Failure& failure) {
+  kinds_[number] = PortKind::packet;
+  auto ring = open_ring(number, failure);
+  if (!ring || number >= options_.xdp.size() || !options_.xdp[number]) return ring;
+  host::Failure refused;
+  auto xdp = open_xdp(number, refused);
+  if (!xdp) {
+    std::string notice = "port " + options_.interfaces[number] +
+                         " is a packet ring, which carries the same, and not AF_XDP: " + refused.message;
+    // Each worker has met it.
+    if (std::find(notices_.begin(), notices_.end(), notice) == notices_.end()) notices_.push_back(std::move(notice));
+    return ring;
+  }
+  if (!xdp->set_beside(std::move(ring))) {
+    failure = failure_of(xdp->error());
+    return nullptr;
+  }
+  kinds_[number] = xdp->is_zero_copy() ? PortKind::xdp_zero_copy : PortKind::xdp_copy;
+  return xdp;
+}
+
+// Sockets of a queue belong to one worker, and the device chooses the queue: it does not bring both directions of a
+// flow to the same one.
+std::unique_ptr<port::XdpPort> DataPath::open_xdp(lvs::PortId number, host::Failure& failure) {
+  const std::string& interface = options_.interfaces[number];
+  if (options_.cpus.size() > 1) {
+    host::fail(failure, "a queue of the device serves one worker, and there are " +
+                            std::to_string(options_.cpus.size()) + "; run with --workers 1 for it");
+    return nullptr;
+  }
+  auto xdp = std::make_unique<port::XdpPort>();
+  const bool is_tagged = number < options_.vlans.size() && options_.vlans[number] != 0;
+  if (!xdp->open({.interface = interface, .port = number, .is_tagged = is_tagged})) {
+    failure = failure_of(xdp->error());
+    return nullptr;
+  }
+  const std::vector<int> sockets = xdp->sockets();
+  const host::Diversion::Lane lane = {.interface = network_->interface(number),
+                                      .port = number,
+                                      .mac = network_->surroundings()->ports()[number].mac,
+                                      .longest_frame = xdp->longest_received(),
+                                      .sockets = sockets};
+  if (!steal_->divert(lane, failure)) return nullptr;
+  return xdp;
+}
+
+std::unique_ptr<port::Port> DataPath::open_ring(lvs::PortId number, host::Failure& failure) {
   port::PacketRingOptions options;
   options.interface = options_.interfaces[number];
   options.port = number;
@@ -243,6 +290,9 @@ void DataPath::surround(const std::shared_ptr<const lvs::Surroundings>& surround
   const std::lock_guard lock(host_);
   host_addresses_ = network_->host_addresses();
   open_what_came();
+  for (lvs::PortId port = 0; port < opened_.size(); port++) {
+    if (opened_[port] != 0) steal_->readdress(opened_[port], surroundings->ports()[port].mac);
+  }
   host::Failure failure;
   if (is_stealing_ && !steal_as_configured(failure)) notices_.push_back(failure.message);
 }
@@ -353,6 +403,7 @@ std::vector<DataPath::PortState> DataPath::ports() {
   const std::lock_guard lock(host_);
   for (size_t i = 0; i < states.size(); i++) {
     states[i].interface = options_.interfaces[i];
+    states[i].kind = kinds_[i];
     states[i].is_up = up_[i];
     states[i].statistics += ended_[i];
   }

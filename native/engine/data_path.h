@@ -30,18 +30,23 @@
 #include "host/host_network.h"
 #include "host/steal.h"
 #include "host/tunnel_egress.h"
+#include "port/xdp_port.h"
 
 namespace sluice::engine {
 
 struct DataPathOptions {
   std::vector<std::string> interfaces;  // by the numbers of their ports
   std::vector<uint16_t> vlans;          // by port, where any is tagged: the VLAN of what leaves, 0 for none
+  std::vector<bool> xdp;                // by port: by way of AF_XDP where that is to be had; none: by packet rings
   std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
   lvs::DirectorOptions director;        // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
   Keepsakes* keepsakes = nullptr;  // where what is to outlive this process goes; it must outlive the data path
   Words service_rows;  // an area of service_rows.h for each worker, which must outlive the data path; or none
 };
+
+// How frames come and go.
+enum class PortKind : uint8_t { packet, xdp_copy, xdp_zero_copy };
 
 class DataPath {
  public:
@@ -68,6 +73,7 @@ class DataPath {
 
   struct PortState {
     std::string interface;
+    PortKind kind = PortKind::packet;
     bool is_up = false;
     lvs::Port port;
     port::PortStatistics statistics;  // of all workers
@@ -99,6 +105,8 @@ class DataPath {
   };
   bool add_worker(uint16_t number, host::Failure& failure);
   std::unique_ptr<port::Port> open_port(lvs::PortId number, host::Failure& failure);
+  std::unique_ptr<port::Port> open_ring(lvs::PortId number, host::Failure& failure);
+  std::unique_ptr<port::XdpPort> open_xdp(lvs::PortId number, host::Failure& failure);
   void ask(lvs::PortId port, const wire::Address& next_hop);
   void end_forwarding();
   void follow();
@@ -122,6 +130,7 @@ class DataPath {
   host::TunnelEgress tunnel_egress_;
   std::vector<uint32_t> opened_;             // by port: the interface's index on which it is open; 0: on none
   std::vector<bool> up_;                     // by port
+  std::vector<PortKind> kinds_;              // by port
   std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that have gone
   std::vector<wire::Address> host_addresses_;
   bool is_stealing_ = false;

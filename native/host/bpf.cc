@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/bpf.h"
 
+#include <linux/if_link.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -33,6 +34,23 @@ uint64_t pointer(const void* to) {
 
 void copy_name(char (&to)[BPF_OBJ_NAME_LEN], const char* name) {
   std::strncpy(to, name, sizeof to - 1);
+}
+
+// Drivers say more in words that a link does not carry.
+const char* reason_of_driver(int error) {
+  switch (error) {
+    case EOPNOTSUPP:
+      return "it has no XDP, or not with the offloads that it has now";
+    case EBUSY:
+    case EEXIST:
+      return "another one is attached (see `ip link`)";
+    case EINVAL:
+    case ERANGE:
+    case ENOSPC:
+      return "not with this MTU, or with so few queues";
+    default:
+      return "";
+  }
 }
 
 // Before 5.11 maps were locked memory, of which a process may have little.
@@ -128,6 +146,18 @@ bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& f
 }
 bool link_at_egress(int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
   return link_at(tcx_egress, program, ifindex, link, failure);
+}
+
+bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
+  bpf_attr attributes{};
+  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
+  attributes.link_create.target_fd = ifindex;
+  attributes.link_create.attach_type = BPF_XDP;
+  attributes.link_create.flags = XDP_FLAGS_DRV_MODE;
+  link = Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
+  if (link) return true;
+  const int error = errno;
+  return fail(failure, std::string("the driver takes no XDP program: ") + reason_of_driver(error), error);
 }
 
 std::optional<Run> run_program(int program, wire::Bytes frame, uint32_t repetitions, uint32_t interface) {

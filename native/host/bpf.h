@@ -46,6 +46,9 @@ bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<con
 bool link_at_ingress(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
 bool link_at_egress(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
 
+// In the driver of an interface until the link is closed (kernel 5.9 and newer).
+bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
+
 // What the program returns for a frame as received by an interface, the loopback device unless one is given; nothing if
 // the kernel does not run it.
 struct Run {

@@ -46,6 +46,8 @@ MapShape shape_of(bpf::Map map) {
     case deciders:
       return {"sluice_deciders", BPF_MAP_TYPE_PROG_ARRAY, sizeof(u32), sizeof(u32), 1, 0};
     case settings:
+    case lanes:    // the diversion's own
+    case sockets:  // likewise
       break;
   }
   return {"sluice_settings", BPF_MAP_TYPE_ARRAY, sizeof(u32), sizeof(steal_settings), 1, 0};
@@ -106,6 +108,7 @@ bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
 
 bool Steal::load(Failure& failure) {
   for (uint16_t map = 0; map < bpf::map_count; map++) {
+    if (map == bpf::lanes || map == bpf::sockets) continue;  // the diversion's own
     if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
   }
   constexpr uint32_t first = 0;
@@ -134,6 +137,22 @@ bool Steal::add(uint32_t interface, Failure& failure) {
   return way_ != StealWay::nftables || update(Belongings(belongings_), failure);
 }
 
+bool Steal::divert(const Diversion::Lane& lane, Failure& failure) {
+  if (!ingress_) return fail(failure, "AF_XDP needs BPF, which this host refuses");
+  if (!diversion_) {
+    Diversion loaded;
+    if (!Diversion::load(maps_, loaded, failure)) return false;
+    diversion_ = std::move(loaded);
+  }
+  return diversion_->add(lane, failure);
+}
+
+// A failure means that frames to the new address take the ordinary way.
+void Steal::readdress(uint32_t interface, const wire::MacAddress& mac) {
+  Failure ignored;
+  if (diversion_) diversion_->readdress(interface, mac, ignored);
+}
+
 std::vector<int> Steal::links() const {
   std::vector<int> links;
   for (const auto& [interface, attachment] : attachments_) {
@@ -143,6 +162,7 @@ std::vector<int> Steal::links() const {
 }
 
 void Steal::remove(uint32_t interface) {
+  if (diversion_) diversion_->remove(interface);
   const auto found = attachments_.find(interface);
   if (found == attachments_.end()) return;
   if (way_ == StealWay::clsact) remove_classifier(interface, found->second.made_qdisc);

@@ -26,6 +26,7 @@
 #include "host/belongings.h"
 #include "host/bpf.h"
 #include "host/descriptor.h"
+#include "host/diversion.h"
 #include "host/failure.h"
 
 namespace sluice::host {
@@ -44,6 +45,11 @@ class Steal {
   // An interface that has come later, or has come back: its index is new then.
   bool add(uint32_t interface, Failure& failure);
   void remove(uint32_t interface);
+
+  // From now on frames of an interface that are the director's alone go to AF_XDP sockets; what else comes, and all of
+  // it once the interface is removed, takes the ordinary way. Needs BPF.
+  bool divert(const Diversion::Lane& lane, Failure& failure);
+  void readdress(uint32_t interface, const wire::MacAddress& mac);
 
   // From now on this is stolen. What was and is to be stolen is stolen all along. After a failure, such as a full map,
   // old and new are stolen as far as they went in; the next update makes it good.
@@ -95,9 +101,10 @@ class Steal {
   std::array<BpfMap, bpf::map_count> maps_;
   Descriptor ingress_, socket_, filter_, fanout_;
   std::map<uint32_t, Attachment> attachments_;
-  StealTables current_;         // what the maps hold
-  uint16_t marks_edition_ = 1;  // of the rules of firewall marks that hold
-  Belongings belongings_;       // nftables: what the rules were made from
+  std::optional<Diversion> diversion_;  // once one was asked for
+  StealTables current_;                 // what the maps hold
+  uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
+  Belongings belongings_;               // nftables: what the rules were made from
 };
 
 }  // namespace sluice::host

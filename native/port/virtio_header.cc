@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "port/virtio_header.h"
 
+#include "port/transport_place.h"
 #include "wire/checksum.h"
-#include "wire/ethernet.h"
-#include "wire/packet.h"
+#include "wire/protocol.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -17,36 +17,13 @@ constexpr uint8_t tcp4 = 1, tcp6 = 4, udp_segments = 5;
 constexpr uint8_t congestion_mark = 0x80;  // only the first segment keeps CWR
 }  // namespace gso
 
-struct Transport {
-  uint16_t offset = 0;  // 0: there is none
-  uint8_t protocol = 0;
-};
-
-// Where the transport header is: what most frames are is seen at once, the rest is dissected.
-Transport transport_of(wire::Bytes frame) {
-  constexpr uint16_t l3 = wire::EthernetView::header_length, v4_length = 20, v6_length = 40;
-  if (frame.size() >= l3 + v6_length) {
-    const uint8_t* const ip = frame.data() + l3;
-    const uint16_t type = wire::load_be16(frame.data() + l3 - 2);
-    if (type == wire::ethertype::ipv4 && ip[0] == 0x45 && (wire::load_be16(ip + 6) & 0x3fff) == 0)
-      return {l3 + v4_length, ip[9]};
-    if (type == wire::ethertype::ipv6 && (ip[6] == wire::protocol::tcp || ip[6] == wire::protocol::udp))
-      return {l3 + v6_length, ip[6]};
-  }
-  wire::Packet packet;
-  if (wire::dissect(frame, packet) != wire::Malformed::ok || packet.ip_version == 0 ||
-      packet.fragment != wire::Fragment::none)
-    return {};
-  return {packet.l4, packet.protocol};
-}
-
 // Behind a tunnel's headers, which lie behind a link header without a tag.
-Transport transport_inside(wire::Bytes frame, size_t tunnel) {
+TransportPlace transport_inside(wire::Bytes frame, size_t tunnel) {
   const size_t at = wire::EthernetView::header_length + tunnel;
   if (frame.size() < at + wire::Ipv6View::header_length) return {};
   const uint8_t* const ip = frame.data() + at;
-  if (ip[0] >> 4 == 6) return {static_cast<uint16_t>(at + wire::Ipv6View::header_length), ip[6]};
-  return {static_cast<uint16_t>(at + (ip[0] & 0xf) * 4u), ip[9]};
+  if (ip[0] >> 4 == 6) return {.offset = static_cast<uint16_t>(at + wire::Ipv6View::header_length), .protocol = ip[6]};
+  return {.offset = static_cast<uint16_t>(at + (ip[0] & 0xf) * 4u), .protocol = ip[9]};
 }
 
 // Of the field within the header; 0 for protocols whose checksums a device does not finish.
@@ -108,7 +85,7 @@ bool read_offloads(const VirtioHeader& header, lvs::Frame& frame) {
   if (is_cut && (frame.segmentation == lvs::Segmentation::none || header.segment_size == 0)) return false;
   if ((header.flags & virtio_needs_checksum) == 0) return !is_cut;
 
-  const Transport transport = transport_of({frame.data, frame.length});
+  const TransportPlace transport = transport_of({frame.data, frame.length});
   const uint16_t offset = checksum_offset_of(transport.protocol);
   if (transport.offset == header.checksum_start && offset != 0 && offset == header.checksum_offset) {
     frame.checksum = lvs::TransportChecksum::partial;
@@ -119,7 +96,7 @@ bool read_offloads(const VirtioHeader& header, lvs::Frame& frame) {
 
 bool write_offloads(const lvs::Frame& frame, VirtioHeader& header) {
   const wire::Bytes bytes(frame.data, frame.length);
-  const Transport transport =
+  const TransportPlace transport =
       frame.tunnel_length == 0 ? transport_of(bytes) : transport_inside(bytes, frame.tunnel_length);
   const uint16_t offset = checksum_offset_of(transport.protocol);
   if (offset == 0) return false;

@@ -12,6 +12,8 @@ Prints what the running process forwards: ports, services with their servers and
 ${commonUsage}
 `;
 
+const portWidths = [15, 13, 17, 11, 11, 9, 9];
+
 function text(status: BalancerStatus): string {
   const { version, pid, since, snapshot, workers, stealing, ports, services, packets, notices } = status;
   const head = [
@@ -21,11 +23,11 @@ function text(status: BalancerStatus): string {
     ...notices.map(notice => `note: ${notice}`),
   ];
   const portRow = (cells: readonly (string | number)[]): string =>
-    cells.map((cell, index) => (index < 2 ? String(cell).padEnd(18) : String(cell).padStart(12))).join(' ');
+    cells.map((cell, index) => String(cell)[index < 3 ? 'padEnd' : 'padStart'](portWidths[index] ?? 0)).join(' ');
   const portLines = [
-    portRow(['port', 'address', 'received', 'sent', 'no room', 'not sent']),
+    portRow(['port', 'type', 'address', 'received', 'sent', 'no room', 'not sent']),
     ...ports.map(port =>
-      portRow([port.name, port.mac, port.received, port.transmitted, port.kernelDrops, port.sendFailures]),
+      portRow([port.name, port.type, port.mac, port.received, port.transmitted, port.kernelDrops, port.sendFailures]),
     ),
   ];
   const packetLines = Object.entries(packets)

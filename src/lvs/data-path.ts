@@ -93,12 +93,13 @@ export class DataPath {
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
     const interfaces = this.#ports.map(port => port.device);
     const vlans = this.#ports.map(port => port.vlan ?? 0);
+    const xdp = this.#ports.map(port => port.type === 'xdp');
     const addon = loadAddon();
     const statistics = pageWords(addon);
     const serviceRows = ServiceRows.wordsFor(addon, cpus.length);
     this.#rows = new ServiceRows(serviceRows, addon.serviceRowsLayout);
     this.#native = new addon.DataPath({
-      ...{ interfaces, vlans, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
+      ...{ interfaces, vlans, xdp, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
       ...(stealing && { stealing }),
       ...(keepsakes && { keepsakes }),
     });
@@ -271,7 +272,10 @@ export function cleanHost(): void {
 function samePorts(a: readonly Port[], b: readonly Port[]): boolean {
   return (
     a.length === b.length &&
-    a.every(({ device, vlan }, index) => device === b[index]?.device && vlan === b[index]?.vlan)
+    a.every(({ device, type, vlan }, index) => {
+      const other = b[index];
+      return device === other?.device && type === other.type && vlan === other.vlan;
+    })
   );
 }
 

@@ -40,7 +40,9 @@ const portSchema = Type.Union(
         ),
         type: Type.Optional(
           words(['packet', 'xdp'], {
-            description: 'How frames are received and sent: packet rings (any device) or AF_XDP.',
+            description:
+              'How frames are received and sent: packet rings (any device), or AF_XDP (a driver with XDP, one worker; ' +
+              'where it is not to be had, a packet ring with a notice).',
             default: 'packet',
           }),
         ),

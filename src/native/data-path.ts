@@ -7,6 +7,8 @@ export interface NativeDataPathOptions {
   readonly interfaces: readonly string[];
   /** The VLAN of what leaves by each; 0 for none. */
   readonly vlans: readonly number[];
+  /** By the same numbers: whether it is to be AF_XDP where that is to be had. */
+  readonly xdp: readonly boolean[];
   /** One worker each: the CPU that it is pinned to, or -1. */
   readonly cpus: readonly number[];
   /** Flows and datagrams whose fragments are followed, of all workers together. */
@@ -59,6 +61,8 @@ export interface NativeFailure {
 
 export interface NativePortState {
   readonly name: string;
+  /** What it is, which is a packet ring also where AF_XDP was asked for and is not to be had. */
+  readonly type: 'packet' | 'xdp-copy' | 'xdp-zero-copy';
   readonly up: boolean;
   readonly mac: string;
   readonly mtu: number;

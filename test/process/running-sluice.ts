@@ -39,29 +39,48 @@ export class RunningSluice {
   readonly balancer: Host;
   readonly program: Program;
   readonly #topology: Topology;
+  readonly #file: string;
   readonly #socket: string;
 
-  private constructor(topology: Topology, options: readonly string[]) {
+  private constructor(topology: Topology, source: '--rules' | '--config', text: string, options: readonly string[]) {
     this.#topology = topology;
     [this.client, this.balancer] = [topology.host('client'), topology.host('balancer')];
     this.#socket = join(this.balancer.folder, 'sluice.sock');
-    const file = join(this.balancer.folder, 'rules');
-    writeFileSync(file, rules);
-    const words = ['run', '--rules', file, '--socket', this.#socket, ...options];
+    this.#file = join(this.balancer.folder, 'configuration');
+    this.configure(text);
+    const words = ['run', source, this.#file, '--socket', this.#socket, ...options];
     this.program = this.balancer.start('sluice', [...sluice, ...words]);
   }
 
   /** With more options of `sluice run`. */
-  static async start(...options: readonly string[]): Promise<RunningSluice> {
+  static start(...options: readonly string[]): Promise<RunningSluice> {
+    return RunningSluice.#start('--rules', rules, options);
+  }
+
+  /** By a sluice.yaml. */
+  static startBy(document: string, ...options: readonly string[]): Promise<RunningSluice> {
+    return RunningSluice.#start('--config', document, options);
+  }
+
+  static async #start(
+    source: '--rules' | '--config',
+    text: string,
+    options: readonly string[],
+  ): Promise<RunningSluice> {
     const topology = await Topology.up(description);
     try {
-      const running = new RunningSluice(topology, options);
+      const running = new RunningSluice(topology, source, text, options);
       await running.program.ready({ prints: '"msg":"ready"' });
       return running;
     } catch (error) {
       await topology.down();
       throw error;
     }
+  }
+
+  /** What is read at the next SIGHUP. */
+  configure(text: string): void {
+    writeFileSync(this.#file, text);
   }
 
   /** What a command prints, whatever its exit status. */

@@ -101,11 +101,12 @@ layer4:
       layer4 => {
         layer4.pools = { local: ['10.0.3.0/29'], other: ['10.0.4.1'] };
         layer4.egress = { out: { sources: ['10.0.2.0/24'], pool: 'other' } };
-        layer4.ports = { c0: 'eth0', s0: { device: 'eth1', vlan: 100 } };
+        layer4.ports = { c0: 'eth0', s0: { device: 'eth1', vlan: 100 }, u0: { device: 'eth2', type: 'xdp' } };
       },
       [
         '+ port c0 eth0 packet',
         '+ port s0 eth1 packet vlan 100',
+        '+ port u0 eth2 xdp',
         '+ pool other 10.0.4.1/32 ports 1024-65535',
         '~ pool local addresses: ["10.0.3.0/28"] → ["10.0.3.0/29"]',
         '+ egress out 10.0.2.0/24 pool other',

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames by AF_XDP: on veth by copying, with the offloads of all devices as they are.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Forwarding } from '../balancers/balancer.ts';
+import { Session } from '../drivers/session.ts';
+import { whoEchoes } from '../drivers/udp-echo.ts';
+import { download, upload, whoServes } from '../drivers/web.ts';
+import { content } from '../programs/content.ts';
+import { clientGateway, virtualAddress } from './addresses.ts';
+import { checkServices, families, service } from './modes.ts';
+import { expect, type Scenario, type Stage } from './scenario.ts';
+import { twoArms } from './topologies.ts';
+
+const vip = virtualAddress.ipv4;
+const transferBytes = 10_000_000;
+const requests = 30;
+/** Four fragments on a link of 1500 bytes. */
+const fragmentedBytes = 5000;
+
+const forwarding: Forwarding = {
+  services: [
+    ...families.flatMap(family => [service('tcp', family, 'nat'), service('udp', family, 'nat')]),
+    service('tcp', 'ipv4', 'fullnat', 7),
+  ],
+};
+
+async function checkPortTypes({ balancer }: Stage, wanted: Record<string, string>): Promise<void> {
+  const found = JSON.stringify(await balancer.process?.portTypes());
+  expect(found === JSON.stringify(wanted), `the ports are ${found}`);
+}
+
+async function checkTraffic({ client }: Stage): Promise<void> {
+  const withBalancer = await Session.open(client, clientGateway.ipv4);
+  const withServer = await Session.open(client, vip);
+  const file = join(client.folder, 'content');
+  writeFileSync(file, Buffer.concat([...content(transferBytes)]));
+  for (const family of families) {
+    const address = virtualAddress[family];
+    checkServices(await whoServes(client, address, requests), family, 'nat');
+    checkServices(await whoEchoes(client, address, fragmentedBytes, requests), family, 'nat');
+    await download(client, address, transferBytes);
+    await upload(client, address, file, transferBytes);
+    // A virtual address, and the host itself.
+    for (const pinged of [address, clientGateway[family]]) {
+      const printed = await client.must(['ping', '-q', '-c', '10', '-i', '0.05', pinged]);
+      expect(printed.includes(' 10 received, 0% packet loss'), printed.trim());
+      expect(!printed.includes('duplicates'), printed.trim());
+    }
+  }
+  await withBalancer.type();
+  await withServer.type();
+}
+
+export const xdpScenarios: readonly Scenario[] = [
+  {
+    name: 'xdp',
+    title: "10 MB each way arrive as they were by AF_XDP, and the host's own traffic is untouched",
+    topology: twoArms(),
+    forwarding: { ...forwarding, xdp: ['eth0', 'eth1'] },
+    needs: ['process'],
+    async play(stage) {
+      await checkPortTypes(stage, { eth0: 'xdp-copy', eth1: 'xdp-copy' });
+      await checkTraffic(stage);
+    },
+  },
+  {
+    name: 'xdp-beside-ring',
+    title: 'segments and checksums that a packet ring leaves to devices leave whole by an AF_XDP port',
+    topology: twoArms(),
+    forwarding: { ...forwarding, xdp: ['eth0'] },
+    needs: ['process'],
+    async play(stage) {
+      await checkPortTypes(stage, { eth0: 'xdp-copy', eth1: 'packet' });
+      await checkTraffic(stage);
+    },
+  },
+  {
+    name: 'xdp-workers',
+    title: 'where AF_XDP cannot be had, a packet ring carries the same',
+    topology: twoArms(),
+    forwarding: { ...forwarding, xdp: ['eth0', 'eth1'], workers: 2 },
+    needs: ['process'],
+    async play(stage) {
+      await checkPortTypes(stage, { eth0: 'packet', eth1: 'packet' });
+      await checkTraffic(stage);
+    },
+  },
+  {
+    name: 'xdp-crash',
+    title: 'after kill -9 frames come by AF_XDP again, and connections go on',
+    topology: twoArms(),
+    forwarding: { ...forwarding, xdp: ['eth0', 'eth1'] },
+    needs: ['process'],
+    async play(stage) {
+      const { client, balancer, note } = stage;
+      const withServer = await Session.open(client, vip);
+      await withServer.type();
+      const began = performance.now();
+      await balancer.process?.crash();
+      note(`forwards ${((performance.now() - began) / 1000).toFixed(1)} s after it was killed`);
+      await checkPortTypes(stage, { eth0: 'xdp-copy', eth1: 'xdp-copy' });
+      await withServer.type();
+      await checkTraffic(stage);
+    },
+  },
+];
