@@ -3,6 +3,8 @@
 
 #include "port/transport_place.h"
 #include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv6.h"
 #include "wire/protocol.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
