@@ -15,6 +15,13 @@ namespace sluice::port {
 // A worker has no more ports.
 inline constexpr size_t max_ports = 64;
 
+// An interface that went down leaves an error on its sockets. Until somebody asks for it, no wait would last.
+inline void forget_error(int socket) {
+  int told = 0;
+  socklen_t size = sizeof told;
+  static_cast<void>(::getsockopt(socket, SOL_SOCKET, SO_ERROR, &told, &size));
+}
+
 // In two steps, for a worker that lets others at its ports while it sleeps.
 class FrameWait {
  public:
@@ -37,20 +44,13 @@ class FrameWait {
     bool has_come = has_extra();
     for (const pollfd& one : std::span(watched_).subspan(1, count_ - 1)) {
       has_come |= (one.revents & POLLIN) != 0;
-      // Until somebody asks, no wait would last.
-      if ((one.revents & POLLERR) != 0) ask_what_happened(one.fd);
+      if ((one.revents & POLLERR) != 0) forget_error(one.fd);
     }
     return has_come;
   }
   bool has_extra() const { return watched_[0].revents != 0; }
 
  private:
-  static void ask_what_happened(int fd) {
-    int told = 0;
-    socklen_t size = sizeof told;
-    static_cast<void>(::getsockopt(fd, SOL_SOCKET, SO_ERROR, &told, &size));
-  }
-
   std::array<pollfd, max_ports + 1> watched_;  // poll passes over a negative descriptor
   nfds_t count_ = 0;
 };

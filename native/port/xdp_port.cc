@@ -10,6 +10,7 @@
 
 #include "port/device_facts.h"
 #include "port/packet_socket.h"
+#include "port/port_wait.h"
 #include "wire/ethernet.h"
 #include "wire/vlan.h"
 
@@ -157,6 +158,8 @@ bool XdpPort::prepare_to_wait() {
 }
 
 PortStatistics XdpPort::statistics() {
+  // A poll of fd() does not tell an error of the ring's from its frames, so it is not asked for after every wait.
+  forget_error(beside_->fd());
   PortStatistics all = beside_->statistics();
   for (const auto& socket : sockets_) all += socket->statistics();
   all.send_failures += send_failures_;
