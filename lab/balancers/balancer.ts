@@ -90,8 +90,11 @@ export interface BalancerProcess {
   cpuSeconds(): number;
   /** What it says of the kind of its ports, by device. */
   portTypes(): Promise<Record<string, string>>;
-  /** Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself. */
-  crash(): Promise<void>;
+  /**
+   * Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself: after so
+   * many seconds.
+   */
+  crash(): Promise<number>;
   /** Ends it in good order. */
   stop(): Promise<void>;
   /** Ends all of it, without a chance to clean up. */

@@ -128,15 +128,17 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   }
 
   async portTypes(): Promise<Record<string, string>> {
-    const status = await this.#host.must([...sluice, 'status', '--json', '--socket', this.#socket]);
-    const { ports }: { ports: readonly { device: string; type: string }[] } = JSON.parse(status);
+    const { ports } = await this.#status<{ ports: readonly { device: string; type: string }[] }>();
     return Object.fromEntries(ports.map(({ device, type }) => [device, type]));
   }
 
-  async crash(): Promise<void> {
+  async crash(): Promise<number> {
+    const { pid } = await this.#status<{ pid: number }>();
     const from = this.#program.stderr.length;
-    for (const pid of this.#program.children()) process.kill(pid, 'SIGKILL');
+    const began = performance.now();
+    process.kill(pid, 'SIGKILL');
     await this.#program.logs('"msg":"ready"', from);
+    return (performance.now() - began) / 1000;
   }
 
   async stop(): Promise<void> {
@@ -155,6 +157,10 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
 
   async clean(): Promise<void> {
     await this.#host.must([...sluice, 'clean']);
+  }
+
+  async #status<Status>(): Promise<Status> {
+    return JSON.parse(await this.#host.must([...sluice, 'status', '--json', '--socket', this.#socket]));
   }
 
   #write(forwarding: Forwarding): void {

@@ -2,11 +2,13 @@
 // What the balancer costs while little happens. Figures are noted; what is demanded of them leaves room for a busy machine.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../topology/host.ts';
+import { patient } from '../topology/patience.ts';
 import { clientAddress, publicAddress, serverAddress } from './addresses.ts';
 import { service } from './modes.ts';
 import { expect, type Scenario } from './scenario.ts';
 import { twoArms } from './topologies.ts';
 
+const settlingMilliseconds = 3000;
 /** Long beside a tick of the kernel's accounting: 1 % of a core are three ticks. */
 const idleSeconds = 3;
 const mostIdlePercent = 5;
@@ -32,6 +34,8 @@ export const costScenarios: readonly Scenario[] = [
     forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
     needs: ['process'],
     async play({ balancer, note }) {
+      // The process that stands by loads its code first.
+      await delay(patient(settlingMilliseconds));
       const before = balancer.process?.cpuSeconds() ?? 0;
       await delay(idleSeconds * 1000);
       const percent = (100 * ((balancer.process?.cpuSeconds() ?? 0) - before)) / idleSeconds;

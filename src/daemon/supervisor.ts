@@ -1,28 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two processes: one that works, and its parent, which starts another when it ends unexpectedly. The parent does nothing
-// else, and has nothing that could fail; what is to outlive the working process lies in sockets that the parent holds
-// (native/engine/keepsakes.h).
+// A process that works, one that stands by with all its code loaded, and their parent, which tells the latter to work when
+// the former ends unexpectedly: a new process would need half a second of a CPU before it could begin. The parent does
+// nothing else, and has nothing that could fail; what is to outlive the working process lies in sockets that the parent
+// holds (native/engine/keepsakes.h).
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Logger } from '../core/logger.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeKeepsakes } from '../native/data-path.ts';
 
-/** Tells the working process which descriptors are its ends of the sockets. */
+/** Set for the processes that such a parent starts. */
 const variable = 'SLUICE_KEEPSAKES';
+/** Their ends of the sockets. */
 const [givingEnd, takingEnd] = [3, 4];
+
+/** What the parent says to the process that is to work: whether it carries on what the one before has left. */
+type Turn = 'keep' | 'forget';
 
 /** A process that ends sooner than this after its start is not started again at once. */
 const shortLifeMilliseconds = 1000;
 /** After so many short lives in a row, what they have from each other may be what ends them. */
 const shortLivesUntilForgotten = 3;
 
-/** The working process's part of what its parent holds; undefined in a process without such a parent. */
-export function inheritedKeepsakes(): NativeKeepsakes | undefined {
-  const held = process.env[variable];
-  if (held === undefined) return undefined;
-  const keepsakes = new (loadAddon().Keepsakes)(givingEnd, takingEnd);
-  if (held === 'forget') keepsakes.withdraw();
+/** The working process's part of what its parent holds, once it is to work; undefined in one without such a parent. */
+export async function inheritedKeepsakes(): Promise<NativeKeepsakes | undefined> {
+  if (process.env[variable] === undefined) return undefined;
+  const addon = loadAddon();
+  const turn = await ownTurn();
+  const keepsakes = new addon.Keepsakes(givingEnd, takingEnd);
+  if (turn === 'forget') keepsakes.withdraw();
   return keepsakes;
+}
+
+/** A process that stands by when its parent ends has nothing to do any more. */
+function ownTurn(): Promise<Turn> {
+  return new Promise(resolve => {
+    const end = (): void => process.exit(0);
+    process.once('disconnect', end);
+    process.once('message', turn => {
+      process.off('disconnect', end);
+      resolve(turn === 'forget' ? 'forget' : 'keep');
+    });
+  });
 }
 
 /** Calls `stop` when the parent is no more. */
@@ -52,6 +70,14 @@ export interface SupervisorOptions {
 export async function supervise({ logger, command = ownCommand() }: SupervisorOptions): Promise<number> {
   const [program = process.execPath, ...words] = command;
   const sockets = loadAddon().keepsakeSockets();
+  const start = (): ChildProcess =>
+    spawn(program, words, {
+      stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
+      env: { ...process.env, [variable]: 'held' },
+      // A group of its own: Ctrl-C is for the parent, which passes it on.
+      detached: true,
+    });
+  const reserve = new Reserve(start);
   let child: ChildProcess | undefined;
   let isEnding = false;
   let hasWorked = false;
@@ -64,15 +90,14 @@ export async function supervise({ logger, command = ownCommand() }: SupervisorOp
   try {
     for (let shortLives = 0; ; ) {
       const began = performance.now();
-      child = spawn(program, words, {
-        stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
-        env: { ...process.env, [variable]: shortLives < shortLivesUntilForgotten ? 'keep' : 'forget' },
-        // A group of its own: Ctrl-C is for the parent, which passes it on.
-        detached: true,
-      });
+      child = reserve.take();
       child.once('message', () => {
         hasWorked = true;
+        reserve.fill();
       });
+      const turn: Turn = shortLives < shortLivesUntilForgotten ? 'keep' : 'forget';
+      // One that is no more by now has ended, which is told by that.
+      child.send(turn, () => undefined);
       const { status, signal } = await ending(child);
       const isExpected = signal === null && (status === 0 || !hasWorked);
       if (isExpected || isEnding) return status ?? 1;
@@ -83,7 +108,39 @@ export async function supervise({ logger, command = ownCommand() }: SupervisorOp
       if (isEnding) return 1;
     }
   } finally {
+    reserve.dismiss();
     for (const signal of signals) process.off(signal, pass);
+  }
+}
+
+/** The process that stands by, where there is one. */
+class Reserve {
+  readonly #start: () => ChildProcess;
+  #process: ChildProcess | undefined;
+
+  constructor(start: () => ChildProcess) {
+    this.#start = start;
+  }
+
+  fill(): void {
+    const started = this.#start();
+    this.#process = started;
+    const forget = (): void => {
+      if (this.#process === started) this.#process = undefined;
+    };
+    started.once('exit', forget);
+    started.once('error', forget);
+  }
+
+  /** The one that stands by, or a new one. */
+  take(): ChildProcess {
+    const taken = this.#process ?? this.#start();
+    this.#process = undefined;
+    return taken;
+  }
+
+  dismiss(): void {
+    this.#process?.kill();
   }
 }
 
