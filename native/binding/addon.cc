@@ -24,6 +24,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("serviceRowsLayout", sluice::binding::service_rows_layout(env));
   exports.Set("mostMarkRules", Napi::Number::New(env, sluice::host::bpf::STEAL_MOST_MARKS));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
+  exports.Set("prepareStealing", Napi::Function::New<sluice::binding::prepare_stealing>(env, "prepareStealing"));
   exports.Set("Keepsakes", sluice::binding::KeepsakesObject::define(env));
   exports.Set("keepsakeSockets", Napi::Function::New<sluice::binding::keepsake_sockets>(env, "keepsakeSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));

@@ -420,4 +420,9 @@ Napi::Value clean_host(const Napi::CallbackInfo& info) {
   return host::Steal::remove_left_overs(failure) ? info.Env().Undefined() : failure_value(info.Env(), failure);
 }
 
+Napi::Value prepare_stealing(const Napi::CallbackInfo& info) {
+  host::StealPrograms::prepare();
+  return info.Env().Undefined();
+}
+
 }  // namespace sluice::binding

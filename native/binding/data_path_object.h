@@ -52,5 +52,7 @@ Napi::Object service_rows_layout(Napi::Env env);
 
 // () → what went wrong, or undefined
 Napi::Value clean_host(const Napi::CallbackInfo& info);
+// Loads the programs of stealing ahead of time.
+Napi::Value prepare_stealing(const Napi::CallbackInfo& info);
 
 }  // namespace sluice::binding

@@ -13,46 +13,6 @@ namespace sluice::host {
 
 namespace {
 
-// A tuple for each service and real server, and as many addresses: far beyond what one balancer is given, and 1 MB of
-// buckets a map. Entries are allocated as they are added.
-constexpr uint32_t most_tuples = 65536;
-constexpr uint32_t most_places = 65536;
-constexpr uint32_t most_networks = 4096;
-// Datagrams in fragments at one moment; the oldest are forgotten.
-constexpr uint32_t most_datagrams = 16384;
-// Two editions of rules of firewall marks, each of which may ask for a range of ports that becomes thirty prefixes.
-constexpr uint32_t most_mark_entries = 16384;
-
-MapShape shape_of(bpf::Map map) {
-  using namespace bpf;
-  switch (map) {
-    case places:
-      return {"sluice_places",     BPF_MAP_TYPE_HASH, sizeof(steal_address),
-              sizeof(steal_place), most_places,       BPF_F_NO_PREALLOC};
-    case tuples:
-      return {"sluice_tuples", BPF_MAP_TYPE_HASH, sizeof(steal_tuple), sizeof(u32), most_tuples, BPF_F_NO_PREALLOC};
-    case egress:
-      return {"sluice_egress", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_network),
-              sizeof(u32),     most_networks,         BPF_F_NO_PREALLOC};
-    case inside:
-      return {"sluice_inside", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_network),
-              sizeof(u32),     most_networks,         BPF_F_NO_PREALLOC};
-    case fragments:
-      return {"sluice_frags",           BPF_MAP_TYPE_LRU_HASH, sizeof(steal_datagram),
-              sizeof(steal_remembered), most_datagrams,        0};
-    case marks:
-      return {"sluice_marks", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_mark_key),
-              sizeof(u64),    most_mark_entries,     BPF_F_NO_PREALLOC};
-    case deciders:
-      return {"sluice_deciders", BPF_MAP_TYPE_PROG_ARRAY, sizeof(u32), sizeof(u32), 1, 0};
-    case settings:
-    case lanes:    // the diversion's own
-    case sockets:  // likewise
-      break;
-  }
-  return {"sluice_settings", BPF_MAP_TYPE_ARRAY, sizeof(u32), sizeof(steal_settings), 1, 0};
-}
-
 bool equal(const bpf::u64& a, const bpf::u64& b) {
   return a == b;
 }
@@ -81,6 +41,7 @@ bool are_there(std::span<const uint32_t> interfaces, Failure& failure) {
 std::unique_ptr<Steal> Steal::attach(std::span<const uint32_t> interfaces, StealWay way, Failure& failure) {
   if (!are_there(interfaces, failure) || !remove_left_overs(failure)) return nullptr;
   std::unique_ptr<Steal> steal(new Steal);
+  steal->programs_ = StealPrograms::take_prepared();
   const bool chooses = way == StealWay::automatic;
   for (const StealWay next : {StealWay::tcx, StealWay::clsact, StealWay::nftables}) {
     if (!chooses && next != way) continue;
@@ -93,31 +54,12 @@ std::unique_ptr<Steal> Steal::attach(std::span<const uint32_t> interfaces, Steal
 }
 
 bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
-  if (way_ != StealWay::nftables && !ingress_ && !load(failure)) return false;
-  if (way_ == StealWay::nftables) {
-    ingress_ = Descriptor();
-    socket_ = Descriptor();
-    filter_ = Descriptor();
-    fanout_ = Descriptor();
-  }
+  if (way_ != StealWay::nftables && !programs_.ingress && !programs_.load(failure)) return false;
+  if (way_ == StealWay::nftables) programs_ = StealPrograms();
   for (const uint32_t interface : interfaces) {
     if (!add(interface, failure)) return false;
   }
   return true;
-}
-
-bool Steal::load(Failure& failure) {
-  for (uint16_t map = 0; map < bpf::map_count; map++) {
-    if (map == bpf::lanes || map == bpf::sockets) continue;  // the diversion's own
-    if (!maps_[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
-  }
-  constexpr uint32_t first = 0;
-  if (!load_program(bpf::socket, BPF_PROG_TYPE_SOCKET_FILTER, maps_, socket_, failure)) return false;
-  const int decider = socket_.get();
-  return load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps_, ingress_, failure) &&
-         load_program(bpf::filter, BPF_PROG_TYPE_SOCKET_FILTER, maps_, filter_, failure) &&
-         maps_[bpf::deciders].set(&first, &decider, failure) &&
-         load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps_, fanout_, failure);
 }
 
 bool Steal::add(uint32_t interface, Failure& failure) {
@@ -125,9 +67,9 @@ bool Steal::add(uint32_t interface, Failure& failure) {
   Attachment attachment;
   bool is_done = true;
   if (way_ == StealWay::tcx) {
-    is_done = link_at_ingress(ingress_.get(), interface, attachment.link, failure);
+    is_done = link_at_ingress(programs_.ingress.get(), interface, attachment.link, failure);
   } else if (way_ == StealWay::clsact) {
-    is_done = add_classifier(interface, ingress_.get(), attachment.made_qdisc, failure);
+    is_done = add_classifier(interface, programs_.ingress.get(), attachment.made_qdisc, failure);
   }
   if (!is_done) {
     failure.message = "interface " + name_of(interface) + ": " + failure.message;
@@ -138,10 +80,10 @@ bool Steal::add(uint32_t interface, Failure& failure) {
 }
 
 bool Steal::divert(const Diversion::Lane& lane, Failure& failure) {
-  if (!ingress_) return fail(failure, "AF_XDP needs BPF, which this host refuses");
+  if (!programs_.ingress) return fail(failure, "AF_XDP needs BPF, which this host refuses");
   if (!diversion_) {
     Diversion loaded;
-    if (!Diversion::load(maps_, loaded, failure)) return false;
+    if (!Diversion::load(programs_.maps, loaded, failure)) return false;
     diversion_ = std::move(loaded);
   }
   return diversion_->add(lane, failure);
@@ -196,16 +138,16 @@ bool Steal::update(const Belongings& belongings, Failure& failure) {
 
 std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interface, const wire::MacAddress& own,
                                              bool is_for_host) const {
-  if (!ingress_) return std::nullopt;
+  if (!programs_.ingress) return std::nullopt;
   // The kernel runs a program on what fits in a page, and no header that counts lies beyond that.
   constexpr size_t looked_at = 2048, addresses = 12;
   std::vector<uint8_t> seen(frame.begin(), frame.begin() + static_cast<ptrdiff_t>(std::min(frame.size(), looked_at)));
   if (seen.size() < addresses) return std::nullopt;
   constexpr wire::MacAddress of_another = {{2, 2, 2, 2, 2, 2}};
   std::ranges::copy((is_for_host ? own : of_another).bytes, seen.begin());
-  const auto ingress = run_program(ingress_.get(), seen, 1, interface);
-  const auto socket = run_program(socket_.get(), seen, 1, interface);
-  const auto fanout = run_program(fanout_.get(), seen, 1, interface);
+  const auto ingress = run_program(programs_.ingress.get(), seen, 1, interface);
+  const auto socket = run_program(programs_.socket.get(), seen, 1, interface);
+  const auto fanout = run_program(programs_.fanout.get(), seen, 1, interface);
   if (!ingress || !socket || !fanout) return std::nullopt;
   Judgement judgement;
   judgement.worker = fanout->result;
@@ -226,7 +168,7 @@ bool Steal::apply(const StealTables& next, Failure& failure) {
          add_new(bpf::inside, current_.inside, next.inside, failure) &&
          add_new(bpf::egress, current_.egress, next.egress, failure) &&
          add_new(bpf::places, current_.places, next.places, failure) &&
-         maps_[bpf::settings].set(&only, &settings, failure) &&
+         programs_.maps[bpf::settings].set(&only, &settings, failure) &&
          remove_old(bpf::places, current_.places, next.places, failure) &&
          remove_old(bpf::egress, current_.egress, next.egress, failure) &&
          remove_old(bpf::inside, current_.inside, next.inside, failure) &&
@@ -263,7 +205,7 @@ bool Steal::add_new(bpf::Map map, Table& current, const Table& next, Failure& fa
   for (const auto& [key, value] : next) {
     const auto found = current.find(key);
     if (found != current.end() && equal(found->second, value)) continue;
-    if (!maps_[map].set(&key, &value, failure)) return false;
+    if (!programs_.maps[map].set(&key, &value, failure)) return false;
     current.insert_or_assign(key, value);
   }
   return true;
@@ -276,7 +218,7 @@ bool Steal::remove_old(bpf::Map map, Table& current, const Table& next, Failure&
       ++entry;
       continue;
     }
-    if (!maps_[map].remove(&entry->first, failure)) return false;
+    if (!programs_.maps[map].remove(&entry->first, failure)) return false;
     entry = current.erase(entry);
   }
   return true;

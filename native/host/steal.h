@@ -28,6 +28,7 @@
 #include "host/descriptor.h"
 #include "host/diversion.h"
 #include "host/failure.h"
+#include "host/steal_programs.h"
 
 namespace sluice::host {
 
@@ -71,9 +72,9 @@ class Steal {
 
   // For SO_ATTACH_BPF of a packet socket (SOCK_RAW), and for PACKET_FANOUT_DATA of PACKET_FANOUT_EBPF, whose sockets
   // must have joined in the order of the workers; -1 with nftables.
-  int socket_filter() const { return filter_.get(); }
-  int fanout() const { return fanout_.get(); }
-  int ingress() const { return ingress_.get(); }
+  int socket_filter() const { return programs_.filter.get(); }
+  int fanout() const { return programs_.fanout.get(); }
+  int ingress() const { return programs_.ingress.get(); }
   // With tcx: as long as somebody holds them, what was stolen last stays so.
   std::vector<int> links() const;
 
@@ -86,7 +87,6 @@ class Steal {
     bool made_qdisc = false;  // clsact
   };
   Steal() = default;
-  bool load(Failure& failure);
   bool attach_one(uint32_t interface, Failure& failure);
   bool attach_all(std::span<const uint32_t> interfaces, Failure& failure);
   bool apply(const StealTables& next, Failure& failure);
@@ -98,8 +98,7 @@ class Steal {
 
   StealWay way_ = StealWay::automatic;
   std::string notice_;
-  std::array<BpfMap, bpf::map_count> maps_;
-  Descriptor ingress_, socket_, filter_, fanout_;
+  StealPrograms programs_;
   std::map<uint32_t, Attachment> attachments_;
   std::optional<Diversion> diversion_;  // once one was asked for
   StealTables current_;                 // what the maps hold

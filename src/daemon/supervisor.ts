@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that works, one that stands by with all its code loaded, and their parent, which tells the latter to work when
-// the former ends unexpectedly: a new process would need half a second of a CPU before it could begin. The parent does
+// A process that works, one that stands by with all its code loaded, the kernel's included, and their parent, which tells the latter to work when
+// the former ends unexpectedly: a new process would need a second of a CPU before it could begin. The parent does
 // nothing else, and has nothing that could fail; what is to outlive the working process lies in sockets that the parent
 // holds (native/engine/keepsakes.h).
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -25,6 +25,7 @@ const shortLivesUntilForgotten = 3;
 export async function inheritedKeepsakes(): Promise<NativeKeepsakes | undefined> {
   if (process.env[variable] === undefined) return undefined;
   const addon = loadAddon();
+  addon.prepareStealing();
   const turn = await ownTurn();
   const keepsakes = new addon.Keepsakes(givingEnd, takingEnd);
   if (turn === 'forget') keepsakes.withdraw();

@@ -39,6 +39,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   describe: 'function',
   keepsakeSockets: 'function',
   mostMarkRules: 'number',
+  prepareStealing: 'function',
   reasons: 'object',
   serviceRowsLayout: 'object',
   statisticsLayout: 'object',

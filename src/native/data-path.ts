@@ -173,6 +173,8 @@ export interface DataPathAddon {
   keepsakeSockets(): [number, number];
   /** Removes what killed processes have left on the host's interfaces. */
   cleanHost(): NativeFailure | undefined;
+  /** Has the kernel look through the programs of the first data path to come, which takes it some tenths of a second. */
+  prepareStealing(): void;
   /** Rules of firewall marks that live traffic is held against. */
   readonly mostMarkRules: number;
 }

@@ -102,7 +102,7 @@ describe('npm run lab', () => {
     expect(JSON.parse(listed.stdout).scenarios).toContainEqual({
       name: 'dr-ipv6-udp',
       title: 'datagrams meet all servers and come back as they were',
-      balancers: ['sluice', 'kernel-forward'],
+      balancers: ['sluice', 'kernel-forward', 'kernel-ipvs'],
     });
   });
 
