@@ -35,6 +35,7 @@ class PlainFrame {
     const uint32_t end = l3 + plain.l3_length();
     if (end > length) return false;
     if (plain.protocol() == wire::protocol::tcp) [[likely]] {
+      if (end < l4 + TcpView::minimum_header_length) return false;
       const uint32_t payload = plain.payload();
       return payload >= l4 + TcpView::minimum_header_length && payload <= end;
     }

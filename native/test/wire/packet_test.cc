@@ -276,6 +276,18 @@ TEST_CASE("the fast path and the general one agree") {
   }
 }
 
+TEST_CASE("a packet that ends within its TCP header is truncated, whichever way it is looked at") {
+  for (size_t length = 0; length < 20; length++) {
+    CAPTURE(length);
+    const Buffer start(length, 0x50);
+    for (const Buffer& frame : {ethernet().ipv4({.protocol = 6}).payload(start).build(),
+                                ethernet().ipv6({.next_header = 6}).payload(start).build()}) {
+      Packet packet;
+      CHECK(wire::dissect(frame, packet) == Malformed::truncated);
+    }
+  }
+}
+
 TEST_CASE("a raw IP packet is dissected by its version") {
   Packet packet;
   CHECK(wire::dissect_ip(ipv4().tcp().build(), packet) == Malformed::ok);
