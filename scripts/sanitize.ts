@@ -45,7 +45,7 @@ function addon(): Count {
   return vitest({
     // What the documents say does not depend on the addon. Tests that raise networks start a process for each question,
     // which takes many times as long here; the native code that they reach has tests of its own.
-    args: ['--exclude=test/docs/**', '--exclude=test/process/{capture,decap,demo,explain,lab,run,top}.test.ts'],
+    args: ['--exclude=test/docs/**', '--exclude=test/process/{capture,decap,demo,explain,lab,run,top,xdp}.test.ts'],
     env: {
       SLUICE_ADDON: join(projectRoot, 'out/asan/RelWithDebInfo/sluice.node'),
       LD_PRELOAD: runtimes.join(' '),
