@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { takeAddress } from '../../lab/balancers/kernel-ipvs.ts';
@@ -207,6 +208,9 @@ export function adminSocket({ balancer }: Stage): string {
   return join(balancer.folder, 'sluice.sock');
 }
 
+/** The process that stands by loads its code first, on the same CPU. */
+const settlingMilliseconds = 3000;
+
 type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
 
 type PortType = 'packet' | 'xdp';
@@ -249,6 +253,7 @@ async function startSluice(
   const stop = await startProgram(stage, 'sluice', workers === 1 ? pinned(lastCpu, [...command]) : [...command], {
     prints: '"msg":"ready"',
   });
+  await delay(settlingMilliseconds);
   if (mode !== 'tunnel') return stop;
   const decap = await stage.server.startService({
     name: 'decap',
