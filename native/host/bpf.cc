@@ -59,13 +59,17 @@ void lift_memory_limit() {
   setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
-bool link_at(uint32_t place, int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
+Descriptor create_link(uint32_t place, uint32_t flags, int program, uint32_t ifindex) {
   bpf_attr attributes{};
   attributes.link_create.prog_fd = static_cast<uint32_t>(program);
   attributes.link_create.target_fd = ifindex;
   attributes.link_create.attach_type = place;
-  attributes.link_create.flags = before_all;
-  link = Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
+  attributes.link_create.flags = flags;
+  return Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
+}
+
+bool link_at(uint32_t place, int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
+  link = create_link(place, before_all, program, ifindex);
   const char* const where = place == tcx_ingress ? "ingress" : "egress";
   return link ||
          fail(failure,
@@ -149,12 +153,7 @@ bool link_at_egress(int program, uint32_t ifindex, Descriptor& link, Failure& fa
 }
 
 bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& failure) {
-  bpf_attr attributes{};
-  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
-  attributes.link_create.target_fd = ifindex;
-  attributes.link_create.attach_type = BPF_XDP;
-  attributes.link_create.flags = XDP_FLAGS_DRV_MODE;
-  link = Descriptor(static_cast<int>(call_bpf(BPF_LINK_CREATE, attributes)));
+  link = create_link(BPF_XDP, XDP_FLAGS_DRV_MODE, program, ifindex);
   if (link) return true;
   const int error = errno;
   return fail(failure, std::string("the driver takes no XDP program: ") + reason_of_driver(error), error);

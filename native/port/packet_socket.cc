@@ -11,29 +11,11 @@
 #include <cerrno>
 #include <utility>
 
+#include "port/port_fault.h"
+
 namespace sluice::port {
 
 namespace {
-
-PortFault fault_of(int number) {
-  switch (number) {
-    case EPERM:
-    case EACCES:
-      return PortFault::no_permission;
-    case ENODEV:
-    case ENXIO:
-      return PortFault::no_interface;
-    case ENOMEM:
-    case ENOBUFS:
-      return PortFault::no_memory;
-    case ENOPROTOOPT:
-    case EOPNOTSUPP:
-    case EAFNOSUPPORT:
-      return PortFault::unsupported;
-    default:
-      return PortFault::system;
-  }
-}
 
 constexpr const char* permission_remedy = "run as root, or give the program CAP_NET_RAW and CAP_NET_ADMIN";
 

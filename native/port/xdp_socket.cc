@@ -12,6 +12,7 @@
 
 #include "port/packet_socket.h"
 #include "port/partial_checksum.h"
+#include "port/port_fault.h"
 #include "wire/ethernet.h"
 
 namespace sluice::port {
@@ -21,26 +22,6 @@ namespace {
 // The kernel lets go of a queue some time after the socket before was closed.
 constexpr auto longest_wait_for_queue = std::chrono::seconds(2);
 constexpr auto between_tries = std::chrono::milliseconds(5);
-
-PortFault fault_of(int number) {
-  switch (number) {
-    case EPERM:
-    case EACCES:
-      return PortFault::no_permission;
-    case ENODEV:
-      return PortFault::no_interface;
-    case ENOMEM:
-    case ENOBUFS:
-      return PortFault::no_memory;
-    case EAFNOSUPPORT:
-    case EOPNOTSUPP:
-    case ENOPROTOOPT:
-    case EINVAL:
-      return PortFault::unsupported;
-    default:
-      return PortFault::system;
-  }
-}
 
 const char* remedy_of(int number) {
   switch (number) {
@@ -66,7 +47,9 @@ XdpSocket::~XdpSocket() {
 }
 
 bool XdpSocket::fail(const char* what, const char* call) {
-  error_ = {fault_of(errno), std::string("cannot ") + what, remedy_of(errno), errno, call};
+  // A kernel without what is asked for calls it invalid.
+  const PortFault fault = errno == EINVAL ? PortFault::unsupported : fault_of(errno);
+  error_ = {fault, std::string("cannot ") + what, remedy_of(errno), errno, call};
   return false;
 }
 
