@@ -45,7 +45,7 @@ const egress: Scenario = {
 /** Below what any machine that runs tests forwards, above what a relay of every packet through a slow path would. */
 const leastMegabits = 100;
 /** A receiver that a busy machine lets wait loses some when its buffer is full; more is a fault of the way. */
-const mostLostPercent = 20;
+const mostLostPercent = 5;
 
 export const loadScenarios: readonly Scenario[] = [
   {
