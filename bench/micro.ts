@@ -4,9 +4,9 @@
 // process, which others on the machine do not lengthen. One line of JSON a figure, as the native benchmarks print.
 import { Bench } from 'tinybench';
 import { documentFormat } from '../src/daemon/document.ts';
+import { readRules } from '../src/director/ipvsadm/rules.ts';
+import { planModel } from '../src/director/plan.ts';
 import { Director } from '../src/index.ts';
-import { readRules } from '../src/lvs/ipvsadm/rules.ts';
-import { planModel } from '../src/lvs/plan.ts';
 import { buildFrame, ethernet, ipv4, tcp } from '../src/wire/packet-builder.ts';
 
 const services = 10_000;
@@ -21,7 +21,7 @@ function address(first: number, n: number): string {
 }
 
 function document(count: number, weight: number): string {
-  const lines = ['layer4:', '  services:'];
+  const lines = ['director:', '  services:'];
   for (let n = 0; n < count; n++) {
     const own = n === count >> 1 ? weight : 1;
     lines.push(
@@ -89,12 +89,12 @@ const ruleText = rules(10_000);
 print('ipvsadm rules of 10000 lines: parse', await median(() => readRules(ruleText, { file: 'rules' })), 'ms');
 
 // Digests are remembered by the object: only a copy is hashed anew.
-const copies = Array.from({ length: 64 }, () => structuredClone(before.layer4));
-const nextCopy = () => copies.pop() ?? structuredClone(before.layer4);
-print(`${services} services: snapshot`, await median(() => documentFormat.snapshot({ layer4: nextCopy() })), 'ms');
+const copies = Array.from({ length: 64 }, () => structuredClone(before.director));
+const nextCopy = () => copies.pop() ?? structuredClone(before.director);
+print(`${services} services: snapshot`, await median(() => documentFormat.snapshot({ director: nextCopy() })), 'ms');
 
 print(`${services} services: compare two snapshots`, await median(() => documentFormat.compare(before, after)), 'ms');
-print(`${services} services: plan of all`, await median(() => planModel(before.layer4)), 'ms');
+print(`${services} services: plan of all`, await median(() => planModel(before.director)), 'ms');
 
 const director = new Director({ net, rules: oneService });
 const connections = 10_000;

@@ -29,7 +29,7 @@ export {
   reasons,
   type TransmittedFrame,
   type Verdict,
-} from './lvs/director.ts';
+} from './director/director.ts';
 export {
   type ConnectionRow,
   type Counters,
@@ -37,7 +37,7 @@ export {
   formatServices,
   type ServerView,
   type ServiceView,
-} from './lvs/ipvsadm/listing.ts';
-export type { SurroundingsDocument } from './lvs/surroundings.ts';
+} from './director/ipvsadm/listing.ts';
+export type { RouteTableDocument } from './director/route-table.ts';
 export type { ReasonRow } from './native/director.ts';
 export { describeFrame } from './wire/describe.ts';

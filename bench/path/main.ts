@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run bench -- path`: the live data path beside its peers, in network namespaces of its own. Rounds in which each subject
+// `npm run bench -- path`: the live director beside its peers, in network namespaces of its own. Rounds in which each subject
 // has its turn, so that what else the machine does meets all of them; the median of the rounds counts.
 import { parseArgs } from 'node:util';
 import { runInGuest } from '../../lab/guest/guest.ts';
@@ -19,7 +19,7 @@ import { type Measure, type Subject, subjects } from './subjects.ts';
 
 export const pathUsage = `Usage: npm run bench -- path [--only MEASURE]… [--subject NAME]… [--rounds N] [--json]
 
-The live data path beside what it is compared with: a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx
+The live director beside what it is compared with: a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx
 and the npm package raw-socket, between hosts that are network namespaces. Needs root; takes some four minutes.
 
   --guest          on Debian's own kernel, which has IPVS, in a virtual machine: ten to twenty times as slow, so that only

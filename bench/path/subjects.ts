@@ -224,7 +224,7 @@ function sluiceDocument(mode: Mode, type: PortType): string {
     servers: [{ server }],
   });
   return stringify({
-    layer4: {
+    director: {
       ports: { eth0: { type }, eth1: { type } },
       services: [
         service('udp', floodPort, floodAddress),

@@ -75,7 +75,7 @@ export function sluiceDocument(forwarding: Forwarding, devices: readonly string[
     ...(sourceNat !== undefined && { public: [sourceNat.address] }),
   };
   return stringify({
-    layer4: {
+    director: {
       ports: Object.fromEntries(devices.map(device => [device, port(device)])),
       services: services.map(serviceDocument),
       marks: services.flatMap(marksOf),

@@ -5,7 +5,7 @@
 import { toHex } from '../../src/wire/ip-packet.ts';
 import { type Context, contextOf, isRouted, normalise } from './normalise.ts';
 import type { Outcome, Recording } from './recording.ts';
-import { portNames, type Scenario, type ShowView, type Step, type Surroundings } from './scenario.ts';
+import { portNames, type RouteTable, type Scenario, type ShowView, type Step } from './scenario.ts';
 import type { SubjectFrame, SubjectOutcome } from './subject.ts';
 import { summarize } from './summary.ts';
 
@@ -73,11 +73,11 @@ function sameOutput(showing: ShowView | undefined, expected: readonly string[], 
 
 function compareStep(
   step: Step,
-  surroundings: Surroundings,
+  routeTable: RouteTable,
   kernel: Outcome,
   subject: SubjectOutcome,
 ): [string[], string[]] | undefined {
-  const context = contextOf(step, surroundings);
+  const context = contextOf(step, routeTable);
   const expected = normalFrames(kernel.transmitted, context);
   const actual = normalFrames(subject.transmitted, context);
   if (expected.map(frame => frame.port + frame.hex).join() !== actual.map(frame => frame.port + frame.hex).join()) {
@@ -100,7 +100,7 @@ export function compare(scenario: Scenario, recording: Recording, outcomes: read
     const kernel = recording.outcomes[index];
     const subject = outcomes[index];
     if (!kernel || !subject || step.deviation !== undefined) return [];
-    const difference = compareStep(step, scenario.surroundings, kernel, subject);
+    const difference = compareStep(step, scenario.routeTable, kernel, subject);
     if (!difference) return [];
     const [expected, actual] = difference;
     return [{ scenario: scenario.name, line: step.line, step: step.text, expected, actual }];

@@ -86,7 +86,7 @@ function endpoint(host: string, port: number): string {
 
 class Generator {
   readonly #random: Random;
-  readonly #surroundingsLines: string[] = []; // stand before the first step
+  readonly #routeTableLines: string[] = []; // stand before the first step
   readonly #lines: string[] = [];
   readonly #services: Service[] = [];
   #persistent = false;
@@ -97,24 +97,24 @@ class Generator {
   }
 
   generate(title: string): string {
-    this.#surroundings();
+    this.#routeTable();
     const count = this.#random.chance(0.3) ? 2 : 1;
     const marks = Array.from({ length: count }, () => this.#random.chance(0.12));
     for (const [index, marked] of marks.entries()) this.#service(index, marked);
     const steps = this.#random.from(8, 30);
     for (let i = 0; i < steps; i++) this.#step();
     this.#finish();
-    return `${[`# ${title}`, '', ...this.#surroundingsLines, ...this.#lines].join('\n')}\n`;
+    return `${[`# ${title}`, '', ...this.#routeTableLines, ...this.#lines].join('\n')}\n`;
   }
 
   #say(line: string): void {
     this.#lines.push(line);
   }
 
-  #surroundings(): void {
+  #routeTable(): void {
     const random = this.#random;
     const sysctl = (name: string, value: number, probability: number) => {
-      if (random.chance(probability)) this.#surroundingsLines.push(`sysctl net.ipv4.vs.${name} ${value}`);
+      if (random.chance(probability)) this.#routeTableLines.push(`sysctl net.ipv4.vs.${name} ${value}`);
     };
     sysctl('conn_reuse_mode', random.below(3), 0.4);
     sysctl('expire_nodest_conn', 1, 0.4);
@@ -139,7 +139,7 @@ class Generator {
     const port = marked ? 8001 + index : random.pick([80, 53, 443]);
     const service: Service = { protocol, v6, vip, port, marked: marked ? index + 1 : undefined, servers: [] };
     this.#services.push(service);
-    if (marked) this.#surroundingsLines.push(`fwmark ${index + 1} tcp ${vip} ${port}`);
+    if (marked) this.#routeTableLines.push(`fwmark ${index + 1} tcp ${vip} ${port}`);
     const options: string[] = [`-s ${this.#scheduler()}`];
     if (random.chance(0.2)) {
       this.#persistent = true;
@@ -294,7 +294,7 @@ class Generator {
     const random = this.#random;
     // Of an error's flow dh, lblc and lblcr hash the client in the place of the destination (docs/decisions/0008-*).
     if (random.chance(0.3) && !this.#hashesDestination) {
-      this.#surroundingsLines.push('sysctl net.ipv4.vs.schedule_icmp 1');
+      this.#routeTableLines.push('sysctl net.ipv4.vs.schedule_icmp 1');
     }
     this.#say('show connections');
     this.#say('show services');

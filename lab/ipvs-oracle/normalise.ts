@@ -11,7 +11,7 @@ import {
   toHex,
   view,
 } from '../../src/wire/ip-packet.ts';
-import type { Step, Surroundings } from './scenario.ts';
+import type { RouteTable, Step } from './scenario.ts';
 import { guePort } from './summary.ts';
 
 const ethernetLength = 14;
@@ -39,7 +39,7 @@ function setIpv4Id(packet: Uint8Array, id: number): void {
 // What a frame is judged by: what the director received in the step, and where it stands.
 export interface Context {
   readonly inputs: readonly Uint8Array[];
-  readonly surroundings: Surroundings;
+  readonly routeTable: RouteTable;
 }
 
 function bitsOf(bytes: Uint8Array): string {
@@ -55,15 +55,15 @@ function isWithin(address: Uint8Array, prefix: string): boolean {
   );
 }
 
-export function contextOf(step: Step, surroundings: Surroundings): Context {
-  return { inputs: step.action.kind === 'frames' ? step.action.frames : [], surroundings };
+export function contextOf(step: Step, routeTable: RouteTable): Context {
+  return { inputs: step.action.kind === 'frames' ? step.action.frames : [], routeTable };
 }
 
 // The director's own packets: an outer header of a tunnel bears the address of a port, which no virtual service has; an
 // ICMP message that is passed on keeps its identification.
-function isMade(packet: Uint8Array, { inputs, surroundings }: Context): boolean {
+function isMade(packet: Uint8Array, { inputs, routeTable }: Context): boolean {
   const source = packet.subarray(12, 16);
-  const ofPorts = surroundings.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
+  const ofPorts = routeTable.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
   if (ofPorts.some(({ prefix }) => isWithin(source, `${prefix.split('/')[0]}/32`))) return true;
   const proto = packet[ipv4ProtocolAt];
   return proto === protocol.icmp && !inputs.some(input => isSameIcmp(input.subarray(ethernetLength), packet));
@@ -124,10 +124,10 @@ export function normalise(frame: Uint8Array, context: Context): Uint8Array {
 
 // What the host only routes, none of the director's business: an input to somebody else's address, with other MAC
 // addresses and a TTL one less.
-export function isRouted(frame: Uint8Array, { inputs, surroundings }: Context): boolean {
+export function isRouted(frame: Uint8Array, { inputs, routeTable }: Context): boolean {
   const own = [
-    ...surroundings.addresses.map(({ prefix }) => prefix.replace(/\/\d+$/, prefix.includes(':') ? '/128' : '/32')),
-    ...surroundings.locals,
+    ...routeTable.addresses.map(({ prefix }) => prefix.replace(/\/\d+$/, prefix.includes(':') ? '/128' : '/32')),
+    ...routeTable.locals,
   ];
   return inputs.some(input => {
     const v4 = isIpv4(input);

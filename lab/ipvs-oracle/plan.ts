@@ -2,28 +2,28 @@
 // A scenario as the program in the virtual machine reads it (guest/stage.c tells the directives).
 
 import { toHex } from '../../src/wire/ip-packet.ts';
-import { type FirewallMark, portNames, type Scenario, type Step, type Surroundings, showCommands } from './scenario.ts';
+import { type FirewallMark, portNames, type RouteTable, type Scenario, type Step, showCommands } from './scenario.ts';
 
 function sysctlLine({ name, value }: { name: string; value: string }): string {
   return `sysctl ${name.replaceAll('.', '/')} ${value}`;
 }
 
-function ipLines(surroundings: Surroundings): string[] {
+function ipLines(routeTable: RouteTable): string[] {
   const lines = ['link set lo up'];
   for (const name of portNames) {
-    const { mac, mtu } = surroundings.ports[name];
+    const { mac, mtu } = routeTable.ports[name];
     lines.push(`link set ${name} address ${mac} mtu ${mtu} up`);
   }
-  for (const { port, prefix } of surroundings.addresses) {
+  for (const { port, prefix } of routeTable.addresses) {
     lines.push(`addr add ${prefix} dev ${port}${prefix.includes(':') ? ' nodad' : ''}`);
   }
-  for (const { port, address, mac } of surroundings.neighbours) {
+  for (const { port, address, mac } of routeTable.neighbours) {
     lines.push(`neigh add ${address} lladdr ${mac} dev ${port} nud permanent`);
   }
-  for (const { to, via, port } of surroundings.routes) {
+  for (const { to, via, port } of routeTable.routes) {
     lines.push(`route add ${to}${via ? ` via ${via}` : ''} dev ${port}`);
   }
-  for (const prefix of surroundings.locals) {
+  for (const prefix of routeTable.locals) {
     lines.push(`route add local ${prefix} dev lo`);
   }
   return lines.map(line => `ip ${line}`);
@@ -72,15 +72,15 @@ function stepLines(step: Step, index: number): string[] {
 }
 
 export function planLines(scenario: Scenario): string[] {
-  const { surroundings } = scenario;
-  const ofDevices = surroundings.sysctls.filter(({ name }) => /\.[cs]0\./.test(name));
-  const others = surroundings.sysctls.filter(sysctl => !ofDevices.includes(sysctl));
+  const { routeTable } = scenario;
+  const ofDevices = routeTable.sysctls.filter(({ name }) => /\.[cs]0\./.test(name));
+  const others = routeTable.sysctls.filter(sysctl => !ofDevices.includes(sysctl));
   return [
     `scenario ${scenario.name}`,
     ...others.map(sysctlLine),
     'devices',
-    ...ipLines(surroundings),
-    ...firewallLines(surroundings.marks),
+    ...ipLines(routeTable),
+    ...firewallLines(routeTable.marks),
     ...ofDevices.map(sysctlLine),
     'start',
     ...scenario.steps.flatMap(stepLines),

@@ -156,7 +156,7 @@ export function formatRecording(scenario: Scenario, recording: Recording): strin
     lines.push(
       '',
       `## ${step.line} ${seconds(step.timeNs)} ${step.text}`,
-      ...(outcome ? outcomeLines(step, outcome, contextOf(step, scenario.surroundings)) : []),
+      ...(outcome ? outcomeLines(step, outcome, contextOf(step, scenario.routeTable)) : []),
     );
   }
   return `${lines.join('\n')}\n`;

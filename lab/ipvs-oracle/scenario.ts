@@ -24,7 +24,7 @@ export interface FirewallMark {
 }
 
 // What the director has around it.
-export interface Surroundings {
+export interface RouteTable {
   readonly ports: Record<PortName, Port>;
   addresses: { readonly port: PortName; readonly prefix: string }[];
   neighbours: { readonly port: PortName; readonly address: string; readonly mac: string }[];
@@ -64,7 +64,7 @@ export interface Scenario {
   readonly name: string; // AREA/NAME
   readonly title: string; // the first line of the header comment
   readonly deviation: string | undefined;
-  readonly surroundings: Surroundings;
+  readonly routeTable: RouteTable;
   readonly steps: readonly Step[];
 }
 
@@ -76,7 +76,7 @@ const statisticsDelayNs = 2_100_000_000n;
 export const scenariosFolder = join(import.meta.dirname, 'scenarios');
 const topologyFile = join(import.meta.dirname, 'default-topology');
 
-function emptySurroundings(): Surroundings {
+function emptyRouteTable(): RouteTable {
   return {
     ports: { c0: { mac: '02:00:00:01:00:01', mtu: 1500 }, s0: { mac: '02:00:00:02:00:01', mtu: 1500 } },
     addresses: [],
@@ -118,37 +118,37 @@ function takeMac(words: Words): string {
   return text.toLowerCase();
 }
 
-function describePort(words: Words, surroundings: Surroundings): void {
-  const port = surroundings.ports[takePort(words)];
+function describePort(words: Words, routeTable: RouteTable): void {
+  const port = routeTable.ports[takePort(words)];
   if (words.takeIf('mac')) port.mac = takeMac(words);
   if (words.takeIf('mtu')) port.mtu = words.takeInteger('mtu', 68, 65521);
 }
 
-function describeNeighbour(words: Words, surroundings: Surroundings): void {
+function describeNeighbour(words: Words, routeTable: RouteTable): void {
   const port = takePort(words);
   const address = takeAddressText(words, 'neighbour');
-  const others = surroundings.neighbours.filter(known => known.address !== address);
-  surroundings.neighbours = words.takeIf('none') ? others : [...others, { port, address, mac: takeMac(words) }];
+  const others = routeTable.neighbours.filter(known => known.address !== address);
+  routeTable.neighbours = words.takeIf('none') ? others : [...others, { port, address, mac: takeMac(words) }];
 }
 
-function describeRoute(words: Words, surroundings: Surroundings): void {
+function describeRoute(words: Words, routeTable: RouteTable): void {
   const to = takePrefix(words);
   const via = words.takeIf('via') ? takeAddressText(words, 'gateway') : undefined;
   if (words.takeIf('none')) {
-    surroundings.routes = surroundings.routes.filter(route => route.to !== to);
+    routeTable.routes = routeTable.routes.filter(route => route.to !== to);
     return;
   }
   words.expect('port');
-  surroundings.routes.push({ to, via, port: takePort(words) });
+  routeTable.routes.push({ to, via, port: takePort(words) });
 }
 
-function describeMark(words: Words, surroundings: Surroundings): void {
+function describeMark(words: Words, routeTable: RouteTable): void {
   const mark = words.takeInteger('mark', 1, 0xffffffff);
   const protocol = ['tcp', 'udp', 'sctp'].find(name => words.takeIf(name));
   const destination = words.peek()?.includes('/') ? takePrefix(words) : takeAddressText(words, 'destination');
   const ports = protocol && !words.done ? words.take('ports') : undefined;
   if (ports !== undefined && !/^\d+(-\d+)?$/.test(ports)) throw words.complain(`ports are 80 or 80-90, not "${ports}"`);
-  surroundings.marks.push({ mark, protocol, destination, ports });
+  routeTable.marks.push({ mark, protocol, destination, ports });
 }
 
 function takeSysctl(words: Words): { name: string; value: string } {
@@ -159,35 +159,35 @@ function takeSysctl(words: Words): { name: string; value: string } {
   return { name, value: values.join(' ').replaceAll('"', '') };
 }
 
-const descriptions: Record<string, (words: Words, surroundings: Surroundings) => void> = {
+const descriptions: Record<string, (words: Words, routeTable: RouteTable) => void> = {
   port: describePort,
   neighbour: describeNeighbour,
   route: describeRoute,
   fwmark: describeMark,
-  address: (words, surroundings) => {
+  address: (words, routeTable) => {
     const port = takePort(words);
     const prefix = takePrefix(words);
-    const others = surroundings.addresses.filter(known => known.prefix !== prefix);
-    surroundings.addresses = words.takeIf('none') ? others : [...others, { port, prefix }];
+    const others = routeTable.addresses.filter(known => known.prefix !== prefix);
+    routeTable.addresses = words.takeIf('none') ? others : [...others, { port, prefix }];
   },
-  local: (words, surroundings) => {
-    surroundings.locals.push(takePrefix(words));
+  local: (words, routeTable) => {
+    routeTable.locals.push(takePrefix(words));
   },
 };
 
 // Reads one file. `include` is the text of the default topology, which the scenario's own lines change.
 class Reader {
   readonly #file: string;
-  readonly #surroundings: Surroundings;
+  readonly #routeTable: RouteTable;
   readonly #steps: Step[] = [];
   #clockNs = 0n;
   #nextNs = 0n;
   #deviation: string | undefined;
   #scenarioDeviation: string | undefined;
 
-  constructor(file: string, surroundings: Surroundings) {
+  constructor(file: string, routeTable: RouteTable) {
     this.#file = file;
-    this.#surroundings = surroundings;
+    this.#routeTable = routeTable;
   }
 
   read(text: string): void {
@@ -202,7 +202,7 @@ class Reader {
       name,
       title,
       deviation: this.#scenarioDeviation,
-      surroundings: this.#surroundings,
+      routeTable: this.#routeTable,
       steps: this.#steps,
     };
   }
@@ -233,15 +233,15 @@ class Reader {
   #readStep(place: Place, words: Words, line: string): void {
     const describe = descriptions[words.peek() ?? ''];
     if (describe) {
-      if (this.#steps.length > 0) throw words.error('the surroundings come before the first step');
+      if (this.#steps.length > 0) throw words.error('the route table comes before the first step');
       words.take('directive');
-      describe(words, this.#surroundings);
+      describe(words, this.#routeTable);
       words.finish();
       return;
     }
     if (words.peek() === 'sysctl' && this.#steps.length === 0) {
       words.take('directive');
-      this.#surroundings.sysctls.push(takeSysctl(words));
+      this.#routeTable.sysctls.push(takeSysctl(words));
       return;
     }
     const timed = words.peek()?.startsWith('@') === true;
@@ -295,7 +295,7 @@ class Reader {
 
   #frames(port: PortName, described: Described, words: Words): Uint8Array[] {
     if (described.frame) return [...described.packets];
-    const { mac } = this.#surroundings.ports[port];
+    const { mac } = this.#routeTable.ports[port];
     const destination = described.destinationMac ?? parseMac(mac);
     const source = parseMac(this.#senderMac(port, described, words));
     if (!destination || !source) throw words.complain('no MAC address for this frame');
@@ -305,7 +305,7 @@ class Reader {
 
   // The neighbour that has the source address, else the port's router.
   #senderMac(port: PortName, described: Described, words: Words): string {
-    const neighbours = this.#surroundings.neighbours.filter(known => known.port === port);
+    const neighbours = this.#routeTable.neighbours.filter(known => known.port === port);
     const text = described.source ? formatAddress(described.source.bytes) : '';
     const found =
       neighbours.find(known => known.address === text) ?? neighbours.find(known => known.mac.endsWith(':fe'));
@@ -328,9 +328,9 @@ export function parseScenario(file: string, name: string, text: string): Scenari
     throw new ConfigError('SLUICE_CONFIG_SYNTAX', 'a scenario begins with a comment that says the behaviour', {
       place: { file, line: 1, column: 1 },
     });
-  const surroundings = emptySurroundings();
-  if (!/^topology empty$/m.test(text)) new Reader(topologyFile, surroundings).read(readFileSync(topologyFile, 'utf8'));
-  const reader = new Reader(file, surroundings);
+  const routeTable = emptyRouteTable();
+  if (!/^topology empty$/m.test(text)) new Reader(topologyFile, routeTable).read(readFileSync(topologyFile, 'utf8'));
+  const reader = new Reader(file, routeTable);
   reader.read(text.replace(/^topology empty$/m, ''));
   return reader.finish(name, title);
 }

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sluice's director as the subject of a comparison with the kernel.
 
-import { Director } from '../../src/lvs/director.ts';
-import type { ConnectionRow } from '../../src/lvs/ipvsadm/listing.ts';
-import { formatConnections, formatServices, formatTimeouts } from '../../src/lvs/ipvsadm/listing.ts';
-import { applyLine } from '../../src/lvs/ipvsadm/rules.ts';
-import { formatRules } from '../../src/lvs/ipvsadm/save.ts';
-import { ServiceTable } from '../../src/lvs/ipvsadm/table.ts';
-import { systemPortNames } from '../../src/lvs/ipvsadm/values.ts';
-import { emptyLayer4, type Layer4, type Switches } from '../../src/lvs/model.ts';
-import { surroundingsFrom } from '../../src/lvs/surroundings.ts';
+import { Director } from '../../src/director/director.ts';
+import type { ConnectionRow } from '../../src/director/ipvsadm/listing.ts';
+import { formatConnections, formatServices, formatTimeouts } from '../../src/director/ipvsadm/listing.ts';
+import { applyLine } from '../../src/director/ipvsadm/rules.ts';
+import { formatRules } from '../../src/director/ipvsadm/save.ts';
+import { ServiceTable } from '../../src/director/ipvsadm/table.ts';
+import { systemPortNames } from '../../src/director/ipvsadm/values.ts';
+import { type DirectorModel, emptyDirectorModel, type Switches } from '../../src/director/model.ts';
+import { routeTableFrom } from '../../src/director/route-table.ts';
 import { markOf } from './firewall-mark.ts';
-import type { PortName, ShowView, Surroundings } from './scenario.ts';
+import type { PortName, RouteTable, ShowView } from './scenario.ts';
 import type { MakeSubject, Subject, SubjectFrame } from './subject.ts';
 
 const switchPrefix = 'net.ipv4.vs.';
 
 export class SluiceSubject implements Subject {
-  readonly #surroundings: Surroundings;
+  readonly #routeTable: RouteTable;
   readonly #director: Director;
   readonly #ports = systemPortNames();
-  #model: Layer4 = emptyLayer4;
+  #model: DirectorModel = emptyDirectorModel;
 
-  constructor(surroundings: Surroundings) {
-    this.#surroundings = surroundings;
-    this.#director = new Director({ surroundings: surroundingsFrom(netDocument(surroundings)), limitIcmp: false });
-    for (const { name, value } of surroundings.sysctls) this.sysctl(name, value);
+  constructor(routeTable: RouteTable) {
+    this.#routeTable = routeTable;
+    this.#director = new Director({ routeTable: routeTableFrom(netDocument(routeTable)), limitIcmp: false });
+    for (const { name, value } of routeTable.sysctls) this.sysctl(name, value);
   }
 
   command(line: string): boolean {
@@ -46,7 +46,7 @@ export class SluiceSubject implements Subject {
   }
 
   receive(port: PortName, frame: Uint8Array, timeNs: bigint): readonly SubjectFrame[] {
-    const mark = markOf(frame, this.#surroundings.marks);
+    const mark = markOf(frame, this.#routeTable.marks);
     const { out } = this.#director.receive(port, frame, timeNs, { mark });
     return out.map(sent => ({ port: sent.port as PortName, frame: sent.frame }));
   }
@@ -75,25 +75,25 @@ export class SluiceSubject implements Subject {
     }
   }
 
-  #apply(model: Layer4): void {
+  #apply(model: DirectorModel): void {
     this.#model = model;
     this.#director.apply(model);
   }
 }
 
-export const makeSubject: MakeSubject = surroundings => new SluiceSubject(surroundings);
+export const makeSubject: MakeSubject = routeTable => new SluiceSubject(routeTable);
 
-// The scenario's surroundings in the words of `sluice replay --net`.
-function netDocument(surroundings: Surroundings): unknown {
+// The scenario's route table in the words of `sluice replay --net`.
+function netDocument(routeTable: RouteTable): unknown {
   const ports = Object.fromEntries(
-    Object.entries(surroundings.ports).map(([name, { mac, mtu }]) => {
-      const addresses = surroundings.addresses.filter(({ port }) => port === name).map(({ prefix }) => prefix);
+    Object.entries(routeTable.ports).map(([name, { mac, mtu }]) => {
+      const addresses = routeTable.addresses.filter(({ port }) => port === name).map(({ prefix }) => prefix);
       return [name, { mac, mtu, addresses }];
     }),
   );
   const neighbours = Object.fromEntries(
-    surroundings.neighbours.map(({ address, mac, port }) => [address, { mac, port }]),
+    routeTable.neighbours.map(({ address, mac, port }) => [address, { mac, port }]),
   );
-  const routes = surroundings.routes.map(({ to, via, port }) => ({ to, ...(via === undefined ? {} : { via }), port }));
+  const routes = routeTable.routes.map(({ to, via, port }) => ({ to, ...(via === undefined ? {} : { via }), port }));
   return { ports, neighbours, routes };
 }

@@ -3,7 +3,7 @@
 //
 // The host's own stack is no part of it: a packet that the director leaves to the host (a verdict "pass") is silence.
 
-import type { PortName, Scenario, ShowView, Surroundings } from './scenario.ts';
+import type { PortName, RouteTable, Scenario, ShowView } from './scenario.ts';
 
 export interface SubjectFrame {
   readonly port: PortName;
@@ -21,7 +21,7 @@ export interface Subject {
   show(view: ShowView, timeNs: bigint): string;
 }
 
-export type MakeSubject = (surroundings: Surroundings) => Subject;
+export type MakeSubject = (routeTable: RouteTable) => Subject;
 
 export interface SubjectOutcome {
   transmitted: SubjectFrame[];
@@ -31,7 +31,7 @@ export interface SubjectOutcome {
 
 // Plays a scenario to a subject: one outcome a step.
 export function playSubject(make: MakeSubject, scenario: Scenario): SubjectOutcome[] {
-  const subject = make(scenario.surroundings);
+  const subject = make(scenario.routeTable);
   const outcomes: SubjectOutcome[] = [];
   for (const step of scenario.steps) {
     const outcome: SubjectOutcome = { transmitted: [], output: [], failed: false };

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "lvs/scheduler.h"
+#include "director/services/scheduler.h"
 
 namespace {
 
 using namespace sluice;
-using namespace sluice::lvs;
+using namespace sluice::director;
 
 constexpr uint32_t client_count = 100'000;
 

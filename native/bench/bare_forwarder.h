@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "lvs/frame.h"
+#include "director/network/frame.h"
 #include "port/packet_ring.h"
 #include "port/port_wait.h"
 
@@ -49,7 +49,7 @@ class BareForwarder {
 
   BareForwarder(const std::array<Side, 2>& sides, const BareForwarderOptions& options)
       : sides_(sides), spin_(options.spin_microseconds), frames_(options.batch) {
-    for (lvs::PortId i : {0, 1})
+    for (director::PortId i : {0, 1})
       open_or_exit(rings_[i], {.interface = sides[i].interface,
                                .port = i,
                                .receive_slots = options.receive_slots,
@@ -84,7 +84,7 @@ class BareForwarder {
     if (count == 0) return 0;
     const Side& side = sides_[1 - from];
     PacketRing& to = rings_[1 - from];
-    for (lvs::Frame& frame : std::span(frames_).first(count)) {
+    for (director::Frame& frame : std::span(frames_).first(count)) {
       std::memcpy(frame.data, side.peer_mac, 6);
       std::memcpy(frame.data + 6, side.own_mac, 6);
       to.transmit(frame);
@@ -96,7 +96,7 @@ class BareForwarder {
   const std::array<Side, 2> sides_;
   const std::chrono::microseconds spin_;
   PacketRing rings_[2];
-  std::vector<lvs::Frame> frames_;
+  std::vector<director::Frame> frames_;
 };
 
 }  // namespace sluice::port

@@ -103,11 +103,11 @@ std::array<BareForwarder::Side, 2> sides(const uint8_t* to_sink) {
 // Sends the same UDP packet again and again.
 class Generator {
  public:
-  Generator() : memory_(lvs::required_headroom + options["size"]) {
+  Generator() : memory_(director::required_headroom + options["size"]) {
     open_or_exit(
         ring_,
         {.interface = "g0", .port = 0, .receive_slots = options["slots"], .transmit_slots = options["transmit_slots"]});
-    uint8_t* const at = memory_.data() + lvs::required_headroom;
+    uint8_t* const at = memory_.data() + director::required_headroom;
     frame_.data = at;
     frame_.length = options["size"];
     std::memcpy(at, f0_mac, 6);
@@ -133,7 +133,7 @@ class Generator {
 
  private:
   std::vector<uint8_t> memory_;
-  lvs::Frame frame_;
+  director::Frame frame_;
   PacketRing ring_;
 };
 

@@ -217,7 +217,7 @@ void expire(const Options& options) {
     traffic.open(0, options.flows);
     double total = 0;
     bool done = false;
-    lvs::TransmitQueue out;
+    director::TransmitQueue out;
     for (size_t call = 0; !done; ++call) {
       const double from = thread_nanoseconds();
       done = traffic.director().advance(start + 1000 * second, expiry_budget, out);

@@ -13,11 +13,11 @@
 #include <random>
 #include <vector>
 
-#include "lvs/flow_table.h"
+#include "director/flows/flow_table.h"
 
 namespace {
 
-using namespace sluice::lvs;
+using namespace sluice::director;
 using sluice::wire::Ipv4Address;
 using Table = FlowTable<Ipv4Address>;
 

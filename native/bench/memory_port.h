@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A port made of memory, for benchmarks of the director: a ring of frame buffers that is filled with a client's or a
-// server's packets outside of the time that is measured, and the director's surroundings for as many services and real
+// server's packets outside of the time that is measured, and the director's route table for as many services and real
 // servers as are asked for.
 //
 //   clients 11.0.0.0/8 behind a router on port 0, several flows each; virtual addresses 100.64.0.0/10; real servers
@@ -13,14 +13,14 @@
 #include <random>
 #include <vector>
 
-#include "lvs/director.h"
+#include "director/stages/director.h"
 #include "wire/ethernet.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
 namespace sluice::bench {
 
-using namespace sluice::lvs;
+using namespace sluice::director;
 
 inline constexpr wire::MacAddress client_port_mac{{2, 0, 0, 0, 0, 1}}, server_port_mac{{2, 0, 0, 0, 0, 2}};
 inline constexpr wire::MacAddress router_mac{{2, 0, 0, 0, 0, 3}}, server_mac{{2, 0, 0, 0, 0, 4}};
@@ -84,7 +84,7 @@ DestinationSettings server_settings(const FarmOptions& options, uint32_t number,
 }
 
 template <class A>
-std::shared_ptr<const Surroundings> surroundings_of(const FarmOptions& options) {
+std::shared_ptr<const RouteTable> route_table_of(const FarmOptions& options) {
   const bool v4 = Networks<A>::is_v4;
   std::vector<Port> ports(2);
   ports[client_port] = {"c0", client_port_mac, 1500, 0, {}};
@@ -98,7 +98,7 @@ std::shared_ptr<const Surroundings> surroundings_of(const FarmOptions& options) 
   for (uint32_t i = 0; i < options.services * options.servers; ++i) {
     neighbours.push_back({Networks<A>::server(i), server_mac, server_port});
   }
-  return std::make_shared<Surroundings>(std::move(ports), std::move(routes), std::move(neighbours));
+  return std::make_shared<RouteTable>(std::move(ports), std::move(routes), std::move(neighbours));
 }
 
 template <class A>
@@ -111,7 +111,7 @@ std::unique_ptr<Director> make_farm(const FarmOptions& options) {
   settings.start = second;
   settings.huge_pages = false;
   auto director = std::make_unique<Director>(settings);
-  director->set_surroundings(surroundings_of<A>(options));
+  director->set_route_table(route_table_of<A>(options));
   PoolSettings locals;
   for (uint32_t i = 0; i < pool_addresses; ++i) locals.addresses.push_back(Networks<A>::local(i));
   director->set_pool(pool, locals);

@@ -39,7 +39,7 @@ using Mac = std::array<uint8_t, 6>;
 constexpr size_t frame_bytes = 60, ip_at = 14, udp_at = 34;
 constexpr uint32_t batch = 64;
 // Frames of a batch lie one behind the other in memory of their own.
-constexpr size_t frame_stride = lvs::required_headroom + frame_bytes;
+constexpr size_t frame_stride = director::required_headroom + frame_bytes;
 constexpr uint32_t first_port = 1024, ports_an_address = 60'000;
 // With the window full: long enough for another thread to forward some packets, short beside a round of measurement.
 constexpr auto pause_length = std::chrono::microseconds(50);
@@ -136,7 +136,7 @@ class Stream {
     for (uint32_t i = 0; i < count; ++i) {
       set_flow(frame(i), next_flow_);
       if (++next_flow_ == flows_) next_flow_ = 0;
-      lvs::Frame sent;
+      director::Frame sent;
       sent.data = frame(i);
       sent.length = frame_bytes;
       ring_.transmit(sent);
@@ -146,7 +146,7 @@ class Stream {
   }
 
  private:
-  uint8_t* frame(uint32_t i) { return memory_.data() + i * frame_stride + lvs::required_headroom; }
+  uint8_t* frame(uint32_t i) { return memory_.data() + i * frame_stride + director::required_headroom; }
 
   static void write_headers(uint8_t* at) {
     std::ranges::copy(mac_of_text(words.text("mac")), at);
@@ -180,7 +180,7 @@ class Stream {
   std::vector<uint8_t> memory_;
   uint32_t flows_, next_flow_ = 0, source_ = 0;
   port::PacketRing ring_;
-  std::array<lvs::Frame, batch> answers_;
+  std::array<director::Frame, batch> answers_;
 };
 
 void send_packets() {

@@ -10,11 +10,11 @@
 #include <random>
 #include <vector>
 
-#include "lvs/port_pool.h"
+#include "director/pools/port_pool.h"
 
 namespace {
 
-using namespace sluice::lvs;
+using namespace sluice::director;
 using sluice::wire::Ipv4Address;
 
 double thread_nanoseconds() {

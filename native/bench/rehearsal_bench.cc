@@ -18,27 +18,27 @@ namespace {
 constexpr uint32_t batch = 16384;
 
 // Once over all flows.
-double nanoseconds_a_packet(lvs::Director& director, bench::MemoryPort<A>& port, const bench::FarmOptions& options,
+double nanoseconds_a_packet(director::Director& director, bench::MemoryPort<A>& port, const bench::FarmOptions& options,
                             uint32_t flows, uint8_t flags) {
   double spent = 0;
   for (uint32_t done = 0; done < flows; done += batch) {
     const uint32_t count = std::min(batch, flows - done);
     for (uint32_t i = 0; i < count; i++) port.fill(i, bench::client_endpoints<A>(options, done + i), true, flags);
     const double begin = bench::thread_nanoseconds();
-    port.pass(director, count, lvs::second);
+    port.pass(director, count, director::second);
     spent += bench::thread_nanoseconds() - begin;
     port.check(count);
   }
   return spent / flows;
 }
 
-void configure(lvs::Director& director, const bench::FarmOptions& options) {
-  director.set_surroundings(bench::surroundings_of<A>(options));
-  const lvs::ServiceKey key = bench::service_key<A>(options, 0);
-  if (director.services().add_service(key, {.scheduler = "rr"}) != lvs::EditResult::done) std::abort();
+void configure(director::Director& director, const bench::FarmOptions& options) {
+  director.set_route_table(bench::route_table_of<A>(options));
+  const director::ServiceKey key = bench::service_key<A>(options, 0);
+  if (director.services().add_service(key, {.scheduler = "rr"}) != director::EditResult::done) std::abort();
   for (uint32_t i = 0; i < options.servers; i++) {
     const auto added = director.services().add_destination(key, bench::server_settings<A>(options, i));
-    if (added != lvs::EditResult::done) std::abort();
+    if (added != director::EditResult::done) std::abort();
   }
 }
 
@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
   const auto page = engine::StatisticsPage::format(words);
   engine::WorkerOptions settings;
   settings.name = "worker";
-  settings.director.start = lvs::second;
+  settings.director.start = director::second;
   settings.director.seed = {1, 2, 3, 4};
   settings.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   std::vector<std::unique_ptr<port::Port>> ports;

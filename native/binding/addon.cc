@@ -3,12 +3,12 @@
 #include <napi.h>
 
 #include "binding/captures.h"
-#include "binding/data_path_object.h"
+#include "binding/crash_state_object.h"
 #include "binding/decap_object.h"
 #include "binding/describe.h"
 #include "binding/director_object.h"
 #include "binding/director_report.h"
-#include "binding/keepsakes_object.h"
+#include "binding/live_director_object.h"
 #include "binding/statistics_page.h"
 
 namespace {
@@ -19,14 +19,14 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("StatisticsWriter", sluice::binding::StatisticsWriter::define(env));
   sluice::binding::register_captures(env, exports);
   exports.Set("Director", sluice::binding::DirectorObject::define(env));
-  exports.Set("DataPath", sluice::binding::DataPathObject::define(env));
+  exports.Set("LiveDirector", sluice::binding::LiveDirectorObject::define(env));
   exports.Set("Decap", sluice::binding::DecapObject::define(env));
   exports.Set("serviceRowsLayout", sluice::binding::service_rows_layout(env));
   exports.Set("mostMarkRules", Napi::Number::New(env, sluice::host::bpf::STEAL_MOST_MARKS));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("prepareStealing", Napi::Function::New<sluice::binding::prepare_stealing>(env, "prepareStealing"));
-  exports.Set("Keepsakes", sluice::binding::KeepsakesObject::define(env));
-  exports.Set("keepsakeSockets", Napi::Function::New<sluice::binding::keepsake_sockets>(env, "keepsakeSockets"));
+  exports.Set("CrashState", sluice::binding::CrashStateObject::define(env));
+  exports.Set("crashStateSockets", Napi::Function::New<sluice::binding::crash_state_sockets>(env, "crashStateSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;

@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "binding/director_object.h"
-#include "lvs/text.h"
+#include "director/stages/text.h"
 
 namespace sluice::binding {
 
@@ -45,14 +45,14 @@ class FrameBatch {
     return buffers_[field(frame, Given::buffer)].subspan(field(frame, Given::begin), field(frame, Given::length));
   }
   // What comes with the frame beside its bytes.
-  void describe(size_t frame, lvs::Frame& to) const {
-    to.port = static_cast<lvs::PortId>(field(frame, Given::port));
+  void describe(size_t frame, director::Frame& to) const {
+    to.port = static_cast<director::PortId>(field(frame, Given::port));
     to.mark = field(frame, Given::mark);
-    if (field(frame, Given::partial) != 0) to.checksum = lvs::TransportChecksum::partial;
-    to.segmentation = static_cast<lvs::Segmentation>(field(frame, Given::segmentation));
+    if (field(frame, Given::partial) != 0) to.checksum = director::TransportChecksum::partial;
+    to.segmentation = static_cast<director::Segmentation>(field(frame, Given::segmentation));
     to.segment_size = static_cast<uint16_t>(field(frame, Given::segment_size));
   }
-  lvs::Time time(size_t frame) const { return times_[frame]; }
+  director::Time time(size_t frame) const { return times_[frame]; }
 
   uint32_t first = 0, end = 0;
 
@@ -64,7 +64,7 @@ class FrameBatch {
       const size_t size = buffers_[field(i, Given::buffer)].size();
       if (uint64_t{field(i, Given::begin)} + field(i, Given::length) > size) return false;
       if (field(i, Given::length) > longest_frame) return false;
-      if (field(i, Given::segmentation) > static_cast<uint32_t>(lvs::Segmentation::udp)) return false;
+      if (field(i, Given::segmentation) > static_cast<uint32_t>(director::Segmentation::udp)) return false;
     }
     return true;
   }
@@ -80,10 +80,10 @@ class Parties {
   explicit Parties(Napi::Env env) : list(Napi::Array::New(env)) {}
 
   template <class Name>
-  uint32_t number(const lvs::Decision& decision, Name name) {
-    if (decision.destination == lvs::no_destination && decision.service == nullptr) return 0;
-    auto& known = decision.destination != lvs::no_destination ? by_destination_[decision.destination]
-                                                              : by_service_[decision.service];
+  uint32_t number(const director::Decision& decision, Name name) {
+    if (decision.destination == director::no_destination && decision.service == nullptr) return 0;
+    auto& known = decision.destination != director::no_destination ? by_destination_[decision.destination]
+                                                                   : by_service_[decision.service];
     if (known != 0) return known;
     Napi::Object names = Napi::Object::New(list.Env());
     name(names);
@@ -95,7 +95,7 @@ class Parties {
 
  private:
   std::unordered_map<uint32_t, uint32_t> by_destination_;
-  std::unordered_map<const lvs::Service*, uint32_t> by_service_;
+  std::unordered_map<const director::Service*, uint32_t> by_service_;
 };
 
 template <class Array, class Number>
@@ -110,7 +110,7 @@ Array array_of(Napi::Env env, const std::vector<Number>& numbers) {
 Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   FrameBatch batch;
-  if (!batch.open(info, director_->surroundings().ports().size())) {
+  if (!batch.open(info, director_->route_table().ports().size())) {
     Napi::TypeError::New(env, "receiveBatch takes frames that lie within their buffers").ThrowAsJavaScriptException();
     return env.Undefined();
   }
@@ -119,20 +119,20 @@ Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
   std::vector<uint32_t> sent_frames;  // port, length
   std::vector<uint64_t> timer_times;
   std::vector<uint8_t> sent;
-  const auto keep = [&](const lvs::Frame& frame) {
+  const auto keep = [&](const director::Frame& frame) {
     sent_frames.insert(sent_frames.end(), {frame.port, frame.length});
     sent.insert(sent.end(), frame.data, frame.data + frame.length);
   };
   Parties parties(env);
   Napi::Array steps = Napi::Array::New(env);
-  lvs::Trace trace;
+  director::Trace trace;
   uint32_t i = batch.first;
   for (; i < batch.end && sent.size() < sent_bytes_a_call; i++) {
-    lvs::Frame frame = copy_in(batch.bytes(i));
+    director::Frame frame = copy_in(batch.bytes(i));
     batch.describe(i, frame);
     trace.clear();
     uint32_t by_timers = 0;
-    advance_to(batch.time(i), [&](lvs::Time time, const lvs::Frame& one) {
+    advance_to(batch.time(i), [&](director::Time time, const director::Frame& one) {
       keep(one);
       timer_times.push_back(time);
       by_timers++;

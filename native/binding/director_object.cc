@@ -3,14 +3,14 @@
 
 #include "binding/director_report.h"
 #include "binding/js_values.h"
-#include "lvs/text.h"
+#include "director/stages/text.h"
 
 namespace sluice::binding {
 
 namespace {
 
 // SplitMix64 (Vigna): small, and the same everywhere.
-lvs::RandomSource seeded_random(uint64_t seed) {
+director::RandomSource seeded_random(uint64_t seed) {
   return [state = seed]() mutable {
     uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -19,12 +19,12 @@ lvs::RandomSource seeded_random(uint64_t seed) {
   };
 }
 
-lvs::Time time_of(const Napi::Value& value) {
+director::Time time_of(const Napi::Value& value) {
   bool lossless = true;
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
 
-Napi::Object transmitted_frame(Napi::Env env, const lvs::Frame& frame) {
+Napi::Object transmitted_frame(Napi::Env env, const director::Frame& frame) {
   Napi::Object sent = Napi::Object::New(env);
   sent.Set("port", Napi::Number::New(env, frame.port));
   sent.Set("frame", Napi::Buffer<uint8_t>::Copy(env, frame.data, frame.length));
@@ -36,7 +36,7 @@ Napi::Object transmitted_frame(Napi::Env env, const lvs::Frame& frame) {
 Napi::Function DirectorObject::define(Napi::Env env) {
   return DefineClass(
       env, "Director",
-      {InstanceMethod<&DirectorObject::set_surroundings>("setSurroundings"),
+      {InstanceMethod<&DirectorObject::set_route_table>("setRouteTable"),
        InstanceMethod<&DirectorObject::apply>("apply"), InstanceMethod<&DirectorObject::receive>("receive"),
        InstanceMethod<&DirectorObject::announce>("announce"),
        InstanceMethod<&DirectorObject::receive_batch>("receiveBatch"),
@@ -45,14 +45,14 @@ Napi::Function DirectorObject::define(Napi::Env env) {
 }
 
 DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
-    : ObjectWrap(info), buffer_(lvs::required_headroom + longest_frame) {
+    : ObjectWrap(info), buffer_(director::required_headroom + longest_frame) {
   if (info.Length() < 1 || !info[0].IsObject()) {
     Napi::TypeError::New(info.Env(), "Director takes an object of options").ThrowAsJavaScriptException();
     return;
   }
   const Napi::Object values = info[0].As<Napi::Object>();
   const uint64_t seed = number_field(values, "seed");
-  lvs::DirectorOptions options;
+  director::DirectorOptions options;
   options.flow_limit = number_field(values, "flowLimit");
   options.fragment_limit = std::max(number_field(values, "fragmentLimit"), 1u);
   options.seed = {seed, ~seed, seed * 0x9e3779b97f4a7c15ULL, seed ^ 0xd1b54a32d192ed03ULL};
@@ -60,18 +60,18 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   options.start = now_ = time_of(values.Get("start"));
   options.huge_pages = false;
   options.limits_icmp = flag_field(values, "limitIcmp");
-  director_ = std::make_unique<lvs::Director>(options);
+  director_ = std::make_unique<director::Director>(options);
 }
 
-Napi::Value DirectorObject::set_surroundings(const Napi::CallbackInfo& info) {
+Napi::Value DirectorObject::set_route_table(const Napi::CallbackInfo& info) {
   if (info.Length() < 1 || !info[0].IsObject()) {
-    Napi::TypeError::New(info.Env(), "setSurroundings takes an object").ThrowAsJavaScriptException();
+    Napi::TypeError::New(info.Env(), "setRouteTable takes an object").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
   const Napi::Object values = info[0].As<Napi::Object>();
-  std::vector<lvs::Port> ports;
+  std::vector<director::Port> ports;
   for_each_element(values, "ports", [&](const Napi::Object& port) {
-    lvs::Port& added = ports.emplace_back();
+    director::Port& added = ports.emplace_back();
     added.name = text_field(port, "name");
     added.mac = wire::parse_mac(text_field(port, "mac")).value_or(wire::MacAddress{});
     added.mtu = number_field(port, "mtu");
@@ -82,22 +82,22 @@ Napi::Value DirectorObject::set_surroundings(const Napi::CallbackInfo& info) {
     });
   });
   const auto port_field = [&](const Napi::Object& object) {
-    return static_cast<lvs::PortId>(std::min<size_t>(number_field(object, "port"), ports.size()));
+    return static_cast<director::PortId>(std::min<size_t>(number_field(object, "port"), ports.size()));
   };
-  std::vector<lvs::Route> routes;
+  std::vector<director::Route> routes;
   for_each_element(values, "routes", [&](const Napi::Object& route) {
     routes.push_back({address_field(route, "network"), static_cast<uint8_t>(number_field(route, "prefix")),
                       address_field(route, "via"), port_field(route)});
   });
-  std::vector<lvs::Neighbour> neighbours;
+  std::vector<director::Neighbour> neighbours;
   for_each_element(values, "neighbours", [&](const Napi::Object& neighbour) {
     neighbours.push_back({address_field(neighbour, "address"),
                           wire::parse_mac(text_field(neighbour, "mac")).value_or(wire::MacAddress{}),
                           port_field(neighbour)});
   });
-  std::erase_if(routes, [&](const lvs::Route& route) { return route.port >= ports.size(); });
-  director_->set_surroundings(
-      std::make_shared<lvs::Surroundings>(std::move(ports), std::move(routes), std::move(neighbours)));
+  std::erase_if(routes, [&](const director::Route& route) { return route.port >= ports.size(); });
+  director_->set_route_table(
+      std::make_shared<director::RouteTable>(std::move(ports), std::move(routes), std::move(neighbours)));
   return info.Env().Undefined();
 }
 
@@ -109,26 +109,26 @@ Napi::Value DirectorObject::apply(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), carry_out(info[0].As<Napi::Object>(), *director_, names_));
 }
 
-lvs::Frame DirectorObject::copy_in(wire::Bytes bytes) {
-  lvs::Frame frame;
-  frame.data = buffer_.data() + lvs::required_headroom;
+director::Frame DirectorObject::copy_in(wire::Bytes bytes) {
+  director::Frame frame;
+  frame.data = buffer_.data() + director::required_headroom;
   frame.length = static_cast<uint32_t>(bytes.size());
   std::memcpy(frame.data, bytes.data(), frame.length);
   return frame;
 }
 
-void DirectorObject::name_parties(Napi::Object& result, const lvs::Decision& decision) {
-  if (decision.destination != lvs::no_destination) {
-    const lvs::Destination& destination = director_->services().destination(decision.destination);
-    result.Set("service", lvs::to_text(destination.home));
-    result.Set("server", lvs::to_text(destination.address, destination.port));
-    result.Set("mode", std::string(lvs::mode_text(destination.forwarding)));
+void DirectorObject::name_parties(Napi::Object& result, const director::Decision& decision) {
+  if (decision.destination != director::no_destination) {
+    const director::Destination& destination = director_->services().destination(decision.destination);
+    result.Set("service", director::to_text(destination.home));
+    result.Set("server", director::to_text(destination.address, destination.port));
+    result.Set("mode", std::string(director::mode_text(destination.forwarding)));
   } else if (decision.service != nullptr) {
-    result.Set("service", lvs::to_text(decision.service->key));
+    result.Set("service", director::to_text(decision.service->key));
   }
 }
 
-Napi::Object DirectorObject::describe(Napi::Env env, const lvs::Decision& decision) {
+Napi::Object DirectorObject::describe(Napi::Env env, const director::Decision& decision) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("reason", Napi::Number::New(env, static_cast<uint32_t>(decision.reason)));
   name_parties(result, decision);
@@ -158,24 +158,25 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
   }
   const uint32_t port = info[0].As<Napi::Number>().Uint32Value();
   const Napi::Uint8Array bytes = info[1].As<Napi::Uint8Array>();
-  if (port >= director_->surroundings().ports().size() || bytes.ByteLength() > longest_frame) {
+  if (port >= director_->route_table().ports().size() || bytes.ByteLength() > longest_frame) {
     Napi::RangeError::New(env, "no such port, or a frame longer than any").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  lvs::Frame frame = copy_in({bytes.Data(), bytes.ByteLength()});
-  frame.port = static_cast<lvs::PortId>(port);
-  lvs::Trace trace;
+  director::Frame frame = copy_in({bytes.Data(), bytes.ByteLength()});
+  frame.port = static_cast<director::PortId>(port);
+  director::Trace trace;
   bool explains = false;
   if (info.Length() > 3 && info[3].IsObject()) {
     const Napi::Object more = info[3].As<Napi::Object>();
     frame.mark = number_field(more, "mark");
-    frame.checksum = flag_field(more, "partial") ? lvs::TransportChecksum::partial : lvs::TransportChecksum::complete;
-    frame.segmentation = static_cast<lvs::Segmentation>(std::min<uint32_t>(number_field(more, "segmentation"), 3));
+    frame.checksum =
+        flag_field(more, "partial") ? director::TransportChecksum::partial : director::TransportChecksum::complete;
+    frame.segmentation = static_cast<director::Segmentation>(std::min<uint32_t>(number_field(more, "segmentation"), 3));
     frame.segment_size = static_cast<uint16_t>(number_field(more, "segmentSize"));
     explains = flag_field(more, "explain");
   }
   out_.clear();
-  const lvs::Decision decision = director_->receive(frame, time_of(info[2]), out_, explains ? &trace : nullptr);
+  const director::Decision decision = director_->receive(frame, time_of(info[2]), out_, explains ? &trace : nullptr);
   Napi::Object result = describe(env, decision);
   if (explains) {
     Napi::Array steps = Napi::Array::New(env);
@@ -188,7 +189,7 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
 Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Array sent = Napi::Array::New(env);
-  advance_to(time_of(info[0]), [&](lvs::Time time, const lvs::Frame& frame) {
+  advance_to(time_of(info[0]), [&](director::Time time, const director::Frame& frame) {
     Napi::Object one = transmitted_frame(env, frame);
     one.Set("time", Napi::BigInt::New(env, time));
     sent.Set(sent.Length(), one);

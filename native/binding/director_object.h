@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "binding/plan_step.h"
-#include "lvs/director.h"
+#include "director/stages/director.h"
 
 namespace sluice::binding {
 
@@ -22,8 +22,8 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   explicit DirectorObject(const Napi::CallbackInfo& info);  // ({ flowLimit, seed, start: bigint })
 
  private:
-  Napi::Value set_surroundings(const Napi::CallbackInfo& info);  // ({ ports, routes, neighbours })
-  Napi::Value apply(const Napi::CallbackInfo& info);             // (step) → "done", or what is wrong
+  Napi::Value set_route_table(const Napi::CallbackInfo& info);  // ({ ports, routes, neighbours })
+  Napi::Value apply(const Napi::CallbackInfo& info);            // (step) → "done", or what is wrong
   // (port, frame: Uint8Array, time: bigint, { mark, partial, segmentation, segmentSize, explain }) → decision
   Napi::Value receive(const Napi::CallbackInfo& info);
   Napi::Value announce(const Napi::CallbackInfo& info);  // () → frames
@@ -35,31 +35,31 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Napi::Value services(const Napi::CallbackInfo& info);     // () → services with counts
   Napi::Value counts(const Napi::CallbackInfo& info);       // () → packets by reason
 
-  Napi::Object describe(Napi::Env env, const lvs::Decision& decision);
+  Napi::Object describe(Napi::Env env, const director::Decision& decision);
   Napi::Array transmitted(Napi::Env env);
   // Adds the names of service, real server and mode, as far as the packet got to them.
-  void name_parties(Napi::Object& names, const lvs::Decision& decision);
-  lvs::Frame copy_in(wire::Bytes bytes);
+  void name_parties(Napi::Object& names, const director::Decision& decision);
+  director::Frame copy_in(wire::Bytes bytes);
   // on_sent(time, frame) for each frame that a timer sends on the way.
   template <class OnSent>
-  void advance_to(lvs::Time now, OnSent on_sent);
+  void advance_to(director::Time now, OnSent on_sent);
 
-  std::unique_ptr<lvs::Director> director_;
+  std::unique_ptr<director::Director> director_;
   PlanNames names_;
-  lvs::TransmitQueue out_;
+  director::TransmitQueue out_;
   std::vector<uint8_t> buffer_;
-  lvs::Time now_ = 0;
+  director::Time now_ = 0;
 };
 
 // A capture may pause for years; ticks are compared over 104 days at most.
-inline constexpr lvs::Time longest_leap = 30 * 24 * 3600 * lvs::second;
+inline constexpr director::Time longest_leap = 30 * 24 * 3600 * director::second;
 
 // Each timer at its own time, so that what it sends is stamped with it.
 template <class OnSent>
-void DirectorObject::advance_to(lvs::Time now, OnSent on_sent) {
+void DirectorObject::advance_to(director::Time now, OnSent on_sent) {
   constexpr uint32_t whole_budget = UINT32_MAX;
-  for (lvs::Time step = now_;;) {
-    const lvs::Time timer = std::max(director_->next_timer().value_or(now), step);
+  for (director::Time step = now_;;) {
+    const director::Time timer = std::max(director_->next_timer().value_or(now), step);
     step = std::min({now, timer, step + longest_leap});
     for (bool done = false; !done;) {
       out_.clear();

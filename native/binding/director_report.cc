@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_report.h"
 
-#include "lvs/text.h"
+#include "director/stages/text.h"
 
 namespace sluice::binding {
 
@@ -12,21 +12,21 @@ Napi::String text(Napi::Env env, std::string_view view) {
 }
 
 std::string upper_protocol(uint8_t protocol) {
-  std::string name(lvs::protocol_text(protocol));
+  std::string name(director::protocol_text(protocol));
   for (char& c : name) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
 }
 
 template <class A>
-std::string_view state_text(const lvs::Flow<A>& flow) {
-  if (flow.is_template()) return flow.state == lvs::template_state::assured ? "ASSURED" : "NONE";
+std::string_view state_text(const director::Flow<A>& flow) {
+  if (flow.is_template()) return flow.state == director::template_state::assured ? "ASSURED" : "NONE";
   switch (flow.protocol) {
     case wire::protocol::tcp:
-      return lvs::name(static_cast<lvs::TcpState>(flow.state));
+      return director::name(static_cast<director::TcpState>(flow.state));
     case wire::protocol::sctp:
-      return lvs::name(static_cast<lvs::SctpState>(flow.state));
+      return director::name(static_cast<director::SctpState>(flow.state));
     case wire::protocol::udp:
-      return lvs::name(lvs::UdpState::normal);
+      return director::name(director::UdpState::normal);
     default:
       return "NONE";
   }
@@ -40,14 +40,15 @@ Napi::Object endpoint(Napi::Env env, const wire::Address& address, uint16_t port
 }
 
 template <class A>
-void list_connections(Napi::Env env, Napi::Array& rows, lvs::Director& director, lvs::Tick now) {
+void list_connections(Napi::Env env, Napi::Array& rows, director::Director& director, director::Tick now) {
   auto& table = director.flows<A>().table();
-  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
+  table.walk(0, table.span(), [&](director::Flow<A>& flow) {
     Napi::Object row = Napi::Object::New(env);
     const auto left = static_cast<int32_t>(flow.deadline - now);
-    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << lvs::tick_shift : 0;
+    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << director::tick_shift : 0;
     wire::Address server = flow.real_server();
-    if (flow.destination != lvs::no_destination) server = director.services().destination(flow.destination).address;
+    if (flow.destination != director::no_destination)
+      server = director.services().destination(flow.destination).address;
     row.Set("protocol", upper_protocol(flow.protocol));
     row.Set("expires", Napi::Number::New(env, static_cast<double>(nanoseconds) / 1e9));
     row.Set("state", text(env, state_text(flow)));
@@ -59,7 +60,7 @@ void list_connections(Napi::Env env, Napi::Array& rows, lvs::Director& director,
   });
 }
 
-Napi::Object counters_object(Napi::Env env, const lvs::Counters& counters) {
+Napi::Object counters_object(Napi::Env env, const director::Counters& counters) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("connections", Napi::Number::New(env, static_cast<double>(counters.connections)));
   object.Set("packetsIn", Napi::Number::New(env, static_cast<double>(counters.packets_in)));
@@ -69,7 +70,7 @@ Napi::Object counters_object(Napi::Env env, const lvs::Counters& counters) {
   return object;
 }
 
-Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
+Napi::Object server_object(Napi::Env env, const director::Destination& destination) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("address", wire::to_string(destination.address));
   object.Set("port", Napi::Number::New(env, destination.port));
@@ -84,34 +85,34 @@ Napi::Object server_object(Napi::Env env, const lvs::Destination& destination) {
 }  // namespace
 
 Napi::Array reason_table(Napi::Env env) {
-  Napi::Array table = Napi::Array::New(env, lvs::reason_count);
-  for (uint32_t i = 0; i < lvs::reason_count; i++) {
-    const auto reason = static_cast<lvs::Reason>(i);
+  Napi::Array table = Napi::Array::New(env, director::reason_count);
+  for (uint32_t i = 0; i < director::reason_count; i++) {
+    const auto reason = static_cast<director::Reason>(i);
     Napi::Object row = Napi::Object::New(env);
-    row.Set("name", text(env, lvs::reason_name(reason)));
-    row.Set("verdict", text(env, lvs::verdict_name(lvs::verdict_of(reason))));
-    row.Set("meaning", text(env, lvs::reason_meaning(reason)));
+    row.Set("name", text(env, director::reason_name(reason)));
+    row.Set("verdict", text(env, director::verdict_name(director::verdict_of(reason))));
+    row.Set("meaning", text(env, director::reason_meaning(reason)));
     table.Set(i, row);
   }
   return table;
 }
 
-Napi::Array connection_list(Napi::Env env, lvs::Director& director, lvs::Time now) {
+Napi::Array connection_list(Napi::Env env, director::Director& director, director::Time now) {
   Napi::Array rows = Napi::Array::New(env);
-  list_connections<wire::Ipv4Address>(env, rows, director, lvs::tick_at(now));
-  list_connections<wire::Ipv6Address>(env, rows, director, lvs::tick_at(now));
+  list_connections<wire::Ipv4Address>(env, rows, director, director::tick_at(now));
+  list_connections<wire::Ipv6Address>(env, rows, director, director::tick_at(now));
   return rows;
 }
 
-Napi::Array service_list(Napi::Env env, const lvs::Director& director) {
+Napi::Array service_list(Napi::Env env, const director::Director& director) {
   Napi::Array list = Napi::Array::New(env);
-  director.services().for_each_service([&](const lvs::Service& service) {
+  director.services().for_each_service([&](const director::Service& service) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("name", lvs::to_text(service.key));
+    object.Set("name", director::to_text(service.key));
     object.Set("family", Napi::Number::New(env, service.key.address.family == wire::Family::ipv4 ? 4 : 6));
     object.Set("counters", counters_object(env, service.counters()));
     Napi::Array servers = Napi::Array::New(env);
-    for (const lvs::Destination* destination : service.destinations) {
+    for (const director::Destination* destination : service.destinations) {
       servers.Set(servers.Length(), server_object(env, *destination));
     }
     object.Set("servers", servers);
@@ -120,10 +121,10 @@ Napi::Array service_list(Napi::Env env, const lvs::Director& director) {
   return list;
 }
 
-Napi::Array count_list(Napi::Env env, const lvs::Director& director) {
-  Napi::Array counts = Napi::Array::New(env, lvs::reason_count);
-  for (uint32_t i = 0; i < lvs::reason_count; i++) {
-    counts.Set(i, Napi::Number::New(env, static_cast<double>(director.count(static_cast<lvs::Reason>(i)))));
+Napi::Array count_list(Napi::Env env, const director::Director& director) {
+  Napi::Array counts = Napi::Array::New(env, director::reason_count);
+  for (uint32_t i = 0; i < director::reason_count; i++) {
+    counts.Set(i, Napi::Number::New(env, static_cast<double>(director.count(static_cast<director::Reason>(i)))));
   }
   return counts;
 }

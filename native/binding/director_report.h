@@ -4,15 +4,15 @@
 
 #include <napi.h>
 
-#include "lvs/director.h"
+#include "director/stages/director.h"
 
 namespace sluice::binding {
 
 // Every reason with its name, verdict and meaning, by number.
 Napi::Array reason_table(Napi::Env env);
-Napi::Array connection_list(Napi::Env env, lvs::Director& director, lvs::Time now);
-Napi::Array service_list(Napi::Env env, const lvs::Director& director);
+Napi::Array connection_list(Napi::Env env, director::Director& director, director::Time now);
+Napi::Array service_list(Napi::Env env, const director::Director& director);
 // Packets by reason.
-Napi::Array count_list(Napi::Env env, const lvs::Director& director);
+Napi::Array count_list(Napi::Env env, const director::Director& director);
 
 }  // namespace sluice::binding

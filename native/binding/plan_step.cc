@@ -10,34 +10,34 @@ namespace {
 // An address pool that is larger takes too long to go through (port_pool.h has the same limit).
 constexpr uint32_t most_pool_addresses = 256;
 
-const char* text_of(lvs::EditResult result) {
+const char* text_of(director::EditResult result) {
   switch (result) {
-    case lvs::EditResult::done:
+    case director::EditResult::done:
       return "done";
-    case lvs::EditResult::service_exists:
+    case director::EditResult::service_exists:
       return "service-exists";
-    case lvs::EditResult::no_such_service:
+    case director::EditResult::no_such_service:
       return "no-such-service";
-    case lvs::EditResult::destination_exists:
+    case director::EditResult::destination_exists:
       return "destination-exists";
-    case lvs::EditResult::no_such_destination:
+    case director::EditResult::no_such_destination:
       return "no-such-destination";
-    case lvs::EditResult::unknown_scheduler:
+    case director::EditResult::unknown_scheduler:
       return "unknown-scheduler";
-    case lvs::EditResult::family_mismatch:
+    case director::EditResult::family_mismatch:
       return "family-mismatch";
   }
   return "unknown";
 }
 
-lvs::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) {
-  lvs::ServiceSettings settings;
+director::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) {
+  director::ServiceSettings settings;
   settings.scheduler = text_field(service, "scheduler");
   settings.scheduler_flags = static_cast<uint8_t>(number_field(service, "flags"));
   settings.persistence = number_field(service, "persistenceSeconds");
   settings.persistence_mask = address_field(service, "persistenceNetmask");
   settings.one_packet = flag_field(service, "onePacket");
-  settings.syn_proxy = static_cast<lvs::SynProxy>(number_field(service, "synProxy"));
+  settings.syn_proxy = static_cast<director::SynProxy>(number_field(service, "synProxy"));
   settings.toa = flag_field(service, "toa");
   settings.proxy_protocol = flag_field(service, "proxyProtocol");
   settings.pool = names.pool(text_field(service, "pool"));
@@ -46,12 +46,12 @@ lvs::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) 
   return settings;
 }
 
-lvs::DestinationSettings server_of(const Napi::Object& server) {
-  lvs::DestinationSettings settings;
+director::DestinationSettings server_of(const Napi::Object& server) {
+  director::DestinationSettings settings;
   settings.address = address_field(server, "address");
   settings.port = static_cast<uint16_t>(number_field(server, "port"));
-  settings.forwarding = static_cast<lvs::Forwarding>(number_field(server, "forwarding"));
-  settings.tunnel.encapsulation = static_cast<lvs::Encapsulation>(number_field(server, "encapsulation"));
+  settings.forwarding = static_cast<director::Forwarding>(number_field(server, "forwarding"));
+  settings.tunnel.encapsulation = static_cast<director::Encapsulation>(number_field(server, "encapsulation"));
   settings.tunnel.port = static_cast<uint16_t>(number_field(server, "tunnelPort"));
   settings.tunnel.checksum = flag_field(server, "tunnelChecksum");
   settings.tunnel.remote_checksum = flag_field(server, "tunnelRemoteChecksum");
@@ -62,8 +62,8 @@ lvs::DestinationSettings server_of(const Napi::Object& server) {
 }
 
 // All addresses of the networks, up to the limit.
-lvs::PoolSettings pool_of(const Napi::Object& pool) {
-  lvs::PoolSettings settings;
+director::PoolSettings pool_of(const Napi::Object& pool) {
+  director::PoolSettings settings;
   settings.first_port = static_cast<uint16_t>(number_field(pool, "firstPort"));
   settings.last_port = static_cast<uint16_t>(number_field(pool, "lastPort"));
   for_each_element(pool, "networks", [&](const Napi::Object& network) {
@@ -80,8 +80,8 @@ lvs::PoolSettings pool_of(const Napi::Object& pool) {
   return settings;
 }
 
-std::vector<lvs::EgressRule> egress_of(const Napi::Object& egress, PlanNames& names) {
-  std::vector<lvs::EgressRule> rules;
+std::vector<director::EgressRule> egress_of(const Napi::Object& egress, PlanNames& names) {
+  std::vector<director::EgressRule> rules;
   const uint32_t pool = names.pool(text_field(egress, "pool"));
   for_each_element(egress, "sources", [&](const Napi::Object& network) {
     rules.push_back({address_field(network, "address"), static_cast<uint8_t>(number_field(network, "prefix")), pool});
@@ -89,8 +89,8 @@ std::vector<lvs::EgressRule> egress_of(const Napi::Object& egress, PlanNames& na
   return rules;
 }
 
-lvs::Switches switches_of(const Napi::Object& values) {
-  lvs::Switches switches;
+director::Switches switches_of(const Napi::Object& values) {
+  director::Switches switches;
   switches.conn_reuse_mode = static_cast<uint8_t>(number_field(values, "conn_reuse_mode"));
   switches.expire_nodest_conn = flag_field(values, "expire_nodest_conn");
   switches.expire_quiescent_template = flag_field(values, "expire_quiescent_template");
@@ -108,8 +108,8 @@ lvs::Switches switches_of(const Napi::Object& values) {
   return switches;
 }
 
-lvs::Timeouts timeouts_of(const Napi::Object& values) {
-  lvs::Timeouts timeouts;
+director::Timeouts timeouts_of(const Napi::Object& values) {
+  director::Timeouts timeouts;
   for (const char* protocol : {"tcp", "udp", "sctp"}) {
     const Napi::Object states = object_field(values, protocol);
     const Napi::Array names = states.GetPropertyNames();
@@ -122,17 +122,17 @@ lvs::Timeouts timeouts_of(const Napi::Object& values) {
   return timeouts;
 }
 
-std::vector<lvs::MarkRule> marks_of(const Napi::Object& step) {
-  std::vector<lvs::MarkRule> rules;
+std::vector<director::MarkRule> marks_of(const Napi::Object& step) {
+  std::vector<director::MarkRule> rules;
   for_each_element(step, "marks", [&](const Napi::Object& given) {
-    lvs::MarkRule& rule = rules.emplace_back();
-    const auto network = [&](const char* name) -> std::optional<lvs::MarkRule::Network> {
+    director::MarkRule& rule = rules.emplace_back();
+    const auto network = [&](const char* name) -> std::optional<director::MarkRule::Network> {
       if (!given.Get(name).IsObject()) return std::nullopt;
       const Napi::Object object = object_field(given, name);
       return {{address_field(object, "address"), static_cast<uint8_t>(number_field(object, "prefix"))}};
     };
     rule.mark = number_field(given, "mark");
-    if (given.Get("port").IsNumber()) rule.port = static_cast<lvs::PortId>(number_field(given, "port"));
+    if (given.Get("port").IsNumber()) rule.port = static_cast<director::PortId>(number_field(given, "port"));
     rule.source = network("source");
     rule.destination = network("destination");
     rule.protocol = static_cast<uint8_t>(number_field(given, "protocol"));
@@ -144,16 +144,16 @@ std::vector<lvs::MarkRule> marks_of(const Napi::Object& step) {
   return rules;
 }
 
-void apply_egress(lvs::Director& director, PlanNames& names) {
-  std::vector<lvs::EgressRule> rules;
+void apply_egress(director::Director& director, PlanNames& names) {
+  std::vector<director::EgressRule> rules;
   for (const auto& [name, list] : names.egress()) rules.insert(rules.end(), list.begin(), list.end());
   director.set_egress(std::move(rules));
 }
 
 }  // namespace
 
-lvs::ServiceKey key_of(const Napi::Object& service) {
-  lvs::ServiceKey key;
+director::ServiceKey key_of(const Napi::Object& service) {
+  director::ServiceKey key;
   key.mark = number_field(service, "mark");
   key.protocol = static_cast<uint8_t>(number_field(service, "protocol"));
   key.port = static_cast<uint16_t>(number_field(service, "port"));
@@ -165,28 +165,28 @@ lvs::ServiceKey key_of(const Napi::Object& service) {
   return key;
 }
 
-const char* carry_out(const Napi::Object& step, lvs::Director& director, PlanNames& names) {
+const char* carry_out(const Napi::Object& step, director::Director& director, PlanNames& names) {
   const std::string op = text_field(step, "op");
   const Napi::Object service = object_field(step, "service");
   const Napi::Object server = object_field(step, "server");
-  lvs::ServiceTable& services = director.services();
+  director::ServiceTable& services = director.services();
   if (op == "addService") return text_of(services.add_service(key_of(service), settings_of(service, names)));
   if (op == "editService") return text_of(services.edit_service(key_of(service), settings_of(service, names)));
   if (op == "removeService") return text_of(director.remove_service(key_of(service)));
   if (op == "addServer") return text_of(services.add_destination(key_of(service), server_of(server)));
   if (op == "editServer") return text_of(services.edit_destination(key_of(service), server_of(server)));
   if (op == "removeServer") {
-    const lvs::DestinationSettings settings = server_of(server);
+    const director::DestinationSettings settings = server_of(server);
     return text_of(director.remove_destination(key_of(service), settings.address, settings.port));
   }
   if (op == "zeroCounters") {
-    lvs::Service* one = services.find(key_of(service));
-    if (one == nullptr) return text_of(lvs::EditResult::no_such_service);
+    director::Service* one = services.find(key_of(service));
+    if (one == nullptr) return text_of(director::EditResult::no_such_service);
     director.zero_counters(*one);
     return "done";
   }
   if (op == "orderServers") {
-    std::vector<lvs::DestinationSettings> order;
+    std::vector<director::DestinationSettings> order;
     for_each_element(step, "servers", [&](const Napi::Object& one) { order.push_back(server_of(one)); });
     return text_of(services.order_destinations(key_of(service), order));
   }

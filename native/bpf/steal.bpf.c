@@ -10,7 +10,7 @@
 //   AF_XDP
 //                   socket, and passes all else on to the three above.
 //
-// All of them ask belonging_of(). It looks up the destination in the map of places, which says what kinds of tuples are
+// All of them ask owner_of(). It looks up the destination in the map of places, which says what kinds of tuples are
 // worth asking for, then the source:
 //
 //   to a service                      the tuple, or its address with port 0; unowned addresses: echo and fragments too
@@ -282,7 +282,7 @@ INLINE u64 marks_of_number(const struct steal_settings* set, u16 kind, u32 numbe
 
 // Whose packets of a client to an address and port are by the rules of firewall marks. `to` is null where the address
 // is no longer known, because it was translated. Of a later fragment, which has no port, the first fragment decides.
-INLINE u32 belonging_by_marks(const struct steal_address* client, const struct steal_address* to,
+INLINE u32 owner_by_marks(const struct steal_address* client, const struct steal_address* to,
                               const struct packet* packet, u16 port, u32 interface) {
   const u32 only = 0;
   const struct steal_settings* set = map_lookup(&settings, &only);
@@ -299,25 +299,25 @@ INLINE u32 belonging_by_marks(const struct steal_address* client, const struct s
   return (first & services) != 0 ? STEAL_TAKEN : STEAL_NOTHING;
 }
 
-INLINE u32 belonging_of_marked(const struct packet* packet, const struct steal_place* destination) {
-  const u32 belonging =
-      belonging_by_marks(&packet->source, &packet->destination, packet, packet->destination_port, packet->interface);
-  if (belonging != STEAL_NOTHING || has(destination, STEAL_HOST)) return belonging;
+INLINE u32 owner_of_marked(const struct packet* packet, const struct steal_place* destination) {
+  const u32 owner =
+      owner_by_marks(&packet->source, &packet->destination, packet, packet->destination_port, packet->interface);
+  if (owner != STEAL_NOTHING || has(destination, STEAL_HOST)) return owner;
   if (!has(place_of(&packet->source), STEAL_MARKED) || stays_on_link(&packet->destination)) return STEAL_NOTHING;
-  return belonging_by_marks(&packet->destination, 0, packet, packet->source_port, 0);
+  return owner_by_marks(&packet->destination, 0, packet, packet->source_port, 0);
 }
 
 // The director's packet that an ICMP error quotes, of those with a firewall mark.
-INLINE u32 belonging_of_marked_error(const struct packet* quoted, const struct steal_place* receiver) {
-  const u32 of_reply = belonging_by_marks(&quoted->destination, &quoted->source, quoted, quoted->source_port, 0);
+INLINE u32 owner_of_marked_error(const struct packet* quoted, const struct steal_place* receiver) {
+  const u32 of_reply = owner_by_marks(&quoted->destination, &quoted->source, quoted, quoted->source_port, 0);
   if (of_reply != STEAL_NOTHING || has(receiver, STEAL_HOST)) return of_reply;
   const int is_translated = has(place_of(&quoted->destination), STEAL_MARKED);
-  return belonging_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted, quoted->destination_port,
+  return owner_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted, quoted->destination_port,
                             0);
 }
 
 // The director's packet that an ICMP error quotes.
-INLINE u32 belonging_of_error(const struct packet* quoted, const struct steal_place* receiver) {
+INLINE u32 owner_of_error(const struct packet* quoted, const struct steal_place* receiver) {
   const struct steal_place* source = place_of(&quoted->source);
   if (has(source, STEAL_SERVICE) &&
       is_tuple(&quoted->source, quoted->source_port, quoted->protocol, STEAL_TO_SERVICE)) {
@@ -343,7 +343,7 @@ INLINE u32 belonging_of_error(const struct packet* quoted, const struct steal_pl
   return STEAL_NOTHING;
 }
 
-INLINE u32 belonging_to_place(const struct packet* packet, const struct steal_place* place) {
+INLINE u32 owner_to_place(const struct packet* packet, const struct steal_place* place) {
   const int is_hosts = has(place, STEAL_HOST);
   if (has(place, STEAL_WHOLE)) return STEAL_TAKEN;
   if (has(place, STEAL_SERVICE)) {
@@ -361,20 +361,20 @@ INLINE u32 belonging_to_place(const struct packet* packet, const struct steal_pl
 
 // A later fragment whose first has not come yet. Where it might be the director's and might be the host's, both wait
 // for the first: who never sees one forgets the rest.
-INLINE u32 belonging_of_later(const struct packet* packet, const struct steal_place* destination) {
-  const u32 belonging = destination ? belonging_to_place(packet, destination) : STEAL_NOTHING;
-  if (belonging != STEAL_NOTHING) return belonging;
+INLINE u32 owner_of_later(const struct packet* packet, const struct steal_place* destination) {
+  const u32 owner = destination ? owner_to_place(packet, destination) : STEAL_NOTHING;
+  if (owner != STEAL_NOTHING) return owner;
   if (has(destination, STEAL_SERVICE | STEAL_POOL)) return STEAL_SEEN;
   if (has(destination, STEAL_HOST)) return STEAL_NOTHING;
   if (leaves_by_egress(packet, destination)) return STEAL_TAKEN;
   return has(place_of(&packet->source), STEAL_SERVER) ? STEAL_SEEN : STEAL_NOTHING;
 }
 
-INLINE u32 belonging_by_ends(const struct packet* packet, const struct steal_place* destination) {
-  if (packet->is_later) return belonging_of_later(packet, destination);
+INLINE u32 owner_by_ends(const struct packet* packet, const struct steal_place* destination) {
+  if (packet->is_later) return owner_of_later(packet, destination);
   if (destination) {
-    const u32 belonging = belonging_to_place(packet, destination);
-    if (belonging != STEAL_NOTHING || has(destination, STEAL_HOST)) return belonging;
+    const u32 owner = owner_to_place(packet, destination);
+    if (owner != STEAL_NOTHING || has(destination, STEAL_HOST)) return owner;
   }
   const struct steal_place* source = place_of(&packet->source);
   if (has(source, STEAL_SERVER) && !stays_on_link(&packet->destination) &&
@@ -402,7 +402,7 @@ INLINE int answers_marked(const struct packet* packet, const struct steal_addres
                           u16 from_port, const struct steal_place* sender) {
   const int is_server = has(sender, STEAL_MARKED);
   if (!is_server && from == &packet->source) return 0;
-  return belonging_by_marks(to, is_server ? 0 : from, packet, from_port, 0) != STEAL_NOTHING;
+  return owner_by_marks(to, is_server ? 0 : from, packet, from_port, 0) != STEAL_NOTHING;
 }
 
 // The worker of a packet that is no later fragment. Local ports are split by their remainder.
@@ -437,64 +437,64 @@ INLINE void datagram_of(const struct packet* packet, struct steal_datagram* data
   datagram->protocol = packet->protocol;
 }
 
-INLINE u32 belonging_of_ip(context* frame, struct packet* packet, u32* worker) {
+INLINE u32 owner_of_ip(context* frame, struct packet* packet, u32* worker) {
   const struct steal_place* destination = place_of(&packet->destination);
   struct steal_datagram datagram;
   if (packet->is_later) {
     datagram_of(packet, &datagram);
     const struct steal_remembered* first = map_lookup(&fragments, &datagram);
     if (worker) *worker = first ? first->steer : 0;
-    if (first) return first->belonging;
-    const u32 belonging = belonging_by_ends(packet, destination);
-    return belonging != STEAL_NOTHING ? belonging : belonging_of_marked(packet, destination);
+    if (first) return first->owner;
+    const u32 owner = owner_by_ends(packet, destination);
+    return owner != STEAL_NOTHING ? owner : owner_of_marked(packet, destination);
   }
-  u32 belonging = STEAL_NOTHING;
+  u32 owner = STEAL_NOTHING;
   if (is_icmp(packet) && is_icmp_error(packet)) {
     struct packet quoted;
     const int is_read = packet->protocol == ICMP ? read_ipv4(frame, packet->transport + 8, &quoted)
                                                  : read_ipv6(frame, packet->transport + 8, &quoted);
-    if (is_read) belonging = belonging_of_error(&quoted, destination);
-    if (is_read && belonging == STEAL_NOTHING) belonging = belonging_of_marked_error(&quoted, destination);
+    if (is_read) owner = owner_of_error(&quoted, destination);
+    if (is_read && owner == STEAL_NOTHING) owner = owner_of_marked_error(&quoted, destination);
     if (worker && is_read) *worker = worker_of(packet, &quoted);
-    return belonging != STEAL_NOTHING ? belonging : belonging_by_ends(packet, destination);
+    return owner != STEAL_NOTHING ? owner : owner_by_ends(packet, destination);
   }
-  belonging = belonging_by_ends(packet, destination);
-  if (belonging == STEAL_NOTHING) belonging = belonging_of_marked(packet, destination);
-  if (packet->is_first && belonging != STEAL_NOTHING) {
+  owner = owner_by_ends(packet, destination);
+  if (owner == STEAL_NOTHING) owner = owner_of_marked(packet, destination);
+  if (packet->is_first && owner != STEAL_NOTHING) {
     datagram_of(packet, &datagram);
-    const struct steal_remembered first = {.belonging = belonging, .steer = worker_of(packet, 0)};
+    const struct steal_remembered first = {.owner = owner, .steer = worker_of(packet, 0)};
     map_update(&fragments, &datagram, &first, BPF_ANY);
   }
   if (worker) *worker = worker_of(packet, 0);
-  return belonging;
+  return owner;
 }
 
 // A question for an address, by one whose own address is stated with it; or a statement alone (`asked` is null).
-INLINE u32 belonging_of_resolution(const struct steal_address* stated, const struct steal_address* asked) {
+INLINE u32 owner_of_resolution(const struct steal_address* stated, const struct steal_address* asked) {
   const u32 ours = STEAL_SERVICE | STEAL_POOL | STEAL_WHOLE;
   const struct steal_place* place = asked ? place_of(asked) : 0;
   if (has(place, ours) && !has(place, STEAL_HOST)) return STEAL_TAKEN;
   return has(place_of(stated), ours) ? STEAL_SEEN : STEAL_NOTHING;
 }
 
-INLINE u32 belonging_of_arp(context* frame, u32 offset) {
+INLINE u32 owner_of_arp(context* frame, u32 offset) {
   u8 arp[28];
   if (!load(frame, offset, arp, sizeof arp) || big16(arp) != 1 || big16(arp + 2) != TYPE_IPV4) return STEAL_NOTHING;
   struct steal_address sender, target;
   mapped(&sender, arp + 14);
   mapped(&target, arp + 24);
-  return belonging_of_resolution(&sender, big16(arp + 6) == 1 ? &target : 0);
+  return owner_of_resolution(&sender, big16(arp + 6) == 1 ? &target : 0);
 }
 
-INLINE u32 belonging_of_neighbour(context* frame, const struct packet* packet) {
+INLINE u32 owner_of_neighbour(context* frame, const struct packet* packet) {
   struct steal_address target;
   if (!load(frame, packet->transport + 8, &target, sizeof target)) return STEAL_NOTHING;
-  if (packet->type == ADVERTISEMENT) return belonging_of_resolution(&target, 0);
-  return belonging_of_resolution(&packet->source, &target);
+  if (packet->type == ADVERTISEMENT) return owner_of_resolution(&target, 0);
+  return owner_of_resolution(&packet->source, &target);
 }
 
 // `worker` is null where nobody asks for it.
-INLINE u32 belonging_of(context* frame, u32* worker) {
+INLINE u32 owner_of(context* frame, u32* worker) {
   u8 ethernet[ETHERNET_LENGTH];
   if (!load(frame, 0, ethernet, sizeof ethernet)) return STEAL_NOTHING;
   u16 type = big16(ethernet + 12);
@@ -505,7 +505,7 @@ INLINE u32 belonging_of(context* frame, u32* worker) {
     type = big16(tag + 2);
     offset += VLAN_LENGTH;
   }
-  if (type == TYPE_ARP) return belonging_of_arp(frame, offset);
+  if (type == TYPE_ARP) return owner_of_arp(frame, offset);
   struct packet packet;
   packet.interface = interface_of(frame);
   if (type == TYPE_IPV4) {
@@ -513,13 +513,13 @@ INLINE u32 belonging_of(context* frame, u32* worker) {
   } else if (type == TYPE_IPV6) {
     if (!read_ipv6(frame, offset, &packet)) return STEAL_NOTHING;
     if (packet.protocol == ICMPV6 && (packet.type == SOLICITATION || packet.type == ADVERTISEMENT)) {
-      return belonging_of_neighbour(frame, &packet);
+      return owner_of_neighbour(frame, &packet);
     }
     if (!is_for_host(frame)) return STEAL_NOTHING;
   } else {
     return STEAL_NOTHING;
   }
-  return belonging_of_ip(frame, &packet, worker);
+  return owner_of_ip(frame, &packet, worker);
 }
 
 #ifndef STEAL_XDP
@@ -527,12 +527,12 @@ INLINE u32 belonging_of(context* frame, u32* worker) {
 // The place of a program that forwards established flows inside the kernel: it would be asked here first, and would
 // redirect what it knows. (The packet socket has had its copy by then, so that its filter must ask the same.)
 SECTION("ingress") int steal_ingress(context* frame) {
-  return belonging_of(frame, 0) == STEAL_TAKEN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+  return owner_of(frame, 0) == STEAL_TAKEN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 // The number of bytes that the socket gets.
 SECTION("socket") int steal_socket(context* frame) {
-  return belonging_of(frame, 0) == STEAL_NOTHING ? 0 : -1;
+  return owner_of(frame, 0) == STEAL_NOTHING ? 0 : -1;
 }
 
 // What a socket is given for a filter. Before kernel 6.8 a filter's length counts as the socket's memory, of which it
@@ -545,7 +545,7 @@ SECTION("filter") int steal_filter(context* frame) {
 
 SECTION("fanout") int steal_fanout(context* frame) {
   u32 worker = 0;
-  belonging_of(frame, &worker);
+  owner_of(frame, &worker);
   return worker;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c, steal.h, whose hash is
-// 4f3b67c9f7f7e17b1b42c87e6c36e86cfe07ddb78064a896d2da6c91fd0128bd
+// 5c2aa0372a140c4a7be4462661e0c8bef9349f7da06610ab67d1a4703835d843
 #pragma once
 
 #include "bpf/program.h"

@@ -63,7 +63,7 @@ struct steal_datagram {
 
 // What its first fragment was found to be.
 struct steal_remembered {
-  u32 belonging;
+  u32 owner;
   u32 steer;
 };
 
@@ -108,7 +108,7 @@ struct steal_lane {
 };
 
 // To whom a packet belongs.
-enum steal_belonging {
+enum steal_owner {
   STEAL_NOTHING = 0,  // the host's alone
   STEAL_SEEN = 1,     // the host's, and the director is to see it
   STEAL_TAKEN = 2,    // the director's alone

@@ -42,6 +42,6 @@ SECTION("xdp") int steal_xdp(context* frame) {
     if (destination[i] != lane->mac[i]) return XDP_PASS;
   }
   const u32 queue = frame->rx_queue_index;
-  if (queue >= STEAL_MOST_QUEUES || belonging_of(frame, 0) != STEAL_TAKEN) return XDP_PASS;
+  if (queue >= STEAL_MOST_QUEUES || owner_of(frame, 0) != STEAL_TAKEN) return XDP_PASS;
   return redirect(&sockets, lane->first_socket + queue, XDP_PASS);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal_xdp.bpf.c, steal.bpf.c, steal.h, whose hash is
-// 2fd998bdc7eebf0652125d3d72af8df4ad3f24e1048cb5a5b6711404aea9e3db
+// 90f3b10a8fd88cd9a24923b1a4bd242841eeeb84b3143d8be2143ea226a11e40
 #pragma once
 
 #include "bpf/steal.generated.h"

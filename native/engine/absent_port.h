@@ -8,9 +8,9 @@ namespace sluice::engine {
 
 class AbsentPort final : public port::Port {
  public:
-  size_t receive(std::span<lvs::Frame>) override { return 0; }
+  size_t receive(std::span<director::Frame>) override { return 0; }
   void release() override {}
-  void transmit(const lvs::Frame&) override { counts_.send_failures++; }
+  void transmit(const director::Frame&) override { counts_.send_failures++; }
   void flush() override {}
   int fd() const override { return -1; }
   bool prepare_to_wait() override { return true; }

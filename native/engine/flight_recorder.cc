@@ -20,7 +20,7 @@ FlightRecorder::~FlightRecorder() {
   if (record_ != nullptr) munmap(record_, sizeof(Record));
 }
 
-void FlightRecorder::note(std::span<const lvs::Frame> frames, lvs::Time now) {
+void FlightRecorder::note(std::span<const director::Frame> frames, director::Time now) {
   const size_t count = std::min<size_t>(frames.size(), kept_frames);
   for (size_t i = 0; i < count; i++) {
     Slot& slot = record_->slots[i];
@@ -41,7 +41,7 @@ std::optional<FlightRecorder::Batch> FlightRecorder::read(int file) {
     const Slot& slot = record->slots[i];
     const auto kept = static_cast<ptrdiff_t>(std::min(slot.length, kept_bytes));
     batch.frames.push_back(
-        {static_cast<lvs::PortId>(slot.port), slot.length, {slot.bytes.begin(), slot.bytes.begin() + kept}});
+        {static_cast<director::PortId>(slot.port), slot.length, {slot.bytes.begin(), slot.bytes.begin() + kept}});
   }
   return batch;
 }

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "lvs/frame.h"
-#include "lvs/time.h"
+#include "core/time.h"
+#include "director/network/frame.h"
 
 namespace sluice::engine {
 
@@ -26,15 +26,15 @@ class FlightRecorder {
   FlightRecorder& operator=(const FlightRecorder&) = delete;
   bool is_open() const { return record_ != nullptr; }
 
-  void note(std::span<const lvs::Frame> frames, lvs::Time now);
+  void note(std::span<const director::Frame> frames, director::Time now);
 
   struct Frame {
-    lvs::PortId port;
+    director::PortId port;
     uint32_t length;  // of which at most kept_bytes are in `bytes`
     std::vector<uint8_t> bytes;
   };
   struct Batch {
-    lvs::Time time;
+    director::Time time;
     std::vector<Frame> frames;
   };
   // What another process has noted last; nothing where it has noted nothing.
@@ -47,7 +47,7 @@ class FlightRecorder {
   };
   struct Record {
     uint32_t count;
-    lvs::Time time;
+    director::Time time;
     std::array<Slot, kept_frames> slots;
   };
   Record* record_ = nullptr;

@@ -16,34 +16,35 @@ uint8_t prefix_of(const wire::Address& netmask) {
 
 // A persistent service sends a client's connections to one server, a limit of sources counts them: they must meet one
 // worker.
-void steer_for(const lvs::Service& service, host::Belongings::Steering& steering) {
-  const lvs::SourceLimitSettings& limit = service.settings.source_limit;
+void steer_for(const director::Service& service, host::OwnedTraffic::Steering& steering) {
+  const director::SourceLimitSettings& limit = service.settings.source_limit;
   uint8_t& prefix = service.key.address.family == wire::Family::ipv4 ? steering.ipv4_prefix : steering.ipv6_prefix;
   if (service.is_persistent()) prefix = std::min(prefix, prefix_of(service.settings.persistence_mask));
   if (limit.rate != 0) prefix = std::min(prefix, limit.prefix);
   if (service.is_persistent() || limit.rate != 0) steering.by_port = false;
 }
 
-std::optional<host::Network> network_of(const std::optional<lvs::MarkRule::Network>& network) {
+std::optional<host::Network> network_of(const std::optional<director::MarkRule::Network>& network) {
   if (!network) return std::nullopt;
   return host::Network{network->address, network->prefix_length};
 }
 
-bool has_service(const lvs::Director& director, uint32_t mark, wire::Family family) {
-  lvs::ServiceKey key;
+bool has_service(const director::Director& director, uint32_t mark, wire::Family family) {
+  director::ServiceKey key;
   key.mark = mark;
   key.address.family = family;
   return director.services().find(key) != nullptr;
 }
 
 // Rules behind the last that leads to a service do not matter, and there is none on an interface that is not there.
-std::vector<host::Belongings::Mark> marks_of(const lvs::Director& director, std::span<const uint32_t> interfaces) {
-  std::vector<host::Belongings::Mark> marks;
+std::vector<host::OwnedTraffic::Mark> marks_of(const director::Director& director,
+                                               std::span<const uint32_t> interfaces) {
+  std::vector<host::OwnedTraffic::Mark> marks;
   size_t wanted = 0;
-  for (const lvs::MarkRule& rule : director.marks().rules()) {
-    const bool is_of_port = rule.port != lvs::no_port_id;
+  for (const director::MarkRule& rule : director.marks().rules()) {
+    const bool is_of_port = rule.port != director::no_port_id;
     if (is_of_port && (rule.port >= interfaces.size() || interfaces[rule.port] == 0)) continue;
-    host::Belongings::Mark& mark = marks.emplace_back();
+    host::OwnedTraffic::Mark& mark = marks.emplace_back();
     if (is_of_port) mark.interface = interfaces[rule.port];
     mark.source = network_of(rule.source);
     mark.destination = network_of(rule.destination);
@@ -59,30 +60,31 @@ std::vector<host::Belongings::Mark> marks_of(const lvs::Director& director, std:
 
 }  // namespace
 
-host::Belongings belongings_of(const lvs::Director& director, uint16_t workers, std::span<const uint32_t> interfaces) {
-  host::Belongings belongings;
-  belongings.steering.workers = workers;
-  director.services().for_each_service([&](const lvs::Service& service) {
-    steer_for(service, belongings.steering);
-    const lvs::ServiceKey& key = service.key;
-    if (key.mark == 0) belongings.services.push_back({key.address, key.port, key.protocol});
+host::OwnedTraffic owned_traffic_of(const director::Director& director, uint16_t workers,
+                                    std::span<const uint32_t> interfaces) {
+  host::OwnedTraffic owned_traffic;
+  owned_traffic.steering.workers = workers;
+  director.services().for_each_service([&](const director::Service& service) {
+    steer_for(service, owned_traffic.steering);
+    const director::ServiceKey& key = service.key;
+    if (key.mark == 0) owned_traffic.services.push_back({key.address, key.port, key.protocol});
   });
-  director.services().for_each_destination([&](const lvs::Destination& destination) {
-    if (destination.forwarding == lvs::Forwarding::nat) {
-      const lvs::ServiceKey& home = destination.home;
-      belongings.nat_servers.push_back({destination.address, destination.port, home.protocol, home.mark != 0});
-    } else if (destination.forwarding == lvs::Forwarding::tunnel) {
-      belongings.tunnel_servers.push_back(destination.address);
+  director.services().for_each_destination([&](const director::Destination& destination) {
+    if (destination.forwarding == director::Forwarding::nat) {
+      const director::ServiceKey& home = destination.home;
+      owned_traffic.nat_servers.push_back({destination.address, destination.port, home.protocol, home.mark != 0});
+    } else if (destination.forwarding == director::Forwarding::tunnel) {
+      owned_traffic.tunnel_servers.push_back(destination.address);
     }
   });
   director.pools().for_each_range([&](const wire::Address& address, uint16_t first, uint16_t last) {
-    belongings.pools.push_back({address, first, last});
+    owned_traffic.pools.push_back({address, first, last});
   });
-  belongings.marks = marks_of(director, interfaces);
-  for (const lvs::EgressRule& rule : director.egress()) {
-    belongings.egress_sources.push_back({rule.network, rule.prefix_length});
+  owned_traffic.marks = marks_of(director, interfaces);
+  for (const director::EgressRule& rule : director.egress()) {
+    owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
   }
-  return belongings;
+  return owned_traffic;
 }
 
 }  // namespace sluice::engine

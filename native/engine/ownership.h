@@ -4,13 +4,14 @@
 
 #include <span>
 
-#include "host/belongings.h"
-#include "lvs/director.h"
+#include "director/stages/director.h"
+#include "host/owned_traffic.h"
 
 namespace sluice::engine {
 
 // Of its services, of real servers as long as flows point at them, of its pools and egress rules. Services by firewall
 // mark have packets by the rules of marks; `interfaces` are those of the ports that rules may ask for.
-host::Belongings belongings_of(const lvs::Director& director, uint16_t workers, std::span<const uint32_t> interfaces);
+host::OwnedTraffic owned_traffic_of(const director::Director& director, uint16_t workers,
+                                    std::span<const uint32_t> interfaces);
 
 }  // namespace sluice::engine

@@ -11,9 +11,9 @@
 #include <array>
 #include <cstring>
 
+#include "director/flows/trace.h"
+#include "director/stages/text.h"
 #include "host/descriptor.h"
-#include "lvs/text.h"
-#include "lvs/trace.h"
 
 namespace sluice::engine {
 
@@ -61,54 +61,54 @@ class WordReader {
   bool is_cut_ = false;
 };
 
-void put_decision(lvs::Director& director, const lvs::Decision& decision, Words& words) {
+void put_decision(director::Director& director, const director::Decision& decision, Words& words) {
   words.put(static_cast<uint32_t>(decision.reason));
   std::string service, server, mode;
-  if (decision.destination != lvs::no_destination) {
-    const lvs::Destination& destination = director.services().destination(decision.destination);
-    service = lvs::to_text(destination.home);
-    server = lvs::to_text(destination.address, destination.port);
-    mode = lvs::mode_text(destination.forwarding);
+  if (decision.destination != director::no_destination) {
+    const director::Destination& destination = director.services().destination(decision.destination);
+    service = director::to_text(destination.home);
+    server = director::to_text(destination.address, destination.port);
+    mode = director::mode_text(destination.forwarding);
   } else if (decision.service != nullptr) {
-    service = lvs::to_text(decision.service->key);
+    service = director::to_text(decision.service->key);
   }
   for (const std::string& party : {service, server, mode}) words.put(party);
 }
 
-void put_frame(const lvs::Frame& frame, Words& words) {
+void put_frame(const director::Frame& frame, Words& words) {
   words.put(frame.port);
   words.put(std::string_view(reinterpret_cast<const char*>(frame.data), frame.length));
 }
 
 RehearsedDecision read_decision(WordReader& reader) {
   RehearsedDecision decision;
-  decision.reason = static_cast<lvs::Reason>(reader.number());
+  decision.reason = static_cast<director::Reason>(reader.number());
   for (std::string* party : {&decision.service, &decision.server, &decision.mode}) *party = reader.text();
   for (uint32_t left = reader.number(); left > 0 && reader.is_whole(); left--) {
     decision.steps.emplace_back(reader.text());
   }
   for (uint32_t left = reader.number(); left > 0 && reader.is_whole(); left--) {
     RehearsedFrame& frame = decision.sent.emplace_back();
-    frame.port = static_cast<lvs::PortId>(reader.number());
+    frame.port = static_cast<director::PortId>(reader.number());
     const std::string_view bytes = reader.text();
     frame.bytes.assign(bytes.begin(), bytes.end());
   }
   return decision;
 }
 
-std::string decide_all(lvs::Director& director, lvs::Time now, const std::vector<RehearsalFrame>& frames) {
+std::string decide_all(director::Director& director, director::Time now, const std::vector<RehearsalFrame>& frames) {
   Words words;
-  lvs::TransmitQueue out;
+  director::TransmitQueue out;
   for (const RehearsalFrame& given : frames) {
-    std::vector<uint8_t> room(lvs::required_headroom + given.bytes.size());
-    std::copy(given.bytes.begin(), given.bytes.end(), room.begin() + lvs::required_headroom);
-    lvs::Frame frame;
-    frame.data = room.data() + lvs::required_headroom;
+    std::vector<uint8_t> room(director::required_headroom + given.bytes.size());
+    std::copy(given.bytes.begin(), given.bytes.end(), room.begin() + director::required_headroom);
+    director::Frame frame;
+    frame.data = room.data() + director::required_headroom;
     frame.length = static_cast<uint32_t>(given.bytes.size());
     frame.port = given.port;
     frame.mark = given.mark;
     out.clear();
-    lvs::Trace trace;
+    director::Trace trace;
     put_decision(director, director.receive(frame, now, out, &trace), words);
     words.put(static_cast<uint32_t>(trace.steps().size()));
     for (const std::string& step : trace.steps()) words.put(step);
@@ -118,8 +118,8 @@ std::string decide_all(lvs::Director& director, lvs::Time now, const std::vector
   return std::string(words.bytes());
 }
 
-[[noreturn]] void perform(int pipe, lvs::Director& director, lvs::Time now, const std::vector<RehearsalFrame>& frames,
-                          const std::function<void()>& prepare) {
+[[noreturn]] void perform(int pipe, director::Director& director, director::Time now,
+                          const std::vector<RehearsalFrame>& frames, const std::function<void()>& prepare) {
   // Goes with whoever asked, however that ends.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!director.leave_files()) _exit(1);
@@ -153,10 +153,10 @@ class SignalsHeldBack {
 
 // Until the other end is closed. False when that takes too long.
 bool read_all(int pipe, int limit_milliseconds, std::string& told) {
-  const lvs::Time end = monotonic_nanoseconds() + static_cast<lvs::Time>(limit_milliseconds) * 1'000'000;
+  const director::Time end = monotonic_nanoseconds() + static_cast<director::Time>(limit_milliseconds) * 1'000'000;
   std::array<char, 65536> part;
   for (;;) {
-    const lvs::Time now = monotonic_nanoseconds();
+    const director::Time now = monotonic_nanoseconds();
     pollfd ready = {pipe, POLLIN, 0};
     if (now >= end || poll(&ready, 1, static_cast<int>((end - now) / 1'000'000) + 1) <= 0) return false;
     const ssize_t count = read(pipe, part.data(), part.size());
@@ -176,8 +176,8 @@ struct Pipe {
   }
 };
 
-pid_t fork_held_back(int pipe, lvs::Director& director, lvs::Time now, const std::vector<RehearsalFrame>& frames,
-                     const std::function<void()>& prepare) {
+pid_t fork_held_back(int pipe, director::Director& director, director::Time now,
+                     const std::vector<RehearsalFrame>& frames, const std::function<void()>& prepare) {
   const SignalsHeldBack held_back;
   const pid_t child = fork();
   if (child == 0) perform(pipe, director, now, frames, prepare);
@@ -196,7 +196,7 @@ bool rehearse(Worker& worker, const std::vector<RehearsalFrame>& frames, const R
   {
     // Until the copy has answered: it reads flows in memory files as they are.
     Worker::Visit visit(worker);
-    const lvs::Time begin = monotonic_nanoseconds();
+    const director::Time begin = monotonic_nanoseconds();
     child = fork_held_back(pipe.write_end.get(), visit.director(), visit.now(), frames, options.prepare);
     const int error = errno;
     if (child < 0) {

@@ -25,13 +25,13 @@ namespace sluice::engine {
 
 // A frame that would leave.
 struct RehearsedFrame {
-  lvs::PortId port = 0;
+  director::PortId port = 0;
   std::vector<uint8_t> bytes;
 };
 
 // What would become of a frame.
 struct RehearsedDecision {
-  lvs::Reason reason = lvs::Reason::no_service;
+  director::Reason reason = director::Reason::no_service;
   std::string service, server, mode;  // in words; empty where the packet has none
   std::vector<std::string> steps;
   std::vector<RehearsedFrame> sent;
@@ -39,11 +39,11 @@ struct RehearsedDecision {
 
 struct Rehearsal {
   std::vector<RehearsedDecision> decisions;  // a frame each
-  lvs::Time stood_still = 0;                 // how long the worker waited for its copy's answer
+  director::Time stood_still = 0;            // how long the worker waited for its copy's answer
 };
 
 struct RehearsalFrame {
-  lvs::PortId port = 0;
+  director::PortId port = 0;
   uint32_t mark = 0;
   wire::Bytes bytes;
 };

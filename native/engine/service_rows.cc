@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "lvs/text.h"
+#include "director/stages/text.h"
 
 namespace sluice::engine {
 
@@ -15,10 +15,10 @@ namespace rows = service_layout;
 
 using Name = std::array<uint64_t, rows::name_words>;
 
-Name name_of(const lvs::Service& service, const lvs::Destination* server) {
+Name name_of(const director::Service& service, const director::Destination* server) {
   std::string text = service.key.address.family == wire::Family::ipv6 ? "6 " : "4 ";
-  text += lvs::to_text(service.key);
-  if (server != nullptr) text += " > " + lvs::to_text(server->address, server->port);
+  text += director::to_text(service.key);
+  if (server != nullptr) text += " > " + director::to_text(server->address, server->port);
   Name name{};
   std::memcpy(name.data(), text.data(), std::min(text.size(), sizeof name));
   return name;
@@ -30,7 +30,7 @@ void store(uint64_t& word, uint64_t value) {
 
 }  // namespace
 
-bool ServiceRows::advance(const lvs::Director& director, lvs::Time now) {
+bool ServiceRows::advance(const director::Director& director, director::Time now) {
   if (area_.empty()) return true;
   if (next_ == rows_.size() && is_valid_) {
     if (now < due()) return true;
@@ -46,11 +46,11 @@ bool ServiceRows::advance(const lvs::Director& director, lvs::Time now) {
   return true;
 }
 
-void ServiceRows::list(const lvs::Director& director) {
+void ServiceRows::list(const director::Director& director) {
   rows_.clear();
-  director.services().for_each_service([&](const lvs::Service& service) {
+  director.services().for_each_service([&](const director::Service& service) {
     rows_.push_back({&service, nullptr});
-    for (const lvs::Destination* server : service.destinations) rows_.push_back({&service, server});
+    for (const director::Destination* server : service.destinations) rows_.push_back({&service, server});
   });
   header(AreaWord::rows).store(rows_.size(), std::memory_order_relaxed);
   rows_.resize(std::min(rows_.size(), rows::row_count));
@@ -60,9 +60,9 @@ void ServiceRows::list(const lvs::Director& director) {
 
 void ServiceRows::write(size_t index) {
   const auto [service, server] = rows_[index];
-  const lvs::Counters counted = server != nullptr ? server->counters : service->counters();
+  const director::Counters counted = server != nullptr ? server->counters : service->counters();
   uint64_t active = 0, inactive = 0, persistent = 0;
-  const auto add = [&](const lvs::Destination& one) {
+  const auto add = [&](const director::Destination& one) {
     active += one.active;
     inactive += one.inactive;
     persistent += one.persistent;
@@ -70,7 +70,7 @@ void ServiceRows::write(size_t index) {
   if (server != nullptr) {
     add(*server);
   } else {
-    for (const lvs::Destination* one : service->destinations) add(*one);
+    for (const director::Destination* one : service->destinations) add(*one);
   }
   const std::array<uint64_t, row_counts.size()> counts = {counted.connections,
                                                           counted.packets_in,

@@ -19,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include "director/stages/director.h"
 #include "engine/statistics.h"
-#include "lvs/director.h"
 
 namespace sluice::engine {
 
@@ -65,7 +65,7 @@ inline constexpr size_t area_stride = layout::stride_for(first_row + row_count *
 // One worker's area. Used by that worker's thread; the memory must outlive it. Without memory it does nothing.
 class ServiceRows {
  public:
-  static constexpr lvs::Time interval = 100'000'000;
+  static constexpr director::Time interval = 100'000'000;
   static constexpr size_t rows_a_round = 64;
 
   explicit ServiceRows(Words area = {}) : area_(area) {}
@@ -73,16 +73,16 @@ class ServiceRows {
   // The services may be others than before: somebody has been at the director.
   void invalidate() { is_valid_ = false; }
   // When the next pass begins.
-  lvs::Time due() const { return begun_ + interval; }
+  director::Time due() const { return begun_ + interval; }
   // A share of what is to be written; false when there is more.
-  bool advance(const lvs::Director& director, lvs::Time now);
+  bool advance(const director::Director& director, director::Time now);
 
  private:
   struct Row {
-    const lvs::Service* service;
-    const lvs::Destination* server;  // nullptr: the service itself
+    const director::Service* service;
+    const director::Destination* server;  // nullptr: the service itself
   };
-  void list(const lvs::Director& director);
+  void list(const director::Director& director);
   void write(size_t index);
   std::atomic_ref<uint64_t> header(AreaWord word) {
     return std::atomic_ref<uint64_t>(area_[static_cast<size_t>(word)]);
@@ -92,7 +92,7 @@ class ServiceRows {
   std::vector<Row> rows_;  // good until somebody visits
   bool is_valid_ = false;
   size_t next_ = 0, named_ = 0;  // rows before `named_` have their names
-  lvs::Time begun_ = 0;
+  director::Time begun_ = 0;
 };
 
 }  // namespace sluice::engine

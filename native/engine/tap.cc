@@ -17,7 +17,7 @@ size_t size_of_record(size_t length) {
   return (sizeof(TappedFrame) + length + alignment - 1) / alignment * alignment;
 }
 
-wire::Bytes bytes_of_frame(const lvs::Frame& frame) {
+wire::Bytes bytes_of_frame(const director::Frame& frame) {
   return {frame.data, frame.length};
 }
 
@@ -55,22 +55,23 @@ void RecordRing::copy_out(size_t offset, void* to, size_t size) const {
   std::memcpy(static_cast<uint8_t*>(to) + first, bytes_.get(), size - first);
 }
 
-void Tap::before(std::span<const lvs::Frame> frames) {
+void Tap::before(std::span<const director::Frame> frames) {
   copies_.clear();
   came_.clear();
-  for (const lvs::Frame& frame : frames) {
+  for (const director::Frame& frame : frames) {
     came_.push_back({copies_.size(), frame.length, frame.port});
     copies_.insert(copies_.end(), frame.data, frame.data + frame.length);
   }
 }
 
-void Tap::after(std::span<const lvs::Decision> decisions, Sent sent, const lvs::Director& director, lvs::Time now) {
+void Tap::after(std::span<const director::Decision> decisions, Sent sent, const director::Director& director,
+                director::Time now) {
   for (uint32_t i = 0; i < came_.size(); i++) {
     TappedFrame head;
     head.reason = decisions[i].reason;
     head.time = now;
-    if (decisions[i].destination != lvs::no_destination) {
-      const lvs::Destination& destination = director.services().destination(decisions[i].destination);
+    if (decisions[i].destination != director::no_destination) {
+      const director::Destination& destination = director.services().destination(decisions[i].destination);
       head.has_service = head.has_server = true;
       head.service = destination.home;
       head.server = destination.address;
@@ -84,7 +85,7 @@ void Tap::after(std::span<const lvs::Decision> decisions, Sent sent, const lvs::
   }
 }
 
-bool Tap::wants(const Copy& came, const lvs::Decision& decision, const TappedFrame& head, Sent sent,
+bool Tap::wants(const Copy& came, const director::Decision& decision, const TappedFrame& head, Sent sent,
                 uint32_t cause) const {
   if (filter_.verdict && decision.verdict() != *filter_.verdict) return false;
   if (filter_.reason && decision.reason != *filter_.reason) return false;
@@ -92,7 +93,7 @@ bool Tap::wants(const Copy& came, const lvs::Decision& decision, const TappedFra
   if (filter_.service && !(head.has_service && head.service == *filter_.service)) return false;
   if (!filter_.host && !filter_.port && !filter_.protocol) return true;
   if (is_about(bytes_of(came))) return true;
-  return std::any_of(sent.begin(), sent.end(), [&](const lvs::TransmitQueue::Entry& entry) {
+  return std::any_of(sent.begin(), sent.end(), [&](const director::TransmitQueue::Entry& entry) {
     return entry.cause == cause && is_about(bytes_of_frame(entry.frame));
   });
 }

@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-#include "lvs/director.h"
+#include "director/stages/director.h"
 #include "wire/bytes.h"
 
 namespace sluice::engine {
@@ -23,10 +23,10 @@ struct TapFilter {
   std::optional<wire::Address> host;
   std::optional<uint16_t> port;  // of TCP, UDP or SCTP, on either side
   std::optional<uint8_t> protocol;
-  std::optional<lvs::Verdict> verdict;
-  std::optional<lvs::Reason> reason;
-  std::optional<lvs::ServiceKey> service;
-  std::optional<lvs::PortId> came_on;
+  std::optional<director::Verdict> verdict;
+  std::optional<director::Reason> reason;
+  std::optional<director::ServiceKey> service;
+  std::optional<director::PortId> came_on;
 };
 
 // One frame as it came or left, with what was decided about the packet.
@@ -34,15 +34,15 @@ struct TappedFrame {
   uint32_t size = 0;    // of this and the bytes behind it, up to the next
   uint32_t length = 0;  // bytes of the frame
   uint64_t packet = 0;  // frames of one packet have the same number, the one that came first
-  lvs::Time time = 0;
-  lvs::PortId port = 0;
+  director::Time time = 0;
+  director::PortId port = 0;
   bool has_left = false;
   uint16_t left = 0;  // frames that left for the one that came
-  lvs::Reason reason = lvs::Reason::no_service;
+  director::Reason reason = director::Reason::no_service;
   bool has_service = false, has_server = false;
-  lvs::Forwarding forwarding = lvs::Forwarding::nat;  // valid if has_server
+  director::Forwarding forwarding = director::Forwarding::nat;  // valid if has_server
   uint16_t server_port = 0;
-  lvs::ServiceKey service;
+  director::ServiceKey service;
   wire::Address server;
 };
 
@@ -77,9 +77,9 @@ class Tap {
   explicit Tap(TapFilter filter, size_t capacity = default_capacity) : filter_(std::move(filter)), ring_(capacity) {}
 
   // The worker's, around the director's decisions about a batch.
-  void before(std::span<const lvs::Frame> frames);
-  void after(std::span<const lvs::Decision> decisions, std::span<const lvs::TransmitQueue::Entry> sent,
-             const lvs::Director& director, lvs::Time now);
+  void before(std::span<const director::Frame> frames);
+  void after(std::span<const director::Decision> decisions, std::span<const director::TransmitQueue::Entry> sent,
+             const director::Director& director, director::Time now);
 
   // Another thread's. The next frame; its bytes are good until the next call. False when there is none.
   bool take(TappedFrame& frame, std::vector<uint8_t>& bytes);
@@ -89,10 +89,10 @@ class Tap {
   struct Copy {
     size_t begin;
     uint32_t length;
-    lvs::PortId port;
+    director::PortId port;
   };
-  using Sent = std::span<const lvs::TransmitQueue::Entry>;
-  bool wants(const Copy& came, const lvs::Decision& decision, const TappedFrame& record, Sent sent,
+  using Sent = std::span<const director::TransmitQueue::Entry>;
+  bool wants(const Copy& came, const director::Decision& decision, const TappedFrame& record, Sent sent,
              uint32_t cause) const;
   bool is_about(wire::Bytes frame) const;
   void record(const Copy& came, TappedFrame& record, Sent sent, uint32_t cause);

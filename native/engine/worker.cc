@@ -17,13 +17,13 @@ namespace sluice::engine {
 namespace {
 
 // Frames that come one after another find the worker awake: waking it costs more than this on most machines.
-constexpr lvs::Time stays_awake = 20'000;
+constexpr director::Time stays_awake = 20'000;
 
 // Flows end, neighbours are asked again and counts are published within this of their time.
 constexpr int longest_sleep_milliseconds = 100;
 
 // Asking a port what it has counted is also what repairs it (packet_ring.h).
-constexpr lvs::Time ports_looked_after = lvs::second;
+constexpr director::Time ports_looked_after = director::second;
 
 // Of flows that are due, a share for each round of batches: some tens of microseconds.
 constexpr uint32_t ended_a_round = 256;
@@ -131,7 +131,7 @@ bool Worker::take_from(port::Port& port) {
   if (count == 0) return false;
   const std::span batch(frames_.data(), count);
   uint64_t bytes = 0;
-  for (const lvs::Frame& frame : batch) bytes += frame.length;
+  for (const director::Frame& frame : batch) bytes += frame.length;
   counters_.add(Counter::batches, 1);
   counters_.add(Counter::frames_received, count);
   counters_.add(Counter::bytes_received, bytes);
@@ -140,22 +140,22 @@ bool Worker::take_from(port::Port& port) {
   return true;
 }
 
-void Worker::decide(std::span<lvs::Frame> frames) {
+void Worker::decide(std::span<director::Frame> frames) {
   out_.clear();
   ask_director(frames);
   uint64_t dropped = 0;
   for (size_t i = 0; i < frames.size(); i++) {
-    if (decisions_[i].verdict() != lvs::Verdict::drop) [[likely]]
+    if (decisions_[i].verdict() != director::Verdict::drop) [[likely]]
       continue;
     dropped++;
     // The director leaves a frame as it came when it does not know where to send it.
-    if (decisions_[i].reason == lvs::Reason::no_neighbour) waiting_.keep(frames[i], now_);
+    if (decisions_[i].reason == director::Reason::no_neighbour) waiting_.keep(frames[i], now_);
   }
   if (dropped != 0) counters_.add(Counter::frames_dropped, dropped);
   transmit();
 }
 
-void Worker::ask_director(std::span<lvs::Frame> frames) {
+void Worker::ask_director(std::span<director::Frame> frames) {
   if (tap_ == nullptr) [[likely]]
     return director_.receive_batch(frames, decisions_, now_, out_);
   tap_->before(frames);
@@ -167,10 +167,10 @@ void Worker::ask_director(std::span<lvs::Frame> frames) {
 void Worker::retry_waiting_frames() {
   retry_waiting_ = false;
   WaitingFrames still_waiting;
-  waiting_.take_all(now_, [&](lvs::Frame& frame, lvs::Time since) {
+  waiting_.take_all(now_, [&](director::Frame& frame, director::Time since) {
     out_.clear();
     ask_director({&frame, 1});
-    if (decisions_[0].reason == lvs::Reason::no_neighbour) still_waiting.keep(frame, since);
+    if (decisions_[0].reason == director::Reason::no_neighbour) still_waiting.keep(frame, since);
     transmit();
   });
   if (!still_waiting.is_empty()) waiting_ = std::move(still_waiting);
@@ -209,8 +209,8 @@ bool Worker::publish() {
   if (now_ - published_ >= ServiceRows::interval) {
     published_ = now_;
     count_awake();
-    for (size_t i = 0; i < lvs::reason_count; i++) {
-      const uint64_t count = director_.count(static_cast<lvs::Reason>(i));
+    for (size_t i = 0; i < director::reason_count; i++) {
+      const uint64_t count = director_.count(static_cast<director::Reason>(i));
       const uint64_t more = count - std::exchange(published_counts_[i], count);
       if (more != 0) counters_.add(reason_counter(i), more);
     }
@@ -219,7 +219,7 @@ bool Worker::publish() {
 }
 
 void Worker::count_awake() {
-  const lvs::Time now = clock_();
+  const director::Time now = clock_();
   counters_.add(Counter::awake_nanoseconds, now - awake_since_);
   awake_since_ = now;
 }
@@ -229,9 +229,9 @@ void Worker::sleep(std::unique_lock<std::mutex>& gate) {
   if (!wait.prepare(std::span(ports_), alarm_)) return;
   count_awake();
   gate.unlock();
-  const lvs::Time due = published_ + ServiceRows::interval;
-  const lvs::Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
-  wait.wait(static_cast<int>(std::min<lvs::Time>(left, longest_sleep_milliseconds)));
+  const director::Time due = published_ + ServiceRows::interval;
+  const director::Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
+  wait.wait(static_cast<int>(std::min<director::Time>(left, longest_sleep_milliseconds)));
   eventfd_t rung;
   if (wait.has_extra()) eventfd_read(alarm_, &rung);
   awake_since_ = clock_();

@@ -26,12 +26,12 @@
 #include <thread>
 #include <vector>
 
+#include "director/stages/director.h"
 #include "engine/flight_recorder.h"
 #include "engine/service_rows.h"
 #include "engine/statistics.h"
 #include "engine/tap.h"
 #include "engine/waiting_frames.h"
-#include "lvs/director.h"
 #include "port/port.h"
 
 namespace sluice::engine {
@@ -39,7 +39,7 @@ namespace sluice::engine {
 struct WorkerOptions {
   std::string name;  // of the thread: at most fifteen bytes
   int cpu = -1;      // to which the thread is pinned; -1: to none
-  lvs::DirectorOptions director;
+  director::DirectorOptions director;
   Words service_rows;  // where it publishes its services; none: nowhere
   uint64_t (*clock)() = monotonic_nanoseconds;
   int recorder = -1;  // a memory file for a FlightRecorder
@@ -67,9 +67,9 @@ class Worker {
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
 
-    lvs::Director& director() { return worker_.director_; }
-    lvs::TransmitQueue& out() { return worker_.out_; }
-    lvs::Time now() const { return worker_.clock_(); }
+    director::Director& director() { return worker_.director_; }
+    director::TransmitQueue& out() { return worker_.out_; }
+    director::Time now() const { return worker_.clock_(); }
     std::vector<port::PortStatistics> port_statistics();
     // What the port that was there has counted is given back.
     port::PortStatistics replace_port(size_t number, std::unique_ptr<port::Port> port);
@@ -89,8 +89,8 @@ class Worker {
   void run();
   void admit_visitors(std::unique_lock<std::mutex>& gate);
   bool take_from(port::Port& port);
-  void decide(std::span<lvs::Frame> frames);
-  void ask_director(std::span<lvs::Frame> frames);
+  void decide(std::span<director::Frame> frames);
+  void ask_director(std::span<director::Frame> frames);
   void retry_waiting_frames();
   void transmit();
   void look_after_ports();
@@ -104,18 +104,18 @@ class Worker {
   uint64_t (*const clock_)();
   std::vector<std::unique_ptr<port::Port>> ports_;
   CounterBlock counters_;
-  lvs::Director director_;
+  director::Director director_;
   ServiceRows service_rows_;
-  lvs::Time published_ = 0, awake_since_ = 0;
-  std::array<uint64_t, lvs::reason_count> published_counts_{};
-  lvs::TransmitQueue out_;
+  director::Time published_ = 0, awake_since_ = 0;
+  std::array<uint64_t, director::reason_count> published_counts_{};
+  director::TransmitQueue out_;
   std::optional<FlightRecorder> recorder_;
   std::shared_ptr<Tap> tap_;
   WaitingFrames waiting_;
   bool retry_waiting_ = false;
-  std::array<lvs::Frame, batch_size> frames_;
-  std::array<lvs::Decision, batch_size> decisions_;
-  lvs::Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
+  std::array<director::Frame, batch_size> frames_;
+  std::array<director::Decision, batch_size> decisions_;
+  director::Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
 
   std::mutex gate_;
   std::atomic<uint32_t> visitors_ = 0;

@@ -34,18 +34,18 @@ class MappedFile {
 
 }  // namespace
 
-bool WorkerFiles::make(const Keepsakes& keepsakes, uint16_t worker, host::Failure& failure) {
+bool WorkerFiles::make(const CrashState& crash_state, uint16_t worker, host::Failure& failure) {
   for (size_t i = 0; i < kinds.size(); i++) {
     files_[i] = host::Descriptor(memfd_create("sluice", MFD_CLOEXEC));
     if (!files_[i]) return host::fail(failure, "cannot make a memory file for flows", errno);
-    if (!keepsakes.give(kinds[i], worker, files_[i].get())) {
+    if (!crash_state.give(kinds[i], worker, files_[i].get())) {
       return host::fail(failure, "cannot keep a memory file for the next process", errno);
     }
   }
   return true;
 }
 
-lvs::MemoryFiles WorkerFiles::of_director() const {
+director::MemoryFiles WorkerFiles::of_director() const {
   return {files_[0].get(), files_[1].get(), files_[2].get(), files_[3].get()};
 }
 
@@ -53,12 +53,13 @@ int WorkerFiles::recorder() const {
   return files_[4].get();
 }
 
-lvs::Restored restore_from(const Keepsakes& keepsakes, uint16_t worker, lvs::Director& director, lvs::Time now) {
-  const MappedFile<lvs::Flow<wire::Ipv4Address>> flows4(keepsakes.taken(Keepsake::flows4, worker));
-  const MappedFile<lvs::Flow<wire::Ipv6Address>> flows6(keepsakes.taken(Keepsake::flows6, worker));
-  const MappedFile<lvs::ProxiedFlow> proxied(keepsakes.taken(Keepsake::proxied, worker));
-  const MappedFile<lvs::DestinationIdentity> destinations(keepsakes.taken(Keepsake::destinations, worker));
-  return director.restore({flows4.elements(), flows6.elements(), proxied.elements(), destinations.elements()}, now);
+director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
+                                director::Time now) {
+  const MappedFile<director::Flow<wire::Ipv4Address>> flows4(crash_state.taken(CrashItem::flows4, worker));
+  const MappedFile<director::Flow<wire::Ipv6Address>> flows6(crash_state.taken(CrashItem::flows6, worker));
+  const MappedFile<director::SplicedFlow> spliced(crash_state.taken(CrashItem::spliced, worker));
+  const MappedFile<director::DestinationIdentity> destinations(crash_state.taken(CrashItem::destinations, worker));
+  return director.restore({flows4.elements(), flows6.elements(), spliced.elements(), destinations.elements()}, now);
 }
 
 }  // namespace sluice::engine

@@ -4,25 +4,26 @@
 
 #include <array>
 
-#include "engine/keepsakes.h"
-#include "lvs/director.h"
+#include "director/stages/director.h"
+#include "engine/crash_state.h"
 
 namespace sluice::engine {
 
 class WorkerFiles {
  public:
   // New ones, kept for the next process.
-  bool make(const Keepsakes& keepsakes, uint16_t worker, host::Failure& failure);
-  lvs::MemoryFiles of_director() const;
+  bool make(const CrashState& crash_state, uint16_t worker, host::Failure& failure);
+  director::MemoryFiles of_director() const;
   int recorder() const;
 
  private:
-  static constexpr std::array kinds = {Keepsake::flows4, Keepsake::flows6, Keepsake::proxied, Keepsake::destinations,
-                                       Keepsake::recorder};
+  static constexpr std::array kinds = {CrashItem::flows4, CrashItem::flows6, CrashItem::spliced,
+                                       CrashItem::destinations, CrashItem::recorder};
   std::array<host::Descriptor, kinds.size()> files_;
 };
 
 // Has the director carry on the flows that the worker of the same number had.
-lvs::Restored restore_from(const Keepsakes& keepsakes, uint16_t worker, lvs::Director& director, lvs::Time now);
+director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
+                                director::Time now);
 
 }  // namespace sluice::engine

@@ -10,14 +10,14 @@
 #include <memory>
 #include <random>
 
+#include "director/stages/director.h"
 #include "director_frames.h"
-#include "lvs/director.h"
 
 using namespace sluice;
 using namespace sluice::test;
-using lvs::Director;
-using lvs::Frame;
-using lvs::second;
+using director::Director;
+using director::Frame;
+using director::second;
 
 namespace {
 
@@ -83,10 +83,10 @@ Input read_frame(Program& program) {
   }
   mutate(input.bytes, program, how & 3);
   if ((how & 4) == 0) renew_header_checksum(input.bytes);
-  if ((how & 8) != 0) input.meta.checksum = lvs::TransportChecksum::partial;
+  if ((how & 8) != 0) input.meta.checksum = director::TransportChecksum::partial;
   if ((how & 16) != 0) {
     const uint8_t gso = program.byte();
-    input.meta.segmentation = static_cast<lvs::Segmentation>(gso & 3);
+    input.meta.segmentation = static_cast<director::Segmentation>(gso & 3);
     input.meta.segment_size = static_cast<uint16_t>((gso >> 2) * 24);
   }
   if ((how & 32) != 0) input.meta.mark = program.byte() & 3;
@@ -145,23 +145,28 @@ struct Place {
   std::string_view address;
   uint16_t port;
   std::string_view server;
-  lvs::Forwarding forwarding;
-  lvs::Tunnel tunnel = {};
+  director::Forwarding forwarding;
+  director::Tunnel tunnel = {};
 };
 
 const std::vector<Place>& places() {
-  using enum lvs::Forwarding;
+  using enum director::Forwarding;
   static const std::vector<Place> all = {
       {6, vip4, 80, server4, nat},
       {6, vip4, 81, server4, fullnat},
       {6, vip4, 82, server4, dr},
       {6, vip4, 83, server4, tunnel},
-      {6, vip4, 84, server4, tunnel, {.encapsulation = lvs::Encapsulation::gue, .port = 6080, .remote_checksum = true}},
+      {6,
+       vip4,
+       84,
+       server4,
+       tunnel,
+       {.encapsulation = director::Encapsulation::gue, .port = 6080, .remote_checksum = true}},
       {6, vip4, 21, server4, nat},
       {6, vip6, 80, server6, nat},
       {6, vip6, 81, server6, fullnat},
       {6, vip6, 82, server4, tunnel},
-      {6, vip6, 83, server4, tunnel, {.encapsulation = lvs::Encapsulation::gre, .checksum = true}},
+      {6, vip6, 83, server4, tunnel, {.encapsulation = director::Encapsulation::gre, .checksum = true}},
       {17, vip4, 53, server4, nat},
       {17, vip4, 54, server4, fullnat},
       {17, vip6, 53, server6, nat},
@@ -171,23 +176,23 @@ const std::vector<Place>& places() {
   return all;
 }
 
-lvs::ServiceKey key_of(const Place& place) {
-  lvs::ServiceKey key;
+director::ServiceKey key_of(const Place& place) {
+  director::ServiceKey key;
   key.protocol = place.protocol;
   key.address = address(place.address);
   key.port = place.port;
   return key;
 }
 
-lvs::ServiceKey mark_key(uint32_t mark) {
-  lvs::ServiceKey key;
+director::ServiceKey mark_key(uint32_t mark) {
+  director::ServiceKey key;
   key.mark = mark;
   return key;
 }
 
-lvs::ServiceSettings settings_of(uint8_t what, wire::Family family) {
-  const auto names = lvs::scheduler_names();
-  lvs::ServiceSettings settings;
+director::ServiceSettings settings_of(uint8_t what, wire::Family family) {
+  const auto names = director::scheduler_names();
+  director::ServiceSettings settings;
   settings.scheduler = names[(what & 15) % names.size()];
   settings.pool = 1;
   settings.toa = (what & 16) != 0;
@@ -198,8 +203,8 @@ lvs::ServiceSettings settings_of(uint8_t what, wire::Family family) {
   return settings;
 }
 
-lvs::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t what) {
-  lvs::DestinationSettings settings;
+director::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t what) {
+  director::DestinationSettings settings;
   settings.address = address(place.server);
   settings.address.bytes[place.server == server4 ? 3 : 15] =
       static_cast<uint8_t>(settings.address.bytes[place.server == server4 ? 3 : 15] + number % 3);
@@ -207,7 +212,7 @@ lvs::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t w
   settings.forwarding = place.forwarding;
   const bool same_family = place.server == server4 || place.address == vip6;
   if ((what & 64) != 0 && same_family && place.address != vip6)
-    settings.forwarding = static_cast<lvs::Forwarding>(number % 5);
+    settings.forwarding = static_cast<director::Forwarding>(number % 5);
   settings.tunnel = place.tunnel;
   settings.weight = what & 7;
   settings.upper_threshold = (what & 8) != 0 ? 2 : 0;
@@ -215,18 +220,18 @@ lvs::DestinationSettings server_of(const Place& place, uint8_t number, uint8_t w
   return settings;
 }
 
-std::shared_ptr<const lvs::Surroundings> network(uint8_t what) {
-  std::vector<lvs::Port> ports = {
+std::shared_ptr<const director::RouteTable> network(uint8_t what) {
+  std::vector<director::Port> ports = {
       {"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
       {"s0", mac(s0_mac), 1500, 0, {{address("10.0.2.1"), 24}, {address("2001:db8:2::1"), 64}}}};
   if ((what & 1) != 0) ports[1].mtu = 600;
   if ((what & 2) != 0) ports[1].mtu = 80;
   if ((what & 4) != 0) ports[1].vlan = 100;
   if ((what & 8) != 0) ports[0].mtu = 1280;
-  std::vector<lvs::Route> routes;
+  std::vector<director::Route> routes;
   if ((what & 16) == 0)
     routes = {{address("0.0.0.0"), 0, address("10.0.1.254"), 0}, {address("::"), 0, address("2001:db8:1::fe"), 0}};
-  std::vector<lvs::Neighbour> neighbours;
+  std::vector<director::Neighbour> neighbours;
   for (const std::string_view host :
        {client4, client6, std::string_view("10.0.1.254"), std::string_view("2001:db8:1::fe")}) {
     neighbours.push_back({address(host), mac(host_mac), 0});
@@ -235,11 +240,11 @@ std::shared_ptr<const lvs::Surroundings> network(uint8_t what) {
        {server4, server6, std::string_view("10.0.2.12"), std::string_view("2001:db8:2::12")}) {
     if ((what & 32) == 0) neighbours.push_back({address(host), mac(host_mac), 1});
   }
-  return std::make_shared<lvs::Surroundings>(ports, routes, neighbours);
+  return std::make_shared<director::RouteTable>(ports, routes, neighbours);
 }
 
-lvs::DirectorOptions options() {
-  lvs::DirectorOptions options;
+director::DirectorOptions options() {
+  director::DirectorOptions options;
   options.flow_limit = 64;
   options.seed = {1, 2, 3, 4};
   options.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
@@ -261,17 +266,19 @@ void tally_flows(Director& director, std::map<uint32_t, Tally>& tallies) {
   auto& table = director.flows<A>().table();
   std::map<uint32_t, uint32_t> held;
   uint64_t local = 0;
-  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
-    if (flow.flags & lvs::flow_flag::has_local) local++;
-    if (!flow.is_template() && flow.control != lvs::no_flow) {
+  table.walk(0, table.span(), [&](director::Flow<A>& flow) {
+    if (flow.flags & director::flow_flag::has_local) local++;
+    if (!flow.is_template() && flow.control != director::no_flow) {
       REQUIRE_THAT(table.is_live(flow.control) && table.at(flow.control).is_template());
       held[flow.control]++;
     }
-    if (flow.destination == lvs::no_destination) return;
+    if (flow.destination == director::no_destination) return;
     Tally& tally = tallies[flow.destination];
-    (flow.is_template() ? tally.persistent : (flow.flags & lvs::flow_flag::inactive) ? tally.inactive : tally.active)++;
+    (flow.is_template()                             ? tally.persistent
+     : (flow.flags & director::flow_flag::inactive) ? tally.inactive
+                                                    : tally.active)++;
   });
-  table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
+  table.walk(0, table.span(), [&](director::Flow<A>& flow) {
     if (flow.is_template()) REQUIRE_THAT(flow.control == held[table.index_of(flow)]);
   });
   uint64_t in_pools = 0;
@@ -284,7 +291,7 @@ void check_invariants(Director& director) {
   tally_flows<wire::Ipv4Address>(director, tallies);
   tally_flows<wire::Ipv6Address>(director, tallies);
   size_t seen = 0;
-  director.services().for_each_destination([&](const lvs::Destination& destination) {
+  director.services().for_each_destination([&](const director::Destination& destination) {
     seen += tallies.contains(destination.id);
     const Tally& tally = tallies[destination.id];
     REQUIRE_THAT(destination.active == tally.active);
@@ -303,13 +310,13 @@ void check_invariants(Director& director) {
 class Pair {
  public:
   Pair() {
-    for (Director* director : {&single_, &batched_}) director->set_surroundings(network(0));
+    for (Director* director : {&single_, &batched_}) director->set_route_table(network(0));
     each([](Director& director) {
       director.set_pool(1, {{address(local4), address(local6)}, 40000, 40002});
       director.set_pool(2, {{address(public4), address("2001:db8:1::200")}, 50000, 50001});
       director.set_egress({{address("10.0.2.0"), 24, 2}, {address("2001:db8:2::"), 64, 2}});
       for (const Place& place : places()) {
-        lvs::ServiceSettings settings = settings_of(0, key_of(place).address.family);
+        director::ServiceSettings settings = settings_of(0, key_of(place).address.family);
         if (place.port == 0) settings.persistence = 20;
         director.services().add_service(key_of(place), settings);
         director.services().add_destination(key_of(place), server_of(place, 0, 1));
@@ -337,12 +344,12 @@ class Pair {
     renew_header_checksum(input.bytes);
     offer(std::move(input));
   }
-  void wait(lvs::Time duration) {
+  void wait(director::Time duration) {
     flush();
     now_ += duration;
     each([&](Director& director) {
       for (bool done = false; !done;) {
-        lvs::TransmitQueue out;
+        director::TransmitQueue out;
         done = director.advance(now_, 100, out);
       }
     });
@@ -354,11 +361,11 @@ class Pair {
   static constexpr size_t most_waiting = 40;  // more than a batch's 32
 
   static Frame frame_in(const Input& input, Buffer& room) {
-    room.assign(lvs::required_headroom, 0);
+    room.assign(director::required_headroom, 0);
     room.insert(room.end(), input.bytes.begin(), input.bytes.end());
     room.shrink_to_fit();
     Frame frame = input.meta;
-    frame.data = room.data() + lvs::required_headroom;
+    frame.data = room.data() + director::required_headroom;
     frame.length = static_cast<uint32_t>(input.bytes.size());
     return frame;
   }
@@ -366,7 +373,7 @@ class Pair {
   Director single_{options()}, batched_{options()};
   std::vector<Input> inputs_;
   std::vector<Input> left_;  // of the last flush
-  lvs::Time now_ = options().start;
+  director::Time now_ = options().start;
   uint64_t frames_ = 0;
 };
 
@@ -377,8 +384,8 @@ void Pair::flush() {
   std::vector<Buffer> rooms(inputs.size());
   std::vector<Frame> frames;
   for (size_t i = 0; i < inputs.size(); i++) frames.push_back(frame_in(inputs[i], rooms[i]));
-  std::vector<lvs::Decision> decisions(inputs.size());
-  lvs::TransmitQueue batched_out;
+  std::vector<director::Decision> decisions(inputs.size());
+  director::TransmitQueue batched_out;
   batched_.receive_batch(frames, decisions, now_, batched_out);
 
   size_t sent = 0;
@@ -386,14 +393,15 @@ void Pair::flush() {
   for (size_t i = 0; i < inputs.size(); i++) {
     Buffer room;
     Frame frame = frame_in(inputs[i], room);
-    lvs::TransmitQueue out;
-    lvs::Trace trace;
-    const lvs::Decision decision = single_.receive(frame, now_, out, i % 2 == 0 ? &trace : nullptr);
+    director::TransmitQueue out;
+    director::Trace trace;
+    const director::Decision decision = single_.receive(frame, now_, out, i % 2 == 0 ? &trace : nullptr);
     REQUIRE_THAT(decision.reason == decisions[i].reason);
     REQUIRE_THAT(decision.destination == decisions[i].destination);
     REQUIRE_THAT((decision.service == nullptr) == (decisions[i].service == nullptr));
-    if (decision.verdict() == lvs::Verdict::pass) {
-      REQUIRE_THAT(std::equal(inputs[i].bytes.begin(), inputs[i].bytes.end(), room.begin() + lvs::required_headroom));
+    if (decision.verdict() == director::Verdict::pass) {
+      REQUIRE_THAT(
+          std::equal(inputs[i].bytes.begin(), inputs[i].bytes.end(), room.begin() + director::required_headroom));
     }
     for (const auto& entry : out.entries()) {
       REQUIRE_THAT(sent < batched_out.entries().size());
@@ -412,7 +420,7 @@ void Pair::flush() {
   frames_ += inputs.size();
   for (Director* director : {&single_, &batched_}) {
     uint64_t counted = 0;
-    for (size_t i = 0; i < lvs::reason_count; i++) counted += director->count(static_cast<lvs::Reason>(i));
+    for (size_t i = 0; i < director::reason_count; i++) counted += director->count(static_cast<director::Reason>(i));
     REQUIRE_THAT(counted == frames_);
     check_invariants(*director);
   }
@@ -428,7 +436,7 @@ void Pair::finish() {
   each([](Director& director) {
     REQUIRE_THAT(director.flows<wire::Ipv4Address>().table().size() == 0);
     REQUIRE_THAT(director.flows<wire::Ipv6Address>().table().size() == 0);
-    director.services().for_each_destination([](const lvs::Destination&) { std::abort(); });
+    director.services().for_each_destination([](const director::Destination&) { std::abort(); });
   });
 }
 
@@ -438,10 +446,10 @@ void edit_service(Pair& pair, Program& program) {
   const uint8_t which = program.byte(), what = program.byte(), how = program.byte();
   const Place& place = places()[which % places().size()];
   const bool by_mark = (which & 0x80) != 0;
-  const lvs::ServiceKey key = by_mark ? mark_key(1 + which % 2) : key_of(place);
-  lvs::ServiceSettings settings = settings_of(what, key.address.family);
+  const director::ServiceKey key = by_mark ? mark_key(1 + which % 2) : key_of(place);
+  director::ServiceSettings settings = settings_of(what, key.address.family);
   if (place.port == 0 && !by_mark && (how & 4) == 0) settings.persistence = 20;
-  settings.syn_proxy = static_cast<lvs::SynProxy>(std::min((how >> 3) & 3, 2));
+  settings.syn_proxy = static_cast<director::SynProxy>(std::min((how >> 3) & 3, 2));
   settings.proxy_protocol = (how & 32) != 0;
   pair.each([&](Director& director) {
     switch (how & 3) {
@@ -466,8 +474,8 @@ void edit_service(Pair& pair, Program& program) {
 void edit_server(Pair& pair, Program& program) {
   const uint8_t which = program.byte(), what = program.byte(), how = program.byte();
   const Place& place = places()[which % places().size()];
-  const lvs::ServiceKey key = key_of(place);
-  const lvs::DestinationSettings server = server_of(place, how >> 2, what);
+  const director::ServiceKey key = key_of(place);
+  const director::DestinationSettings server = server_of(place, how >> 2, what);
   pair.each([&](Director& director) {
     switch (how & 3) {
       case 0:
@@ -487,7 +495,7 @@ void edit_server(Pair& pair, Program& program) {
 
 void set_switches(Pair& pair, Program& program) {
   const uint8_t a = program.byte(), b = program.byte();
-  lvs::Switches switches;
+  director::Switches switches;
   switches.conn_reuse_mode = a & 3;
   switches.expire_nodest_conn = (a & 4) != 0;
   switches.expire_quiescent_template = (a & 8) != 0;
@@ -506,14 +514,14 @@ void set_switches(Pair& pair, Program& program) {
 }
 
 void set_pools(Pair& pair, uint8_t what) {
-  lvs::PoolSettings local{{}, 40000, 40002}, outside{{}, 50000, 50001};
+  director::PoolSettings local{{}, 40000, 40002}, outside{{}, 50000, 50001};
   if ((what & 1) == 0) local.addresses.push_back(address(local4));
   if ((what & 2) != 0) local.addresses.push_back(address("10.0.2.201"));
   if ((what & 4) == 0) local.addresses.push_back(address(local6));
   if ((what & 128) != 0) local.last_port = outside.last_port = 50010;
   if ((what & 8) == 0) outside.addresses.push_back(address(public4));
   if ((what & 16) != 0) outside.addresses.push_back(address("10.0.1.1"));
-  std::vector<lvs::EgressRule> rules;
+  std::vector<director::EgressRule> rules;
   if ((what & 32) == 0) rules.push_back({address("10.0.2.0"), 24, 2});
   if ((what & 64) != 0) rules.push_back({address("0.0.0.0"), 0, 2});
   pair.each([&](Director& director) {
@@ -537,7 +545,7 @@ void run_step(Pair& pair, Program& program) {
     case 8:
       return pair.offer(read_raw_frame(program));
     case 9:
-      return pair.wait(lvs::Time{1} << (20 + (operation >> 4) % 12) << (program.byte() & 7));
+      return pair.wait(director::Time{1} << (20 + (operation >> 4) % 12) << (program.byte() & 7));
     case 10:
       return edit_service(pair, program);
     case 11:
@@ -547,8 +555,8 @@ void run_step(Pair& pair, Program& program) {
     case 13:
       return set_pools(pair, program.byte());
     case 14: {
-      const std::shared_ptr<const lvs::Surroundings> changed = network(program.byte());
-      return pair.each([&](Director& director) { director.set_surroundings(changed); });
+      const std::shared_ptr<const director::RouteTable> changed = network(program.byte());
+      return pair.each([&](Director& director) { director.set_route_table(changed); });
     }
     case 15: {
       const uint32_t limit = program.byte();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netlink messages, as many as the input holds, read as the kernel's and made into surroundings: nothing that is said
+// Netlink messages, as many as the input holds, read as the kernel's and made into route table: nothing that is said
 // may lead out of the message, and whatever is believed must make a table that can be asked.
 #include <cstdlib>
 
@@ -17,10 +17,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       tables.neighbours[{neighbour->interface, neighbour->address}] = *neighbour;
     }
   });
-  const lvs::Surroundings surroundings = host::surroundings_of(tables, {{"b0"}, {"lo"}});
+  const director::RouteTable route_table = host::route_table_of(tables, {{"b0"}, {"lo"}});
   for (const host::RouteRecord& route : tables.routes) {
-    const lvs::NextHop hop = surroundings.next_hop(route.to);
-    if (hop.port >= surroundings.ports().size()) abort();
+    const director::NextHop hop = route_table.next_hop(route.to);
+    if (hop.port >= route_table.ports().size()) abort();
   }
   return 0;
 }

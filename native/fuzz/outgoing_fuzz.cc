@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "lvs/outgoing.h"
+#include "director/outgoing/outgoing.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
 #include "wire/packet.h"
@@ -15,7 +15,7 @@
 #include "wire/udp.h"
 
 using namespace sluice;
-using lvs::IpPacket;
+using director::IpPacket;
 using wire::Bytes;
 
 namespace {
@@ -28,14 +28,14 @@ void require(bool condition) {
 }
 
 struct Choices {
-  lvs::Tunnel tunnel;
+  director::Tunnel tunnel;
   bool over_ipv6, partial, client_is_ipv6;
   uint16_t size;  // MTU or segment size
 };
 
 Choices read_choices(const uint8_t* data) {
   Choices choices;
-  choices.tunnel.encapsulation = static_cast<lvs::Encapsulation>((data[0] & 3) % 3);
+  choices.tunnel.encapsulation = static_cast<director::Encapsulation>((data[0] & 3) % 3);
   choices.tunnel.checksum = (data[0] & 4) != 0;
   choices.tunnel.remote_checksum = (data[0] & 8) != 0;
   choices.tunnel.port = 6080;
@@ -59,7 +59,7 @@ struct Copy {
   IpPacket packet;
 };
 
-class Pieces : public lvs::PieceSink {
+class Pieces : public director::PieceSink {
  public:
   uint8_t* next_piece(uint32_t length) override {
     if (pieces.size() == most_pieces) {
@@ -97,7 +97,7 @@ bool has_internet_checksum(const wire::Packet& found) {
 }
 
 void wrap(Bytes bytes, const wire::Packet& found, const Choices& choices) {
-  lvs::OuterHeader outer;
+  director::OuterHeader outer;
   outer.id = 1;
   outer.source = wire::Ipv4Address{0x0101a8c0};
   outer.destination = wire::Ipv4Address{0x0201a8c0};
@@ -141,7 +141,8 @@ void cut(Bytes bytes, const wire::Packet& found, const Choices& choices) {
 }
 
 void segment(Bytes bytes, const wire::Packet& found, const Choices& choices) {
-  for (const lvs::Segmentation kind : {lvs::Segmentation::tcp4, lvs::Segmentation::tcp6, lvs::Segmentation::udp}) {
+  for (const director::Segmentation kind :
+       {director::Segmentation::tcp4, director::Segmentation::tcp6, director::Segmentation::udp}) {
     const Copy copy(bytes, found.family());
     Pieces sink;
     if (!segment_packet(copy.packet, found.l4, kind, choices.size, sink)) {
@@ -163,7 +164,7 @@ void segment(Bytes bytes, const wire::Packet& found, const Choices& choices) {
 
 void complete(Bytes bytes, const wire::Packet& found) {
   Copy copy(bytes, found.family());
-  lvs::complete_checksum(copy.packet, found.l4, found.protocol);
+  director::complete_checksum(copy.packet, found.l4, found.protocol);
 }
 
 void insert_option(Bytes bytes, const wire::Packet& found, const Choices& choices) {
@@ -198,8 +199,8 @@ void resolve(Bytes bytes, const wire::Packet& found) {
   if (found.family() != wire::Family::ipv6 || found.protocol != wire::protocol::icmpv6) return;
   if (found.fragment != wire::Fragment::none) return;
   const Copy copy(bytes, found.family());
-  const std::unique_ptr<uint8_t[]> room(new uint8_t[lvs::resolution_reply_room]);
-  const uint32_t length = lvs::write_neighbour_advertisement(copy.bytes(), found.l4, {}, room.get());
+  const std::unique_ptr<uint8_t[]> room(new uint8_t[director::resolution_reply_room]);
+  const uint32_t length = director::write_neighbour_advertisement(copy.bytes(), found.l4, {}, room.get());
   wire::Packet answer;
   if (length == 0) return;
   require(wire::dissect_ip(Bytes(room.get(), length), answer) == wire::Malformed::ok);
@@ -210,17 +211,17 @@ void resolve(Bytes bytes, const wire::Packet& found) {
 void complain(Bytes bytes) {
   for (const wire::Family family : {wire::Family::ipv4, wire::Family::ipv6}) {
     const Copy copy(bytes, family);
-    const std::unique_ptr<uint8_t[]> room(new uint8_t[lvs::icmp_error_room]);
+    const std::unique_ptr<uint8_t[]> room(new uint8_t[director::icmp_error_room]);
     const bool is_v4 = family == wire::Family::ipv4;
     const wire::Address source =
         is_v4 ? wire::Address(wire::Ipv4Address{0x0101a8c0}) : wire::Address(wire::Ipv6Address{{0xfd, 1}});
-    const lvs::IcmpError error{is_v4 ? wire::icmp_type::time_exceeded : wire::icmpv6_type::time_exceeded, 0, 0};
+    const director::IcmpError error{is_v4 ? wire::icmp_type::time_exceeded : wire::icmpv6_type::time_exceeded, 0, 0};
     const uint32_t length = write_icmp_error(copy.packet, error, source, 1, room.get());
     if (length == 0) continue;
     const Bytes message(room.get(), length);
     wire::Packet found;
     require(wire::dissect_ip(message, found) == wire::Malformed::ok && found.end() == length);
-    require(length <= (is_v4 ? 576u : lvs::icmp_error_room));
+    require(length <= (is_v4 ? 576u : director::icmp_error_room));
     require(equal(message.subspan(found.payload), bytes.first(length - found.payload)));
     // An error about the error would never end.
     const Copy again(message, family);
@@ -234,8 +235,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < choice_bytes) return 0;
   const Choices choices = read_choices(data);
   const Bytes bytes(data + choice_bytes, size - choice_bytes);
-  const std::unique_ptr<uint8_t[]> room(new uint8_t[lvs::resolution_reply_room]);
-  lvs::write_arp_reply(bytes, {}, room.get());
+  const std::unique_ptr<uint8_t[]> room(new uint8_t[director::resolution_reply_room]);
+  director::write_arp_reply(bytes, {}, room.get());
   complain(bytes);
 
   wire::Packet found;

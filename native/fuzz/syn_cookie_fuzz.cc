@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "lvs/syn_cookie.h"
+#include "director/handshake/syn_cookie.h"
 
 using namespace sluice;
 
@@ -13,11 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto parsed = wire::MutableTcpView::parse(bytes);
   if (!parsed) return 0;
   wire::MutableTcpView tcp = *parsed;
-  lvs::read_syn_options(tcp.options());
-  const lvs::Splice splice{0x89abcdef, 0x01234567, 7, 3};
+  director::read_syn_options(tcp.options());
+  const director::Splice splice{0x89abcdef, 0x01234567, 7, 3};
   tcp.fill_checksum(0);
-  tcp.set_checksum(wire::updated_checksum(tcp.checksum(), lvs::to_client(tcp, splice)));
-  tcp.set_checksum(wire::updated_checksum(tcp.checksum(), lvs::to_server(tcp, splice)));
+  tcp.set_checksum(wire::updated_checksum(tcp.checksum(), director::to_client(tcp, splice)));
+  tcp.set_checksum(wire::updated_checksum(tcp.checksum(), director::to_server(tcp, splice)));
   if (wire::internet_checksum(bytes) != 0) std::abort();
   return 0;
 }

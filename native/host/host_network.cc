@@ -11,13 +11,13 @@ namespace sluice::host {
 namespace {
 
 // Neither noticed by who waits for a neighbour, nor much work when a routing daemon adds routes one by one.
-constexpr lvs::Time settle_interval = lvs::second / 50;
+constexpr director::Time settle_interval = director::second / 50;
 
 // The kernel calls a neighbour stale after 30 seconds or so, and looks for it again while it is used.
-constexpr lvs::Time refresh_interval = 5 * lvs::second;
+constexpr director::Time refresh_interval = 5 * director::second;
 
 // The kernel itself asks three times, a second apart.
-constexpr lvs::Time ask_interval = lvs::second;
+constexpr director::Time ask_interval = director::second;
 
 // Neighbours that were asked for: real servers and clients on a link. More are asked for, but not kept fresh.
 constexpr size_t most_asked = 4096;
@@ -53,7 +53,7 @@ bool dump_table(NetlinkSocket& socket, NetlinkRequest request, std::vector<Recor
 
 }  // namespace
 
-std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, Changed changed, lvs::Time now,
+std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, Changed changed, director::Time now,
                                                Failure& failure) {
   std::unique_ptr<HostNetwork> network(new HostNetwork(std::move(ports), std::move(changed)));
   // Notices first, so that nothing changes unheard between the dumps and them.
@@ -63,7 +63,7 @@ std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, C
   return network;
 }
 
-bool HostNetwork::follow(lvs::Time now, Failure& failure) {
+bool HostNetwork::follow(director::Time now, Failure& failure) {
   const auto received = notices_.receive([this](const NetlinkMessage& message) { hear(message); });
   if (received == NetlinkSocket::Received::overrun) {
     overruns_++;
@@ -73,7 +73,7 @@ bool HostNetwork::follow(lvs::Time now, Failure& failure) {
   return dirty_ == 0 || now - settled_ < settle_interval || settle(now, failure);
 }
 
-lvs::Time HostNetwork::due() const {
+director::Time HostNetwork::due() const {
   return dirty_ != 0 ? settled_ + settle_interval : refreshed_ + refresh_interval;
 }
 
@@ -112,7 +112,7 @@ void HostNetwork::hear(const NetlinkMessage& message) {
   if (is_gone) tables_.neighbours.erase(key);
 }
 
-bool HostNetwork::settle(lvs::Time now, Failure& failure) {
+bool HostNetwork::settle(director::Time now, Failure& failure) {
   settled_ = now;
   if (!dump(dirty_, failure)) return false;
   dirty_ = 0;
@@ -122,8 +122,8 @@ bool HostNetwork::settle(lvs::Time now, Failure& failure) {
       if (!way.via.is_unspecified()) gateways_.insert({way.interface, way.via});
     }
   }
-  surroundings_ = std::make_shared<const lvs::Surroundings>(surroundings_of(tables_, ports_));
-  changed_(surroundings_);
+  route_table_ = std::make_shared<const director::RouteTable>(route_table_of(tables_, ports_));
+  changed_(route_table_);
   return true;
 }
 
@@ -151,7 +151,7 @@ bool HostNetwork::dump(uint8_t what, Failure& failure) {
   return true;
 }
 
-void HostNetwork::resolve(lvs::PortId port, const wire::Address& next_hop, lvs::Time now) {
+void HostNetwork::resolve(director::PortId port, const wire::Address& next_hop, director::Time now) {
   const NeighbourKey key{interface(port), next_hop};
   if (key.interface == 0 || next_hop.is_unspecified()) return;
   if (asked_.size() >= most_asked && !asked_.contains(key)) {
@@ -185,7 +185,7 @@ void HostNetwork::use_if_doubtful(const NeighbourKey& key) {
   if (state == NeighbourRecord::State::stale || state == NeighbourRecord::State::failed) use(key);
 }
 
-void HostNetwork::use_doubtful(lvs::Time now) {
+void HostNetwork::use_doubtful(director::Time now) {
   refreshed_ = now;
   for (const auto& [key, when] : asked_) use_if_doubtful(key);
   for (const NeighbourKey& key : gateways_) use_if_doubtful(key);
@@ -199,12 +199,12 @@ std::vector<wire::Address> HostNetwork::host_addresses() const {
   return all;
 }
 
-uint32_t HostNetwork::interface(lvs::PortId port) const {
+uint32_t HostNetwork::interface(director::PortId port) const {
   const LinkRecord* link = port < ports_.size() ? tables_.link(ports_[port].interface) : nullptr;
   return link == nullptr ? 0 : link->index;
 }
 
-bool HostNetwork::is_up(lvs::PortId port) const {
+bool HostNetwork::is_up(director::PortId port) const {
   const LinkRecord* link = port < ports_.size() ? tables_.link(ports_[port].interface) : nullptr;
   return link != nullptr && link->is_up;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's links, addresses, routes and neighbours, as the kernel has them, made into the director's surroundings.
+// The host's links, addresses, routes and neighbours, as the kernel has them, made into the director's route table.
 //
 // Theory of operation. One netlink socket hears the kernel's notices, another asks. A notice of a link, an address or a
 // route says only that its table is to be dumped again: what a dump says needs no knowledge of the order of changes, of
@@ -25,11 +25,11 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/time.h"
+#include "director/network/route_table.h"
 #include "host/failure.h"
 #include "host/netlink.h"
 #include "host/route_messages.h"
-#include "lvs/surroundings.h"
-#include "lvs/time.h"
 
 namespace sluice::host {
 
@@ -45,7 +45,7 @@ struct NeighbourKey {
   bool operator==(const NeighbourKey&) const = default;
 };
 struct NeighbourKeyHash {
-  size_t operator()(const NeighbourKey& key) const { return lvs::AddressHash()(key.address) ^ key.interface; }
+  size_t operator()(const NeighbourKey& key) const { return director::AddressHash()(key.address) ^ key.interface; }
 };
 
 // All that was heard of the kernel's tables.
@@ -58,36 +58,36 @@ struct HostTables {
   const LinkRecord* link(const std::string& name) const;
 };
 
-// The surroundings of a director with these ports; the number of a port is its place. A port without a link that is up
+// The route table of a director with these ports; the number of a port is its place. A port without a link that is up
 // has no addresses, and no route goes there.
-lvs::Surroundings surroundings_of(const HostTables& tables, const std::vector<NetworkPort>& ports);
+director::RouteTable route_table_of(const HostTables& tables, const std::vector<NetworkPort>& ports);
 
 class HostNetwork {
  public:
-  using Changed = std::function<void(std::shared_ptr<const lvs::Surroundings>)>;
+  using Changed = std::function<void(std::shared_ptr<const director::RouteTable>)>;
 
   // Dumps everything and calls `changed` for the first time. nullptr with a failure.
-  static std::unique_ptr<HostNetwork> open(std::vector<NetworkPort> ports, Changed changed, lvs::Time now,
+  static std::unique_ptr<HostNetwork> open(std::vector<NetworkPort> ports, Changed changed, director::Time now,
                                            Failure& failure);
 
   // Readable when there are notices to follow.
   int fd() const { return notices_.fd(); }
-  // Takes what has arrived, and settles when it is time. A failure leaves the surroundings as they were; it is tried
+  // Takes what has arrived, and settles when it is time. A failure leaves the route table as they were; it is tried
   // again.
-  bool follow(lvs::Time now, Failure& failure);
+  bool follow(director::Time now, Failure& failure);
   // When follow() has to be called though nothing has arrived.
-  lvs::Time due() const;
+  director::Time due() const;
 
   // Makes the kernel find out the link-layer address of a neighbour; answers come as changes. Repeated requests cost
   // nothing until it is time to ask again.
-  void resolve(lvs::PortId port, const wire::Address& next_hop, lvs::Time now);
+  void resolve(director::PortId port, const wire::Address& next_hop, director::Time now);
 
-  std::shared_ptr<const lvs::Surroundings> surroundings() const { return surroundings_; }
-  // All of the host's, on all interfaces: what is not to be stolen (Belongings::host_addresses).
+  std::shared_ptr<const director::RouteTable> route_table() const { return route_table_; }
+  // All of the host's, on all interfaces: what is not to be stolen (OwnedTraffic::host_addresses).
   std::vector<wire::Address> host_addresses() const;
   // 0: there is no such interface now.
-  uint32_t interface(lvs::PortId port) const;
-  bool is_up(lvs::PortId port) const;
+  uint32_t interface(director::PortId port) const;
+  bool is_up(director::PortId port) const;
   uint64_t overruns() const { return overruns_; }
 
  private:
@@ -96,9 +96,9 @@ class HostNetwork {
   HostNetwork(std::vector<NetworkPort> ports, Changed changed)
       : ports_(std::move(ports)), changed_(std::move(changed)) {}
   void hear(const NetlinkMessage& message);
-  bool settle(lvs::Time now, Failure& failure);
+  bool settle(director::Time now, Failure& failure);
   bool dump(uint8_t what, Failure& failure);
-  void use_doubtful(lvs::Time now);
+  void use_doubtful(director::Time now);
   void use_if_doubtful(const NeighbourKey& key);
   void use(const NeighbourKey& key);
 
@@ -107,11 +107,11 @@ class HostNetwork {
   NetlinkSocket notices_, questions_;
   HostTables tables_;
   uint8_t dirty_ = 0;
-  lvs::Time settled_ = 0, refreshed_ = 0;
+  director::Time settled_ = 0, refreshed_ = 0;
   uint64_t overruns_ = 0;
-  std::unordered_map<NeighbourKey, lvs::Time, NeighbourKeyHash> asked_;  // → when last
+  std::unordered_map<NeighbourKey, director::Time, NeighbourKeyHash> asked_;  // → when last
   std::unordered_set<NeighbourKey, NeighbourKeyHash> gateways_;
-  std::shared_ptr<const lvs::Surroundings> surroundings_;
+  std::shared_ptr<const director::RouteTable> route_table_;
 };
 
 }  // namespace sluice::host

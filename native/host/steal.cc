@@ -76,7 +76,7 @@ bool Steal::add(uint32_t interface, Failure& failure) {
     return false;
   }
   attachments_.insert_or_assign(interface, std::move(attachment));
-  return way_ != StealWay::nftables || update(Belongings(belongings_), failure);
+  return way_ != StealWay::nftables || update(OwnedTraffic(owned_traffic_), failure);
 }
 
 bool Steal::divert(const Diversion::Lane& lane, Failure& failure) {
@@ -110,7 +110,7 @@ void Steal::remove(uint32_t interface) {
   if (way_ == StealWay::clsact) remove_classifier(interface, found->second.made_qdisc);
   attachments_.erase(found);
   Failure ignored;  // the interface is gone, or its rules go with the next change
-  if (way_ == StealWay::nftables) update(Belongings(belongings_), ignored);
+  if (way_ == StealWay::nftables) update(OwnedTraffic(owned_traffic_), ignored);
 }
 
 Steal::~Steal() {
@@ -120,19 +120,19 @@ Steal::~Steal() {
   for (const auto& [interface, attachment] : attachments_) remove_classifier(interface, attachment.made_qdisc);
 }
 
-bool Steal::update(const Belongings& belongings, Failure& failure) {
-  if (belongings.marks.size() > bpf::STEAL_MOST_MARKS) {
-    return fail(failure, std::to_string(belongings.marks.size()) + " rules of firewall marks are more than the " +
+bool Steal::update(const OwnedTraffic& owned_traffic, Failure& failure) {
+  if (owned_traffic.marks.size() > bpf::STEAL_MOST_MARKS) {
+    return fail(failure, std::to_string(owned_traffic.marks.size()) + " rules of firewall marks are more than the " +
                              std::to_string(bpf::STEAL_MOST_MARKS) + " that live traffic is held against");
   }
-  if (way_ != StealWay::nftables) return apply(tables_of(belongings), failure);
+  if (way_ != StealWay::nftables) return apply(tables_of(owned_traffic), failure);
   std::vector<std::string> names;
   for (const auto& [interface, attachment] : attachments_) {
     std::string name = name_of(interface);
     if (!name.empty()) names.push_back(std::move(name));
   }
-  if (!apply_rules(rules_of(belongings, names), failure)) return false;
-  belongings_ = belongings;
+  if (!apply_rules(rules_of(owned_traffic, names), failure)) return false;
+  owned_traffic_ = owned_traffic;
   return true;
 }
 
@@ -152,7 +152,7 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
   Judgement judgement;
   judgement.worker = fanout->result;
   constexpr uint32_t dropped = 2;  // TC_ACT_SHOT
-  if (socket->result != 0) judgement.belonging = ingress->result == dropped ? bpf::STEAL_TAKEN : bpf::STEAL_SEEN;
+  if (socket->result != 0) judgement.owner = ingress->result == dropped ? bpf::STEAL_TAKEN : bpf::STEAL_SEEN;
   return judgement;
 }
 

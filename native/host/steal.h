@@ -23,11 +23,11 @@
 #include <vector>
 
 #include "bpf/steal.generated.h"
-#include "host/belongings.h"
 #include "host/bpf.h"
 #include "host/descriptor.h"
 #include "host/diversion.h"
 #include "host/failure.h"
+#include "host/owned_traffic.h"
 #include "host/steal_programs.h"
 
 namespace sluice::host {
@@ -54,13 +54,13 @@ class Steal {
 
   // From now on this is stolen. What was and is to be stolen is stolen all along. After a failure, such as a full map,
   // old and new are stolen as far as they went in; the next update makes it good.
-  bool update(const Belongings& belongings, Failure& failure);
+  bool update(const OwnedTraffic& owned_traffic, Failure& failure);
 
   // To whom a frame that comes by an interface would belong, and which worker would have it: asked of the programs,
   // which do the same for what comes. Nothing where no program runs (nftables). `is_for_host`: it is addressed to the
   // interface, whose address is `own`, or to everybody.
   struct Judgement {
-    bpf::steal_belonging belonging = bpf::STEAL_NOTHING;
+    bpf::steal_owner owner = bpf::STEAL_NOTHING;
     uint32_t worker = 0;
   };
   std::optional<Judgement> judge(wire::Bytes frame, uint32_t interface, const wire::MacAddress& own,
@@ -103,7 +103,7 @@ class Steal {
   std::optional<Diversion> diversion_;  // once one was asked for
   StealTables current_;                 // what the maps hold
   uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
-  Belongings belongings_;               // nftables: what the rules were made from
+  OwnedTraffic owned_traffic_;          // nftables: what the rules were made from
 };
 
 }  // namespace sluice::host

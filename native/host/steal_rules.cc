@@ -15,7 +15,7 @@
 #include <optional>
 #include <set>
 
-#include "lvs/surroundings.h"
+#include "director/network/route_table.h"
 #include "wire/protocol.h"
 
 namespace sluice::host {
@@ -56,11 +56,12 @@ void add_tuples(std::set<std::string>& with_port, std::set<std::string>& without
 }
 
 std::string text_of(const Network& network) {
-  return to_string(lvs::masked(network.address, network.prefix_length)) + "/" + std::to_string(network.prefix_length);
+  return to_string(director::masked(network.address, network.prefix_length)) + "/" +
+         std::to_string(network.prefix_length);
 }
 
 // Nothing for a rule of the other family.
-std::optional<MarkWords> words_of(const Belongings::Mark& mark, wire::Family family) {
+std::optional<MarkWords> words_of(const OwnedTraffic::Mark& mark, wire::Family family) {
   const std::string address = family == wire::Family::ipv4 ? "ip" : "ip6";
   const auto is_other = [family](const std::optional<Network>& network) {
     return network && network->address.family != family;
@@ -89,42 +90,42 @@ std::optional<MarkWords> words_of(const Belongings::Mark& mark, wire::Family fam
   return words;
 }
 
-Sets sets_of(const Belongings& belongings, wire::Family family) {
+Sets sets_of(const OwnedTraffic& owned_traffic, wire::Family family) {
   Sets sets;
   const auto is_wanted = [family](const wire::Address& address) { return address.family == family; };
-  for (const wire::Address& address : belongings.host_addresses) {
+  for (const wire::Address& address : owned_traffic.host_addresses) {
     if (is_wanted(address)) sets.host.insert(to_string(address));
   }
   const auto note = [&](const wire::Address& address) {
     if (!sets.host.contains(to_string(address))) sets.unowned.insert(to_string(address));
   };
-  for (const auto& service : belongings.services) {
+  for (const auto& service : owned_traffic.services) {
     if (!is_wanted(service.address)) continue;
     if (service.port == 0 && service.protocol == 0) sets.whole.insert(to_string(service.address));
     add_tuples(sets.services, sets.whole_ports, service.address, service.port, service.protocol);
     note(service.address);
   }
-  for (const auto& server : belongings.nat_servers) {
+  for (const auto& server : owned_traffic.nat_servers) {
     if (is_wanted(server.address) && server.marked && server.port == 0) {
       sets.marked.insert(to_string(server.address));
     } else if (is_wanted(server.address)) {
       add_tuples(sets.servers, sets.server_ports, server.address, server.port, server.protocol);
     }
   }
-  for (const auto& pool : belongings.pools) {
+  for (const auto& pool : owned_traffic.pools) {
     if (!is_wanted(pool.address)) continue;
     const std::string range = std::to_string(pool.first_port) + "-" + std::to_string(pool.last_port);
     sets.pool_ports.insert(to_string(pool.address) + " . " + range);
     if (!sets.host.contains(to_string(pool.address))) sets.pools.insert(to_string(pool.address));
     note(pool.address);
   }
-  for (const Belongings::Mark& mark : belongings.marks) {
+  for (const OwnedTraffic::Mark& mark : owned_traffic.marks) {
     if (auto words = words_of(mark, family)) sets.marks.push_back(std::move(*words));
   }
-  for (const Network& network : belongings.egress_sources) {
+  for (const Network& network : owned_traffic.egress_sources) {
     if (is_wanted(network.address)) sets.sources.insert(text_of(network));
   }
-  for (const Network& network : belongings.inside) {
+  for (const Network& network : owned_traffic.inside) {
     if (is_wanted(network.address)) sets.inside.insert(text_of(network));
   }
   return sets;
@@ -232,12 +233,12 @@ std::string removal() {
 
 }  // namespace
 
-std::string rules_of(const Belongings& belongings, const std::vector<std::string>& interfaces) {
+std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces) {
   std::string text = removal();
   if (interfaces.empty()) return text;
   text += "table netdev " + std::string(table_name) + " {\n";
-  text += RuleText(ipv4_words).chain(sets_of(belongings, wire::Family::ipv4));
-  text += RuleText(ipv6_words).chain(sets_of(belongings, wire::Family::ipv6));
+  text += RuleText(ipv4_words).chain(sets_of(owned_traffic, wire::Family::ipv4));
+  text += RuleText(ipv6_words).chain(sets_of(owned_traffic, wire::Family::ipv6));
   text += "  chain ingress {\n    type filter hook ingress devices = {";
   for (const std::string& name : interfaces) text += " \"" + name + "\",";
   text.back() = ' ';

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "host/belongings.h"
 #include "host/failure.h"
+#include "host/owned_traffic.h"
 
 namespace sluice::host {
 
 // In nft's language; removes the table that is there before.
-std::string rules_of(const Belongings& belongings, const std::vector<std::string>& interfaces);
+std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces);
 // Gives them to nft(8).
 bool apply_rules(const std::string& rules, Failure& failure);
 // Whether or not there are any.

@@ -22,12 +22,12 @@ uint64_t FaultyLine::below(uint64_t bound) {
 }
 
 void FaultyLine::corrupt(OwnedFrame& owned) {
-  const lvs::Frame frame = owned.frame();
+  const director::Frame frame = owned.frame();
   const uint64_t bit = below(uint64_t{frame.length} * 8);
   frame.data[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
 }
 
-void FaultyLine::put(const lvs::Frame& frame, uint64_t now_ns) {
+void FaultyLine::put(const director::Frame& frame, uint64_t now_ns) {
   if (happens(faults_.loss)) {
     ++counts_.lost;
     return;
@@ -37,7 +37,7 @@ void FaultyLine::put(const lvs::Frame& frame, uint64_t now_ns) {
     ++counts_.corrupted;
     // A checksum that is yet to be computed would hide the fault from the receiver, who in truth would discard the
     // frame.
-    if (frame.checksum == lvs::TransportChecksum::partial) return;
+    if (frame.checksum == director::TransportChecksum::partial) return;
     corrupt(owned);
   }
   if (happens(faults_.duplication)) {
@@ -81,9 +81,9 @@ std::optional<uint64_t> FaultInjector::next_ns() const {
   return std::min(*in, *out);
 }
 
-size_t FaultInjector::receive(std::span<lvs::Frame> frames) {
+size_t FaultInjector::receive(std::span<director::Frame> frames) {
   release();
-  std::array<lvs::Frame, 32> batch;
+  std::array<director::Frame, 32> batch;
   for (size_t count; (count = port_.receive(batch)) != 0;) {
     for (size_t i = 0; i < count; ++i) inwards_.put(batch[i], now_ns_);
   }

@@ -35,7 +35,7 @@ class FaultyLine {
  public:
   FaultyLine(const Faults& faults, uint64_t seed) : faults_(faults), random_(seed) {}
 
-  void put(const lvs::Frame& frame, uint64_t now_ns);
+  void put(const director::Frame& frame, uint64_t now_ns);
   // The next frame that has arrived by now.
   std::optional<OwnedFrame> take(uint64_t now_ns);
   // When the next one arrives.
@@ -74,9 +74,9 @@ class FaultInjector final : public Port {
   const FaultCounts& inwards() const { return inwards_.counts(); }
   const FaultCounts& outwards() const { return outwards_.counts(); }
 
-  size_t receive(std::span<lvs::Frame> frames) override;
+  size_t receive(std::span<director::Frame> frames) override;
   void release() override { received_.clear(); }
-  void transmit(const lvs::Frame& frame) override { outwards_.put(frame, now_ns_); }
+  void transmit(const director::Frame& frame) override { outwards_.put(frame, now_ns_); }
   void flush() override;
   int fd() const override { return port_.fd(); }
   bool prepare_to_wait() override;

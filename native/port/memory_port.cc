@@ -12,12 +12,12 @@ void MemoryPort::arrive(OwnedFrame frame) {
     ++counts_.kernel_drops;
 }
 
-size_t MemoryPort::receive(std::span<lvs::Frame> frames) {
+size_t MemoryPort::receive(std::span<director::Frame> frames) {
   release();
   while (received_.size() < frames.size() && !waiting_.empty()) {
     received_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
-    lvs::Frame& frame = frames[received_.size() - 1];
+    director::Frame& frame = frames[received_.size() - 1];
     frame = received_.back().frame();
     frame.port = port_;
     counts_.received_bytes += frame.length;
@@ -27,7 +27,7 @@ size_t MemoryPort::receive(std::span<lvs::Frame> frames) {
 }
 
 void MemoryPort::flush() {
-  for (const lvs::Frame& frame : pending_) {
+  for (const director::Frame& frame : pending_) {
     sent_.emplace_back(frame);
     ++counts_.transmitted;
     counts_.transmitted_bytes += frame.length;

@@ -12,7 +12,7 @@ namespace sluice::port {
 
 class MemoryPort final : public Port {
  public:
-  explicit MemoryPort(lvs::PortId port = 0) : port_(port) {}
+  explicit MemoryPort(director::PortId port = 0) : port_(port) {}
 
   // A frame arrives, or as many as there is room for: with a limit, those beyond it are dropped as a full ring does.
   void arrive(wire::Bytes bytes) { arrive(OwnedFrame(bytes)); }
@@ -23,20 +23,20 @@ class MemoryPort final : public Port {
   const std::vector<OwnedFrame>& sent() const { return sent_; }
   void forget_sent() { sent_.clear(); }
 
-  size_t receive(std::span<lvs::Frame> frames) override;
+  size_t receive(std::span<director::Frame> frames) override;
   void release() override { received_.clear(); }
-  void transmit(const lvs::Frame& frame) override { pending_.push_back(frame); }
+  void transmit(const director::Frame& frame) override { pending_.push_back(frame); }
   void flush() override;
   int fd() const override { return -1; }
   bool prepare_to_wait() override { return waiting_.empty(); }
   PortStatistics statistics() override { return counts_; }
 
  private:
-  const lvs::PortId port_;
+  const director::PortId port_;
   size_t limit_ = SIZE_MAX;
   std::deque<OwnedFrame> waiting_;
   std::vector<OwnedFrame> received_;
-  std::vector<lvs::Frame> pending_;
+  std::vector<director::Frame> pending_;
   std::vector<OwnedFrame> sent_;
   PortStatistics counts_;
 };

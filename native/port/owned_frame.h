@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "lvs/frame.h"
+#include "director/network/frame.h"
 #include "wire/bytes.h"
 
 namespace sluice::port {
@@ -13,23 +13,23 @@ namespace sluice::port {
 class OwnedFrame {
  public:
   // Takes over everything but the memory.
-  explicit OwnedFrame(const lvs::Frame& frame) : OwnedFrame(wire::Bytes{frame.data, frame.length}, frame) {}
-  explicit OwnedFrame(wire::Bytes bytes, const lvs::Frame& attributes = {})
-      : memory_(lvs::required_headroom + bytes.size()), attributes_(attributes) {
-    std::ranges::copy(bytes, memory_.begin() + lvs::required_headroom);
+  explicit OwnedFrame(const director::Frame& frame) : OwnedFrame(wire::Bytes{frame.data, frame.length}, frame) {}
+  explicit OwnedFrame(wire::Bytes bytes, const director::Frame& attributes = {})
+      : memory_(director::required_headroom + bytes.size()), attributes_(attributes) {
+    std::ranges::copy(bytes, memory_.begin() + director::required_headroom);
   }
 
-  lvs::Frame frame() {
-    lvs::Frame frame = attributes_;
-    frame.data = memory_.data() + lvs::required_headroom;
-    frame.length = static_cast<uint32_t>(memory_.size() - lvs::required_headroom);
+  director::Frame frame() {
+    director::Frame frame = attributes_;
+    frame.data = memory_.data() + director::required_headroom;
+    frame.length = static_cast<uint32_t>(memory_.size() - director::required_headroom);
     return frame;
   }
-  wire::Bytes bytes() const { return wire::Bytes(memory_).subspan(lvs::required_headroom); }
+  wire::Bytes bytes() const { return wire::Bytes(memory_).subspan(director::required_headroom); }
 
  private:
   std::vector<uint8_t> memory_;
-  lvs::Frame attributes_;
+  director::Frame attributes_;
 };
 
 }  // namespace sluice::port

@@ -22,7 +22,7 @@ constexpr uint32_t frame_offset = 128;
 // The kernel puts the frame 76 bytes into a slot with a virtio header, and as much further as it is told.
 constexpr int reserved = static_cast<int>(frame_offset) - 76;
 constexpr uint32_t tag_length = wire::VlanView::header_length;
-static_assert(frame_offset - sizeof(uint32_t) >= lvs::required_headroom + tag_length);
+static_assert(frame_offset - sizeof(uint32_t) >= director::required_headroom + tag_length);
 
 // A ring of fewer would lose frames whenever the worker is put off its core for a moment.
 constexpr uint32_t fewest_slots = 128;
@@ -44,7 +44,7 @@ constexpr tpacket_req no_ring{};
 constexpr const char* old_kernel = "use Linux 4.20 or later";
 
 // What the kernel took off: after the addresses again, which move forward.
-void put_tag_back(uint16_t tci, uint16_t type, lvs::Frame& frame) {
+void put_tag_back(uint16_t tci, uint16_t type, director::Frame& frame) {
   std::memmove(frame.data - tag_length, frame.data, wire::EthernetView::type_offset);
   frame.data -= tag_length;
   frame.length += tag_length;
@@ -125,7 +125,7 @@ bool PacketRing::join(const Fanout& fanout) {
                                             "give a loaded eBPF program of type socket filter"));
 }
 
-size_t PacketRing::receive(std::span<lvs::Frame> frames) {
+size_t PacketRing::receive(std::span<director::Frame> frames) {
   release();
   size_t count = 0;
   while (count < frames.size() && (head_.status() & TP_STATUS_USER) != 0) {
@@ -143,10 +143,10 @@ size_t PacketRing::receive(std::span<lvs::Frame> frames) {
   return count;
 }
 
-bool PacketRing::take(lvs::Frame& frame) {
+bool PacketRing::take(director::Frame& frame) {
   const tpacket2_hdr& slot = head_.header();
   const uint32_t status = slot.tp_status;
-  frame = lvs::Frame{.data = head_.data() + slot.tp_mac, .length = slot.tp_snaplen, .port = port_};
+  frame = director::Frame{.data = head_.data() + slot.tp_mac, .length = slot.tp_snaplen, .port = port_};
   VirtioHeader header;
   if ((status & TP_STATUS_COPY) != 0) {
     if (!fetch_long(frame, header)) return ++counts_.unreadable, false;
@@ -164,7 +164,7 @@ bool PacketRing::take(lvs::Frame& frame) {
   return true;
 }
 
-bool PacketRing::fetch_long(lvs::Frame& frame, VirtioHeader& header) {
+bool PacketRing::fetch_long(director::Frame& frame, VirtioHeader& header) {
   uint8_t* const to = long_memory_.get() + size_t{long_used_} * long_stride + long_headroom;
   iovec pieces[] = {{&header, sizeof header}, {to, longest_frame}};
   msghdr message{};

@@ -42,7 +42,7 @@ struct Fanout {
 
 struct PacketRingOptions {
   std::string interface;
-  lvs::PortId port = 0;           // in the frames received
+  director::PortId port = 0;      // in the frames received
   uint32_t receive_slots = 2048;  // a burst of 2 ms at a million a second
   uint32_t transmit_slots = 1024;
   bool promiscuous = false;  // frames to whichever address: NICs filter
@@ -56,9 +56,9 @@ class PacketRing final : public Port {
   const PortError& error() const { return error_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  size_t receive(std::span<lvs::Frame> frames) override;
+  size_t receive(std::span<director::Frame> frames) override;
   void release() override;
-  void transmit(const lvs::Frame& frame) override { sender_.transmit(frame); }
+  void transmit(const director::Frame& frame) override { sender_.transmit(frame); }
   void flush() override { sender_.flush(); }
   int fd() const override { return socket_.fd(); }
   bool prepare_to_wait() override;
@@ -75,14 +75,14 @@ class PacketRing final : public Port {
   bool join(const Fanout& fanout);
   void revive();
   // The frame in a slot; false for one that is nothing for a director.
-  bool take(lvs::Frame& frame);
-  bool fetch_long(lvs::Frame& frame, VirtioHeader& header);
+  bool take(director::Frame& frame);
+  bool fetch_long(director::Frame& frame, VirtioHeader& header);
 
   PacketSocket socket_;
   PacketSender sender_;
   PortError error_;
   std::vector<std::string> warnings_;
-  lvs::PortId port_ = 0;
+  director::PortId port_ = 0;
   SlotCursor head_;    // the next to look at
   SlotCursor tail_;    // the first that is still ours
   uint32_t held_ = 0;  // slots from tail_ to head_

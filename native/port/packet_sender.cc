@@ -46,14 +46,14 @@ bool PacketSender::is_slot_free() {
   return next_.status() == TP_STATUS_AVAILABLE;
 }
 
-void PacketSender::transmit(const lvs::Frame& frame) {
+void PacketSender::transmit(const director::Frame& frame) {
   VirtioHeader header;
   if (frame.length < wire::EthernetView::header_length || !write_virtio_header(frame, header)) [[unlikely]] {
     ++failures_;
     return;
   }
   constexpr uint32_t room = slot_bytes - slot_data - sizeof(VirtioHeader);
-  const bool fits = frame.length <= room && frame.segmentation == lvs::Segmentation::none;
+  const bool fits = frame.length <= room && frame.segmentation == director::Segmentation::none;
   if (has_ring_ && fits && is_slot_free()) [[likely]] {
     if (direct_pending_ != 0) send_direct();
     header.header_length = static_cast<uint16_t>(frame.length);

@@ -40,7 +40,7 @@ class PacketSender {
   bool has_ring() const { return has_ring_; }
   const PortError& error() const { return socket_.error(); }
 
-  void transmit(const lvs::Frame& frame);
+  void transmit(const director::Frame& frame);
   void flush() {
     if (ring_pending_ != 0) send_ring();
     if (direct_pending_ != 0) send_direct();

@@ -18,14 +18,14 @@ bool PcapPort::look_ahead() {
   return has_next_;
 }
 
-size_t PcapPort::receive(std::span<lvs::Frame> frames) {
+size_t PcapPort::receive(std::span<director::Frame> frames) {
   release();
   while (received_.size() < frames.size() && look_ahead()) {
     if (received_.empty())
       time_ns_ = next_.time_ns;
     else if (next_.time_ns - time_ns_ >= batch_ns)  // also where time goes backwards
       break;
-    received_.emplace_back(next_.bytes, lvs::Frame{.port = port_});
+    received_.emplace_back(next_.bytes, director::Frame{.port = port_});
     has_next_ = false;
     frames[received_.size() - 1] = received_.back().frame();
     counts_.received_bytes += next_.bytes.size();
@@ -34,7 +34,7 @@ size_t PcapPort::receive(std::span<lvs::Frame> frames) {
   return received_.size();
 }
 
-void PcapPort::transmit(const lvs::Frame& frame) {
+void PcapPort::transmit(const director::Frame& frame) {
   if (writer_ != nullptr && !writer_->write(time_ns_, frame.length, {frame.data, frame.length})) {
     ++counts_.send_failures;
     return;

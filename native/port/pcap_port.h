@@ -15,7 +15,7 @@ class PcapPort final : public Port {
  public:
   // The reader is open and the writer has begun, with Ethernet; both outlive this. Either may be missing: nothing comes
   // then, or what is sent is only counted. What a capture holds besides whole Ethernet frames counts as unreadable.
-  PcapPort(CaptureReader* reader, PcapWriter* writer, lvs::PortId port = 0)
+  PcapPort(CaptureReader* reader, PcapWriter* writer, director::PortId port = 0)
       : reader_(reader), writer_(writer), port_(port) {}
 
   // Of the batch last received; what is sent gets this stamp.
@@ -25,9 +25,9 @@ class PcapPort final : public Port {
   bool failed() const { return status_ == ReadStatus::error; }
 
   // A batch is what came within a tenth of a millisecond, as a worker under load would find it.
-  size_t receive(std::span<lvs::Frame> frames) override;
+  size_t receive(std::span<director::Frame> frames) override;
   void release() override { received_.clear(); }
-  void transmit(const lvs::Frame& frame) override;
+  void transmit(const director::Frame& frame) override;
   void flush() override {}
   int fd() const override { return -1; }
   bool prepare_to_wait() override { return has_ended(); }
@@ -40,7 +40,7 @@ class PcapPort final : public Port {
 
   CaptureReader* const reader_;
   PcapWriter* const writer_;
-  const lvs::PortId port_;
+  const director::PortId port_;
   CapturedPacket next_;
   bool has_next_ = false;
   ReadStatus status_ = ReadStatus::packet;

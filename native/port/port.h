@@ -3,9 +3,9 @@
 //
 //   receive() a batch ─▶ director ─▶ transmit() each on the port that it names ─▶ flush() those ports ─▶ receive() …
 //
-// A port belongs to one thread. Memory of received frames is the port's: it may be written, `lvs::required_headroom`
-// bytes before each frame included, and is good until the port's next receive() or release(). A frame that is given to
-// transmit(), of whichever memory, stays as it is until flush() has returned.
+// A port belongs to one thread. Memory of received frames is the port's: it may be written,
+// `director::required_headroom` bytes before each frame included, and is good until the port's next receive() or
+// release(). A frame that is given to transmit(), of whichever memory, stays as it is until flush() has returned.
 //
 // A worker that found nothing anywhere calls release() and then prepare_to_wait() on each of its ports before it sleeps
 // on their fd(): wait_for_frames() (port_wait.h) does it all.
@@ -15,7 +15,7 @@
 #include <span>
 #include <string>
 
-#include "lvs/frame.h"
+#include "director/network/frame.h"
 
 namespace sluice::port {
 
@@ -60,11 +60,11 @@ class Port {
   virtual ~Port() = default;
 
   // Frames that have come, in order, at most as many as `frames` holds; 0 when there is none. Does not wait.
-  virtual size_t receive(std::span<lvs::Frame> frames) = 0;
+  virtual size_t receive(std::span<director::Frame> frames) = 0;
   // Gives the memory of received frames back.
   virtual void release() = 0;
 
-  virtual void transmit(const lvs::Frame& frame) = 0;
+  virtual void transmit(const director::Frame& frame) = 0;
   virtual void flush() = 0;
 
   // Readable when there is something to receive(); -1 for a port that never waits for anything.

@@ -35,28 +35,28 @@ uint16_t checksum_offset_of(uint8_t protocol) {
   return 0;
 }
 
-lvs::Segmentation segmentation_of(uint8_t virtio) {
+director::Segmentation segmentation_of(uint8_t virtio) {
   switch (virtio & ~gso::congestion_mark) {
     case gso::tcp4:
-      return lvs::Segmentation::tcp4;
+      return director::Segmentation::tcp4;
     case gso::tcp6:
-      return lvs::Segmentation::tcp6;
+      return director::Segmentation::tcp6;
     case gso::udp_segments:
-      return lvs::Segmentation::udp;
+      return director::Segmentation::udp;
     default:
-      return lvs::Segmentation::none;
+      return director::Segmentation::none;
   }
 }
 
-uint8_t gso_of(lvs::Segmentation segmentation) {
+uint8_t gso_of(director::Segmentation segmentation) {
   switch (segmentation) {
-    case lvs::Segmentation::tcp4:
+    case director::Segmentation::tcp4:
       return gso::tcp4;
-    case lvs::Segmentation::tcp6:
+    case director::Segmentation::tcp6:
       return gso::tcp6;
-    case lvs::Segmentation::udp:
+    case director::Segmentation::udp:
       return gso::udp_segments;
-    case lvs::Segmentation::none:
+    case director::Segmentation::none:
       break;
   }
   return 0;
@@ -80,23 +80,23 @@ bool complete_checksum(wire::MutableBytes frame, uint32_t start, uint32_t offset
 
 }  // namespace
 
-bool read_offloads(const VirtioHeader& header, lvs::Frame& frame) {
+bool read_offloads(const VirtioHeader& header, director::Frame& frame) {
   frame.segmentation = segmentation_of(header.segmentation);
   frame.segment_size = header.segment_size;
   const bool is_cut = header.segmentation != 0;
-  if (is_cut && (frame.segmentation == lvs::Segmentation::none || header.segment_size == 0)) return false;
+  if (is_cut && (frame.segmentation == director::Segmentation::none || header.segment_size == 0)) return false;
   if ((header.flags & virtio_needs_checksum) == 0) return !is_cut;
 
   const TransportPlace transport = transport_of({frame.data, frame.length});
   const uint16_t offset = checksum_offset_of(transport.protocol);
   if (transport.offset == header.checksum_start && offset != 0 && offset == header.checksum_offset) {
-    frame.checksum = lvs::TransportChecksum::partial;
+    frame.checksum = director::TransportChecksum::partial;
     return true;
   }
   return !is_cut && complete_checksum({frame.data, frame.length}, header.checksum_start, header.checksum_offset);
 }
 
-bool write_offloads(const lvs::Frame& frame, VirtioHeader& header) {
+bool write_offloads(const director::Frame& frame, VirtioHeader& header) {
   const wire::Bytes bytes(frame.data, frame.length);
   const TransportPlace transport =
       frame.tunnel_length == 0 ? transport_of(bytes) : transport_inside(bytes, frame.tunnel_length);
@@ -108,7 +108,7 @@ bool write_offloads(const lvs::Frame& frame, VirtioHeader& header) {
   header.flags = virtio_needs_checksum;
   header.checksum_start = transport.offset;
   header.checksum_offset = offset;
-  if (frame.segmentation == lvs::Segmentation::none) return true;
+  if (frame.segmentation == director::Segmentation::none) return true;
 
   const wire::Bytes transport_header = bytes.subspan(transport.offset);
   header.segmentation = gso_of(frame.segmentation);

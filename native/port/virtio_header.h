@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "lvs/frame.h"
+#include "director/network/frame.h"
 
 namespace sluice::port {
 
@@ -26,18 +26,19 @@ static_assert(sizeof(VirtioHeader) == 10);
 inline constexpr uint8_t virtio_needs_checksum = 1;
 
 // Takes over what the header says of a frame whose data and length are set. False for what no director can handle.
-[[nodiscard]] bool read_offloads(const VirtioHeader& header, lvs::Frame& frame);
-inline bool read_virtio_header(const VirtioHeader& header, lvs::Frame& frame) {
+[[nodiscard]] bool read_offloads(const VirtioHeader& header, director::Frame& frame);
+inline bool read_virtio_header(const VirtioHeader& header, director::Frame& frame) {
   if ((header.flags & virtio_needs_checksum) == 0 && header.segmentation == 0) [[likely]]
     return true;
   return read_offloads(header, frame);
 }
 
 // The header of a frame that leaves. False when its headers lead to no TCP or UDP though it leaves work on them.
-[[nodiscard]] bool write_offloads(const lvs::Frame& frame, VirtioHeader& header);
-inline bool write_virtio_header(const lvs::Frame& frame, VirtioHeader& header) {
+[[nodiscard]] bool write_offloads(const director::Frame& frame, VirtioHeader& header);
+inline bool write_virtio_header(const director::Frame& frame, VirtioHeader& header) {
   header = {};
-  if (frame.checksum == lvs::TransportChecksum::complete && frame.segmentation == lvs::Segmentation::none) [[likely]]
+  if (frame.checksum == director::TransportChecksum::complete && frame.segmentation == director::Segmentation::none)
+      [[likely]]
     return true;
   return write_offloads(frame, header);
 }

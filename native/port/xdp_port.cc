@@ -20,7 +20,7 @@ namespace {
 
 // The kernel's room before a received frame in its chunk (XDP_PACKET_HEADROOM).
 constexpr uint32_t headroom = 256;
-static_assert(headroom >= lvs::required_headroom);
+static_assert(headroom >= director::required_headroom);
 // Chunks of half a page suffice for ordinary frames and put fewer of them at the same places of the CPU's caches; the
 // kernel takes no chunk beyond a page.
 constexpr uint32_t small_chunk = 2048, large_chunk = 4096;
@@ -101,7 +101,7 @@ std::vector<int> XdpPort::sockets() const {
   return all;
 }
 
-size_t XdpPort::receive(std::span<lvs::Frame> frames) {
+size_t XdpPort::receive(std::span<director::Frame> frames) {
   release();
   size_t count = 0;
   for (size_t i = 0; i <= sockets_.size() && count < frames.size(); ++i) {
@@ -118,9 +118,9 @@ void XdpPort::release() {
   beside_->release();
 }
 
-void XdpPort::transmit(const lvs::Frame& frame) {
+void XdpPort::transmit(const director::Frame& frame) {
   const bool is_complete =
-      frame.checksum == lvs::TransportChecksum::complete && frame.segmentation == lvs::Segmentation::none;
+      frame.checksum == director::TransportChecksum::complete && frame.segmentation == director::Segmentation::none;
   if (!is_complete || frame.length > longest_sent_) [[unlikely]] {
     turn_to(Way::beside);
     beside_->transmit(frame);
@@ -137,7 +137,7 @@ void XdpPort::turn_to(Way way) {
   unsent_ = way;
 }
 
-XdpSocket& XdpPort::socket_for(const lvs::Frame& frame) {
+XdpSocket& XdpPort::socket_for(const director::Frame& frame) {
   const auto owner = std::find_if(sockets_.begin(), sockets_.end(), [&](auto& one) { return one->owns(frame); });
   return owner == sockets_.end() ? *sockets_.front() : **owner;
 }

@@ -35,8 +35,8 @@ inline constexpr uint32_t most_queues = 64;
 
 struct XdpPortOptions {
   std::string interface;
-  lvs::PortId port = 0;    // in the frames received
-  bool is_tagged = false;  // its frames have VLAN tags, and must keep them
+  director::PortId port = 0;  // in the frames received
+  bool is_tagged = false;     // its frames have VLAN tags, and must keep them
 };
 
 class XdpPort final : public Port {
@@ -57,9 +57,9 @@ class XdpPort final : public Port {
   uint32_t longest_received() const { return longest_received_; }
   bool is_zero_copy() const { return sockets_.front()->is_zero_copy(); }
 
-  size_t receive(std::span<lvs::Frame> frames) override;
+  size_t receive(std::span<director::Frame> frames) override;
   void release() override;
-  void transmit(const lvs::Frame& frame) override;
+  void transmit(const director::Frame& frame) override;
   void flush() override;
   int fd() const override { return waiting_; }
   bool prepare_to_wait() override;
@@ -72,7 +72,7 @@ class XdpPort final : public Port {
   bool watch(int fd);
   // Frames leave in their order: what waits on the other way goes first.
   void turn_to(Way way);
-  XdpSocket& socket_for(const lvs::Frame& frame);
+  XdpSocket& socket_for(const director::Frame& frame);
 
   PortError error_;
   std::vector<std::unique_ptr<XdpSocket>> sockets_;

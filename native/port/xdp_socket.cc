@@ -124,7 +124,7 @@ bool XdpSocket::bind(const XdpSocketOptions& options) {
   return true;
 }
 
-size_t XdpSocket::receive(std::span<lvs::Frame> frames) {
+size_t XdpSocket::receive(std::span<director::Frame> frames) {
   release();
   const size_t wanted = std::min<size_t>(receive_.waiting(), frames.size());
   if (wanted == 0) return 0;
@@ -138,7 +138,7 @@ size_t XdpSocket::receive(std::span<lvs::Frame> frames) {
     }
     uint8_t* const data = memory_.data() + frame.addr;
     complete_partial_checksum({data, frame.len});
-    frames[count++] = lvs::Frame{.data = data, .length = frame.len, .port = port_};
+    frames[count++] = director::Frame{.data = data, .length = frame.len, .port = port_};
     counts_.received_bytes += frame.len;
   }
   receive_.give_back();
@@ -180,7 +180,7 @@ bool XdpSocket::has_room() {
   return sending_ != transmit_slots_ && !transmit_.is_full() && !memory_.is_empty();
 }
 
-bool XdpSocket::transmit(const lvs::Frame& frame) {
+bool XdpSocket::transmit(const director::Frame& frame) {
   if (!has_room()) [[unlikely]] {
     send();
     reap();

@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include "lvs/frame.h"
+#include "director/network/frame.h"
 #include "port/port.h"
 #include "port/xdp_memory.h"
 #include "port/xdp_ring.h"
@@ -22,7 +22,7 @@ struct XdpSocketOptions {
   std::string interface;
   int interface_index = 0;
   uint32_t queue = 0;
-  lvs::PortId port = 0;          // in the frames received
+  director::PortId port = 0;     // in the frames received
   uint32_t chunk_bytes = 2048;   // a power of two, of which the kernel keeps 256 before a received frame
   uint32_t receive_slots = 512;  // powers of two
   uint32_t transmit_slots = 512;
@@ -43,15 +43,15 @@ class XdpSocket {
   bool is_zero_copy() const { return is_zero_copy_; }
 
   // As of a Port.
-  size_t receive(std::span<lvs::Frame> frames);
+  size_t receive(std::span<director::Frame> frames);
   void release();
   bool prepare_to_wait();
   void flush();
   PortStatistics statistics();
 
   // Of a frame of at most a chunk's length, with nothing left to a device. False: no room.
-  [[nodiscard]] bool transmit(const lvs::Frame& frame);
-  bool owns(const lvs::Frame& frame) const { return memory_.contains(frame.data); }
+  [[nodiscard]] bool transmit(const director::Frame& frame);
+  bool owns(const director::Frame& frame) const { return memory_.contains(frame.data); }
 
  private:
   bool fail(const char* what, const char* call);
@@ -66,7 +66,7 @@ class XdpSocket {
 
   int fd_ = -1;
   bool is_zero_copy_ = false;
-  lvs::PortId port_ = 0;
+  director::PortId port_ = 0;
   PortError error_;
   XdpMemory memory_;
   XdpRing<uint64_t> fill_, completion_;

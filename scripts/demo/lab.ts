@@ -76,7 +76,7 @@ export const description: TopologyDescription = {
 };
 
 const sluiceDocument = stringify({
-  layer4: {
+  director: {
     services: services.map(({ mode, address }) => ({
       tcp: `${address}:80`,
       scheduler: 'wlc',

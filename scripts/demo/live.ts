@@ -10,8 +10,13 @@ import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
 import { ask } from '../../src/cli/admin-client.ts';
 import type { BalancerStatus } from '../../src/daemon/balancer.ts';
-import { type Counters, formatConnections, type ServerView, type ServiceView } from '../../src/lvs/ipvsadm/listing.ts';
-import type { Connection } from '../../src/lvs/views.ts';
+import {
+  type Counters,
+  formatConnections,
+  type ServerView,
+  type ServiceView,
+} from '../../src/director/ipvsadm/listing.ts';
+import type { Connection } from '../../src/director/views.ts';
 import { Failure, heading, projectRoot } from '../command.ts';
 import { description, services, start } from './lab.ts';
 import { showReplay } from './replay.ts';

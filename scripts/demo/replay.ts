@@ -6,8 +6,8 @@ import type { Explanation } from '../../src/cli/replay/scribe.ts';
 import { replay } from '../../src/cli/replay/session.ts';
 import { explanationText } from '../../src/cli/replay/text.ts';
 import { documentFormat } from '../../src/daemon/document.ts';
-import { formatConnections } from '../../src/lvs/ipvsadm/listing.ts';
-import { parseSurroundings } from '../../src/lvs/surroundings.ts';
+import { formatConnections } from '../../src/director/ipvsadm/listing.ts';
+import { parseRouteTable } from '../../src/director/route-table.ts';
 import { heading, projectRoot } from '../command.ts';
 import { type Style, styled, width } from './style.ts';
 
@@ -47,8 +47,8 @@ export async function showReplay(): Promise<void> {
   const example = (file: string) => join(projectRoot, 'examples/demo', file);
   const explanations: Explanation[] = [];
   const { connections } = await replay({
-    surroundings: parseSurroundings(readFileSync(example('net.yaml'), 'utf8')),
-    model: documentFormat.parse(readFileSync(example('sluice.yaml'), 'utf8')).layer4,
+    routeTable: parseRouteTable(readFileSync(example('net.yaml'), 'utf8')),
+    model: documentFormat.parse(readFileSync(example('sluice.yaml'), 'utf8')).director,
     inputs: [
       { port: 'c0', file: example('client.pcapng') },
       { port: 's0', file: example('servers.pcap') },

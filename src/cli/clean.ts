@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice clean`: removes what a killed process has left on the host.
-import { cleanHost } from '../lvs/data-path.ts';
+import { cleanHost } from '../director/live-director.ts';
 import { type Command, parseOptions } from './command.ts';
 
 const usage = `Usage: sluice clean

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice connections`: the table of connections of the running process.
-import type { Connection } from '../lvs/data-path.ts';
-import { formatConnections } from '../lvs/ipvsadm/listing.ts';
+
+import { formatConnections } from '../director/ipvsadm/listing.ts';
+import type { Connection } from '../director/live-director.ts';
 import { askAndPrint, commonUsage } from './admin-client.ts';
 import type { Command } from './command.ts';
 

@@ -79,23 +79,23 @@ function frameOf(file: string, number = '1'): string {
   throw new UsageError('the capture has fewer frames', { place: { file }, value: wanted, remedy: `it has ${count}` });
 }
 
-const belongings: Readonly<Record<PacketExplanation['belonging'], string>> = {
+const owned_traffic: Readonly<Record<PacketExplanation['owner'], string>> = {
   director: "kept from the host's stack",
   host: "left to the host's stack: the director does not see it. If it did",
   both: "seen by the host's stack too",
   unknown: "whether the host's stack gets it is decided by rules of nftables",
 };
 
-function whose(belonging: PacketExplanation['belonging'], worker: string): string {
-  if (belonging === 'host') return `${belongings.host}:`;
-  return worker === '' ? belongings[belonging] : `${belongings[belonging]}, ${worker}`;
+function whose(owner: PacketExplanation['owner'], worker: string): string {
+  if (owner === 'host') return `${owned_traffic.host}:`;
+  return worker === '' ? owned_traffic[owner] : `${owned_traffic[owner]}, ${worker}`;
 }
 
 function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explanation): string {
   const by = workers === 1 ? '' : `worker ${worker} of ${workers}`;
-  const told = packets.map(({ packet, belonging, sent, ...decision }) => [
+  const told = packets.map(({ packet, owner, sent, ...decision }) => [
     `${port}: ${packet}`,
-    `   ${whose(belonging, by)}`,
+    `   ${whose(owner, by)}`,
     ...decisionLines(decision),
     ...sent.map(frame => `   > ${frame.port}: ${frame.packet}`),
     '',

@@ -2,10 +2,10 @@
 // `sluice replay`: what the director does with the frames of captures. docs/replay.md describes what it reads and writes.
 import { type SluiceError, UsageError } from '../core/errors.ts';
 import { documentFormat } from '../daemon/document.ts';
-import { formatConnections } from '../lvs/ipvsadm/listing.ts';
-import { readRules } from '../lvs/ipvsadm/rules.ts';
-import type { Layer4 } from '../lvs/model.ts';
-import { parseSurroundings, type Surroundings } from '../lvs/surroundings.ts';
+import { formatConnections } from '../director/ipvsadm/listing.ts';
+import { readRules } from '../director/ipvsadm/rules.ts';
+import type { DirectorModel } from '../director/model.ts';
+import { parseRouteTable, type RouteTable } from '../director/route-table.ts';
 import { type Command, type ExitStatus, parseOptions, print, readText } from './command.ts';
 import { JsonReport } from './replay/json-report.ts';
 import { Progress } from './replay/progress.ts';
@@ -78,8 +78,8 @@ function understand(args: readonly string[]): Request {
   return { net, rules, config, inputs, out, connections, explain, json };
 }
 
-function readInputs(words: readonly string[], surroundings: Surroundings): ReplayInput[] {
-  const ports = surroundings.ports.map(port => port.name);
+function readInputs(words: readonly string[], routeTable: RouteTable): ReplayInput[] {
+  const ports = routeTable.ports.map(port => port.name);
   return words.map(word => {
     const [port = '', file = ''] = splitOnce(word, '=');
     if (port === '' || file === '') {
@@ -97,20 +97,22 @@ function splitOnce(word: string, separator: string): [string, string] | [] {
   return at < 0 ? [] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-function readModel({ rules, config }: Request): Layer4 {
+function readModel({ rules, config }: Request): DirectorModel {
   if (rules !== undefined) return readRules(readText(rules), { file: rules });
-  return config === undefined ? documentFormat.from({}).layer4 : documentFormat.parse(readText(config), config).layer4;
+  return config === undefined
+    ? documentFormat.from({}).director
+    : documentFormat.parse(readText(config), config).director;
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const request = understand(args);
-  const surroundings = parseSurroundings(readText(request.net), request.net);
-  const inputs = readInputs(request.inputs, surroundings);
+  const routeTable = parseRouteTable(readText(request.net), request.net);
+  const inputs = readInputs(request.inputs, routeTable);
   const model = readModel(request);
   const report = request.json ? new JsonReport(print) : undefined;
   const progress = new Progress();
   const { summary, connections, failures } = await replay({
-    surroundings,
+    routeTable,
     model,
     inputs,
     folder: request.out,

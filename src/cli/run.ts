@@ -9,8 +9,8 @@ import { AdminServer, defaultSocket } from '../daemon/admin-server.ts';
 import { Balancer } from '../daemon/balancer.ts';
 import { defaultCrashFolder } from '../daemon/crash-capture.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
-import { inheritedKeepsakes, stopWithParent, supervise, tellParent } from '../daemon/supervisor.ts';
-import { type StealWay, stealWays } from '../lvs/data-path.ts';
+import { inheritedCrashState, stopWithParent, supervise, tellParent } from '../daemon/supervisor.ts';
+import { type StealWay, stealWays } from '../director/live-director.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions } from './command.ts';
 
 const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
@@ -84,13 +84,13 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const source = sourceOf(parsed);
   const cpus = cpusFor(value('workers'));
   const stealing = stealWay(value('stealing'));
-  const keepsakes = await inheritedKeepsakes();
-  if (keepsakes === undefined) {
+  const crashState = await inheritedCrashState();
+  if (crashState === undefined) {
     readSnapshot(source); // its mistakes are this process's to tell, before another one is started
     return (await supervise({ logger })) === 0 ? 0 : 1;
   }
   const balancer = new Balancer({
-    ...{ source, cpus, stealing, logger, keepsakes },
+    ...{ source, cpus, stealing, logger, crashState },
     crashFolder: value('crashes') ?? defaultCrashFolder,
   });
   const socket = new AdminServer(value('socket') ?? defaultSocket, balancer, logger);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice status`: what the running process forwards, and how it goes.
 import type { BalancerStatus } from '../daemon/balancer.ts';
-import { formatServices } from '../lvs/ipvsadm/listing.ts';
+import { formatServices } from '../director/ipvsadm/listing.ts';
 import { askAndPrint, commonUsage } from './admin-client.ts';
 import type { Command } from './command.ts';
 

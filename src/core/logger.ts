@@ -2,7 +2,7 @@
 // Logs go to standard error: lines of JSON for machines, coloured text when a person's terminal is attached there.
 // Standard output belongs to the answers of commands.
 //
-// Every area of the program logs through a child: `logger.child({ area: 'lvs' })`. Errors go under the key `err`:
+// Every area of the program logs through a child: `logger.child({ area: 'director' })`. Errors go under the key `err`:
 // `logger.error({ err }, 'real server not added')`. A SluiceError keeps its code, place and remedy as fields.
 import { type DestinationStream, destination, type Level, type Logger, levels, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The running balancer: a data path that forwards by a snapshot, and the questions that it answers.
+// The running balancer: a live director that forwards by a snapshot, and the questions that it answers.
 import { systemClock } from '../core/clock.ts';
 import type { Component } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { version } from '../core/version.ts';
-import { DataPath, type StealWay } from '../lvs/data-path.ts';
-import { formatServices } from '../lvs/ipvsadm/listing.ts';
-import type { NativeKeepsakes, RecordedFrame } from '../native/data-path.ts';
+import { formatServices } from '../director/ipvsadm/listing.ts';
+import { LiveDirector, type StealWay } from '../director/live-director.ts';
+import type { NativeCrashState, RecordedFrame } from '../native/live-director.ts';
 import type { Questions, Streams } from './admin-server.ts';
 import { writeCrashCapture } from './crash-capture.ts';
 import { documentFormat, type Snapshot } from './document.ts';
@@ -23,7 +23,7 @@ export interface BalancerOptions {
   readonly stealing?: StealWay | undefined;
   readonly logger: Logger;
   /** Where this process keeps what the next one needs, and the one before has. */
-  readonly keepsakes?: NativeKeepsakes | undefined;
+  readonly crashState?: NativeCrashState | undefined;
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: string;
 }
@@ -32,27 +32,27 @@ export interface BalancerOptions {
 export type BalancerStatus = ReturnType<Balancer['status']>;
 
 export class Balancer implements Component {
-  readonly name = 'data path';
+  readonly name = 'director';
   readonly #options: BalancerOptions;
   readonly #logger: Logger;
   readonly #since = new Date();
   #snapshot: Snapshot;
-  #running: DataPath | undefined;
+  #running: LiveDirector | undefined;
 
   /** Reads the configuration; throws what is wrong with it. After a crash it is the one that was in force. */
   constructor(options: BalancerOptions) {
     this.#options = options;
-    this.#logger = options.logger.child({ area: 'lvs' });
+    this.#logger = options.logger.child({ area: 'director' });
     this.#snapshot = this.#kept() ?? readSnapshot(options.source);
   }
 
   start(): void {
-    const { cpus, stealing, keepsakes } = this.#options;
-    // The data path lets go of what it has taken over.
-    const isSuccessor = keepsakes?.configuration() !== undefined;
-    const frames = keepsakes?.lastBatches() ?? [];
-    const model = this.#snapshot.layer4;
-    this.#running = new DataPath({ model, devices: defaultDevices(), cpus, stealing, keepsakes });
+    const { cpus, stealing, crashState } = this.#options;
+    // The director lets go of what it has taken over.
+    const isSuccessor = crashState?.configuration() !== undefined;
+    const frames = crashState?.lastBatches() ?? [];
+    const model = this.#snapshot.director;
+    this.#running = new LiveDirector({ model, devices: defaultDevices(), cpus, stealing, crashState });
     this.#keep();
     const { ports, notices, stealing: way } = this.#running.state();
     for (const notice of notices) this.#logger.warn(notice);
@@ -72,7 +72,7 @@ export class Balancer implements Component {
     try {
       const next = readSnapshot(this.#options.source);
       const changes = documentFormat.compare(this.#snapshot, next);
-      this.#dataPath.apply(next.layer4);
+      this.#liveDirector.apply(next.director);
       this.#snapshot = next;
       this.#keep();
       this.#logger.info({ snapshot: next.id, changes: documentFormat.describe(changes) }, 'configuration applied');
@@ -82,16 +82,16 @@ export class Balancer implements Component {
   }
 
   status() {
-    const dataPath = this.#dataPath;
-    const counts = Object.entries(dataPath.counts()).filter(([, count]) => count > 0);
+    const liveDirector = this.#liveDirector;
+    const counts = Object.entries(liveDirector.counts()).filter(([, count]) => count > 0);
     return {
       version,
       pid: process.pid,
       since: this.#since.toISOString(),
       snapshot: this.#snapshot.id,
       workers: this.#options.cpus.length,
-      ...dataPath.state(),
-      services: dataPath.services(),
+      ...liveDirector.state(),
+      services: liveDirector.services(),
       packets: Object.fromEntries(counts),
     };
   }
@@ -100,21 +100,21 @@ export class Balancer implements Component {
   get questions(): Questions {
     return {
       '/status': () => this.status(),
-      '/explain': parameters => explain(this.#dataPath, parameters),
-      '/top': () => measure(this.#dataPath),
-      '/connections': () => this.#dataPath.connections(),
-      '/services': () => this.#dataPath.services(),
-      '/ipvsadm': () => formatServices(this.#dataPath.services()),
+      '/explain': parameters => explain(this.#liveDirector, parameters),
+      '/top': () => measure(this.#liveDirector),
+      '/connections': () => this.#liveDirector.connections(),
+      '/services': () => this.#liveDirector.services(),
+      '/ipvsadm': () => formatServices(this.#liveDirector.services()),
     };
   }
 
   get streams(): Streams {
-    return { '/capture': (stream, parameters) => captureInto(stream, this.#dataPath, parameters) };
+    return { '/capture': (stream, parameters) => captureInto(stream, this.#liveDirector, parameters) };
   }
 
   /** What was in force in the process before. */
   #kept(): Snapshot | undefined {
-    const text = this.#options.keepsakes?.configuration();
+    const text = this.#options.crashState?.configuration();
     if (text === undefined) return undefined;
     try {
       return documentFormat.from(JSON.parse(text));
@@ -125,8 +125,8 @@ export class Balancer implements Component {
   }
 
   #keep(): void {
-    const { keepsakes } = this.#options;
-    if (keepsakes === undefined || keepsakes.keepConfiguration(JSON.stringify(documentFormat.write(this.#snapshot))))
+    const { crashState } = this.#options;
+    if (crashState === undefined || crashState.keepConfiguration(JSON.stringify(documentFormat.write(this.#snapshot))))
       return;
     this.#logger.warn('no memory to keep the configuration: a process after this one would read it anew');
   }
@@ -140,8 +140,8 @@ export class Balancer implements Component {
     }
   }
 
-  get #dataPath(): DataPath {
-    if (this.#running === undefined) throw new Error('the data path does not run');
+  get #liveDirector(): LiveDirector {
+    if (this.#running === undefined) throw new Error('the director does not run');
     return this.#running;
   }
 }

@@ -7,7 +7,7 @@ import { CaptureWriter } from '../capture/capture-writer.ts';
 import { linkTypes } from '../capture/link-type.ts';
 import type { Clock } from '../core/clock.ts';
 import { SystemError } from '../core/errors.ts';
-import type { RecordedFrame } from '../native/data-path.ts';
+import type { RecordedFrame } from '../native/live-director.ts';
 
 /** Unless `sluice run` is told otherwise. */
 export const defaultCrashFolder = '/var/lib/sluice';

@@ -2,10 +2,15 @@
 // The director as other programs use it: configured with what people write (a net, rules or a document) instead of the
 // models that Sluice's own parts hand to each other.
 import { UsageError } from '../core/errors.ts';
-import { type FrameOptions, Director as Layer4Director, type PacketVerdict, type TimedFrame } from '../lvs/director.ts';
-import { readRules } from '../lvs/ipvsadm/rules.ts';
-import { emptyLayer4, type Layer4 } from '../lvs/model.ts';
-import { parseSurroundings, type SurroundingsDocument, surroundingsFrom } from '../lvs/surroundings.ts';
+import {
+  Director as DirectorBase,
+  type FrameOptions,
+  type PacketVerdict,
+  type TimedFrame,
+} from '../director/director.ts';
+import { readRules } from '../director/ipvsadm/rules.ts';
+import { type DirectorModel, emptyDirectorModel } from '../director/model.ts';
+import { parseRouteTable, type RouteTableDocument, routeTableFrom } from '../director/route-table.ts';
 import { documentFormat } from './document.ts';
 
 /** What a director forwards: one of the two, or nothing. */
@@ -18,7 +23,7 @@ export interface Services {
 
 export interface DirectorConfig extends Services {
   /** Ports, neighbours and routes around the director: the text of a net.yaml, or the same as a value. */
-  readonly net: string | SurroundingsDocument;
+  readonly net: string | RouteTableDocument;
   /** Random choices (some schedulers, local ports) follow from it: equal seeds, equal choices. 1 unless given. */
   readonly seed?: number;
 }
@@ -35,14 +40,14 @@ export interface DirectorConfig extends Services {
  * const verdict = director.receive('c0', frame, 1_700_000_000_000_000_000n);
  * ```
  */
-export class Director extends Layer4Director {
+export class Director extends DirectorBase {
   #now = 0n;
 
   /** Throws a ConfigError that says what is wrong and where: in a text with line and column. */
   constructor(config: DirectorConfig) {
     const { net, seed = 1 } = config;
-    const surroundings = typeof net === 'string' ? parseSurroundings(net, 'net') : surroundingsFrom(net);
-    super({ surroundings, model: modelOf(config), seed });
+    const routeTable = typeof net === 'string' ? parseRouteTable(net, 'net') : routeTableFrom(net);
+    super({ routeTable, model: modelOf(config), seed });
   }
 
   /** Forwards by other services from now on. Flows go on as far as their servers are still there. */
@@ -84,11 +89,11 @@ export class Director extends Layer4Director {
   }
 }
 
-function modelOf({ rules, config }: Services): Layer4 {
+function modelOf({ rules, config }: Services): DirectorModel {
   if (rules !== undefined && config !== undefined) {
     throw new UsageError('rules and config exclude each other', { remedy: 'give one of them' });
   }
   if (rules !== undefined) return readRules(rules, { file: 'rules' });
-  if (config === undefined) return emptyLayer4;
-  return (typeof config === 'string' ? documentFormat.parse(config, 'config') : documentFormat.from(config)).layer4;
+  if (config === undefined) return emptyDirectorModel;
+  return (typeof config === 'string' ? documentFormat.parse(config, 'config') : documentFormat.from(config)).director;
 }

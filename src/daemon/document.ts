@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice.yaml`: the sections of all capabilities in one document.
 import { DocumentFormat, type SectionChange, type Snapshot as SnapshotOf } from '../core/config/snapshot.ts';
-import { layer4Section } from '../lvs/section.ts';
+import { directorSection } from '../director/section.ts';
 
-const sections = { layer4: layer4Section };
+const sections = { director: directorSection };
 
 /** Reads, compares and writes snapshots of everything that can be configured. */
 export const documentFormat = new DocumentFormat(sections, {

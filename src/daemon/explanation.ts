@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice explain` as the running process answers it: a packet in words, or the bytes of a frame, becomes what a port
-// would have received, and the data path tells what would become of it.
+// would have received, and the director tells what would become of it.
 import { UsageError } from '../core/errors.ts';
-import type { DataPath, PathExplanation } from '../lvs/data-path.ts';
+import type { LiveDirector, PathExplanation } from '../director/live-director.ts';
 import { macBytes } from '../wire/addresses.ts';
 import { describeFrame } from '../wire/describe.ts';
 import { ethernetFrame, etherType, formatAddress, formatMac } from '../wire/ip-packet.ts';
@@ -30,12 +30,12 @@ export interface Explanation extends Omit<PathExplanation, 'decisions'> {
 const anySender = '02:00:00:00:00:01';
 
 /** By the parameters `packet` (in words) or `frame` (hexadecimal digits), and `port`, `mark`. */
-export function explain(dataPath: DataPath, parameters: URLSearchParams): Explanation {
+export function explain(liveDirector: LiveDirector, parameters: URLSearchParams): Explanation {
   const described = describedBy(parameters);
-  const port = parameters.get('port') ?? likelyPort(dataPath, described);
-  const state = dataPath.state().ports.find(one => one.name === port);
+  const port = parameters.get('port') ?? likelyPort(liveDirector, described);
+  const state = liveDirector.state().ports.find(one => one.name === port);
   const mac = state?.mac ?? anySender;
-  const told = dataPath.explain(port, framesOf(described, mac), markOf(parameters.get('mark')));
+  const told = liveDirector.explain(port, framesOf(described, mac), markOf(parameters.get('mark')));
   const frames = framesOf(described, mac);
   const { decisions, ...common } = told;
   return {
@@ -66,11 +66,11 @@ function packetWords(text: string): Words {
 }
 
 /** The only port, the one that a frame is addressed to, or that leads to the sender. */
-function likelyPort(dataPath: DataPath, { source, frame, packets }: Described): string {
-  const { ports } = dataPath.state();
+function likelyPort(liveDirector: LiveDirector, { source, frame, packets }: Described): string {
+  const { ports } = liveDirector.state();
   const addressee = frame ? formatMac((packets[0] ?? new Uint8Array(0)).subarray(0, 6)) : undefined;
   const candidates = ports.filter(({ mac }) => ports.length === 1 || mac === addressee);
-  const found = candidates[0]?.name ?? (source && dataPath.portTowards(formatAddress(source.bytes)));
+  const found = candidates[0]?.name ?? (source && liveDirector.portTowards(formatAddress(source.bytes)));
   if (found !== undefined) return found;
   throw new UsageError('on which port the packet would come is not clear', {
     remedy: `say so with --port: ${ports.map(({ name }) => name).join(', ')}`,

@@ -2,8 +2,8 @@
 // A capture of what a running data path does, as `sluice capture` asks for it: a line of JSON a frame, for as long as
 // somebody listens. What the listener does not take in time finds no room and is counted as missed.
 import { UsageError } from '../core/errors.ts';
-import type { DataPath, TapFilter, TappedFrame } from '../lvs/data-path.ts';
-import { serviceKey } from '../lvs/model.ts';
+import type { LiveDirector, TapFilter, TappedFrame } from '../director/live-director.ts';
+import { serviceKey } from '../director/model.ts';
 import type { AnswerStream } from './admin-server.ts';
 
 /** The first line of a capture. */
@@ -30,10 +30,10 @@ const framesAtOnce = 512;
 const nanosecondsPerMillisecond = 1_000_000n;
 
 /** By the parameters host, port-number, protocol, verdict, reason, service, device. */
-export function captureInto(stream: AnswerStream, dataPath: DataPath, parameters: URLSearchParams): void {
-  const tap = dataPath.openTap(filterOf(dataPath, parameters));
+export function captureInto(stream: AnswerStream, liveDirector: LiveDirector, parameters: URLSearchParams): void {
+  const tap = liveDirector.openTap(filterOf(liveDirector, parameters));
   const toWallClock = BigInt(Date.now()) * nanosecondsPerMillisecond - process.hrtime.bigint();
-  const devices = dataPath.state().ports.map(({ device }) => device);
+  const devices = liveDirector.state().ports.map(({ device }) => device);
   stream.write({ devices } satisfies CaptureBeginning);
   let missed = 0;
   const drain = (): void => {
@@ -59,7 +59,7 @@ export function captureInto(stream: AnswerStream, dataPath: DataPath, parameters
   });
 }
 
-function filterOf(dataPath: DataPath, parameters: URLSearchParams): TapFilter {
+function filterOf(liveDirector: LiveDirector, parameters: URLSearchParams): TapFilter {
   const text = (name: string): string | undefined => parameters.get(name) ?? undefined;
   const [host, protocol, verdict] = [text('host'), text('protocol'), text('verdict')];
   const [reason, device, service] = [text('reason'), text('device'), text('service')];
@@ -67,7 +67,7 @@ function filterOf(dataPath: DataPath, parameters: URLSearchParams): TapFilter {
   if (port !== undefined && !(/^\d+$/.test(port) && Number(port) <= 65_535)) {
     throw new UsageError('not a port number', { value: port, remedy: 'use a number from 0 to 65535' });
   }
-  const identity = service === undefined ? undefined : serviceNamed(dataPath, service);
+  const identity = service === undefined ? undefined : serviceNamed(liveDirector, service);
   return {
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port: Number(port) }),
@@ -80,8 +80,8 @@ function filterOf(dataPath: DataPath, parameters: URLSearchParams): TapFilter {
 }
 
 /** "tcp 10.0.1.100:80", as the services are called elsewhere. */
-function serviceNamed(dataPath: DataPath, name: string) {
-  const identities = dataPath.model.services.map(({ identity }) => identity);
+function serviceNamed(liveDirector: LiveDirector, name: string) {
+  const identities = liveDirector.model.services.map(({ identity }) => identity);
   const found = identities.find(identity => serviceKey(identity) === name);
   if (found !== undefined) return found;
   const known = identities.slice(0, 3).map(identity => serviceKey(identity));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a data path has counted, at one moment: two of them make rates. Read from memory that workers share, not asked.
-import { type DataPath, reasons, type WorkerCounts } from '../lvs/data-path.ts';
-import type { ServiceView } from '../lvs/ipvsadm/listing.ts';
+// What a live director has counted, at one moment: two of them make rates. Read from memory that workers share, not asked.
+
+import type { ServiceView } from '../director/ipvsadm/listing.ts';
+import { type LiveDirector, reasons, type WorkerCounts } from '../director/live-director.ts';
 
 export interface Measurement {
   /** Monotonic nanoseconds. */
@@ -12,12 +13,12 @@ export interface Measurement {
   readonly reasons: readonly { readonly name: string; readonly verdict: string; readonly packets: number }[];
 }
 
-export function measure(dataPath: DataPath): Measurement {
-  const counts = dataPath.counts();
+export function measure(liveDirector: LiveDirector): Measurement {
+  const counts = liveDirector.counts();
   return {
     at: Number(process.hrtime.bigint()),
-    workers: dataPath.workers(),
-    services: dataPath.services(),
+    workers: liveDirector.workers(),
+    services: liveDirector.services(),
     reasons: reasons()
       .map(({ name, verdict }) => ({ name, verdict, packets: counts[name] ?? 0 }))
       .filter(({ packets }) => packets > 0),

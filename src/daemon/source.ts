@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { SystemError, UsageError } from '../core/errors.ts';
-import { readRules } from '../lvs/ipvsadm/rules.ts';
-import { parseSurroundings } from '../lvs/surroundings.ts';
+import { readRules } from '../director/ipvsadm/rules.ts';
+import { parseRouteTable } from '../director/route-table.ts';
 import { documentFormat, type Snapshot } from './document.ts';
 
 export interface ConfigurationSource {
@@ -20,11 +20,11 @@ export interface ConfigurationSource {
 export function readSnapshot({ config, rules, net }: ConfigurationSource): Snapshot {
   if (config !== undefined) return documentFormat.parse(readText(config), config);
   if (rules === undefined) throw new UsageError('nothing is configured', { remedy: 'give a sluice.yaml or rules' });
-  const layer4 = readRules(readText(rules), { file: rules });
-  if (net === undefined) return documentFormat.snapshot({ layer4 });
-  const surroundings = parseSurroundings(readText(net), net);
-  const ports = surroundings.ports.map(({ name }) => ({ name, device: name, type: 'packet' }) as const);
-  return documentFormat.snapshot({ layer4: { ...layer4, ports, marks: surroundings.marks } });
+  const director = readRules(readText(rules), { file: rules });
+  if (net === undefined) return documentFormat.snapshot({ director });
+  const routeTable = parseRouteTable(readText(net), net);
+  const ports = routeTable.ports.map(({ name }) => ({ name, device: name, type: 'packet' }) as const);
+  return documentFormat.snapshot({ director: { ...director, ports, marks: routeTable.marks } });
 }
 
 /**

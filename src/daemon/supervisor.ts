@@ -2,14 +2,14 @@
 // A process that works, one that stands by with all its code loaded, the kernel's included, and their parent, which tells the latter to work when
 // the former ends unexpectedly: a new process would need a second of a CPU before it could begin. The parent does
 // nothing else, and has nothing that could fail; what is to outlive the working process lies in sockets that the parent
-// holds (native/engine/keepsakes.h).
+// holds (native/engine/crash_state.h).
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Logger } from '../core/logger.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeKeepsakes } from '../native/data-path.ts';
+import type { NativeCrashState } from '../native/live-director.ts';
 
 /** Set for the processes that such a parent starts. */
-const variable = 'SLUICE_KEEPSAKES';
+const variable = 'SLUICE_CRASH_STATE';
 /** Their ends of the sockets. */
 const [givingEnd, takingEnd] = [3, 4];
 
@@ -22,14 +22,14 @@ const shortLifeMilliseconds = 1000;
 const shortLivesUntilForgotten = 3;
 
 /** The working process's part of what its parent holds, once it is to work; undefined in one without such a parent. */
-export async function inheritedKeepsakes(): Promise<NativeKeepsakes | undefined> {
+export async function inheritedCrashState(): Promise<NativeCrashState | undefined> {
   if (process.env[variable] === undefined) return undefined;
   const addon = loadAddon();
   addon.prepareStealing();
   const turn = await ownTurn();
-  const keepsakes = new addon.Keepsakes(givingEnd, takingEnd);
-  if (turn === 'forget') keepsakes.withdraw();
-  return keepsakes;
+  const crashState = new addon.CrashState(givingEnd, takingEnd);
+  if (turn === 'forget') crashState.withdraw();
+  return crashState;
 }
 
 /** A process that stands by when its parent ends has nothing to do any more. */
@@ -70,7 +70,7 @@ export interface SupervisorOptions {
  */
 export async function supervise({ logger, command = ownCommand() }: SupervisorOptions): Promise<number> {
   const [program = process.execPath, ...words] = command;
-  const sockets = loadAddon().keepsakeSockets();
+  const sockets = loadAddon().crashStateSockets();
   const start = (): ChildProcess =>
     spawn(program, words, {
       stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
@@ -104,7 +104,7 @@ export async function supervise({ logger, command = ownCommand() }: SupervisorOp
       if (isExpected || isEnding) return status ?? 1;
       const lived = performance.now() - began;
       shortLives = lived < shortLifeMilliseconds ? shortLives + 1 : 0;
-      logger.error({ signal, status, pid: child.pid }, 'the data path has crashed: starting it again');
+      logger.error({ signal, status, pid: child.pid }, 'the director has crashed: starting it again');
       if (shortLives > 0) await new Promise(resolve => setTimeout(resolve, shortLifeMilliseconds));
       if (isEnding) return 1;
     }

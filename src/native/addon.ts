@@ -6,9 +6,9 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
-import type { DataPathAddon } from './data-path.ts';
 import type { DecapAddon } from './decap.ts';
 import type { DirectorAddon } from './director.ts';
+import type { LiveDirectorAddon } from './live-director.ts';
 import type { ServiceRowsAddon } from './service-rows.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 import type { WireAddon } from './wire.ts';
@@ -16,7 +16,7 @@ import type { WireAddon } from './wire.ts';
 /** What the native module exports. */
 export interface Addon
   extends CapturesAddon,
-    DataPathAddon,
+    LiveDirectorAddon,
     DecapAddon,
     DirectorAddon,
     ServiceRowsAddon,
@@ -31,13 +31,13 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',
-  DataPath: 'function',
+  LiveDirector: 'function',
   Decap: 'function',
   Director: 'function',
-  Keepsakes: 'function',
+  CrashState: 'function',
   cleanHost: 'function',
   describe: 'function',
-  keepsakeSockets: 'function',
+  crashStateSockets: 'function',
   mostMarkRules: 'number',
   prepareStealing: 'function',
   reasons: 'object',

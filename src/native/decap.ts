@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native module's receiving end of tunnels; src/decap/agent.ts is what the rest of Sluice uses.
-import type { NativeFailure } from './data-path.ts';
+import type { NativeFailure } from './live-director.ts';
 
 export interface NativeDecapOptions {
   /** The TUN device to make. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The native module's director; src/lvs/director.ts is what the rest of Sluice uses.
+// The native module's director; src/director/director.ts is what the rest of Sluice uses.
 
 /** One row of the table of reasons, in the order of their numbers. */
 export interface ReasonRow {
@@ -8,7 +8,7 @@ export interface ReasonRow {
   readonly meaning: string;
 }
 
-export interface NativeSurroundings {
+export interface NativeRouteTable {
   readonly ports: readonly {
     readonly name: string;
     readonly mac: string;
@@ -64,7 +64,7 @@ export interface NativeDecisions {
 export interface NativeFrameOptions {
   readonly mark?: number;
   readonly partial?: boolean;
-  /** As lvs::Segmentation: 0 none, 1 TCP over IPv4, 2 TCP over IPv6, 3 UDP. */
+  /** As director::Segmentation: 0 none, 1 TCP over IPv4, 2 TCP over IPv6, 3 UDP. */
   readonly segmentation?: number;
   readonly segmentSize?: number;
   readonly explain?: boolean;
@@ -114,8 +114,8 @@ export interface NativeConnection {
 
 /** Wrong arguments give a TypeError or a RangeError. */
 export interface NativeDirector {
-  setSurroundings(surroundings: NativeSurroundings): void;
-  /** One of the steps of src/lvs/plan.ts. "done", or what is wrong with it. */
+  setRouteTable(routeTable: NativeRouteTable): void;
+  /** One of the steps of src/director/plan.ts. "done", or what is wrong with it. */
   apply(step: { readonly op: string; readonly [field: string]: unknown }): string;
   receive(port: number, frame: Uint8Array, time: bigint, options?: NativeFrameOptions): NativeDecision;
   announce(): { readonly port: number; readonly frame: Buffer }[];

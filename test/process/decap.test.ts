@@ -85,7 +85,7 @@ async function startDirector(balancer: Host, tunnel: object, way: Way): Promise<
     })),
   );
   const file = join(balancer.folder, 'tunnel.yaml');
-  writeFileSync(file, stringify({ layer4: { ports: { lan: { device: 'eth0' } }, services } }));
+  writeFileSync(file, stringify({ director: { ports: { lan: { device: 'eth0' } }, services } }));
   await startSluice(balancer, 'run', '-c', file, '--socket', join(balancer.folder, 'admin.sock'));
 }
 

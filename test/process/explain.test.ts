@@ -39,7 +39,7 @@ describeAsRoot('sluice explain', () => {
     expect(packets).toEqual([
       expect.objectContaining({
         packet: expect.stringContaining(`10.1.0.2.1024 > ${virtual}.80: Flags [S]`),
-        belonging: 'director',
+        owner: 'director',
         verdict: 'forward',
         reason: 'scheduled',
         service: `tcp ${virtual}:80`,
@@ -57,9 +57,9 @@ describeAsRoot('sluice explain', () => {
     ['tcp 10.2.0.2:8080 10.1.0.2:1024 SA', 'director', 'no-service'],
     [`udp 10.1.0.2:9 ${virtual}:53 ttl 1`, 'host', 'no-service'],
     [`tcp 10.1.0.2:1024 ${virtual}:80 S badipsum`, 'director', 'bad-ip-checksum'],
-  ])('tells whose %s is', async (words, belonging, reason) => {
+  ])('tells whose %s is', async (words, owner, reason) => {
     const { packets } = await explain('packet', words);
-    expect(packets).toEqual([expect.objectContaining({ belonging, reason })]);
+    expect(packets).toEqual([expect.objectContaining({ owner, reason })]);
   });
 
   it('takes the fragments of a datagram one after another', async () => {
@@ -96,7 +96,7 @@ describeAsRoot('sluice explain', () => {
     );
     const { port, packets } = await explain('frame', Buffer.from(frame).toString('hex'));
     expect(port).toBe('eth0');
-    expect(packets).toMatchObject([{ belonging: 'director', reason: 'scheduled' }]);
+    expect(packets).toMatchObject([{ owner: 'director', reason: 'scheduled' }]);
   });
 
   it('says it in words', async () => {

@@ -61,7 +61,7 @@ function isOfOthers(name: string): boolean {
 }
 
 /** What must be as before: namespaces, interfaces of the machine, folders. */
-function surroundings() {
+function routeTable() {
   const folder = (path: string) => (existsSync(path) ? readdirSync(path).sort() : []);
   return {
     namespaces: folder('/run/netns').filter(name => !isOfOthers(name)),
@@ -124,25 +124,25 @@ describeAsRoot('a topology', () => {
   });
 
   it('leaves nothing behind', async () => {
-    const before = surroundings();
+    const before = routeTable();
     const topology = await up(twoHosts({ delayMilliseconds: 1 }));
     expect(namespacesOf(topology.id).map(name => name.replace(/^.*?-/, ''))).toEqual(['left', 'relay~0', 'right']);
     await topology.down();
-    expect(surroundings()).toEqual(before);
+    expect(routeTable()).toEqual(before);
   });
 
   it('that cannot be made leaves nothing behind, and says why', async () => {
-    const before = surroundings();
+    const before = routeTable();
     const description = twoHosts();
     const left = { interfaces: { eth7: ['10.0.0.1/24'] } };
     await expect(Topology.up({ ...description, hosts: { ...description.hosts, left } })).rejects.toThrow(
       'Cannot find device "eth7"',
     );
-    expect(surroundings()).toEqual(before);
+    expect(routeTable()).toEqual(before);
   });
 
   it('of a run that was killed is removed by the next, with its programs', async () => {
-    const before = surroundings();
+    const before = routeTable();
     const [node, ...words] = programCommand('lab-standing');
     const child = spawn(node, words, { stdio: ['ignore', 'pipe', 'inherit'] });
     let said = '';
@@ -162,7 +162,7 @@ describeAsRoot('a topology', () => {
     child.kill('SIGKILL');
     await ended;
     expect(removeAbandoned()).toBeGreaterThanOrEqual(1);
-    expect(surroundings()).toEqual(before);
+    expect(routeTable()).toEqual(before);
     // Killed, and perhaps not yet waited for by the process that has inherited it.
     const state = existsSync(`/proc/${program}`) ? readFileSync(`/proc/${program}/stat`, 'utf8').split(' ')[2] : 'Z';
     expect(state).toBe('Z');
@@ -273,14 +273,14 @@ describeAsRoot('a scenario', () => {
   };
 
   it('that fails keeps the captures of its links and what its programs said', async () => {
-    const before = surroundings();
+    const before = routeTable();
     const outcome = await perform(broken, nftDnat, { keep: false });
     expect(outcome).toMatchObject({ result: 'failed', evidence: 'out/lab/broken@nft-dnat' });
     expect(outcome.problem).toContain("ls: cannot access '/nothing': No such file or directory");
     const capture = join(projectRoot, outcome.evidence ?? '', 'client-eth0.pcap0');
     const { stdout } = spawnSync('tcpdump', ['-n', '-r', capture, 'icmp'], { encoding: 'utf8' });
     expect(stdout).toContain('10.0.0.1 > 10.0.0.2: ICMP echo request');
-    expect(surroundings()).toEqual(before);
+    expect(routeTable()).toEqual(before);
   });
 
   it('is played from the command line with real clients and servers', () => {
@@ -292,7 +292,7 @@ describeAsRoot('a scenario', () => {
   });
 
   it('stays where it was raised, until it is taken down', () => {
-    const before = surroundings();
+    const before = routeTable();
     const raised = runLab(['up', 'dr-ipv4-tcp', '--balancer', 'kernel-forward', '--json']);
     const { id } = JSON.parse(raised.stdout);
     removeAbandoned();
@@ -303,17 +303,17 @@ describeAsRoot('a scenario', () => {
     expect(JSON.parse(page.stdout)).toMatchObject({ server: expect.stringMatching(/^r[123]$/), client: '10.1.0.2' });
     expect(runLab(['list']).stdout).toContain(`ip netns exec ${client} bash`);
     expect(runLab(['down', 'dr-ipv4-tcp'])).toMatchObject({ status: 0, stdout: '1 topologies removed\n' });
-    expect(surroundings()).toEqual(before);
+    expect(routeTable()).toEqual(before);
   });
 
   it('that is interrupted leaves nothing behind', async () => {
-    const before = surroundings();
+    const before = routeTable();
     const lab = spawn(process.execPath, [`--import=${loader}`, 'lab/main.ts', 'transfer-1gb'], { cwd: projectRoot });
     const ended = once(lab, 'exit');
-    await until('hosts are there', 30_000, () => surroundings().namespaces.length > before.namespaces.length + 2);
+    await until('hosts are there', 30_000, () => routeTable().namespaces.length > before.namespaces.length + 2);
     lab.kill('SIGINT');
     expect(await ended).toEqual([130, null]);
-    expect(surroundings()).toEqual(before);
+    expect(routeTable()).toEqual(before);
   });
 
   it('as the documents show one passes', () => {

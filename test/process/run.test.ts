@@ -214,7 +214,7 @@ describeAsRoot('a running sluice', () => {
     const file = join(balancer.folder, 'sluice.yaml');
     writeFileSync(
       file,
-      `layer4:\n  ports: { eth7: eth7 }\n  services: [{ tcp: "${virtual}:80", servers: [10.2.0.2:8080] }]\n`,
+      `director:\n  ports: { eth7: eth7 }\n  services: [{ tcp: "${virtual}:80", servers: [10.2.0.2:8080] }]\n`,
     );
     const socket = join(balancer.folder, 'sluice.sock');
     const { status, stderr } = await balancer.run([...sluice, 'run', '-c', file, '--socket', socket]);

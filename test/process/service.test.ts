@@ -34,12 +34,14 @@ describe('a service', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, NO_COLOR: '1' },
     });
-    expect(output).toMatch(/^\[[\d:.]+\] WARN: lvs: no real server is left\r\n {4}service: "192\.0\.2\.1:80"\r\n$/);
+    expect(output).toMatch(
+      /^\[[\d:.]+\] WARN: director: no real server is left\r\n {4}service: "192\.0\.2\.1:80"\r\n$/,
+    );
   });
 
   it('logs JSON to standard error when none is', async () => {
     const { stdout, stderr } = await runProgram('log');
     expect(stdout).toBe('');
-    expect(JSON.parse(stderr)).toMatchObject({ level: 'warn', area: 'lvs', msg: 'no real server is left' });
+    expect(JSON.parse(stderr)).toMatchObject({ level: 'warn', area: 'director', msg: 'no real server is left' });
   });
 });

@@ -5,7 +5,7 @@ import { until } from '../../lab/topology/until.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
-const document = (type: string) => `layer4:
+const document = (type: string) => `director:
   ports: { c0: { device: eth0, type: ${type} }, s0: eth1 }
   services: [{ tcp: "${virtual}:80", servers: [10.2.0.2:8080] }]
 `;
@@ -85,7 +85,7 @@ describeAsRoot('a port by AF_XDP', () => {
     running = await RunningSluice.startBy(document('packet'));
     running.configure(document('xdp'));
     running.program.kill('SIGHUP');
-    await running.program.logs('the ports cannot be changed while the data path runs', 0);
+    await running.program.logs('the ports cannot be changed while the director runs', 0);
     expect(portsOf(await running.ask<Status>('status'))[0]).toEqual(['c0', 'packet']);
     await running.request();
   });

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "lvs/outgoing/pieces.h"
+#include "test/director/outgoing/pieces.h"
 
 using namespace sluice;
 using namespace sluice::test;

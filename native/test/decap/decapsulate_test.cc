@@ -3,16 +3,16 @@
 
 #include <doctest/doctest.h>
 
-#include "lvs/outgoing.h"
-#include "lvs/outgoing/pieces.h"
+#include "director/outgoing/outgoing.h"
+#include "test/director/outgoing/pieces.h"
 
 using namespace sluice;
 using namespace sluice::test;
 using decap::Arrived;
 using decap::Inner;
 using decap::Reason;
-using lvs::Encapsulation;
-using lvs::Tunnel;
+using director::Encapsulation;
+using director::Tunnel;
 
 namespace {
 
@@ -36,13 +36,13 @@ Inner taken(uint8_t protocol, Buffer& payload, uint8_t traffic_class = 0) {
   return decap::decapsulate({protocol, traffic_class, payload}, {});
 }
 
-const lvs::OuterHeader to_v4{address("10.0.2.1"), address("10.0.2.11"), 4711, true};
-const lvs::OuterHeader to_v6{address("fd00:2::1"), address("fd00:2::11"), 4711, true};
+const director::OuterHeader to_v4{address("10.0.2.1"), address("10.0.2.11"), 4711, true};
+const director::OuterHeader to_v6{address("fd00:2::1"), address("fd00:2::11"), 4711, true};
 
-Buffer wrapped(const Buffer& inner, const Tunnel& tunnel, const lvs::OuterHeader& outer, bool partial = false,
+Buffer wrapped(const Buffer& inner, const Tunnel& tunnel, const director::OuterHeader& outer, bool partial = false,
                uint16_t start = 0, uint16_t offset = 0) {
-  Placed placed(inner, lvs::tunnel_overhead(tunnel, outer.destination.family, partial));
-  REQUIRE(lvs::encapsulate(placed.packet, tunnel, outer, partial, start, offset));
+  Placed placed(inner, director::tunnel_overhead(tunnel, outer.destination.family, partial));
+  REQUIRE(director::encapsulate(placed.packet, tunnel, outer, partial, start, offset));
   return {placed.bytes().begin(), placed.bytes().end()};
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("packets that the director has put into tunnels come out of them") {
       ipv4().sctp().chunk({.value = pattern(5)}).build(),
   };
   for (const Tunnel& tunnel : tunnels) {
-    for (const lvs::OuterHeader& header : {to_v4, to_v6}) {
+    for (const director::OuterHeader& header : {to_v4, to_v6}) {
       for (const Buffer& inner : inners) {
         Buffer outer = wrapped(inner, tunnel, header);
         CAPTURE(digits(outer));

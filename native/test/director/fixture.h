@@ -16,21 +16,21 @@
 #include <random>
 #include <string>
 
-#include "lvs/director.h"
+#include "director/stages/director.h"
 #include "packet_builder.h"
 #include "wire/describe.h"
 #include "wire/packet.h"
 
 namespace sluice::test {
 
-using lvs::Encapsulation;
-using lvs::Forwarding;
-using lvs::PortId;
-using lvs::Reason;
-using lvs::second;
-using lvs::Segmentation;
-using lvs::Time;
-using lvs::TransportChecksum;
+using director::Encapsulation;
+using director::Forwarding;
+using director::PortId;
+using director::Reason;
+using director::second;
+using director::Segmentation;
+using director::Time;
+using director::TransportChecksum;
 
 inline constexpr PortId c0 = 0, s0 = 1;
 inline constexpr std::string_view c0_mac = "02:00:00:00:c0:00", s0_mac = "02:00:00:00:50:00";
@@ -77,7 +77,7 @@ struct Sent {
 };
 
 struct Outcome {
-  lvs::Decision decision;
+  director::Decision decision;
   std::vector<Sent> out;
 };
 
@@ -93,7 +93,7 @@ struct Step {
 struct ServerOptions {
   Forwarding forwarding = Forwarding::nat;
   int32_t weight = 1;
-  lvs::Tunnel tunnel = {};
+  director::Tunnel tunnel = {};
   uint32_t upper = 0, lower = 0;
 };
 
@@ -153,12 +153,12 @@ inline bool is_right(const Sent& sent) {
   return is_transport_checksum_right(sent.frame, packet, sent.checksum);
 }
 
-inline lvs::RandomSource seeded(uint32_t seed) {
+inline director::RandomSource seeded(uint32_t seed) {
   return [engine = std::mt19937(seed)]() mutable { return static_cast<uint32_t>(engine()); };
 }
 
-inline lvs::DirectorOptions small_options() {
-  lvs::DirectorOptions options;
+inline director::DirectorOptions small_options() {
+  director::DirectorOptions options;
   options.flow_limit = 1 << 16;
   options.seed = {1, 2, 3, 4};
   options.random = seeded(1);
@@ -169,11 +169,11 @@ inline lvs::DirectorOptions small_options() {
   return options;
 }
 
-// The ports of the picture above; a test may change them before it makes them the director's surroundings.
+// The ports of the picture above; a test may change them before it makes them the director's route table.
 struct Network {
-  std::vector<lvs::Port> ports;
-  std::vector<lvs::Route> routes;
-  std::vector<lvs::Neighbour> neighbours;
+  std::vector<director::Port> ports;
+  std::vector<director::Route> routes;
+  std::vector<director::Neighbour> neighbours;
 
   Network() {
     ports = {{"c0", mac(c0_mac), 1500, 0, {{address("10.0.1.1"), 24}, {address("2001:db8:1::1"), 64}}},
@@ -189,53 +189,53 @@ struct Network {
       neighbours.push_back({address("2001:db8:2::" + std::to_string(i)), mac(server_mac), s0});
     }
   }
-  std::shared_ptr<const lvs::Surroundings> surroundings() const {
-    return std::make_shared<lvs::Surroundings>(ports, routes, neighbours);
+  std::shared_ptr<const director::RouteTable> route_table() const {
+    return std::make_shared<director::RouteTable>(ports, routes, neighbours);
   }
 };
 
-inline lvs::ServiceKey service_key(uint8_t protocol, std::string_view virtual_address, uint16_t port) {
-  lvs::ServiceKey key;
+inline director::ServiceKey service_key(uint8_t protocol, std::string_view virtual_address, uint16_t port) {
+  director::ServiceKey key;
   key.protocol = protocol;
   key.address = address(virtual_address);
   key.port = port;
   return key;
 }
-inline lvs::ServiceKey tcp(std::string_view virtual_address = vip4, uint16_t port = 80) {
+inline director::ServiceKey tcp(std::string_view virtual_address = vip4, uint16_t port = 80) {
   return service_key(wire::protocol::tcp, virtual_address, port);
 }
-inline lvs::ServiceKey udp(std::string_view virtual_address = vip4, uint16_t port = 53) {
+inline director::ServiceKey udp(std::string_view virtual_address = vip4, uint16_t port = 53) {
   return service_key(wire::protocol::udp, virtual_address, port);
 }
-inline lvs::ServiceKey sctp(std::string_view virtual_address = vip4, uint16_t port = 5001) {
+inline director::ServiceKey sctp(std::string_view virtual_address = vip4, uint16_t port = 5001) {
   return service_key(wire::protocol::sctp, virtual_address, port);
 }
-inline lvs::ServiceKey mark(uint32_t number) {
-  lvs::ServiceKey key;
+inline director::ServiceKey mark(uint32_t number) {
+  director::ServiceKey key;
   key.mark = number;
   return key;
 }
 
 class Fixture {
  public:
-  explicit Fixture(const lvs::DirectorOptions& options = small_options()) : director(options), now(options.start) {
+  explicit Fixture(const director::DirectorOptions& options = small_options()) : director(options), now(options.start) {
     use(network);
   }
 
   void use(const Network& changed) {
     network = changed;
-    director.set_surroundings(network.surroundings());
+    director.set_route_table(network.route_table());
   }
-  void add(const lvs::ServiceKey& key, lvs::ServiceSettings settings = {}) {
+  void add(const director::ServiceKey& key, director::ServiceSettings settings = {}) {
     if (settings.persistence > 0 && settings.persistence_mask.is_unspecified()) {
       settings.persistence_mask = address(
           key.address.family == wire::Family::ipv4 ? "255.255.255.255" : "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
     }
     settings.scheduler = settings.scheduler == "wlc" ? "rr" : settings.scheduler;
-    REQUIRE(director.services().add_service(key, settings) == lvs::EditResult::done);
+    REQUIRE(director.services().add_service(key, settings) == director::EditResult::done);
   }
-  static lvs::DestinationSettings server(std::string_view host, uint16_t port, const ServerOptions& options = {}) {
-    lvs::DestinationSettings settings;
+  static director::DestinationSettings server(std::string_view host, uint16_t port, const ServerOptions& options = {}) {
+    director::DestinationSettings settings;
     settings.address = address(host);
     settings.port = port;
     settings.forwarding = options.forwarding;
@@ -245,29 +245,31 @@ class Fixture {
     settings.lower_threshold = options.lower;
     return settings;
   }
-  void add_server(const lvs::ServiceKey& key, std::string_view host, uint16_t port, const ServerOptions& options = {}) {
-    REQUIRE(director.services().add_destination(key, server(host, port, options)) == lvs::EditResult::done);
+  void add_server(const director::ServiceKey& key, std::string_view host, uint16_t port,
+                  const ServerOptions& options = {}) {
+    REQUIRE(director.services().add_destination(key, server(host, port, options)) == director::EditResult::done);
     check_invariants();
   }
-  void edit_server(const lvs::ServiceKey& key, std::string_view host, uint16_t port, const ServerOptions& options) {
-    REQUIRE(director.services().edit_destination(key, server(host, port, options)) == lvs::EditResult::done);
+  void edit_server(const director::ServiceKey& key, std::string_view host, uint16_t port,
+                   const ServerOptions& options) {
+    REQUIRE(director.services().edit_destination(key, server(host, port, options)) == director::EditResult::done);
     check_invariants();
   }
-  void remove_server(const lvs::ServiceKey& key, std::string_view host, uint16_t port) {
-    REQUIRE(director.remove_destination(key, address(host), port) == lvs::EditResult::done);
+  void remove_server(const director::ServiceKey& key, std::string_view host, uint16_t port) {
+    REQUIRE(director.remove_destination(key, address(host), port) == director::EditResult::done);
     check_invariants();
   }
-  const lvs::Destination& server_of(const lvs::ServiceKey& key, std::string_view host) {
-    const lvs::Service* service = director.services().find(key);
+  const director::Destination& server_of(const director::ServiceKey& key, std::string_view host) {
+    const director::Service* service = director.services().find(key);
     REQUIRE(service != nullptr);
-    for (const lvs::Destination* destination : service->destinations) {
+    for (const director::Destination* destination : service->destinations) {
       if (destination->address == address(host)) return *destination;
     }
     FAIL("no such server");
     return *service->destinations.front();
   }
   void set_pool(uint32_t id, std::initializer_list<std::string_view> addresses, uint16_t first, uint16_t last) {
-    lvs::PoolSettings pool;
+    director::PoolSettings pool;
     for (const std::string_view text : addresses) pool.addresses.push_back(address(text));
     pool.first_port = first;
     pool.last_port = last;
@@ -277,7 +279,7 @@ class Fixture {
   void wait(Time duration) {
     now += duration;
     for (bool done = false; !done;) {
-      lvs::TransmitQueue out;
+      director::TransmitQueue out;
       done = director.advance(now, 1000, out);
       for (const auto& entry : out.entries()) timer_sent.push_back(sent_of(entry));
     }
@@ -285,17 +287,17 @@ class Fixture {
   }
 
   Outcome receive(const Buffer& bytes, const Arrival& arrival = {}) {
-    buffer_.assign(lvs::required_headroom + bytes.size(), 0xaa);
-    std::copy(bytes.begin(), bytes.end(), buffer_.begin() + lvs::required_headroom);
-    lvs::Frame frame;
-    frame.data = buffer_.data() + lvs::required_headroom;
+    buffer_.assign(director::required_headroom + bytes.size(), 0xaa);
+    std::copy(bytes.begin(), bytes.end(), buffer_.begin() + director::required_headroom);
+    director::Frame frame;
+    frame.data = buffer_.data() + director::required_headroom;
     frame.length = static_cast<uint32_t>(bytes.size());
     frame.port = arrival.port.value_or(default_port(bytes));
     frame.checksum = arrival.checksum;
     frame.segmentation = arrival.segmentation;
     frame.segment_size = arrival.segment_size;
     frame.mark = arrival.mark;
-    lvs::TransmitQueue out;
+    director::TransmitQueue out;
     trace.clear();
     Outcome outcome;
     outcome.decision = director.receive(frame, now, out, &trace);
@@ -305,18 +307,18 @@ class Fixture {
     return outcome;
   }
 
-  std::vector<lvs::Decision> receive_batch(const std::vector<Buffer>& all) {
+  std::vector<director::Decision> receive_batch(const std::vector<Buffer>& all) {
     std::vector<Buffer> rooms;
-    std::vector<lvs::Frame> frames;
+    std::vector<director::Frame> frames;
     for (const Buffer& bytes : all) {
-      rooms.push_back(Buffer(lvs::required_headroom) + bytes);
-      lvs::Frame& frame = frames.emplace_back();
-      frame.data = rooms.back().data() + lvs::required_headroom;
+      rooms.push_back(Buffer(director::required_headroom) + bytes);
+      director::Frame& frame = frames.emplace_back();
+      frame.data = rooms.back().data() + director::required_headroom;
       frame.length = static_cast<uint32_t>(bytes.size());
       frame.port = default_port(bytes);
     }
-    std::vector<lvs::Decision> decisions(all.size());
-    lvs::TransmitQueue out;
+    std::vector<director::Decision> decisions(all.size());
+    director::TransmitQueue out;
     director.receive_batch(frames, decisions, now, out);
     frames_ += all.size();
     check_invariants();
@@ -331,7 +333,7 @@ class Fixture {
     std::string explained;
     for (const std::string& line : trace.steps()) explained += "\n  " + line;
     INFO("explained: ", explained);
-    CHECK(lvs::reason_name(outcome.decision.reason) == lvs::reason_name(step.reason));
+    CHECK(director::reason_name(outcome.decision.reason) == director::reason_name(step.reason));
     CHECK(outcome.out.size() == step.out.size());
     for (size_t i = 0; i < outcome.out.size(); i++) {
       const Sent& sent = outcome.out[i];
@@ -356,8 +358,8 @@ class Fixture {
     std::map<uint32_t, Tally> tallies;
     walk_flows<wire::Ipv4Address>(tallies);
     walk_flows<wire::Ipv6Address>(tallies);
-    std::map<uint32_t, const lvs::Destination*> known;
-    director.services().for_each_destination([&](const lvs::Destination& destination) {
+    std::map<uint32_t, const director::Destination*> known;
+    director.services().for_each_destination([&](const director::Destination& destination) {
       known[destination.id] = &destination;
       const Tally& tally = tallies[destination.id];
       CHECK(destination.active == tally.active);
@@ -368,7 +370,7 @@ class Fixture {
     });
     for (const auto& [id, tally] : tallies) CHECK_MESSAGE(known.contains(id), "a flow points to a freed real server");
     uint64_t counted = 0;
-    for (size_t i = 0; i < lvs::reason_count; i++) counted += director.count(static_cast<Reason>(i));
+    for (size_t i = 0; i < director::reason_count; i++) counted += director.count(static_cast<Reason>(i));
     CHECK(counted == frames_);
     CHECK(director.datagrams_in_pieces() <= 2 * small_options().fragment_limit);
   }
@@ -382,14 +384,14 @@ class Fixture {
   }
 
   Network network;
-  lvs::Director director;
+  director::Director director;
   Time now;
-  lvs::Trace trace;
+  director::Trace trace;
   std::vector<Sent> timer_sent;  // while the test waited
 
  private:
-  static Sent sent_of(const lvs::TransmitQueue::Entry& entry) {
-    const lvs::Frame& sent = entry.frame;
+  static Sent sent_of(const director::TransmitQueue::Entry& entry) {
+    const director::Frame& sent = entry.frame;
     return {sent.port, Buffer(sent.data, sent.data + sent.length), sent.checksum, sent.segmentation,
             sent.tunnel_length};
   }
@@ -402,22 +404,22 @@ class Fixture {
     auto& table = director.flows<A>().table();
     std::map<uint32_t, uint32_t> held;
     uint64_t local = 0;
-    table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
-      if (flow.flags & lvs::flow_flag::has_local) local++;
-      if (!flow.is_template() && flow.control != lvs::no_flow) {
+    table.walk(0, table.span(), [&](director::Flow<A>& flow) {
+      if (flow.flags & director::flow_flag::has_local) local++;
+      if (!flow.is_template() && flow.control != director::no_flow) {
         held[flow.control]++;
         CHECK(table.is_live(flow.control));
         CHECK(table.at(flow.control).is_template());
       }
-      if (flow.destination == lvs::no_destination) return;
+      if (flow.destination == director::no_destination) return;
       Tally& tally = tallies[flow.destination];
       if (flow.is_template()) {
         tally.persistent++;
       } else {
-        (flow.flags & lvs::flow_flag::inactive ? tally.inactive : tally.active)++;
+        (flow.flags & director::flow_flag::inactive ? tally.inactive : tally.active)++;
       }
     });
-    table.walk(0, table.span(), [&](lvs::Flow<A>& flow) {
+    table.walk(0, table.span(), [&](director::Flow<A>& flow) {
       if (flow.is_template()) CHECK(flow.control == held[table.index_of(flow)]);
     });
     uint64_t in_pools = 0;

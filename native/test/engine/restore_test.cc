@@ -4,50 +4,50 @@
 
 #include <functional>
 
-#include "director/fixture.h"
+#include "engine/crash_state.h"
 #include "engine/flight_recorder.h"
-#include "engine/keepsakes.h"
 #include "engine/worker_files.h"
+#include "test/director/fixture.h"
 
 using namespace sluice;
 using namespace sluice::test;
+using engine::CrashItem;
+using engine::CrashState;
 using engine::FlightRecorder;
-using engine::Keepsake;
-using engine::Keepsakes;
 
 namespace {
 
-// The keepsakes of a process, and of the one after it, over the sockets of the same parent.
+// The crash state of a process, and of the one after it, over the sockets of the same parent.
 struct Parent {
   int sockets[2];
   Parent() {
     host::Failure failure;
-    REQUIRE(Keepsakes::make_sockets(sockets, failure));
+    REQUIRE(CrashState::make_sockets(sockets, failure));
   }
   ~Parent() {
     close(sockets[0]);
     close(sockets[1]);
   }
-  Keepsakes child() const { return Keepsakes(dup(sockets[0]), dup(sockets[1])); }
+  CrashState child() const { return CrashState(dup(sockets[0]), dup(sockets[1])); }
 };
 
-lvs::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_t seed) {
-  lvs::DirectorOptions options = small_options();
+director::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_t seed) {
+  director::DirectorOptions options = small_options();
   options.files = files.of_director();
   options.random = seeded(seed);
   return options;
 }
 
 struct Process {
-  explicit Process(const Parent& parent, uint32_t seed = 1) : keepsakes(parent.child()) {
-    keepsakes.take();
+  explicit Process(const Parent& parent, uint32_t seed = 1) : crash_state(parent.child()) {
+    crash_state.take();
     host::Failure failure;
-    REQUIRE(files.make(keepsakes, 0, failure));
+    REQUIRE(files.make(crash_state, 0, failure));
     fixture.emplace(options_with(files, seed));
   }
-  lvs::Restored restore() { return engine::restore_from(keepsakes, 0, fixture->director, fixture->now); }
+  director::Restored restore() { return engine::restore_from(crash_state, 0, fixture->director, fixture->now); }
 
-  Keepsakes keepsakes;
+  CrashState crash_state;
   engine::WorkerFiles files;
   std::optional<Fixture> fixture;
 };
@@ -58,21 +58,21 @@ struct Conversation {
   std::vector<Buffer> before, after;
 };
 
-lvs::ServiceSettings with_pool() {
-  lvs::ServiceSettings settings;
+director::ServiceSettings with_pool() {
+  director::ServiceSettings settings;
   settings.pool = 1;
   return settings;
 }
 
-lvs::ServiceSettings with_header() {
-  lvs::ServiceSettings settings;
+director::ServiceSettings with_header() {
+  director::ServiceSettings settings;
   settings.pool = 1;
   settings.proxy_protocol = true;
   return settings;
 }
 
-lvs::ServiceSettings persistent() {
-  lvs::ServiceSettings settings;
+director::ServiceSettings persistent() {
+  director::ServiceSettings settings;
   settings.persistence = 300;
   return settings;
 }
@@ -104,7 +104,7 @@ constexpr uint16_t local_port = 40000;
 std::vector<Conversation> conversations() {
   const TcpLayer syn{.flags = SYN}, syn_ack{.flags = SYN | ACK}, ack{.flags = ACK}, fin{.flags = FIN | ACK};
   const auto two_servers = [](Fixture& f, std::string_view virtual_address, std::string_view one,
-                              std::string_view other, Forwarding mode, const lvs::ServiceSettings& settings) {
+                              std::string_view other, Forwarding mode, const director::ServiceSettings& settings) {
     f.add(tcp(virtual_address), settings);
     f.add_server(tcp(virtual_address), other, 8080, {mode});
     f.add_server(tcp(virtual_address), one, 8080, {mode});
@@ -168,7 +168,7 @@ TEST_CASE("flows go on in the next process as they would have gone on in this on
 
     Process second(parent, 2);
     conversation.configure(*second.fixture);
-    const lvs::Restored restored = second.restore();
+    const director::Restored restored = second.restore();
     CHECK(restored.flows == first.fixture->flow_count());
     CHECK(restored.lost == 0);
     second.fixture->check_invariants();
@@ -176,14 +176,14 @@ TEST_CASE("flows go on in the next process as they would have gone on in this on
       INFO("in: ", wire::describe(frame));
       const Outcome expected = first.fixture->receive(frame);
       const Outcome outcome = second.fixture->receive(frame);
-      CHECK(lvs::reason_name(outcome.decision.reason) == lvs::reason_name(expected.decision.reason));
+      CHECK(director::reason_name(outcome.decision.reason) == director::reason_name(expected.decision.reason));
       REQUIRE(outcome.out.size() == expected.out.size());
       for (size_t i = 0; i < outcome.out.size(); i++) {
         CHECK(wire::describe(outcome.out[i].frame) == wire::describe(expected.out[i].frame));
       }
     }
     // Their time comes when it would have come.
-    second.fixture->wait(3600 * lvs::second);
+    second.fixture->wait(3600 * director::second);
     CHECK(second.fixture->flow_count() == 0);
   }
 }
@@ -199,7 +199,7 @@ TEST_CASE("flows whose real server is configured no more are left out, those of 
   Process second(parent);
   second.fixture->add(tcp());
   second.fixture->add_server(tcp(), server4, 8080);
-  const lvs::Restored restored = second.restore();
+  const director::Restored restored = second.restore();
   CHECK(restored.flows == 2);
   CHECK(restored.lost == 2);
   second.fixture->check_invariants();
@@ -215,49 +215,49 @@ TEST_CASE("flows whose time has come meanwhile stay away") {
   Process second(parent);
   second.fixture->add(tcp());
   second.fixture->add_server(tcp(), server4, 8080);
-  second.fixture->now += 3600 * lvs::second;
-  const lvs::Restored restored = second.restore();
+  second.fixture->now += 3600 * director::second;
+  const director::Restored restored = second.restore();
   CHECK(restored.flows == 0);
   CHECK(restored.over == 1);
 }
 
 TEST_CASE("what a process has given is there for the next one until that has taken over") {
   const Parent parent;
-  Keepsakes first = parent.child();
+  CrashState first = parent.child();
   first.take();
-  CHECK(first.taken(Keepsake::configuration, 0) == -1);
-  const auto give = [](const Keepsakes& keepsakes, std::string_view text) {
+  CHECK(first.taken(CrashItem::configuration, 0) == -1);
+  const auto give = [](const CrashState& crash_state, std::string_view text) {
     const host::Descriptor file(memfd_create("test", 0));
     REQUIRE(write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-    REQUIRE(keepsakes.give(Keepsake::configuration, 0, file.get()));
+    REQUIRE(crash_state.give(CrashItem::configuration, 0, file.get()));
   };
   give(first, "first");
-  const auto content = [](const Keepsakes& keepsakes) {
+  const auto content = [](const CrashState& crash_state) {
     char text[8] = {};
-    CHECK(pread(keepsakes.taken(Keepsake::configuration, 0), text, sizeof text, 0) > 0);
+    CHECK(pread(crash_state.taken(CrashItem::configuration, 0), text, sizeof text, 0) > 0);
     return std::string(text);
   };
   {
-    Keepsakes early = parent.child();  // ends before it has taken over
+    CrashState early = parent.child();  // ends before it has taken over
     early.take();
     CHECK(content(early) == "first");
     give(early, "second");
   }
   {
-    Keepsakes next = parent.child();
+    CrashState next = parent.child();
     next.take();
     CHECK(content(next) == "first");
     give(next, "third");
     next.forget();
-    CHECK(next.taken(Keepsake::configuration, 0) == -1);
+    CHECK(next.taken(CrashItem::configuration, 0) == -1);
   }
-  Keepsakes last = parent.child();
+  CrashState last = parent.child();
   last.take();
   CHECK(content(last) == "third");
   last.withdraw();
-  Keepsakes none = parent.child();
+  CrashState none = parent.child();
   none.take();
-  CHECK(none.taken(Keepsake::configuration, 0) == -1);
+  CHECK(none.taken(CrashItem::configuration, 0) == -1);
 }
 
 TEST_CASE("the recorder has the last batch, of each frame the beginning") {
@@ -268,18 +268,18 @@ TEST_CASE("the recorder has the last batch, of each frame the beginning") {
   CHECK_FALSE(FlightRecorder::read(file.get()).has_value());
   Buffer small(60, 1), large(2000, 2);
   const auto frame_of = [](Buffer& bytes, PortId port) {
-    lvs::Frame frame;
+    director::Frame frame;
     frame.data = bytes.data();
     frame.length = static_cast<uint32_t>(bytes.size());
     frame.port = port;
     return frame;
   };
-  const lvs::Frame frames[] = {frame_of(small, c0), frame_of(large, s0)};
-  recorder.note(frames, 5 * lvs::second);
-  recorder.note(std::span(frames).last(1), 7 * lvs::second);
+  const director::Frame frames[] = {frame_of(small, c0), frame_of(large, s0)};
+  recorder.note(frames, 5 * director::second);
+  recorder.note(std::span(frames).last(1), 7 * director::second);
   const auto batch = FlightRecorder::read(file.get());
   REQUIRE(batch.has_value());
-  CHECK(batch->time == 7 * lvs::second);
+  CHECK(batch->time == 7 * director::second);
   REQUIRE(batch->frames.size() == 1);
   CHECK(batch->frames[0].port == s0);
   CHECK(batch->frames[0].length == 2000);

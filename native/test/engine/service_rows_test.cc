@@ -27,7 +27,7 @@ class Area {
   std::vector<uint64_t> words_ = std::vector<uint64_t>(layout::area_stride);
 };
 
-constexpr lvs::Time start = 1'000'000'000;
+constexpr director::Time start = 1'000'000'000;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ TEST_CASE("services and their servers are rows with names and counts, renewed af
   Area area;
   engine::ServiceRows rows(area.words());
   Fixture fixture;
-  REQUIRE(fixture.director.services().add_service(tcp(), {}) == lvs::EditResult::done);
+  REQUIRE(fixture.director.services().add_service(tcp(), {}) == director::EditResult::done);
   fixture.add_server(tcp(), server4, 8080);
   CHECK(rows.advance(fixture.director, start));
   CHECK(area.header(engine::AreaWord::rows) == 2);
@@ -58,7 +58,7 @@ TEST_CASE("a changed configuration is read anew, and many rows take several roun
   Area area;
   engine::ServiceRows rows(area.words());
   Fixture fixture;
-  REQUIRE(fixture.director.services().add_service(tcp(), {}) == lvs::EditResult::done);
+  REQUIRE(fixture.director.services().add_service(tcp(), {}) == director::EditResult::done);
   CHECK(rows.advance(fixture.director, start));
   fixture.add_server(tcp(), server4, 8080);
   for (uint16_t port = 1; port <= 200; port++) fixture.add_server(tcp(), "10.0.2.12", port);
@@ -81,9 +81,9 @@ TEST_CASE("more rows than there is room for are counted and left out") {
   engine::ServiceRows rows(area.words());
   Fixture fixture;
   for (uint16_t port = 1; port <= layout::row_count + 2; port++) {
-    lvs::ServiceKey key = tcp();
+    director::ServiceKey key = tcp();
     key.port = port;
-    REQUIRE(fixture.director.services().add_service(key, {}) == lvs::EditResult::done);
+    REQUIRE(fixture.director.services().add_service(key, {}) == director::EditResult::done);
   }
   while (!rows.advance(fixture.director, start)) {
   }

@@ -70,7 +70,7 @@ TEST_CASE("a tap shows what its filter wants") {
       {"a port of what left", {.port = 8080}, 2},
       {"a protocol", {.protocol = wire::protocol::tcp}, 3},
       {"another protocol", {.protocol = wire::protocol::udp}, 0},
-      {"a verdict", {.verdict = lvs::Verdict::pass}, 1},
+      {"a verdict", {.verdict = director::Verdict::pass}, 1},
       {"a reason", {.reason = Reason::scheduled}, 2},
       {"a service", {.service = tcp()}, 2},
       {"a device", {.came_on = s0}, 0},

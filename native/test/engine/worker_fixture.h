@@ -6,9 +6,9 @@
 
 #include <thread>
 
-#include "director/fixture.h"
 #include "engine/worker.h"
 #include "port/memory_port.h"
+#include "test/director/fixture.h"
 
 namespace sluice::test {
 
@@ -19,7 +19,7 @@ class Balancer {
  public:
   explicit Balancer(const Network& network = {}) {
     std::vector<std::unique_ptr<port::Port>> ports;
-    for (const lvs::PortId number : {c0, s0}) {
+    for (const director::PortId number : {c0, s0}) {
       auto port = std::make_unique<port::MemoryPort>(number);
       ports_.push_back(port.get());
       ports.push_back(std::move(port));
@@ -31,19 +31,20 @@ class Balancer {
     worker =
         std::make_unique<Worker>(options, std::move(ports), std::get<engine::CounterBlock>(page_->claim("worker")));
     Worker::Visit visit(*worker);
-    visit.director().set_surroundings(network.surroundings());
-    REQUIRE(visit.director().services().add_service(tcp(), {}) == lvs::EditResult::done);
+    visit.director().set_route_table(network.route_table());
+    REQUIRE(visit.director().services().add_service(tcp(), {}) == director::EditResult::done);
     add_server(visit, server4);
   }
 
   void add_server(Worker::Visit& visit, std::string_view host) {
-    REQUIRE(visit.director().services().add_destination(tcp(), Fixture::server(host, 8080)) == lvs::EditResult::done);
+    REQUIRE(visit.director().services().add_destination(tcp(), Fixture::server(host, 8080)) ==
+            director::EditResult::done);
   }
-  void arrive(lvs::PortId port, const Buffer& frame) {
+  void arrive(director::PortId port, const Buffer& frame) {
     Worker::Visit visit(*worker);
     ports_[port]->arrive(frame);
   }
-  std::vector<Buffer> sent(lvs::PortId port) {
+  std::vector<Buffer> sent(director::PortId port) {
     Worker::Visit visit(*worker);
     std::vector<Buffer> frames;
     for (const port::OwnedFrame& frame : ports_[port]->sent()) {
@@ -52,7 +53,7 @@ class Balancer {
     return frames;
   }
   // Waits for the worker, which works beside us.
-  std::vector<Buffer> sent(lvs::PortId port, size_t count) {
+  std::vector<Buffer> sent(director::PortId port, size_t count) {
     for (int attempt = 0; attempt < 1000 && sent(port).size() < count; attempt++) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

@@ -28,7 +28,7 @@ TEST_CASE("a frame whose next hop is being asked for waits, and leaves when the 
   REQUIRE(balancer.sent(s0, 1).size() == 1);
   {
     Worker::Visit visit(*balancer.worker);
-    visit.director().set_surroundings(Network().surroundings());
+    visit.director().set_route_table(Network().route_table());
     visit.try_waiting_frames();
   }
   const auto sent = balancer.sent(s0, 2);
@@ -46,7 +46,7 @@ TEST_CASE("changes beside traffic lose no packet") {
     if (i % 2 == 0) {
       balancer.add_server(visit, "10.0.2.12");
     } else {
-      REQUIRE(visit.director().remove_destination(tcp(), address("10.0.2.12"), 8080) == lvs::EditResult::done);
+      REQUIRE(visit.director().remove_destination(tcp(), address("10.0.2.12"), 8080) == director::EditResult::done);
     }
   }
   CHECK(balancer.sent(s0, frames).size() == frames);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The surroundings that are made from the kernel's tables, against what iproute2 has put there and what it answers.
+// The route table that are made from the kernel's tables, against what iproute2 has put there and what it answers.
 #include "host/host_network.h"
 
 #include <doctest/doctest.h>
@@ -11,15 +11,15 @@
 #include "namespace.h"
 
 using namespace sluice;
-using lvs::HopState;
+using director::HopState;
 using test::address;
 using test::mac;
 using test::shell;
 
 namespace {
 
-lvs::Time now() {
-  return static_cast<lvs::Time>(std::chrono::steady_clock::now().time_since_epoch().count());
+director::Time now() {
+  return static_cast<director::Time>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
 // The network of this namespace, followed as the engine does it.
@@ -38,12 +38,12 @@ class Followed {
   host::HostNetwork* operator->() { return network_.get(); }
 
   // Whether it comes true within five seconds.
-  bool until(const std::function<bool(const lvs::Surroundings&)>& condition) {
-    const lvs::Time deadline = now() + 5 * lvs::second;
-    while (!condition(*network_->surroundings())) {
-      const lvs::Time at = now();
+  bool until(const std::function<bool(const director::RouteTable&)>& condition) {
+    const director::Time deadline = now() + 5 * director::second;
+    while (!condition(*network_->route_table())) {
+      const director::Time at = now();
       if (at > deadline) return false;
-      const lvs::Time due = std::min(std::max(network_->due(), at), deadline);
+      const director::Time due = std::min(std::max(network_->due(), at), deadline);
       pollfd ready = {network_->fd(), POLLIN, 0};
       poll(&ready, 1, static_cast<int>((due - at) / 1'000'000) + 1);
       host::Failure failure;
@@ -53,9 +53,9 @@ class Followed {
     }
     return true;
   }
-  lvs::NextHop hop(const char* to) const { return network_->surroundings()->next_hop(address(to)); }
-  bool until_hop(const char* to, const std::function<bool(const lvs::NextHop&)>& condition) {
-    return until([&](const lvs::Surroundings& around) { return condition(around.next_hop(address(to))); });
+  director::NextHop hop(const char* to) const { return network_->route_table()->next_hop(address(to)); }
+  bool until_hop(const char* to, const std::function<bool(const director::NextHop&)>& condition) {
+    return until([&](const director::RouteTable& around) { return condition(around.next_hop(address(to))); });
   }
 
   int changes = 0;
@@ -93,11 +93,11 @@ std::string kernels_way(const std::string& to) {
   return (via.empty() ? to : via) + " dev " + word_after("dev");
 }
 
-std::string our_way(const lvs::Surroundings& surroundings, const char* to) {
-  const lvs::NextHop hop = surroundings.next_hop(address(to));
+std::string our_way(const director::RouteTable& route_table, const char* to) {
+  const director::NextHop hop = route_table.next_hop(address(to));
   if (hop.state == HopState::no_route) return "unreachable";
   if (hop.state == HopState::local) return "local";
-  return to_string(hop.next) + " dev " + surroundings.ports()[hop.port].name;
+  return to_string(hop.next) + " dev " + route_table.ports()[hop.port].name;
 }
 
 }  // namespace
@@ -107,18 +107,18 @@ TEST_CASE("ports have the link's addresses, and those of other interfaces are th
   const test::Namespaces namespaces;
   shell("ip address add 192.0.2.1/32 dev lo && ip address add 10.9.0.50/24 dev b0 && ip link set b0 mtu 1400");
   Followed network;
-  const auto surroundings = network->surroundings();
-  const lvs::Port& port = surroundings->ports()[0];
+  const auto route_table = network->route_table();
+  const director::Port& port = route_table->ports()[0];
   CHECK(port.name == "b0");
   CHECK(port.mac == mac(test::inside_mac));
   CHECK(port.mtu == 1400);
-  CHECK(surroundings->port_address(0, wire::Family::ipv4) == address("10.9.0.1"));
-  CHECK(surroundings->port_address(0, wire::Family::ipv6) == address("2001:db8:9::1"));
+  CHECK(route_table->port_address(0, wire::Family::ipv4) == address("10.9.0.1"));
+  CHECK(route_table->port_address(0, wire::Family::ipv6) == address("2001:db8:9::1"));
   for (const char* own : {"10.9.0.1", "10.9.0.50", "192.0.2.1", "2001:db8:9::1"}) {
-    CHECK(surroundings->is_local(address(own)));
+    CHECK(route_table->is_local(address(own)));
   }
-  CHECK_FALSE(surroundings->is_local(address("10.9.0.2")));
-  CHECK(surroundings->is_broadcast(address("10.9.0.255").v4()));
+  CHECK_FALSE(route_table->is_local(address("10.9.0.2")));
+  CHECK(route_table->is_broadcast(address("10.9.0.255").v4()));
   CHECK(network->is_up(0));
   const auto all = network->host_addresses();
   CHECK(std::count(all.begin(), all.end(), address("192.0.2.1")) == 1);
@@ -139,15 +139,15 @@ TEST_CASE("destinations are reached as the kernel says that it would") {
        {"8.8.8.8", "10.9.0.7", "10.10.0.7", "172.16.1.1", "172.16.5.1", "172.16.5.129", "172.17.1.1", "172.18.1.1",
         "10.11.3.4", "198.18.0.1", "10.9.0.1", "2001:db8:ff::1", "2001:db8:9::5", "2001:db8:77::1", "2001:db8:10::9"}) {
     CAPTURE(to);
-    CHECK(our_way(*network->surroundings(), to) == kernels_way(to));
+    CHECK(our_way(*network->route_table(), to) == kernels_way(to));
   }
   shell(
       "ip route del default via 10.10.0.2 && ip route replace 172.16.0.0/12 via 10.9.0.4 && ip route del "
       "172.16.5.128/25");
-  CHECK(network.until_hop("8.8.8.8", [](const lvs::NextHop& hop) { return hop.next == address("10.9.0.2"); }));
+  CHECK(network.until_hop("8.8.8.8", [](const director::NextHop& hop) { return hop.next == address("10.9.0.2"); }));
   for (const char* to : {"8.8.8.8", "172.16.1.1", "172.16.5.129"}) {
     CAPTURE(to);
-    CHECK(our_way(*network->surroundings(), to) == kernels_way(to));
+    CHECK(our_way(*network->route_table(), to) == kernels_way(to));
   }
 }
 
@@ -194,9 +194,9 @@ TEST_CASE("several next hops share the destinations by their weights") {
   CHECK(share("2001:db8:77::", "2001:db8:9::3") > 80);
   CHECK(share("172.32.1.", "10.9.0.4") + share("172.32.1.", "10.9.0.5") == 250);
   shell("ip -6 route del 2001:db8:77::/48 nexthop via 2001:db8:9::2");
-  CHECK(network.until([&](const lvs::Surroundings&) { return share("2001:db8:77::", "2001:db8:9::3") == 250; }));
+  CHECK(network.until([&](const director::RouteTable&) { return share("2001:db8:77::", "2001:db8:9::3") == 250; }));
   shell("ip nexthop del id 2");
-  CHECK(network.until([&](const lvs::Surroundings&) { return share("172.32.1.", "10.9.0.4") == 250; }));
+  CHECK(network.until([&](const director::RouteTable&) { return share("172.32.1.", "10.9.0.4") == 250; }));
 }
 
 TEST_CASE("a next hop that does not answer is left out while another one does not fail") {
@@ -207,7 +207,7 @@ TEST_CASE("a next hop that does not answer is left out while another one does no
   shell("cd /proc/sys/net/ipv4/neigh/b0 && echo 1 >mcast_solicit && echo 50 >retrans_time_ms");
   Followed network;
   network->resolve(0, address("10.9.0.3"), now());
-  CHECK(network.until([&](const lvs::Surroundings& around) {
+  CHECK(network.until([&](const director::RouteTable& around) {
     for (uint32_t i = 0; i < 100; i++) {
       if (around.way_to(wire::Ipv4Address{__builtin_bswap32(0xac100000 + i)}).state != HopState::reachable)
         return false;
@@ -225,7 +225,7 @@ TEST_CASE("a neighbour is resolved by the kernel when asked for") {
     CHECK(network.hop(neighbour).state == HopState::no_neighbour);
     CHECK(network.hop(neighbour).next == address(neighbour));
     network->resolve(0, address(neighbour), now());
-    CHECK(network.until_hop(neighbour, [](const lvs::NextHop& hop) { return hop.state == HopState::reachable; }));
+    CHECK(network.until_hop(neighbour, [](const director::NextHop& hop) { return hop.state == HopState::reachable; }));
     CHECK(network.hop(neighbour).destination == mac(test::outside_mac));
     CHECK(network.hop(neighbour).source == mac(test::inside_mac));
   }
@@ -238,7 +238,7 @@ TEST_CASE("neighbours are asked for once a second, however many packets wait for
   int questions = 0;
   namespaces.outside([&] {
     test::FrameSocket frames("x0");
-    const lvs::Time start = now();
+    const director::Time start = now();
     for (int i = 0; i < 1000; i++) network->resolve(0, address("10.9.0.99"), start);
     const auto is_question = [&](const test::Buffer& frame) { return frame[12] == 0x08 && frame[13] == 0x06; };
     while (!frames.receive(is_question, 200).empty()) questions++;
@@ -256,11 +256,11 @@ TEST_CASE("permanent and stale neighbours are used, failed and deleted ones are 
   CHECK(network.hop("10.9.0.71").destination == mac("02:00:00:00:00:71"));
   shell("ip neighbour change 10.9.0.70 dev b0 lladdr 02:00:00:00:00:7a nud permanent");
   CHECK(network.until_hop("10.9.0.70",
-                          [](const lvs::NextHop& hop) { return hop.destination == mac("02:00:00:00:00:7a"); }));
+                          [](const director::NextHop& hop) { return hop.destination == mac("02:00:00:00:00:7a"); }));
   shell("ip neighbour change 10.9.0.71 dev b0 nud failed && ip neighbour del 10.9.0.70 dev b0");
   for (const char* gone : {"10.9.0.70", "10.9.0.71"}) {
     CAPTURE(gone);
-    CHECK(network.until_hop(gone, [](const lvs::NextHop& hop) { return hop.state == HopState::no_neighbour; }));
+    CHECK(network.until_hop(gone, [](const director::NextHop& hop) { return hop.state == HopState::no_neighbour; }));
   }
 }
 
@@ -273,7 +273,7 @@ TEST_CASE("a gateway that has become stale is verified again while it is needed"
   CHECK(test::output("ip neighbour show nud stale").find("10.9.0.2") != std::string::npos);
   host::Failure failure;
   // The time is the caller's: six seconds have passed.
-  REQUIRE(network->follow(now() + 6 * lvs::second, failure));
+  REQUIRE(network->follow(now() + 6 * director::second, failure));
   CHECK(test::output("ip neighbour show nud stale").find("10.9.0.2") == std::string::npos);
 }
 
@@ -284,19 +284,19 @@ TEST_CASE("a gateway that had failed is used again when it answers") {
   shell("cd /proc/sys/net/ipv4/neigh/b0 && echo 1 >mcast_solicit && echo 50 >retrans_time_ms");
   Followed network;
   for (const char* gateway : {"10.9.0.2", "10.9.0.3"}) network->resolve(0, address(gateway), now());
-  const auto uses_both = [](const lvs::Surroundings& around) {
+  const auto uses_both = [](const director::RouteTable& around) {
     std::set<std::string> used;
     for (uint32_t i = 0; i < 100; i++) {
-      const lvs::NextHop& hop = around.way_to(wire::Ipv4Address{__builtin_bswap32(0xac100000 + i)});
+      const director::NextHop& hop = around.way_to(wire::Ipv4Address{__builtin_bswap32(0xac100000 + i)});
       if (hop.state == HopState::reachable) used.insert(to_string(hop.next));
     }
     return used.size() == 2;
   };
-  CHECK(network.until_hop("10.9.0.2", [](const lvs::NextHop& hop) { return hop.state == HopState::reachable; }));
-  CHECK_FALSE(uses_both(*network->surroundings()));
+  CHECK(network.until_hop("10.9.0.2", [](const director::NextHop& hop) { return hop.state == HopState::reachable; }));
+  CHECK_FALSE(uses_both(*network->route_table()));
   namespaces.outside([] { shell("ip address add 10.9.0.3/24 dev x0"); });
   host::Failure failure;
-  REQUIRE(network->follow(now() + 6 * lvs::second, failure));
+  REQUIRE(network->follow(now() + 6 * director::second, failure));
   CHECK(network.until(uses_both));
 }
 
@@ -307,14 +307,14 @@ TEST_CASE("a link that goes down takes its ways with it, and brings them back") 
   Followed network;
   CHECK(network.hop("172.16.0.1").state == HopState::no_neighbour);
   namespaces.outside([] { shell("ip link set x0 down"); });
-  CHECK(network.until_hop("172.16.0.1", [](const lvs::NextHop& hop) { return hop.state == HopState::no_route; }));
+  CHECK(network.until_hop("172.16.0.1", [](const director::NextHop& hop) { return hop.state == HopState::no_route; }));
   CHECK(network.hop("10.9.0.2").state == HopState::no_route);
-  CHECK(network->surroundings()->is_local(address("10.9.0.1")));
+  CHECK(network->route_table()->is_local(address("10.9.0.1")));
   CHECK_FALSE(network->is_up(0));
   namespaces.outside([] { shell("ip link set x0 up"); });
-  CHECK(network.until_hop("172.16.0.1", [](const lvs::NextHop& hop) { return hop.next == address("10.9.0.2"); }));
+  CHECK(network.until_hop("172.16.0.1", [](const director::NextHop& hop) { return hop.next == address("10.9.0.2"); }));
   network->resolve(0, address("10.9.0.2"), now());
-  CHECK(network.until_hop("172.16.0.1", [](const lvs::NextHop& hop) { return hop.state == HopState::reachable; }));
+  CHECK(network.until_hop("172.16.0.1", [](const director::NextHop& hop) { return hop.state == HopState::reachable; }));
 }
 
 TEST_CASE("an interface that is missing is a port without ways, until it comes, and again when it has gone") {
@@ -325,16 +325,17 @@ TEST_CASE("an interface that is missing is a port without ways, until it comes, 
   for (int round = 0; round < 2; round++) {
     CHECK(network.hop("10.20.0.2").state == HopState::no_route);
     add_link("later", "10.20.0.1/24");
-    CHECK(network.until_hop("10.20.0.2", [](const lvs::NextHop& hop) { return hop.state == HopState::no_neighbour; }));
+    CHECK(network.until_hop("10.20.0.2",
+                            [](const director::NextHop& hop) { return hop.state == HopState::no_neighbour; }));
     CHECK(network.hop("10.20.0.2").port == 1);
     CHECK(network->interface(1) == if_nametoindex("later"));
     shell("ip link del later");
-    CHECK(network.until_hop("10.20.0.2", [](const lvs::NextHop& hop) { return hop.state == HopState::no_route; }));
+    CHECK(network.until_hop("10.20.0.2", [](const director::NextHop& hop) { return hop.state == HopState::no_route; }));
     CHECK(network->interface(1) == 0);
   }
 }
 
-TEST_CASE("many changes at once are few changes of the surroundings, and an overrun loses none") {
+TEST_CASE("many changes at once are few changes of the route_table, and an overrun loses none") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   Followed network;
@@ -345,7 +346,8 @@ TEST_CASE("many changes at once are few changes of the surroundings, and an over
     fprintf(batch, "route add 100.%d.%d.%d/32 via 10.9.0.2\n", 64 + i / 65536, i / 256 % 256, i % 256);
   }
   REQUIRE(pclose(batch) == 0);
-  CHECK(network.until_hop("100.64.117.47", [](const lvs::NextHop& hop) { return hop.next == address("10.9.0.2"); }));
+  CHECK(
+      network.until_hop("100.64.117.47", [](const director::NextHop& hop) { return hop.next == address("10.9.0.2"); }));
   CHECK(network->overruns() > 0);
   CHECK(network.changes < 20);
 }

@@ -19,8 +19,8 @@ constexpr test::EthernetLayer to_all = {.destination = "ff:ff:ff:ff:ff:ff"};
 enum class Owner { host, both, director };
 
 // 10.0.1.100 and ::100 are addresses that the host does not have, 10.0.1.1 and ::1 those that it has.
-host::Belongings belongings() {
-  host::Belongings all;
+host::OwnedTraffic owned_traffic() {
+  host::OwnedTraffic all;
   const uint8_t tcp = wire::protocol::tcp, udp = wire::protocol::udp;
   all.services = {{address("10.0.1.100"), 80, tcp},    {address("10.0.1.100"), 53, udp},
                   {address("10.0.1.101"), 0, tcp},     {address("10.0.1.102"), 0, 0},
@@ -39,7 +39,7 @@ host::Belongings belongings() {
 
 struct Programs {
   std::unique_ptr<host::Steal> steal;
-  explicit Programs(const host::Belongings& of = belongings()) {
+  explicit Programs(const host::OwnedTraffic& of = owned_traffic()) {
     host::Failure failure;
     steal = host::Steal::attach({}, host::StealWay::tcx, failure);
     INFO(failure.message);
@@ -326,7 +326,7 @@ TEST_CASE("frames that are cut short are the host's") {
 
 TEST_CASE("both directions of a flow meet the same worker") {
   if (!test::is_root()) return;
-  host::Belongings all = belongings();
+  host::OwnedTraffic all = owned_traffic();
   all.steering = {.workers = 4};
   const Programs programs(all);
   std::array<int, 4> used{};
@@ -350,7 +350,7 @@ TEST_CASE("both directions of a flow meet the same worker") {
 
 TEST_CASE("clients that must meet one worker do, by the prefix of their address") {
   if (!test::is_root()) return;
-  host::Belongings all = belongings();
+  host::OwnedTraffic all = owned_traffic();
   all.steering = {.workers = 8, .by_port = false, .ipv4_prefix = 24};
   const Programs programs(all);
   const auto worker = [&](const char* client, uint16_t port) {
@@ -370,7 +370,7 @@ TEST_CASE("clients that must meet one worker do, by the prefix of their address"
 
 TEST_CASE("fragments of one datagram meet the worker of the first") {
   if (!test::is_root()) return;
-  host::Belongings all = belongings();
+  host::OwnedTraffic all = owned_traffic();
   all.steering = {.workers = 4};
   const Programs programs(all);
   const test::Buffer body(64, 'x');
@@ -399,7 +399,7 @@ TEST_CASE("a change takes what is new, keeps what stays and gives back what is g
   const auto kept = from_client("10.0.1.100").tcp({.destination_port = 80}).build();
   const auto new_one = from_client("10.0.1.120").tcp({.destination_port = 80}).build();
   CHECK(programs.owner(new_one) == Owner::host);
-  host::Belongings next;
+  host::OwnedTraffic next;
   next.services = {{address("10.0.1.100"), 80, 6}, {address("10.0.1.120"), 80, 6}};
   host::Failure failure;
   REQUIRE(programs.steal->update(next, failure));
@@ -414,13 +414,13 @@ TEST_CASE("a change takes what is new, keeps what stays and gives back what is g
 TEST_CASE("more than the maps hold is refused by name, and the next change makes it good") {
   if (!test::is_root()) return;
   const Programs programs;
-  host::Belongings many;
+  host::OwnedTraffic many;
   for (uint32_t i = 0; i < 5000; i++)
     many.egress_sources.push_back({wire::Ipv4Address{__builtin_bswap32(0x0b000000 + (i << 8))}, 24});
   host::Failure failure;
   CHECK_FALSE(programs.steal->update(many, failure));
   CHECK(failure.message.find("sluice_egress, which holds 4096 entries") != std::string::npos);
-  REQUIRE(programs.steal->update(belongings(), failure));
+  REQUIRE(programs.steal->update(owned_traffic(), failure));
   CHECK(programs.owner(from_client("10.0.1.100").tcp({.destination_port = 80}).build()) == Owner::director);
   CHECK(programs.owner(reply("11.0.0.1", "198.51.100.1").udp().build()) == Owner::host);
 }
@@ -428,9 +428,9 @@ TEST_CASE("more than the maps hold is refused by name, and the next change makes
 namespace {
 
 // Mark 5 has services of both families and real servers in mode NAT; mark 6 has none.
-host::Belongings marked_belongings() {
-  host::Belongings all = belongings();
-  host::Belongings::Mark untaken, range, from_network, ipv6;
+host::OwnedTraffic marked_traffic() {
+  host::OwnedTraffic all = owned_traffic();
+  host::OwnedTraffic::Mark untaken, range, from_network, ipv6;
   untaken.destination = {address("10.0.1.1"), 32};
   untaken.protocol = wire::protocol::tcp;
   untaken.ports = {7005, 7005};
@@ -454,7 +454,7 @@ host::Belongings marked_belongings() {
 
 TEST_CASE("packets with a firewall mark are the director's where the mark has a service") {
   if (!test::is_root()) return;
-  const Programs programs(marked_belongings());
+  const Programs programs(marked_traffic());
   check(
       {
           {"the first port of a range", from_client("10.0.1.1").tcp({.destination_port = 7000}), Owner::director},
@@ -478,7 +478,7 @@ TEST_CASE("packets with a firewall mark are the director's where the mark has a 
 
 TEST_CASE("replies of a marked service's servers are the director's on the ports that the rules ask for") {
   if (!test::is_root()) return;
-  host::Belongings all = marked_belongings();
+  host::OwnedTraffic all = marked_traffic();
   all.marks.erase(all.marks.begin() + 2);  // the rule without ports
   check(
       {
@@ -494,7 +494,7 @@ TEST_CASE("replies of a marked service's servers are the director's on the ports
 
 TEST_CASE("ICMP errors about packets with a firewall mark are the director's") {
   if (!test::is_root()) return;
-  host::Belongings all = marked_belongings();
+  host::OwnedTraffic all = marked_traffic();
   all.marks.erase(all.marks.begin() + 2);  // the rule without ports
   const Programs programs(all);
   const auto request = [](const char* to, uint16_t port) {
@@ -512,7 +512,7 @@ TEST_CASE("ICMP errors about packets with a firewall mark are the director's") {
 
 TEST_CASE("a later fragment that might have a mark is seen by both until its first has come") {
   if (!test::is_root()) return;
-  const Programs programs(marked_belongings());
+  const Programs programs(marked_traffic());
   const auto piece = [](const char* to, uint16_t id, uint16_t offset) {
     return ethernet(to_host).ipv4({.source = "192.0.2.7",
                                    .destination = to,
@@ -529,7 +529,7 @@ TEST_CASE("a later fragment that might have a mark is seen by both until its fir
 
 TEST_CASE("both directions of a marked service's flow meet one worker") {
   if (!test::is_root()) return;
-  host::Belongings all = marked_belongings();
+  host::OwnedTraffic all = marked_traffic();
   all.steering.workers = 8;
   const Programs programs(all);
   for (uint16_t port = 1024; port < 1064; port++) {

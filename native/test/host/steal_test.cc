@@ -20,8 +20,8 @@ namespace {
 
 constexpr uint16_t service_port = 8080, ssh_port = 2222;
 
-host::Belongings belongings() {
-  host::Belongings all;
+host::OwnedTraffic owned_traffic() {
+  host::OwnedTraffic all;
   // The first address is the host's, the second nobody's.
   for (const char* vip : {"10.9.0.1", "10.9.0.100", "2001:db8:9::1"}) {
     all.services.push_back({address(vip), service_port, wire::protocol::tcp});
@@ -37,7 +37,7 @@ std::unique_ptr<host::Steal> steal(const test::Namespaces& namespaces, host::Ste
   auto stealing = host::Steal::attach(interfaces, way, failure);
   INFO(failure.message);
   REQUIRE(stealing != nullptr);
-  const bool is_updated = stealing->update(belongings(), failure);
+  const bool is_updated = stealing->update(owned_traffic(), failure);
   INFO(failure.message);
   REQUIRE(is_updated);
   return stealing;
@@ -126,8 +126,8 @@ TEST_CASE("rules of firewall marks take ports of the host's own address, in ever
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
     const auto stealing = steal(namespaces, way);
-    host::Belongings with_marks = belongings();
-    host::Belongings::Mark taken, untaken;
+    host::OwnedTraffic with_marks = owned_traffic();
+    host::OwnedTraffic::Mark taken, untaken;
     taken.interface = namespaces.interface();
     taken.destination = {address("10.9.0.0"), 24};
     taken.protocol = wire::protocol::tcp;
@@ -295,7 +295,7 @@ TEST_CASE("a process that is killed leaves nothing behind, or what the next one 
       host::Failure failure;
       const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
       const auto stealing = host::Steal::attach(interfaces, way, failure);
-      const bool is_done = stealing != nullptr && stealing->update(belongings(), failure);
+      const bool is_done = stealing != nullptr && stealing->update(owned_traffic(), failure);
       if (write(ready[1], is_done ? "y" : "n", 1) == 1) pause();
       _exit(1);
     }
@@ -359,7 +359,7 @@ TEST_CASE("an interface that comes later is stolen from too") {
     host::Failure failure;
     const auto stealing = host::Steal::attach({}, way, failure);
     REQUIRE(stealing != nullptr);
-    REQUIRE(stealing->update(belongings(), failure));
+    REQUIRE(stealing->update(owned_traffic(), failure));
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 2000) == ECONNREFUSED);
     REQUIRE(stealing->add(namespaces.interface(), failure));
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 
-#include "lvs/outgoing.h"
+#include "director/outgoing/outgoing.h"
 #include "namespace.h"
 #include "port/packet_ring.h"
 
 using namespace sluice;
-using lvs::Encapsulation;
-using lvs::IpPacket;
+using director::Encapsulation;
+using director::IpPacket;
 using test::Buffer;
 using test::Sum;
 
@@ -23,7 +23,7 @@ constexpr size_t payload_length = 3500, link_length = 14;
 
 struct Case {
   const char* what;
-  lvs::Tunnel tunnel;
+  director::Tunnel tunnel;
   bool inner4, outer4;
 };
 const Case cases[] = {
@@ -55,13 +55,13 @@ struct Wrapped {
 };
 
 Wrapped wrap(const Case& each, const Buffer& inner, uint16_t id) {
-  Wrapped wrapped{.memory = Buffer(lvs::required_headroom)};
+  Wrapped wrapped{.memory = Buffer(director::required_headroom)};
   wrapped.memory.insert(wrapped.memory.end(), inner.begin(), inner.end());
-  IpPacket packet{wrapped.memory.data() + lvs::required_headroom, static_cast<uint32_t>(inner.size()),
+  IpPacket packet{wrapped.memory.data() + director::required_headroom, static_cast<uint32_t>(inner.size()),
                   each.inner4 ? wire::Family::ipv4 : wire::Family::ipv6};
   const auto end = [&](const char* v4, const char* v6) { return test::address(each.outer4 ? v4 : v6); };
-  const lvs::OuterHeader outer{end("10.9.0.1", "2001:db8:9::1"), end("10.9.0.2", "2001:db8:9::2"), id, false};
-  REQUIRE(lvs::encapsulate(packet, each.tunnel, outer, false, 0, 0));
+  const director::OuterHeader outer{end("10.9.0.1", "2001:db8:9::1"), end("10.9.0.2", "2001:db8:9::2"), id, false};
+  REQUIRE(director::encapsulate(packet, each.tunnel, outer, false, 0, 0));
   wrapped.tunnel = packet.length - inner.size();
   const Buffer link = test::ethernet({.source = test::inside_mac,
                                       .destination = test::outside_mac,
@@ -72,7 +72,7 @@ Wrapped wrap(const Case& each, const Buffer& inner, uint16_t id) {
   return wrapped;
 }
 
-class Pieces : public lvs::PieceSink {
+class Pieces : public director::PieceSink {
  public:
   uint8_t* next_piece(uint32_t length) override { return all.emplace_back(length).data(); }
   std::vector<Buffer> all;
@@ -85,8 +85,9 @@ std::vector<Buffer> cut_by_director(const Case& each) {
                         each.inner4 ? wire::Family::ipv4 : wire::Family::ipv6};
   Pieces pieces;
   pieces.all.reserve(8);
-  REQUIRE(lvs::segment_packet(packet, each.inner4 ? 20 : 40,
-                              each.inner4 ? lvs::Segmentation::tcp4 : lvs::Segmentation::tcp6, segment_size, pieces));
+  REQUIRE(director::segment_packet(packet, each.inner4 ? 20 : 40,
+                                   each.inner4 ? director::Segmentation::tcp4 : director::Segmentation::tcp6,
+                                   segment_size, pieces));
   std::vector<Buffer> frames;
   for (const Buffer& piece : pieces.all) {
     frames.push_back(wrap(each, piece, static_cast<uint16_t>(first_id + frames.size())).frame());
@@ -104,11 +105,11 @@ class Network {
 
   void send_whole(const Case& each) {
     Wrapped wrapped = wrap(each, inner_packet(each), first_id);
-    lvs::Frame frame;
+    director::Frame frame;
     frame.data = wrapped.memory.data() + wrapped.at;
     frame.length = static_cast<uint32_t>(wrapped.memory.size() - wrapped.at);
-    frame.checksum = lvs::TransportChecksum::partial;
-    frame.segmentation = each.inner4 ? lvs::Segmentation::tcp4 : lvs::Segmentation::tcp6;
+    frame.checksum = director::TransportChecksum::partial;
+    frame.segmentation = each.inner4 ? director::Segmentation::tcp4 : director::Segmentation::tcp6;
     frame.segment_size = segment_size;
     frame.tunnel_length = static_cast<uint8_t>(wrapped.tunnel);
     ring_.transmit(frame);

@@ -15,20 +15,21 @@ using Bytes = std::vector<uint8_t>;
 constexpr uint32_t many = 10'000;
 constexpr size_t length = 64;
 
-void arrive(MemoryPort& port, uint32_t number, lvs::TransportChecksum checksum = lvs::TransportChecksum::complete) {
+void arrive(MemoryPort& port, uint32_t number,
+            director::TransportChecksum checksum = director::TransportChecksum::complete) {
   Bytes bytes(length);
   wire::store_be32(bytes.data(), number);
   port.arrive(OwnedFrame(bytes, {.checksum = checksum}));
 }
 
-uint32_t number_of(const lvs::Frame& frame) {
+uint32_t number_of(const director::Frame& frame) {
   return wire::load_be32(frame.data);
 }
 
 // Everything that has come by now.
 std::vector<uint32_t> receive_all(FaultInjector& port) {
   std::vector<uint32_t> numbers;
-  lvs::Frame frames[32];
+  director::Frame frames[32];
   for (size_t count; (count = port.receive(frames)) != 0;) {
     for (size_t i = 0; i < count; ++i) numbers.push_back(number_of(frames[i]));
   }
@@ -102,7 +103,7 @@ TEST_CASE("a reordered frame comes after those of its detour's time") {
 TEST_CASE("corruption is one bit of the frame") {
   MemoryPort memory;
   FaultInjector port(memory, {.corruption = 1}, {}, 3);
-  lvs::Frame frame;
+  director::Frame frame;
   for (int i = 0; i < 100; ++i) {
     arrive(memory, 0);
     REQUIRE(port.receive({&frame, 1}) == 1);
@@ -116,7 +117,7 @@ TEST_CASE("corruption is one bit of the frame") {
 TEST_CASE("a frame whose checksum is yet to be computed is lost rather than corrupted behind the receiver's back") {
   MemoryPort memory;
   FaultInjector port(memory, {.corruption = 1}, {}, 3);
-  arrive(memory, 0, lvs::TransportChecksum::partial);
+  arrive(memory, 0, director::TransportChecksum::partial);
   CHECK(receive_all(port).empty());
   CHECK(port.inwards().corrupted == 1);
 }

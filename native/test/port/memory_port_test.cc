@@ -16,24 +16,24 @@ TEST_CASE("frames come in order, in batches, with room before them and everythin
   MemoryPort port(4);
   for (uint8_t i = 0; i < 5; ++i) port.arrive(Bytes{i, i});
   const Bytes last{9, 9, 9};
-  port.arrive(OwnedFrame(last, {.checksum = lvs::TransportChecksum::partial,
-                                .segmentation = lvs::Segmentation::tcp6,
+  port.arrive(OwnedFrame(last, {.checksum = director::TransportChecksum::partial,
+                                .segmentation = director::Segmentation::tcp6,
                                 .segment_size = 1400,
                                 .mark = 7}));
   CHECK_FALSE(port.prepare_to_wait());
-  lvs::Frame frames[4];
+  director::Frame frames[4];
   REQUIRE(port.receive(frames) == 4);
   for (uint8_t i = 0; i < 4; ++i) {
     CHECK(frames[i].length == 2);
     CHECK(frames[i].data[0] == i);
     CHECK(frames[i].port == 4);
-    std::fill_n(frames[i].data - lvs::required_headroom, lvs::required_headroom, uint8_t{0xee});
+    std::fill_n(frames[i].data - director::required_headroom, director::required_headroom, uint8_t{0xee});
   }
   REQUIRE(port.receive(frames) == 2);
   CHECK(frames[0].data[0] == 4);
   CHECK(Bytes(frames[1].data, frames[1].data + frames[1].length) == last);
-  CHECK(frames[1].checksum == lvs::TransportChecksum::partial);
-  CHECK(frames[1].segmentation == lvs::Segmentation::tcp6);
+  CHECK(frames[1].checksum == director::TransportChecksum::partial);
+  CHECK(frames[1].segmentation == director::Segmentation::tcp6);
   CHECK(frames[1].segment_size == 1400);
   CHECK(frames[1].mark == 7);
   CHECK(port.receive(frames) == 0);
@@ -62,7 +62,7 @@ TEST_CASE("frames beyond the limit are dropped and counted") {
   MemoryPort port;
   port.set_limit(2);
   for (uint8_t i = 0; i < 5; ++i) port.arrive(Bytes{i});
-  lvs::Frame frames[8];
+  director::Frame frames[8];
   CHECK(port.receive(frames) == 2);
   CHECK(port.statistics().kernel_drops == 3);
 }

@@ -82,12 +82,12 @@ struct Seen {
 };
 
 void forward(PacketRing& from, PacketRing& to, Seen& seen) {
-  lvs::Frame frames[32];
+  director::Frame frames[32];
   const size_t count = from.receive(frames);
-  for (const lvs::Frame& frame : std::span(frames).first(count)) {
+  for (const director::Frame& frame : std::span(frames).first(count)) {
     seen.longest = std::max(seen.longest, frame.length);
-    seen.cut += frame.segmentation == lvs::Segmentation::tcp4 ? 1 : 0;
-    seen.partial += frame.checksum == lvs::TransportChecksum::partial ? 1 : 0;
+    seen.cut += frame.segmentation == director::Segmentation::tcp4 ? 1 : 0;
+    seen.partial += frame.checksum == director::TransportChecksum::partial ? 1 : 0;
     to.transmit(frame);
   }
   to.flush();

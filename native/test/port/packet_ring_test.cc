@@ -65,14 +65,14 @@ void send(PacketRing& ring, Bytes bytes) {
 
 std::vector<Bytes> collect(PacketRing& ring, size_t wanted) {
   std::vector<Bytes> found;
-  lvs::Frame frames[8];
+  director::Frame frames[8];
   Port* const ports[] = {&ring};
   const auto end = Clock::now() + deadline;
   while (found.size() < wanted && Clock::now() < end) {
     const size_t count = ring.receive(frames);
-    for (const lvs::Frame& frame : std::span(frames).first(count)) {
+    for (const director::Frame& frame : std::span(frames).first(count)) {
       found.emplace_back(frame.data, frame.data + frame.length);
-      std::memset(frame.data - lvs::required_headroom, 0xee, lvs::required_headroom);
+      std::memset(frame.data - director::required_headroom, 0xee, director::required_headroom);
     }
     if (count == 0) wait_for_frames(ports, -1, 100);
   }
@@ -104,7 +104,7 @@ TEST_CASE("frames of every length arrive unharmed and in order, whichever way th
     CHECK(in.kernel_drops == 0);
     CHECK(in.unreadable == 0);
     // The sender has not heard itself.
-    lvs::Frame frame;
+    director::Frame frame;
     CHECK(a.receive({&frame, 1}) == 0);
   }
 }
@@ -186,10 +186,11 @@ TEST_CASE("workers that share an interface each get what the program gives them"
   open(second, {.interface = "right", .fanout = &fanout});
   for (uint32_t i = 0; i < 20; ++i) send(a, numbered(i, 60));
   std::set<Bytes> all;
-  lvs::Frame frames[32];
+  director::Frame frames[32];
   for (PacketRing* ring : {&first, &second}) {
     const size_t count = ring->receive(frames);
-    for (const lvs::Frame& frame : std::span(frames).first(count)) all.insert({frame.data, frame.data + frame.length});
+    for (const director::Frame& frame : std::span(frames).first(count))
+      all.insert({frame.data, frame.data + frame.length});
   }
   CHECK(all.size() == 20);
   CHECK(first.statistics().received + second.statistics().received == 20);

@@ -23,14 +23,14 @@ TEST_CASE("frames of a capture come in batches of those that came together, with
   CaptureReader reader(source);
   REQUIRE(reader.open());
   PcapPort port(&reader, nullptr, 3);
-  lvs::Frame frames[8];
+  director::Frame frames[8];
   REQUIRE(port.receive(frames) == 2);
   CHECK(port.time_ns() == 5'000'000'000);
   CHECK(frames[0].data[0] == 1);
   CHECK(frames[1].data[59] == 2);
   CHECK(frames[1].length == 60);
   CHECK(frames[1].port == 3);
-  std::fill_n(frames[0].data - lvs::required_headroom, lvs::required_headroom, uint8_t{0xee});
+  std::fill_n(frames[0].data - director::required_headroom, director::required_headroom, uint8_t{0xee});
   REQUIRE(port.receive(frames) == 1);
   CHECK(port.time_ns() == 5'000'100'000);
   CHECK_FALSE(port.has_ended());
@@ -55,7 +55,7 @@ TEST_CASE("what is no whole Ethernet frame is counted and left out") {
   CaptureReader reader(source);
   REQUIRE(reader.open());
   PcapPort port(&reader, nullptr);
-  lvs::Frame frames[8];
+  director::Frame frames[8];
   REQUIRE(port.receive(frames) == 1);
   CHECK(frames[0].data[0] == 3);
   CHECK(port.statistics().unreadable == 2);
@@ -68,7 +68,7 @@ TEST_CASE("a damaged capture ends with its error after what could be read") {
   CaptureReader reader(source);
   REQUIRE(reader.open());
   PcapPort port(&reader, nullptr);
-  lvs::Frame frames[8];
+  director::Frame frames[8];
   CHECK(port.receive(frames) == 1);
   CHECK(port.failed());
   CHECK(reader.error().fault == CaptureFault::truncated);
@@ -84,7 +84,7 @@ TEST_CASE("what is sent is written with the time of the batch that caused it") {
   PcapWriter writer(sink, PcapPrecision::microseconds);
   REQUIRE(writer.begin(link_type::ethernet));
   PcapPort port(&reader, &writer);
-  lvs::Frame frames[8];
+  director::Frame frames[8];
   REQUIRE(port.receive(frames) == 1);
   port.transmit(frames[0]);
   port.flush();

@@ -13,12 +13,12 @@
 namespace sluice::port {
 namespace {
 
-using lvs::Segmentation;
-using lvs::TransportChecksum;
+using director::Segmentation;
+using director::TransportChecksum;
 
 struct Built {
   std::vector<uint8_t> bytes;
-  lvs::Frame frame() { return {.data = bytes.data(), .length = static_cast<uint32_t>(bytes.size())}; }
+  director::Frame frame() { return {.data = bytes.data(), .length = static_cast<uint32_t>(bytes.size())}; }
 };
 
 // A frame of zeros but for what leads to its transport header.
@@ -88,7 +88,7 @@ void check_same(const VirtioHeader& out, const VirtioHeader& expected) {
 TEST_CASE("a partial checksum and segments survive the way in and out") {
   for (Case& each : cases()) {
     CAPTURE(each.what);
-    lvs::Frame frame = each.built.frame();
+    director::Frame frame = each.built.frame();
     REQUIRE(read_virtio_header(each.header, frame));
     CHECK(frame.checksum == TransportChecksum::partial);
     CHECK(frame.segmentation == each.segmentation);
@@ -115,7 +115,7 @@ TEST_CASE("what is left of a packet in a tunnel is said of the packet inside") {
   for (Tunnelled& each : cases) {
     CAPTURE(each.what);
     each.inside.bytes.insert(each.inside.bytes.begin() + 14, each.outer.begin(), each.outer.end());
-    lvs::Frame frame = each.inside.frame();
+    director::Frame frame = each.inside.frame();
     frame.checksum = TransportChecksum::partial;
     frame.segmentation = each.segmentation;
     frame.segment_size = 1400;
@@ -128,7 +128,7 @@ TEST_CASE("what is left of a packet in a tunnel is said of the packet inside") {
 
 TEST_CASE("an ordinary frame has an empty header both ways") {
   Built built = ipv4(6, 100);
-  lvs::Frame frame = built.frame();
+  director::Frame frame = built.frame();
   REQUIRE(read_virtio_header({}, frame));
   CHECK(frame.checksum == TransportChecksum::complete);
   CHECK(frame.segmentation == Segmentation::none);
@@ -141,7 +141,7 @@ TEST_CASE("an ordinary frame has an empty header both ways") {
 TEST_CASE("segments with a congestion mark say so, so that only the first keeps CWR") {
   Built built = ipv4(6, 9000);
   built.bytes[34 + 13] = 0x90;  // CWR, ACK
-  lvs::Frame frame = built.frame();
+  director::Frame frame = built.frame();
   REQUIRE(read_virtio_header({1, 0x81, 66, 1448, 34, 16}, frame));
   CHECK(frame.segmentation == Segmentation::tcp4);
   VirtioHeader out;
@@ -154,7 +154,7 @@ TEST_CASE("a partial checksum inside a tunnel is completed: the director knows o
   built.bytes[14 + 9] = 4;  // IP in IP: what follows is a packet of its own
   wire::store_be16(&built.bytes[40 + 6], 0x1234);
   std::vector<uint8_t> covered(built.bytes.begin() + 40, built.bytes.end());
-  lvs::Frame frame = built.frame();
+  director::Frame frame = built.frame();
   REQUIRE(read_virtio_header({1, 0, 0, 0, 40, 6}, frame));
   CHECK(frame.checksum == TransportChecksum::complete);
   CHECK(wire::load_raw16(&built.bytes[46]) == wire::internet_checksum(covered));
@@ -162,7 +162,7 @@ TEST_CASE("a partial checksum inside a tunnel is completed: the director knows o
 
 TEST_CASE("an SCTP checksum that a device was to compute is computed") {
   Built built = ipv4(wire::protocol::sctp, 40);
-  lvs::Frame frame = built.frame();
+  director::Frame frame = built.frame();
   REQUIRE(read_virtio_header({1, 0, 0, 0, 34, 8}, frame));
   CHECK(frame.checksum == TransportChecksum::complete);
   std::vector<uint8_t> packet(built.bytes.begin() + 34, built.bytes.end());
@@ -188,14 +188,14 @@ TEST_CASE("what no director can handle is refused") {
   for (const auto& each : bad) {
     CAPTURE(each.what);
     Built built = ipv4(6, 120);
-    lvs::Frame frame = built.frame();
+    director::Frame frame = built.frame();
     CHECK_FALSE(read_virtio_header(each.header, frame));
   }
 }
 
 TEST_CASE("a frame that leaves work on a transport that it does not have is not sent") {
   Built built = ipv4(1, 100);
-  lvs::Frame frame = built.frame();
+  director::Frame frame = built.frame();
   frame.checksum = TransportChecksum::partial;
   VirtioHeader header;
   CHECK_FALSE(write_virtio_header(frame, header));

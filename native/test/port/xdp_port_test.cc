@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto deadline = std::chrono::seconds(10);
 constexpr uint16_t service_port = 8080;
 
-// The port on b0 as a data path has it: services on an address that nobody has, and on one of the host.
+// The port on b0 as a live director has it: services on an address that nobody has, and on one of the host.
 struct Taken {
   test::Namespaces namespaces;
   std::unique_ptr<host::Steal> stealing;
@@ -37,7 +37,7 @@ struct Taken {
     stealing = host::Steal::attach(interfaces, host::StealWay::tcx, failure);
     REQUIRE(stealing != nullptr);
     open();
-    host::Belongings all;
+    host::OwnedTraffic all;
     for (const char* vip : {"10.9.0.1", "10.9.0.100"}) all.services.push_back({address(vip), service_port, 17});
     all.host_addresses = {address("10.9.0.1")};
     all.tunnel_servers = {address("10.9.0.50")};
@@ -65,7 +65,7 @@ struct Taken {
       beside = std::make_unique<port::PacketRing>();
       REQUIRE(beside->open({.interface = "b0", .port = 3}));
       REQUIRE(setsockopt(beside->fd(), SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) == 0);
-      lvs::Frame frames[8];
+      director::Frame frames[8];
       while (beside->receive(frames) != 0) continue;
     } while (beside->statistics().received != 0);
     ring = beside.get();
@@ -80,17 +80,17 @@ struct Taken {
   }
 
   // `each` may do with a frame what a director does before the next batch is asked for.
-  std::vector<Buffer> collect(size_t wanted, const std::function<void(const lvs::Frame&)>& each = {}) const {
+  std::vector<Buffer> collect(size_t wanted, const std::function<void(const director::Frame&)>& each = {}) const {
     std::vector<Buffer> found;
-    lvs::Frame frames[64];
+    director::Frame frames[64];
     port::Port* const ports[] = {xdp.get()};
     const auto end = Clock::now() + deadline;
     while (found.size() < wanted && Clock::now() < end) {
       const size_t count = xdp->receive(frames);
-      for (const lvs::Frame& frame : std::span(frames).first(count)) {
+      for (const director::Frame& frame : std::span(frames).first(count)) {
         CHECK(frame.port == 3);
         found.emplace_back(frame.data, frame.data + frame.length);
-        std::memset(frame.data - lvs::required_headroom, 0xee, lvs::required_headroom);
+        std::memset(frame.data - director::required_headroom, 0xee, director::required_headroom);
         if (each) each(frame);
       }
       xdp->flush();
@@ -227,8 +227,8 @@ TEST_CASE(
 
   // Sent back from its own memory, with a longer header; a second time, which takes a copy.
   taken.send({datagram(1)});
-  taken.collect(1, [&](const lvs::Frame& frame) {
-    lvs::Frame longer = frame;
+  taken.collect(1, [&](const director::Frame& frame) {
+    director::Frame longer = frame;
     longer.data -= 8;
     longer.length += 8;
     std::memcpy(longer.data, back(datagram(1)).data(), 12);
@@ -248,11 +248,11 @@ TEST_CASE(
                          .payload(Buffer(20'000, 'x'))
                          .build();
   const auto as_frame = [](const Buffer& bytes) {
-    return lvs::Frame{.data = const_cast<uint8_t*>(bytes.data()), .length = static_cast<uint32_t>(bytes.size())};
+    return director::Frame{.data = const_cast<uint8_t*>(bytes.data()), .length = static_cast<uint32_t>(bytes.size())};
   };
-  lvs::Frame cut = as_frame(big);
-  cut.checksum = lvs::TransportChecksum::partial;
-  cut.segmentation = lvs::Segmentation::tcp4;
+  director::Frame cut = as_frame(big);
+  cut.checksum = director::TransportChecksum::partial;
+  cut.segmentation = director::Segmentation::tcp4;
   cut.segment_size = 1448;
   taken.xdp->transmit(as_frame(plain));
   taken.xdp->transmit(cut);
@@ -274,8 +274,8 @@ TEST_CASE("many frames go round the rings there and back") {
   for (uint32_t round = 0; round < 40; round++) {
     const auto sent = datagrams(round * 200, 200);
     taken.send(sent);
-    REQUIRE(taken.collect(sent.size(), [&](const lvs::Frame& frame) {
-      lvs::Frame back = frame;
+    REQUIRE(taken.collect(sent.size(), [&](const director::Frame& frame) {
+      director::Frame back = frame;
       std::swap_ranges(back.data, back.data + 6, back.data + 6);
       taken.xdp->transmit(back);
     }) == sent);

@@ -5,9 +5,9 @@
 // A frame longer than its port's MTU cannot have been on the wire: the capture was taken on a host, above or before the
 // offloads. How long the segments are it does not say; they are taken to be full: as much payload as the MTU has room
 // for behind the frame's own headers. A checksum that is the pseudo-header's sum alone is one that a device would finish.
-import type { FrameProperties } from '../../lvs/frame-batch.ts';
-import { be16, type FrameHeaders, frameHeaders } from '../../lvs/frame-headers.ts';
-import type { Surroundings } from '../../lvs/surroundings.ts';
+import type { FrameProperties } from '../../director/frame-batch.ts';
+import { be16, type FrameHeaders, frameHeaders } from '../../director/frame-headers.ts';
+import type { RouteTable } from '../../director/route-table.ts';
 
 const tcp = 6;
 const tcpChecksumAt = 16;
@@ -19,8 +19,8 @@ export class FrameJudge {
   mergedFrames = 0;
   readonly #mtus: readonly number[];
 
-  constructor(surroundings: Surroundings) {
-    this.#mtus = surroundings.ports.map(port => port.mtu);
+  constructor(routeTable: RouteTable) {
+    this.#mtus = routeTable.ports.map(port => port.mtu);
   }
 
   /** `port` is the port's number. */

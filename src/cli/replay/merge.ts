@@ -8,7 +8,7 @@
 import { type Capture, type CaptureBatch, openCapture } from '../../capture/capture-reader.ts';
 import { linkTypes } from '../../capture/link-type.ts';
 import { SluiceError } from '../../core/errors.ts';
-import { FrameBatch } from '../../lvs/frame-batch.ts';
+import { FrameBatch } from '../../director/frame-batch.ts';
 import type { FrameJudge } from './frame-properties.ts';
 
 export interface Input {

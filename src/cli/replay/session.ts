@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A replay: frames of captures through a director, what it sends and decides into files.
 import type { SluiceError } from '../../core/errors.ts';
-import { type Connection, Director } from '../../lvs/director.ts';
-import type { Layer4 } from '../../lvs/model.ts';
-import type { Surroundings } from '../../lvs/surroundings.ts';
+import { type Connection, Director } from '../../director/director.ts';
+import type { DirectorModel } from '../../director/model.ts';
+import type { RouteTable } from '../../director/route-table.ts';
 import { FrameJudge } from './frame-properties.ts';
 import { MergedCaptures } from './merge.ts';
 import { Outputs } from './outputs.ts';
@@ -15,8 +15,8 @@ export interface ReplayInput {
 }
 
 export interface ReplayOptions {
-  readonly surroundings: Surroundings;
-  readonly model: Layer4;
+  readonly routeTable: RouteTable;
+  readonly model: DirectorModel;
   /** In the order in which they were given. */
   readonly inputs: readonly ReplayInput[];
   readonly folder: string;
@@ -50,12 +50,12 @@ export interface ReplayResult {
 
 /** Throws what keeps it from beginning or its files from being written. */
 export async function replay(options: ReplayOptions): Promise<ReplayResult> {
-  const ports = options.surroundings.ports.map(port => port.name);
-  const judge = new FrameJudge(options.surroundings);
+  const ports = options.routeTable.ports.map(port => port.name);
+  const judge = new FrameJudge(options.routeTable);
   const inputFiles = options.inputs.map(({ port, file }) => ({ port: ports.indexOf(port), file }));
   const captures = new MergedCaptures(inputFiles, judge);
-  const { surroundings, model, folder, progress } = options;
-  const director = new Director({ surroundings, model, start: captures.start });
+  const { routeTable, model, folder, progress } = options;
+  const director = new Director({ routeTable, model, start: captures.start });
   const inputs = options.inputs.map(input => input.file);
   const outputs = new Outputs({ folder, ports, precision: captures.precision, inputs });
   const scribe = new Scribe(ports, outputs, options.explain);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happened a second between two measurements.
 import type { Measurement } from '../../daemon/measurement.ts';
-import type { Counters, ServiceView } from '../../lvs/ipvsadm/listing.ts';
-import { serverKey, serviceKey } from '../../lvs/model.ts';
+import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
+import { serverKey, serviceKey } from '../../director/model.ts';
 
 export interface WorkerRates {
   readonly name: string;

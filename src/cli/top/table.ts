@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A table of rates in 80 columns.
-import type { Counters, ServiceView } from '../../lvs/ipvsadm/listing.ts';
-import { serverKey, serviceKey } from '../../lvs/model.ts';
+import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
+import { serverKey, serviceKey } from '../../director/model.ts';
 import type { Rates, ReasonRate, WorkerRates } from './rates.ts';
 
 // 38 and six columns of seven are 80.

@@ -80,7 +80,7 @@ export function plainOf(node: ConfigNode): unknown {
 /** The steps from the root of a document to a value. */
 export type Path = readonly (string | number)[];
 
-/** `layer4.services[2].servers[0]`. */
+/** `director.services[2].servers[0]`. */
 export function formatPath(path: Path): string {
   let text = '';
   for (const step of path) {

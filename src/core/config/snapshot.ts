@@ -36,7 +36,7 @@ export type Models<S extends Sections> = { readonly [Key in keyof S]: ModelOf<S[
 
 export type Snapshot<S extends Sections> = Models<S> & { readonly id: string };
 
-/** A change of a section: `{ section: 'layer4', change: … }`. */
+/** A change of a section: `{ section: 'director', change: … }`. */
 export type SectionChange<S extends Sections> = {
   [Key in keyof S]: { readonly section: Key; readonly change: ChangeOf<S[Key]> };
 }[keyof S];

@@ -2,4 +2,4 @@
 // Logs one line, as any part of the program does.
 import { createLogger } from '../../../src/core/logger.ts';
 
-createLogger().child({ area: 'lvs' }).warn({ service: '192.0.2.1:80' }, 'no real server is left');
+createLogger().child({ area: 'director' }).warn({ service: '192.0.2.1:80' }, 'no real server is left');

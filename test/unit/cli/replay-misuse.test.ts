@@ -17,7 +17,7 @@ function write(name: string, text: string): string {
 
 const net = write('net.yaml', 'ports:\n  c0: { mac: "02:00:00:00:01:01", addresses: [10.0.1.1/24] }\n');
 const rules = write('rules', '-A -t 10.0.1.100:80 -s rr\n');
-const config = write('sluice.yaml', 'layer4: { services: [{ tcp: 10.0.1.100:80, servers: [10.0.2.11:80] }] }\n');
+const config = write('sluice.yaml', 'director: { services: [{ tcp: 10.0.1.100:80, servers: [10.0.2.11:80] }] }\n');
 // The header of a pcap file with Ethernet frames, and no frame.
 const pcapHeader = 'd4c3b2a1020004000000000000000000ffff000001000000';
 const capture = path('in.pcap', Buffer.from(pcapHeader, 'hex'));
@@ -99,9 +99,9 @@ describe('a wrong file is named with the place, the value and what to do', () =>
       'a value in the configuration',
       {
         '--rules': undefined,
-        '--config': write('bad.yaml', 'layer4:\n  services:\n    - tcp: 10.0.1.100:80\n      scheduler: wr\n'),
+        '--config': write('bad.yaml', 'director:\n  services:\n    - tcp: 10.0.1.100:80\n      scheduler: wr\n'),
       },
-      '/bad.yaml:4:18: layer4.services[0].scheduler ',
+      '/bad.yaml:4:18: director.services[0].scheduler ',
     ],
     [
       'a capture that is none',

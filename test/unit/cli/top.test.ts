@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ratesBetween } from '../../../src/cli/top/rates.ts';
 import { shortNumber, tableLines } from '../../../src/cli/top/table.ts';
 import type { Measurement } from '../../../src/daemon/measurement.ts';
-import { readRules } from '../../../src/lvs/ipvsadm/rules.ts';
-import { serviceViews } from '../../../src/lvs/views.ts';
+import { readRules } from '../../../src/director/ipvsadm/rules.ts';
+import { serviceViews } from '../../../src/director/views.ts';
 
 const model = readRules(
   '-A -t [2001:db8:1111:2222:3333:4444:5555:6666]:80 -s rr\n-A -t 10.0.1.100:80 -s wlc\n-a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m\n',

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { referenceOf } from '../../../src/core/config/reference.ts';
 import { documentFormat } from '../../../src/daemon/document.ts';
-import { surroundingsSchema } from '../../../src/lvs/surroundings.ts';
+import { routeTableSchema } from '../../../src/director/route-table.ts';
 
 const root = new URL('../../../', import.meta.url);
 const path = (name: string) => new URL(name, root).pathname;
@@ -31,7 +31,7 @@ const documents = [
     name: 'net.yaml',
     page: 'docs/reference/net.md',
     schemaFile: 'schema/net.json',
-    schema: surroundingsSchema,
+    schema: routeTableSchema,
     introduction: `\`sluice replay --net NET.yaml\`: what surrounds the director of a replay. ${made}`,
   },
 ];
@@ -51,7 +51,7 @@ describe.each(['examples/minimal.yaml', 'examples/director.yaml'])('%s', example
   const text = readFileSync(path(example), 'utf8');
 
   it('is a valid document', () => {
-    expect(documentFormat.parse(text, example).layer4.services.length).toBeGreaterThan(0);
+    expect(documentFormat.parse(text, example).director.services.length).toBeGreaterThan(0);
   });
 
   it('fits the schema file, as an editor checks it', () => {

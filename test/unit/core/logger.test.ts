@@ -20,13 +20,13 @@ const broken = new ConfigError('SLUICE_CONFIG_INVALID', 'the weight is negative'
 describe('the logger for machines', () => {
   it('writes a line of JSON with level, time, process and area', () => {
     const { lines, logger } = loggerInto({ pretty: false });
-    logger.child({ area: 'lvs' }).info({ service: '192.0.2.1:80' }, 'service added');
+    logger.child({ area: 'director' }).info({ service: '192.0.2.1:80' }, 'service added');
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines.join(''))).toEqual({
       level: 'info',
       time: '2024-02-29T12:00:00.005Z',
       pid: process.pid,
-      area: 'lvs',
+      area: 'director',
       service: '192.0.2.1:80',
       msg: 'service added',
     });
@@ -67,12 +67,12 @@ describe('the logger for machines', () => {
 describe('the logger for people', () => {
   it('writes the area, the message and fields, and an error as one sentence', () => {
     const { lines, logger } = loggerInto({ pretty: true });
-    logger.child({ area: 'lvs' }).warn({ err: broken, service: '192.0.2.1:80' }, 'not applied');
+    logger.child({ area: 'director' }).warn({ err: broken, service: '192.0.2.1:80' }, 'not applied');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
     const text = lines.join('').replace(/\x1b\[\d+m/g, '');
     expect(text.replace(/^\[[\d:.]+\]/, '[time]')).toBe(
       [
-        '[time] WARN: lvs: not applied',
+        '[time] WARN: director: not applied',
         '    err: ConfigError SLUICE_CONFIG_INVALID: director.yaml:3:7: the weight is negative: -1 (use 0 or more)',
         '    service: "192.0.2.1:80"',
         '',

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "binding/crash_state_object.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "engine/flight_recorder.h"
+#include "engine/statistics.h"
+
+namespace sluice::binding {
+
+namespace {
+
+int number_at(const Napi::CallbackInfo& info, size_t place) {
+  return info.Length() > place && info[place].IsNumber() ? info[place].As<Napi::Number>().Int32Value() : -1;
+}
+
+bool write_whole(int file, const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t written = pwrite(file, text.data() + done, text.size() - done, static_cast<off_t>(done));
+    if (written < 0) return false;
+    done += static_cast<size_t>(written);
+  }
+  return ftruncate(file, static_cast<off_t>(text.size())) == 0;
+}
+
+}  // namespace
+
+Napi::Function CrashStateObject::define(Napi::Env env) {
+  return DefineClass(env, "CrashState",
+                     {InstanceMethod<&CrashStateObject::configuration>("configuration"),
+                      InstanceMethod<&CrashStateObject::keep_configuration>("keepConfiguration"),
+                      InstanceMethod<&CrashStateObject::last_batches>("lastBatches"),
+                      InstanceMethod<&CrashStateObject::withdraw>("withdraw")});
+}
+
+CrashStateObject::CrashStateObject(const Napi::CallbackInfo& info)
+    : ObjectWrap(info), crash_state_(number_at(info, 0), number_at(info, 1)) {
+  crash_state_.take();
+}
+
+Napi::Value CrashStateObject::configuration(const Napi::CallbackInfo& info) {
+  const int file = crash_state_.taken(engine::CrashItem::configuration, 0);
+  struct stat status;
+  if (file < 0 || fstat(file, &status) != 0) return info.Env().Undefined();
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  if (pread(file, text.data(), text.size(), 0) != status.st_size) return info.Env().Undefined();
+  return Napi::String::New(info.Env(), text);
+}
+
+// In one file over and over: a process that ends meanwhile leaves a text that cannot be read, and is read nowhere.
+Napi::Value CrashStateObject::keep_configuration(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string text = info.Length() > 0 ? info[0].ToString().Utf8Value() : std::string();
+  if (!configuration_) {
+    configuration_ = host::Descriptor(memfd_create("sluice configuration", MFD_CLOEXEC));
+    if (!configuration_ || !crash_state_.give(engine::CrashItem::configuration, 0, configuration_.get())) {
+      return Napi::Boolean::New(env, false);
+    }
+  }
+  return Napi::Boolean::New(env, write_whole(configuration_.get(), text));
+}
+
+Napi::Value CrashStateObject::last_batches(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array frames = Napi::Array::New(env);
+  const uint64_t now = engine::monotonic_nanoseconds();
+  for (uint16_t worker = 0;; worker++) {
+    const int file = crash_state_.taken(engine::CrashItem::recorder, worker);
+    if (file < 0) break;
+    const auto batch = engine::FlightRecorder::read(file);
+    if (!batch) continue;
+    for (const auto& frame : batch->frames) {
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("worker", worker);
+      object.Set("port", frame.port);
+      object.Set("age", Napi::BigInt::New(env, now - batch->time));
+      object.Set("length", frame.length);
+      object.Set("bytes", Napi::Buffer<uint8_t>::Copy(env, frame.bytes.data(), frame.bytes.size()));
+      frames.Set(frames.Length(), object);
+    }
+  }
+  return frames;
+}
+
+Napi::Value CrashStateObject::withdraw(const Napi::CallbackInfo& info) {
+  crash_state_.withdraw();
+  return info.Env().Undefined();
+}
+
+Napi::Value crash_state_sockets(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  int sockets[2];
+  host::Failure failure;
+  if (!engine::CrashState::make_sockets(sockets, failure)) {
+    Napi::Error::New(env, failure.message).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  Napi::Array pair = Napi::Array::New(env);
+  pair.Set(0U, sockets[0]);
+  pair.Set(1U, sockets[1]);
+  return pair;
+}
+
+}  // namespace sluice::binding

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the deciding code says why it decides as it does, when somebody asked (`--explain`, `sluice explain`). Code
+// that decides takes a `Trace*`, nullptr for the ordinary packet; it says its reasons on the way, so there is no second
+// copy of the logic that could disagree.
+#pragma once
+
+#include <cstdarg>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace sluice::director {
+
+class Trace {
+ public:
+  [[gnu::format(printf, 2, 3)]] void say(const char* format, ...) {
+    char line[512];  // one step of one decision; longer ones are cut
+    va_list args;
+    va_start(args, format);
+    std::vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    steps_.emplace_back(line);
+  }
+  const std::vector<std::string>& steps() const { return steps_; }
+  void clear() { steps_.clear(); }
+
+ private:
+  std::vector<std::string> steps_;
+};
+
+}  // namespace sluice::director

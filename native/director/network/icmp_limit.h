@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many ICMP errors a host is sent: a token bucket for each receiver, as the kernel keeps one (one a second, six at
+// once). Bounded memory: receivers that share a place push each other out, which forgets what they had spent.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "core/time.h"
+#include "director/network/route_table.h"
+#include "wire/address.h"
+
+namespace sluice::director {
+
+class IcmpLimit {
+ public:
+  static constexpr Time default_burst = 6;
+
+  explicit IcmpLimit(Time burst = default_burst) : burst_(burst), buckets_(places) {}
+
+  // Whether one more error may go to `receiver`. IPv6 receivers get four a second, as the kernel grants networks of 64
+  // bits.
+  bool admit(const wire::Address& receiver, Time now) {
+    Bucket& bucket = buckets_[AddressHash{}(receiver) % places];
+    const Time interval = receiver.family == wire::Family::ipv4 ? second : second / 4;
+    const Time full = interval * burst_;
+    if (!bucket.used || !(bucket.receiver == receiver)) bucket = {receiver, full, now, true};
+    bucket.tokens = std::min(full, bucket.tokens + (now > bucket.last ? now - bucket.last : 0));
+    bucket.last = now;
+    if (bucket.tokens < interval) return false;
+    bucket.tokens -= interval;
+    return true;
+  }
+
+ private:
+  static constexpr size_t places = 4096;
+  struct Bucket {
+    wire::Address receiver;
+    Time tokens = 0;  // in nanoseconds' worth
+    Time last = 0;
+    bool used = false;
+  };
+  Time burst_;
+  std::vector<Bucket> buckets_;
+};
+
+}  // namespace sluice::director

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "director/pools/local_pools.h"
+
+namespace sluice::director {
+
+namespace {
+
+// visit(address, flows) for each address that the pool knows.
+template <class A, class Visit>
+void visit_use(const PortPool<A>* pool, Visit visit) {
+  if (pool == nullptr) return;
+  for (const AddressUse<A>& use : pool->use()) visit(wire::Address(use.address), use.flows);
+}
+
+}  // namespace
+
+template <class A>
+void LocalPools::set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettings& settings) {
+  std::vector<A> addresses;
+  for (const wire::Address& address : settings.addresses) {
+    if (address.family == A::family) addresses.push_back(A::load(address.bytes.data()));
+  }
+  if (pool) {
+    pool->set_addresses(addresses);
+  } else if (!addresses.empty()) {
+    PortPoolOptions options;
+    options.first_port = settings.first_port;
+    options.last_port = settings.last_port;
+    options.worker = worker_;
+    options.workers = workers_;
+    pool = std::make_unique<PortPool<A>>(addresses, options, random_);
+  }
+}
+
+// The edition that shall have these settings: a new one where there is none, or the ports are others than before. To
+// have no addresses any more changes no ports.
+LocalPools::Edition& LocalPools::present(uint32_t id, const PoolSettings& settings) {
+  const auto [entry, is_new] = present_.try_emplace(id, next_edition_);
+  if (!is_new) {
+    Edition& before = editions_[entry->second];
+    const bool same_ports =
+        before.settings.first_port == settings.first_port && before.settings.last_port == settings.last_port;
+    if (same_ports || settings.addresses.empty()) return before;
+    before.settings.addresses.clear();
+    set_family(before.v4, before.settings);
+    set_family(before.v6, before.settings);
+    entry->second = next_edition_;
+  }
+  Edition& edition = editions_[next_edition_++];
+  edition.pool = id;
+  edition.settings = settings;
+  return edition;
+}
+
+void LocalPools::set(uint32_t id, const PoolSettings& settings) {
+  Edition& edition = present(id, settings);
+  edition.settings.addresses = settings.addresses;
+  set_family(edition.v4, settings);
+  set_family(edition.v6, settings);
+  forget_ended();
+  list_addresses();
+}
+
+void LocalPools::forget_ended() {
+  std::erase_if(editions_, [&](const auto& entry) {
+    const auto& [number, edition] = entry;
+    uint64_t flows = 0;
+    const auto add = [&](const wire::Address&, uint64_t of_address) { flows += of_address; };
+    visit_use(edition.v4.get(), add);
+    visit_use(edition.v6.get(), add);
+    return present_[edition.pool] != number && flows == 0;
+  });
+}
+
+void LocalPools::list_addresses() {
+  addresses_.clear();
+  draining_.clear();
+  for (const auto& [number, edition] : editions_) {
+    addresses_.insert(edition.settings.addresses.begin(), edition.settings.addresses.end());
+    const auto note = [&](const wire::Address& address, uint64_t flows) {
+      if (flows > 0) draining_.insert(address);
+    };
+    visit_use(edition.v4.get(), note);
+    visit_use(edition.v6.get(), note);
+  }
+  std::erase_if(draining_, [&](const wire::Address& address) { return addresses_.contains(address); });
+}
+
+void LocalPools::for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const {
+  for (const auto& [number, edition] : editions_) {
+    const PoolSettings& settings = edition.settings;
+    for (const wire::Address& address : settings.addresses) visit(address, settings.first_port, settings.last_port);
+    const auto drains = [&](const wire::Address& address, uint64_t flows) {
+      if (flows > 0) visit(address, settings.first_port, settings.last_port);
+    };
+    visit_use(edition.v4.get(), drains);
+    visit_use(edition.v6.get(), drains);
+  }
+}
+
+// Of an address that no pool has any more: whether some flow still has it.
+bool LocalPools::is_in_use(const wire::Address& address) const {
+  if (!draining_.contains(address)) return false;
+  bool found = false;
+  const auto look = [&](const wire::Address& one, uint64_t flows) { found |= flows > 0 && one == address; };
+  for (const auto& [number, edition] : editions_) {
+    visit_use(edition.v4.get(), look);
+    visit_use(edition.v6.get(), look);
+  }
+  return found;
+}
+
+}  // namespace sluice::director

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pools of local addresses, by number: FULLNAT services and egress rules name them.
+//
+// A pool may change while flows use it. Addresses come and go within one PortPool, which remembers those that are gone
+// until their flows have ended. Another range of ports has other places altogether: it begins a new edition of the
+// pool, and the one before gives nothing any more and lives until its flows have ended. Flows remember the edition that
+// they have their place from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "director/pools/port_pool.h"
+#include "director/services/service.h"
+
+namespace sluice::director {
+
+struct PoolSettings {
+  std::vector<wire::Address> addresses;  // of either family
+  uint16_t first_port = 1024, last_port = 65535;
+};
+
+class LocalPools {
+ public:
+  // A worker has its share of each pool's ports.
+  LocalPools(RandomSource random, uint16_t worker, uint16_t workers)
+      : random_(std::move(random)), worker_(worker), workers_(workers) {}
+
+  // A new pool, or other addresses and ports for one that is there: flows keep what they have.
+  void set(uint32_t id, const PoolSettings& settings);
+
+  // The pool's present edition; `no_pool` if there is no such pool.
+  uint32_t edition(uint32_t id) const {
+    const auto found = present_.find(id);
+    return found == present_.end() ? no_pool : found->second;
+  }
+  // By edition. nullptr: there is none, or it has never had an address of that family.
+  template <class A>
+  PortPool<A>* find(uint32_t edition);
+  // The edition that a flow's place is of, which counts it from now on; `no_pool` where no pool has the place.
+  template <class A>
+  uint32_t claim(const LocalEndpoint<A>& local);
+  // Flows that have their place from any edition of the pool.
+  template <class A>
+  uint64_t flows(uint32_t id) const;
+  // Whether a packet to the address can only be a reply to a flow through one of the pools.
+  bool is_local_address(const wire::Address& address) const {
+    return addresses_.contains(address) || (!draining_.empty() && is_in_use(address));
+  }
+
+  // visit(address, first port, last port) for every address that is in a pool, or that flows still have from one.
+  void for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const;
+
+ private:
+  struct Edition {
+    uint32_t pool = no_pool;
+    PoolSettings settings;
+    std::unique_ptr<PortPool<wire::Ipv4Address>> v4;
+    std::unique_ptr<PortPool<wire::Ipv6Address>> v6;
+    template <class A>
+    PortPool<A>* of() const;
+  };
+
+  template <class A>
+  void set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettings& settings);
+  Edition& present(uint32_t id, const PoolSettings& settings);
+  void forget_ended();
+  void list_addresses();
+  bool is_in_use(const wire::Address& address) const;
+
+  RandomSource random_;
+  uint16_t worker_, workers_;
+  std::unordered_map<uint32_t, Edition> editions_;
+  std::unordered_map<uint32_t, uint32_t> present_;  // pool → edition
+  uint32_t next_edition_ = 0;
+  std::unordered_set<wire::Address, AddressHash> addresses_;  // of all present editions
+  std::unordered_set<wire::Address, AddressHash> draining_;   // of no pool any more; flows had them at the last change
+};
+
+template <>
+inline PortPool<wire::Ipv4Address>* LocalPools::Edition::of() const {
+  return v4.get();
+}
+template <>
+inline PortPool<wire::Ipv6Address>* LocalPools::Edition::of() const {
+  return v6.get();
+}
+
+template <class A>
+PortPool<A>* LocalPools::find(uint32_t edition) {
+  const auto found = editions_.find(edition);
+  return found == editions_.end() ? nullptr : found->second.of<A>();
+}
+
+template <class A>
+uint32_t LocalPools::claim(const LocalEndpoint<A>& local) {
+  for (const auto& [pool, edition] : present_) {
+    PortPool<A>* const places = find<A>(edition);
+    if (places != nullptr && places->claim(local)) return edition;
+  }
+  return no_pool;
+}
+
+template <class A>
+uint64_t LocalPools::flows(uint32_t id) const {
+  uint64_t flows = 0;
+  for (const auto& [number, edition] : editions_) {
+    if (edition.pool != id || edition.template of<A>() == nullptr) continue;
+    for (const auto& use : edition.template of<A>()->use()) flows += use.flows;
+  }
+  return flows;
+}
+
+}  // namespace sluice::director

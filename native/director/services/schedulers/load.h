@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// How loaded a server is, in the kernel's figures, and the search for the least loaded one.
+//
+// A load is a fraction, cost / weight. Fractions are compared by cross multiplication, exactly: a server replaces the
+// best one so far only when it is strictly lower, so the first of equals in the list wins. 64 bits hold the products
+// for every weight that ipvsadm takes (up to 65535) and four billion connections.
+//
+// The kernel walks the list for each new connection. LeastLoaded finds the same server by a tournament: a binary tree
+// over the list in whose nodes stands the less loaded of two winners below, the left one of equals. A server whose load
+// has changed is noted, and before the next search it plays its matches again, up to the first that it has no part in:
+// ten of them, of a thousand servers. So a flow that comes or goes costs a note, and a search the logarithm of the
+// list for each server that changed since the one before. A choice that is to be explained is made by the walk.
+#pragma once
+
+#include "director/services/schedulers/reasons.h"
+#include "director/services/service.h"
+
+namespace sluice::director::schedulers {
+
+// An active connection costs 257 inactive ones: Linux since 6.1.183 adds 256 times the active connections to *all*
+// connections of the server, earlier ones to the inactive ones only.
+inline uint64_t overhead_of(const Destination& d) {
+  return (uint64_t{d.active} << 8) + d.active + d.inactive;
+}
+
+// As sed and nq reckon: how long the new connection would have to wait, were every active one a unit of work.
+inline uint64_t expected_delay_of(const Destination& d) {
+  return uint64_t{d.active} + 1;
+}
+
+struct Load {
+  uint64_t cost = 0;
+  uint64_t weight = 1;
+  bool operator<(const Load& other) const { return cost * other.weight < other.cost * weight; }
+  bool is_finite() const { return weight != 0; }
+};
+
+// Higher than every other: of a server that nothing is to go to.
+inline constexpr Load infinite_load{1, 0};
+
+inline Load overhead_by_weight(const Destination& d) {
+  return d.is_usable() ? Load{overhead_of(d), static_cast<uint64_t>(d.weight)} : infinite_load;
+}
+inline Load delay_by_weight(const Destination& d) {
+  return d.is_usable() ? Load{expected_delay_of(d), static_cast<uint64_t>(d.weight)} : infinite_load;
+}
+
+using LoadOf = Load (*)(const Destination&);
+
+void say_load(ServerLines& lines, const Destination& destination, Load load, bool lowest);
+
+// By the walk, with its reasons.
+Destination* explain_least_loaded(const Destinations& destinations, LoadOf load_of, Trace& trace);
+
+class LeastLoaded {
+ public:
+  LeastLoaded(const Destinations& destinations, LoadOf load_of) : destinations_(destinations), load_of_(load_of) {
+    list_changed();
+  }
+
+  // nullptr where no load is finite.
+  Destination* find();
+  Destination* find(Trace* trace) {
+    return trace != nullptr ? explain_least_loaded(destinations_, load_of_, *trace) : find();
+  }
+
+  // What a scheduler is told, passed on.
+  void list_changed();
+  void load_changed(const Destination& server) {
+    if (is_stale_ || is_noted_[server.place]) return;
+    is_noted_[server.place] = true;
+    noted_.push_back(server.place);
+  }
+
+ private:
+  // Node 1 is the root, node n has 2n and 2n + 1 below it; the servers follow behind the inner nodes.
+  uint32_t winner(size_t node) const { return node < leaves_ ? winners_[node] : static_cast<uint32_t>(node - leaves_); }
+  // False: nothing has changed for the matches above.
+  bool play(size_t node, uint32_t changed);
+  void play_all();
+  void play_noted();
+
+  const Destinations& destinations_;
+  const LoadOf load_of_;
+  bool is_stale_ = true;           // the list has changed since the last search
+  size_t leaves_ = 0;              // a power of two, or none
+  std::vector<Load> loads_;        // by place in the list; infinite behind its end
+  std::vector<uint32_t> winners_;  // by inner node: a place
+  std::vector<uint32_t> noted_;    // places whose load has changed, each once
+  std::vector<uint8_t> is_noted_;
+};
+
+}  // namespace sluice::director::schedulers

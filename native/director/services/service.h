@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtual service and its real servers ("destinations" once they belong to a service), as the director runs them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "director/network/route_table.h"
+#include "director/services/source_limit.h"
+#include "wire/address.h"
+
+namespace sluice::director {
+
+enum class Forwarding : uint8_t { nat, fullnat, dr, tunnel, local };
+
+enum class Encapsulation : uint8_t { ipip, gue, gre };
+
+// How packets are wrapped for a real server reached through a tunnel.
+struct Tunnel {
+  Encapsulation encapsulation = Encapsulation::ipip;
+  uint16_t port = 0;             // GUE: UDP port at the real server
+  bool checksum = false;         // GUE and GRE: checksum in the outer header
+  bool remote_checksum = false;  // GUE: remote checksum offload
+  bool operator==(const Tunnel&) const = default;
+};
+
+// Counts of one direction pair, as `ipvsadm -Ln --stats` shows them.
+struct Counters {
+  uint64_t connections = 0;
+  uint64_t packets_in = 0, packets_out = 0;
+  uint64_t bytes_in = 0, bytes_out = 0;
+
+  Counters& operator+=(const Counters& other) {
+    connections += other.connections;
+    packets_in += other.packets_in;
+    bytes_in += other.bytes_in;
+    packets_out += other.packets_out;
+    bytes_out += other.bytes_out;
+    return *this;
+  }
+  Counters& operator-=(const Counters& other) {
+    connections -= other.connections;
+    packets_in -= other.packets_in;
+    bytes_in -= other.bytes_in;
+    packets_out -= other.packets_out;
+    bytes_out -= other.bytes_out;
+    return *this;
+  }
+};
+
+// What identifies a virtual service: protocol, address and port, or a firewall mark and a family.
+struct ServiceKey {
+  wire::Address address;  // its family counts for firewall marks too
+  uint32_t mark = 0;      // not 0: a firewall-mark service; address, port and protocol are zero then
+  uint16_t port = 0;      // 0: every port (persistent services)
+  uint8_t protocol = 0;
+  bool operator==(const ServiceKey&) const = default;
+};
+
+// A real server of one virtual service. Flows point at it, so it lives until the last of them has ended: a destination
+// that was removed from its service is `available == false` and no scheduler sees it any more.
+//
+// Its first cache line holds all that a packet of a known flow needs: what it counts, and the way there. Schedulers
+// compare what is in the second.
+struct Service;
+
+struct alignas(64) Destination {
+  Counters counters;
+  uint32_t hop_generation = 0;  // of the route table; 0: to be looked up
+  bool available = true;        // listed in a service
+  NextHop hop;                  // how packets reach it, as of hop_generation
+
+  bool overloaded = false;  // at its upper threshold; schedulers pass it by
+  uint32_t active = 0, inactive = 0;
+  int32_t weight = 1;
+  uint32_t upper_threshold = 0;  // 0: none
+  uint32_t lower_threshold = 0;  // 0: three quarters of the upper one
+
+  Service* service = nullptr;  // nullptr once its service is gone
+  ServiceKey home;             // the key of that service
+  wire::Address address;
+  uint16_t port = 0;  // host byte order, as all ports in director/
+  Forwarding forwarding = Forwarding::nat;
+  Tunnel tunnel;
+  uint32_t persistent = 0;
+  uint32_t half_open = 0;          // of the active ones, those whose clients have not proved yet that they are there
+  uint32_t flows = 0;              // that point here; it may be freed at zero once unavailable
+  uint32_t id = UINT32_MAX;        // index in the director's table of destinations
+  uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
+  Time path_mtu_until = 0;
+  uint32_t place = 0;       // in its service's list, when its scheduler looked last
+  int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
+
+  uint32_t total() const { return active + inactive; }
+  bool is_usable() const { return weight > 0 && !overloaded; }
+  void set_weight(int32_t new_weight) {
+    weight = new_weight;
+    if (weight != 0) last_weight = weight;
+  }
+};
+
+enum SchedulerFlag : uint8_t {
+  flag_1 = 1,  // sh-fallback, mh-fallback
+  flag_2 = 2,  // sh-port, mh-port
+  flag_3 = 4,
+};
+
+// The list of a service's real servers in the order in which schedulers walk it. The kernel prepends a server that is
+// added, and schedulers walk from the head: the order here is the kernel's.
+using Destinations = std::vector<Destination*>;
+
+inline constexpr uint32_t no_pool = UINT32_MAX;
+
+enum class SynProxy : uint8_t { off, on, automatic };
+
+// New flows of one source. A rate of 0 is no limit.
+struct SourceLimitSettings {
+  uint32_t rate = 0;    // a second
+  uint32_t burst = 0;   // at once
+  uint8_t prefix = 32;  // bits of the address that make one source
+  bool operator==(const SourceLimitSettings&) const = default;
+};
+
+struct ServiceSettings {
+  std::string scheduler = "wlc";
+  uint8_t scheduler_flags = 0;
+  uint32_t persistence = 0;        // seconds; 0: not persistent
+  wire::Address persistence_mask;  // clients that are equal under it share a template
+  bool one_packet = false;
+  SynProxy syn_proxy = SynProxy::off;
+  bool toa = false;             // FULLNAT: tell the real server the client's address in a TCP option
+  bool proxy_protocol = false;  // NAT and FULLNAT, TCP: tell it in a header of the PROXY protocol, version 2
+  uint32_t pool = no_pool;      // FULLNAT: where local addresses come from
+  SourceLimitSettings source_limit;
+  bool operator==(const ServiceSettings&) const = default;
+};
+
+// What the SYN proxy has to know of a service.
+struct ProxyState {
+  uint32_t half_open = 0;        // sum over its real servers
+  Time cookies_until = 0;        // when the last cookie that was sent is no longer good
+  Time no_timestamps_until = 0;  // a real server has declined timestamps: clients are not promised any
+  uint32_t mtu = 0;              // the least on the ways to its real servers …
+  Time mtu_until = 0;            // … and when that is to be seen again
+};
+
+class Scheduler;
+
+// The limit of a service's sources, of the family that the service has.
+struct SourceLimits {
+  std::unique_ptr<SourceLimit<wire::Ipv4Address>> v4;
+  std::unique_ptr<SourceLimit<wire::Ipv6Address>> v6;
+  template <class A>
+  SourceLimit<A>* of() const;
+};
+template <>
+inline SourceLimit<wire::Ipv4Address>* SourceLimits::of() const {
+  return v4.get();
+}
+template <>
+inline SourceLimit<wire::Ipv6Address>* SourceLimits::of() const {
+  return v6.get();
+}
+
+struct Service {
+  ServiceKey key;
+  ServiceSettings settings;
+  Destinations destinations;
+  std::unique_ptr<Scheduler> scheduler;
+  SourceLimits source_limit;
+  // What it has counted beyond what its present servers have: packets count at their server alone.
+  Counters counted_apart;
+  ProxyState proxy;
+
+  Service();
+  ~Service();
+  bool is_persistent() const { return settings.persistence > 0; }
+  Counters counters() const;
+};
+
+static_assert(offsetof(Destination, hop) + offsetof(NextHop, state) == 64 && offsetof(Destination, weight) < 128);
+
+}  // namespace sluice::director

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// The director's virtual services and real servers: found by packets, changed by edits.
+//
+// An edit costs what it changes: a service or real server is found by its key, nothing else is touched, flows keep
+// pointing at their real server. A real server that is removed while flows point at it stays in the registry, no longer
+// available; one that is added again meanwhile is the same object, with its counts (as the kernel's "trash" does).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/reserved_array.h"
+#include "core/share.h"
+#include "director/services/scheduler.h"
+#include "director/services/service.h"
+
+namespace sluice::director {
+
+struct DestinationSettings {
+  wire::Address address;
+  uint16_t port = 0;
+  Forwarding forwarding = Forwarding::dr;
+  Tunnel tunnel;
+  int32_t weight = 1;
+  uint32_t upper_threshold = 0;
+  uint32_t lower_threshold = 0;
+};
+
+// Who a real server is, for another process that finds its number in a flow.
+struct DestinationIdentity {
+  ServiceKey home;
+  wire::Address address;
+  uint16_t port = 0;
+};
+
+// What came of an edit; the words of ipvsadm for the same event are the caller's.
+enum class EditResult : uint8_t {
+  done,
+  service_exists,
+  no_such_service,
+  destination_exists,
+  no_such_destination,
+  unknown_scheduler,
+  family_mismatch,
+};
+
+class ServiceTable {
+ public:
+  // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
+  ServiceTable(RandomSource random, int file, const Share& share) : random_(std::move(random)), share_(share) {
+    if (file >= 0) identities_.emplace(identity_limit, false, file);
+  }
+
+  EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
+  EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
+  EditResult remove_service(const ServiceKey& key);
+  void remove_all();
+  EditResult add_destination(const ServiceKey& key, const DestinationSettings& settings);
+  EditResult edit_destination(const ServiceKey& key, const DestinationSettings& settings);
+  EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
+
+  // The service's list, head first, in this order; settings stay. Servers that `order` does not name go to the end.
+  EditResult order_destinations(const ServiceKey& key, const std::vector<DestinationSettings>& order);
+
+  // In the kernel's order: the firewall mark, then the full address, then FTP data of an FTP service, then port 0.
+  Service* find(uint8_t protocol, const wire::Address& address, uint16_t port, uint32_t mark) const;
+  Service* find(const ServiceKey& key) const;
+  // One of a service's list; nullptr where there is none.
+  Destination* find_destination(const Service& service, const wire::Address& address, uint16_t port) const;
+  // Whether some service listens on the address: the director answers for it on the network.
+  bool is_virtual_address(const wire::Address& address) const { return virtual_addresses_.contains(address); }
+  // Whether the address is a real server's, of whatever service and mode.
+  bool is_real_server(const wire::Address& address) const { return real_servers_.contains(address); }
+  // Whether flows may still point at real servers of services that are gone, or at servers that their services lost.
+  bool has_removed() const { return !removed_.empty(); }
+  // A real server reached by NAT at that address and port, of whatever service; nullptr if there is none.
+  const Destination* find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const;
+  // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).
+  const Destination* find_tunnel(const wire::Address& address, Encapsulation encapsulation) const;
+
+  Destination& destination(uint32_t id) { return registry_[id / chunk_size][id % chunk_size]; }
+  const Destination& destination(uint32_t id) const { return registry_[id / chunk_size][id % chunk_size]; }
+
+  // Flows hold and release real servers. Releasing the last one frees a removed server.
+  void hold(Destination& destination) { destination.flows++; }
+  void release(Destination& destination);
+  // Its counts of flows have changed, or its overload flag.
+  void load_changed(const Destination& destination) {
+    if (destination.available) destination.service->scheduler->load_changed(destination);
+  }
+  // One half-open flow more (+1) or less (-1).
+  void count_half_open(Destination& destination, int change) {
+    destination.half_open += static_cast<uint32_t>(change);
+    if (destination.service != nullptr) destination.service->proxy.half_open += static_cast<uint32_t>(change);
+  }
+
+  template <class Visit>
+  void for_each_service(Visit visit) const {
+    for (const auto& entry : services_) visit(*entry.second);
+  }
+  template <class Visit>
+  void for_each_virtual_address(Visit visit) const {
+    for (const auto& entry : virtual_addresses_) visit(entry.first);
+  }
+  size_t service_count() const { return services_.size(); }
+  // Those of services, and removed ones that flows still point at.
+  template <class Visit>
+  void for_each_destination(Visit visit) const {
+    for (uint32_t id = 0; id < known_ids_; id++) {
+      if (destination(id).id == id) visit(destination(id));
+    }
+  }
+
+ private:
+  struct KeyHash {
+    size_t operator()(const ServiceKey& key) const;
+  };
+
+  Destination* take_removed(const ServiceKey& key, const wire::Address& address, uint16_t port);
+  void apply(Destination& destination, const DestinationSettings& settings);
+  void detach(Destination& destination);
+  uint32_t take_id();
+  void identify(const Destination& destination);
+  void free(Destination& destination);
+  void forget(Destination& destination);
+  void set_source_limit(Service& service, const SourceLimitSettings& settings);
+  EditResult bind_scheduler(Service& service, const ServiceSettings& settings);
+
+  RandomSource random_;
+  const Share share_;  // of the real servers' thresholds
+  std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
+  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
+  std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
+  std::unordered_map<wire::Address, uint32_t, AddressHash> real_servers_;  // → how many destinations have the address
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
+  // Side by side in memory, and never moved: the few pointers to the pieces stay in the cache.
+  static constexpr uint32_t chunk_size = 256;
+  std::vector<std::unique_ptr<Destination[]>> registry_;
+  uint32_t known_ids_ = 0;  // below: in use, or free to be used again
+  std::vector<uint32_t> free_ids_;
+  // Real servers beyond it are not known to another process.
+  static constexpr uint32_t identity_limit = 1 << 20;
+  std::optional<ReservedArray<DestinationIdentity>> identities_;  // by number
+  uint32_t mark_services_ = 0, port_zero_services_ = 0, ftp_services_ = 0;
+};
+
+// The overload flag after the number of flows or a threshold changed. `direction`: +1 one more flow, -1 one less, 0 a
+// new threshold. Between the thresholds the flag stays as it was, on the way up and on the way down.
+void update_overload(Destination& destination, int direction);
+
+}  // namespace sluice::director

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the director does when flows threaten to fill its memory: IPVS's three defences under IPVS's switches.
+//
+// Once a second it is seen whether memory is short: fewer than `amemthresh` pages of 4 KiB are left for flows.
+// drop_entry then looks through 1/32 of the table each second and ends flows that never got established, and now and
+// then idle ones of few packets; drop_packet refuses every n-th packet that would open a flow; secure_tcp has TCP flows
+// follow the stricter state table. Mode 0 is never, 3 always, 1 and 2 only while memory is short (the kernel moves
+// between 1 and 2 by itself; here both mean the same).
+#pragma once
+
+#include "director/stages/flow_keeper.h"
+#include "director/stages/settings.h"
+#include "director/states/timeouts.h"
+
+namespace sluice::director {
+
+class Defence {
+ public:
+  Defence(RandomSource random, Time start) : random_(std::move(random)), next_run_(start + period) {}
+
+  // True once for each second that has passed: then the tables are to be looked through.
+  bool is_time(Time now);
+  void set_level(const Switches& switches, uint64_t free_flows);
+  template <class A>
+  void drop_entries(FlowKeeper<A>& keeper, const Timeouts& timeouts, Tick now);
+
+  // For a packet that would open a flow: whether it is this one's turn to be refused.
+  bool drops_packet() {
+    if (drop_rate_ == 0 || --until_drop_ > 0) return false;
+    until_drop_ = drop_rate_;
+    return true;
+  }
+  bool is_tcp_secured() const { return secures_tcp_; }
+
+ private:
+  static constexpr Time period = second;
+
+  template <class A>
+  bool is_to_be_dropped(const Flow<A>& flow, const Timeouts& timeouts, Tick now);
+  bool is_turn_of(uint32_t packets);
+
+  RandomSource random_;
+  Time next_run_;
+  bool drops_entries_ = false, secures_tcp_ = false;
+  int32_t drop_rate_ = 0, until_drop_ = 0;
+  static constexpr uint32_t most_packets = 8;
+  std::array<int32_t, most_packets + 1> countdown_{};
+};
+
+}  // namespace sluice::director

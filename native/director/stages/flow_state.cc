@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a packet does to its flow's state, and how long the flow lives after it.
+#include "director/stages/director.h"
+#include "wire/protocol.h"
+#include "wire/sctp.h"
+#include "wire/tcp.h"
+
+namespace sluice::director {
+
+namespace {
+
+// The NAT gateway's ICMP queries (echo): nothing follows the answer.
+constexpr Time icmp_timeout = 60 * second;
+
+// A flow of which only the client's packets are seen has its own column in the tables; a packet of the server ends
+// that.
+template <class A>
+Passage passage_of(Flow<A>& flow, Seen seen) {
+  if (seen == Seen::from_server) {
+    flow.flags &= static_cast<uint16_t>(~flow_flag::no_output);
+    return Passage::output;
+  }
+  return (flow.flags & flow_flag::no_output) != 0 ? Passage::input_only : Passage::input;
+}
+
+}  // namespace
+
+Time Director::timeout_of(uint8_t protocol, uint8_t state) const {
+  switch (protocol) {
+    case wire::protocol::tcp:
+      return timeouts_.of(static_cast<TcpState>(state));
+    case wire::protocol::sctp:
+      return timeouts_.of(static_cast<SctpState>(state));
+    case wire::protocol::udp:
+      return timeouts_.of(UdpState::normal);
+    default:
+      return icmp_timeout;
+  }
+}
+
+template <class A>
+void Director::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
+  FlowKeeper<A>& keeper = flows<A>();
+  bool assures = false;
+  if (!t.is_later_fragment()) {
+    if (flow.protocol == wire::protocol::tcp) {
+      // A server that says more than SYN-ACK has seen the handshake's end, and the client's address with it (TOA).
+      const bool shakes_hands = seen == Seen::from_client || (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
+      if (!shakes_hands) flow.flags &= static_cast<uint16_t>(~flow_flag::tells_client);
+      const auto before = static_cast<TcpState>(flow.state);
+      const TcpTable table = defence_.is_tcp_secured() ? TcpTable::secure : TcpTable::ordinary;
+      const TcpState state = next(before, passage_of(flow, seen), t.packet.tcp_flags, table);
+      if (state != before) {
+        flow.state = static_cast<uint8_t>(state);
+        keeper.set_active(flow, is_active(state));
+        if (is_half_open(state) != is_half_open(before)) keeper.count_half_open(flow, is_half_open(state) ? +1 : -1);
+        assures = state == TcpState::established;
+        if (t.trace) t.trace->say("state %s", std::string(name(state)).c_str());
+      }
+    } else if (flow.protocol == wire::protocol::sctp) {
+      const wire::Bytes chunks = wire::Bytes(t.transport()).subspan(wire::SctpView::header_length);
+      if (const auto event = sctp_event(chunks)) {
+        const auto before = static_cast<SctpState>(flow.state);
+        const SctpState state = next(before, passage_of(flow, seen), *event);
+        if (state != before) {
+          flow.state = static_cast<uint8_t>(state);
+          keeper.set_active(flow, is_active(state));
+          assures = state == SctpState::established;
+          if (t.trace) t.trace->say("state %s", std::string(name(state)).c_str());
+        }
+      }
+    } else {
+      passage_of(flow, seen);
+      assures = seen == Seen::from_server;
+    }
+  }
+  if (assures && flow.control != no_flow) keeper.table().at(flow.control).state = template_state::assured;
+  if ((flow.flags & flow_flag::one_packet) != 0) return;
+  keeper.table().touch(flow, t.tick() + ticks(timeout_of(flow.protocol, flow.state)));
+}
+template void Director::advance_state(const Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, Seen);
+template void Director::advance_state(const Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, Seen);
+
+}  // namespace sluice::director

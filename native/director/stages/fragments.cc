@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fragments: the first is decided like any packet, the later ones follow it (fragment_table.h).
+//
+// What is remembered of a first fragment is its five-tuple: a later one finds the flow again by it, so that it cannot
+// follow a flow that has ended meanwhile.
+#include "director/outgoing/rewrite.h"
+#include "director/stages/director.h"
+#include "wire/ipv6.h"
+
+namespace sluice::director {
+
+namespace {
+
+// Ports of the first fragment, and its protocol: what, with the addresses, finds the flow again.
+uint64_t decision_of(uint16_t source_port, uint16_t destination_port, uint8_t protocol) {
+  return uint64_t{source_port} << 24 | uint64_t{destination_port} << 8 | protocol;
+}
+
+template <class A>
+FragmentInfo<A> info_of(const Transit<A>& t) {
+  const wire::Packet& packet = t.packet;
+  FragmentInfo<A> info;
+  info.key.source = t.endpoints.source;
+  info.key.destination = t.endpoints.destination;
+  info.key.identification = packet.fragment_id;
+  info.transport = packet.protocol;
+  info.offset = packet.fragment_offset;
+  info.more = packet.more_fragments;
+  uint32_t payload = packet.l4;
+  if constexpr (A::family == wire::Family::ipv4) {
+    info.key.protocol = packet.protocol;
+  } else {
+    payload = packet.fragment_header + static_cast<uint32_t>(wire::Ipv6FragmentView::header_length);
+    info.transport_offset = static_cast<uint16_t>(packet.l4 - payload);
+  }
+  info.length = packet.end() - payload;
+  return info;
+}
+
+Reason reason_of(FragmentDrop drop) {
+  switch (drop) {
+    case FragmentDrop::tiny:
+      return Reason::fragment_tiny;
+    case FragmentDrop::malformed:
+      return Reason::bad_header;
+    case FragmentDrop::too_many:
+    case FragmentDrop::out_of_memory:
+      return Reason::fragment_limit;
+    case FragmentDrop::spoiled:
+    case FragmentDrop::rejected:
+      return Reason::fragment_of_dropped;
+    default:
+      return Reason::fragment_overlap;
+  }
+}
+
+}  // namespace
+
+// Whether the whole datagram has a firewall mark, as far as one of its fragments tells.
+template <class A>
+bool Director::may_be_marked(const Transit<A>& t) const {
+  if (t.frame.mark != 0) return true;
+  return !marks_.empty() && marks_.may_mark_datagram(marked_packet(t));
+}
+
+// To an address that the host has and the director has no use for. The host puts such datagrams together itself, and a
+// piece that waited here could not be given back to it.
+template <class A>
+bool Director::is_for_host_alone(const Transit<A>& t) const {
+  const wire::Address destination = t.endpoints.destination;
+  return !may_be_marked(t) && route_table().is_local(destination) && !services_.is_virtual_address(destination) &&
+         !pools_.is_local_address(destination);
+}
+
+// Whether a later fragment may be of a flow, as far as its addresses say: only then it is worth waiting for its first.
+template <class A>
+bool Director::may_concern_flows(const Transit<A>& t) const {
+  const wire::Address source = t.endpoints.source, destination = t.endpoints.destination;
+  return may_be_marked(t) || services_.is_virtual_address(destination) || pools_.is_local_address(destination) ||
+         services_.is_real_server(source) || egress_rule(t.endpoints.source) != nullptr || services_.has_removed();
+}
+
+// A fragment that has waited in vain, because its first is the host's to route: the host has not seen it, so it goes
+// the way that the host would have sent it.
+template <class A>
+void Director::pass_on(Transit<A>& t) {
+  const NextHop& hop = transmitter_.hop_to(t.endpoints.destination);
+  if (obstacle(t, hop)) return;
+  if (hop.state == HopState::no_neighbour) {
+    transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return;
+  }
+  decrement_hop_limit<A>(t.l3());
+  const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
+  if (!transmitter_.send(t.frame, t.packet, ip, hop, t.out) && t.trace)
+    t.trace->say("a fragment that waited is passed on");
+}
+
+template <class A>
+Decision Director::fragment(Transit<A>& t) {
+  if (is_for_host_alone(t)) return t.is_later_fragment() ? Decision{Reason::unhandled_fragment} : decide_packet(t);
+  if (t.frame.checksum == TransportChecksum::partial || t.frame.segmentation != Segmentation::none) {
+    return {Reason::offloaded_fragment};
+  }
+  const FragmentInfo<A> info = info_of(t);
+  const FragmentOutcome outcome =
+      fragments<A>().offer(info, wire::Bytes(t.frame.data, t.frame.length), t.frame.port, t.now, may_concern_flows(t));
+  switch (outcome.step) {
+    case FragmentStep::first:
+      return first_fragment(t, info.key);
+    case FragmentStep::whole:
+      return decide_packet(t);
+    case FragmentStep::follow:
+      return follow(t, outcome.decision);
+    case FragmentStep::held:
+      return {Reason::fragment_held};
+    case FragmentStep::early:
+      return {Reason::unhandled_fragment};
+    case FragmentStep::drop:
+      break;
+  }
+  return {reason_of(outcome.reason)};
+}
+template Decision Director::fragment(Transit<wire::Ipv4Address>&);
+template Decision Director::fragment(Transit<wire::Ipv6Address>&);
+
+template <class A>
+Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
+  const Decision decision = decide_packet(t);
+  // Only now: of an echo message its identifier has become a port.
+  const uint64_t what = decision_of(t.endpoints.source_port, t.endpoints.destination_port, t.packet.protocol);
+  if (decision.reason == Reason::no_neighbour) {
+    // Whoever keeps frames until the neighbour has answered offers this one again.
+    fragments<A>().postpone(key);
+    return decision;
+  }
+  if (decision.verdict() == Verdict::drop) {
+    fragments<A>().reject(key);
+    return decision;
+  }
+  fragments<A>().decide(key, what, [&](wire::Bytes held, uint64_t port) {
+    uint8_t* copy = transmitter_.take_buffer(static_cast<uint32_t>(held.size()));
+    if (copy == nullptr) return;
+    std::memcpy(copy, held.data(), held.size());
+    Frame frame;
+    frame.data = copy;
+    frame.length = static_cast<uint32_t>(held.size());
+    frame.port = static_cast<PortId>(port);
+    wire::Packet packet;
+    wire::dissect(held, packet);
+    Transit<A> later{frame, packet, t.now, t.out, t.trace, endpoints_of<A>(copy + packet.l3, packet)};
+    if (follow(later, what).verdict() == Verdict::pass) pass_on(later);
+  });
+  return decision;
+}
+
+template <class A>
+Decision Director::follow(Transit<A>& t, uint64_t decision) {
+  FlowKeeper<A>& keeper = flows<A>();
+  FlowKey<A> key{t.endpoints, static_cast<uint8_t>(decision)};
+  key.endpoints.source_port = static_cast<uint16_t>(decision >> 24);
+  key.endpoints.destination_port = static_cast<uint16_t>(decision >> 8);
+  const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
+  if (!found) return {Reason::unhandled_fragment};
+  t.endpoints = key.endpoints;
+  Decision followed = known_or_new(t, found);
+  if (followed.verdict() == Verdict::forward) followed.reason = Reason::fragment;
+  return followed;
+}
+
+}  // namespace sluice::director

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/live_director.h"
+
+#include <net/if.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "engine/absent_port.h"
+#include "engine/ownership.h"
+#include "port/packet_ring.h"
+#include "port/port_wait.h"
+
+namespace sluice::engine {
+
+namespace {
+
+// Questions of one moment; more are asked again by the packets that come next.
+constexpr size_t most_questions = 256;
+
+host::Failure failure_of(const port::PortError& error) {
+  std::string message = error.problem;
+  if (error.system_errno != 0)
+    message += std::string(": ") + error.system_call + ": " + std::strerror(error.system_errno);
+  if (!error.remedy.empty()) message += "; " + error.remedy;
+  return {message, error.system_errno};
+}
+
+// Of this process among all that share interfaces of the host.
+uint16_t fanout_group(director::PortId port) {
+  return static_cast<uint16_t>(static_cast<uint32_t>(getpid()) * port::max_ports + port);
+}
+
+}  // namespace
+
+LiveDirector::LiveDirector(LiveDirectorOptions options, StatisticsPage& page)
+    : options_(std::move(options)), page_(page), alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+LiveDirector::~LiveDirector() {
+  end_forwarding();
+  // What still has connections stays kept from the host, which would reset them: the next process takes it over.
+  if (is_stealing_) steal_.release();
+  ::close(alarm_);
+}
+
+bool LiveDirector::open(host::Failure& failure) {
+  if (options_.interfaces.empty() || options_.interfaces.size() > port::max_ports) {
+    return host::fail(failure, "a director has 1 to " + std::to_string(port::max_ports) + " ports, not " +
+                                   std::to_string(options_.interfaces.size()));
+  }
+  std::vector<host::NetworkPort> ports;
+  for (const std::string& interface : options_.interfaces) {
+    const uint16_t vlan = ports.size() < options_.vlans.size() ? options_.vlans[ports.size()] : uint16_t{0};
+    // A kernel that cannot is told nothing of tunnels: the director cuts their segments itself.
+    host::Failure ignored;
+    ports.push_back({interface, vlan, tunnel_egress_.add(if_nametoindex(interface.c_str()), ignored)});
+  }
+  const auto changed = [this](std::shared_ptr<const director::RouteTable> route_table) { surround(route_table); };
+  network_ = host::HostNetwork::open(std::move(ports), changed, monotonic_nanoseconds(), failure);
+  if (!network_) return false;
+  std::vector<uint32_t> present;
+  ended_.resize(options_.interfaces.size());
+  kinds_.resize(options_.interfaces.size());
+  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
+    opened_.push_back(network_->interface(port));
+    up_.push_back(network_->is_up(port));
+    if (opened_.back() == 0) return host::fail(failure, "there is no interface " + options_.interfaces[port]);
+    present.push_back(opened_.back());
+  }
+  steal_ = host::Steal::attach(present, options_.stealing, failure);
+  if (!steal_) return false;
+  if (!steal_->notice().empty()) notices_.push_back(steal_->notice());
+  if (options_.cpus.size() > 1 && steal_->fanout() < 0) {
+    return host::fail(failure, "several workers need BPF, which this host refuses: use one worker");
+  }
+  for (uint16_t number = 0; number < options_.cpus.size(); number++) {
+    if (!add_worker(number, failure)) return false;
+  }
+  surround(network_->route_table());
+  return true;
+}
+
+bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
+  std::vector<std::unique_ptr<port::Port>> ports;
+  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
+    ports.push_back(open_port(port, failure));
+    if (!ports.back()) return false;
+  }
+  WorkerOptions options;
+  options.name = "worker " + std::to_string(number);
+  options.cpu = options_.cpus[number];
+  options.director = options_.director;
+  const auto workers = static_cast<uint16_t>(options_.cpus.size());
+  options.director.share = {number, workers};
+  options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
+  options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
+  options.director.start = monotonic_nanoseconds();
+  if (options_.crash_state != nullptr) {
+    WorkerFiles& files = files_.emplace_back();
+    if (!files.make(*options_.crash_state, number, failure)) return false;
+    options.director.files = files.of_director();
+    options.recorder = files.recorder();
+  }
+  options.director.resolve = [this](director::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
+  if (!options_.service_rows.empty()) {
+    options.service_rows =
+        options_.service_rows.subspan(number * service_layout::area_stride, service_layout::area_stride);
+  }
+  auto block = page_.claim(options.name);
+  if (!std::holds_alternative<CounterBlock>(block)) {
+    return host::fail(failure, "the statistics page has no room for " + options.name);
+  }
+  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(block))));
+  return true;
+}
+
+std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, host::Failure& failure) {
+  kinds_[number] = PortKind::packet;
+  auto ring = open_ring(number, failure);
+  if (!ring || number >= options_.xdp.size() || !options_.xdp[number]) return ring;
+  host::Failure refused;
+  auto xdp = open_xdp(number, refused);
+  if (!xdp) {
+    std::string notice = "port " + options_.interfaces[number] +
+                         " is a packet ring, which carries the same, and not AF_XDP: " + refused.message;
+    // Each worker has met it.
+    if (std::find(notices_.begin(), notices_.end(), notice) == notices_.end()) notices_.push_back(std::move(notice));
+    return ring;
+  }
+  if (!xdp->set_beside(std::move(ring))) {
+    failure = failure_of(xdp->error());
+    return nullptr;
+  }
+  kinds_[number] = xdp->is_zero_copy() ? PortKind::xdp_zero_copy : PortKind::xdp_copy;
+  return xdp;
+}
+
+// Sockets of a queue belong to one worker, and the device chooses the queue: it does not bring both directions of a
+// flow to the same one.
+std::unique_ptr<port::XdpPort> LiveDirector::open_xdp(director::PortId number, host::Failure& failure) {
+  const std::string& interface = options_.interfaces[number];
+  if (options_.cpus.size() > 1) {
+    host::fail(failure, "a queue of the device serves one worker, and there are " +
+                            std::to_string(options_.cpus.size()) + "; run with --workers 1 for it");
+    return nullptr;
+  }
+  auto xdp = std::make_unique<port::XdpPort>();
+  const bool is_tagged = number < options_.vlans.size() && options_.vlans[number] != 0;
+  if (!xdp->open({.interface = interface, .port = number, .is_tagged = is_tagged})) {
+    failure = failure_of(xdp->error());
+    return nullptr;
+  }
+  const std::vector<int> sockets = xdp->sockets();
+  const host::Diversion::Lane lane = {.interface = network_->interface(number),
+                                      .port = number,
+                                      .mac = network_->route_table()->ports()[number].mac,
+                                      .longest_frame = xdp->longest_received(),
+                                      .sockets = sockets};
+  if (!steal_->divert(lane, failure)) return nullptr;
+  return xdp;
+}
+
+std::unique_ptr<port::Port> LiveDirector::open_ring(director::PortId number, host::Failure& failure) {
+  port::PacketRingOptions options;
+  options.interface = options_.interfaces[number];
+  options.port = number;
+  const port::Fanout fanout{.group = fanout_group(number), .program = steal_->fanout()};
+  if (options_.cpus.size() > 1) options.fanout = &fanout;
+  auto ring = std::make_unique<port::PacketRing>();
+  if (!ring->open(options)) {
+    failure = failure_of(ring->error());
+    return nullptr;
+  }
+  notices_.insert(notices_.end(), ring->warnings().begin(), ring->warnings().end());
+  const int filter = steal_->socket_filter();
+  if (filter >= 0 && setsockopt(ring->fd(), SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) != 0) {
+    host::fail(failure, "cannot filter what comes on " + options.interface, errno);
+    return nullptr;
+  }
+  return ring;
+}
+
+director::Restored LiveDirector::restore() {
+  director::Restored all;
+  for (uint16_t number = 0; options_.crash_state != nullptr && number < workers_.size(); number++) {
+    Worker::Visit visit(*workers_[number]);
+    const director::Restored one = restore_from(*options_.crash_state, number, visit.director(), visit.now());
+    all.flows += one.flows;
+    all.over += one.over;
+    all.lost += one.lost;
+  }
+  return all;
+}
+
+void LiveDirector::start() {
+  for (const auto& worker : workers_) worker->start();
+  follower_ = std::thread([this] { follow(); });
+  pthread_setname_np(follower_.native_handle(), "host network");
+}
+
+void LiveDirector::close() {
+  end_forwarding();
+  steal_.reset();
+  if (options_.crash_state != nullptr) options_.crash_state->withdraw();
+  workers_.clear();
+  network_.reset();
+}
+
+void LiveDirector::end_forwarding() {
+  if (follower_.joinable()) {
+    stopping_.store(true);
+    eventfd_write(alarm_, 1);
+    follower_.join();
+  }
+  // Workers first: what the host gets back meanwhile, nobody forwards twice.
+  for (const auto& worker : workers_) worker->stop();
+}
+
+bool LiveDirector::steal(host::Failure& failure) {
+  const std::lock_guard lock(host_);
+  const bool is_first = !std::exchange(is_stealing_, true);
+  if (!steal_as_configured(failure)) return false;
+  if (is_first && options_.crash_state != nullptr) {
+    keep_links();
+    options_.crash_state->forget();
+  }
+  return true;
+}
+
+// A link that is given twice is no harm, nor one of an interface that has gone.
+void LiveDirector::keep_links() {
+  for (const int link : steal_->links()) options_.crash_state->give(CrashItem::link, 0, link);
+}
+
+bool LiveDirector::steal_as_configured(host::Failure& failure) {
+  Worker::Visit visit(*workers_.front());
+  host::OwnedTraffic owned_traffic =
+      owned_traffic_of(visit.director(), static_cast<uint16_t>(workers_.size()), opened_);
+  owned_traffic.host_addresses = host_addresses_;
+  return steal_->update(owned_traffic, failure);
+}
+
+void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
+  if (is_copy_) return;
+  {
+    const std::lock_guard lock(asking_);
+    if (questions_.size() == most_questions) return;
+    questions_.push_back({port, next_hop});
+  }
+  eventfd_write(alarm_, 1);
+}
+
+void LiveDirector::answer_questions() {
+  std::vector<Question> questions;
+  {
+    const std::lock_guard lock(asking_);
+    questions.swap(questions_);
+  }
+  for (const Question& question : questions) {
+    network_->resolve(question.port, question.next_hop, monotonic_nanoseconds());
+  }
+}
+
+void LiveDirector::follow() {
+  while (!stopping_.load()) {
+    const director::Time now = monotonic_nanoseconds();
+    const director::Time due = network_->due();
+    const int timeout = due <= now ? 0 : static_cast<int>((due - now) / 1'000'000 + 1);
+    std::array<pollfd, 2> wanted = {pollfd{.fd = alarm_, .events = POLLIN, .revents = 0},
+                                    pollfd{.fd = network_->fd(), .events = POLLIN, .revents = 0}};
+    poll(wanted.data(), wanted.size(), timeout);
+    eventfd_t rung;
+    eventfd_read(alarm_, &rung);
+    answer_questions();
+    host::Failure failure;
+    // What failed is tried again by itself.
+    network_->follow(monotonic_nanoseconds(), failure);
+  }
+}
+
+void LiveDirector::surround(const std::shared_ptr<const director::RouteTable>& route_table) {
+  if (workers_.empty()) return;
+  for (const auto& worker : workers_) {
+    Worker::Visit visit(*worker);
+    visit.director().set_route_table(route_table);
+    visit.try_waiting_frames();
+  }
+  const std::lock_guard lock(host_);
+  host_addresses_ = network_->host_addresses();
+  open_what_came();
+  for (director::PortId port = 0; port < opened_.size(); port++) {
+    if (opened_[port] != 0) steal_->readdress(opened_[port], route_table->ports()[port].mac);
+  }
+  host::Failure failure;
+  if (is_stealing_ && !steal_as_configured(failure)) notices_.push_back(failure.message);
+}
+
+void LiveDirector::open_what_came() {
+  for (director::PortId port = 0; port < opened_.size(); port++) {
+    up_[port] = network_->is_up(port);
+    const uint32_t interface = network_->interface(port);
+    if (interface == opened_[port]) continue;
+    host::Failure failure;
+    if (!open_again(port, interface, failure)) notices_.push_back(failure.message);
+  }
+}
+
+bool LiveDirector::open_again(director::PortId number, uint32_t interface, host::Failure& failure) {
+  if (opened_[number] != 0) {
+    steal_->remove(opened_[number]);
+    tunnel_egress_.remove(opened_[number]);
+  }
+  opened_[number] = 0;
+  std::vector<std::unique_ptr<port::Port>> ports;
+  for (size_t worker = 0; worker < workers_.size(); worker++) {
+    ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
+    if (!ports.back()) return false;
+  }
+  for (size_t worker = 0; worker < workers_.size(); worker++) {
+    ended_[number] += Worker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
+  }
+  opened_[number] = interface;
+  if (interface == 0) return true;
+  if (!steal_->add(interface, failure)) return false;
+  const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
+  if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;
+  if (options_.crash_state != nullptr) keep_links();
+  return true;
+}
+
+bool LiveDirector::explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation,
+                           host::Failure& failure) {
+  std::vector<bool> is_for_host;
+  std::vector<wire::MacAddress> own;
+  {
+    Worker::Visit visit(*workers_.front());
+    const director::RouteTable& route_table = visit.director().route_table();
+    for (const RehearsalFrame& frame : frames) {
+      const bool is_group = (frame.bytes[0] & 1) != 0;
+      is_for_host.push_back(is_group || route_table.is_for(frame.port, frame.bytes.data()));
+      own.push_back(route_table.ports()[frame.port].mac);
+    }
+  }
+  {
+    const std::lock_guard lock(host_);
+    for (size_t i = 0; i < frames.size(); i++) {
+      const uint32_t interface = opened_[frames[i].port];
+      explanation.judgements.push_back(steal_->judge(frames[i].bytes, interface, own[i], is_for_host[i]));
+    }
+  }
+  const auto& first = explanation.judgements.front();
+  if (workers_.size() > 1 && first) explanation.worker = static_cast<uint16_t>(first->worker % workers_.size());
+  const auto prepare = [this] { is_copy_ = true; };
+  return rehearse(*workers_[explanation.worker], frames, {.prepare = prepare}, explanation.rehearsal, failure);
+}
+
+bool LiveDirector::open_taps(const TapFilter& filter) {
+  if (!taps_.empty()) return false;
+  for (const auto& worker : workers_) {
+    Worker::Visit(*worker).set_tap(taps_.emplace_back(std::make_shared<Tap>(filter)));
+  }
+  return true;
+}
+
+void LiveDirector::close_taps() {
+  for (const auto& worker : workers_) Worker::Visit(*worker).set_tap(nullptr);
+  taps_.clear();
+}
+
+std::optional<director::PortId> LiveDirector::port_towards(const wire::Address& address) {
+  Worker::Visit visit(*workers_.front());
+  const director::NextHop hop = visit.director().route_table().next_hop(address);
+  const bool leads_there = hop.state == director::HopState::reachable || hop.state == director::HopState::no_neighbour;
+  return leads_there ? std::optional(hop.port) : std::nullopt;
+}
+
+std::vector<std::string> LiveDirector::notices() {
+  std::vector<std::string> conflicts;
+  for (const auto& worker : workers_) {
+    for (const director::AddressConflict& conflict : Worker::Visit(*worker).director().conflicts()) {
+      conflicts.push_back(
+          "the virtual address " + wire::to_string(conflict.address) + " is in use on " +
+          options_.interfaces[conflict.port] + " by another host, " + wire::to_string(conflict.mac) +
+          ": take it away there, or have a real server keep it to itself (arp_ignore=1, arp_announce=2)");
+    }
+  }
+  const std::lock_guard lock(host_);
+  conflicts.insert(conflicts.begin(), notices_.begin(), notices_.end());
+  return conflicts;
+}
+
+std::vector<LiveDirector::PortState> LiveDirector::ports() {
+  std::vector<PortState> states(options_.interfaces.size());
+  for (const auto& worker : workers_) {
+    Worker::Visit visit(*worker);
+    const auto statistics = visit.port_statistics();
+    for (size_t i = 0; i < states.size(); i++) {
+      states[i].port = visit.director().route_table().ports()[i];
+      states[i].statistics += statistics[i];
+    }
+  }
+  const std::lock_guard lock(host_);
+  for (size_t i = 0; i < states.size(); i++) {
+    states[i].interface = options_.interfaces[i];
+    states[i].kind = kinds_[i];
+    states[i].is_up = up_[i];
+    states[i].statistics += ended_[i];
+  }
+  return states;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live director: workers, the host's network that surrounds them, and what keeps the host's stack away.
+//
+// Theory of operation
+//
+//   rtnetlink ─▶ follower ─▶ route table ─▶ every worker             follower: a thread of its own
+//                   ▲    └─▶ the host's addresses ─▶ what is stolen
+//   worker: a next hop without a link-layer address
+//
+//   configuration ─▶ every worker, between two batches ─▶ what is stolen      from the thread that configures
+//
+// What is stolen follows from what the first worker's director holds, so there is one truth. A service is configured
+// before it is stolen: until then its packets are the host's, as they were.
+//
+// An interface may be missing at first, go, and come back as another: its port is opened when it is there.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/crash_state.h"
+#include "engine/rehearsal.h"
+#include "engine/worker.h"
+#include "engine/worker_files.h"
+#include "host/host_network.h"
+#include "host/steal.h"
+#include "host/tunnel_egress.h"
+#include "port/xdp_port.h"
+
+namespace sluice::engine {
+
+struct LiveDirectorOptions {
+  std::vector<std::string> interfaces;  // by the numbers of their ports
+  std::vector<uint16_t> vlans;          // by port, where any is tagged: the VLAN of what leaves, 0 for none
+  std::vector<bool> xdp;                // by port: by way of AF_XDP where that is to be had; none: by packet rings
+  std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
+  director::DirectorOptions director;   // limits are those of all workers together
+  host::StealWay stealing = host::StealWay::automatic;
+  CrashState* crash_state = nullptr;  // where what is to outlive this process goes; it must outlive the director
+  Words service_rows;  // an area of service_rows.h for each worker, which must outlive the director; or none
+};
+
+// How frames come and go.
+enum class PortKind : uint8_t { packet, xdp_copy, xdp_zero_copy };
+
+class LiveDirector {
+ public:
+  // Workers count into the page, which must outlive this.
+  LiveDirector(LiveDirectorOptions options, StatisticsPage& page);
+  ~LiveDirector();
+  LiveDirector(const LiveDirector&) = delete;
+  LiveDirector& operator=(const LiveDirector&) = delete;
+
+  // Opens ports and attaches to the host; nothing is forwarded and nothing stolen yet.
+  bool open(host::Failure& failure);
+  // Carries on the flows that the process before has left. Between the first configuration and start().
+  director::Restored restore();
+  void start();
+  // From now on the host's stack does not see what belongs to the directors as they are configured.
+  bool steal(host::Failure& failure);
+  // Ends the workers, lets the host have its packets back and closes the ports. What was kept for a next process is
+  // withdrawn: without close() before it, the destructor is that of a process that ends by a mistake, and leaves it.
+  void close();
+
+  size_t port_count() const { return options_.interfaces.size(); }
+  size_t workers() const { return workers_.size(); }
+  Worker& worker(size_t number) { return *workers_[number]; }
+
+  struct PortState {
+    std::string interface;
+    PortKind kind = PortKind::packet;
+    bool is_up = false;
+    director::Port port;
+    port::PortStatistics statistics;  // of all workers
+  };
+  std::vector<PortState> ports();
+  // What would become of frames that came on ports, one after another. Nothing is known of whose a frame is where no
+  // program of ours decides that (nftables).
+  struct Explanation {
+    uint16_t worker = 0;
+    std::vector<std::optional<host::Steal::Judgement>> judgements;  // a frame each
+    Rehearsal rehearsal;
+  };
+  bool explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure);
+  // The port that leads to an address; nothing where none does.
+  std::optional<director::PortId> port_towards(const wire::Address& address);
+  // Lets a look at what passes. One at a time: false while another one lasts.
+  bool open_taps(const TapFilter& filter);
+  void close_taps();
+  // By worker; none while nobody looks. The thread that opened them takes out what is there.
+  const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
+  host::StealWay stealing() const { return steal_->way(); }
+  std::vector<std::string> notices();
+
+ private:
+  // A next hop whose link-layer address is wanted.
+  struct Question {
+    director::PortId port;
+    wire::Address next_hop;
+  };
+  bool add_worker(uint16_t number, host::Failure& failure);
+  std::unique_ptr<port::Port> open_port(director::PortId number, host::Failure& failure);
+  std::unique_ptr<port::Port> open_ring(director::PortId number, host::Failure& failure);
+  std::unique_ptr<port::XdpPort> open_xdp(director::PortId number, host::Failure& failure);
+  void ask(director::PortId port, const wire::Address& next_hop);
+  void end_forwarding();
+  void follow();
+  void answer_questions();
+  void surround(const std::shared_ptr<const director::RouteTable>& route_table);
+  void open_what_came();
+  bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
+  bool steal_as_configured(host::Failure& failure);
+  void keep_links();
+
+  const LiveDirectorOptions options_;
+  StatisticsPage& page_;
+  std::unique_ptr<host::HostNetwork> network_;  // the follower's, once it runs
+  std::vector<WorkerFiles> files_;              // by worker, with crash state
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
+
+  std::mutex host_;  // guards what follows
+  std::unique_ptr<host::Steal> steal_;
+  host::TunnelEgress tunnel_egress_;
+  std::vector<uint32_t> opened_;             // by port: the interface's index on which it is open; 0: on none
+  std::vector<bool> up_;                     // by port
+  std::vector<PortKind> kinds_;              // by port
+  std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that have gone
+  std::vector<wire::Address> host_addresses_;
+  bool is_stealing_ = false;
+  std::vector<std::string> notices_;
+
+  std::mutex asking_;
+  std::vector<Question> questions_;
+  bool is_copy_ = false;  // this is a rehearsal's: nobody is asked anything
+  std::atomic<bool> stopping_ = false;
+  int alarm_;  // an eventfd: questions, or the end
+  std::thread follower_;
+};
+
+}  // namespace sluice::engine

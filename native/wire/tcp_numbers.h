@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers in TCP headers that are changed on their way: sequence numbers, windows, and what options hold of them, in
+// packets and in what ICMP errors quote of packets.
+#pragma once
+
+#include <algorithm>
+
+#include "wire/checksum.h"
+#include "wire/tcp.h"
+
+namespace sluice::director {
+
+inline constexpr size_t timestamp_data_length = 8, sack_block_length = 8;
+
+// Where a quotation, which may end anywhere, has them.
+namespace quoted_at {
+inline constexpr size_t sequence = 4, acknowledgement = 8, header_length = 12, flags = 13, window = 14;
+}  // namespace quoted_at
+
+template <typename Change>
+void change_be32(uint8_t* at, Change change) {
+  wire::store_be32(at, change(wire::load_be32(at)));
+}
+
+// The sum over the parts of the header that hold numbers.
+inline wire::Sum sum_of_numbers(wire::MutableTcpView header) {
+  const wire::Bytes options = header.options();
+  const wire::Sum fixed = wire::Sum{wire::raw16(header.window())} + __builtin_bswap32(header.sequence()) +
+                          __builtin_bswap32(header.acknowledgement());
+  return wire::sum_bytes(options, fixed);
+}
+
+// What the change adds to a sum over the segment, for a finished checksum (wire::updated_checksum).
+template <typename Change>
+wire::Sum change_numbers(wire::MutableTcpView header, Change change) {
+  const uint16_t before = wire::fold(sum_of_numbers(header));
+  change();
+  return wire::change16(before, wire::fold(sum_of_numbers(header)));
+}
+
+// Options of an established connection that hold sequence numbers or timestamps; a malformed list ends the walk, and
+// what is before it has been rewritten.
+template <typename Visit>
+void each_option(wire::MutableBytes options, Visit visit) {
+  wire::OptionWalk walk(options);
+  for (wire::Option option; walk.next(option);) visit(option, options.data() + option.at + 2);
+}
+
+// --- of quotations, as far as they go ---
+
+inline void move_quoted(wire::MutableBytes quoted, size_t at, uint32_t by) {
+  if (quoted.size() < at + 4) return;
+  change_be32(quoted.data() + at, [&](uint32_t value) { return value + by; });
+}
+
+// The options that are quoted whole.
+template <typename Visit>
+void each_quoted_option(wire::MutableBytes quoted, Visit visit) {
+  constexpr size_t fixed = wire::TcpView::minimum_header_length;
+  if (quoted.size() <= fixed) return;
+  const size_t header = size_t{quoted[quoted_at::header_length]} / 16 * 4;
+  if (header <= fixed) return;
+  each_option(quoted.subspan(fixed, std::min(header, quoted.size()) - fixed), visit);
+}
+
+// Whether a quoted segment acknowledges, as far as can be told.
+inline bool may_acknowledge(wire::Bytes quoted) {
+  return quoted.size() <= quoted_at::flags || (quoted[quoted_at::flags] & wire::tcp_flag::ack) != 0;
+}
+
+}  // namespace sluice::director

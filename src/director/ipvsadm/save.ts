@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model as `ipvsadm -S -n` prints it. ipvsadm has no words for some of the model; `formatRules` says which parts of it
+// are missing from the text.
+import {
+  type DirectorModel,
+  formatEndpoint,
+  hostMask,
+  prefixOfMask,
+  type RealServer,
+  type Service,
+  type ServiceIdentity,
+  serverKey,
+  serviceFamily,
+  serviceKey,
+} from '../model.ts';
+import { sortServers, sortServices } from './order.ts';
+
+export interface RulesText {
+  /** Commands, one a line. */
+  readonly text: string;
+  /** What the commands do not say, in words. */
+  readonly omitted: readonly string[];
+}
+
+export interface RulesFormat {
+  /**
+   * Prints thresholds too, and servers in the order of their arrival, so that reading the text makes the same model.
+   * ipvsadm leaves thresholds out and sorts.
+   */
+  readonly complete?: boolean;
+}
+
+export function formatRules(model: DirectorModel, { complete = false }: RulesFormat = {}): RulesText {
+  const lines: string[] = [];
+  const omitted: string[] = [];
+  for (const service of complete ? model.services : sortServices(model.services)) {
+    lines.push(addService(service));
+    for (const server of complete ? service.servers : sortServers(service.servers)) {
+      lines.push(addServer(service.identity, server, complete));
+    }
+    omitted.push(...omissions(service));
+  }
+  return { text: lines.map(line => `${line}\n`).join(''), omitted };
+}
+
+/** `-t 10.0.1.100:80`, `-f 5 -6`. */
+export function serviceOption(identity: ServiceIdentity): string {
+  if ('mark' in identity) return `-f ${identity.mark}${identity.family === 6 ? ' -6' : ''}`;
+  const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];
+  return `${option} ${formatEndpoint(identity.address, identity.port)}`;
+}
+
+function addService(service: Service): string {
+  const { identity, persistence } = service;
+  let line = `-A ${serviceOption(identity)} -s ${service.scheduler}`;
+  if (persistence !== null) {
+    line += ` -p ${persistence.timeout}`;
+    const family = serviceFamily(identity);
+    if (persistence.netmask !== hostMask(family)) {
+      line += ` -M ${family === 4 ? persistence.netmask : prefixOfMask(persistence.netmask)}`;
+    }
+  }
+  if (service.onePacket) line += ' -o';
+  if (service.flags.length > 0) line += ` -b ${service.flags.join(',')}`;
+  return line;
+}
+
+const modeOptions = { nat: '-m', fullnat: '-m', dr: '-g', tunnel: '-i' } as const;
+const checksumOptions = { none: '--tun-nocsum', full: '--tun-csum', remote: '--tun-remcsum' } as const;
+
+function addServer(identity: ServiceIdentity, server: RealServer, complete: boolean): string {
+  let line = `-a ${serviceOption(identity)} -r ${serverKey(server)} ${modeOptions[server.mode]} -w ${server.weight}`;
+  if (complete && server.upperThreshold > 0) line += ` -x ${server.upperThreshold}`;
+  if (complete && server.lowerThreshold > 0) line += ` -y ${server.lowerThreshold}`;
+  if (server.tunnel === null) return line;
+  const { type, port, checksum } = server.tunnel;
+  line += ` --tun-type ${type}`;
+  if (type === 'gue') line += ` --tun-port ${port}`;
+  return type === 'ipip' ? line : `${line} ${checksumOptions[checksum]}`;
+}
+
+function omissions(service: Service): string[] {
+  const key = serviceKey(service.identity);
+  const said: string[] = [];
+  if (service.servers.some(({ mode }) => mode === 'fullnat')) said.push(`${key}: mode fullnat is printed as -m`);
+  if (service.pool !== null) said.push(`${key}: pool ${service.pool}`);
+  if (service.clientAddress !== 'none') said.push(`${key}: client_address ${service.clientAddress}`);
+  if (service.proxyProtocol !== 'none') said.push(`${key}: proxy_protocol ${service.proxyProtocol}`);
+  if (service.synProxy !== 'off') said.push(`${key}: syn_proxy ${service.synProxy}`);
+  if (service.sourceLimit !== null) said.push(`${key}: source_limit`);
+  return said;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table that ipvsadm's commands change one after the other, with the kernel's answers. It begins as a model and ends as
+// a model; services that no command touched are the same objects in both.
+import { isIpv4Reserved, isIpv6LinkLocal, isMulticast, isUnspecified, parseAddress } from '../../core/address.ts';
+import { deepFreeze } from '../../core/config/canonical.ts';
+import {
+  byText,
+  type DirectorModel,
+  type RealServer,
+  type Service,
+  type ServiceIdentity,
+  serverKey,
+  serviceIndex,
+  serviceKey,
+} from '../model.ts';
+import type { Command, ServiceSettings } from './grammar.ts';
+
+/** Why a command was not carried out. The problem is in ipvsadm's words. */
+export interface Refusal {
+  readonly problem: string;
+  readonly remedy: string;
+  /** The service or the server that it is about. */
+  readonly subject: string;
+}
+
+// A service that commands change: its settings, and its servers in the order of their arrival.
+interface OpenService {
+  settings: Omit<Service, 'servers'>;
+  readonly servers: Map<string, RealServer>;
+}
+
+export class ServiceTable {
+  readonly #base: DirectorModel;
+  readonly #services: Map<string, Service | OpenService>;
+  #timeouts: DirectorModel['timeouts'];
+
+  constructor(base: DirectorModel) {
+    this.#base = base;
+    this.#services = new Map(serviceIndex(base.services));
+    this.#timeouts = base.timeouts;
+  }
+
+  /** Carries the command out, or says why not and changes nothing. */
+  apply(command: Command): Refusal | undefined {
+    switch (command.kind) {
+      case 'add-service':
+        return this.#addService(command.identity, command.settings);
+      case 'edit-service':
+        return this.#editService(command.identity, command.settings);
+      case 'delete-service':
+        return this.#services.delete(serviceKey(command.identity)) ? undefined : noSuchService(command.identity);
+      case 'flush':
+        this.#services.clear();
+        return undefined;
+      case 'add-server':
+        return this.#addServer(command.identity, command.server);
+      case 'edit-server':
+        return this.#editServer(command.identity, command.server);
+      case 'delete-server':
+        return this.#deleteServer(command.identity, serverKey(command.server));
+      case 'set':
+        return this.#setTimeouts(command.tcp, command.tcpFin, command.udp);
+      case 'zero': {
+        const { identity } = command;
+        // Counters are no part of a model.
+        return identity === undefined || this.#services.has(serviceKey(identity)) ? undefined : noSuchService(identity);
+      }
+      case 'start-daemon':
+      case 'stop-daemon':
+        return refuse('the synchronisation daemon is not supported here', 'remove the line', `--${command.kind}`);
+      case 'list':
+      case 'save':
+      case 'restore':
+      case 'help':
+      case 'version':
+        return refuse('the command changes nothing', 'remove the line', `--${command.kind}`);
+    }
+  }
+
+  /** The model as the commands have left it, frozen. */
+  model(): DirectorModel {
+    const keys = [...this.#services.keys()].sort(byText);
+    const services = keys.map(key => {
+      const service = this.#services.get(key);
+      if (service === undefined || !isOpen(service)) return service;
+      return { ...service.settings, servers: [...service.servers.values()] };
+    });
+    const model = {
+      ...this.#base,
+      services: services.filter(service => service !== undefined),
+      timeouts: this.#timeouts,
+    };
+    return deepFreeze(model);
+  }
+
+  #addService(identity: ServiceIdentity, settings: ServiceSettings): Refusal | undefined {
+    const key = serviceKey(identity);
+    if (this.#services.has(key)) return refuse('Service already exists', 'use -E to edit it', key);
+    const more = {
+      pool: null,
+      clientAddress: 'none',
+      proxyProtocol: 'none',
+      synProxy: 'off',
+      sourceLimit: null,
+    } as const;
+    this.#services.set(key, { settings: { identity, ...settings, ...more }, servers: new Map() });
+    return undefined;
+  }
+
+  // What ipvsadm cannot say of a service stays as it was.
+  #editService(identity: ServiceIdentity, settings: ServiceSettings): Refusal | undefined {
+    const service = this.#open(identity);
+    if (service === undefined) return noSuchService(identity);
+    service.settings = { ...service.settings, ...settings };
+    return undefined;
+  }
+
+  #addServer(identity: ServiceIdentity, server: RealServer): Refusal | undefined {
+    const service = this.#open(identity);
+    if (service === undefined) return notDefined(identity);
+    const key = serverKey(server);
+    const refusal = checkThresholds(server);
+    if (refusal !== undefined) return refusal;
+    if (service.servers.has(key)) return refuse('Destination already exists', 'use -e to edit it', key);
+    if (!isUsable(server.address)) {
+      const remedy = 'use the address of one host: not multicast, broadcast, zero or link-local';
+      return refuse('Invalid operation: address not unicast', remedy, key);
+    }
+    service.servers.set(key, server);
+    return undefined;
+  }
+
+  // A server that is edited keeps its place in the order.
+  #editServer(identity: ServiceIdentity, server: RealServer): Refusal | undefined {
+    const service = this.#open(identity);
+    if (service === undefined) return notDefined(identity);
+    const key = serverKey(server);
+    const refusal = checkThresholds(server);
+    if (refusal !== undefined) return refusal;
+    if (!service.servers.has(key)) return noSuchDestination(key);
+    service.servers.set(key, server);
+    return undefined;
+  }
+
+  #deleteServer(identity: ServiceIdentity, key: string): Refusal | undefined {
+    const service = this.#open(identity);
+    if (service === undefined) return notDefined(identity);
+    return service.servers.delete(key) ? undefined : noSuchDestination(key);
+  }
+
+  #setTimeouts(tcp: number, tcpFin: number, udp: number): undefined {
+    const { tcp: old, udp: oldUdp } = this.#timeouts;
+    this.#timeouts = {
+      ...this.#timeouts,
+      tcp: { ...old, established: tcp || old.established, fin_wait: tcpFin || old.fin_wait },
+      udp: { normal: udp || oldUdp.normal },
+    };
+  }
+
+  #open(identity: ServiceIdentity): OpenService | undefined {
+    const key = serviceKey(identity);
+    const service = this.#services.get(key);
+    if (service === undefined || isOpen(service)) return service;
+    const { servers, ...settings } = service;
+    const open = { settings, servers: new Map(servers.map(server => [serverKey(server), server])) };
+    this.#services.set(key, open);
+    return open;
+  }
+}
+
+function isOpen(service: Service | OpenService): service is OpenService {
+  return 'settings' in service;
+}
+
+function refuse(problem: string, remedy: string, subject: string): Refusal {
+  return { problem, remedy, subject };
+}
+
+function noSuchService(identity: ServiceIdentity): Refusal {
+  return refuse('No such service', 'add it with -A first', serviceKey(identity));
+}
+
+function notDefined(identity: ServiceIdentity): Refusal {
+  return refuse('Service not defined', 'add it with -A first', serviceKey(identity));
+}
+
+function noSuchDestination(key: string): Refusal {
+  return refuse('No such destination', 'write address and port as they were added', key);
+}
+
+function checkThresholds(server: RealServer): Refusal | undefined {
+  if (server.lowerThreshold <= server.upperThreshold) return undefined;
+  const remedy = `use at most ${server.upperThreshold} as -y, or a higher -x`;
+  return refuse('Numerical result out of range: the lower threshold is above the upper', remedy, serverKey(server));
+}
+
+function isUsable(text: string): boolean {
+  const address = parseAddress(text);
+  if (address === undefined) return false;
+  return !(isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address) || isIpv6LinkLocal(address));
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model as a document writes it: defaults left out, short forms where they say all.
+import { writeMark } from './firewall-marks.ts';
+import {
+  type DirectorModel,
+  defaultLimits,
+  defaultPersistence,
+  defaultSwitches,
+  defaultTimeouts,
+  defaultWeight,
+  formatEndpoint,
+  hostMask,
+  type Persistence,
+  type Port,
+  prefixOfMask,
+  type RealServer,
+  type Service,
+  serverKey,
+  serviceFamily,
+  type Tunnel,
+} from './model.ts';
+import { defaultScheduler } from './schedulers.ts';
+import type { DirectorDocument, ServerDocument, ServiceDocument } from './schema.ts';
+
+/** Undefined for a model that says nothing. */
+export function writeDirectorModel(model: DirectorModel): DirectorDocument | undefined {
+  const timeouts = Object.fromEntries(
+    Object.entries(model.timeouts)
+      .map(([protocol, states]) => [
+        protocol,
+        without(states, defaultTimeouts[protocol as keyof typeof defaultTimeouts]),
+      ])
+      .filter(([, states]) => states !== undefined),
+  );
+  const document = {
+    ports: namedParts(model.ports, writePort),
+    services: model.services.length === 0 ? undefined : model.services.map(writeService),
+    pools: namedParts(model.pools, ({ addresses, firstPort, lastPort }) =>
+      firstPort === 1024 && lastPort === 65535
+        ? [...addresses]
+        : { addresses: [...addresses], ports: `${firstPort}-${lastPort}` },
+    ),
+    egress: namedParts(model.egress, ({ sources, pool }) => ({ sources: [...sources], pool })),
+    marks: model.marks.length === 0 ? undefined : model.marks.map(writeMark),
+    timeouts: Object.keys(timeouts).length === 0 ? undefined : timeouts,
+    switches: without(model.switches, defaultSwitches),
+    limits: without(model.limits, defaultLimits),
+  };
+  return given(document) as DirectorDocument | undefined;
+}
+
+function namedParts<T extends { readonly name: string }>(parts: readonly T[], write: (part: T) => unknown): unknown {
+  return parts.length === 0 ? undefined : Object.fromEntries(parts.map(part => [part.name, write(part)]));
+}
+
+// The fields that differ from their defaults; undefined when none does.
+function without(value: object, defaults: object): Record<string, unknown> | undefined {
+  const standard = new Map(Object.entries(defaults));
+  const rest = Object.entries(value).filter(([name, part]) => part !== standard.get(name));
+  return rest.length === 0 ? undefined : Object.fromEntries(rest);
+}
+
+// The fields that are there; undefined when none is.
+function given(value: object): object | undefined {
+  const rest = Object.entries(value).filter(([, part]) => part !== undefined);
+  return rest.length === 0 ? undefined : Object.fromEntries(rest);
+}
+
+function writeService(service: Service): ServiceDocument {
+  const { identity, persistence, sourceLimit } = service;
+  const family = serviceFamily(identity);
+  const name =
+    'mark' in identity
+      ? { mark: identity.mark, family: family === 6 ? 'ipv6' : undefined }
+      : { [identity.protocol]: formatEndpoint(identity.address, identity.port) };
+  return given({
+    ...name,
+    scheduler: service.scheduler === defaultScheduler ? undefined : service.scheduler,
+    flags: service.flags.length === 0 ? undefined : [...service.flags],
+    persistence: persistence === null ? undefined : writePersistence(persistence, hostMask(family)),
+    one_packet: service.onePacket || undefined,
+    pool: service.pool ?? undefined,
+    client_address: service.clientAddress === 'none' ? undefined : service.clientAddress,
+    proxy_protocol: service.proxyProtocol === 'none' ? undefined : service.proxyProtocol,
+    syn_proxy: service.synProxy === 'off' ? undefined : service.synProxy,
+    source_limit: sourceLimit ?? undefined,
+    servers: service.servers.length === 0 ? undefined : service.servers.map(writeServer),
+  }) as ServiceDocument;
+}
+
+function writePersistence({ timeout, netmask }: Persistence, hosts: string): ServiceDocument['persistence'] {
+  if (netmask === hosts) return timeout;
+  const prefix = prefixOfMask(netmask);
+  const mask = prefix === undefined ? { netmask } : { prefix };
+  return timeout === defaultPersistence ? mask : { timeout, ...mask };
+}
+
+function writeServer(server: RealServer): ServerDocument {
+  const name = serverKey(server);
+  const rest = given({
+    mode: server.mode === 'nat' ? undefined : server.mode,
+    tunnel: server.tunnel === null ? undefined : writeTunnel(server.tunnel),
+    weight: server.weight === defaultWeight ? undefined : server.weight,
+    upper_threshold: server.upperThreshold || undefined,
+    lower_threshold: server.lowerThreshold || undefined,
+  });
+  return rest === undefined ? name : { server: name, ...rest };
+}
+
+function writePort({ device, type, vlan }: Port) {
+  if (type === 'packet' && vlan === undefined) return device;
+  return { device, ...(type === 'packet' ? {} : { type }), ...(vlan === undefined ? {} : { vlan }) };
+}
+
+function writeTunnel({ type, port, checksum }: Tunnel) {
+  if (port === 0 && checksum === 'none') return type === 'ipip' ? undefined : type;
+  return { type, ...(port === 0 ? {} : { port }), ...(checksum === 'none' ? {} : { checksum }) };
+}
