@@ -8,6 +8,7 @@
 #include "binding/describe.h"
 #include "binding/director_object.h"
 #include "binding/director_report.h"
+#include "binding/listening_socket.h"
 #include "binding/live_director_object.h"
 #include "binding/statistics_page.h"
 
@@ -28,6 +29,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("CrashState", sluice::binding::CrashStateObject::define(env));
   exports.Set("crashStateSockets", Napi::Function::New<sluice::binding::crash_state_sockets>(env, "crashStateSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
+  exports.Set("listenUnix", Napi::Function::New<sluice::binding::listen_unix>(env, "listenUnix"));
   exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;
 }

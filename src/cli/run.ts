@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run`: forwards between network devices, in the foreground, until it is asked to end.
-import { availableParallelism } from 'node:os';
 import { UsageError } from '../core/errors.ts';
-import { Lifecycle } from '../core/lifecycle.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
-import { stopOnSignals } from '../core/signals.ts';
-import { AdminServer, defaultSocket } from '../daemon/admin-server.ts';
-import { Balancer } from '../daemon/balancer.ts';
-import { defaultCrashFolder } from '../daemon/crash-capture.ts';
+import { settingsOf } from '../control/settings.ts';
+import { run as runProcesses } from '../daemon/run.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
-import { inheritedCrashState, stopWithParent, supervise, tellParent } from '../daemon/supervisor.ts';
-import { type StealWay, stealWays } from '../director/live-director.ts';
+import { stealWays } from '../director/live-director.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions } from './command.ts';
+
+const defaultSocket = '/run/sluice.sock';
+const defaultCrashFolder = '/var/lib/sluice';
 
 const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
 
-Forwards packets between network devices by the services that are configured. Needs root. Runs until SIGINT or SIGTERM
+Runs what is configured: a supervisor, control, and a process for each plane, today the director, which forwards packets
+between network devices. Needs root; all processes but the supervisor give root's powers up. Runs until SIGINT or SIGTERM
 and leaves the host as it was; SIGHUP applies the changed configuration, or says what is wrong with it. When the process
-that forwards crashes, another one carries its connections on.
+of the director crashes, another one carries its connections on.
 
   -c, --config FILE   what to do, as a sluice.yaml
   --rules FILE        instead: services and servers as ipvsadm commands, one a line
@@ -25,8 +24,10 @@ that forwards crashes, another one carries its connections on.
                       ports, all devices that have an address, but the loopback
   --stealing WAY      how packets are kept from the host's stack: tcx or clsact (BPF), or nftables, with one worker only;
                       the first of them that the kernel has unless given
-  --workers N         threads that forward, each pinned to a CPU; 1 unless given, and then pinned to none
+  --workers N         threads that forward, each pinned to a CPU, or auto: one a CPU; 1 unless given, and then
+                      pinned to none
   --socket PATH       where questions are answered (sluice status …); ${defaultSocket} unless given
+  --user NAME         whom all processes but the supervisor run as; sluice where the host has this user, else nobody
   --crashes DIR       where the last packets before a crash are written; ${defaultCrashFolder} unless given
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
 `;
@@ -39,6 +40,7 @@ const options = {
   workers: { type: 'string' },
   socket: { type: 'string' },
   crashes: { type: 'string' },
+  user: { type: 'string' },
   'log-level': { type: 'string' },
 } as const;
 
@@ -59,60 +61,43 @@ function sourceOf({ values }: ParsedOptions): ConfigurationSource {
   };
 }
 
-/** A CPU for each worker; a single one goes where the scheduler puts it. */
-function cpusFor(word: string | undefined): number[] {
-  if (word === undefined) return [-1];
+function workers(word: string | undefined): number | 'auto' | undefined {
+  if (word === undefined || word === 'auto') return word;
   const count = Number(word);
-  const most = availableParallelism();
-  if (!Number.isInteger(count) || count < 1 || count > most) {
-    throw new UsageError('not a number of workers', { value: word, remedy: `use 1 to ${most}, this machine's CPUs` });
-  }
-  return count === 1 ? [-1] : Array.from({ length: count }, (_, cpu) => cpu);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new UsageError('not a number of workers', { value: word, remedy: 'use 1 or more, or auto: one a CPU' });
 }
 
-function stealWay(word: string | undefined): StealWay | undefined {
-  const way = stealWays.find(known => known === word);
-  if (word === undefined || way !== undefined) return way;
+function stealing(word: string | undefined): string | undefined {
+  if (word === undefined || stealWays.some(known => known === word)) return word;
   throw new UsageError('not a way of stealing', { value: word, remedy: `use one of ${stealWays.join(', ')}` });
+}
+
+/** The entries that have a value. */
+function given<T extends object>(entries: T): Partial<T> {
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const parsed = parseOptions(args, options);
   const value = (name: string) => parsed.values.get(name)?.[0];
-  const level = parseLogLevel(value('log-level') ?? 'info');
-  const logger = createLogger({ level });
+  const flags = {
+    socket: value('socket'),
+    user: value('user'),
+    logLevel: value('log-level') === undefined ? undefined : parseLogLevel(value('log-level') ?? ''),
+  };
   const source = sourceOf(parsed);
-  const cpus = cpusFor(value('workers'));
-  const stealing = stealWay(value('stealing'));
-  const crashState = await inheritedCrashState();
-  if (crashState === undefined) {
-    readSnapshot(source); // its mistakes are this process's to tell, before another one is started
-    return (await supervise({ logger })) === 0 ? 0 : 1;
-  }
-  const balancer = new Balancer({
-    ...{ source, cpus, stealing, logger, crashState },
-    crashFolder: value('crashes') ?? defaultCrashFolder,
+  const overrides = { director: given({ workers: workers(value('workers')), stealing: stealing(value('stealing')) }) };
+  // What is wrong with the configuration is said before anything is started.
+  const settings = settingsOf(await readSnapshot(source), flags);
+  const { exitStatus, message } = await runProcesses({
+    options: { source, overrides, logLevel: settings.logLevel, crashFolder: value('crashes') ?? defaultCrashFolder },
+    adminSocket: settings.socket,
+    user: settings.user,
+    logger: createLogger({ level: settings.logLevel }),
   });
-  const socket = new AdminServer(value('socket') ?? defaultSocket, balancer, logger);
-  // The socket first: of two processes the second finds out before it touches the network.
-  const lifecycle = new Lifecycle([socket, balancer]);
-  let forget = (): void => {};
-  const ended = new Promise<void>(resolve => {
-    forget = stopOnSignals({ logger, stop: resolve });
-    stopWithParent(resolve);
-  });
-  const reload = (): void => balancer.reload();
-  process.on('SIGHUP', reload);
-  try {
-    await lifecycle.start();
-    tellParent();
-    await ended;
-    await lifecycle.stop();
-  } finally {
-    process.off('SIGHUP', reload);
-    forget();
-  }
-  return 0;
+  if (message !== undefined) process.stderr.write(`sluice: ${message}\n`);
+  return exitStatus;
 }
 
 export const runCommand: Command = {

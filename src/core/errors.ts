@@ -20,6 +20,10 @@ export const errorCodes = {
   SLUICE_ADDON_MISSING: 'the native module has not been built, or is not where it was looked for',
   SLUICE_ADDON_UNLOADABLE: 'the native module is there and cannot be loaded',
   SLUICE_ADDON_OUTDATED: 'the native module was built from other sources than this program',
+  SLUICE_MESSAGE: 'a message between two processes of Sluice does not fit what the other end understands',
+  SLUICE_PLANE_REFUSED: 'a plane cannot do what a snapshot asks for; everything goes on as before',
+  SLUICE_PLANE_TIMEOUT: 'a plane did not say in time whether it can do what a snapshot asks for',
+  SLUICE_PLANE_LOST: 'the process of a plane ended, or has no such change prepared',
   SLUICE_LIFECYCLE_START: 'a component did not start; those that had started were stopped again',
   SLUICE_LIFECYCLE_STOP: 'a component did not stop cleanly, or not in time',
   SLUICE_LIFECYCLE_ABORTED: 'starting was given up because the caller asked for it',
@@ -218,6 +222,24 @@ export class AddonError extends SluiceError {
   override readonly name = 'AddonError';
 
   constructor(code: CodesOf<'ADDON'>, problem: string, details?: ErrorDetails) {
+    super(code, problem, details);
+  }
+}
+
+/** A message between two processes does not fit. */
+export class MessageError extends SluiceError {
+  override readonly name = 'MessageError';
+
+  constructor(problem: string, details?: ErrorDetails) {
+    super('SLUICE_MESSAGE', problem, details);
+  }
+}
+
+/** A plane does not do what it was asked for. */
+export class PlaneError extends SluiceError {
+  override readonly name = 'PlaneError';
+
+  constructor(code: CodesOf<'PLANE'>, problem: string, details?: ErrorDetails) {
     super(code, problem, details);
   }
 }

@@ -1,157 +1,167 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that works, one that stands by with all its code loaded, the kernel's included, and their parent, which tells the latter to work when
-// the former ends unexpectedly: a new process would need a second of a CPU before it could begin. The parent does
-// nothing else, and has nothing that could fail; what is to outlive the working process lies in sockets that the parent
-// holds (native/engine/crash_state.h).
-import { type ChildProcess, spawn } from 'node:child_process';
+// The parent of all processes of `sluice run`, and the only one that keeps root's powers. It starts the processes of the
+// table and starts them again; it holds what outlives a crash: listening sockets and the sockets of the crash state
+// (native/engine/crash_state.h). It parses no configuration and takes no input from the network. Of its children it
+// obeys the messages of messages.ts: control may ask for the files of the command line and for planes of the table.
+//
+//   start   control first; control asks for planes, gives them their parts, and is then ready
+//   end     SIGINT or SIGTERM: control first, so that nothing is configured any more, then the planes
+import { randomBytes } from 'node:crypto';
+import { chownSync, closeSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { loadAddon } from '../native/addon.ts';
-import type { NativeCrashState } from '../native/live-director.ts';
-
-/** Set for the processes that such a parent starts. */
-const variable = 'SLUICE_CRASH_STATE';
-/** Their ends of the sockets. */
-const [givingEnd, takingEnd] = [3, 4];
-
-/** What the parent says to the process that is to work: whether it carries on what the one before has left. */
-type Turn = 'keep' | 'forget';
-
-/** A process that ends sooner than this after its start is not started again at once. */
-const shortLifeMilliseconds = 1000;
-/** After so many short lives in a row, what they have from each other may be what ends them. */
-const shortLivesUntilForgotten = 3;
-
-/** The working process's part of what its parent holds, once it is to work; undefined in one without such a parent. */
-export async function inheritedCrashState(): Promise<NativeCrashState | undefined> {
-  if (process.env[variable] === undefined) return undefined;
-  const addon = loadAddon();
-  addon.prepareStealing();
-  const turn = await ownTurn();
-  const crashState = new addon.CrashState(givingEnd, takingEnd);
-  if (turn === 'forget') crashState.withdraw();
-  return crashState;
-}
-
-/** A process that stands by when its parent ends has nothing to do any more. */
-function ownTurn(): Promise<Turn> {
-  return new Promise(resolve => {
-    const end = (): void => process.exit(0);
-    process.once('disconnect', end);
-    process.once('message', turn => {
-      process.off('disconnect', end);
-      resolve(turn === 'forget' ? 'forget' : 'keep');
-    });
-  });
-}
-
-/** Calls `stop` when the parent is no more. */
-export function stopWithParent(stop: () => void): void {
-  process.once('disconnect', stop);
-  // To wait for it is no reason to live.
-  process.channel?.unref();
-}
-
-/** That this process works, so that its end would be unexpected from now on. */
-export function tellParent(): void {
-  process.send?.('ready');
-}
+import { standardStreams } from './descriptors.ts';
+import { launch } from './launch.ts';
+import { type Ending, ManagedProcess } from './managed-process.ts';
+import type { ProcessPolicy } from './process-policy.ts';
+import type { User } from './user.ts';
 
 export interface SupervisorOptions {
+  readonly control: ProcessPolicy;
+  readonly planes: readonly ProcessPolicy[];
+  /** The program of a process and its arguments. */
+  readonly command: (process: string) => readonly string[];
+  /** Whom the children run as; undefined: as the supervisor. */
+  readonly user: User | undefined;
+  /** Of control, where people ask. Nobody else may answer on it. */
+  readonly adminSocket: string;
+  /** A folder of this process alone, for the sockets of planes. */
+  readonly runtimeFolder: string;
+  /** The files that control may read. */
+  readonly files: readonly string[];
+  readonly clock: Clock;
   readonly logger: Logger;
-  /** Of `process`, unless given. */
-  readonly command?: readonly string[];
 }
 
-/**
- * Runs this very command again as a child, and once more whenever it ends unexpectedly: by a signal that nobody sent
- * through this process, or, once one has worked, with any status but 0, which is that of a child that was told to end.
- * What fails at its first start (permission, an interface) would fail again. Resolves with the exit status of the last
- * one.
- */
-export async function supervise({ logger, command = ownCommand() }: SupervisorOptions): Promise<number> {
-  const [program = process.execPath, ...words] = command;
-  const sockets = loadAddon().crashStateSockets();
-  const start = (): ChildProcess =>
-    spawn(program, words, {
-      stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
-      env: { ...process.env, [variable]: 'held' },
-      // A group of its own: Ctrl-C is for the parent, which passes it on.
-      detached: true,
-    });
-  const reserve = new Reserve(start);
-  let child: ChildProcess | undefined;
-  let isEnding = false;
-  let hasWorked = false;
-  const pass = (signal: NodeJS.Signals): void => {
-    isEnding ||= signal !== 'SIGHUP';
-    child?.kill(signal);
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, pass);
-  try {
-    for (let shortLives = 0; ; ) {
-      const began = performance.now();
-      child = reserve.take();
-      child.once('message', () => {
-        hasWorked = true;
-        reserve.fill();
-      });
-      const turn: Turn = shortLives < shortLivesUntilForgotten ? 'keep' : 'forget';
-      // One that is no more by now has ended, which is told by that.
-      child.send(turn, () => undefined);
-      const { status, signal } = await ending(child);
-      const isExpected = signal === null && (status === 0 || !hasWorked);
-      if (isExpected || isEnding) return status ?? 1;
-      const lived = performance.now() - began;
-      shortLives = lived < shortLifeMilliseconds ? shortLives + 1 : 0;
-      logger.error({ signal, status, pid: child.pid }, 'the director has crashed: starting it again');
-      if (shortLives > 0) await new Promise(resolve => setTimeout(resolve, shortLifeMilliseconds));
-      if (isEnding) return 1;
+/** How `sluice run` ended: its exit status, and what is still to be said. */
+export interface SupervisorEnding {
+  readonly exitStatus: 0 | 1 | 2;
+  readonly message?: string;
+}
+
+/** Less than the 90 s after which systemd kills, more than a drained connection usually needs. */
+const stopMilliseconds = 30_000;
+const controlName = 'control';
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #control: ManagedProcess;
+  readonly #planes = new Map<string, ManagedProcess>();
+  readonly #held: number[] = [];
+  readonly #sockets: Readonly<Record<string, string>>;
+  readonly #token = randomBytes(32).toString('base64url');
+  #end: (ending: SupervisorEnding) => void = () => undefined;
+  #isEnding = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const sockets = options.planes.map(({ name }) => [name, join(options.runtimeFolder, `${name}.sock`)] as const);
+    this.#sockets = Object.fromEntries(sockets);
+    mkdirSync(options.runtimeFolder, { recursive: true, mode: 0o711 });
+    this.#control = this.#manage(options.control, options.adminSocket);
+    for (const policy of options.planes) {
+      this.#planes.set(policy.name, this.#manage(policy, this.#sockets[policy.name] ?? ''));
     }
-  } finally {
-    reserve.dismiss();
-    for (const signal of signals) process.off(signal, pass);
-  }
-}
-
-/** The process that stands by, where there is one. */
-class Reserve {
-  readonly #start: () => ChildProcess;
-  #process: ChildProcess | undefined;
-
-  constructor(start: () => ChildProcess) {
-    this.#start = start;
   }
 
-  fill(): void {
-    const started = this.#start();
-    this.#process = started;
-    const forget = (): void => {
-      if (this.#process === started) this.#process = undefined;
+  /** Runs until the processes are asked to end, or cannot work. */
+  async run(): Promise<SupervisorEnding> {
+    const ended = new Promise<SupervisorEnding>(resolve => {
+      this.#end = resolve;
+    });
+    const end = (): void => {
+      if (this.#isEnding) for (const each of this.#all()) each.kill();
+      this.#finish({ exitStatus: 0 });
     };
-    started.once('exit', forget);
-    started.once('error', forget);
+    const reload = (): void => this.#control.send('reload', {});
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
+    process.on('SIGHUP', reload);
+    try {
+      this.#control.start();
+      const ending = await ended;
+      await this.#control.stop(stopMilliseconds);
+      await Promise.all([...this.#planes.values()].map(plane => plane.stop(stopMilliseconds)));
+      return ending;
+    } finally {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end);
+      process.off('SIGHUP', reload);
+      this.#letGo();
+    }
   }
 
-  /** The one that stands by, or a new one. */
-  take(): ChildProcess {
-    const taken = this.#process ?? this.#start();
-    this.#process = undefined;
-    return taken;
+  #finish(ending: SupervisorEnding): void {
+    this.#isEnding = true;
+    this.#end(ending);
   }
 
-  dismiss(): void {
-    this.#process?.kill();
+  #all(): ManagedProcess[] {
+    return [this.#control, ...this.#planes.values()];
   }
-}
 
-function ownCommand(): string[] {
-  return [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-}
+  #manage(policy: ProcessPolicy, socketPath: string): ManagedProcess {
+    const { command, user, clock, logger } = this.#options;
+    const addon = loadAddon();
+    const socket = addon.listenUnix(socketPath);
+    // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
+    if (user !== undefined && policy.name !== controlName) chownSync(socketPath, user.uid, user.gid);
+    const crashState = addon.crashStateSockets();
+    this.#held.push(socket, ...crashState);
+    const isControl = policy.name === controlName;
+    return new ManagedProcess({
+      ...{ policy, clock, logger },
+      // A group of its own: Ctrl-C is for the supervisor, which ends the others in order.
+      start: () =>
+        launch(command(policy.name), policy, user, {
+          detached: true,
+          stdio: standardStreams({ socket, crashState }),
+        }),
+      work: () => ({ token: this.#token, sockets: this.#sockets }),
+      changed: () => this.#tellControl(),
+      failed: ending => this.#failed(policy.name, ending),
+      refused: ({ message, exitStatus }) => this.#finish({ exitStatus: exitStatus === 2 ? 2 : 1, message }),
+      planes: names => {
+        if (isControl) this.#runPlanes(names);
+      },
+      read: ({ request, file }) => {
+        if (isControl) this.#control.send('file', { request, ...this.#read(file) });
+      },
+    });
+  }
 
-function ending(child: ChildProcess): Promise<{ status: number | null; signal: NodeJS.Signals | null }> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (status, signal) => resolve({ status, signal }));
-  });
+  #failed(name: string, { status, signal }: Ending): void {
+    if (this.#isEnding) return;
+    const how = signal ?? `exit status ${status}`;
+    this.#finish({ exitStatus: 1, message: `the process ${name} ended before it was ready: ${how} (see its log above)` });
+  }
+
+  #runPlanes(names: readonly string[]): void {
+    if (this.#isEnding) return;
+    for (const [name, plane] of this.#planes) {
+      if (names.includes(name)) plane.start();
+      else void plane.stop(stopMilliseconds);
+    }
+  }
+
+  #tellControl(): void {
+    this.#control?.send('processes', { processes: this.#all().map(({ state }) => state) });
+  }
+
+  #read(file: string): { text: string } | { error: { errno: number; syscall: string } } {
+    // Permission denied, as by the system, for what is not on the command line.
+    if (!this.#options.files.includes(file)) return { error: { errno: 13, syscall: 'open' } };
+    try {
+      return { text: readFileSync(file, 'utf8') };
+    } catch (error) {
+      const { errno = -5, syscall = 'open' } = error as NodeJS.ErrnoException;
+      return { error: { errno: -errno, syscall } };
+    }
+  }
+
+  #letGo(): void {
+    for (const descriptor of this.#held) closeSync(descriptor);
+    rmSync(this.#options.adminSocket, { force: true });
+    rmSync(this.#options.runtimeFolder, { recursive: true, force: true });
+  }
 }

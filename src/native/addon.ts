@@ -8,6 +8,7 @@ import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
 import type { DecapAddon } from './decap.ts';
 import type { DirectorAddon } from './director.ts';
+import type { ListeningSocketAddon } from './listening-socket.ts';
 import type { LiveDirectorAddon } from './live-director.ts';
 import type { ServiceRowsAddon } from './service-rows.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
@@ -16,6 +17,7 @@ import type { WireAddon } from './wire.ts';
 /** What the native module exports. */
 export interface Addon
   extends CapturesAddon,
+    ListeningSocketAddon,
     LiveDirectorAddon,
     DecapAddon,
     DirectorAddon,
@@ -38,6 +40,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   cleanHost: 'function',
   describe: 'function',
   crashStateSockets: 'function',
+  listenUnix: 'function',
   mostMarkRules: 'number',
   prepareStealing: 'function',
   reasons: 'object',

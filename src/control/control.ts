@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The owner of the configuration: which snapshot is in force, and how the next one comes into force.
+//
+//   file ──read──▶ snapshot ──effective(observed)──▶ a part for each plane ──transaction──▶ in force
+//
+// Control makes one change at a time: a reload that comes during another one waits for it. The planes that run are those
+// whose sections the snapshot has. A plane whose process was replaced, or which did not confirm a commit, is behind:
+// control gives it the snapshot in force again (reconcile).
+import type { Clock } from '../core/clock.ts';
+import { deepFreeze } from '../core/config/canonical.ts';
+import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
+import type { Logger } from '../core/logger.ts';
+import { nothingObserved, type Observed } from '../core/observed.ts';
+import { OneAtATime } from '../core/one-at-a-time.ts';
+import type { Plane, PlanePart } from '../core/plane.ts';
+import { bringIntoForce } from './transaction.ts';
+
+/** What control needs from the process that it runs in. */
+export interface ControlHost<S extends Sections> {
+  /** Reads the configuration. Throws what is wrong with it, with places. */
+  read(): Promise<Snapshot<S>>;
+  /** The sections that have a plane of their name. */
+  readonly planes: readonly string[];
+  /** One of these planes. Its process is started when it does not run. */
+  plane(name: string): Plane;
+  /** The process of a plane that no snapshot asks for any more is ended. */
+  retain(planes: readonly string[]): void;
+  /** The effective model with what the command line says besides. */
+  override(section: string, model: unknown): unknown;
+  /** Stores the snapshot in force for the next process of control. Throws when it cannot. */
+  keep(snapshot: Snapshot<S>): void;
+}
+
+export interface ControlOptions<S extends Sections> {
+  readonly format: DocumentFormat<S>;
+  readonly host: ControlHost<S>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly deadlineMilliseconds?: number;
+}
+
+export interface Applied {
+  /** The snapshot's. */
+  readonly id: string;
+  /** What is different from the snapshot before, a line each. */
+  readonly changes: readonly string[];
+}
+
+/** Opening devices and loading programs takes a second; ten are for a machine that is very busy. */
+const defaultDeadlineMilliseconds = 10_000;
+
+/** Between two attempts to give a plane that is behind the snapshot in force. */
+const retryMilliseconds = 1000;
+
+export class Control<S extends Sections> {
+  readonly #format: DocumentFormat<S>;
+  readonly #host: ControlHost<S>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #deadlineMilliseconds: number;
+  #inForce: Snapshot<S> | undefined;
+  #observed: Observed = nothingObserved;
+  readonly #changes = new OneAtATime();
+  readonly #behind = new Map<string, string>();
+  #isStopped = false;
+
+  constructor({ format, host, clock, logger, deadlineMilliseconds }: ControlOptions<S>) {
+    this.#format = format;
+    this.#host = host;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#deadlineMilliseconds = deadlineMilliseconds ?? defaultDeadlineMilliseconds;
+  }
+
+  /** The snapshot in force; undefined until the first has been applied. */
+  get snapshot(): Snapshot<S> | undefined {
+    return this.#inForce;
+  }
+
+  /** The planes that do not run by the snapshot in force, each with the reason. */
+  get behind(): ReadonlyMap<string, string> {
+    return this.#behind;
+  }
+
+  /** Goes on by the snapshot that the process before kept: planes that run by it already are left alone. */
+  resume(kept: Snapshot<S>): Promise<void> {
+    return this.#changes.run(async () => {
+      this.#inForce = kept;
+      for (const name of this.#planesOf(kept)) await this.#catchUp(name);
+    });
+  }
+
+  /** Reads the configuration and brings it into force. Throws what is wrong, and everything goes on as before. */
+  reload(): Promise<Applied> {
+    return this.#changes.run(async () => this.#apply(await this.#host.read(), this.#observed));
+  }
+
+  /** Plans anew by what was observed. */
+  observe(observed: Observed): Promise<Applied | undefined> {
+    return this.#changes.run(async () => {
+      if (this.#inForce !== undefined) return await this.#apply(this.#inForce, observed);
+      this.#observed = observed;
+      return undefined;
+    });
+  }
+
+  /** Gives a plane the snapshot in force unless the plane runs by it: its process may be a new one. */
+  reconcile(name: string): Promise<void> {
+    return this.#changes.run(async () => {
+      if (this.#inForce !== undefined && this.#planesOf(this.#inForce).includes(name)) await this.#catchUp(name);
+    });
+  }
+
+  /** No plane is asked for anything from now on. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  async #apply(next: Snapshot<S>, observed: Observed): Promise<Applied> {
+    const before = this.#inForce;
+    const names = this.#planesOf(next);
+    const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
+    const changes = before === undefined ? [] : this.#format.describe(this.#format.compare(before, next));
+    try {
+      const { behind } = await bringIntoForce(assignments, {
+        clock: this.#clock,
+        deadlineMilliseconds: this.#deadlineMilliseconds,
+        keep: () => {
+          this.#host.keep(next);
+          this.#inForce = next;
+          this.#observed = observed;
+        },
+      });
+      this.#behind.clear();
+      for (const { plane, reason } of behind) this.#fellBehind(plane.name, reason);
+    } finally {
+      this.#host.retain(this.#inForce === undefined ? [] : this.#planesOf(this.#inForce));
+    }
+    return { id: next.id, changes };
+  }
+
+  async #catchUp(name: string): Promise<void> {
+    const snapshot = this.#inForce;
+    if (this.#isStopped || snapshot === undefined) return;
+    try {
+      const plane = this.#host.plane(name);
+      const part = this.#part(name, snapshot, this.#observed);
+      if ((await plane.inForce()) !== part.digest) {
+        const options = { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds, keep: () => undefined };
+        const { behind } = await bringIntoForce([{ plane, part }], options);
+        const [failed] = behind;
+        if (failed !== undefined) throw failed.reason;
+      }
+      if (this.#behind.delete(name)) this.#logger.info({ plane: name, snapshot: snapshot.id }, 'the plane has caught up');
+    } catch (reason) {
+      this.#fellBehind(name, reason);
+    }
+  }
+
+  #fellBehind(name: string, reason: unknown): void {
+    const text = reason instanceof Error ? reason.message : String(reason);
+    if (this.#behind.get(name) !== text) {
+      this.#logger.error({ err: reason, plane: name }, 'the plane does not run by the snapshot in force: trying again');
+    }
+    this.#behind.set(name, text);
+    this.#clock.after(retryMilliseconds, () => {
+      if (!this.#isStopped && this.#behind.has(name)) void this.reconcile(name);
+    });
+  }
+
+  /** The names of the planes whose sections the snapshot has. */
+  #planesOf(snapshot: Snapshot<S>): string[] {
+    return this.#format.present(snapshot).filter(section => this.#host.planes.includes(section));
+  }
+
+  #part(name: string, snapshot: Snapshot<S>, observed: Observed): PlanePart {
+    const model = deepFreeze(this.#host.override(name, this.#format.effective(name, snapshot, observed)));
+    return { id: snapshot.id, digest: this.#format.digest(name, model), model };
+  }
+}

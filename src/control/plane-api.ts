@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What control asks of the process of a plane. These routes are on the plane's own socket, which only control can use;
+// the admin socket does not pass them on.
+import Type, { type Static } from 'typebox';
+import { route } from '../core/api/route.ts';
+
+export const partSchema = Type.Object({
+  id: Type.String({ description: "The snapshot's id." }),
+  digest: Type.String({ description: 'Equal for equal models.' }),
+  model: Type.Unknown({ description: "The section's effective model." }),
+});
+
+export type PlanePartMessage = Static<typeof partSchema>;
+
+const changeSchema = Type.Object({ change: Type.String({ description: 'Names one prepared change.' }) });
+const nothing = Type.Object({});
+
+export const prepareRoute = route({
+  method: 'POST',
+  path: '/plane/prepare',
+  summary: 'Says whether the plane can do what the part asks for, and holds it ready.',
+  parameters: Type.Object({ change: Type.String(), part: partSchema }),
+  answer: Type.Object({ changes: Type.Array(Type.String()) }),
+});
+
+export const commitRoute = route({
+  method: 'POST',
+  path: '/plane/commit',
+  summary: 'Brings a prepared change into force.',
+  parameters: changeSchema,
+  answer: nothing,
+});
+
+export const abortRoute = route({
+  method: 'POST',
+  path: '/plane/abort',
+  summary: 'Forgets a prepared change.',
+  parameters: changeSchema,
+  answer: nothing,
+});
+
+export const inForceRoute = route({
+  method: 'GET',
+  path: '/plane/in-force',
+  summary: 'Names the part that is in force.',
+  parameters: nothing,
+  answer: Type.Object({ digest: Type.Optional(Type.String()) }),
+});

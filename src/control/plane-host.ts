@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The other end of remote-plane.ts, in the process of the plane: holds at most one prepared change and answers control.
+// A prepare in place of another one aborts that one first. If control closes the connection while the plane prepares,
+// nobody waits for the change any more and it is aborted.
+import { deepFreeze } from '../core/config/canonical.ts';
+import { type Answering, answering } from '../core/api/route.ts';
+import { PlaneError } from '../core/errors.ts';
+import { OneAtATime } from '../core/one-at-a-time.ts';
+import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
+import { abortRoute, commitRoute, inForceRoute, prepareRoute } from './plane-api.ts';
+
+interface Held {
+  readonly change: string;
+  readonly part: PlanePart;
+  readonly prepared: Prepared;
+}
+
+export interface PlaneHostOptions {
+  readonly plane: Plane;
+  /** Is called with each part that has come into force, before control is told. */
+  readonly committed: (part: PlanePart) => void;
+}
+
+export class PlaneHost {
+  readonly #plane: Plane;
+  readonly #committed: (part: PlanePart) => void;
+  #held: Held | undefined;
+  #lastCommitted: string | undefined;
+  readonly #changes = new OneAtATime();
+
+  constructor({ plane, committed }: PlaneHostOptions) {
+    this.#plane = plane;
+    this.#committed = committed;
+  }
+
+  get answers(): readonly Answering[] {
+    return [
+      answering(prepareRoute, ({ change, part }, { signal }) =>
+        this.#changes.run(async () => ({ changes: await this.#prepare(change, deepFreeze(part), signal) })),
+      ),
+      answering(commitRoute, ({ change }) => this.#changes.run(() => this.#commit(change))),
+      answering(abortRoute, ({ change }) => this.#changes.run(() => this.#abort(change))),
+      answering(inForceRoute, () =>
+        this.#changes.run(async () => {
+          const digest = await this.#plane.inForce();
+          return digest === undefined ? {} : { digest };
+        }),
+      ),
+    ];
+  }
+
+  /** What the process before had in force, without control. */
+  resume(part: PlanePart, signal: AbortSignal): Promise<void> {
+    return this.#changes.run(async () => {
+      const prepared = await this.#plane.prepare(deepFreeze(part), signal);
+      await prepared.commit();
+      this.#committed(part);
+    });
+  }
+
+  async #prepare(change: string, part: PlanePart, signal: AbortSignal): Promise<readonly string[]> {
+    await this.#forget();
+    signal.throwIfAborted();
+    const prepared = await this.#plane.prepare(part, signal);
+    if (signal.aborted) {
+      await prepared.abort();
+      signal.throwIfAborted();
+    }
+    this.#held = { change, part, prepared };
+    return prepared.changes;
+  }
+
+  async #commit(change: string): Promise<Record<string, never>> {
+    // If the first confirmation was lost on its way, control asks again.
+    if (change === this.#lastCommitted) return {};
+    const held = this.#held;
+    if (held?.change !== change) {
+      throw new PlaneError('SLUICE_PLANE_LOST', 'the plane has no such change prepared', { value: change });
+    }
+    this.#held = undefined;
+    await held.prepared.commit();
+    this.#lastCommitted = change;
+    this.#committed(held.part);
+    return {};
+  }
+
+  async #abort(change: string): Promise<Record<string, never>> {
+    if (this.#held?.change === change) await this.#forget();
+    return {};
+  }
+
+  async #forget(): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    await held?.prepared.abort();
+  }
+}

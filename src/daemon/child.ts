@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every process that the supervisor starts has in common: it waits for its turn, works until it is asked to end or
+// its supervisor is no more, and refuses to run by itself.
+import type { Fields } from '../core/messages.ts';
+import { createLogger, type Logger } from '../core/logger.ts';
+import { stopOnSignals } from '../core/signals.ts';
+import { loadAddon } from '../native/addon.ts';
+import type { NativeCrashState } from '../native/live-director.ts';
+import { crashStateDescriptors } from './descriptors.ts';
+import { type ChildEnd, childEnd, type toChild } from './messages.ts';
+import type { RunOptions } from './run-options.ts';
+
+export type Work = Fields<typeof toChild, 'work'>;
+
+/** What a process is given for its work. */
+export interface Turn {
+  readonly options: RunOptions;
+  readonly work: Work;
+  readonly channel: ChildEnd;
+  readonly logger: Logger;
+  /** What the process before has left, and where this one leaves what the next needs. */
+  readonly crashState: NativeCrashState;
+}
+
+/** A process's part: starts to work, and gives what ends the work in good order. */
+export type Part = (turn: Turn) => Promise<{ readonly listeners?: Listeners; stop(): Promise<void> }>;
+
+export interface Listeners {
+  readonly reload?: () => void;
+  readonly processes?: (fields: Fields<typeof toChild, 'processes'>) => void;
+  readonly file?: (fields: Fields<typeof toChild, 'file'>) => void;
+}
+
+/**
+ * Runs a part once the supervisor says so. `prepare` is done while the process stands by. Messages that come before the
+ * part listens are kept.
+ */
+export async function runPart(name: string, options: RunOptions, prepare: () => void, part: Part): Promise<void> {
+  process.title = `sluice: ${name} (stands by)`;
+  const logger = createLogger({ level: options.logLevel });
+  const channel = childEnd();
+  const early: (() => void)[] = [];
+  let listeners: Listeners = {};
+  let isWorking = false;
+  const deliver = (call: () => void): void => {
+    if (isWorking) call();
+    else early.push(call);
+  };
+  const work = new Promise<Work>(resolve => {
+    channel.listen(
+      {
+        work: resolve,
+        reload: () => deliver(() => listeners.reload?.()),
+        processes: fields => deliver(() => listeners.processes?.(fields)),
+        file: fields => listeners.file?.(fields),
+      },
+      err => logger.error({ err }, 'the supervisor said something that does not fit'),
+    );
+  });
+  const ended = new Promise<void>(resolve => {
+    stopOnSignals({ logger, stop: resolve });
+    process.once('disconnect', resolve);
+  });
+  prepare();
+  const begun = await Promise.race([work, ended]);
+  if (begun === undefined) process.exit(0);
+  process.title = `sluice: ${name}`;
+  const crashState = new (loadAddon().CrashState)(...crashStateDescriptors);
+  if (begun.crashState === 'forget') crashState.withdraw();
+  const running = await part({ options, work: begun, channel, logger, crashState });
+  listeners = running.listeners ?? {};
+  isWorking = true;
+  for (const call of early) call();
+  await ended;
+  await running.stop();
+  // Whatever still waits for something has no reason to any more.
+  process.exit(0);
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process of control: documents, the snapshot in force and the admin socket. It owns no packet and no power of root;
+// the supervisor reads the files of the command line for it and starts the planes that it asks for.
+import { controlAnswers } from '../control/answers.ts';
+import { Control, type ControlHost } from '../control/control.ts';
+import { RemotePlane } from '../control/remote-plane.ts';
+import { ApiClient } from '../core/api/client.ts';
+import { ApiServer } from '../core/api/server.ts';
+import { systemClock } from '../core/clock.ts';
+import { HostError, SluiceError, SystemError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Plane } from '../core/plane.ts';
+import type { Listeners, Part, Turn } from './child.ts';
+import { socketDescriptor } from './descriptors.ts';
+import { documentFormat, type sections, type Snapshot } from './document.ts';
+import type { ChildEnd, ProcessState } from './messages.ts';
+import { readSnapshot } from './source.ts';
+import { planeTable } from './table.ts';
+
+type Format = typeof documentFormat;
+
+export const controlPart: Part = async turn => {
+  const { work, channel, crashState } = turn;
+  const logger = turn.logger.child({ area: 'control' });
+  const since = new Date().toISOString();
+  const files = new Files(channel);
+  let processes: readonly ProcessState[] = [];
+  const control = new Control({ format: documentFormat, host: hostOf(turn, files), clock: systemClock, logger });
+  const server = new ApiServer({
+    name: 'admin socket',
+    answers: controlAnswers({ control, since, processes: () => processes }),
+    forward: Object.fromEntries(Object.entries(work.sockets).map(([name, path]) => [`/${name}/`, path])),
+    listen: { fd: socketDescriptor },
+    token: work.token,
+    logger,
+  });
+  const listeners: Listeners = {
+    file: fields => files.arrived(fields),
+    reload: () => void reload(control, logger),
+    processes: fields => {
+      const changed = fields.processes.filter(({ name, pid }) => pid !== processes.find(one => one.name === name)?.pid);
+      processes = fields.processes;
+      for (const { name, pid } of changed) {
+        if (pid !== undefined && name in work.sockets) void control.reconcile(name);
+      }
+    },
+  };
+  void begin();
+  return {
+    listeners,
+    stop: async () => {
+      control.stop();
+      await server.stop();
+    },
+  };
+
+  async function begin(): Promise<void> {
+    try {
+      const kept = keptSnapshot(crashState.configuration(), logger);
+      if (kept === undefined) await control.reload();
+      else await control.resume(kept);
+      await server.start();
+      channel.send('ready', {});
+    } catch (error) {
+      const exitStatus = error instanceof SluiceError ? error.exitStatus : 1;
+      const message = error instanceof SluiceError ? error.message : String(error instanceof Error ? error.stack : error);
+      channel.send('refused', { message, exitStatus });
+    }
+  }
+};
+
+async function reload(control: Control<Format['sections']>, logger: Logger): Promise<void> {
+  try {
+    const { id, changes } = await control.reload();
+    logger.info({ snapshot: id, changes }, 'configuration applied');
+  } catch (err) {
+    logger.error({ err }, 'the configuration was not applied: everything goes on as before');
+  }
+}
+
+function keptSnapshot(text: string | undefined, logger: Logger): Snapshot | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return documentFormat.from(JSON.parse(text));
+  } catch (err) {
+    logger.warn({ err }, 'the snapshot in force cannot be read any more: reading the configuration anew');
+    return undefined;
+  }
+}
+
+/** What control needs, from the supervisor and the sockets of planes. */
+function hostOf({ options, work, channel, crashState }: Turn, files: Files): ControlHost<Format['sections']> {
+  const wanted = new Set<string>();
+  const planes = new Map<string, Plane>();
+  const ask = (): void => channel.send('planes', { names: [...wanted] });
+  return {
+    planes: planeTable.map(({ policy }) => policy.name),
+    read: () => readSnapshot(options.source, file => files.text(file)),
+    plane: name => {
+      if (!wanted.has(name)) {
+        wanted.add(name);
+        ask();
+      }
+      const known = planes.get(name) ?? new RemotePlane(name, new ApiClient(work.sockets[name] ?? '', { token: work.token }));
+      planes.set(name, known);
+      return known;
+    },
+    retain: names => {
+      const gone = [...wanted].filter(name => !names.includes(name));
+      for (const name of gone) wanted.delete(name);
+      if (gone.length > 0) ask();
+    },
+    override: (section, model) => ({ ...(model as object), ...options.overrides[section] }),
+    keep: snapshot => {
+      if (crashState.keepConfiguration(JSON.stringify(documentFormat.write(snapshot)))) return;
+      throw new HostError('no memory to keep the snapshot in force', { remedy: 'free memory and try again' });
+    },
+  };
+}
+
+/** Files of the command line, which only root may be able to read: the supervisor reads them. */
+class Files {
+  readonly #channel: ChildEnd;
+  readonly #waiting = new Map<number, { file: string; resolve: (text: string) => void; reject: (error: unknown) => void }>();
+  #requests = 0;
+
+  constructor(channel: ChildEnd) {
+    this.#channel = channel;
+  }
+
+  text(file: string): Promise<string> {
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(request, { file, resolve, reject });
+      this.#channel.send('read', { request, file });
+    });
+  }
+
+  arrived({ request, text, error }: { request: number; text?: string; error?: { errno: number; syscall: string } }): void {
+    const waiting = this.#waiting.get(request);
+    this.#waiting.delete(request);
+    if (text !== undefined) waiting?.resolve(text);
+    else if (error !== undefined) {
+      waiting?.reject(new SystemError('cannot read the file', { ...error, place: { file: waiting.file } }));
+    }
+  }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers under which a process of `sluice run` finds what the supervisor holds for it.
+import type { StdioOptions } from 'node:child_process';
+
+export const socketDescriptor = 3;
+/** The ends into which a process gives and from which the next one takes (native/engine/crash_state.h). */
+export const crashStateDescriptors = [4, 5] as const;
+
+/** What the supervisor holds for one row of the table, whichever process works. */
+export interface HeldDescriptors {
+  readonly socket: number;
+  readonly crashState: readonly [number, number];
+}
+
+/** The standard streams, what is held, and the channel for messages. */
+export function standardStreams({ socket, crashState }: HeldDescriptors): StdioOptions {
+  return ['ignore', 'inherit', 'inherit', socket, ...crashState, 'ipc'];
+}

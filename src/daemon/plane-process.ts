@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process of a plane: the plane, and its socket, on which control prepares and commits and passes on what people
+// ask. After a crash the plane goes on by the part that was in force, before control has even noticed.
+import { ApiServer } from '../core/api/server.ts';
+import type { PlanePart } from '../core/plane.ts';
+import { PlaneHost } from '../control/plane-host.ts';
+import type { Part } from './child.ts';
+import { socketDescriptor } from './descriptors.ts';
+import type { PlaneRow } from './table.ts';
+
+export function planePart({ policy, create }: PlaneRow): Part {
+  return async ({ options, work, channel, logger, crashState }) => {
+    const kept = crashState.configuration();
+    const area = logger.child({ area: policy.name });
+    const { plane, answers, close } = create({ logger: area, crashState, crashFolder: options.crashFolder });
+    const host = new PlaneHost({
+      plane,
+      committed: part => {
+        if (!crashState.keepConfiguration(JSON.stringify(part))) {
+          area.warn('no memory to keep the configuration: after a crash the plane waits for control');
+        }
+        channel.send('ready', {});
+      },
+    });
+    const server = new ApiServer({
+      name: policy.name,
+      answers: [...host.answers, ...answers],
+      listen: { fd: socketDescriptor },
+      token: work.token,
+      logger,
+    });
+    if (kept !== undefined) await resume(kept);
+    await server.start();
+    return {
+      stop: async () => {
+        await server.stop();
+        await close();
+      },
+    };
+
+    async function resume(text: string): Promise<void> {
+      try {
+        await host.resume(JSON.parse(text) as PlanePart, new AbortController().signal);
+      } catch (err) {
+        area.warn({ err }, 'the part that was in force cannot be carried on: waiting for control');
+      }
+    }
+  };
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the processes of `sluice run` are run, as data. table.ts has a row for each.
+
+/** A capability of capabilities(7), as setpriv(1) writes it. */
+export type Capability = 'net_raw' | 'net_admin' | 'bpf' | 'perfmon' | 'ipc_lock' | 'dac_read_search';
+
+
+export interface ProcessPolicy {
+  /** The plane's name, or control. */
+  readonly name: string;
+  /** A second process stands by with its code loaded, and works at once when the first ends. */
+  readonly standsBy: boolean;
+  /** All that is left of root's powers. A process without any cannot do more than an ordinary user. */
+  readonly capabilities: readonly { readonly capability: Capability; readonly reason: string }[];
+  readonly backOff: BackOff;
+}
+
+/** When a process that ended unexpectedly is started again. */
+export interface BackOff {
+  /** A life shorter than this is a short one. The process after a longer one is started at once. */
+  readonly shortLifeMilliseconds: number;
+  /** After one short life; doubled after each further one in a row. */
+  readonly firstMilliseconds: number;
+  readonly mostMilliseconds: number;
+  /** After so many short lives in a row the crash state may be what ends them: the next process starts without it. */
+  readonly shortLivesUntilForgotten: number;
+}
+
+export const usualBackOff: BackOff = {
+  shortLifeMilliseconds: 1000,
+  firstMilliseconds: 1000,
+  mostMilliseconds: 30_000,
+  shortLivesUntilForgotten: 3,
+};
+
+/** How long to wait before the next process, after so many short lives in a row. */
+export function delayAfter(shortLives: number, { firstMilliseconds, mostMilliseconds }: BackOff): number {
+  return shortLives === 0 ? 0 : Math.min(firstMilliseconds * 2 ** (shortLives - 1), mostMilliseconds);
+}

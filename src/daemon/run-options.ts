@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `sluice run` was told, as its processes get it.
+import type { LogLevel } from '../core/logger.ts';
+import type { ConfigurationSource } from './source.ts';
+
+export interface RunOptions {
+  readonly source: ConfigurationSource;
+  /** What the command line says instead of the document: fields of the models, by section. */
+  readonly overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly logLevel: LogLevel;
+  /** The folder for captures of what a crashed process was given last. */
+  readonly crashFolder: string;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice run`, from what the command line says to the end of the last process.
+import { chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../core/clock.ts';
+import { UsageError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { addonPath } from '../native/addon.ts';
+import type { RunOptions } from './run-options.ts';
+import { Supervisor, type SupervisorEnding } from './supervisor.ts';
+import { controlPolicy, planeTable } from './table.ts';
+import { canRead, findUser, type User } from './user.ts';
+
+export interface RunRequest {
+  readonly options: RunOptions;
+  readonly adminSocket: string;
+  /** The name of the user that processes run as; one of the default users unless given. */
+  readonly user: string | undefined;
+  readonly logger: Logger;
+}
+
+/** Where the folders with the sockets of planes are made, one a supervisor. */
+const runtimeParent = '/run';
+const runtimePrefix = 'sluice-';
+
+export async function run({ options, adminSocket, user, logger }: RunRequest): Promise<SupervisorEnding> {
+  await refuseSecond(adminSocket);
+  removeLeftovers();
+  const program = programOf();
+  const whom = unprivileged(user, program, logger);
+  if (whom !== undefined) giveFolder(options.crashFolder, whom);
+  process.title = 'sluice: supervisor';
+  const supervisor = new Supervisor({
+    control: controlPolicy,
+    planes: planeTable.map(({ policy }) => policy),
+    command: name => [process.execPath, ...process.execArgv, program, name, JSON.stringify(options)],
+    user: whom,
+    adminSocket,
+    runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
+    files: Object.values(options.source),
+    clock: systemClock,
+    logger: logger.child({ area: 'supervisor' }),
+  });
+  return await supervisor.run();
+}
+
+/** process.ts, beside this file in src/ as in dist/. */
+function programOf(): string {
+  const here = fileURLToPath(import.meta.url);
+  return fileURLToPath(new URL(`./process${extname(here)}`, import.meta.url));
+}
+
+function unprivileged(name: string | undefined, program: string, logger: Logger): User | undefined {
+  // An ordinary user has nothing to give up, and cannot become another user.
+  if (process.getuid?.() !== 0) return undefined;
+  const user = findUser(name);
+  const files = [program, addonPath()];
+  if (canRead(user, files)) return user;
+  logger.warn(
+    { user: user.name, files },
+    'the user cannot read the program: its processes stay with user root, without its powers',
+  );
+  return undefined;
+}
+
+/** Makes the folder for captures of crashes where there is none, for the user that writes them. */
+function giveFolder(folder: string, { uid, gid }: User): void {
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  const { uid: owner, mode } = statSync(folder);
+  const isForAll = (mode & 0o002) !== 0;
+  if (owner === 0 && !isForAll) chownSync(folder, uid, gid);
+}
+
+/** Folders of supervisors that were killed. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(runtimeParent)) {
+    const pid = new RegExp(`^${runtimePrefix}(\\d+)$`).exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(`${runtimeParent}/${name}`, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function refuseSecond(adminSocket: string): Promise<void> {
+  const isAnswered = await new Promise<boolean>(resolve => {
+    const socket = connect(adminSocket);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+  if (!isAnswered) return;
+  throw new UsageError('another process answers on the admin socket', {
+    value: adminSocket,
+    remedy: 'stop it, or choose another socket with --socket',
+  });
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The director as a plane. The first part opens the devices and forwards; every later one is staged on all workers and
+// comes into force on all of them or on none. What cannot change while the director runs is refused in prepare.
+import { availableParallelism } from 'node:os';
+import type { Answering } from '../core/api/route.ts';
+import { systemClock } from '../core/clock.ts';
+import { HostError, UsageError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
+import { loadAddon } from '../native/addon.ts';
+import type { NativeCrashState } from '../native/live-director.ts';
+import { directorAnswers } from './answers.ts';
+import { writeCrashCapture } from './crash-capture.ts';
+import { defaultDevices } from './devices.ts';
+import { LiveDirector } from './live-director.ts';
+import type { DirectorModel } from './model.ts';
+import { directorSection } from './section.ts';
+
+export interface DirectorEnvironment {
+  readonly logger: Logger;
+  readonly crashState: NativeCrashState;
+  /** The folder for captures of what a crashed process was given last. */
+  readonly crashFolder: string;
+}
+
+/** Is done while the process stands by: the kernel looks through the BPF programs, which takes a second of a CPU. */
+export function prepareDirectorPlane(): void {
+  loadAddon().prepareStealing();
+}
+
+export function createDirectorPlane(environment: DirectorEnvironment) {
+  const plane = new DirectorPlane(environment);
+  const running = (): LiveDirector => plane.running;
+  const answers: readonly Answering[] = directorAnswers(running);
+  return { plane, answers, close: () => plane.close() };
+}
+
+export class DirectorPlane implements Plane<DirectorModel> {
+  readonly name = directorSection.key;
+  readonly #environment: DirectorEnvironment;
+  #running: LiveDirector | undefined;
+  #digest: string | undefined;
+
+  constructor(environment: DirectorEnvironment) {
+    this.#environment = environment;
+  }
+
+  async prepare(part: PlanePart<DirectorModel>): Promise<Prepared> {
+    return this.#running === undefined ? this.#open(part) : this.#change(this.#running, part);
+  }
+
+  async inForce(): Promise<string | undefined> {
+    return this.#digest;
+  }
+
+  get running(): LiveDirector {
+    if (this.#running !== undefined) return this.#running;
+    throw new HostError('the director does not forward yet', { remedy: 'try again in a moment' });
+  }
+
+  close(): void {
+    this.#running?.close();
+    this.#running = undefined;
+  }
+
+  // Nothing worked before, so nothing has to be left as it was: the director is made whole here and closed by abort.
+  #open({ model, digest }: PlanePart<DirectorModel>): Prepared {
+    const { crashState, logger } = this.#environment;
+    const isSuccessor = crashState.configuration() !== undefined;
+    const frames = crashState.lastBatches();
+    const { stealing } = model;
+    const running = new LiveDirector({ model, devices: defaultDevices(), cpus: cpusFor(model.workers), stealing, crashState });
+    return {
+      changes: ['the director is opened'],
+      commit: async () => {
+        this.#running = running;
+        this.#digest = digest;
+        const { ports, notices, stealing: way } = running.state();
+        for (const notice of notices) logger.warn(notice);
+        logger.info({ ports: ports.map(({ name }) => name), stealing: way }, 'ready');
+        if (!isSuccessor) return;
+        logger.warn(running.restored, 'flows of the process that crashed are carried on');
+        if (frames.length > 0) this.#report(frames, running.devices);
+      },
+      abort: async () => running.close(),
+    };
+  }
+
+  #change(running: LiveDirector, { model, digest }: PlanePart<DirectorModel>): Prepared {
+    const staged = running.prepare(model);
+    return {
+      changes: staged.changes.map(directorSection.describe),
+      commit: async () => {
+        staged.commit();
+        this.#digest = digest;
+      },
+      abort: async () => staged.abort(),
+    };
+  }
+
+  #report(frames: Parameters<typeof writeCrashCapture>[1], devices: readonly string[]): void {
+    const { crashFolder, logger } = this.#environment;
+    try {
+      const capture = writeCrashCapture(crashFolder, frames, devices, systemClock);
+      logger.warn({ capture, frames: frames.length }, 'what the process that crashed was given last');
+    } catch (err) {
+      logger.error({ err }, 'what the process that crashed was given last could not be written');
+    }
+  }
+}
+
+/** A CPU for each worker; a single worker goes where the scheduler of the kernel puts it. */
+export function cpusFor(workers: number | 'auto'): number[] {
+  const most = availableParallelism();
+  const count = workers === 'auto' ? most : workers;
+  if (!Number.isInteger(count) || count < 1 || count > most) {
+    throw new UsageError('not a number of workers', { value: workers, remedy: `use 1 to ${most}, this machine's CPUs` });
+  }
+  return count === 1 ? [-1] : Array.from({ length: count }, (_, cpu) => cpu);
+}

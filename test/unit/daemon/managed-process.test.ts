@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../../src/core/clock.ts';
+import { createLogger } from '../../../src/core/logger.ts';
+import { type Ending, ManagedProcess } from '../../../src/daemon/managed-process.ts';
+import { type ProcessPolicy, usualBackOff } from '../../../src/daemon/process-policy.ts';
+import { FakeChild } from './fake-child.ts';
+
+function manage(policy: Partial<ProcessPolicy> = {}) {
+  const clock = new VirtualClock(1_000_000);
+  const children: FakeChild[] = [];
+  const states: string[] = [];
+  const failures: Ending[] = [];
+  const managed: ManagedProcess = new ManagedProcess({
+    policy: { name: 'director', standsBy: false, capabilities: [], backOff: usualBackOff, ...policy },
+    clock,
+    logger: createLogger({ level: 'silent' }),
+    start: () => {
+      const child = new FakeChild(100 + children.length);
+      children.push(child);
+      return child.asProcess;
+    },
+    work: () => ({ token: 't', sockets: {} }),
+    changed: () => void states.push(managed.state.state),
+    failed: ending => void failures.push(ending),
+    refused: () => undefined,
+    planes: () => undefined,
+    read: () => undefined,
+  });
+  const child = (index: number): FakeChild => {
+    const found = children[index];
+    if (found === undefined) throw new Error(`there is no child ${index}`);
+    return found;
+  };
+  return { managed, clock, children, child, states, failures };
+}
+
+const crashStates = (child: FakeChild) => child.received.filter(({ kind }) => kind === 'work').map(({ fields }) => fields.crashState);
+
+describe('a process of the table', () => {
+  it('is told to work, and works when it says so', () => {
+    const { managed, child, states } = manage();
+    managed.start();
+    expect(child(0).received).toEqual([{ kind: 'work', fields: { token: 't', sockets: {}, crashState: 'keep' } }]);
+    child(0).says('ready');
+    expect(states).toEqual(['starting', 'working']);
+    expect(managed.state).toEqual({
+      name: 'director',
+      state: 'working',
+      pid: 100,
+      since: new Date(1_000_000).toISOString(),
+      restarts: 0,
+    });
+  });
+
+  it('that ends before it has ever worked is not started again', () => {
+    const { managed, child, children, failures } = manage();
+    managed.start();
+    child(0).ends(1);
+    expect(failures).toEqual([{ status: 1, signal: null }]);
+    expect(children).toHaveLength(1);
+    expect(managed.state.state).toBe('ended');
+  });
+
+  it.each([
+    ['a signal', null, 'SIGKILL', 'SIGKILL'],
+    ['an exception', 1, null, 'exit status 1'],
+    ['status 0, which nobody asked for', 0, null, 'exit status 0'],
+  ])('that ends by %s is started again at once after a long life', async (_, status, signal, lastEnd) => {
+    const { managed, clock, child } = manage();
+    managed.start();
+    child(0).says('ready');
+    await clock.advance(5000);
+    child(0).ends(status, signal);
+    expect(crashStates(child(1))).toEqual(['keep']);
+    expect(managed.state).toMatchObject({ state: 'starting', pid: 101, restarts: 1, lastEnd });
+  });
+
+  it('waits longer after each short life, and forgets the crash state after three', async () => {
+    const { managed, clock, child, children } = manage();
+    managed.start();
+    child(0).says('ready');
+    const waits = [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000];
+    for (const [lives, wait] of waits.entries()) {
+      child(lives).ends(null, 'SIGSEGV');
+      expect(managed.state.state).toBe('waiting');
+      await clock.advance(wait - 1);
+      expect(children).toHaveLength(lives + 1);
+      await clock.advance(1);
+      expect(crashStates(child(lives + 1))).toEqual([lives + 1 < 3 ? 'keep' : 'forget']);
+    }
+  });
+
+  it('has another one stand by once it works, which works at once when it ends', async () => {
+    const { managed, clock, child, children } = manage({ standsBy: true });
+    managed.start();
+    expect(children).toHaveLength(1);
+    child(0).says('ready');
+    expect(child(1).received).toEqual([]);
+    await clock.advance(5000);
+    child(0).ends(null, 'SIGKILL');
+    expect(managed.state.pid).toBe(101);
+    expect(crashStates(child(1))).toEqual(['keep']);
+    child(1).says('ready');
+    expect(children).toHaveLength(3);
+  });
+
+  it('does without the one that stands by when that has ended', async () => {
+    const { managed, clock, child } = manage({ standsBy: true });
+    managed.start();
+    child(0).says('ready');
+    child(1).ends(1);
+    await clock.advance(5000);
+    child(0).ends(1);
+    expect(managed.state.pid).toBe(102);
+  });
+
+  it('is asked to end, and killed when it does not', async () => {
+    const { managed, clock, child } = manage({ standsBy: true });
+    managed.start();
+    child(0).says('ready');
+    const stopped = managed.stop(1000);
+    expect(child(0).signals).toEqual(['SIGTERM']);
+    expect(child(1).signals).toEqual(['SIGKILL']);
+    await clock.advance(1000);
+    expect(child(0).signals).toEqual(['SIGTERM', 'SIGKILL']);
+    child(0).ends(null, 'SIGKILL');
+    await stopped;
+    expect(managed.state.state).toBe('ended');
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is followed by another one when it is wanted again before it has ended', async () => {
+    const { managed, child } = manage();
+    managed.start();
+    child(0).says('ready');
+    const stopped = managed.stop(1000);
+    managed.start();
+    child(0).ends(0);
+    await stopped;
+    expect(managed.state).toMatchObject({ state: 'starting', pid: 101 });
+  });
+
+  it('is not started again when it is stopped while it waits', async () => {
+    const { managed, clock, child, children } = manage();
+    managed.start();
+    child(0).says('ready');
+    child(0).ends(1);
+    await managed.stop(1000);
+    await clock.advance(60_000);
+    expect(children).toHaveLength(1);
+  });
+
+  it.each([
+    ['is of another version', { version: 0, kind: 'ready', fields: {} }],
+    ['is of a kind that is not known', { version: 1, kind: 'please', fields: {} }],
+    ['has fields of another type', { version: 1, kind: 'planes', fields: { names: 'all' } }],
+    ['is no message at all', 'ready'],
+  ])('that says what %s is ended, not taken for one that is ready', (_, message) => {
+    const { managed, child, states } = manage();
+    managed.start();
+    child(0).emit('message', message);
+    expect(child(0).signals).toEqual(['SIGKILL']);
+    expect(states).toEqual(['starting']);
+  });
+});
