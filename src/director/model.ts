@@ -284,11 +284,6 @@ export function prefixOfMask(mask: string): number | undefined {
   return bits.includes('1', prefix) ? undefined : prefix;
 }
 
-/** By UTF-16 code units: the same on every machine. */
-export function byText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 const indexes = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
 
 /** The services of a frozen model by key; built once for each model. */
