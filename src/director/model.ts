@@ -296,6 +296,11 @@ export function serviceIndex(services: readonly Service[]): ReadonlyMap<string, 
   return index;
 }
 
+/** The key of a real server within its service, under which its health is observed. */
+export function serverOfServiceKey(service: ServiceIdentity, server: RealServer): string {
+  return `${serviceKey(service)} server ${serverKey(server)}`;
+}
+
 export const emptyDirectorModel: DirectorModel = {
   ports: [],
   services: [],

@@ -3,6 +3,7 @@
 import { canonicalJson, digestOf, sha256 } from '../core/config/canonical.ts';
 import type { Section } from '../core/config/section.ts';
 import { compareDirectorModels, type DirectorChange, describeDirectorChange } from './changes.ts';
+import { effectiveDirectorModel } from './effective.ts';
 import { type DirectorModel, emptyDirectorModel } from './model.ts';
 import { readDirectorModel } from './read.ts';
 import { directorSchema } from './schema.ts';
@@ -17,4 +18,5 @@ export const directorSection: Section<'director', DirectorModel, DirectorChange>
   digest: model => sha256(canonicalJson({ ...model, services: model.services.map(digestOf) })),
   compare: compareDirectorModels,
   describe: describeDirectorChange,
+  effective: effectiveDirectorModel,
 };
