@@ -3,13 +3,14 @@
 import { DocumentFormat, type SectionChange, type Snapshot as SnapshotOf } from '../core/config/snapshot.ts';
 import { directorSection } from '../director/section.ts';
 
-const sections = { director: directorSection };
+const sections = [directorSection] as const;
 
 /** Reads, compares and writes snapshots of everything that can be configured. */
 export const documentFormat = new DocumentFormat(sections, {
   $id: 'urn:sluice:configuration',
   title: 'sluice.yaml',
   description: 'Everything that Sluice does, in one document.',
+  elsewhere: { layer4: 'the section layer4 is called director now' },
 });
 
 /** Everything that is configured: immutable, and named by the hash of its content. */

@@ -284,11 +284,6 @@ export function prefixOfMask(mask: string): number | undefined {
   return bits.includes('1', prefix) ? undefined : prefix;
 }
 
-/** By UTF-16 code units: the same on every machine. */
-export function byText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 const indexes = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
 
 /** The services of a frozen model by key; built once for each model. */
@@ -299,6 +294,11 @@ export function serviceIndex(services: readonly Service[]): ReadonlyMap<string, 
     if (Object.isFrozen(services)) indexes.set(services, index);
   }
   return index;
+}
+
+/** The key of a real server within its service, under which its health is observed. */
+export function serverOfServiceKey(service: ServiceIdentity, server: RealServer): string {
+  return `${serviceKey(service)} server ${serverKey(server)}`;
 }
 
 export const emptyDirectorModel: DirectorModel = {

@@ -10,6 +10,7 @@ import {
   parseAddress,
 } from '../core/address.ts';
 import type { Path } from '../core/config/node.ts';
+import type { DocumentReader } from '../core/config/reader.ts';
 import { alternatives, suggest } from '../core/config/suggest.ts';
 import { parseEndpoint } from './endpoint.ts';
 import {
@@ -27,62 +28,73 @@ import {
   serviceFamily,
   type Tunnel,
 } from './model.ts';
-import type { ReadContext } from './read.ts';
+import type { PoolsInDocument } from './read-pools.ts';
 import { allFlags, bitsFromFlags, defaultScheduler, flagNames, flagsFromBits } from './schedulers.ts';
 import type { ServerDocument, ServiceDocument } from './schema.ts';
 
 const protocols = ['tcp', 'udp', 'sctp'] as const satisfies readonly Protocol[];
 
-/** The service, or undefined when it cannot be told which one it is. */
-export function readService(context: ReadContext, value: ServiceDocument, path: Path): Service | undefined {
-  const identity = readIdentity(context, value, path);
+/** The document that a service stands in, and the pools that the service may refer to. */
+interface DocumentWithPools {
+  readonly reader: DocumentReader;
+  readonly pools: PoolsInDocument;
+}
+
+/** The service; undefined when the document does not say which one it is. */
+export function readService(
+  { reader, pools }: DocumentWithPools,
+  value: ServiceDocument,
+  path: Path,
+): Service | undefined {
+  const identity = readIdentity(reader, value, path);
   if (identity === undefined) return undefined;
   const family = serviceFamily(identity);
-  const servers = readServers(context, value, path, identity);
+  const servers = readServers(reader, value, path, identity);
   const service: Service = {
     identity,
     scheduler: value.scheduler ?? defaultScheduler,
-    flags: readFlags(context, value, path),
-    persistence: readPersistence(context, value.persistence, [...path, 'persistence'], family),
+    flags: readFlags(reader, value, path),
+    persistence: readPersistence(reader, value.persistence, [...path, 'persistence'], family),
     onePacket: value.one_packet ?? false,
     pool: value.pool ?? null,
     clientAddress: value.client_address ?? 'none',
     proxyProtocol: value.proxy_protocol ?? 'none',
     synProxy: value.syn_proxy ?? 'off',
-    sourceLimit: readSourceLimit(context, value.source_limit, [...path, 'source_limit'], family),
+    sourceLimit: readSourceLimit(reader, value.source_limit, [...path, 'source_limit'], family),
     servers,
   };
-  checkTogether(context, service, path);
+  checkTogether(reader, service, path);
+  checkPool(reader, pools, service, path);
   return service;
 }
 
-function readIdentity(context: ReadContext, value: ServiceDocument, path: Path): ServiceIdentity | undefined {
+function readIdentity(reader: DocumentReader, value: ServiceDocument, path: Path): ServiceIdentity | undefined {
   const keys = [...protocols, 'mark' as const];
   const given = keys.filter(key => value[key] !== undefined);
   const [key] = given;
   if (key === undefined || given.length > 1) {
     const problem = key === undefined ? 'says neither address nor mark' : 'says more than one thing to match';
-    return context.report(path, problem, given.join(', ') || 'nothing', `write one of ${alternatives(keys)}`);
+    return reader.report(path, problem, given.join(', ') || 'nothing', `write one of ${alternatives(keys)}`);
   }
   if (key === 'mark') return { mark: value.mark ?? 0, family: value.family === 'ipv6' ? 6 : 4 };
   if (value.family !== undefined) {
-    context.report([...path, 'family'], 'goes with mark only', value.family, 'remove it: the address has a family');
+    reader.report([...path, 'family'], 'goes with mark only', value.family, 'remove it: the address has a family');
   }
   const text = value[key] ?? '';
   const endpoint = parseEndpoint(text);
-  if ('fault' in endpoint) return context.report([...path, key], endpoint.fault, text, endpoint.remedy);
+  if ('fault' in endpoint) return reader.report([...path, key], endpoint.fault, text, endpoint.remedy);
   const { address, port = 0 } = endpoint;
   if (isMulticast(address) || isUnspecified(address)) {
-    return context.report([...path, key], 'is not a unicast address', text, 'use an address that clients can send to');
+    return reader.report([...path, key], 'is not a unicast address', text, 'use an address that clients can send to');
   }
   if (port === 0 && value.persistence === undefined) {
     const remedy = 'write a port, or add persistence: 360';
-    context.report([...path, key], 'needs a port: all ports (0) are for persistent services only', text, remedy);
+    reader.report([...path, key], 'needs a port: all ports (0) are for persistent services only', text, remedy);
   }
   return { protocol: key, address: address.text, port };
 }
 
-function readFlags(context: ReadContext, value: ServiceDocument, path: Path): string[] {
+function readFlags(reader: DocumentReader, value: ServiceDocument, path: Path): string[] {
   const scheduler = value.scheduler ?? defaultScheduler;
   const known: string[] = [];
   for (const [index, flag] of (value.flags ?? []).entries()) {
@@ -94,13 +106,13 @@ function readFlags(context: ReadContext, value: ServiceDocument, path: Path): st
     const problem = info === undefined ? 'is not a flag of a scheduler' : `is not a flag of the scheduler ${scheduler}`;
     const remedy =
       info === undefined ? suggest(flag, [...allFlags.keys()]) : `use ${alternatives(flagNames(scheduler))}`;
-    context.report([...path, 'flags', index], problem, flag, remedy);
+    reader.report([...path, 'flags', index], problem, flag, remedy);
   }
   return flagsFromBits(scheduler, bitsFromFlags(known));
 }
 
 function readPersistence(
-  context: ReadContext,
+  reader: DocumentReader,
   value: ServiceDocument['persistence'],
   path: Path,
   family: Family,
@@ -109,22 +121,22 @@ function readPersistence(
   if (typeof value === 'number') return { timeout: value, netmask: hostMask(family) };
   const { timeout = defaultPersistence, netmask, prefix } = value;
   if (netmask !== undefined && prefix !== undefined) {
-    context.conflict([...path, 'prefix'], 'says the same as netmask', prefix, 'write one of them');
+    reader.conflict([...path, 'prefix'], 'says the same as netmask', prefix, 'write one of them');
   }
   if (netmask !== undefined) {
     const mask = parseAddress(netmask);
-    if (family === 6) context.report([...path, 'netmask'], 'is for IPv4', netmask, 'write prefix: 64');
+    if (family === 6) reader.report([...path, 'netmask'], 'is for IPv4', netmask, 'write prefix: 64');
     else if (mask?.family !== 4)
-      context.report([...path, 'netmask'], 'is not a netmask', netmask, 'such as 255.255.255.0');
+      reader.report([...path, 'netmask'], 'is not a netmask', netmask, 'such as 255.255.255.0');
     return { timeout, netmask: mask?.text ?? hostMask(family) };
   }
   const bits = bitsOf(family);
   if (prefix !== undefined && prefix > bits) {
-    context.report([...path, 'prefix'], `is longer than an IPv${family} address`, prefix, `use 0 to ${bits}`);
+    reader.report([...path, 'prefix'], `is longer than an IPv${family} address`, prefix, `use 0 to ${bits}`);
     return { timeout, netmask: hostMask(family) };
   }
   if (prefix === 0 && family === 6) {
-    context.report([...path, 'prefix'], 'would make all clients one', prefix, 'use 1 to 128');
+    reader.report([...path, 'prefix'], 'would make all clients one', prefix, 'use 1 to 128');
   }
   return { timeout, netmask: maskOf(family, prefix ?? bits) };
 }
@@ -139,7 +151,7 @@ export function maskOf(family: Family, prefix: number): string {
 const defaultSourcePrefix = { 4: 32, 6: 64 } as const;
 
 function readSourceLimit(
-  context: ReadContext,
+  reader: DocumentReader,
   value: ServiceDocument['source_limit'],
   path: Path,
   family: Family,
@@ -147,13 +159,13 @@ function readSourceLimit(
   if (value === undefined) return null;
   const { rate, burst = rate, prefix = defaultSourcePrefix[family] } = value;
   if (prefix > bitsOf(family)) {
-    context.report([...path, 'prefix'], `is longer than an IPv${family} address`, prefix, `use 1 to ${bitsOf(family)}`);
+    reader.report([...path, 'prefix'], `is longer than an IPv${family} address`, prefix, `use 1 to ${bitsOf(family)}`);
   }
   return { rate, burst, prefix };
 }
 
 function readServers(
-  context: ReadContext,
+  reader: DocumentReader,
   value: ServiceDocument,
   path: Path,
   identity: ServiceIdentity,
@@ -163,7 +175,7 @@ function readServers(
   for (const [index, server] of (value.servers ?? []).entries()) {
     const at = [...path, 'servers', index];
     const read = readServer(
-      context,
+      reader,
       typeof server === 'string' ? { server } : server,
       at,
       identity,
@@ -173,7 +185,7 @@ function readServers(
     const key = serverKey(read);
     const first = seen.get(key);
     if (first !== undefined)
-      context.conflict(at, 'is listed twice', key, `remove it, or the one at ${context.mention(first)}`);
+      reader.conflict(at, 'is listed twice', key, `remove it, or the one at ${reader.mention(first)}`);
     else servers.push(read);
     seen.set(key, first ?? at);
   }
@@ -183,72 +195,71 @@ function readServers(
 type ServerMap = Exclude<ServerDocument, string>;
 
 function readServer(
-  context: ReadContext,
+  reader: DocumentReader,
   value: ServerMap,
   path: Path,
   identity: ServiceIdentity,
   serviceMode: Mode,
 ): RealServer | undefined {
   const endpoint = parseEndpoint(value.server);
-  if ('fault' in endpoint) return context.report(path, endpoint.fault, value.server, endpoint.remedy);
+  if ('fault' in endpoint) return reader.report(path, endpoint.fault, value.server, endpoint.remedy);
   const { address } = endpoint;
   const mode = value.mode ?? serviceMode;
   const servicePort = 'mark' in identity ? 0 : identity.port;
   const port = endpoint.port ?? servicePort;
   if (isMulticast(address) || isUnspecified(address)) {
-    context.report(path, 'is not a unicast address', value.server, 'use the address of one host');
+    reader.report(path, 'is not a unicast address', value.server, 'use the address of one host');
   }
   const family = serviceFamily(identity);
   if (address.family !== family && mode !== 'tunnel') {
     const problem = `is IPv${address.family} and its service IPv${family}, which only mode tunnel can carry`;
-    context.conflict(path, problem, value.server, `use an IPv${family} address, or mode: tunnel`);
+    reader.conflict(path, problem, value.server, `use an IPv${family} address, or mode: tunnel`);
   }
   // Packets reach these servers with the destination that the client wrote: there is nothing that could change a port.
   if ((mode === 'dr' || mode === 'tunnel') && !('mark' in identity) && port !== servicePort) {
     const remedy = `leave the port out, use ${servicePort}, or use mode: nat`;
-    context.conflict(path, `has a port of its own, which mode ${mode} cannot reach`, value.server, remedy);
+    reader.conflict(path, `has a port of its own, which mode ${mode} cannot reach`, value.server, remedy);
   }
   const { upper_threshold: upperThreshold = 0, lower_threshold: lowerThreshold = 0 } = value;
   if (lowerThreshold > upperThreshold) {
     const remedy = `use at most upper_threshold, ${upperThreshold}`;
-    context.conflict([...path, 'lower_threshold'], 'is higher than upper_threshold', lowerThreshold, remedy);
+    reader.conflict([...path, 'lower_threshold'], 'is higher than upper_threshold', lowerThreshold, remedy);
   }
   return {
     address: address.text,
     port,
     mode,
-    tunnel: readTunnel(context, value.tunnel, [...path, 'tunnel'], mode),
+    tunnel: readTunnel(reader, value.tunnel, [...path, 'tunnel'], mode),
     weight: value.weight ?? defaultWeight,
     upperThreshold,
     lowerThreshold,
   };
 }
 
-function readTunnel(context: ReadContext, value: ServerMap['tunnel'], path: Path, mode: Mode): Tunnel | null {
+function readTunnel(reader: DocumentReader, value: ServerMap['tunnel'], path: Path, mode: Mode): Tunnel | null {
   if (mode !== 'tunnel') {
     if (value !== undefined)
-      context.conflict(path, 'goes with mode: tunnel only', mode, 'add mode: tunnel, or remove it');
+      reader.conflict(path, 'goes with mode: tunnel only', mode, 'add mode: tunnel, or remove it');
     return null;
   }
   const { type = 'ipip', port = 0, checksum = 'none' } = typeof value === 'string' ? { type: value } : (value ?? {});
   if (type === 'gue' && port === 0) {
-    context.report(path, 'needs the UDP port of the real server', 'gue', 'write { type: gue, port: 6080 }');
+    reader.report(path, 'needs the UDP port of the real server', 'gue', 'write { type: gue, port: 6080 }');
   }
-  if (type !== 'gue' && port !== 0)
-    context.conflict([...path, 'port'], `has no meaning for ${type}`, port, 'remove it');
+  if (type !== 'gue' && port !== 0) reader.conflict([...path, 'port'], `has no meaning for ${type}`, port, 'remove it');
   const possible = { ipip: ['none'], gre: ['none', 'full'], gue: ['none', 'full', 'remote'] }[type];
   if (!possible.includes(checksum)) {
-    context.conflict([...path, 'checksum'], `is not possible with ${type}`, checksum, `use ${alternatives(possible)}`);
+    reader.conflict([...path, 'checksum'], `is not possible with ${type}`, checksum, `use ${alternatives(possible)}`);
   }
   return { type, port, checksum };
 }
 
 // What depends on several parts of a service.
-function checkTogether(context: ReadContext, service: Service, path: Path): void {
+function checkTogether(reader: DocumentReader, service: Service, path: Path): void {
   const { identity, servers } = service;
   const protocol = 'mark' in identity ? undefined : identity.protocol;
   if (service.onePacket && protocol !== undefined && protocol !== 'udp') {
-    context.conflict([...path, 'one_packet'], 'is for UDP services', true, 'remove it');
+    reader.conflict([...path, 'one_packet'], 'is for UDP services', true, 'remove it');
   }
   const direct = servers.find(({ mode }) => mode === 'dr' || mode === 'tunnel');
   for (const [key, value, without] of [
@@ -258,38 +269,37 @@ function checkTogether(context: ReadContext, service: Service, path: Path): void
     if (value === without) continue;
     const at = [...path, key];
     if (protocol !== undefined && protocol !== 'tcp') {
-      context.conflict(at, 'is for TCP services', value, 'remove it');
+      reader.conflict(at, 'is for TCP services', value, 'remove it');
     }
     if (direct !== undefined) {
       const remedy = 'use mode nat or fullnat for every server: replies have to come back through the director';
-      context.conflict(at, `is not possible with mode ${direct.mode}`, value, remedy);
+      reader.conflict(at, `is not possible with mode ${direct.mode}`, value, remedy);
     }
   }
   if (service.clientAddress !== 'none' && protocol !== undefined && protocol !== 'tcp') {
-    context.conflict([...path, 'client_address'], 'is for TCP services', service.clientAddress, 'remove it');
+    reader.conflict([...path, 'client_address'], 'is for TCP services', service.clientAddress, 'remove it');
   }
-  checkPool(context, service, path);
 }
 
-function checkPool(context: ReadContext, service: Service, path: Path): void {
+function checkPool(reader: DocumentReader, pools: PoolsInDocument, service: Service, path: Path): void {
   const needing = service.servers.filter(({ mode }) => mode === 'fullnat');
   if (service.pool === null) {
     if (needing.length > 0) {
-      context.report(path, 'needs a pool of local addresses for mode fullnat', 'no pool', 'add pool: NAME');
+      reader.report(path, 'needs a pool of local addresses for mode fullnat', 'no pool', 'add pool: NAME');
     }
     return;
   }
   const at = [...path, 'pool'];
-  if (!context.knowsPool(service.pool, at)) return;
-  const networks = context.networks.get(service.pool);
+  if (!pools.knows(service.pool, at)) return;
+  const networks = pools.networksOf(service.pool);
   if (networks === undefined || needing.length === 0) return;
   const family = serviceFamily(service.identity);
   if (!networks.some(network => network.family === family)) {
-    context.conflict(
+    reader.conflict(
       at,
       `has no IPv${family} address for this service`,
       service.pool,
-      `add one to director.pools.${service.pool}`,
+      `add one to ${reader.fullPath(['pools', service.pool])}`,
     );
   }
 }

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer-4 director's section of the document.
+// The director's section of the document.
 import { canonicalJson, digestOf, sha256 } from '../core/config/canonical.ts';
-import type { Section } from '../core/config/snapshot.ts';
+import type { Section } from '../core/config/section.ts';
 import { compareDirectorModels, type DirectorChange, describeDirectorChange } from './changes.ts';
-import type { DirectorModel } from './model.ts';
+import { effectiveDirectorModel } from './effective.ts';
+import { type DirectorModel, emptyDirectorModel } from './model.ts';
 import { readDirectorModel } from './read.ts';
 import { directorSchema } from './schema.ts';
 import { writeDirectorModel } from './write.ts';
 
-export const directorSection: Section<DirectorModel, DirectorChange> = {
+export const directorSection: Section<'director', DirectorModel, DirectorChange> = {
+  key: 'director',
   schema: directorSchema,
+  empty: emptyDirectorModel,
   read: readDirectorModel,
   write: writeDirectorModel,
   digest: model => sha256(canonicalJson({ ...model, services: model.services.map(digestOf) })),
   compare: compareDirectorModels,
   describe: describeDirectorChange,
+  effective: effectiveDirectorModel,
 };

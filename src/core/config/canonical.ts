@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What makes a snapshot immutable and addressed by its content: one canonical text for equal values, and its hash.
+// A snapshot is immutable and addressed by its content: equal values have one canonical text, one order and one hash.
 import { createHash } from 'node:crypto';
 
 /** A value that JSON can say. */
@@ -25,6 +25,11 @@ export function canonicalJson(value: unknown): string {
   return `{${parts.join(',')}}`;
 }
 
+/** Compares texts by their UTF-16 code units: the order is the same on every machine. */
+export function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
@@ -41,7 +46,7 @@ export function digestOf(value: object): string {
   return digest;
 }
 
-/** Freezes a value and all that it holds. What is frozen already is taken to be so throughout. */
+/** Freezes a value and everything in it. A value that is frozen already counts as frozen throughout. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   for (const part of Object.values(value)) deepFreeze(part);

@@ -1,43 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a document against its TypeBox schema and says of every wrong value where it stands and what to write instead.
-// TypeBox's own checker says whether a value fits, but of a value with several forms only that none of them fits; here
-// the form is chosen by the kind of the value, so the message is about what the person meant. The forms of a union must
-// therefore differ in kind (text, number, list, map) unless all of them are constants.
+// Checks a document against its TypeBox schema. For each wrong value it reports the place, what is wrong and what to write
+// instead. TypeBox has a checker of its own; of a value with several forms that checker can only say that no form fits.
+// This checker chooses the form by the kind of the value (text, number, list, map), so the message is about the form that
+// the person meant. The forms of a union must therefore differ in kind, unless all of them are constants; schema-view.ts
+// enforces this.
 import type { TSchema } from 'typebox';
 import { type ConfigNode, formatPath, type MapNode, type Path, type ScalarNode } from './node.ts';
 import type { Problems } from './problems.ts';
+import { constantsOf, nameOf, type SchemaView, viewOf } from './schema-view.ts';
 import { alternatives, suggest } from './suggest.ts';
-
-/** The keywords of JSON Schema that Sluice's schemas use. */
-export interface SchemaView {
-  readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly SchemaView[];
-  readonly properties?: Readonly<Record<string, SchemaView>>;
-  readonly patternProperties?: Readonly<Record<string, SchemaView>>;
-  readonly required?: readonly string[];
-  readonly items?: SchemaView;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly pattern?: string;
-  readonly maxLength?: number;
-  readonly default?: unknown;
-  readonly examples?: unknown;
-  readonly description?: string;
-  /** What a number counts: 'seconds', 'flows'. */
-  readonly unit?: string;
-  /** What a text is: 'an address with a port'. */
-  readonly form?: string;
-  /** What to do instead of the values that are not allowed, where that is more than to write another one. */
-  readonly remedy?: string;
-  /** Keys that people may look for here in vain, each with what there is instead. */
-  readonly elsewhere?: Readonly<Record<string, string>>;
-}
-
-export const viewOf = (schema: TSchema): SchemaView => schema as SchemaView;
 
 /**
  * Reports everything in `node` that the schema does not allow. Returns the nodes that are wrong or contain what is
@@ -67,7 +38,7 @@ class Checker {
     if (schema.anyOf !== undefined) return this.#checkUnion(schema, schema.anyOf, node, path);
     const words = constantsOf(schema);
     if (words !== undefined) return this.#checkConstant(words, node, path);
-    // A schema without a type is of a part that is checked elsewhere.
+    // A schema without a type allows everything: another schema checks that part of the document.
     if (schema.type === undefined) return true;
     if (!fitsKind(schema, node))
       return this.#fail(node, path, `must be ${nameOf(schema)}`, remedyForKind(schema, node));
@@ -149,7 +120,8 @@ class Checker {
 
   #checkList(schema: SchemaView, items: readonly ConfigNode[], node: ConfigNode, path: Path): boolean {
     if (items.length < (schema.minItems ?? 0)) {
-      return this.#fail(node, path, 'must not be empty', `list at least ${schema.minItems}`);
+      const problem = items.length === 0 ? 'must not be empty' : `has ${items.length} items`;
+      return this.#fail(node, path, problem, `list at least ${schema.minItems}`);
     }
     if (items.length > (schema.maxItems ?? Number.POSITIVE_INFINITY)) {
       return this.#fail(node, path, `has ${items.length} items`, `list at most ${schema.maxItems}`);
@@ -183,11 +155,6 @@ class Checker {
   }
 }
 
-/** The values of a schema that allows constants only. */
-export function constantsOf(schema: SchemaView): readonly unknown[] | undefined {
-  return schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
-}
-
 function fitsKind(schema: SchemaView, node: ConfigNode): boolean {
   switch (schema.type) {
     case 'object':
@@ -202,25 +169,6 @@ function fitsKind(schema: SchemaView, node: ConfigNode): boolean {
       return node.kind === 'scalar' && typeof node.value === schema.type;
     default:
       return false;
-  }
-}
-
-/** What a value of the schema is called in a sentence. */
-export function nameOf(schema: SchemaView): string {
-  if (schema.form !== undefined && schema.type !== 'object') return schema.form;
-  switch (schema.type) {
-    case 'object':
-      return 'a map';
-    case 'array':
-      return 'a list';
-    case 'integer':
-      return 'a whole number';
-    case 'string':
-      return 'a text';
-    case 'boolean':
-      return 'true or false';
-    default:
-      return schema.type === undefined ? 'another value' : `a ${schema.type}`;
   }
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A part of a document after its schema has been checked: values and places by path, and where to report what a schema
-// cannot say. Paths are relative to the part.
+// A part of a document after the check of its schema. The reader gives values and places by their paths, and takes
+// reports about what a schema cannot express. Paths are relative to the part.
 import type { TSchema } from 'typebox';
 import { formatPlace } from '../errors.ts';
+import { byText } from './canonical.ts';
 import { checkNode } from './check.ts';
+import type { DefinedNames } from './defined-names.ts';
 import { type ConfigNode, formatPath, nodeAt, type Path, plainOf } from './node.ts';
 import type { ConfigErrorCode, Problems } from './problems.ts';
+import { suggest } from './suggest.ts';
 
 export class DocumentReader {
   readonly #root: ConfigNode;
@@ -21,7 +24,7 @@ export class DocumentReader {
     this.#unsound = checkNode(schema, root, base, problems);
   }
 
-  /** Whether there is a value at the path, and the schema finds no fault with it. */
+  /** Whether the path has a value that the schema allows. */
   sound(path: Path): boolean {
     const node = this.#find(path);
     return node !== undefined && !this.#unsound.has(node);
@@ -32,19 +35,43 @@ export class DocumentReader {
     return plainOf(nodeAt(this.#root, path)) as T;
   }
 
-  /** The keys of a map, or the indexes of a list; none where there is nothing. */
+  /** The keys of the map or the indexes of the list at the path; none where the path has no value. */
   steps(path: Path): (string | number)[] {
     const node = this.#find(path);
     if (node?.kind === 'map') return [...node.entries.keys()];
     return node?.kind === 'list' ? [...node.items.keys()] : [];
   }
 
+  /** The sound parts of a map of named things, in the order of their names. */
+  named<T>(key: string, read: (name: string, path: Path) => T | undefined): T[] {
+    return this.steps([key])
+      .map(String)
+      .filter(name => this.sound([key, name]))
+      .toSorted(byText)
+      .map(name => read(name, [key, name]))
+      .filter(part => part !== undefined);
+  }
+
   report(path: Path, problem: string, value: unknown, remedy: string, code?: ConfigErrorCode): undefined {
-    this.#problems.report(code ?? 'SLUICE_CONFIG_INVALID', `${formatPath([...this.#base, ...path])} ${problem}`, {
+    this.#problems.report(code ?? 'SLUICE_CONFIG_INVALID', `${this.fullPath(path)} ${problem}`, {
       place: nodeAt(this.#root, path).place,
       value,
       remedy,
     });
+  }
+
+  /**
+   * Whether the text at the path names something of this kind that a section defines. Reports an unknown name; a value that
+   * is missing or already faulty is passed over.
+   */
+  refer(path: Path, kind: string, defined: DefinedNames): boolean {
+    if (!this.sound(path)) return false;
+    const name = this.value<string>(path);
+    if (defined.has(kind, name)) return true;
+    const names = defined.list(kind);
+    const remedy = names.length === 0 ? `define a ${kind} of this name, or remove the reference` : suggest(name, names);
+    this.report(path, `names a ${kind} that is not defined`, name, remedy);
+    return false;
   }
 
   /** Two parts contradict each other. */
@@ -52,10 +79,15 @@ export class DocumentReader {
     return this.report(path, problem, value, remedy, 'SLUICE_CONFIG_CONFLICT');
   }
 
-  /** Where something stands, for a message about something else. */
+  /** The place of a value, for a message about another value. */
   mention(path: Path): string {
     const place = formatPlace(nodeAt(this.#root, path).place);
-    return place === '' ? formatPath([...this.#base, ...path]) : place;
+    return place === '' ? this.fullPath(path) : place;
+  }
+
+  /** The path from the root of the document, as messages write it: `director.pools.local`. */
+  fullPath(path: Path): string {
+    return formatPath([...this.#base, ...path]);
   }
 
   #find(path: Path): ConfigNode | undefined {

@@ -2,7 +2,7 @@
 // The reference of a document's keys in Markdown, made from its schema: a table for every map, with what each key means,
 // its default, its range and an example.
 import type { TSchema } from 'typebox';
-import { constantsOf, nameOf, type SchemaView, viewOf } from './check.ts';
+import { constantsOf, nameOf, type SchemaView, viewOf } from './schema-view.ts';
 
 export function referenceOf(schema: TSchema, title: string, introduction: string): string {
   const sections: string[] = [];

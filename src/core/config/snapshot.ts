@@ -1,56 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-// A snapshot is everything that is configured, at one moment: validated whole, canonical, frozen, and named by the hash
-// of its content. Each capability owns a section of the document; the composition root puts the sections together.
+// A snapshot is everything that is configured at one moment: validated as a whole, canonical, frozen, and named by the
+// hash of its content. Each capability owns a section of the document (section.ts); the composition root puts the sections
+// together.
 //
-// The id is a hash of hashes: every section contributes a digest of its own, and a section with many parts makes its
-// digest from theirs. An edit of one part of thousands costs the hash of that part and of the list of hashes.
+// The id is a hash of hashes. Every section contributes a digest of its own, and a section with many parts makes its
+// digest from the digests of the parts: when one part of thousands changes, only that part and the list of hashes are
+// hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot stays
+// the same when the program gets another kind of section.
 import Type, { type TSchema } from 'typebox';
+import { nothingObserved, type Observed } from '../observed.ts';
 import { canonicalJson, deepFreeze, sha256 } from './canonical.ts';
 import { checkNode } from './check.ts';
+import { DefinedNames } from './defined-names.ts';
 import { type ConfigNode, mapNode, nodeOf } from './node.ts';
 import { Problems } from './problems.ts';
+import { DocumentReader } from './reader.ts';
+import { viewOf } from './schema-view.ts';
+import type { Section } from './section.ts';
 import { parseYaml } from './yaml.ts';
 
-/** One capability's part of the document. */
-export interface Section<Model, Change> {
-  /** The part as it is written. */
-  readonly schema: TSchema;
-  /** The canonical model; problems are reported. `node` is undefined where the document does not have the part. */
-  read(node: ConfigNode | undefined, problems: Problems): Model;
-  /** The model as a document writes it, defaults left out; undefined where nothing is left. */
-  write(model: Model): unknown;
-  /** Equal for equal models. The model is frozen. */
-  digest(model: Model): string;
-  /** What leads from one model to another, in an order in which it can be applied. */
-  compare(before: Model, after: Model): Change[];
-  /** A change in a line of text. */
-  describe(change: Change): string;
-}
+export type Sections = readonly Section[];
 
-export type Sections = Readonly<Record<string, Section<unknown, unknown>>>;
+type ModelOf<S> = S extends Section<string, infer Model, infer _Change> ? Model : never;
+type ChangeOf<S> = S extends Section<string, infer _Model, infer Change> ? Change : never;
 
-type ModelOf<S> = S extends Section<infer Model, infer _Change> ? Model : never;
-type ChangeOf<S> = S extends Section<infer _Model, infer Change> ? Change : never;
-
-export type Models<S extends Sections> = { readonly [Key in keyof S]: ModelOf<S[Key]> };
+/** The models by the keys of their sections. */
+export type Models<S extends Sections> = { readonly [One in S[number] as One['key']]: ModelOf<One> };
 
 export type Snapshot<S extends Sections> = Models<S> & { readonly id: string };
 
 /** A change of a section: `{ section: 'director', change: … }`. */
 export type SectionChange<S extends Sections> = {
-  [Key in keyof S]: { readonly section: Key; readonly change: ChangeOf<S[Key]> };
-}[keyof S];
+  [One in S[number] as One['key']]: { readonly section: One['key']; readonly change: ChangeOf<One> };
+}[S[number]['key']];
+
+export interface DocumentOptions {
+  readonly $id: string;
+  readonly title: string;
+  readonly description: string;
+  /** Keys that do not exist but that people may look for, each with what exists instead. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
+}
 
 /** The functions that read, compare and write documents made of these sections. */
 export class DocumentFormat<const S extends Sections> {
   readonly sections: S;
   /** The schema of the whole document. */
   readonly schema: TSchema;
+  // Only the outermost keys: the schema of each section checks what is below its own key.
+  readonly #keysSchema: TSchema;
+  /** By key: the digest of the model of a section that says nothing. */
+  readonly #emptyDigests: ReadonlyMap<string, string>;
 
-  constructor(sections: S, options: { readonly $id: string; readonly title: string; readonly description: string }) {
+  /** Throws a TypeError when two sections have the same key, or when a schema has a keyword that is not checked. */
+  constructor(sections: S, options: DocumentOptions) {
+    const keys = sections.map(({ key }) => key);
+    // `id` names the snapshot itself.
+    const taken = keys.find((key, index) => key === 'id' || keys.indexOf(key) < index);
+    if (taken !== undefined) throw new TypeError(`a section cannot have the key ${taken}: it is taken`);
     this.sections = sections;
-    const properties = Object.entries(sections).map(([key, { schema }]) => [key, Type.Optional(schema)]);
-    this.schema = Type.Object(Object.fromEntries(properties), { ...options, additionalProperties: false });
+    const schemaOf = (part: (section: Section) => TSchema) =>
+      Type.Object(Object.fromEntries(sections.map(section => [section.key, Type.Optional(part(section))])), {
+        ...options,
+        additionalProperties: false,
+      });
+    this.schema = schemaOf(({ schema }) => schema);
+    this.#keysSchema = schemaOf(() => Type.Unknown());
+    viewOf(this.schema);
+    this.#emptyDigests = new Map(sections.map(section => [section.key, section.digest(deepFreeze(section.empty))]));
   }
 
   /** Throws a ConfigError, or ConfigErrors with all that is wrong. */
@@ -72,43 +89,77 @@ export class DocumentFormat<const S extends Sections> {
     return snapshot;
   }
 
-  /** Freezes the models and names them. */
-  snapshot(models: Models<S>): Snapshot<S> {
+  /** Freezes the models and names them. A section without a model says nothing. */
+  snapshot(models: Partial<Models<S>>): Snapshot<S> {
+    const given = models as Readonly<Record<string, unknown>>;
+    const all: Record<string, unknown> = {};
     const digests: Record<string, string> = {};
-    for (const [key, section] of Object.entries(this.sections)) {
-      digests[key] = section.digest(deepFreeze((models as Record<string, unknown>)[key]));
+    for (const section of this.sections) {
+      const { key } = section;
+      const model = deepFreeze(given[key] ?? section.empty);
+      const digest = section.digest(model);
+      all[key] = model;
+      if (digest !== this.#emptyDigests.get(key)) digests[key] = digest;
     }
-    return Object.freeze({ ...models, id: sha256(canonicalJson(digests)) }) as Snapshot<S>;
+    return Object.freeze({ ...all, id: sha256(canonicalJson(digests)) }) as Snapshot<S>;
   }
 
   compare(before: Snapshot<S>, after: Snapshot<S>): SectionChange<S>[] {
     if (before.id === after.id) return [];
-    const changes: { section: string; change: unknown }[] = [];
-    for (const [key, section] of Object.entries(this.sections)) {
-      for (const change of section.compare(before[key], after[key])) changes.push({ section: key, change });
-    }
+    const changes = this.sections.flatMap(section =>
+      section
+        .compare(modelIn(before, section), modelIn(after, section))
+        .map(change => ({ section: section.key, change })),
+    );
     return changes as SectionChange<S>[];
   }
 
   describe(changes: readonly SectionChange<S>[]): string[] {
-    return changes.map(({ section, change }) => this.sections[section]?.describe(change) ?? String(section));
+    const sections = new Map(this.sections.map(section => [section.key, section]));
+    const plain = changes as readonly { readonly section: string; readonly change: unknown }[];
+    return plain.map(({ section, change }) => sections.get(section)?.describe(change) ?? section);
   }
 
-  /** The snapshot as a document, defaults left out: `from` makes the same snapshot of it. */
+  /** The snapshot as a document, defaults left out. `from` makes the same snapshot of this document. */
   write(snapshot: Snapshot<S>): Record<string, unknown> {
-    const entries = Object.entries(this.sections).map(([key, section]) => [key, section.write(snapshot[key])] as const);
+    const entries = this.sections.map(section => [section.key, section.write(modelIn(snapshot, section))] as const);
     return Object.fromEntries(entries.filter(([, part]) => part !== undefined));
   }
 
-  #read(node: ConfigNode, problems: Problems): Snapshot<S> {
-    // Only the outermost keys; each section checks what is below its own.
-    const keys = Object.keys(this.sections).map(key => [key, Type.Optional(Type.Unknown())]);
-    checkNode(Type.Object(Object.fromEntries(keys), { additionalProperties: false }), node, [], problems);
-    const entries = node.kind === 'map' ? node.entries : mapNode(new Map()).entries;
-    const models = Object.entries(this.sections).map(([key, section]) => [
-      key,
-      section.read(entries.get(key)?.value, problems),
-    ]);
-    return this.snapshot(Object.fromEntries(models) as Models<S>);
+  /** The models that the planes have to run, given what was observed. The snapshot stays as it is. */
+  effective(snapshot: Snapshot<S>, observed: Observed = nothingObserved): Models<S> {
+    const entries = this.sections.map(section => {
+      const model = modelIn(snapshot, section);
+      return [section.key, deepFreeze(section.effective?.(model, observed) ?? model)];
+    });
+    return Object.fromEntries(entries) as Models<S>;
   }
+
+  #read(document: ConfigNode, problems: Problems): Snapshot<S> {
+    checkNode(this.#keysSchema, document, [], problems);
+    const entries = document.kind === 'map' ? document.entries : mapNode(new Map()).entries;
+    const models: Record<string, unknown> = {};
+    const readers = new Map<Section, DocumentReader>();
+    const defined = new DefinedNames();
+    for (const section of this.sections) {
+      const before = problems.count;
+      const entry = entries.get(section.key);
+      let model = section.empty;
+      if (entry !== undefined) {
+        const reader = new DocumentReader(entry.value, section.schema, [section.key], problems);
+        readers.set(section, reader);
+        model = section.read(reader);
+      }
+      models[section.key] = model;
+      const names = section.names?.(model) ?? {};
+      for (const [kind, list] of Object.entries(names)) defined.add(kind, list, problems.count === before);
+    }
+    // Last, because a section may refer to one that stands after it.
+    for (const [section, reader] of readers) section.check?.(reader, defined);
+    return this.snapshot(models as Partial<Models<S>>);
+  }
+}
+
+function modelIn(snapshot: object, { key }: Section): unknown {
+  return (snapshot as Readonly<Record<string, unknown>>)[key];
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table that ipvsadm's commands change one after the other, with the kernel's answers. It begins as a model and ends as
 // a model; services that no command touched are the same objects in both.
+
 import { isIpv4Reserved, isIpv6LinkLocal, isMulticast, isUnspecified, parseAddress } from '../../core/address.ts';
-import { deepFreeze } from '../../core/config/canonical.ts';
+import { byText, deepFreeze } from '../../core/config/canonical.ts';
 import {
-  byText,
   type DirectorModel,
   type RealServer,
   type Service,

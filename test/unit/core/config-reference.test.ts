@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are made from schemas. `vitest run --update test/unit/core/config-reference.test.ts` writes them.
+// Files that are made from schemas. `npx vitest run test/unit/core/config-reference.test.ts --update` writes them.
 import { readFileSync } from 'node:fs';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
