@@ -27,6 +27,10 @@ export const errorCodes = {
   SLUICE_LIFECYCLE_START: 'a component did not start; those that had started were stopped again',
   SLUICE_LIFECYCLE_STOP: 'a component did not stop cleanly, or not in time',
   SLUICE_LIFECYCLE_ABORTED: 'starting was given up because the caller asked for it',
+  SLUICE_UNAVAILABLE: 'the process that would answer does not run at this moment',
+  SLUICE_API_VERSION: 'two processes of different versions of Sluice have met on a socket',
+  SLUICE_API_ANSWER: 'the answer to a request ended before it was complete, or is not what Sluice answers',
+  SLUICE_API_INTERNAL: 'a process of Sluice failed to answer because of a mistake in Sluice',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
@@ -261,6 +265,24 @@ export class LifecycleError extends SluiceError {
 
   override toJSON(): SerializedError {
     return { ...super.toJSON(), errors: this.errors.map(serializeError) };
+  }
+}
+
+/** The process that would answer does not run. Another one may run in a moment. */
+export class UnavailableError extends SluiceError {
+  override readonly name = 'UnavailableError';
+
+  constructor(problem: string, details?: ErrorDetails) {
+    super('SLUICE_UNAVAILABLE', problem, details);
+  }
+}
+
+/** A request to a process of Sluice, or its answer, went wrong on the way. */
+export class ApiError extends SluiceError {
+  override readonly name = 'ApiError';
+
+  constructor(code: CodesOf<'API'>, problem: string, details?: ErrorDetails) {
+    super(code, problem, details);
   }
 }
 

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Type from 'typebox';
+import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../lab/topology/until.ts';
+import { ApiClient } from '../../../../src/core/api/client.ts';
+import { answering, route } from '../../../../src/core/api/route.ts';
+import { ApiServer } from '../../../../src/core/api/server.ts';
+import { SystemError, UnavailableError, UsageError } from '../../../../src/core/errors.ts';
+import { createLogger } from '../../../../src/core/logger.ts';
+import { answerIn, change, count, echo, exchange, get, RawClient, Record, routes, serve, watch } from './served.ts';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'sluice-api-'));
+  undo.push(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function started(...options: Parameters<typeof serve>) {
+  const served = await serve(...options);
+  undo.push(() => served.stop());
+  return served;
+}
+
+const logger = createLogger({ level: 'silent' });
+
+function serverAt(listen: { path: string } | { fd: number }): ApiServer {
+  return new ApiServer({ name: 'test socket', answers: routes(new Record()), listen, logger });
+}
+
+describe("a server's socket", () => {
+  it('is open to its owner alone', async () => {
+    const { path } = await started();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('is gone after the server has stopped', async () => {
+    const served = await serve();
+    await served.server.stop();
+    expect(statSync(served.path, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('is not taken from another process that answers', async () => {
+    const { path } = await started();
+    await expect(serverAt({ path }).start()).rejects.toThrow(UsageError);
+    await expect(serverAt({ path }).start()).rejects.toThrow('another process answers on the admin socket');
+    expect(await new ApiClient(path).call(echo, {})).toEqual({ taken: {} });
+  });
+
+  it('replaces one that a killed process has left', async () => {
+    const path = join(folder(), 'socket');
+    const left = createServer();
+    await new Promise<void>(resolve => left.listen(path, resolve));
+    // Under another name the file outlives the end of the server that made it, as after a kill.
+    renameSync(path, `${path}.left`);
+    await new Promise(resolve => left.close(resolve));
+    renameSync(`${path}.left`, path);
+    const server = serverAt({ path });
+    await server.start();
+    undo.push(() => server.stop());
+    expect(await new ApiClient(path).call(echo, {})).toEqual({ taken: {} });
+  });
+
+  it('does not replace a file that is no socket', async () => {
+    const path = join(folder(), 'precious');
+    writeFileSync(path, 'words');
+    await expect(serverAt({ path }).start()).rejects.toThrow('the path of the admin socket is that of a file');
+    expect(statSync(path).size).toBe(5);
+  });
+
+  it('names a folder that is not there', async () => {
+    const start = serverAt({ path: '/nowhere/socket' }).start();
+    await expect(start).rejects.toThrow(SystemError);
+    await expect(start).rejects.toThrow('choose another place with --socket');
+  });
+
+  it('may be one that another process has made, which stays open', async () => {
+    const path = join(folder(), 'socket');
+    const parent: Server = createServer();
+    await new Promise<void>(resolve => parent.listen(path, resolve));
+    undo.push(() => new Promise(resolve => parent.close(resolve)));
+    const { fd } = (parent as unknown as { _handle: { fd: number } })._handle;
+    expect(fd).toBeGreaterThan(0);
+    const program = `
+      import { ApiServer } from '${new URL('../../../../src/core/api/server.ts', import.meta.url)}';
+      import { createLogger } from '${new URL('../../../../src/core/logger.ts', import.meta.url)}';
+      import { ApiClient } from '${new URL('../../../../src/core/api/client.ts', import.meta.url)}';
+      import { openApiRoute } from '${new URL('../../../../src/core/api/openapi.ts', import.meta.url)}';
+      const answers = [{ definition: openApiRoute, handler: () => ({ openapi: process.argv[1] }) }];
+      const server = new ApiServer({ name: 's', answers, listen: { fd: 3 }, logger: createLogger({ level: 'silent' }) });
+      await server.start();
+      console.log((await new ApiClient('${path}').call(openApiRoute, {})).openapi);
+      await server.stop();
+    `;
+    const words = ['--import=tsx', '--input-type=module', '--eval', program, 'a child'];
+    const { stdout, stderr } = spawnSync(process.execPath, words, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe', fd],
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: 'a child\n', stderr: '' });
+    expect(statSync(path).isSocket()).toBe(true);
+  });
+});
+
+describe('a server', () => {
+  it('names the questions that there are', async () => {
+    const { path } = await started();
+    const { body } = answerIn(await exchange(path, get('/plane/ecco')));
+    expect(body).toMatchObject({ error: { value: '"/plane/ecco"', remedy: 'did you mean /plane/echo?' } });
+    expect(answerIn(await exchange(path, get('/'))).body).toMatchObject({
+      error: { remedy: expect.stringContaining('/plane/echo, /plane/change') },
+    });
+  });
+
+  it('refuses two handlers of one question', () => {
+    const answers = [answering(echo, () => ({ taken: 1 })), answering(echo, () => ({ taken: 2 }))];
+    expect(() => new ApiServer({ name: 's', answers, listen: { path: 'x' }, logger })).toThrow('two handlers');
+  });
+
+  it('ends endless streams when it stops, with their last values, and cuts what does not end', async () => {
+    const served = await serve({ limits: { stopMilliseconds: 100 } });
+    const words: string[] = [];
+    const watching = (async () => {
+      for await (const { word } of new ApiClient(served.path).stream(watch, {})) words.push(word);
+    })();
+    const stalled = new RawClient(served.path).send(get('/plane/count?to=10000000'));
+    await stalled.has('"n":1');
+    stalled.socket.pause();
+    await until('the stream has begun', 10_000, () => words.length > 0);
+    await served.stop();
+    await watching;
+    expect(words).toEqual(['first', 'last']);
+  });
+
+  it('is asked before a definition that cannot be served', () => {
+    const base = { method: 'GET', summary: '', answer: Type.Object({}) } as const;
+    expect(() => route({ ...base, path: 'x', parameters: Type.Object({}) })).toThrow('not a path');
+    const parameters = Type.Object({ deep: Type.Object({}) });
+    expect(() => route({ ...base, path: '/x', parameters })).toThrow('a query cannot hold deep');
+  });
+});
+
+describe('a server that forwards to the process of a plane', () => {
+  async function pair(limits: NonNullable<Parameters<typeof serve>[0]>['limits'] = {}) {
+    const plane = await started({ limits: { stopMilliseconds: 100 } });
+    const control = await started({ answers: [], forward: { '/plane/': plane.path }, limits });
+    return { plane, control, client: new ApiClient(control.path) };
+  }
+
+  it('passes questions, bodies, refusals and streams', async () => {
+    const { client } = await pair();
+    expect(await client.call(echo, { number: 3, words: ['red'] })).toEqual({ taken: { number: 3, words: ['red'] } });
+    expect(await client.call(change, { name: 'x' })).toEqual({ taken: { name: 'x' } });
+    await expect(client.call(echo, { number: 11 })).rejects.toThrow(UsageError);
+    let rows = 0;
+    for await (const _ of client.stream(count, { to: 2000 })) rows += 1;
+    expect(rows).toBe(2000);
+  });
+
+  it('passes on that a client wants the end of a stream, and that it has gone', async () => {
+    const { client, plane } = await pair();
+    const ending = new AbortController();
+    const words: string[] = [];
+    for await (const { word } of client.stream(watch, {}, { signal: ending.signal })) {
+      words.push(word);
+      ending.abort();
+    }
+    expect(words).toEqual(['first', 'last']);
+    for await (const _ of client.stream(watch, {})) break;
+    await until('the handler has ended', 10_000, () => plane.record.watching === 0);
+  });
+
+  it('says that the process does not run', async () => {
+    const { client, plane } = await pair();
+    await plane.server.stop();
+    const error = await client.call(echo, {}).catch(each => each);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).toMatchObject({ code: 'SLUICE_UNAVAILABLE', problem: 'the process of the plane does not answer' });
+  });
+
+  it('cuts an answer that the process does not complete', async () => {
+    const { plane, control } = await pair();
+    const client = new RawClient(control.path).send(get('/plane/count?to=10000000'));
+    await client.has('"n":1');
+    client.socket.pause();
+    const stopping = plane.server.stop();
+    client.socket.resume();
+    expect(await client.closed()).not.toMatch(/\r\n0\r\n\r\n$/);
+    await stopping;
+  });
+
+  it('waits for a process that hangs only so long', async () => {
+    const path = join(folder(), 'socket');
+    const hanging = createServer(() => {});
+    await new Promise<void>(resolve => hanging.listen(path, resolve));
+    undo.push(() => hanging.close());
+    const control = await started({ answers: [], forward: { '/plane/': path }, limits: { forwardMilliseconds: 100 } });
+    const { status, body } = answerIn(await exchange(control.path, get('/plane/echo')));
+    expect(status).toBe(504);
+    expect(body).toMatchObject({ error: { code: 'SLUICE_UNAVAILABLE' } });
+  });
+
+  it('names its prefixes', async () => {
+    const { control } = await pair();
+    expect(answerIn(await exchange(control.path, get('/other'))).body).toMatchObject({
+      error: { remedy: expect.stringMatching(/^use one of \/plane\//) },
+    });
+  });
+});
