@@ -3,6 +3,7 @@
 import { UsageError } from '../core/errors.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { settingsOf } from '../control/settings.ts';
+import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
 import { stealWays } from '../director/live-director.ts';
@@ -95,6 +96,8 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     adminSocket: settings.socket,
     user: settings.user,
     logger: createLogger({ level: settings.logLevel }),
+    composition,
+    program,
   });
   if (message !== undefined) process.stderr.write(`sluice: ${message}\n`);
   return exitStatus;

@@ -13,12 +13,14 @@ import type { Logger } from '../core/logger.ts';
 import { nothingObserved, type Observed } from '../core/observed.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart } from '../core/plane.ts';
-import { bringIntoForce } from './transaction.ts';
+import { beforeDeadline, bringIntoForce } from './transaction.ts';
 
 /** What control needs from the process that it runs in. */
 export interface ControlHost<S extends Sections> {
   /** Reads the configuration. Throws what is wrong with it, with places. */
   read(): Promise<Snapshot<S>>;
+  /** Throws what a reload cannot change: processes that run already depend on it. */
+  checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
   /** The sections that have a plane of their name. */
   readonly planes: readonly string[];
   /** One of these planes. Its process is started when it does not run. */
@@ -36,7 +38,13 @@ export interface ControlOptions<S extends Sections> {
   readonly host: ControlHost<S>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly deadlineMilliseconds?: number;
+  readonly deadlineMilliseconds?: number | undefined;
+}
+
+/** Why a plane does not run by the snapshot in force. */
+export interface Lag {
+  readonly at: string;
+  readonly message: string;
 }
 
 export interface Applied {
@@ -48,6 +56,9 @@ export interface Applied {
 
 /** Opening devices and loading programs takes a second; ten are for a machine that is very busy. */
 const defaultDeadlineMilliseconds = 10_000;
+
+/** For the process of a plane to start. */
+const startMilliseconds = 60_000;
 
 /** Between two attempts to give a plane that is behind the snapshot in force. */
 const retryMilliseconds = 1000;
@@ -61,7 +72,7 @@ export class Control<S extends Sections> {
   #inForce: Snapshot<S> | undefined;
   #observed: Observed = nothingObserved;
   readonly #changes = new OneAtATime();
-  readonly #behind = new Map<string, string>();
+  readonly #behind = new Map<string, Lag>();
   #isStopped = false;
 
   constructor({ format, host, clock, logger, deadlineMilliseconds }: ControlOptions<S>) {
@@ -78,7 +89,7 @@ export class Control<S extends Sections> {
   }
 
   /** The planes that do not run by the snapshot in force, each with the reason. */
-  get behind(): ReadonlyMap<string, string> {
+  get behind(): ReadonlyMap<string, Lag> {
     return this.#behind;
   }
 
@@ -92,7 +103,11 @@ export class Control<S extends Sections> {
 
   /** Reads the configuration and brings it into force. Throws what is wrong, and everything goes on as before. */
   reload(): Promise<Applied> {
-    return this.#changes.run(async () => this.#apply(await this.#host.read(), this.#observed));
+    return this.#changes.run(async () => {
+      const next = await this.#host.read();
+      if (this.#inForce !== undefined) this.#host.checkReload(this.#inForce, next);
+      return await this.#apply(next, this.#observed);
+    });
   }
 
   /** Plans anew by what was observed. */
@@ -122,6 +137,7 @@ export class Control<S extends Sections> {
     const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
     const changes = before === undefined ? [] : this.#format.describe(this.#format.compare(before, next));
     try {
+      await Promise.all(assignments.map(({ plane }) => this.#hasStarted(plane)));
       const { behind } = await bringIntoForce(assignments, {
         clock: this.#clock,
         deadlineMilliseconds: this.#deadlineMilliseconds,
@@ -145,6 +161,7 @@ export class Control<S extends Sections> {
     try {
       const plane = this.#host.plane(name);
       const part = this.#part(name, snapshot, this.#observed);
+      await this.#hasStarted(plane);
       if ((await plane.inForce()) !== part.digest) {
         const options = { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds, keep: () => undefined };
         const { behind } = await bringIntoForce([{ plane, part }], options);
@@ -158,14 +175,19 @@ export class Control<S extends Sections> {
   }
 
   #fellBehind(name: string, reason: unknown): void {
-    const text = reason instanceof Error ? reason.message : String(reason);
-    if (this.#behind.get(name) !== text) {
+    const message = reason instanceof Error ? reason.message : String(reason);
+    if (this.#behind.get(name)?.message !== message) {
       this.#logger.error({ err: reason, plane: name }, 'the plane does not run by the snapshot in force: trying again');
     }
-    this.#behind.set(name, text);
+    this.#behind.set(name, { at: new Date(this.#clock.now()).toISOString(), message });
     this.#clock.after(retryMilliseconds, () => {
       if (!this.#isStopped && this.#behind.has(name)) void this.reconcile(name);
     });
+  }
+
+  /** Resolves when the process of the plane answers: its start is not counted as the plane's time to prepare. */
+  async #hasStarted(plane: Plane): Promise<void> {
+    await beforeDeadline(this.#clock, startMilliseconds, plane, 'start', () => plane.inForce());
   }
 
   /** The names of the planes whose sections the snapshot has. */
@@ -174,7 +196,8 @@ export class Control<S extends Sections> {
   }
 
   #part(name: string, snapshot: Snapshot<S>, observed: Observed): PlanePart {
-    const model = deepFreeze(this.#host.override(name, this.#format.effective(name, snapshot, observed)));
+    const models: Readonly<Record<string, unknown>> = this.#format.effective(snapshot, observed);
+    const model = deepFreeze(this.#host.override(name, models[name]));
     return { id: snapshot.id, digest: this.#format.digest(name, model), model };
   }
 }

@@ -8,7 +8,7 @@ export const partSchema = Type.Object({
   id: Type.String({ description: "The snapshot's id." }),
   digest: Type.String({ description: 'Equal for equal models.' }),
   model: Type.Unknown({ description: "The section's effective model." }),
-});
+}, { additionalProperties: false });
 
 export type PlanePartMessage = Static<typeof partSchema>;
 

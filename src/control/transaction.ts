@@ -87,7 +87,8 @@ export async function bringIntoForce(
   };
 }
 
-async function beforeDeadline<T>(
+/** What the work gives, or a PlaneError when the deadline passes first; the signal tells the work of it. */
+export async function beforeDeadline<T>(
   clock: Clock,
   milliseconds: number,
   plane: Plane,

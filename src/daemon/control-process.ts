@@ -7,31 +7,34 @@ import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
+import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { HostError, SluiceError, SystemError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
+import type { Composition } from './composition.ts';
 import { socketDescriptor } from './descriptors.ts';
-import { documentFormat, type sections, type Snapshot } from './document.ts';
 import type { ChildEnd, ProcessState } from './messages.ts';
-import { readSnapshot } from './source.ts';
-import { planeTable } from './table.ts';
 
-type Format = typeof documentFormat;
+export function controlPart<S extends Sections>(composition: Composition<S>): Part {
+  return turn => startControl(composition, turn);
+}
 
-export const controlPart: Part = async turn => {
+async function startControl<S extends Sections>(composition: Composition<S>, turn: Turn): ReturnType<Part> {
+  const { format } = composition;
+  const { deadlineMilliseconds } = turn.options;
   const { work, channel, crashState } = turn;
   const logger = turn.logger.child({ area: 'control' });
   const since = new Date().toISOString();
   const files = new Files(channel);
   let processes: readonly ProcessState[] = [];
-  const control = new Control({ format: documentFormat, host: hostOf(turn, files), clock: systemClock, logger });
+  const control = new Control({ format, host: hostOf(composition, turn, files), clock: systemClock, logger, deadlineMilliseconds });
   const server = new ApiServer({
     name: 'admin socket',
-    answers: controlAnswers({ control, since, processes: () => processes }),
+    answers: [...controlAnswers({ control, since, processes: () => processes }), ...composition.answers],
     forward: Object.fromEntries(Object.entries(work.sockets).map(([name, path]) => [`/${name}/`, path])),
     listen: { fd: socketDescriptor },
-    token: work.token,
+    forwardToken: work.token,
     logger,
   });
   const listeners: Listeners = {
@@ -56,7 +59,7 @@ export const controlPart: Part = async turn => {
 
   async function begin(): Promise<void> {
     try {
-      const kept = keptSnapshot(crashState.configuration(), logger);
+      const kept = keptSnapshot(format, crashState.configuration(), logger);
       if (kept === undefined) await control.reload();
       else await control.resume(kept);
       await server.start();
@@ -67,9 +70,9 @@ export const controlPart: Part = async turn => {
       channel.send('refused', { message, exitStatus });
     }
   }
-};
+}
 
-async function reload(control: Control<Format['sections']>, logger: Logger): Promise<void> {
+async function reload<S extends Sections>(control: Control<S>, logger: Logger): Promise<void> {
   try {
     const { id, changes } = await control.reload();
     logger.info({ snapshot: id, changes }, 'configuration applied');
@@ -78,10 +81,14 @@ async function reload(control: Control<Format['sections']>, logger: Logger): Pro
   }
 }
 
-function keptSnapshot(text: string | undefined, logger: Logger): Snapshot | undefined {
+function keptSnapshot<S extends Sections>(
+  format: DocumentFormat<S>,
+  text: string | undefined,
+  logger: Logger,
+): Snapshot<S> | undefined {
   if (text === undefined) return undefined;
   try {
-    return documentFormat.from(JSON.parse(text));
+    return format.from(JSON.parse(text));
   } catch (err) {
     logger.warn({ err }, 'the snapshot in force cannot be read any more: reading the configuration anew');
     return undefined;
@@ -89,13 +96,19 @@ function keptSnapshot(text: string | undefined, logger: Logger): Snapshot | unde
 }
 
 /** What control needs, from the supervisor and the sockets of planes. */
-function hostOf({ options, work, channel, crashState }: Turn, files: Files): ControlHost<Format['sections']> {
+function hostOf<S extends Sections>(
+  composition: Composition<S>,
+  { options, work, channel, crashState }: Turn,
+  files: Files,
+): ControlHost<S> {
+  const { format } = composition;
   const wanted = new Set<string>();
   const planes = new Map<string, Plane>();
   const ask = (): void => channel.send('planes', { names: [...wanted] });
   return {
-    planes: planeTable.map(({ policy }) => policy.name),
-    read: () => readSnapshot(options.source, file => files.text(file)),
+    planes: composition.planes.map(({ policy }) => policy.name),
+    read: () => composition.read(options.source, file => files.text(file)),
+    checkReload: composition.checkReload,
     plane: name => {
       if (!wanted.has(name)) {
         wanted.add(name);
@@ -112,7 +125,7 @@ function hostOf({ options, work, channel, crashState }: Turn, files: Files): Con
     },
     override: (section, model) => ({ ...(model as object), ...options.overrides[section] }),
     keep: snapshot => {
-      if (crashState.keepConfiguration(JSON.stringify(documentFormat.write(snapshot)))) return;
+      if (crashState.keepConfiguration(JSON.stringify(format.write(snapshot)))) return;
       throw new HostError('no memory to keep the snapshot in force', { remedy: 'free memory and try again' });
     },
   };

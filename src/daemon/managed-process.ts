@@ -3,10 +3,10 @@
 // working process ends.
 //
 //            start()                ready                     ends unexpectedly
-//   ended ───────────▶ starting ──────────▶ working ─────────────────────────────▶ waiting ──▶ starting …
+//   stopped ─────────▶ starting ──────────▶ running ─────────────────────────────▶ waiting ──▶ starting …
 //                         │                    │ stop()                              (at once after a long life)
 //                         │ ends: failed()     ▼
-//                         └──────────────▶   ended
+//                         └──────────────▶   stopped
 //
 // A process that ends before it has ever worked would fail again: `failed` says so, and `sluice run` ends. Once it has
 // worked, every end that nobody asked for is unexpected, whatever the status. The process that stands by has its code
@@ -51,7 +51,7 @@ export class ManagedProcess {
   readonly #clock: Clock;
   #works: Started | undefined;
   #standsBy: Started | undefined;
-  #state: ProcessState['state'] = 'ended';
+  #state: ProcessState['state'] = 'stopped';
   #since: number | undefined;
   #began = 0n;
   #hasWorked = false;
@@ -60,7 +60,7 @@ export class ManagedProcess {
   #isStopping = false;
   #shortLives = 0;
   #restarts = 0;
-  #lastEnd: string | undefined;
+  #lastError: ProcessState['lastError'];
   #wait: Timer | undefined;
   #ended: (() => void) | undefined;
 
@@ -77,14 +77,14 @@ export class ManagedProcess {
       ...(pid === undefined ? {} : { pid }),
       ...(this.#since === undefined ? {} : { since: new Date(this.#since).toISOString() }),
       restarts: this.#restarts,
-      ...(this.#lastEnd === undefined ? {} : { lastEnd: this.#lastEnd }),
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
     };
   }
 
   /** A process that runs goes on; one that was asked to end is followed by another. */
   start(): void {
     this.#isWanted = true;
-    if (this.#state === 'ended') this.#begin();
+    if (this.#state === 'stopped') this.#begin();
   }
 
   /** Messages to a process that does not run wait for none: its next process is told everything with `work`. */
@@ -98,7 +98,7 @@ export class ManagedProcess {
     this.#standsBy = undefined;
     const works = this.#works;
     if (works === undefined) {
-      if (this.#state !== 'ended') this.#enter('ended');
+      if (this.#state !== 'stopped') this.#enter('stopped');
       return;
     }
     const ended = new Promise<void>(resolve => {
@@ -156,7 +156,7 @@ export class ManagedProcess {
     if (started !== this.#works || this.#state !== 'starting') return;
     this.#hasWorked = true;
     if (this.#options.policy.standsBy && this.#standsBy === undefined) this.#standsBy = this.#prepare();
-    this.#enter('working');
+    this.#enter('running');
   }
 
   #hasEnded(started: Started, ending: Ending): void {
@@ -168,12 +168,12 @@ export class ManagedProcess {
     if (this.#isStopping) {
       this.#isStopping = false;
       this.#hasWorked = false;
-      this.#enter('ended');
+      this.#enter('stopped');
       if (this.#isWanted) this.#begin();
       return;
     }
     if (!this.#hasWorked) {
-      this.#enter('ended');
+      this.#enter('stopped');
       this.#options.failed(ending);
       return;
     }
@@ -185,7 +185,8 @@ export class ManagedProcess {
     const lived = Number((this.#clock.monotonic() - this.#began) / 1_000_000n);
     this.#shortLives = lived < policy.backOff.shortLifeMilliseconds ? this.#shortLives + 1 : 0;
     this.#restarts++;
-    this.#lastEnd = ending.signal ?? `exit status ${ending.status}`;
+    const how = ending.signal === null ? `with exit status ${ending.status}` : `by ${ending.signal}`;
+    this.#lastError = { at: new Date(this.#clock.now()).toISOString(), message: `process ${child.pid} ended ${how}` };
     const again = delayAfter(this.#shortLives, policy.backOff);
     logger.error(
       { process: policy.name, pid: child.pid, ...ending, milliseconds: again },

@@ -8,13 +8,13 @@ import { MessageChannel, type MessagePort } from '../core/messages.ts';
 export const processSchema = Type.Object({
   name: Type.String({ description: "The plane's name, or control." }),
   state: Type.Union(
-    [Type.Literal('starting'), Type.Literal('working'), Type.Literal('waiting'), Type.Literal('ended')],
+    [Type.Literal('starting'), Type.Literal('running'), Type.Literal('waiting'), Type.Literal('stopped')],
     { description: 'waiting: the process crashed, and is started again after a while.' },
   ),
   pid: Type.Optional(Type.Integer()),
   since: Type.Optional(Type.String({ description: 'When the process that works was told to.' })),
   restarts: Type.Integer(),
-  lastEnd: Type.Optional(Type.String({ description: 'How the process before ended.' })),
+  lastError: Type.Optional(Type.Object({ at: Type.String(), message: Type.String() })),
 });
 
 export type ProcessState = Static<typeof processSchema>;

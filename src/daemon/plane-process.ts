@@ -6,7 +6,10 @@ import type { PlanePart } from '../core/plane.ts';
 import { PlaneHost } from '../control/plane-host.ts';
 import type { Part } from './child.ts';
 import { socketDescriptor } from './descriptors.ts';
-import type { PlaneRow } from './table.ts';
+import type { PlaneRow } from './composition.ts';
+
+/** 10,000 services with 40 real servers each are some 60 MB. */
+const mostPartBytes = 256 << 20;
 
 export function planePart({ policy, create }: PlaneRow): Part {
   return async ({ options, work, channel, logger, crashState }) => {
@@ -27,6 +30,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       answers: [...host.answers, ...answers],
       listen: { fd: socketDescriptor },
       token: work.token,
+      limits: { bodyBytes: mostPartBytes },
       logger,
     });
     if (kept !== undefined) await resume(kept);

@@ -37,3 +37,10 @@ export const usualBackOff: BackOff = {
 export function delayAfter(shortLives: number, { firstMilliseconds, mostMilliseconds }: BackOff): number {
   return shortLives === 0 ? 0 : Math.min(firstMilliseconds * 2 ** (shortLives - 1), mostMilliseconds);
 }
+
+export const controlPolicy: ProcessPolicy = {
+  name: 'control',
+  standsBy: false,
+  capabilities: [],
+  backOff: usualBackOff,
+};

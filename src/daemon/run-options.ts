@@ -10,4 +10,6 @@ export interface RunOptions {
   readonly logLevel: LogLevel;
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: string;
+  /** How long a plane may prepare a change. */
+  readonly deadlineMilliseconds?: number;
 }

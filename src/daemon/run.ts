@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run`, from what the command line says to the end of the last process.
 import { chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../core/clock.ts';
-import { UsageError } from '../core/errors.ts';
+import { makeRoom } from '../core/api/unix-socket.ts';
+import type { Sections } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath } from '../native/addon.ts';
+import type { Composition } from './composition.ts';
 import type { RunOptions } from './run-options.ts';
 import { Supervisor, type SupervisorEnding } from './supervisor.ts';
-import { controlPolicy, planeTable } from './table.ts';
+import { controlPolicy } from './process-policy.ts';
 import { canRead, findUser, type User } from './user.ts';
 
-export interface RunRequest {
+export interface RunRequest<S extends Sections> {
   readonly options: RunOptions;
   readonly adminSocket: string;
   /** The name of the user that processes run as; one of the default users unless given. */
   readonly user: string | undefined;
   readonly logger: Logger;
+  readonly composition: Composition<S>;
+  /** The program of each process. */
+  readonly program: string;
 }
 
 /** Where the folders with the sockets of planes are made, one a supervisor. */
 const runtimeParent = '/run';
 const runtimePrefix = 'sluice-';
 
-export async function run({ options, adminSocket, user, logger }: RunRequest): Promise<SupervisorEnding> {
-  await refuseSecond(adminSocket);
+export async function run<S extends Sections>(request: RunRequest<S>): Promise<SupervisorEnding> {
+  const { options, adminSocket, user, logger, composition, program } = request;
+  // Of two processes the second finds out before it touches the network.
+  await makeRoom(adminSocket);
   removeLeftovers();
-  const program = programOf();
   const whom = unprivileged(user, program, logger);
   if (whom !== undefined) giveFolder(options.crashFolder, whom);
   process.title = 'sluice: supervisor';
   const supervisor = new Supervisor({
     control: controlPolicy,
-    planes: planeTable.map(({ policy }) => policy),
+    planes: composition.planes.map(({ policy }) => policy),
     command: name => [process.execPath, ...process.execArgv, program, name, JSON.stringify(options)],
     user: whom,
     adminSocket,
@@ -44,12 +47,6 @@ export async function run({ options, adminSocket, user, logger }: RunRequest): P
     logger: logger.child({ area: 'supervisor' }),
   });
   return await supervisor.run();
-}
-
-/** process.ts, beside this file in src/ as in dist/. */
-function programOf(): string {
-  const here = fileURLToPath(import.meta.url);
-  return fileURLToPath(new URL(`./process${extname(here)}`, import.meta.url));
 }
 
 function unprivileged(name: string | undefined, program: string, logger: Logger): User | undefined {
@@ -88,20 +85,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-async function refuseSecond(adminSocket: string): Promise<void> {
-  const isAnswered = await new Promise<boolean>(resolve => {
-    const socket = connect(adminSocket);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-  if (!isAnswered) return;
-  throw new UsageError('another process answers on the admin socket', {
-    value: adminSocket,
-    remedy: 'stop it, or choose another socket with --socket',
-  });
 }

@@ -4,11 +4,13 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { ApiError, type SluiceError, SystemError } from '../errors.ts';
 import { errorFrom, isRefusalBody } from './refusal.ts';
-import { type AnswerOf, messageVersion, type ParametersOf, type RouteDefinition, versionHeader } from './route.ts';
+import { type AnswerOf, authorization, messageVersion, type ParametersOf, type RouteDefinition, versionHeader } from './route.ts';
 
 export interface ApiClientOptions {
   /** Of the messages; another one than this program's is for tests. */
   readonly version?: string;
+  /** Of a socket that wants one. */
+  readonly token?: string;
 }
 
 export interface CallOptions {
@@ -21,10 +23,12 @@ const lastValuesMilliseconds = 2000;
 export class ApiClient {
   readonly #socketPath: string;
   readonly #version: string;
+  readonly #token: string | undefined;
 
-  constructor(socketPath: string, { version = messageVersion }: ApiClientOptions = {}) {
+  constructor(socketPath: string, { version = messageVersion, token }: ApiClientOptions = {}) {
     this.#socketPath = socketPath;
     this.#version = version;
+    this.#token = token;
   }
 
   /** Throws a SystemError when nobody answers, and otherwise the error that the process answers with. */
@@ -88,6 +92,7 @@ export class ApiClient {
         : [definition.path, JSON.stringify(parameters)];
     const headers = {
       [versionHeader]: this.#version,
+      ...(this.#token === undefined ? {} : { authorization: authorization(this.#token) }),
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
     };
     // Each request has its own connection: the other end may close one that is kept just when the next request is sent.

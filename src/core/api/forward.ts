@@ -5,9 +5,11 @@ import { type IncomingMessage, request as openRequest, type ServerResponse } fro
 import { pipeline } from 'node:stream/promises';
 import { UnavailableError } from '../errors.ts';
 import { Refusal } from './refusal.ts';
+import { authorization } from './route.ts';
 
 export interface Forwarded {
   readonly socketPath: string;
+  readonly token: string | undefined;
   /** For errors: 'director'. */
   readonly plane: string;
   readonly request: IncomingMessage;
@@ -22,10 +24,11 @@ const passedOn = ['content-type', 'accept', 'sluice-version'] as const;
 
 /** Throws an UnavailableError or a Refusal while nothing has been sent. An answer that breaks off later is cut visibly. */
 export async function forward(forwarded: Forwarded, response: ServerResponse): Promise<void> {
-  const { socketPath, plane, request, body, signal, milliseconds } = forwarded;
-  const headers = Object.fromEntries(
-    passedOn.flatMap(name => [[name, request.headers[name]]]).filter(([, value]) => value),
-  );
+  const { socketPath, token, plane, request, body, signal, milliseconds } = forwarded;
+  const headers = {
+    ...Object.fromEntries(passedOn.flatMap(name => [[name, request.headers[name]]]).filter(([, value]) => value)),
+    ...(token === undefined ? {} : { authorization: authorization(token) }),
+  };
   const { method, url: path } = request;
   const asking = openRequest({ socketPath, path, method, headers, agent: false });
   const endSending = (): void => void asking.socket?.end();

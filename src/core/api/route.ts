@@ -7,7 +7,7 @@
 //
 // Types of parameters and answers follow from the schemas, on both ends.
 import type { Static, TObject, TSchema } from 'typebox';
-import { type SchemaView, viewOf } from '../config/check.ts';
+import { type SchemaView, viewOf } from '../config/schema-view.ts';
 
 export { type SchemaView, viewOf };
 
@@ -17,6 +17,9 @@ export { type SchemaView, viewOf };
  */
 export const messageVersion = '1';
 export const versionHeader = 'sluice-version';
+
+/** How a client says the token of a socket that wants one. */
+export const authorization = (token: string): string => `Bearer ${token}`;
 
 export interface RouteDefinition<P extends TObject = TObject, A extends TSchema = TSchema> {
   readonly method: 'GET' | 'POST';
@@ -63,12 +66,14 @@ export interface Answering {
 
 /** Returns the definition with its exact type. Throws a TypeError for one that cannot be served. */
 export function route<const D extends RouteDefinition>(definition: D): D {
-  const { method, path, parameters } = definition;
+  const { method, path } = definition;
+  // A parameter that is not known is an error, as a key of a document is.
+  const parameters = { ...definition.parameters, additionalProperties: false };
   if (!/^(\/[a-z0-9.-]+)+$/.test(path)) throw new TypeError(`${path} is not a path of a route`);
   for (const [name, schema] of Object.entries(viewOf(parameters).properties ?? {})) {
     if (method === 'GET' && !fitsQuery(schema)) throw new TypeError(`${path}: a query cannot hold ${name}`);
   }
-  return definition;
+  return { ...definition, parameters };
 }
 
 export function answering<D extends RouteDefinition>(definition: D, handler: Handler<D>): Answering {

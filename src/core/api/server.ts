@@ -9,6 +9,7 @@
 //
 // Whatever comes, the process goes on, and a client that waits gets an answer or sees its connection closed. Times and
 // sizes are limited for what a client sends; an idle connection costs a descriptor until its time is over.
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Compile } from 'typebox/compile';
@@ -21,7 +22,7 @@ import { Connection, refusalOf } from './connection.ts';
 import { forward } from './forward.ts';
 import { parametersOfJson, parametersOfText } from './parameters.ts';
 import { Refusal } from './refusal.ts';
-import { type Answering, messageVersion, type RouteDefinition, versionHeader } from './route.ts';
+import { type Answering, authorization, messageVersion, type RouteDefinition, versionHeader } from './route.ts';
 import { type Listen, listenOn } from './unix-socket.ts';
 
 export interface ApiLimits {
@@ -57,6 +58,10 @@ export interface ApiServerOptions {
   readonly answers: readonly Answering[];
   /** Sockets of the processes that answer paths with these prefixes: '/director/'. */
   readonly forward?: Readonly<Record<string, string>>;
+  /** What those sockets want to be told before they answer. */
+  readonly forwardToken?: string;
+  /** A client has to say it before it is answered. Without one, whoever can open the socket is answered. */
+  readonly token?: string;
   readonly listen: Listen;
   readonly logger: Logger;
   readonly limits?: Partial<ApiLimits>;
@@ -158,6 +163,7 @@ export class ApiServer implements Component {
 
   async #answer(request: IncomingMessage, response: ServerResponse, connection: Connection): Promise<void> {
     checkVersion(request.headers[versionHeader]);
+    checkToken(request.headers.authorization, this.#options.token);
     const [path, query] = splitTarget(request.url ?? '');
     const method = request.method ?? '';
     const methods = this.#answers.get(path);
@@ -188,8 +194,9 @@ export class ApiServer implements Component {
     }
     const body = request.method === 'POST' ? await connection.readBody(request, this.#limits.bodyBytes) : undefined;
     const milliseconds = this.#limits.forwardMilliseconds;
+    const token = this.#options.forwardToken;
     const plane = prefix.replaceAll('/', '');
-    await forward({ socketPath, plane, request, body, signal: connection.signal, milliseconds }, response);
+    await forward({ socketPath, token, plane, request, body, signal: connection.signal, milliseconds }, response);
   }
 
   #checked(definition: RouteDefinition, answer: unknown): unknown {
@@ -215,6 +222,16 @@ function checkVersion(version: string | string[] | undefined): void {
       remedy: `use the command of the sluice that runs, whose messages are of version ${messageVersion}, or restart it`,
     }),
   );
+}
+
+function checkToken(given: string | undefined, token: string | undefined): void {
+  if (token === undefined) return;
+  const [mine, theirs] = [authorization(token), given ?? ''].map(text => createHash('sha256').update(text).digest());
+  if (mine !== undefined && theirs !== undefined && timingSafeEqual(mine, theirs)) return;
+  const error = new UsageError('this socket is for other processes of the same sluice', {
+    remedy: 'ask on the admin socket',
+  });
+  throw new Refusal(403, error);
 }
 
 /** Path and query. A target may also be a whole URL (RFC 9112 3.2.2), of which the name of the host says nothing here. */

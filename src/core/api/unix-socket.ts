@@ -32,7 +32,8 @@ export async function listenOn(server: Server, listen: Listen): Promise<void> {
   if ('path' in listen) chmodSync(listen.path, ownerOnly);
 }
 
-async function makeRoom(path: string): Promise<void> {
+/** Refuses a path at which a process answers, or which is that of another file; removes a socket that was left there. */
+export async function makeRoom(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) {

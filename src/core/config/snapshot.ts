@@ -126,6 +126,20 @@ export class DocumentFormat<const S extends Sections> {
     return Object.fromEntries(entries.filter(([, part]) => part !== undefined));
   }
 
+  /** The keys of the sections that say something. */
+  present(snapshot: Snapshot<S>): string[] {
+    return this.sections
+      .filter(section => section.digest(modelIn(snapshot, section)) !== this.#emptyDigests.get(section.key))
+      .map(({ key }) => key);
+  }
+
+  /** Equal for equal models of a section. The model is frozen. */
+  digest(key: string, model: unknown): string {
+    const section = this.sections.find(each => each.key === key);
+    if (section === undefined) throw new TypeError(`there is no section ${key}`);
+    return section.digest(model);
+  }
+
   /** The models that the planes have to run, given what was observed. The snapshot stays as it is. */
   effective(snapshot: Snapshot<S>, observed: Observed = nothingObserved): Models<S> {
     const entries = this.sections.map(section => {

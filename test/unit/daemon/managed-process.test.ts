@@ -43,10 +43,10 @@ describe('a process of the table', () => {
     managed.start();
     expect(child(0).received).toEqual([{ kind: 'work', fields: { token: 't', sockets: {}, crashState: 'keep' } }]);
     child(0).says('ready');
-    expect(states).toEqual(['starting', 'working']);
+    expect(states).toEqual(['starting', 'running']);
     expect(managed.state).toEqual({
       name: 'director',
-      state: 'working',
+      state: 'running',
       pid: 100,
       since: new Date(1_000_000).toISOString(),
       restarts: 0,
@@ -59,13 +59,13 @@ describe('a process of the table', () => {
     child(0).ends(1);
     expect(failures).toEqual([{ status: 1, signal: null }]);
     expect(children).toHaveLength(1);
-    expect(managed.state.state).toBe('ended');
+    expect(managed.state.state).toBe('stopped');
   });
 
   it.each([
-    ['a signal', null, 'SIGKILL', 'SIGKILL'],
-    ['an exception', 1, null, 'exit status 1'],
-    ['status 0, which nobody asked for', 0, null, 'exit status 0'],
+    ['a signal', null, 'SIGKILL', 'by SIGKILL'],
+    ['an exception', 1, null, 'with exit status 1'],
+    ['status 0, which nobody asked for', 0, null, 'with exit status 0'],
   ])('that ends by %s is started again at once after a long life', async (_, status, signal, lastEnd) => {
     const { managed, clock, child } = manage();
     managed.start();
@@ -73,7 +73,8 @@ describe('a process of the table', () => {
     await clock.advance(5000);
     child(0).ends(status, signal);
     expect(crashStates(child(1))).toEqual(['keep']);
-    expect(managed.state).toMatchObject({ state: 'starting', pid: 101, restarts: 1, lastEnd });
+    expect(managed.state).toMatchObject({ state: 'starting', pid: 101, restarts: 1 });
+    expect(managed.state.lastError?.message).toBe(`process 100 ended ${lastEnd}`);
   });
 
   it('waits longer after each short life, and forgets the crash state after three', async () => {
@@ -126,7 +127,7 @@ describe('a process of the table', () => {
     expect(child(0).signals).toEqual(['SIGTERM', 'SIGKILL']);
     child(0).ends(null, 'SIGKILL');
     await stopped;
-    expect(managed.state.state).toBe('ended');
+    expect(managed.state.state).toBe('stopped');
     expect(clock.pending).toBe(0);
   });
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is put together at the root: the planes that exist and the document that configures them. Nothing else in the
+// program knows two planes.
+import type { Answering } from '../core/api/route.ts';
+import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Plane } from '../core/plane.ts';
+import type { NativeCrashState } from '../native/live-director.ts';
+import type { ProcessPolicy } from './process-policy.ts';
+import type { ConfigurationSource, ReadText } from './source.ts';
+
+/** What a plane finds in its process. */
+export interface PlaneEnvironment {
+  readonly logger: Logger;
+  readonly crashState: NativeCrashState;
+  /** The folder for captures of what a crashed process was given last. */
+  readonly crashFolder: string;
+}
+
+/** A plane at work in its process. */
+export interface RunningPlane {
+  readonly plane: Plane;
+  /** Its routes on the admin socket. */
+  readonly answers: readonly Answering[];
+  /** Lets go of everything in good order. */
+  close(): void | Promise<void>;
+}
+
+/** A plane that exists. Its name is also the key of its section. */
+export interface PlaneRow {
+  readonly policy: ProcessPolicy;
+  /** Is done while the process stands by. */
+  prepare(): void;
+  create(environment: PlaneEnvironment): RunningPlane;
+}
+
+export interface Composition<S extends Sections> {
+  readonly planes: readonly PlaneRow[];
+  readonly format: DocumentFormat<S>;
+  /** Reads a configuration. Throws what is wrong with it, with places. */
+  read(source: ConfigurationSource, textOf: ReadText): Promise<Snapshot<S>>;
+  /** Throws what a reload cannot change while `sluice run` runs. */
+  checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
+  /** What the admin socket answers besides: the description of all routes. */
+  readonly answers: readonly Answering[];
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The beginning of each process that the supervisor starts: NAME OPTIONS, with a channel and descriptors that only the
+// supervisor gives (descriptors.ts).
+import type { Sections } from '../core/config/snapshot.ts';
+import { UsageError } from '../core/errors.ts';
+import { runPart } from './child.ts';
+import type { Composition } from './composition.ts';
+import { controlPart } from './control-process.ts';
+import { planePart } from './plane-process.ts';
+import { controlPolicy } from './process-policy.ts';
+import type { RunOptions } from './run-options.ts';
+
+export async function startPart<S extends Sections>(
+  composition: Composition<S>,
+  [name = '', text = '']: readonly string[],
+): Promise<void> {
+  if (process.send === undefined) {
+    throw new UsageError('this program is a part of `sluice run`', { remedy: 'start `sluice run`' });
+  }
+  const options = JSON.parse(text) as RunOptions;
+  const row = composition.planes.find(({ policy }) => policy.name === name);
+  if (row !== undefined) return await runPart(name, options, row.prepare, planePart(row));
+  if (name === controlPolicy.name) return await runPart(name, options, () => undefined, controlPart(composition));
+  throw new UsageError('there is no such process', { value: name });
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// run.ts FILE SOCKET: as `sluice run -c FILE --socket SOCKET`, with the toy as its only plane.
+import { fileURLToPath } from 'node:url';
+import { createLogger } from '../../../src/core/logger.ts';
+import { run } from '../../../src/daemon/run.ts';
+import { toyComposition } from './composition.ts';
+
+const [config = '', adminSocket = ''] = process.argv.slice(2);
+const { exitStatus, message } = await run({
+  options: { source: { config }, overrides: {}, logLevel: 'info', crashFolder: '/tmp', deadlineMilliseconds: 2000 },
+  adminSocket,
+  user: undefined,
+  logger: createLogger(),
+  composition: toyComposition,
+  program: fileURLToPath(new URL('process.ts', import.meta.url)),
+});
+if (message !== undefined) process.stderr.write(`toy: ${message}\n`);
+process.exitCode = exitStatus;
