@@ -4,7 +4,7 @@
 //
 // Every area of the program logs through a child: `logger.child({ area: 'director' })`. Errors go under the key `err`:
 // `logger.error({ err }, 'real server not added')`. A SluiceError keeps its code, place and remedy as fields.
-import { type DestinationStream, destination, type Level, type Logger, levels, pino } from 'pino';
+import { type DestinationStream, destination, type Level, type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { type Clock, systemClock } from './clock.ts';
 import { type SerializedError, SluiceError, serializeError, UsageError } from './errors.ts';
@@ -25,13 +25,14 @@ export interface LoggerOptions {
 
 const standardError = 2;
 
+/** From the most to the least talkative. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const satisfies LogLevel[];
+
 /** The level that a word of a command line or a configuration names. */
 export function parseLogLevel(word: string): LogLevel {
-  const known: readonly string[] = [...Object.values(levels.labels), 'silent'];
-  if (!known.includes(word)) {
-    throw new UsageError('no such log level', { value: word, remedy: `use one of ${known.join(', ')}` });
-  }
-  return word as LogLevel;
+  const level = logLevels.find(known => known === word);
+  if (level !== undefined) return level;
+  throw new UsageError('no such log level', { value: word, remedy: `use one of ${logLevels.join(', ')}` });
 }
 
 /** The root of a program's loggers. Lines are written synchronously: none is lost when the process ends. */
