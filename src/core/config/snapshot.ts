@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A snapshot is everything that is configured at one moment: validated as a whole, canonical, frozen, and named by the
-// hash of its content. Each capability owns a section of the document (section.ts); the composition root puts the sections
-// together.
+// hash of its content. Each capability owns a section of the document (section.ts); the composition root puts the
+// sections together.
 //
 // The id is a hash of hashes. Every section contributes a digest of its own, and a section with many parts makes its
 // digest from the digests of the parts: when one part of thousands changes, only that part and the list of hashes are
-// hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot stays
-// the same when the program gets another kind of section.
+// hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot
+// stays the same when the program gets another kind of section.
 import Type, { type TSchema } from 'typebox';
 import { nothingObserved, type Observed } from '../observed.ts';
 import { canonicalJson, deepFreeze, sha256 } from './canonical.ts';
