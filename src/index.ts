@@ -29,7 +29,7 @@ export {
   reasons,
   type TransmittedFrame,
   type Verdict,
-} from './director/director.ts';
+} from './director/forwarding-core.ts';
 export {
   type ConnectionRow,
   type Counters,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sluice's director as the subject of a comparison with the kernel.
 
-import { Director } from '../../src/director/director.ts';
+import { Director } from '../../src/daemon/director.ts';
 import type { ConnectionRow } from '../../src/director/ipvsadm/listing.ts';
 import { formatConnections, formatServices, formatTimeouts } from '../../src/director/ipvsadm/listing.ts';
 import { applyLine } from '../../src/director/ipvsadm/rules.ts';

@@ -196,8 +196,7 @@ export class Control<S extends Sections> {
   }
 
   #part(name: string, snapshot: Snapshot<S>, observed: Observed): PlanePart {
-    const models: Readonly<Record<string, unknown>> = this.#format.effective(snapshot, observed);
-    const model = deepFreeze(this.#host.override(name, models[name]));
+    const model = deepFreeze(this.#host.override(name, this.#format.effective(name, snapshot, observed)));
     return { id: snapshot.id, digest: this.#format.digest(name, model), model };
   }
 }

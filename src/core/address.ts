@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// IPv4 and IPv6 addresses and networks as text and as words. Addresses travel through configuration and models in their
-// canonical text (dotted quad, RFC 5952), so that equal addresses are equal strings.
+// IPv4 and IPv6 addresses and networks, as text and as words. Configuration and models hold addresses as canonical text
+// (dotted quad, RFC 5952), so that equal addresses are equal strings.
 
-/** As `wire::Family` in the native module. */
+/** The same values as `wire::Family` in the native module. */
 export type Family = 4 | 6;
 
 export interface Address {
@@ -16,7 +16,7 @@ export interface Address {
 export interface Network {
   readonly family: Family;
   readonly prefix: number;
-  /** The first address; host bits are zero. */
+  /** The first address of the network: its host bits are zero. */
   readonly first: Address;
   /** Canonical: `10.0.0.0/8`. */
   readonly text: string;
@@ -24,14 +24,14 @@ export interface Network {
 
 const quad = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
 
-/** The whole text as an address without brackets, prefix or zone; undefined when it is not one. */
+/** Reads a text that is one address without brackets, prefix or zone. Returns undefined for any other text. */
 export function parseAddress(text: string): Address | undefined {
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
 }
 
 function parseIpv4(text: string): Address | undefined {
   const word = ipv4Word(text);
-  // The pattern admits no other spelling of an address, so the text is canonical already.
+  // The pattern matches canonical spellings only, so the text is canonical already.
   return word === undefined ? undefined : { family: 4, text, words: [word] };
 }
 
@@ -91,7 +91,7 @@ function formatIpv4(word: number): string {
   return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
-// RFC 5952; the embedded IPv4 forms are those of inet_ntop: ::ffff:a.b.c.d and ::a.b.c.d.
+// As RFC 5952 says. IPv4 addresses are embedded as inet_ntop does it: ::ffff:a.b.c.d and ::a.b.c.d.
 function formatIpv6(words: readonly number[]): string {
   const [a = 0, b = 0, c = 0, d = 0] = words;
   if (a === 0 && b === 0 && c === 0xffff) return `::ffff:${formatIpv4(d)}`;
@@ -113,7 +113,10 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   return best;
 }
 
-/** `10.0.0.0/8`, or an address alone as the network of itself; undefined when it is neither, or has host bits set. */
+/**
+ * Reads a network such as `10.0.0.0/8`, or an address, which is a network of one address. Returns undefined for any
+ * other text, and when bits beyond the prefix are set.
+ */
 export function parseNetwork(text: string): Network | undefined {
   const interfaceAddress = parseInterfaceAddress(text);
   if (interfaceAddress === undefined) return undefined;
@@ -121,7 +124,10 @@ export function parseNetwork(text: string): Network | undefined {
   return network.first.text === interfaceAddress.address.text ? network : undefined;
 }
 
-/** `10.0.1.1/24`: an address with the prefix of its network. An address alone has all bits. */
+/**
+ * Reads an address with the prefix of its network, such as `10.0.1.1/24`. Without a prefix, the prefix is the whole
+ * address.
+ */
 export function parseInterfaceAddress(text: string): { address: Address; prefix: number } | undefined {
   const slash = text.indexOf('/');
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
@@ -161,7 +167,7 @@ export function networksOverlap(one: Network, other: Network): boolean {
   return one.prefix <= other.prefix ? contains(one, other.first) : contains(other, one.first);
 }
 
-/** The number of addresses; infinite stands for more than can be counted exactly. */
+/** The number of addresses; Infinity when a number cannot hold it exactly. */
 export function sizeOf(network: Network): number {
   return 2 ** (bitsOf(network.family) - network.prefix);
 }
@@ -181,7 +187,7 @@ export function isUnspecified(address: Address): boolean {
   return address.words.every(word => word === 0);
 }
 
-/** 0.0.0.0/8, which no host has, and 255.255.255.255. */
+/** 0.0.0.0/8, whose addresses no host has, and 255.255.255.255. */
 export function isIpv4Reserved(address: Address): boolean {
   const word = address.words[0] ?? 0;
   return address.family === 4 && (word >>> 24 === 0 || word === 0xffff_ffff);

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time as the control plane sees it: always through a Clock that was passed in, so that a test can hold it still.
+// The clock of the control plane. Code never reads the machine's time itself: it gets a Clock, so that a test can pass
+// in a clock that stands still.
 
 /** A timer that has been set. */
 export interface Timer {
-  /** After this the callback does not run any more. */
+  /** The callback does not run after a call of this. */
   cancel(): void;
 }
 
-/** Where a component takes its time from. */
+/** The source of time for a component. */
 export interface Clock {
-  /** Wall time in milliseconds since 1970: for stamps. It may jump. */
+  /** Wall time in milliseconds since 1970, for time stamps. Wall time may jump. */
   now(): number;
-  /** Nanoseconds since some moment: for durations. It never goes back. */
+  /** Nanoseconds since an arbitrary moment, for durations. This time never runs backwards. */
   monotonic(): bigint;
   /** Runs the callback once, after this many milliseconds. */
   after(milliseconds: number, callback: () => void): Timer;
 }
 
-// Node's setTimeout takes 31 bits and runs at once when given more; timeouts of IPVS reach 31 days.
+// Node's setTimeout takes at most 31 bits of milliseconds (24 days) and fires at once for more. Timeouts of IPVS reach
+// 31 days, so a long wait is made of several timers.
 const longestTimeout = 2 ** 31 - 1;
 
 /** The machine's clock. A pending timer keeps the process alive. */
@@ -35,7 +37,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after this many milliseconds of the clock; rejects with the signal's reason when it is aborted before. */
+/**
+ * Resolves after this many milliseconds of the clock. Rejects with the reason of the signal when the signal is aborted
+ * earlier.
+ */
 export function sleep(clock: Clock, milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -60,16 +65,18 @@ interface VirtualTimer {
 }
 
 /**
- * A clock for tests and simulations that stands still until `advance` moves it. Timers run in the order of their times,
- * those of the same time in the order in which they were set, and each sees the clock at its own time.
+ * A clock for tests and simulations. It stands still until `advance` moves it. Timers run in the order of their times;
+ * timers of the same time run in the order in which they were set. While a timer runs, the clock shows the time of that
+ * timer.
  */
 export class VirtualClock implements Clock {
   readonly #start: number;
   #elapsed = 0;
-  // In order of setting. Simulations hold tens of timers, not thousands: a search for the earliest is quick enough.
+  // In the order in which they were set. A simulation has tens of timers, so a search for the earliest one is fast
+  // enough.
   readonly #timers = new Set<VirtualTimer>();
 
-  /** Starts at this wall time, in milliseconds since 1970. */
+  /** `start` is the wall time at the beginning, in milliseconds since 1970. */
   constructor(start = 0) {
     this.#start = start;
   }
@@ -88,14 +95,15 @@ export class VirtualClock implements Clock {
     return { cancel: () => this.#timers.delete(timer) };
   }
 
-  /** How many timers are set: a test's way to see that a component left none behind. */
+  /** The number of timers that are set. A test can check that a component has left none behind. */
   get pending(): number {
     return this.#timers.size;
   }
 
   /**
-   * Moves the clock on and runs what becomes due on the way, also what is set on the way. Before each timer, and before
-   * it resolves, whatever promises wait for is let run, so that code after an `await` sets its timers in time.
+   * Moves the clock forward and runs all timers that become due, including timers that other timers set meanwhile.
+   * Before each timer, and before the returned promise resolves, all promises that can settle do settle. So code after
+   * an `await` sets its timers in time.
    */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#elapsed + milliseconds;
@@ -118,7 +126,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-// All promises that can go on have gone on when the event loop comes round to its next phase.
+// Promise callbacks run before the event loop enters its next phase, and setImmediate runs in that phase.
 function settle(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve));
 }

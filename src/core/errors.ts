@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every error that leaves Sluice: a stable `code` to test for, and a message for a person that says where it is, what
-// is wrong, with which value, and what to do. The parts of the message are also fields, so that logs and `--json`
-// carry them; nobody has to parse the text.
+// The errors that Sluice throws. An error has a stable `code`, which programs test, and a message for people. The
+// message says where the mistake is, what is wrong, with which value, and what to do. The parts of the message are also
+// fields of the error, and logs and `--json` contain these fields, so that nobody has to parse the text.
 //
-// To add a code: one line in `errorCodes`. Its prefix says which class carries it (SLUICE_CONFIG_… → ConfigError).
-// A code that was released keeps its meaning; the text of messages may change.
+// To add a code, add one line to `errorCodes`. The prefix of a code says which class has it (SLUICE_CONFIG_… is a
+// ConfigError). A code that was released keeps its meaning. The text of messages may change.
 import { getSystemErrorName, inspect } from 'node:util';
 
 /** Every code with its meaning. */
@@ -36,7 +36,7 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes;
 type CodesOf<Area extends string> = Extract<ErrorCode, `SLUICE_${Area}` | `SLUICE_${Area}_${string}`>;
 
-/** Where something is wrong. Lines and columns count from 1, as editors do. */
+/** The place of a mistake. Lines and columns count from 1, as in editors. */
 export interface Place {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
@@ -45,9 +45,9 @@ export interface Place {
 
 export interface ErrorDetails {
   readonly place?: Place | undefined;
-  /** The offending value, as it was found. */
+  /** The wrong value, as it was found. */
   readonly value?: unknown;
-  /** What to do about it, in the imperative, without a full stop: 'use a port from 1 to 65535'. */
+  /** What the reader should do, in the imperative and without a full stop: 'use a port from 1 to 65535'. */
   readonly remedy?: string | undefined;
   readonly cause?: unknown;
 }
@@ -61,10 +61,11 @@ export interface SerializedError {
   readonly [field: string]: unknown;
 }
 
-// A value is quoted so far: enough to recognise it, short enough for a line of a log.
+// The longest part of a value that a message quotes: long enough to recognise the value, short enough for a line of a
+// log.
 const longestQuotedValue = 120;
 
-/** A value as a message quotes it: on one line, shortened. */
+/** The value as a message quotes it: shortened, and on one line. */
 export function quoteValue(value: unknown): string {
   let text: string | undefined;
   if (typeof value === 'bigint') text = String(value);
@@ -73,7 +74,7 @@ export function quoteValue(value: unknown): string {
     try {
       text = JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part));
     } catch {
-      // It refers to itself, or its toJSON fails.
+      // The value refers to itself, or its toJSON throws.
     }
   }
   text ??= inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
@@ -81,7 +82,7 @@ export function quoteValue(value: unknown): string {
   return text.length > longestQuotedValue ? `${text.slice(0, longestQuotedValue)}…` : text;
 }
 
-/** `director.yaml:12:9`, as compilers write it and editors follow it; an empty string when nothing is known. */
+/** A place as compilers write it and editors understand it: `director.yaml:12:9`. Empty when nothing is known. */
 export function formatPlace(place: Place | undefined): string {
   if (place === undefined) return '';
   const parts = [place.file, place.line, place.line === undefined ? undefined : place.column];
@@ -97,16 +98,16 @@ function composeMessage(problem: string, details: ErrorDetails): string {
   return `${where}${problem}${which}${advice}`;
 }
 
-/** The base of all errors that Sluice throws on purpose. */
+/** The base class of all errors that Sluice throws on purpose. */
 export class SluiceError extends Error {
   override readonly name: string = 'SluiceError';
   readonly code: ErrorCode;
-  /** What is wrong, without the value, the place and the remedy. */
+  /** The problem, without the value, the place and the remedy. */
   readonly problem: string;
   readonly place: Place | undefined;
   readonly value: unknown;
   readonly remedy: string | undefined;
-  /** What a command that ends with this error exits with. */
+  /** The exit status of a command that ends with this error. */
   readonly exitStatus: 1 | 2 = 1;
 
   constructor(code: ErrorCode, problem: string, details: ErrorDetails = {}) {
@@ -142,7 +143,7 @@ export class ConfigError extends SluiceError {
   }
 }
 
-/** A command line or a call is wrong: commands exit with 2. */
+/** A command line or a call of a function is wrong. A command exits with status 2. */
 export class UsageError extends SluiceError {
   override readonly name = 'UsageError';
   override readonly exitStatus = 2;
@@ -153,9 +154,9 @@ export class UsageError extends SluiceError {
 }
 
 export interface SystemErrorDetails extends ErrorDetails {
-  /** As in errno(3): positive. */
+  /** The error number of errno(3), a positive number. */
   readonly errno: number;
-  /** The call's name, as in its manual page: 'bind'. */
+  /** The name of the system call, as in its manual page: 'bind'. */
   readonly syscall: string;
 }
 
@@ -163,7 +164,7 @@ export interface SystemErrorDetails extends ErrorDetails {
 export class SystemError extends SluiceError {
   override readonly name = 'SystemError';
   readonly errno: number;
-  /** errno's name: 'EADDRINUSE'. */
+  /** The name of the error number: 'EADDRINUSE'. */
   readonly errnoName: string;
   readonly syscall: string;
 
@@ -175,7 +176,7 @@ export class SystemError extends SluiceError {
     this.syscall = details.syscall;
   }
 
-  /** Wraps an error that Node's own functions throw; anything that is not one is thrown as it came. */
+  /** Wraps an error that a function of Node has thrown. Any other value is thrown again unchanged. */
   static from(error: unknown, problem: string, details: ErrorDetails = {}): SystemError {
     if (!isNodeSystemError(error)) throw error;
     return new SystemError(problem, { ...details, errno: -error.errno, syscall: error.syscall, cause: error });
@@ -186,7 +187,7 @@ export class SystemError extends SluiceError {
   }
 }
 
-/** What the native module has asked of the host's kernel in vain. Its words name the call. */
+/** The host's kernel refused something that the native module asked for. The problem names the call. */
 export class HostError extends SluiceError {
   override readonly name = 'HostError';
 
@@ -202,11 +203,11 @@ function isNodeSystemError(error: unknown): error is Error & { errno: number; sy
 }
 
 export interface CaptureErrorDetails extends ErrorDetails {
-  /** The byte of the file, from 0, at which the unreadable part begins. */
+  /** The offset in the file, in bytes, of the first part that cannot be read. */
   readonly offset: number;
 }
 
-/** A capture cannot be read any further. What came before is good. */
+/** A capture cannot be read further. The packets before this place are good. */
 export class CaptureError extends SluiceError {
   override readonly name = 'CaptureError';
   readonly offset: number;
@@ -249,11 +250,11 @@ export class PlaneError extends SluiceError {
 }
 
 export interface LifecycleErrorDetails extends ErrorDetails {
-  /** What each component said that failed, in the order of the failures. */
+  /** The errors of the components that failed, in the order in which they failed. */
   readonly errors: readonly unknown[];
 }
 
-/** Components did not start or stop as they should. */
+/** Components failed to start or to stop. */
 export class LifecycleError extends SluiceError {
   override readonly name = 'LifecycleError';
   readonly errors: readonly unknown[];
@@ -287,6 +288,9 @@ export class ApiError extends SluiceError {
 }
 
 /** Any thrown value as plain data for logs and `--json`. Errors of others keep their own code, if they have one. */
+/**
+ * Any thrown value as plain data for logs and `--json`. An error of another library keeps its own code, if it has one.
+ */
 export function serializeError(error: unknown): SerializedError {
   if (error instanceof SluiceError) return error.toJSON();
   if (!(error instanceof Error)) {

@@ -5,23 +5,23 @@
 //                          │ one failed, start's signal aborted, or stop() was called    ▲
 //                          └─────────────────────────────────────────────────────────────┘
 //
-// A component is stopped if and only if its start succeeded. All stops together have one deadline. When it passes, the
-// signal that each stop was given is aborted ("drop what is left"), the components not yet reached are still asked to
-// stop, with the signal aborted, and nobody is waited for any more. Whatever fails on the way is collected and thrown
-// together at the end: one component that fails does not keep the others from being stopped.
+// A component is stopped if and only if its start succeeded. All stops together have one deadline. When the deadline
+// passes, the signal that every stop has received is aborted ("drop what is left"). The components that were not
+// stopped yet are still asked to stop, with the aborted signal, but nobody waits for them any more. All errors are
+// collected and thrown together at the end: a component that fails does not prevent the stop of the others.
 //
-// A start that is called off is told so through its signal. It may reject, or succeed and be stopped; one that has done
-// neither when the deadline passes is abandoned.
+// A start that is called off learns this from its signal. The start may then reject, or it may succeed, after which the
+// component is stopped. A start that does neither before the deadline is abandoned.
 import { type Clock, systemClock } from './clock.ts';
 import { LifecycleError } from './errors.ts';
 
-/** Something that a program starts and stops. */
+/** A part of a program that is started and stopped. */
 export interface Component {
-  /** In logs and errors. */
+  /** The name in logs and errors. */
   readonly name: string;
-  /** Resolves when it does its work. Aborting the signal calls the start off. */
+  /** Resolves when the component does its work. When the signal is aborted, the start is called off. */
   start(signal: AbortSignal): Promise<void> | void;
-  /** Resolves when it has let go of everything. Aborting the signal means that time is up. */
+  /** Resolves when the component has released everything. When the signal is aborted, the time for the stop is over. */
   stop(signal: AbortSignal): Promise<void> | void;
 }
 
@@ -29,11 +29,11 @@ export type LifecycleState = 'idle' | 'starting' | 'running' | 'stopping' | 'sto
 
 export interface LifecycleOptions {
   readonly clock?: Clock;
-  /** How long all stops together may take. */
+  /** The time limit for all stops together. */
   readonly stopMilliseconds?: number;
 }
 
-// Less than the 90 s after which systemd kills, more than a drained connection usually needs.
+// systemd kills a service after 90 s, and a connection that is drained usually needs less than 30 s.
 const defaultStopMilliseconds = 30_000;
 
 export class Lifecycle {
@@ -47,7 +47,7 @@ export class Lifecycle {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** The components in the order of their starts: what others need comes first. */
+  /** The components in the order in which they start. A component stands after the components that it needs. */
   constructor(components: readonly Component[], options: LifecycleOptions = {}) {
     this.#components = components;
     this.#clock = options.clock ?? systemClock;
@@ -59,9 +59,9 @@ export class Lifecycle {
   }
 
   /**
-   * Starts all components, one after the other. When one fails, or the signal is aborted, or `stop` is called, those
-   * that had started are stopped again and a LifecycleError is thrown whose `errors` begin with the reason. A second
-   * call starts nothing and settles as the first.
+   * Starts all components, one after the other. When a component fails, or the signal is aborted, or `stop` is called,
+   * the components that have started are stopped again. A LifecycleError is thrown, whose first element of `errors` is
+   * the reason. A second call starts nothing and returns the result of the first call.
    */
   start(signal?: AbortSignal): Promise<void> {
     this.#starting ??= this.#startAll(signal);
@@ -69,8 +69,8 @@ export class Lifecycle {
   }
 
   /**
-   * Stops all components, the last started first. A second call stops nothing and settles as the first. Throws a
-   * LifecycleError when components failed to stop or the deadline passed.
+   * Stops all components; the component that started last is stopped first. A second call stops nothing and returns the
+   * result of the first call. Throws a LifecycleError when components failed to stop or the deadline passed.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopAll();
@@ -134,7 +134,7 @@ export class Lifecycle {
   }
 }
 
-// The outcome of the work, or the reason of the signal if that comes first.
+// Settles as the work does, or rejects with the reason of the signal when the signal is aborted first.
 async function settleBefore(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const listening = new AbortController();
   const aborted = new Promise<never>((_resolve, reject) => {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logs go to standard error: lines of JSON for machines, coloured text when a person's terminal is attached there.
-// Standard output belongs to the answers of commands.
+// Logs go to standard error: coloured text when standard error is a terminal, lines of JSON otherwise. Standard output
+// is for the answers of commands.
 //
-// Every area of the program logs through a child: `logger.child({ area: 'director' })`. Errors go under the key `err`:
-// `logger.error({ err }, 'real server not added')`. A SluiceError keeps its code, place and remedy as fields.
-import { type DestinationStream, destination, type Level, type Logger, levels, pino } from 'pino';
+// Every area of the program has a child logger: `logger.child({ area: 'director' })`. An error is logged under the key
+// `err`: `logger.error({ err }, 'real server not added')`. The code, place and remedy of a SluiceError become fields.
+import { type DestinationStream, destination, type Level, type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { type Clock, systemClock } from './clock.ts';
 import { type SerializedError, SluiceError, serializeError, UsageError } from './errors.ts';
@@ -14,27 +14,31 @@ export type { Logger } from 'pino';
 export type LogLevel = Level | 'silent';
 
 export interface LoggerOptions {
-  /** Nothing below this level is logged; `info` unless said otherwise. */
+  /** Messages below this level are not logged. `info` unless given. */
   readonly level?: LogLevel;
-  /** Text for people or lines of JSON; unless said otherwise, whether standard error is a terminal. */
+  /** True for text, false for lines of JSON. Unless given, text when standard error is a terminal. */
   readonly pretty?: boolean;
-  /** Where to write instead of standard error. */
+  /** The stream to write to instead of standard error. */
   readonly stream?: DestinationStream;
   readonly clock?: Clock;
 }
 
 const standardError = 2;
 
-/** The level that a word of a command line or a configuration names. */
+/** The levels in order: `trace` logs the most, `silent` nothing. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const satisfies LogLevel[];
+
+/** Reads a level from a command line. Throws a UsageError for any other word. */
 export function parseLogLevel(word: string): LogLevel {
-  const known: readonly string[] = [...Object.values(levels.labels), 'silent'];
-  if (!known.includes(word)) {
-    throw new UsageError('no such log level', { value: word, remedy: `use one of ${known.join(', ')}` });
-  }
-  return word as LogLevel;
+  const level = logLevels.find(known => known === word);
+  if (level !== undefined) return level;
+  throw new UsageError('no such log level', { value: word, remedy: `use one of ${logLevels.join(', ')}` });
 }
 
-/** The root of a program's loggers. Lines are written synchronously: none is lost when the process ends. */
+/**
+ * Makes the logger from which a program makes all others. It writes synchronously, so no line is lost when the process
+ * ends.
+ */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const { level = 'info', pretty = process.stderr.isTTY, stream, clock = systemClock } = options;
   const raw = stream ?? destination({ dest: standardError, sync: true });
@@ -49,7 +53,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   );
 }
 
-// A stack helps where the error was not foreseen, and only there.
+// A stack helps with errors that nobody expected. A SluiceError is expected.
 function serializeForLog(error: unknown): SerializedError {
   const plain = serializeError(error);
   return error instanceof Error && !(error instanceof SluiceError) ? { ...plain, stack: error.stack } : plain;
@@ -67,7 +71,7 @@ function humanReadable(raw: DestinationStream): DestinationStream {
   return { write: line => raw.write(format(line)) };
 }
 
-// The message of an error says everything; its fields would say it twice.
+// The message of an error contains all of its fields.
 function describeForPerson({ name, code, message, stack }: SerializedError): string {
   return typeof stack === 'string' ? stack : `${name} ${code}: ${message}`;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a service does on the signals that ask it to end: the first one stops it in good order, a second one ends it now.
+// The reaction to the signals that ask a service to end. The first signal stops the service in good order. A second
+// signal ends the process at once.
 import type { Logger } from './logger.ts';
 
 const endSignals = { SIGINT: 2, SIGTERM: 15 } as const;
@@ -14,7 +15,7 @@ export interface SignalSource {
 
 export interface SignalOptions {
   readonly logger: Logger;
-  /** Begins the stop; called once. */
+  /** Begins the stop. It is called once. */
   readonly stop: () => void;
   readonly source?: SignalSource;
 }
@@ -25,7 +26,7 @@ export function stopOnSignals({ logger, stop, source = process }: SignalOptions)
   const listener = (signal: EndSignal): void => {
     if (asked) {
       logger.warn({ signal }, 'asked to end a second time: ending now');
-      // What a shell reports for a program that the signal killed.
+      // A shell reports this status for a program that was killed by the signal.
       source.exit(128 + endSignals[signal]);
       return;
     }

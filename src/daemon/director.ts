@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director as other programs use it: configured with what people write (a net, rules or a document) instead of the
-// models that Sluice's own parts hand to each other.
+// The director as programs use it. This class reads what people write (a net, rules or a document) and checks what a
+// program hands in; the forwarding core in src/director does the rest.
 import { UsageError } from '../core/errors.ts';
 import {
-  Director as DirectorBase,
+  type BatchDecisions,
+  ForwardingCore,
+  type ForwardingOptions,
   type FrameOptions,
   type PacketVerdict,
   type TimedFrame,
-} from '../director/director.ts';
+  type TransmittedFrame,
+} from '../director/forwarding-core.ts';
+import type { FrameBatch } from '../director/frame-batch.ts';
+import type { ServiceView } from '../director/ipvsadm/listing.ts';
 import { readRules } from '../director/ipvsadm/rules.ts';
-import { type DirectorModel, emptyDirectorModel } from '../director/model.ts';
+import { type DirectorModel, emptyDirectorModel, type ServiceIdentity } from '../director/model.ts';
 import { parseRouteTable, type RouteTableDocument, routeTableFrom } from '../director/route-table.ts';
+import type { Connection } from '../director/views.ts';
 import { documentFormat } from './document.ts';
 
-/** What a director forwards: one of the two, or nothing. */
+/** What a director forwards: rules, a document, or nothing. */
 export interface Services {
   /** ipvsadm commands, one a line, as `ipvsadm -S -n` prints them. */
   readonly rules?: string;
@@ -24,7 +30,7 @@ export interface Services {
 export interface DirectorConfig extends Services {
   /** Ports, neighbours and routes around the director: the text of a net.yaml, or the same as a value. */
   readonly net: string | RouteTableDocument;
-  /** Random choices (some schedulers, local ports) follow from it: equal seeds, equal choices. 1 unless given. */
+  /** Random choices (some schedulers, local ports) follow from the seed: equal seeds, equal choices. 1 unless given. */
   readonly seed?: number;
 }
 
@@ -40,19 +46,32 @@ export interface DirectorConfig extends Services {
  * const verdict = director.receive('c0', frame, 1_700_000_000_000_000_000n);
  * ```
  */
-export class Director extends DirectorBase {
+export class Director {
+  readonly #core: ForwardingCore;
   #now = 0n;
 
-  /** Throws a ConfigError that says what is wrong and where: in a text with line and column. */
-  constructor(config: DirectorConfig) {
-    const { net, seed = 1 } = config;
-    const routeTable = typeof net === 'string' ? parseRouteTable(net, 'net') : routeTableFrom(net);
-    super({ routeTable, model: modelOf(config), seed });
+  /**
+   * Throws a ConfigError that says what is wrong and where: in a text with line and column.
+   *
+   * @param config - What people write; or, for Sluice's own parts, a route table and a model that have been read.
+   */
+  constructor(config: DirectorConfig | ForwardingOptions) {
+    this.#core = new ForwardingCore('routeTable' in config ? config : optionsOf(config));
+  }
+
+  /** What the director forwards, as it was read. */
+  get model(): DirectorModel {
+    return this.#core.model;
   }
 
   /** Forwards by other services from now on. Flows go on as far as their servers are still there. */
   configure(services: Services): void {
-    this.apply(modelOf(services));
+    this.#core.apply(modelOf(services));
+  }
+
+  /** The same with a model that has been read. */
+  apply(model: DirectorModel): void {
+    this.#core.apply(model);
   }
 
   /**
@@ -63,18 +82,51 @@ export class Director extends DirectorBase {
    * @param time - Nanoseconds since any epoch, never less than before: the director's only clock.
    * @returns What was decided and why, and the frames to transmit, in their order, each with its port.
    */
-  override receive(port: string, frame: Uint8Array, time: bigint, options: FrameOptions = {}): PacketVerdict {
+  receive(port: string, frame: Uint8Array, time: bigint, options: FrameOptions = {}): PacketVerdict {
     if (!(frame instanceof Uint8Array)) {
       throw new UsageError('a frame is not a Uint8Array', { value: frame, remedy: 'give its bytes' });
     }
     this.#setTime(time);
-    return super.receive(port, frame, time, options);
+    return this.#core.receive(port, frame, time, options);
   }
 
-  /** Ends the flows whose time is over, as receive() does first. Returns what timers have sent by then. */
-  override advance(time: bigint): TimedFrame[] {
+  /** Takes many frames, as receive() takes one, without an object for each frame. */
+  receiveBatch(batch: FrameBatch, explain = false): Generator<BatchDecisions, void, undefined> {
+    return this.#core.receiveBatch(batch, explain);
+  }
+
+  /** Ends the flows whose timeout has passed, as receive() does first. Returns the frames that timers have sent by then. */
+  advance(time: bigint): TimedFrame[] {
     this.#setTime(time);
-    return super.advance(time);
+    return this.#core.advance(time);
+  }
+
+  /**
+   * Frames that announce the virtual addresses to the network (gratuitous ARP, unsolicited neighbour advertisements).
+   * Addresses that the host owns are left out. Send the frames at the start and after an address was added.
+   */
+  announce(): TransmittedFrame[] {
+    return this.#core.announce();
+  }
+
+  /** The connection table, sorted so that equal tables are equal lists. */
+  connections(time: bigint): Connection[] {
+    return this.#core.connections(time);
+  }
+
+  /** The services with their counts, as `ipvsadm -Ln` lists them. */
+  services(): ServiceView[] {
+    return this.#core.services();
+  }
+
+  /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
+  zeroCounters(identity?: ServiceIdentity): void {
+    this.#core.zeroCounters(identity);
+  }
+
+  /** Packets so far by reason. */
+  counts(): Record<string, number> {
+    return this.#core.counts();
   }
 
   #setTime(time: bigint): void {
@@ -87,6 +139,12 @@ export class Director extends DirectorBase {
     }
     this.#now = time;
   }
+}
+
+function optionsOf(config: DirectorConfig): ForwardingOptions {
+  const { net, seed = 1 } = config;
+  const routeTable = typeof net === 'string' ? parseRouteTable(net, 'net') : routeTableFrom(net);
+  return { routeTable, model: modelOf(config), seed };
 }
 
 function modelOf({ rules, config }: Services): DirectorModel {

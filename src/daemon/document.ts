@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice.yaml`: the sections of all capabilities in one document.
+
+import { processSection } from '../control/settings.ts';
 import { DocumentFormat, type SectionChange, type Snapshot as SnapshotOf } from '../core/config/snapshot.ts';
 import { directorSection } from '../director/section.ts';
 
-const sections = [directorSection] as const;
+const sections = [directorSection, processSection] as const;
 
 /** Reads, compares and writes snapshots of everything that can be configured. */
 export const documentFormat = new DocumentFormat(sections, {

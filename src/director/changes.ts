@@ -12,11 +12,13 @@ import {
   type Port,
   type RealServer,
   type Service,
+  type StealWay,
   type Switches,
   serverKey,
   serviceIndex,
   serviceKey,
   type Timeouts,
+  type Workers,
 } from './model.ts';
 
 /** The fields that differ, with their values before and after. */
@@ -25,6 +27,12 @@ export type Fields = Readonly<Record<string, { readonly before: unknown; readonl
 export type DirectorChange =
   | { readonly kind: 'port-added' | 'port-removed'; readonly port: Port }
   | { readonly kind: 'port-edited'; readonly port: Port; readonly fields: Fields }
+  | { readonly kind: 'workers-changed'; readonly workers: Workers; readonly before: Workers }
+  | {
+      readonly kind: 'stealing-changed';
+      readonly stealing: StealWay | undefined;
+      readonly before: StealWay | undefined;
+    }
   | { readonly kind: 'pool-added' | 'pool-removed'; readonly pool: Pool }
   | { readonly kind: 'pool-edited'; readonly pool: Pool; readonly fields: Fields }
   | { readonly kind: 'egress-added' | 'egress-removed'; readonly egress: Egress }
@@ -84,7 +92,9 @@ export function compareDirectorModels(before: DirectorModel, after: DirectorMode
 
 function compareGlobals(before: DirectorModel, after: DirectorModel): DirectorChange[] {
   const changes: DirectorChange[] = [];
-  const { marks } = after;
+  const { workers, stealing, marks } = after;
+  if (before.workers !== workers) changes.push({ kind: 'workers-changed', workers, before: before.workers });
+  if (before.stealing !== stealing) changes.push({ kind: 'stealing-changed', stealing, before: before.stealing });
   if (canonicalJson(before.marks) !== canonicalJson(marks)) {
     changes.push({ kind: 'marks-changed', marks, before: before.marks });
   }
@@ -210,6 +220,10 @@ export function describeDirectorChange(change: DirectorChange): string {
       return `~ pool ${change.pool.name} ${formatFields(change.fields)}`;
     case 'egress-edited':
       return `~ egress ${change.egress.name} ${formatFields(change.fields)}`;
+    case 'workers-changed':
+      return `~ workers: ${change.before} → ${change.workers}`;
+    case 'stealing-changed':
+      return `~ stealing: ${change.before ?? 'auto'} → ${change.stealing ?? 'auto'}`;
     case 'marks-changed':
       return `~ marks ${listMarks(change.before)} → ${listMarks(change.marks)}`;
     case 'timeouts-changed':

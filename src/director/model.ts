@@ -219,7 +219,22 @@ export interface Limits {
 
 export const defaultLimits: Limits = { flows: 4_194_304, half_open: 4096, fragments: 4096 };
 
+/** The ways to keep packets from the host's stack, in the order of preference. As `host::StealWay`. */
+export const stealWays = ['tcx', 'clsact', 'nftables'] as const;
+export type StealWay = (typeof stealWays)[number];
+
+/** One thread, or as many threads as the machine has CPUs (`auto`). */
+export type Workers = number | 'auto';
+
+/** More CPUs than any machine has that Sluice was made for. */
+export const mostWorkers = 1024;
+
+export const defaultWorkers: Workers = 1;
+
 export interface DirectorModel {
+  readonly workers: Workers;
+  /** Undefined: the first way that the kernel has. */
+  readonly stealing: StealWay | undefined;
   /** Sorted by name. */
   readonly ports: readonly Port[];
   /** Sorted by key. */
@@ -302,6 +317,8 @@ export function serverOfServiceKey(service: ServiceIdentity, server: RealServer)
 }
 
 export const emptyDirectorModel: DirectorModel = {
+  workers: defaultWorkers,
+  stealing: undefined,
   ports: [],
   services: [],
   pools: [],

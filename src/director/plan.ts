@@ -140,6 +140,8 @@ function planChange(change: DirectorChange, ports: readonly string[]): PlanStep[
     case 'port-added':
     case 'port-removed':
     case 'port-edited':
+    case 'workers-changed':
+    case 'stealing-changed':
       return [];
     case 'pool-added':
       return [{ op: 'addPool', pool: planPool(change.pool) }];

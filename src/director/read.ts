@@ -12,12 +12,15 @@ import {
   defaultLimits,
   defaultSwitches,
   defaultTimeouts,
+  defaultWorkers,
   type Egress,
   type Port,
   type Service,
+  type StealWay,
   type Switches,
   serviceKey,
   type Timeouts,
+  type Workers,
 } from './model.ts';
 import { readNetworks, sortedTexts } from './read-networks.ts';
 import { PoolsInDocument } from './read-pools.ts';
@@ -31,6 +34,7 @@ export function readDirectorModel(reader: DocumentReader): DirectorModel {
   pools.checkAgainst(services);
   const limits = reader.sound(['limits']) ? reader.value<DirectorDocument['limits']>(['limits']) : undefined;
   return {
+    ...readThreads(reader),
     ports: reader.named('ports', (name, path) => readPort(reader, name, path)),
     services: services.toSorted((a, b) => byText(serviceKey(a.identity), serviceKey(b.identity))),
     pools: pools.list,
@@ -40,6 +44,17 @@ export function readDirectorModel(reader: DocumentReader): DirectorModel {
     switches: readSwitches(reader),
     limits: { ...defaultLimits, ...limits },
   };
+}
+
+function readThreads(reader: DocumentReader): Pick<DirectorModel, 'workers' | 'stealing'> {
+  const workers = reader.sound(['workers']) ? reader.value<Workers>(['workers']) : defaultWorkers;
+  if (!reader.sound(['stealing'])) return { workers, stealing: undefined };
+  const stealing = reader.value<StealWay>(['stealing']);
+  if (stealing === 'nftables' && workers !== 1) {
+    const remedy = 'use workers: 1, or another way: a rule of nftables cannot choose a worker';
+    reader.conflict(['stealing'], `goes with one worker only, and there are ${workers}`, stealing, remedy);
+  }
+  return { workers, stealing };
 }
 
 function readServices(reader: DocumentReader, pools: PoolsInDocument): Service[] {

@@ -8,8 +8,11 @@ import {
   defaultPersistence,
   defaultSwitches,
   defaultTimeouts,
+  defaultWorkers,
   highestWeight,
   longestTimeout,
+  mostWorkers,
+  stealWays,
 } from './model.ts';
 import { defaultScheduler, schedulers } from './schedulers.ts';
 
@@ -415,6 +418,21 @@ const named = { additionalProperties: false, form: 'begin with a letter; use at 
 
 export const directorSchema = Type.Object(
   {
+    workers: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 1, maximum: mostWorkers, unit: 'threads' }), Type.Literal('auto')], {
+        description:
+          'Threads that forward, each pinned to a CPU; a single one is pinned to none. auto: as many as the machine has CPUs. `sluice run --workers` overrides it. A change takes a restart.',
+        default: defaultWorkers,
+        examples: [4, 'auto'],
+      }),
+    ),
+    stealing: Type.Optional(
+      words(stealWays, {
+        description:
+          "How packets are kept from the host's stack: tcx or clsact (BPF), or nftables, with one worker only. Default: the first of them that the kernel has. `sluice run --stealing` overrides it. A change takes a restart.",
+        examples: ['clsact'],
+      }),
+    ),
     ports: Type.Optional(
       Type.Record(Type.String({ pattern: namePattern }), portSchema, {
         ...named,

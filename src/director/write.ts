@@ -8,6 +8,7 @@ import {
   defaultSwitches,
   defaultTimeouts,
   defaultWeight,
+  defaultWorkers,
   formatEndpoint,
   hostMask,
   type Persistence,
@@ -33,6 +34,8 @@ export function writeDirectorModel(model: DirectorModel): DirectorDocument | und
       .filter(([, states]) => states !== undefined),
   );
   const document = {
+    workers: model.workers === defaultWorkers ? undefined : model.workers,
+    stealing: model.stealing,
     ports: namedParts(model.ports, writePort),
     services: model.services.length === 0 ? undefined : model.services.map(writeService),
     pools: namedParts(model.pools, ({ addresses, firstPort, lastPort }) =>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The native module's director; src/director/director.ts is what the rest of Sluice uses.
+// The native module's director; src/director/forwarding-core.ts is what the rest of Sluice uses.
 
 /** One row of the table of reasons, in the order of their numbers. */
 export interface ReasonRow {

@@ -93,7 +93,15 @@ const serviceDocument = fc.constantFrom<4 | 6>(4, 6).chain(family => {
   );
 });
 
-const directorDocument = fc.record({
+// Keys that may stand beside the services; nftables goes with one worker only.
+const threads = fc.constantFrom<object>(
+  {},
+  { workers: 4 },
+  { workers: 'auto', stealing: 'tcx' },
+  { stealing: 'nftables' },
+);
+
+const servicesDocument = fc.record({
   services: fc.uniqueArray(serviceDocument, {
     maxLength: 6,
     selector: document => JSON.stringify({ ...document, servers: 0, scheduler: 0, flags: 0, persistence: 0 }),
@@ -107,6 +115,7 @@ const directorDocument = fc.record({
     maxKeys: 3,
   }),
 });
+const directorDocument = fc.tuple(servicesDocument, threads).map(parts => Object.assign({}, ...parts) as object);
 const snapshots = directorDocument.map(director => documentFormat.from({ director }));
 
 it('what a document says is the same after writing it and reading it again', () => {
@@ -143,7 +152,8 @@ function applyChanges(before: DirectorModel, changes: readonly DirectorChange[])
     if (old === undefined) throw new Error(`a change of ${key}, which is not there`);
     services.set(key, { ...old, servers: change([...old.servers]) });
   };
-  let rest = { pools: [...before.pools], timeouts: before.timeouts, switches: before.switches };
+  const { workers, stealing, timeouts, switches } = before;
+  let rest = { workers, stealing, timeouts, switches, pools: [...before.pools] };
   for (const change of changes) {
     switch (change.kind) {
       case 'service-added':
@@ -181,6 +191,12 @@ function applyChanges(before: DirectorModel, changes: readonly DirectorChange[])
       case 'pool-removed':
         rest = { ...rest, pools: rest.pools.filter(({ name }) => name !== change.pool.name) };
         break;
+      case 'workers-changed':
+        rest = { ...rest, workers: change.workers };
+        break;
+      case 'stealing-changed':
+        rest = { ...rest, stealing: change.stealing };
+        break;
       case 'timeouts-changed':
         rest = { ...rest, timeouts: change.timeouts };
         break;
@@ -202,7 +218,7 @@ it('changes lead from any model to any other', () => {
       const changes = documentFormat.compare(before, after);
       const director = applyChanges(
         before.director,
-        changes.map(({ change }) => change),
+        changes.filter(change => change.section === 'director').map(({ change }) => change),
       );
       expect(documentFormat.snapshot({ director }).id).toBe(after.id);
       expect(changes.length === 0).toBe(before.id === after.id);

@@ -6,7 +6,7 @@
 //
 // What was not asked for is left out.
 import { type SluiceError, serializeError } from '../../core/errors.ts';
-import type { Connection } from '../../director/director.ts';
+import type { Connection } from '../../director/forwarding-core.ts';
 import type { Explanation } from './scribe.ts';
 import type { ReplaySummary } from './session.ts';
 

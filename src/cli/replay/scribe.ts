@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts what a director decided into words and files: a line of JSON for every frame that came, the frames that were sent
 // into the captures of their ports, and for those who ask the whole decision.
-import { type BatchDecisions, reasons, type Verdict } from '../../director/director.ts';
+import { type BatchDecisions, reasons, type Verdict } from '../../director/forwarding-core.ts';
 import type { NativeParties, ReasonRow } from '../../native/director.ts';
 import { describeFrame } from '../../wire/describe.ts';
 import type { MergedBatch } from './merge.ts';

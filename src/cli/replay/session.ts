@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A replay: frames of captures through a director, what it sends and decides into files.
 import type { SluiceError } from '../../core/errors.ts';
-import { type Connection, Director } from '../../director/director.ts';
+import { Director } from '../../daemon/director.ts';
 import type { DirectorModel } from '../../director/model.ts';
 import type { RouteTable } from '../../director/route-table.ts';
+import type { Connection } from '../../director/views.ts';
 import { FrameJudge } from './frame-properties.ts';
 import { MergedCaptures } from './merge.ts';
 import { Outputs } from './outputs.ts';

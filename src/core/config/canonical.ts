@@ -2,12 +2,12 @@
 // A snapshot is immutable and addressed by its content: equal values have one canonical text, one order and one hash.
 import { createHash } from 'node:crypto';
 
-/** A value that JSON can say. */
+/** A value that JSON can express. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * The value as JSON in the form of RFC 8785: keys in the order of their UTF-16 code units, no spaces, numbers and texts
- * as ECMAScript writes them. Keys whose value is undefined are left out.
+ * The value as JSON in the form of RFC 8785: keys sorted by their UTF-16 code units, no spaces, numbers and texts as
+ * ECMAScript writes them. Keys whose value is undefined are left out.
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
@@ -36,7 +36,7 @@ export function sha256(text: string): string {
 
 const digests = new WeakMap<object, string>();
 
-/** The hash of a deeply frozen value's canonical text; computed once for each object. */
+/** The hash of the canonical text of a deeply frozen value. It is computed once for each object. */
 export function digestOf(value: object): string {
   const known = digests.get(value);
   if (known !== undefined) return known;

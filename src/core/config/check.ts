@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a document against its TypeBox schema. For each wrong value it reports the place, what is wrong and what to write
-// instead. TypeBox has a checker of its own; of a value with several forms that checker can only say that no form fits.
-// This checker chooses the form by the kind of the value (text, number, list, map), so the message is about the form that
-// the person meant. The forms of a union must therefore differ in kind, unless all of them are constants; schema-view.ts
-// enforces this.
+// Checks a document against its TypeBox schema. For each wrong value it reports the place, what is wrong and what to
+// write instead. TypeBox has a checker of its own; of a value with several forms that checker can only say that no form
+// fits. This checker chooses the form by the kind of the value (text, number, list, map), so the message is about the
+// form that the person meant. The forms of a union must therefore differ in kind, unless all of them are constants;
+// schema-view.ts enforces this.
 import type { TSchema } from 'typebox';
 import { type ConfigNode, formatPath, type MapNode, type Path, type ScalarNode } from './node.ts';
 import type { Problems } from './problems.ts';
@@ -11,8 +11,8 @@ import { constantsOf, nameOf, type SchemaView, viewOf } from './schema-view.ts';
 import { alternatives, suggest } from './suggest.ts';
 
 /**
- * Reports everything in `node` that the schema does not allow. Returns the nodes that are wrong or contain what is
- * wrong: checks that come later pass them over, so that one mistake is reported once.
+ * Reports everything in `node` that the schema does not allow. Returns the nodes that are wrong or that contain a wrong
+ * node. Later checks skip these nodes, so that one mistake is reported once.
  */
 export function checkNode(schema: TSchema, node: ConfigNode, path: Path, problems: Problems): ReadonlySet<ConfigNode> {
   const checker = new Checker(problems);
@@ -68,7 +68,7 @@ class Checker {
     const others = forms.filter(form => constantsOf(form) === undefined);
     const chosen = others.find(form => fitsKind(form, node));
     if (chosen !== undefined) return this.check(chosen, node, path);
-    // A text beside known words is a misspelt word, whatever the other forms are.
+    // Where some words are allowed, another text is taken for a misspelt word, whatever the other forms are.
     const misspelt = node.kind === 'scalar' && constants.some(word => typeof word === typeof node.value);
     if (schema.remedy !== undefined) return this.#fail(node, path, 'has a value that is not to be had', schema.remedy);
     if (others.length === 0 || misspelt) return this.#checkConstant(constants, node, path);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A document as it was written: values with the places they stand at. YAML text and plain JavaScript values both become
-// such a tree, so that schema and semantic checks are the same for both. Maps hold their keys apart from JavaScript's
-// own properties: a key named __proto__ is a key like any other.
+// A document as it was written: a tree of values with their places. YAML text and plain JavaScript values both become
+// such a tree, so that the same code checks both. The keys of a map are not properties of a JavaScript object, so a key
+// named __proto__ is a key like any other.
 import type { Place } from '../errors.ts';
 
 interface NodeBase {
-  /** Where the value begins; undefined for values that come from a program. */
+  /** The place where the value begins; undefined when a program made the value. */
   readonly place: Place | undefined;
-  /** The nodes below and this one, aliases expanded. */
+  /** The number of nodes in this tree, this node included, with all aliases expanded. */
   readonly size: number;
 }
 
@@ -47,10 +47,10 @@ export function mapNode(entries: ReadonlyMap<string, MapEntry>, place?: Place): 
   return { kind: 'map', entries, place, size };
 }
 
-// Deeper than any document of Sluice; a value that contains itself ends here.
+// No document of Sluice is nested this deep. The limit also ends the walk through a value that contains itself.
 const deepest = 64;
 
-/** A plain value as a tree without places. Throws a TypeError for what JSON cannot say. */
+/** A plain value as a tree without places. Throws a TypeError for a value that JSON cannot express. */
 export function nodeOf(value: unknown, depth = 0): ConfigNode {
   if (depth > deepest) throw new TypeError(`a configuration is nested deeper than ${deepest}, or contains itself`);
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return scalarNode(value);
@@ -72,15 +72,15 @@ export function plainOf(node: ConfigNode): unknown {
     case 'list':
       return node.items.map(plainOf);
     case 'map':
-      // fromEntries defines properties instead of assigning them: no key reaches a prototype.
+      // fromEntries defines properties, it does not assign them. So the key __proto__ does not change the prototype.
       return Object.fromEntries([...node.entries].map(([key, entry]) => [key, plainOf(entry.value)]));
   }
 }
 
-/** The steps from the root of a document to a value. */
+/** The keys and indexes that lead from the root of a document to a value. */
 export type Path = readonly (string | number)[];
 
-/** `director.services[2].servers[0]`. */
+/** The path as a person reads it: `director.services[2].servers[0]`. */
 export function formatPath(path: Path): string {
   let text = '';
   for (const step of path) {
@@ -90,7 +90,7 @@ export function formatPath(path: Path): string {
   return text;
 }
 
-/** The node at a path, or the last one on the way that exists. */
+/** The node at the path. When the path does not exist, the last node of the path that does. */
 export function nodeAt(root: ConfigNode, path: Path): ConfigNode {
   let node = root;
   for (const step of path) {

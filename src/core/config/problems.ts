@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that is wrong with a configuration, reported at once: a person corrects a file in one go, not error by error.
+// Collects all mistakes in a configuration, so that a person sees all of them at once.
 import { ConfigError, type ErrorDetails, type Place } from '../errors.ts';
 
-/** Several errors in one configuration, in the order of their places. `errors` holds each of them. */
+/** Several errors in one configuration. `errors` has them in the order of their places. */
 export class ConfigErrors extends ConfigError {
   readonly errors: readonly ConfigError[];
-  /** How many more there were than `errors` holds. */
+  /** The number of errors that `errors` leaves out. */
   readonly omitted: number;
 
   constructor(first: ConfigError, errors: readonly ConfigError[], omitted: number) {
@@ -24,10 +24,12 @@ export class ConfigErrors extends ConfigError {
 
 export type ConfigErrorCode = 'SLUICE_CONFIG_SYNTAX' | 'SLUICE_CONFIG_INVALID' | 'SLUICE_CONFIG_CONFLICT';
 
-// More errors than a person reads at once; a wrong indentation can cause one for every line of a file.
+// A person reads fewer errors than this at once. One wrong indentation can cause an error for every line of a file.
 const mostErrors = 50;
 
-/** Collects what is wrong. Whoever reads goes on as far as makes sense and calls `throwIfAny` at the end. */
+/**
+ * A list of mistakes. A reader reports mistakes, goes on reading as far as possible, and calls `throwIfAny` at the end.
+ */
 export class Problems {
   readonly #errors: ConfigError[] = [];
 
@@ -43,7 +45,7 @@ export class Problems {
     this.#errors.push(error);
   }
 
-  /** Sorted by place; those without a place come first. */
+  /** The errors in the order of their places. Errors without a place come first. */
   list(): ConfigError[] {
     return this.#errors.toSorted((a, b) => comparePlaces(a.place, b.place));
   }

@@ -16,7 +16,7 @@ export class DocumentReader {
   readonly #problems: Problems;
   readonly #unsound: ReadonlySet<ConfigNode>;
 
-  /** Checks the schema. `base` is the path from the document's root to this part. */
+  /** Checks the part against the schema. `base` is the path from the root of the document to the part. */
   constructor(root: ConfigNode, schema: TSchema, base: Path, problems: Problems) {
     this.#root = root;
     this.#base = base;
@@ -30,7 +30,7 @@ export class DocumentReader {
     return node !== undefined && !this.#unsound.has(node);
   }
 
-  /** The value at a path; the caller knows its type from the schema. */
+  /** The value at the path. The caller knows the type of the value from the schema. */
   value<T>(path: Path): T {
     return plainOf(nodeAt(this.#root, path)) as T;
   }
@@ -42,7 +42,7 @@ export class DocumentReader {
     return node?.kind === 'list' ? [...node.items.keys()] : [];
   }
 
-  /** The sound parts of a map of named things, in the order of their names. */
+  /** Reads a map of named things. Entries that the schema does not allow are skipped. The result is sorted by name. */
   named<T>(key: string, read: (name: string, path: Path) => T | undefined): T[] {
     return this.steps([key])
       .map(String)
@@ -61,8 +61,8 @@ export class DocumentReader {
   }
 
   /**
-   * Whether the text at the path names something of this kind that a section defines. Reports an unknown name; a value that
-   * is missing or already faulty is passed over.
+   * Whether the text at the path is the name of something of this kind that a section defines. An unknown name is
+   * reported. A value that is missing, or that the schema does not allow, is not reported here.
    */
   refer(path: Path, kind: string, defined: DefinedNames): boolean {
     if (!this.sound(path)) return false;
@@ -74,7 +74,7 @@ export class DocumentReader {
     return false;
   }
 
-  /** Two parts contradict each other. */
+  /** Reports that two parts of the document contradict each other. */
   conflict(path: Path, problem: string, value: unknown, remedy: string): undefined {
     return this.report(path, problem, value, remedy, 'SLUICE_CONFIG_CONFLICT');
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reference of a document's keys in Markdown, made from its schema: a table for every map, with what each key means,
-// its default, its range and an example.
+// Makes the reference page of a document in Markdown from the schema of the document. The page has a table for every
+// map: the meaning, the default, the range and an example of each key.
 import type { TSchema } from 'typebox';
 import { constantsOf, nameOf, type SchemaView, viewOf } from './schema-view.ts';
 
@@ -10,7 +10,7 @@ export function referenceOf(schema: TSchema, title: string, introduction: string
   return `# ${title}\n\n${introduction}\n\n${sections.join('\n')}`;
 }
 
-// The map's own section, then those of the maps below it.
+// The part of the page about this map, followed by the parts about the maps below it.
 function describeMap(schema: SchemaView, path: string, sections: string[]): void {
   const name = path === '' ? 'The document' : `\`${path}\``;
   const rows: string[] = [];
@@ -28,7 +28,7 @@ function describeMap(schema: SchemaView, path: string, sections: string[]): void
   for (const [part, partPath] of below) describeMap(part, partPath, sections);
 }
 
-// The maps that a value can be or hold, with the paths of their sections.
+// The maps that a value can be or contain, with their paths.
 function mapsIn(schema: SchemaView, path: string): [SchemaView, string][] {
   if (schema.anyOf !== undefined) {
     return schema.anyOf.flatMap(form => mapsIn(withDescription(form, schema), path));
@@ -52,7 +52,7 @@ function rowOf(key: string, schema: SchemaView, required: boolean): string {
   return `| \`${key}\` | ${escapeCell(kindOf(schema))} | ${escapeCell(standard)} | ${escapeCell(meaning)} |`;
 }
 
-/** What a value may be, with range and unit. */
+/** The values that are allowed, with range and unit. */
 function kindOf(schema: SchemaView): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map(kindOf).join(', or ');
   const constants = constantsOf(schema);
@@ -72,7 +72,7 @@ function code(value: unknown): string {
   return `\`${typeof value === 'string' ? value : flow(value)}\``;
 }
 
-// A value as YAML writes it on one line.
+// A value on one line of YAML.
 function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
@@ -83,7 +83,7 @@ function flow(value: unknown): string {
   return /^[[{*&!|>'"%@`#]|: |,/.test(value) ? JSON.stringify(value) : value;
 }
 
-// A bar would end the cell.
+// A vertical bar would end the cell of the table.
 function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|');
 }

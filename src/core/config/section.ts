@@ -22,8 +22,8 @@ export interface Section<Key extends string = string, Model = unknown, Change = 
   /** The canonical model of a part that was written. Whatever the schema cannot express is reported to the reader. */
   read(reader: DocumentReader): Model;
   /**
-   * The names of the things that other sections may refer to, by kind: `{ pool: ['local', 'public'] }`. The kinds are the
-   * same for every model.
+   * The names of the things that other sections may refer to, by kind: `{ pool: ['local', 'public'] }`. The kinds are
+   * the same for every model.
    */
   names?(model: Model): Readonly<Record<string, Iterable<string>>>;
   /** Checks references to what other sections define, such as `reader.refer(['pool'], 'pool', defined)`. */
@@ -37,8 +37,8 @@ export interface Section<Key extends string = string, Model = unknown, Change = 
   /** A change in a line of text. */
   describe(change: Change): string;
   /**
-   * The model that the plane has to run, given what was observed. The function is pure: it changes neither argument, and
-   * it returns the model itself when the observation changes nothing.
+   * The model that the plane has to run, given what was observed. The function is pure: it changes neither argument,
+   * and it returns the model itself when the observation changes nothing.
    */
   effective?(model: Model, observed: Observed): Model;
 }

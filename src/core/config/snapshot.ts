@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A snapshot is everything that is configured at one moment: validated as a whole, canonical, frozen, and named by the
-// hash of its content. Each capability owns a section of the document (section.ts); the composition root puts the sections
-// together.
+// hash of its content. Each capability owns a section of the document (section.ts); the composition root puts the
+// sections together.
 //
 // The id is a hash of hashes. Every section contributes a digest of its own, and a section with many parts makes its
 // digest from the digests of the parts: when one part of thousands changes, only that part and the list of hashes are
-// hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot stays
-// the same when the program gets another kind of section.
+// hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot
+// stays the same when the program gets another kind of section.
 import Type, { type TSchema } from 'typebox';
 import { nothingObserved, type Observed } from '../observed.ts';
 import { canonicalJson, deepFreeze, sha256 } from './canonical.ts';
@@ -108,45 +108,50 @@ export class DocumentFormat<const S extends Sections> {
     if (before.id === after.id) return [];
     const changes = this.sections.flatMap(section =>
       section
-        .compare(modelIn(before, section), modelIn(after, section))
+        .compare(modelIn(before, section.key), modelIn(after, section.key))
         .map(change => ({ section: section.key, change })),
     );
     return changes as SectionChange<S>[];
   }
 
   describe(changes: readonly SectionChange<S>[]): string[] {
-    const sections = new Map(this.sections.map(section => [section.key, section]));
     const plain = changes as readonly { readonly section: string; readonly change: unknown }[];
-    return plain.map(({ section, change }) => sections.get(section)?.describe(change) ?? section);
+    return plain.map(({ section, change }) => this.#section(section).describe(change));
   }
 
   /** The snapshot as a document, defaults left out. `from` makes the same snapshot of this document. */
   write(snapshot: Snapshot<S>): Record<string, unknown> {
-    const entries = this.sections.map(section => [section.key, section.write(modelIn(snapshot, section))] as const);
+    const entries = this.sections.map(section => [section.key, section.write(modelIn(snapshot, section.key))] as const);
     return Object.fromEntries(entries.filter(([, part]) => part !== undefined));
   }
 
-  /** The keys of the sections that say something. */
+  /** The keys of the sections that say something in the snapshot. */
   present(snapshot: Snapshot<S>): string[] {
-    return this.sections
-      .filter(section => section.digest(modelIn(snapshot, section)) !== this.#emptyDigests.get(section.key))
-      .map(({ key }) => key);
+    const keys = this.sections.map(({ key }) => key);
+    return keys.filter(key => this.digest(key, modelIn(snapshot, key)) !== this.#emptyDigests.get(key));
   }
 
-  /** Equal for equal models of a section. The model is frozen. */
+  /** The digest of a section's model, which is frozen. */
   digest(key: string, model: unknown): string {
-    const section = this.sections.find(each => each.key === key);
-    if (section === undefined) throw new TypeError(`there is no section ${key}`);
-    return section.digest(model);
+    return this.#section(key).digest(model);
   }
 
-  /** The models that the planes have to run, given what was observed. The snapshot stays as it is. */
-  effective(snapshot: Snapshot<S>, observed: Observed = nothingObserved): Models<S> {
-    const entries = this.sections.map(section => {
-      const model = modelIn(snapshot, section);
-      return [section.key, deepFreeze(section.effective?.(model, observed) ?? model)];
-    });
-    return Object.fromEntries(entries) as Models<S>;
+  /** The model that the plane of a section has to run, given what was observed. The snapshot stays as it is. */
+  effective<Key extends string>(
+    key: Key,
+    snapshot: Snapshot<S>,
+    observed: Observed = nothingObserved,
+  ): Key extends keyof Models<S> ? Models<S>[Key] : unknown {
+    const model = modelIn(snapshot, key);
+    return deepFreeze(this.#section(key).effective?.(model, observed) ?? model) as ReturnType<
+      typeof this.effective<Key>
+    >;
+  }
+
+  #section(key: string): Section {
+    const found = this.sections.find(section => section.key === key);
+    if (found === undefined) throw new TypeError(`there is no section ${key}`);
+    return found;
   }
 
   #read(document: ConfigNode, problems: Problems): Snapshot<S> {
@@ -174,6 +179,6 @@ export class DocumentFormat<const S extends Sections> {
   }
 }
 
-function modelIn(snapshot: object, { key }: Section): unknown {
+function modelIn(snapshot: object, key: string): unknown {
   return (snapshot as Readonly<Record<string, unknown>>)[key];
 }

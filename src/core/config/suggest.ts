@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// "Did you mean …?" for a word that is not known.
+// Suggestions for words that are not known: "did you mean …?".
 
-/** How many letters have to be inserted, removed, replaced or swapped with their neighbour to make `b` of `a`. */
+/**
+ * The number of edits that make `b` out of `a`. An edit inserts, removes or replaces a letter, or swaps two neighbours.
+ */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
@@ -24,15 +26,15 @@ export function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-// Longer words are not typing mistakes, and the distance costs the product of both lengths.
+// A longer word is not a typing mistake. The limit also bounds the cost, which is the product of both lengths.
 const longestWord = 64;
 
-/** The known word that was probably meant; undefined when none is near. */
+/** The known word that the person probably meant; undefined when no known word is similar. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > longestWord) return undefined;
   const lower = word.toLowerCase();
   let best: string | undefined;
-  // A third of the letters may be wrong, and one in the shortest words.
+  // A third of the letters may be wrong, in a short word one letter.
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
@@ -42,13 +44,13 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** The remedy for an unknown word: the nearest known one, or all of them. */
+/** The remedy for an unknown word: the most similar known word, or all known words. */
 export function suggest(word: string, known: readonly string[]): string {
   const meant = nearest(word, known);
   return meant === undefined ? `use ${alternatives(known)}` : `did you mean ${meant}?`;
 }
 
-/** 'a', 'a or b', 'a, b or c'. */
+/** A list of words in a sentence: 'a', 'a or b', 'a, b or c'. */
 export function alternatives(words: readonly string[]): string {
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;

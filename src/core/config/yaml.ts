@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// YAML text to a tree with places. The core schema of YAML 1.2: `off` and `yes` are words, not booleans.
+// Reads YAML text into a tree with places. Scalars follow the core schema of YAML 1.2: `off` and `yes` are texts, not
+// booleans.
 import {
   type Alias,
   Composer,
@@ -17,18 +18,18 @@ import type { Place } from '../errors.ts';
 import { type ConfigNode, listNode, type MapEntry, mapNode, scalarNode } from './node.ts';
 import type { Problems } from './problems.ts';
 
-// Some 10,000 services with 40 real servers each. The parser takes about a second a megabyte.
+// About 10,000 services with 40 real servers each. The parser needs about a second for a megabyte.
 export const longestText = 8 * 1024 * 1024;
 
-// What a tree may hold once its aliases are expanded: ten times what the longest text says without them. A few lines
-// of aliases of aliases can stand for billions.
+// The most nodes of a tree with all aliases expanded: ten times the nodes of the longest text without aliases. A few
+// lines with aliases of aliases can expand to billions of nodes.
 const mostNodes = 4_000_000;
 
-// Ten times as deep as any document of Sluice. The library goes down by recursion, and near the end of the stack a
-// process can die without an exception; the tokens are looked at before, without recursion.
+// Ten times the depth of any document of Sluice. The library is recursive, and when the stack is full, a process can
+// die without an exception. So the depth of the tokens is checked first, without recursion.
 const deepest = 64;
 
-/** The text as a tree; undefined after reporting why it is none. */
+/** The text as a tree; undefined when the text cannot be read, which is reported. */
 export function parseYaml(text: string, file: string | undefined, problems: Problems): ConfigNode | undefined {
   const lines = new LineCounter();
   const placeAt = (offset: number): Place => {
@@ -71,7 +72,7 @@ export function parseYaml(text: string, file: string | undefined, problems: Prob
   return problems.count > before ? undefined : root;
 }
 
-// The offset of a value that is nested too deeply; undefined when none is.
+// The offset of a value that is nested too deeply; undefined when there is no such value.
 function findTooDeep(tokens: readonly CST.Token[]): number | undefined {
   const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map(token => ({ token, depth: 0 }));
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -84,7 +85,7 @@ function findTooDeep(tokens: readonly CST.Token[]): number | undefined {
   return undefined;
 }
 
-// What the parser says of the mistakes that people make most, in words that say what to do.
+// What to do about the most frequent mistakes, by the code that the parser gives them.
 const remedies: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   DUPLICATE_KEY: 'write each key once',
@@ -104,8 +105,8 @@ function describe(code: string, message: string): string {
 
 type Fail = (problem: string, offset: number, remedy: string) => void;
 
-// Walks in the order of the text, so that an alias finds the latest anchor before it. An anchored value is converted
-// once and shared by its aliases: the tree is no larger than the text.
+// Converts the nodes in the order of the text, so that an alias gets the latest anchor before it. A value with an
+// anchor is converted once, and all aliases share it, so that the tree is not larger than the text.
 class Converter {
   readonly #fail: Fail;
   readonly #placeAt: (offset: number) => Place;

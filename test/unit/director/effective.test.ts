@@ -85,9 +85,12 @@ describe('a real server that is down', () => {
   });
 
   it('comes back by changes that can be applied to the running director', () => {
-    const removed = documentFormat.snapshot(
-      documentFormat.effective(snapshot, { servers: down(`${web} server 10.0.2.12:8080`), onFailure: 'remove' }),
-    );
+    const removed = documentFormat.snapshot({
+      director: documentFormat.effective('director', snapshot, {
+        servers: down(`${web} server 10.0.2.12:8080`),
+        onFailure: 'remove',
+      }),
+    });
     expect(documentFormat.describe(documentFormat.compare(removed, snapshot))).toEqual([
       `+ ${web} server 10.0.2.12:8080 nat weight 3`,
       `~ ${web} order of servers: 10.0.2.11:8080, 10.0.2.12:8080, 10.0.2.13:8080`,

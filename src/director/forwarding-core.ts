@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer-4 director for programs, replays and tests: the same native core that forwards live traffic, fed with frames
-// by hand. It has no clock of its own: every call says what time it is.
+// The core of the director without devices: the same native code that forwards live traffic. Its caller hands it models,
+// frames and the time; it does no I/O and reads no clock. The class Director (src/daemon/director.ts) is built on it.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeDecisions, NativeDirector, NativeFrameOptions, ReasonRow } from '../native/director.ts';
@@ -21,32 +21,33 @@ export interface BatchDecisions extends NativeDecisions {
   readonly first: number;
 }
 
-export interface DirectorOptions {
+export interface ForwardingOptions {
   readonly routeTable: RouteTable;
-  /** The services and everything else of layer 4; nothing at first unless given. */
+  /** What is configured at first; nothing unless given. */
   readonly model?: DirectorModel;
-  /** Random choices (some schedulers, local ports) follow from it: equal seeds, equal choices. */
+  /** Random choices (some schedulers, local ports) follow from the seed: equal seeds, equal choices. 1 unless given. */
   readonly seed?: number;
-  /** The time at which the director starts, nanoseconds. */
+  /** The time at which the director starts, in nanoseconds. */
   readonly start?: bigint;
   /** Whether ICMP errors to one receiver are limited as the kernel limits them (one a second, six at once). */
   readonly limitIcmp?: boolean;
 }
 
-/** The firewall mark is that of the rules unless one that is not 0 is given. */
+/** A firewall mark that is given and not 0 takes the place of the mark that the rules would give. */
 export interface FrameOptions extends FrameProperties {
+  /** Whether the verdict has the steps of the decision. */
   readonly explain?: boolean;
 }
 
-export class Director {
+export class ForwardingCore {
   readonly #native: NativeDirector;
   readonly #reasons: readonly ReasonRow[];
   readonly #ports: readonly string[];
-  /** Of the route table: they come after the model's own. */
+  /** The rules of the route table, which come after the rules of the model. */
   readonly #marks: readonly FirewallMark[];
   #model: DirectorModel = emptyDirectorModel;
 
-  constructor(options: DirectorOptions) {
+  constructor(options: ForwardingOptions) {
     const { routeTable, model, seed = 1, start = 0n, limitIcmp = true } = options;
     const addon = loadAddon();
     this.#reasons = addon.reasons;
@@ -68,12 +69,12 @@ export class Director {
     this.apply(model ?? emptyDirectorModel);
   }
 
-  /** What the director is configured with. */
+  /** What is configured. */
   get model(): DirectorModel {
     return this.#model;
   }
 
-  /** Changes the configuration to `model` by what differs; flows go on. */
+  /** Makes the changes that lead from the configured model to this one. Flows go on. */
   apply(model: DirectorModel): void {
     const next = { ...model, marks: [...model.marks, ...this.#marks] };
     for (const step of planChanges(compareDirectorModels(this.#model, next), this.#ports)) {
@@ -87,10 +88,7 @@ export class Director {
     this.#model = next;
   }
 
-  /**
-   * Takes a frame that came on a port at a time (nanoseconds, never earlier than before). Flows whose time is over by
-   * then have ended.
-   */
+  /** Takes a frame that came on a port. `time` is in nanoseconds and never less than before. */
   receive(port: string, frame: Uint8Array, time: bigint, options: FrameOptions = {}): PacketVerdict {
     const number = this.#ports.indexOf(port);
     if (number < 0) {
@@ -103,16 +101,16 @@ export class Director {
   }
 
   /**
-   * Frames that tell the network whose the virtual addresses are (gratuitous ARP, unsolicited neighbour advertisements):
-   * those that the host does not own itself. To be sent when the director starts and after an address was added.
+   * Frames that announce the virtual addresses to the network (gratuitous ARP, unsolicited neighbour advertisements).
+   * Addresses that the host owns are left out. Send the frames at the start and after an address was added.
    */
   announce(): TransmittedFrame[] {
     return this.#native.announce().map(({ port, frame }) => ({ port: this.#ports[port] ?? '', frame }));
   }
 
   /**
-   * Takes many frames, as receive() takes one, without an object for each: for replays. What was decided comes in parts,
-   * each good for as long as somebody holds it.
+   * Takes many frames, as receive() takes one, without an object for each frame. Replays use this. The decisions come in
+   * parts, and a part stays valid while the next one is made.
    */
   *receiveBatch(batch: FrameBatch, explain = false): Generator<BatchDecisions, void, undefined> {
     const { buffers, fields, times, length } = batch;
@@ -123,7 +121,7 @@ export class Director {
     }
   }
 
-  /** Ends the flows whose time is over. Returns what timers have sent by then. */
+  /** Ends the flows whose timeout has passed. Returns the frames that timers have sent by then. */
   advance(time: bigint): TimedFrame[] {
     return this.#timed(this.#native.advance(time));
   }
