@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run`: forwards between network devices, in the foreground, until it is asked to end.
 import { availableParallelism } from 'node:os';
+import { defaultSocket } from '../control/api.ts';
+import { ApiServer } from '../core/api/server.ts';
 import { UsageError } from '../core/errors.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { stopOnSignals } from '../core/signals.ts';
-import { AdminServer, defaultSocket } from '../daemon/admin-server.ts';
 import { Balancer } from '../daemon/balancer.ts';
 import { defaultCrashFolder } from '../daemon/crash-capture.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
@@ -93,7 +94,12 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     ...{ source, cpus, stealing, logger, crashState },
     crashFolder: value('crashes') ?? defaultCrashFolder,
   });
-  const socket = new AdminServer(value('socket') ?? defaultSocket, balancer, logger);
+  const socket = new ApiServer({
+    name: 'admin socket',
+    answers: balancer.answers,
+    listen: { path: value('socket') ?? defaultSocket },
+    logger: logger.child({ area: 'admin' }),
+  });
   // The socket first: of two processes the second finds out before it touches the network.
   const lifecycle = new Lifecycle([socket, balancer]);
   let forget = (): void => {};

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The running balancer: a live director that forwards by a snapshot, and the questions that it answers.
+
+import { controlReload, controlStatus } from '../control/api.ts';
+import { openApiRoute } from '../core/api/openapi.ts';
+import { type Answering, answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
+import { UnavailableError } from '../core/errors.ts';
 import type { Component } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { version } from '../core/version.ts';
-import { formatServices } from '../director/ipvsadm/listing.ts';
+import { directorAnswers } from '../director/answers.ts';
 import { LiveDirector, type StealWay } from '../director/live-director.ts';
 import type { NativeCrashState, RecordedFrame } from '../native/live-director.ts';
-import type { Questions, Streams } from './admin-server.ts';
+import { apiDescription } from './api.ts';
 import { writeCrashCapture } from './crash-capture.ts';
 import { documentFormat, type Snapshot } from './document.ts';
-import { explain } from './explanation.ts';
-import { captureInto } from './live-capture.ts';
-import { measure } from './measurement.ts';
 import { type ConfigurationSource, defaultDevices, readSnapshot } from './source.ts';
 
 export interface BalancerOptions {
@@ -27,9 +29,6 @@ export interface BalancerOptions {
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: string;
 }
-
-/** What `sluice status` shows. */
-export type BalancerStatus = ReturnType<Balancer['status']>;
 
 export class Balancer implements Component {
   readonly name = 'director';
@@ -70,46 +69,37 @@ export class Balancer implements Component {
   /** Reads the configuration anew and forwards by it; when something is wrong with it, says so and goes on as before. */
   reload(): void {
     try {
-      const next = readSnapshot(this.#options.source);
-      const changes = documentFormat.compare(this.#snapshot, next);
-      this.#liveDirector.apply(next.director);
-      this.#snapshot = next;
-      this.#keep();
-      this.#logger.info({ snapshot: next.id, changes: documentFormat.describe(changes) }, 'configuration applied');
+      this.#apply();
     } catch (err) {
       this.#logger.error({ err }, 'the configuration was not applied: forwarding by the one before');
     }
   }
 
-  status() {
-    const liveDirector = this.#liveDirector;
-    const counts = Object.entries(liveDirector.counts()).filter(([, count]) => count > 0);
-    return {
-      version,
-      pid: process.pid,
-      since: this.#since.toISOString(),
-      snapshot: this.#snapshot.id,
-      workers: this.#options.cpus.length,
-      ...liveDirector.state(),
-      services: liveDirector.services(),
-      packets: Object.fromEntries(counts),
-    };
+  get answers(): readonly Answering[] {
+    return [
+      answering(controlStatus, () => this.#status()),
+      answering(controlReload, () => this.#apply()),
+      ...directorAnswers(() => this.#liveDirector),
+      answering(openApiRoute, () => apiDescription),
+    ];
   }
 
-  /** By path of the admin socket. */
-  get questions(): Questions {
-    return {
-      '/status': () => this.status(),
-      '/explain': parameters => explain(this.#liveDirector, parameters),
-      '/top': () => measure(this.#liveDirector),
-      '/connections': () => this.#liveDirector.connections(),
-      '/services': () => this.#liveDirector.services(),
-      '/ipvsadm': () => formatServices(this.#liveDirector.services()),
-    };
+  /** Throws what is wrong with the configuration. */
+  #apply(): { readonly id: string; readonly changes: readonly string[] } {
+    const next = readSnapshot(this.#options.source);
+    const changes = documentFormat.describe(documentFormat.compare(this.#snapshot, next));
+    this.#liveDirector.apply(next.director);
+    this.#snapshot = next;
+    this.#keep();
+    this.#logger.info({ snapshot: next.id, changes }, 'configuration applied');
+    return { id: next.id, changes };
   }
 
-  get streams(): Streams {
-    return { '/capture': (stream, parameters) => captureInto(stream, this.#liveDirector, parameters) };
+  #status() {
+    const { pid } = process;
+    const since = this.#since.toISOString();
+    const planes = [{ name: 'director', state: 'running', pid, since, restarts: 0 }] as const;
+    return { version, pid, since, snapshot: this.#snapshot.id, planes };
   }
 
   /** What was in force in the process before. */
@@ -141,7 +131,9 @@ export class Balancer implements Component {
   }
 
   get #liveDirector(): LiveDirector {
-    if (this.#running === undefined) throw new Error('the director does not run');
+    if (this.#running === undefined) {
+      throw new UnavailableError('the director does not run', { remedy: 'try again in a moment' });
+    }
     return this.#running;
   }
 }
