@@ -12,7 +12,7 @@ const mostLines = 600;
 const mostScripts = 15;
 
 /** Folders of src/ that any capability may import; `daemon` and `cli` may import everything. */
-const sharedFolders = ['core', 'native', 'health', 'store'];
+const sharedFolders = ['core', 'native', 'wire', 'capture', 'health', 'store'];
 const compositionRoots = ['daemon', 'cli'];
 
 const emptyNames = /(^|[-_])(utils?|helpers?|managers?|common|misc)([-_.]|$)/;

@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { Status } from '../../src/cli/status.ts';
 import { sluiceCommand as sluice } from '../drivers/decap.ts';
 import type { Host } from '../topology/host.ts';
 import { LabError } from '../topology/lab-error.ts';
@@ -128,12 +129,15 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   }
 
   async portTypes(): Promise<Record<string, string>> {
-    const { ports } = await this.#status<{ ports: readonly { device: string; type: string }[] }>();
+    const { director } = await this.#status();
+    const ports = director?.ports ?? [];
     return Object.fromEntries(ports.map(({ device, type }) => [device, type]));
   }
 
   async crash(): Promise<number> {
-    const { pid } = await this.#status<{ pid: number }>();
+    const { planes } = await this.#status();
+    const pid = planes.find(({ name }) => name === 'director')?.pid;
+    if (pid === undefined) throw new LabError('sluice status names no process of the director');
     const from = this.#program.stderr.length;
     const began = performance.now();
     process.kill(pid, 'SIGKILL');
@@ -159,7 +163,7 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     await this.#host.must([...sluice, 'clean']);
   }
 
-  async #status<Status>(): Promise<Status> {
+  async #status(): Promise<Status> {
     return JSON.parse(await this.#host.must([...sluice, 'status', '--json', '--socket', this.#socket]));
   }
 

@@ -8,15 +8,15 @@ import { removeAbandoned } from '../../lab/topology/run.ts';
 import { removeOnSignals } from '../../lab/topology/signals.ts';
 import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
-import { ask } from '../../src/cli/admin-client.ts';
-import type { BalancerStatus } from '../../src/daemon/balancer.ts';
+import { ApiClient } from '../../src/core/api/client.ts';
+import { directorConnections, directorServices } from '../../src/director/api.ts';
 import {
   type Counters,
   formatConnections,
   type ServerView,
   type ServiceView,
 } from '../../src/director/ipvsadm/listing.ts';
-import type { Connection } from '../../src/director/views.ts';
+import { byEndpoints, type Connection } from '../../src/director/views.ts';
 import { Failure, heading, projectRoot } from '../command.ts';
 import { description, services, start } from './lab.ts';
 import { showReplay } from './replay.ts';
@@ -62,7 +62,7 @@ async function showBalancer(socket: string): Promise<void> {
   for (let frame = 0; isTerminal || frame < framesWithoutTerminal; frame++) {
     await delay(frameMilliseconds);
     const now = await look(socket);
-    const lines = [...tableOf(before, now), '', ...latest(await ask<Connection[]>(socket, '/connections'))];
+    const lines = [...tableOf(before, now), '', ...latest(await connections(socket))];
     before = now;
     // Over the one before.
     if (isTerminal && drawn > 0) process.stdout.write(`\x1b[${drawn}A\x1b[J`);
@@ -78,8 +78,14 @@ interface Look {
 }
 
 async function look(socket: string): Promise<Look> {
-  const { services: views } = await ask<BalancerStatus>(socket, '/status');
+  const views = await new ApiClient(socket).call(directorServices, {});
   return { at: performance.now(), services: views };
+}
+
+async function connections(socket: string): Promise<Connection[]> {
+  const rows: Connection[] = [];
+  for await (const row of new ApiClient(socket).stream(directorConnections, {})) rows.push(row);
+  return rows.sort(byEndpoints);
 }
 
 /** What the running process would do with a packet; a build without that command explains a capture instead. */

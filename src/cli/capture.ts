@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice capture`: what the running process does with packets, as a pcapng with a comment on each frame.
 import { CaptureWriter } from '../capture/capture-writer.ts';
+import type { AnswerOf, ParametersOf } from '../core/api/route.ts';
 import { UsageError } from '../core/errors.ts';
-import { defaultSocket } from '../daemon/admin-server.ts';
-import type { CaptureBeginning, CaptureLine } from '../daemon/live-capture.ts';
-import { commonOptions, listen, socketOf } from './admin-client.ts';
+import { directorCapture } from '../director/api.ts';
+import { clientOf, commonOptions, socketUsage } from './asking.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions, print } from './command.ts';
 import { partiesText } from './replay/text.ts';
 
@@ -20,18 +20,18 @@ tshark -T fields -e frame.comment). Ends at Ctrl-C, with a complete file.
 
 Filters, of which all must hold:
   --host ADDRESS        of the packet that came, or of one that was sent for it
-  --port-number N       the same, of TCP, UDP or SCTP
+  --port N              the same, a port of TCP, UDP or SCTP
   --protocol NAME       the same: tcp, udp, sctp, icmp or icmpv6
   --verdict NAME        forward, drop, pass or consume
   --reason NAME         such as no-real-server; \`sluice top\` shows which there are
   --service NAME        such as 'tcp 10.0.1.100:80'
   --device NAME         on which it came
 
-  --socket PATH         where the process answers; ${defaultSocket} unless given
-  --json                print the summary at the end as one JSON document
+${socketUsage}
+  --json          print the summary at the end as one JSON document
 `;
 
-const filterNames = ['host', 'port-number', 'protocol', 'verdict', 'reason', 'service', 'device'] as const;
+const filterNames = ['host', 'port', 'protocol', 'verdict', 'reason', 'service', 'device'] as const;
 
 const options = {
   ...commonOptions,
@@ -40,6 +40,11 @@ const options = {
   seconds: { type: 'string' },
   ...Object.fromEntries(filterNames.map(name => [name, { type: 'string' }] as const)),
 } as const;
+
+const elsewhere = { 'port-number': 'use --port' };
+
+type CaptureLine = AnswerOf<typeof directorCapture>;
+type Frame = Extract<CaptureLine, { bytes: string }>;
 
 interface Summary {
   readonly file: string;
@@ -57,13 +62,21 @@ function positive({ values }: ParsedOptions, name: string): number {
   throw new UsageError(`--${name} is not a number above zero`, { value: text });
 }
 
-function question({ values }: ParsedOptions): string {
-  const filter = new URLSearchParams();
-  for (const name of filterNames) {
-    const value = values.get(name)?.[0];
-    if (value !== undefined) filter.set(name, value);
-  }
-  return `/capture?${filter}`;
+/** What a filter may be is for the director to say; a number is made of the words here. */
+function filterOf({ values }: ParsedOptions): ParametersOf<typeof directorCapture> {
+  const given = filterNames.flatMap(name => {
+    const [value] = values.get(name) ?? [];
+    return value === undefined ? [] : [[name, name === 'port' ? portOf(value) : value] as const];
+  });
+  return Object.fromEntries(given);
+}
+
+function portOf(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new UsageError('not a port number', {
+    value: text,
+    remedy: 'use a number from 0 to 65535; a network device is named by --device',
+  });
 }
 
 /** The file, from its first frame to its end. */
@@ -81,7 +94,7 @@ class Recording {
     this.#writer = new CaptureWriter(file, { format: 'pcapng' });
   }
 
-  take(line: CaptureLine | CaptureBeginning): void {
+  take(line: CaptureLine): void {
     if ('devices' in line) {
       for (const device of line.devices) this.#writer.addInterface(device);
     } else if ('missed' in line) {
@@ -91,7 +104,7 @@ class Recording {
     }
   }
 
-  #write(frame: Exclude<CaptureLine, { missed: number }>): void {
+  #write(frame: Frame): void {
     this.frames += 1;
     if (!frame.hasLeft) {
       this.packets += 1;
@@ -115,13 +128,13 @@ class Recording {
 }
 
 /** "forward, scheduled: tcp 10.0.1.100:80, real server 10.0.2.11:8080, nat" */
-function decisionText(frame: Exclude<CaptureLine, { missed: number }>): string {
+function decisionText(frame: Frame): string {
   const parties = partiesText(frame);
   return `${frame.verdict}, ${frame.reason}${parties === '' ? '' : `: ${parties}`}`;
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
-  const parsed = parseOptions(args, options);
+  const parsed = parseOptions(args, options, { elsewhere });
   const file = parsed.values.get('write')?.[0];
   if (file === undefined) throw new UsageError('no file is given', { remedy: 'give -w FILE.pcapng' });
   const [count, seconds] = [positive(parsed, 'count'), positive(parsed, 'seconds')];
@@ -131,7 +144,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   process.on('SIGINT', end).on('SIGTERM', end);
   let recording: Recording | undefined;
   try {
-    const lines = listen<CaptureLine | CaptureBeginning>(socketOf(parsed), question(parsed), ending.signal);
+    const lines = clientOf(parsed).stream(directorCapture, filterOf(parsed), { signal: ending.signal });
     for await (const line of lines) {
       if (recording === undefined) {
         // Not before the process has agreed: a file that is there stays as it is otherwise.

@@ -81,8 +81,7 @@ function deviceOf(word: string): string {
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
-  const { values, positionals } = parseOptions(args, options);
-  if (positionals.length > 0) throw new UsageError('decap takes options only', { value: positionals[0] });
+  const { values } = parseOptions(args, options);
   const value = (name: string) => values.get(name)?.[0];
   const from = value('from');
   const logger = createLogger({ level: parseLogLevel(value('log-level') ?? 'info') });

@@ -2,9 +2,10 @@
 // `sluice explain`: what the running director would do with a packet, and why, without doing it.
 import { openCapture } from '../capture/capture-reader.ts';
 import { linkTypes } from '../capture/link-type.ts';
+import type { AnswerOf, ParametersOf } from '../core/api/route.ts';
 import { UsageError } from '../core/errors.ts';
-import type { Explanation, PacketExplanation } from '../daemon/explanation.ts';
-import { askAndPrint, commonUsage } from './admin-client.ts';
+import { directorExplain } from '../director/api.ts';
+import { askAndPrint, commonUsage } from './asking.ts';
 import type { Command, ParsedOptions } from './command.ts';
 import { decisionLines } from './replay/text.ts';
 
@@ -22,7 +23,7 @@ would, and each step of the director's decision. A copy of the director decides:
   HEX             a whole Ethernet frame
   --in FILE       the frame of a capture, pcap or pcapng …
   --number N      … of this number; 1 unless given
-  --port PORT     on which it comes; unless given, the port that a frame is addressed to, or that leads to the sender
+  --device NAME   on which it comes; unless given, the device that a frame is addressed to, or that leads to the sender
   --mark N        the firewall mark that it has
 ${commonUsage}
 `;
@@ -30,30 +31,43 @@ ${commonUsage}
 const options = {
   in: { type: 'string' },
   number: { type: 'string' },
-  port: { type: 'string' },
+  device: { type: 'string' },
   mark: { type: 'string' },
 } as const;
 
-function form({ values, positionals }: ParsedOptions): URLSearchParams {
+const elsewhere = { port: 'use --device for the device on which the packet comes' };
+
+type Explanation = AnswerOf<typeof directorExplain>;
+type PacketExplanation = Explanation['packets'][number];
+type Parameters = ParametersOf<typeof directorExplain>;
+
+function parametersOf({ values, positionals }: ParsedOptions): Parameters {
   const value = (name: string) => values.get(name)?.[0];
-  const question = new URLSearchParams(packetOf(positionals, value('in'), value('number')));
-  for (const name of ['port', 'mark']) {
-    const given = value(name);
-    if (given !== undefined) question.set(name, given);
-  }
-  return question;
+  const [device, mark] = [value('device'), value('mark')];
+  return {
+    ...packetOf(positionals, value('in'), value('number')),
+    ...(device === undefined ? {} : { device }),
+    ...(mark === undefined ? {} : { mark: markOf(mark) }),
+  };
+}
+
+function markOf(text: string): number {
+  const mark = Number(text);
+  if (Number.isInteger(mark) && mark >= 0 && mark <= 0xffff_ffff && text !== '') return mark;
+  throw new UsageError('not a firewall mark', { value: text, remedy: 'use a whole number below 2^32' });
 }
 
 function packetOf(
   [kind, ...words]: readonly string[],
   file: string | undefined,
   number: string | undefined,
-): Record<string, string> {
+): Pick<Parameters, 'packet' | 'frame'> {
   if (file !== undefined && kind === undefined) return { frame: frameOf(file, number) };
   const isClear = file === undefined && number === undefined && words.length > 0;
   if (kind === 'packet' && isClear) return { packet: words.join(' ') };
   if (kind === 'frame' && isClear) return { frame: words.join('').replaceAll(/[\s:]/g, '') };
   throw new UsageError('it is not clear which packet is to be explained', {
+    value: kind,
     remedy: "give packet 'WORDS', frame HEX or --in FILE; sluice explain --help has examples",
   });
 }
@@ -79,7 +93,7 @@ function frameOf(file: string, number = '1'): string {
   throw new UsageError('the capture has fewer frames', { place: { file }, value: wanted, remedy: `it has ${count}` });
 }
 
-const owned_traffic: Readonly<Record<PacketExplanation['owner'], string>> = {
+const ownedTraffic: Readonly<Record<PacketExplanation['owner'], string>> = {
   director: "kept from the host's stack",
   host: "left to the host's stack: the director does not see it. If it did",
   both: "seen by the host's stack too",
@@ -87,8 +101,8 @@ const owned_traffic: Readonly<Record<PacketExplanation['owner'], string>> = {
 };
 
 function whose(owner: PacketExplanation['owner'], worker: string): string {
-  if (owner === 'host') return `${owned_traffic.host}:`;
-  return worker === '' ? owned_traffic[owner] : `${owned_traffic[owner]}, ${worker}`;
+  if (owner === 'host') return `${ownedTraffic.host}:`;
+  return worker === '' ? ownedTraffic[owner] : `${ownedTraffic[owner]}, ${worker}`;
 }
 
 function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explanation): string {
@@ -106,5 +120,12 @@ function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explan
 
 export const explainCommand: Command = {
   usage,
-  run: args => askAndPrint<Explanation>(args, { path: '/explain', options, form, text }),
+  run: args =>
+    askAndPrint<Explanation>(args, {
+      options,
+      takesWords: true,
+      elsewhere,
+      ask: (client, parsed) => client.call(directorExplain, parametersOf(parsed)),
+      text,
+    }),
 };

@@ -56,7 +56,7 @@ interface Request {
 }
 
 function understand(args: readonly string[]): Request {
-  const { flags, values, positionals } = parseOptions(args, options);
+  const { flags, values, positionals } = parseOptions(args, options, { takesWords: true });
   const needed = (name: string, form: string) => {
     const value = values.get(name)?.[0];
     if (value === undefined) throw new UsageError(`--${name} is missing`, { remedy: `give --${name} ${form}` });

@@ -2,14 +2,14 @@
 // `sluice run`: forwards between network devices, in the foreground, until it is asked to end.
 import { UsageError } from '../core/errors.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
-import { settingsOf } from '../control/settings.ts';
+import { defaultSocket } from '../control/api.ts';
+import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
 import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
 import { stealWays } from '../director/live-director.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions } from './command.ts';
 
-const defaultSocket = '/run/sluice.sock';
 const defaultCrashFolder = '/var/lib/sluice';
 
 const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
@@ -28,7 +28,7 @@ of the director crashes, another one carries its connections on.
   --workers N         threads that forward, each pinned to a CPU, or auto: one a CPU; 1 unless given, and then
                       pinned to none
   --socket PATH       where questions are answered (sluice status …); ${defaultSocket} unless given
-  --user NAME         whom all processes but the supervisor run as; sluice where the host has this user, else nobody
+  --user NAME         the user of all processes but the supervisor; ${defaultProcessSettings.user} unless given
   --crashes DIR       where the last packets before a crash are written; ${defaultCrashFolder} unless given
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
 `;

@@ -1,27 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice status`: what the running process forwards, and how it goes.
-import type { BalancerStatus } from '../daemon/balancer.ts';
+// `sluice status`: which snapshot is in force, how the planes are, and what the director forwards.
+import { controlStatus } from '../control/api.ts';
+import type { ApiClient } from '../core/api/client.ts';
+import type { AnswerOf } from '../core/api/route.ts';
+import { UnavailableError } from '../core/errors.ts';
+import { directorStatus } from '../director/api.ts';
 import { formatServices } from '../director/ipvsadm/listing.ts';
-import { askAndPrint, commonUsage } from './admin-client.ts';
+import { askAndPrint, commonUsage } from './asking.ts';
 import type { Command } from './command.ts';
 
 const usage = `Usage: sluice status [OPTION…]
 
-Prints what the running process forwards: ports, services with their servers and connections, and packets by reason.
+Prints which snapshot is in force, how the planes are, and what the director forwards: ports, services with their servers
+and connections, and packets by reason.
 
 ${commonUsage}
 `;
 
+type DirectorStatus = AnswerOf<typeof directorStatus>;
+type Plane = AnswerOf<typeof controlStatus>['planes'][number];
+
+export interface Status extends AnswerOf<typeof controlStatus> {
+  /** Absent while the director does not run. */
+  readonly director?: DirectorStatus;
+}
+
+async function ask(client: ApiClient): Promise<Status> {
+  const control = await client.call(controlStatus, {});
+  try {
+    return { ...control, director: await client.call(directorStatus, {}) };
+  } catch (error) {
+    // Its row among the planes says why.
+    if (error instanceof UnavailableError) return control;
+    throw error;
+  }
+}
+
+function text({ version, pid, since, snapshot, planes, director }: Status): string {
+  const head = [`sluice ${version}, process ${pid}, since ${since}`, `snapshot ${snapshot}`, ...planes.map(planeLine)];
+  return `${[...head, ...(director === undefined ? [] : directorLines(director))].join('\n')}\n`;
+}
+
+function planeLine({ name, state, pid, since, restarts, lastError }: Plane): string {
+  const parts = [
+    state,
+    ...(pid === undefined ? [] : [`process ${pid}`]),
+    ...(since === undefined ? [] : [`since ${since}`]),
+    ...(restarts === 0 ? [] : [restarts === 1 ? 'restarted once' : `restarted ${restarts} times`]),
+    ...(lastError === undefined ? [] : [`last error at ${lastError.at}: ${lastError.message}`]),
+  ];
+  return `${name}: ${parts.join(', ')}`;
+}
+
 const portWidths = [15, 13, 17, 11, 11, 9, 9];
 
-function text(status: BalancerStatus): string {
-  const { version, pid, since, snapshot, workers, stealing, ports, services, packets, notices } = status;
-  const head = [
-    `sluice ${version}, process ${pid}, since ${since}, ${workers === 1 ? 'one worker' : `${workers} workers`}`,
-    `snapshot ${snapshot}`,
-    `the host's stack is kept away by ${stealing}`,
-    ...notices.map(notice => `note: ${notice}`),
-  ];
+function directorLines({ workers, stealing, ports, services, packets, notices }: DirectorStatus): string[] {
   const portRow = (cells: readonly (string | number)[]): string =>
     cells.map((cell, index) => String(cell)[index < 3 ? 'padEnd' : 'padStart'](portWidths[index] ?? 0)).join(' ');
   const portLines = [
@@ -33,10 +66,21 @@ function text(status: BalancerStatus): string {
   const packetLines = Object.entries(packets)
     .sort(([, a], [, b]) => b - a)
     .map(([reason, count]) => `${String(count).padStart(12)}  ${reason}`);
-  return `${[...head, '', ...portLines, '', formatServices(services).trimEnd(), '', 'packets', ...packetLines].join('\n')}\n`;
+  return [
+    workers === 1 ? 'one worker' : `${workers} workers`,
+    `the host's stack is kept away by ${stealing}`,
+    ...notices.map(notice => `note: ${notice}`),
+    '',
+    ...portLines,
+    '',
+    formatServices(services).trimEnd(),
+    '',
+    'packets',
+    ...packetLines,
+  ];
 }
 
 export const statusCommand: Command = {
   usage,
-  run: args => askAndPrint<BalancerStatus>(args, { path: '/status', text }),
+  run: args => askAndPrint(args, { ask, text }),
 };

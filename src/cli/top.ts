@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice top`: connections and rates of the running process, every second.
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Measurement } from '../daemon/measurement.ts';
-import { ask, commonOptions, commonUsage, socketOf } from './admin-client.ts';
+import { directorTop } from '../director/api.ts';
+import { clientOf, commonOptions, commonUsage } from './asking.ts';
 import { type Command, type ExitStatus, parseOptions, print } from './command.ts';
 import { ratesBetween } from './top/rates.ts';
 import { tableLines } from './top/table.ts';
@@ -26,14 +26,14 @@ const clear = '\x1b[H\x1b[J';
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const parsed = parseOptions(args, options);
-  const socket = socketOf(parsed);
+  const client = clientOf(parsed);
   const ending = new AbortController();
   const end = (): void => ending.abort();
   process.on('SIGINT', end).on('SIGTERM', end);
   try {
-    let before = await ask<Measurement>(socket, '/top');
+    let before = await client.call(directorTop, {});
     while (await pause(ending.signal)) {
-      const now = await ask<Measurement>(socket, '/top');
+      const now = await client.call(directorTop, {});
       const rates = ratesBetween(before, now);
       if (parsed.flags.has('json')) print(`${JSON.stringify(rates)}\n`);
       else show(tableLines(rates), process.stdout.isTTY && !parsed.flags.has('once'));

@@ -4,6 +4,7 @@
 import Type, { type Static } from 'typebox';
 import { canonicalJson, sha256 } from '../core/config/canonical.ts';
 import type { Section } from '../core/config/section.ts';
+import { UsageError } from '../core/errors.ts';
 import { type LogLevel, logLevels } from '../core/logger.ts';
 
 export interface ProcessSettings {
@@ -95,6 +96,20 @@ export const processSection: Section<'process', ProcessSettings, ProcessChange> 
       .map(setting => ({ setting, before: before[setting], after: after[setting] })),
   describe: ({ setting, before, after }) => `~ process ${setting}: ${before} → ${after}`,
 };
+
+/** Throws a UsageError when a reload changes what processes that run already depend on. */
+export function checkSettings(before: ProcessSettings, after: ProcessSettings): void {
+  const [changed] = processSection.compare(before, after);
+  if (changed === undefined) return;
+  throw new UsageError(`the setting process.${keyOf(changed.setting)} cannot be changed while sluice runs`, {
+    value: changed.after,
+    remedy: 'restart sluice, or set it back',
+  });
+}
+
+function keyOf(setting: keyof ProcessSettings): string {
+  return Object.entries(keys).find(([, each]) => each === setting)?.[0] ?? setting;
+}
 
 /** What the command line says; a flag that was not given is undefined. */
 export type ProcessFlags = { readonly [Setting in keyof ProcessSettings]?: ProcessSettings[Setting] | undefined };

@@ -287,7 +287,6 @@ export class ApiError extends SluiceError {
   }
 }
 
-/** Any thrown value as plain data for logs and `--json`. Errors of others keep their own code, if they have one. */
 /**
  * Any thrown value as plain data for logs and `--json`. An error of another library keeps its own code, if it has one.
  */

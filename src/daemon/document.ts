@@ -5,7 +5,7 @@ import { processSection } from '../control/settings.ts';
 import { DocumentFormat, type SectionChange, type Snapshot as SnapshotOf } from '../core/config/snapshot.ts';
 import { directorSection } from '../director/section.ts';
 
-const sections = [directorSection, processSection] as const;
+export const sections = [directorSection, processSection] as const;
 
 /** Reads, compares and writes snapshots of everything that can be configured. */
 export const documentFormat = new DocumentFormat(sections, {

@@ -15,8 +15,8 @@ import { canRead, findUser, type User } from './user.ts';
 export interface RunRequest<S extends Sections> {
   readonly options: RunOptions;
   readonly adminSocket: string;
-  /** The name of the user that processes run as; one of the default users unless given. */
-  readonly user: string | undefined;
+  /** The name of the user that all processes but the supervisor run as. */
+  readonly user: string;
   readonly logger: Logger;
   readonly composition: Composition<S>;
   /** The program of each process. */
@@ -49,7 +49,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   return await supervisor.run();
 }
 
-function unprivileged(name: string | undefined, program: string, logger: Logger): User | undefined {
+function unprivileged(name: string, program: string, logger: Logger): User | undefined {
   // An ordinary user has nothing to give up, and cannot become another user.
   if (process.getuid?.() !== 0) return undefined;
   const user = findUser(name);

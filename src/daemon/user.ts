@@ -9,18 +9,13 @@ export interface User {
   readonly gid: number;
 }
 
-/** Unless `sluice run` is told otherwise: sluice where the host has such a user, else nobody. */
-export const defaultUsers = ['sluice', 'nobody'] as const;
-
-/** The user of this name, or one of the default users. */
-export function findUser(name: string | undefined): User {
-  for (const candidate of name === undefined ? defaultUsers : [name]) {
-    const [uid, gid] = [idOf('-u', candidate), idOf('-g', candidate)];
-    if (uid !== undefined && gid !== undefined) return { name: candidate, uid, gid };
-  }
+/** The user of this name. */
+export function findUser(name: string): User {
+  const [uid, gid] = [idOf('-u', name), idOf('-g', name)];
+  if (uid !== undefined && gid !== undefined) return { name, uid, gid };
   throw new UsageError('there is no such user', {
-    value: name ?? defaultUsers.join(' or '),
-    remedy: 'add the user (useradd --system sluice), or name another one with --user',
+    value: name,
+    remedy: `add the user (useradd --system ${name}), or name another one with --user`,
   });
 }
 

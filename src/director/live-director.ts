@@ -15,12 +15,11 @@ import type {
 import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
-import type { ServiceView } from './ipvsadm/listing.ts';
 import { type DirectorModel, emptyDirectorModel, type Port, type StealWay } from './model.ts';
 import { planChanges } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
-import { byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
+import { byEndpoints, type Connection, type CountedService, connectionRow, serviceViews } from './views.ts';
 
 export { type StealWay, stealWays } from './model.ts';
 export type { TapFilter, TappedFrame } from './tap.ts';
@@ -119,9 +118,18 @@ export class LiveDirector {
     return this.#ports.map(port => port.device);
   }
 
+  get workerCount(): number {
+    return this.#workers;
+  }
+
   /** What is forwarded. */
   get model(): DirectorModel {
     return this.#model;
+  }
+
+  prepare(model: DirectorModel): { changes: readonly DirectorChange[]; commit(): void; abort(): void } {
+    const changes = compareDirectorModels(this.#model, model);
+    return { changes, commit: () => void this.apply(model), abort: () => undefined };
   }
 
   /** Forwards by `model` from now on; flows go on as far as their servers are still there. Gives what has changed. */
@@ -162,15 +170,20 @@ export class LiveDirector {
    * The services with the counts of all workers, as `ipvsadm -Ln` lists them: read from memory into which workers publish
    * them ten times a second.
    */
-  services(): ServiceView[] {
+  services(): CountedService[] {
     return serviceViews(this.#model.services, this.#rows.read());
   }
 
-  /** The connection tables of all workers, sorted. */
+  /** The connection tables of all workers, one after another, in no order. */
+  *connectionRows(): Generator<Connection, void, undefined> {
+    for (const worker of this.#numbers()) {
+      for (const row of this.#native.connections(worker)) yield connectionRow(row);
+    }
+  }
+
+  /** The same, sorted. */
   connections(): Connection[] {
-    return this.#numbers()
-      .flatMap(worker => this.#native.connections(worker).map(connectionRow))
-      .sort(byEndpoints);
+    return [...this.connectionRows()].sort(byEndpoints);
   }
 
   /** Packets so far by reason, as services() at most a tenth of a second old. */

@@ -5,6 +5,7 @@ import { UsageError } from '../core/errors.ts';
 import type { NativeTapFilter, NativeTappedFrame } from '../native/live-director.ts';
 import type { Port, ServiceIdentity } from './model.ts';
 import { planIdentity } from './plan.ts';
+import { portNumber } from './port-number.ts';
 import { reasons, type Verdict } from './verdict.ts';
 
 /** What is wanted of the frames that pass: all of what is given must hold. */
@@ -16,7 +17,7 @@ export interface TapFilter {
   readonly protocol?: string;
   readonly verdict?: string;
   readonly reason?: string;
-  /** On which it came. */
+  /** On which it came: a port's name, or its network device. */
   readonly device?: string;
   readonly service?: ServiceIdentity;
 }
@@ -35,7 +36,6 @@ const protocols: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, 
 export function nativeFilter(filter: TapFilter, ports: readonly Port[]): NativeTapFilter {
   const { host, port, protocol, verdict, reason, device, service } = filter;
   const rows = reasons();
-  const devices = ports.map(one => one.device);
   return {
     ...(host === undefined ? {} : { host: addressText(host) }),
     ...(port === undefined ? {} : { port }),
@@ -58,7 +58,7 @@ export function nativeFilter(filter: TapFilter, ports: readonly Port[]): NativeT
               ),
           ),
         }),
-    ...(device === undefined ? {} : { cameOn: devices.indexOf(oneOf(devices, device, 'device')) }),
+    ...(device === undefined ? {} : { cameOn: portNumber(ports, device) }),
     ...(service === undefined ? {} : { service: planIdentity(service) }),
   };
 }

@@ -75,12 +75,15 @@ export function rowsOf(services: readonly NativeService[]): Map<string, RowCount
   return rows;
 }
 
+/** A service as it is configured, with what was counted of it and of its servers. */
+export type CountedService = Omit<Service, 'servers'> & Pick<ServiceView<number>, 'counters' | 'rates' | 'servers'>;
+
 /** The services of a model with what directors have counted of them, by the names that rows have. */
-export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, RowCounts>): ServiceView[] {
+export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, RowCounts>): CountedService[] {
   return services.map(service => serviceView(service, nativeName(service.identity), counted));
 }
 
-function serviceView(service: Service, name: string, counted: ReadonlyMap<string, RowCounts>): ServiceView {
+function serviceView(service: Service, name: string, counted: ReadonlyMap<string, RowCounts>): CountedService {
   const servers = service.servers.map(server => {
     const counts = counted.get(`${name} > ${formatEndpoint(server.address, server.port)}`) ?? nothing;
     const { active, inactive, persistent } = counts;

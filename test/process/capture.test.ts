@@ -74,7 +74,7 @@ describeAsRoot('sluice capture', () => {
   it('wants what its filters want', async () => {
     const { file } = await capture(
       () => running.request(),
-      ...['--service', `tcp ${virtual}:80`, '--device', 'eth1', '--verdict', 'forward', '--port-number', '8080'],
+      ...['--service', `tcp ${virtual}:80`, '--device', 'eth1', '--verdict', 'forward', '--port', '8080'],
     );
     const came = frames(file).filter(line => !line.endsWith('sent for frame 1') && !/sent for/.test(line));
     expect(came.length).toBeGreaterThan(0);
@@ -99,6 +99,12 @@ describeAsRoot('sluice capture', () => {
     [['-w', 'x', '--reason', 'nothing'], 'there is no such reason: "nothing" (use one of established'],
     [['-w', 'x', '--device', 'eth7'], 'there is no such device: "eth7" (use one of eth0, eth1)'],
     [['-w', 'x', '--service', 'tcp 1.2.3.4:5'], `such as tcp ${virtual}:80`],
+    [
+      ['-w', 'x', '--protocol', 'tpc'],
+      'parameter protocol: protocol is not one of the known words: "tpc" (did you mean tcp?)',
+    ],
+    [['-w', 'x', '--port', 'eth0'], 'a network device is named by --device'],
+    [['-w', 'x', '--port-number', '80'], "unknown option '--port-number' (use --port)"],
     [['-w', 'x', '--count', '0'], '--count is not a number above zero: "0"'],
     [[], 'no file is given (give -w FILE.pcapng)'],
   ])('says what is wrong with %j', async (words, problem) => {

@@ -3,15 +3,11 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CaptureWriter } from '../../src/capture/capture-writer.ts';
-import type { Explanation } from '../../src/daemon/explanation.ts';
+import type { Status } from '../../src/cli/status.ts';
+import type { Explanation } from '../../src/director/explanation.ts';
 import { buildFrame, ethernet, ipv4, tcp, udp } from '../../src/wire/packet-builder.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
-
-interface Status {
-  readonly ports: readonly { readonly name: string; readonly mac: string }[];
-  readonly packets: Readonly<Record<string, number>>;
-}
 
 describeAsRoot('sluice explain', () => {
   let running: RunningSluice;
@@ -25,11 +21,11 @@ describeAsRoot('sluice explain', () => {
 
   /** What an explanation must not change. */
   async function state() {
-    const [connections, { packets }] = [
+    const [connections, { director }] = [
       await running.ask<{ client: object }[]>('connections'),
       await running.ask<Status>('status'),
     ];
-    return { clients: connections.map(({ client }) => client), packets };
+    return { clients: connections.map(({ client }) => client), packets: director?.packets };
   }
 
   it('tells what a packet would meet, and nothing has happened', async () => {
@@ -79,16 +75,16 @@ describeAsRoot('sluice explain', () => {
     writer.write({ time: 0n, bytes: frame });
     writer.close();
     const [typed, captured] = await Promise.all([
-      explain('frame', Buffer.from(frame).toString('hex'), '--port', 'eth0'),
-      explain('--in', file, '--number', '2', '--port', 'eth0'),
+      explain('frame', Buffer.from(frame).toString('hex'), '--device', 'eth0'),
+      explain('--in', file, '--number', '2', '--device', 'eth0'),
     ]);
     expect(typed.packets).toEqual(captured.packets);
     expect(typed.packets[0]).toMatchObject({ verdict: 'pass' });
   });
 
   it('has a frame come on the port that it is addressed to', async () => {
-    const { ports } = await running.ask<Status>('status');
-    const destination = ports.find(({ name }) => name === 'eth0')?.mac ?? '';
+    const { director } = await running.ask<Status>('status');
+    const destination = director?.ports.find(({ name }) => name === 'eth0')?.mac ?? '';
     const frame = buildFrame(
       ethernet({ destination }),
       ipv4({ source: '203.0.113.9', destination: virtual }),
@@ -112,12 +108,14 @@ describeAsRoot('sluice explain', () => {
   it.each([
     [['packet', 'tcp 10.1.0.2 1.2.3.4:80 S'], 2, 'packet:1:5: source must be ADDRESS:PORT'],
     [
-      ['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--port', 'eth9'],
+      ['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--device', 'eth9'],
       2,
-      'there is no such port: "eth9" (use one of eth0, eth1)',
+      'there is no such device: "eth9" (use one of eth0, eth1)',
     ],
-    [['packet', 'tcp 203.0.113.1:1 1.2.3.4:80 S'], 2, 'say so with --port: eth0, eth1'],
-    [['frame', '00', '--port', 'eth0'], 2, 'no frame that a port could have received'],
+    [['packet', 'tcp 203.0.113.1:1 1.2.3.4:80 S'], 2, 'say so with --device: eth0, eth1'],
+    [['frame', '00', '--device', 'eth0'], 2, 'no frame that a port could have received'],
+    [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--port', 'eth0'], 2, "unknown option '--port' (use --device"],
+    [['frame', '0'], 2, 'parameter frame: frame must be an even number of hexadecimal digits: "0"'],
     [['frame'], 2, 'it is not clear which packet is to be explained'],
     [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--mark', 'x'], 2, 'not a firewall mark'],
   ])('says what is wrong with %j', async (words, status, problem) => {

@@ -9,6 +9,7 @@ import type { Host } from '../../lab/topology/host.ts';
 import type { Program } from '../../lab/topology/program.ts';
 import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
+import type { Status } from '../../src/cli/status.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { runSluice } from './run-sluice.ts';
 
@@ -86,9 +87,19 @@ async function ask<Answer>({ balancer, socket }: Running, ...words: string[]): P
   return JSON.parse(await balancer.must([...sluice, ...words, '--json', '--socket', socket]));
 }
 
-/** The same question as a program asks it. */
-async function askSocket<Answer>({ balancer, socket }: Running, question: string): Promise<Answer> {
-  return JSON.parse(await balancer.must(['curl', '-sS', '--unix-socket', socket, `http://sluice/${question}`]));
+/** What another program asks and gets: a line of JSON for each value. */
+async function askSocket({ balancer, socket }: Running, question: string): Promise<string[]> {
+  const answer = await balancer.must(['curl', '-sS', '--unix-socket', socket, `http://sluice/${question}`]);
+  return answer.split('\n').filter(line => line !== '');
+}
+
+/** Of the process that forwards. */
+async function directorPid(running: Running): Promise<number> {
+  const [line = ''] = await askSocket(running, 'control/status');
+  const { planes }: Status = JSON.parse(line);
+  const pid = planes.find(({ name }) => name === 'director')?.pid;
+  if (pid === undefined) throw new Error('the director has no process');
+  return pid;
 }
 
 describe('sluice run', () => {
@@ -129,12 +140,10 @@ describeAsRoot('a running sluice', () => {
     expect(await get(client, 81)).toBe(refused); // not Sluice's: the host's own answer
 
     expect(statSync(socket).mode & 0o777).toBe(0o600);
-    const status = await ask<{ services: { servers: { inactive: number }[] }[]; ports: { name: string }[] }>(
-      running,
-      'status',
-    );
-    expect(status.ports.map(port => port.name)).toEqual(['eth0', 'eth1']);
-    expect(status.services[0]?.servers[0]?.inactive).toBe(1);
+    const { director, planes } = await ask<Status>(running, 'status');
+    expect(planes).toMatchObject([{ name: 'director', state: 'running', restarts: 0 }]);
+    expect(director?.ports.map(port => port.name)).toEqual(['eth0', 'eth1']);
+    expect(director?.services[0]?.servers[0]?.inactive).toBe(1);
     expect(await ask<object[]>(running, 'connections')).toEqual([
       expect.objectContaining({ protocol: 'TCP', virtual: { address: virtual, port: 80 } }),
     ]);
@@ -185,15 +194,15 @@ describeAsRoot('a running sluice', () => {
       url('/big'),
     ]);
     await until('the download is established', 10_000, async () =>
-      (await askSocket<{ state: string }[]>(running, 'connections')).some(({ state }) => state === 'ESTABLISHED'),
+      (await askSocket(running, 'director/connections')).some(line => JSON.parse(line).state === 'ESTABLISHED'),
     );
-    const { pid } = await askSocket<{ pid: number }>(running, 'status');
+    const pid = await directorPid(running);
     const from = program.stderr.length;
     process.kill(pid, end);
     // The host would answer a packet of the connection with a reset, if it saw one.
     await program.logs('was given last', from);
     expect(await download).toMatchObject({ status: 0, stdout: String(bigSize) });
-    expect(await askSocket<{ pid: number }>(running, 'status')).not.toMatchObject({ pid });
+    expect(await directorPid(running)).not.toBe(pid);
     const [capture = ''] = readdirSync(balancer.folder).filter(name => name.startsWith('crash-'));
     const frames = await balancer.must(['tcpdump', '-n', '-r', join(balancer.folder, capture)]);
     expect(frames).toMatch(/IP 10\.[12]\.0\.2\./);

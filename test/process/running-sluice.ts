@@ -39,16 +39,17 @@ export class RunningSluice {
   readonly balancer: Host;
   readonly program: Program;
   readonly #topology: Topology;
+  /** Where it answers. */
+  readonly socket: string;
   readonly #file: string;
-  readonly #socket: string;
 
   private constructor(topology: Topology, source: '--rules' | '--config', text: string, options: readonly string[]) {
     this.#topology = topology;
     [this.client, this.balancer] = [topology.host('client'), topology.host('balancer')];
-    this.#socket = join(this.balancer.folder, 'sluice.sock');
+    this.socket = join(this.balancer.folder, 'sluice.sock');
     this.#file = join(this.balancer.folder, 'configuration');
     this.configure(text);
-    const words = ['run', source, this.#file, '--socket', this.#socket, ...options];
+    const words = ['run', source, this.#file, '--socket', this.socket, ...options];
     this.program = this.balancer.start('sluice', [...sluice, ...words]);
   }
 
@@ -85,12 +86,12 @@ export class RunningSluice {
 
   /** What a command prints, whatever its exit status. */
   command(...words: string[]) {
-    return this.balancer.run([...sluice, ...words, '--socket', this.#socket]);
+    return this.balancer.run([...sluice, ...words, '--socket', this.socket]);
   }
 
   /** As startCommand(), with a terminal. */
   startOnTerminal(...words: string[]): Program {
-    const command = [...sluice, ...words, '--socket', this.#socket].join(' ');
+    const command = [...sluice, ...words, '--socket', this.socket].join(' ');
     return this.balancer.start('command', [
       'script',
       '--quiet',
@@ -103,11 +104,11 @@ export class RunningSluice {
   }
 
   startCommand(...words: string[]): Program {
-    return this.balancer.start('command', [...sluice, ...words, '--socket', this.#socket]);
+    return this.balancer.start('command', [...sluice, ...words, '--socket', this.socket]);
   }
 
   async ask<Answer>(...words: string[]): Promise<Answer> {
-    return JSON.parse(await this.balancer.must([...sluice, ...words, '--json', '--socket', this.#socket]));
+    return JSON.parse(await this.balancer.must([...sluice, ...words, '--json', '--socket', this.socket]));
   }
 
   /** So many requests, each over a connection of its own; fails unless all are answered. */

@@ -2,6 +2,9 @@
 // Ports by AF_XDP as a person configures and sees them.
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
+import type { Status } from '../../src/cli/status.ts';
+import type { AnswerOf } from '../../src/core/api/route.ts';
+import type { directorStatus } from '../../src/director/api.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
@@ -10,12 +13,9 @@ const document = (type: string) => `director:
   services: [{ tcp: "${virtual}:80", servers: [10.2.0.2:8080] }]
 `;
 
-interface Status {
-  readonly notices: readonly string[];
-  readonly ports: readonly { readonly name: string; readonly type: string }[];
-}
+type Director = AnswerOf<typeof directorStatus>;
 
-const portsOf = ({ ports }: Status) => ports.map(({ name, type }) => [name, type]);
+const portsOf = ({ ports }: Director) => ports.map(({ name, type }) => [name, type]);
 
 let running: RunningSluice | undefined;
 
@@ -23,6 +23,12 @@ afterEach(async () => {
   await running?.stop();
   running = undefined;
 });
+
+async function directorOf(one: RunningSluice): Promise<Director> {
+  const { director } = await one.ask<Status>('status');
+  if (director === undefined) throw new Error('the director does not run');
+  return director;
+}
 
 /** Of the program that the driver has. */
 async function programOf({ balancer }: RunningSluice, device: string): Promise<string | undefined> {
@@ -33,7 +39,7 @@ async function programOf({ balancer }: RunningSluice, device: string): Promise<s
 describeAsRoot('a port by AF_XDP', () => {
   it('is shown as such, takes requests, and gives the device back in the end', async () => {
     running = await RunningSluice.startBy(document('xdp'));
-    const status = await running.ask<Status>('status');
+    const status = await directorOf(running);
     expect(status.notices).toEqual([]);
     expect(portsOf(status)).toEqual([
       ['c0', 'xdp-copy'],
@@ -50,7 +56,7 @@ describeAsRoot('a port by AF_XDP', () => {
 
   it('is a packet ring for several workers, and says so', async () => {
     running = await RunningSluice.startBy(document('xdp'), '--workers', '2');
-    const status = await running.ask<Status>('status');
+    const status = await directorOf(running);
     expect(portsOf(status)).toEqual([
       ['c0', 'packet'],
       ['s0', 'packet'],
@@ -76,7 +82,7 @@ describeAsRoot('a port by AF_XDP', () => {
     const again = running;
     await until('the driver has the program', 10_000, async () => (await programOf(again, 'eth0')) === 'sluice_xdp');
     await running.request(3);
-    const status = await running.ask<Status>('status');
+    const status = await directorOf(running);
     expect(status.notices).toEqual([]);
     expect(portsOf(status)[0]).toEqual(['c0', 'xdp-copy']);
   });
@@ -86,7 +92,7 @@ describeAsRoot('a port by AF_XDP', () => {
     running.configure(document('xdp'));
     running.program.kill('SIGHUP');
     await running.program.logs('the ports cannot be changed while the director runs', 0);
-    expect(portsOf(await running.ask<Status>('status'))[0]).toEqual(['c0', 'packet']);
+    expect(portsOf(await directorOf(running))[0]).toEqual(['c0', 'packet']);
     await running.request();
   });
 });

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happened a second between two measurements.
-import type { Measurement } from '../../daemon/measurement.ts';
+import type { AnswerOf } from '../../core/api/route.ts';
+import type { directorTop } from '../../director/api.ts';
 import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
 import { serverKey, serviceKey } from '../../director/model.ts';
+
+export type Measurement = AnswerOf<typeof directorTop>;
 
 export interface WorkerRates {
   readonly name: string;

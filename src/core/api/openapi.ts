@@ -44,7 +44,12 @@ const errorSchema = Type.Object({
 
 const json = 'application/json';
 
-export function openApi(definitions: readonly RouteDefinition[], info: OpenApiInfo): Record<string, unknown> {
+export interface OpenApiDocument {
+  readonly openapi: '3.1.0';
+  readonly [part: string]: unknown;
+}
+
+export function openApi(definitions: readonly RouteDefinition[], info: OpenApiInfo): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const definition of definitions) {
     const methods = paths[definition.path] ?? {};

@@ -14,30 +14,31 @@ import type { ListFormat } from './grammar.ts';
 import { sortServers, sortServices } from './order.ts';
 
 /** Since the beginning, or since `-Z`. */
-export interface Counters {
-  readonly connections: number | bigint;
-  readonly packetsIn: number | bigint;
-  readonly packetsOut: number | bigint;
-  readonly bytesIn: number | bigint;
-  readonly bytesOut: number | bigint;
+export interface Counters<N extends number | bigint = number | bigint> {
+  readonly connections: N;
+  readonly packetsIn: N;
+  readonly packetsOut: N;
+  readonly bytesIn: N;
+  readonly bytesOut: N;
 }
 
 /** A second: connections, packets and bytes of Counters as rates. */
-export type Rates = Counters;
+export type Rates<N extends number | bigint = number | bigint> = Counters<N>;
 
-export interface ServerView extends RealServer {
+export interface ServerView<N extends number | bigint = number | bigint> extends RealServer {
   readonly active: number;
   readonly inactive: number;
   readonly persistent: number;
-  readonly counters: Counters;
-  readonly rates: Rates;
+  readonly counters: Counters<N>;
+  readonly rates: Rates<N>;
 }
 
-export interface ServiceView extends Pick<Service, 'identity' | 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
-  readonly counters: Counters;
-  readonly rates: Rates;
+export interface ServiceView<N extends number | bigint = number | bigint>
+  extends Pick<Service, 'identity' | 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
+  readonly counters: Counters<N>;
+  readonly rates: Rates<N>;
   /** In the order of their arrival. */
-  readonly servers: readonly ServerView[];
+  readonly servers: readonly ServerView<N>[];
 }
 
 export interface ListOptions {

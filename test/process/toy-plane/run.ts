@@ -9,7 +9,7 @@ const [config = '', adminSocket = ''] = process.argv.slice(2);
 const { exitStatus, message } = await run({
   options: { source: { config }, overrides: {}, logLevel: 'info', crashFolder: '/tmp', deadlineMilliseconds: 2000 },
   adminSocket,
-  user: undefined,
+  user: 'nobody',
   logger: createLogger(),
   composition: toyComposition,
   program: fileURLToPath(new URL('process.ts', import.meta.url)),

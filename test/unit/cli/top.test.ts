@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { ratesBetween } from '../../../src/cli/top/rates.ts';
+import { type Measurement, ratesBetween } from '../../../src/cli/top/rates.ts';
 import { shortNumber, tableLines } from '../../../src/cli/top/table.ts';
-import type { Measurement } from '../../../src/daemon/measurement.ts';
 import { readRules } from '../../../src/director/ipvsadm/rules.ts';
 import { serviceViews } from '../../../src/director/views.ts';
 

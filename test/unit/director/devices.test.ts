@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NetworkInterfaceInfo } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { defaultDevices } from '../../../src/daemon/source.ts';
+import { defaultDevices } from '../../../src/director/devices.ts';
 
 function address(text: string, internal = false): NetworkInterfaceInfo {
   const of = { address: text, internal, netmask: '', mac: '', cidr: null };

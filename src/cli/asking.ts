@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands that ask a running sluice have in common.
+import { defaultSocket } from '../control/api.ts';
+import { ApiClient } from '../core/api/client.ts';
+import { type OptionTypes, type ParsedOptions, type ParsingOptions, parseOptions, print } from './command.ts';
+
+export const commonOptions = { socket: { type: 'string' }, json: { type: 'boolean' } } as const;
+
+export const socketUsage = `  --socket PATH   where sluice answers; ${defaultSocket} unless given`;
+
+/** The lines of a usage for the options that all of these commands have. */
+export const commonUsage = `${socketUsage}
+  --json          print one JSON document instead of text`;
+
+export interface Question<Answer> extends ParsingOptions {
+  /** Beside those that all commands have. */
+  readonly options?: OptionTypes;
+  ask(client: ApiClient, parsed: ParsedOptions): Promise<Answer>;
+  text(answer: Answer): string;
+}
+
+/** Asks, and prints the answer. */
+export async function askAndPrint<Answer>(args: readonly string[], question: Question<Answer>): Promise<0> {
+  const parsed = parseOptions(args, { ...commonOptions, ...question.options }, question);
+  const answer = await question.ask(clientOf(parsed), parsed);
+  print(parsed.flags.has('json') ? `${JSON.stringify(answer)}\n` : question.text(answer));
+  return 0;
+}
+
+export function clientOf({ values }: ParsedOptions): ApiClient {
+  return new ApiClient(values.get('socket')?.[0] ?? defaultSocket);
+}

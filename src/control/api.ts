@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What control can be asked, without the code that answers. The command line takes its types from here.
+import Type from 'typebox';
+import { route } from '../core/api/route.ts';
+import { defaultProcessSettings } from './settings.ts';
+
+/** Where control answers unless a command or the configuration says otherwise. */
+export const defaultSocket = defaultProcessSettings.socket;
+
+const time = (description: string) => Type.String({ description, examples: ['2026-01-31T12:00:00.000Z'] });
+
+const planeSchema = Type.Object({
+  name: Type.String({ examples: ['director'] }),
+  state: Type.Enum(['starting', 'running', 'waiting', 'stopped'], {
+    description: 'waiting: its process has ended and is started again after a while',
+  }),
+  pid: Type.Optional(Type.Integer({ description: 'Of its process, while there is one' })),
+  since: Type.Optional(time('When that process began to work')),
+  restarts: Type.Integer({ minimum: 0, description: 'How often its process ended unexpectedly' }),
+  lastError: Type.Optional(
+    Type.Object(
+      { at: time('When'), message: Type.String() },
+      { description: 'Why it ended or refused a configuration last' },
+    ),
+  ),
+});
+
+export const controlStatus = route({
+  method: 'GET',
+  path: '/control/status',
+  summary: 'The snapshot in force, and how the planes are',
+  parameters: Type.Object({}),
+  answer: Type.Object({
+    version: Type.String({ description: 'Of Sluice' }),
+    pid: Type.Integer(),
+    since: time('When this process began'),
+    snapshot: Type.String({ description: 'The id of the snapshot in force' }),
+    planes: Type.Array(planeSchema),
+  }),
+});
+
+export const controlReload = route({
+  method: 'POST',
+  path: '/control/reload',
+  summary: 'Reads the configuration again and applies it to all planes, or says what is wrong with it',
+  parameters: Type.Object({}),
+  answer: Type.Object({
+    id: Type.String({ description: 'Of the snapshot that is now in force' }),
+    changes: Type.Array(Type.String(), { description: 'In words; none where nothing has changed' }),
+  }),
+});
+
+export const controlRoutes = [controlStatus, controlReload] as const;
