@@ -4,6 +4,7 @@ import { UsageError } from '../core/errors.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { defaultSocket } from '../control/api.ts';
 import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
+import { Hangups } from '../daemon/hangups.ts';
 import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
 import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
@@ -80,6 +81,7 @@ function given<T extends object>(entries: T): Partial<T> {
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
+  const hangups = new Hangups();
   const parsed = parseOptions(args, options);
   const value = (name: string) => parsed.values.get(name)?.[0];
   const flags = {
@@ -96,6 +98,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     adminSocket: settings.socket,
     user: settings.user,
     logger: createLogger({ level: settings.logLevel }),
+    hangups,
     composition,
     program,
   });

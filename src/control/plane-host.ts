@@ -61,11 +61,12 @@ export class PlaneHost {
   async #prepare(change: string, part: PlanePart, signal: AbortSignal): Promise<readonly string[]> {
     await this.#forget();
     signal.throwIfAborted();
-    const prepared = await this.#plane.prepare(part, signal);
-    if (signal.aborted) {
-      await prepared.abort();
-      signal.throwIfAborted();
-    }
+    const preparing = this.#plane.prepare(part, signal);
+    const prepared = await unlessAborted(preparing, signal).catch((error: unknown) => {
+      // A plane that can after all, when nobody waits any longer, must not keep the part.
+      if (signal.aborted) preparing.then(late => late.abort()).catch(() => undefined);
+      throw error;
+    });
     this.#held = { change, part, prepared };
     return prepared.changes;
   }
@@ -93,5 +94,19 @@ export class PlaneHost {
     const held = this.#held;
     this.#held = undefined;
     await held?.prepared.abort();
+  }
+}
+
+/** What the work gives; the signal's reason when the signal is aborted first, so that a plane that hangs delays no other change. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let giveUp = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(signal.reason);
+    signal.addEventListener('abort', giveUp);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }

@@ -7,6 +7,7 @@ import type { Sections } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath } from '../native/addon.ts';
 import type { Composition } from './composition.ts';
+import type { Hangups } from './hangups.ts';
 import type { RunOptions } from './run-options.ts';
 import { Supervisor, type SupervisorEnding } from './supervisor.ts';
 import { controlPolicy } from './process-policy.ts';
@@ -18,6 +19,7 @@ export interface RunRequest<S extends Sections> {
   /** The name of the user that all processes but the supervisor run as. */
   readonly user: string;
   readonly logger: Logger;
+  readonly hangups: Hangups;
   readonly composition: Composition<S>;
   /** The program of each process. */
   readonly program: string;
@@ -28,7 +30,7 @@ const runtimeParent = '/run';
 const runtimePrefix = 'sluice-';
 
 export async function run<S extends Sections>(request: RunRequest<S>): Promise<SupervisorEnding> {
-  const { options, adminSocket, user, logger, composition, program } = request;
+  const { options, adminSocket, user, logger, hangups, composition, program } = request;
   // Of two processes the second finds out before it touches the network.
   await makeRoom(adminSocket);
   removeLeftovers();
@@ -44,6 +46,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
     files: Object.values(options.source),
     clock: systemClock,
+    hangups,
     logger: logger.child({ area: 'supervisor' }),
   });
   return await supervisor.run();

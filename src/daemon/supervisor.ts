@@ -13,6 +13,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { loadAddon } from '../native/addon.ts';
 import { standardStreams } from './descriptors.ts';
+import type { Hangups } from './hangups.ts';
 import { launch } from './launch.ts';
 import { type Ending, ManagedProcess } from './managed-process.ts';
 import type { ProcessPolicy } from './process-policy.ts';
@@ -32,6 +33,7 @@ export interface SupervisorOptions {
   /** The files that control may read. */
   readonly files: readonly string[];
   readonly clock: Clock;
+  readonly hangups: Hangups;
   readonly logger: Logger;
 }
 
@@ -75,18 +77,17 @@ export class Supervisor {
       if (this.#isEnding) for (const each of this.#all()) each.kill();
       this.#finish({ exitStatus: 0 });
     };
-    const reload = (): void => this.#control.send('reload', {});
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
-    process.on('SIGHUP', reload);
     try {
       this.#control.start();
+      this.#options.hangups.passTo(() => this.#control.send('reload', {}));
       const ending = await ended;
       await this.#control.stop(stopMilliseconds);
       await Promise.all([...this.#planes.values()].map(plane => plane.stop(stopMilliseconds)));
       return ending;
     } finally {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end);
-      process.off('SIGHUP', reload);
+      this.#options.hangups.stop();
       this.#letGo();
     }
   }

@@ -83,8 +83,8 @@ afterEach(async () => {
   running = undefined;
 });
 
-function childrenOf(pid: number): number {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').length - 1;
+function titleOf(pid: number | undefined): string {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', '').trim();
 }
 
 /** A line of /proc/PID/status, as numbers in hexadecimal digits. */
@@ -106,7 +106,7 @@ describeAsRoot('a plane beside control', () => {
   it('keeps a SIGHUP that comes before everything is ready', async () => {
     const toy = new Toy('toy: { greeting: hello }');
     running = toy;
-    await until('control was started', patience, async () => toy.log !== '' || childrenOf(toy.child.pid ?? 0) > 0);
+    await until('the supervisor has begun', patience, async () => titleOf(toy.child.pid) === 'sluice: supervisor');
     toy.child.kill('SIGHUP');
     await toy.ready();
     await until('the reload is reported', patience, async () => toy.log.includes('configuration applied'));

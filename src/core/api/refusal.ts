@@ -11,7 +11,9 @@ import {
   errorCodes,
   HostError,
   LifecycleError,
+  MessageError,
   type Place,
+  PlaneError,
   type SerializedError,
   SluiceError,
   SystemError,
@@ -84,6 +86,8 @@ const makers: Readonly<Record<string, Maker>> = {
       ...details,
       errors: Array.isArray(errors) ? errors.map(each => errorFrom(each)) : [],
     }),
+  MessageError: (problem, details) => new MessageError(problem, details),
+  PlaneError: (problem, details, { code }) => new PlaneError(code as 'SLUICE_PLANE_REFUSED', problem, details),
   ApiError: (problem, details, { code }) => new ApiError(code as 'SLUICE_API_INTERNAL', problem, details),
 };
 
