@@ -31,7 +31,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const control = new Control({ format, host: hostOf(composition, turn, files), clock: systemClock, logger, deadlineMilliseconds });
   const server = new ApiServer({
     name: 'admin socket',
-    answers: [...controlAnswers({ control, since, processes: () => processes }), ...composition.answers],
+    answers: [...controlAnswers({ control, since, processes: () => processes.filter(({ name }) => name in work.sockets) }), ...composition.answers],
     forward: Object.fromEntries(Object.entries(work.sockets).map(([name, path]) => [`/${name}/`, path])),
     listen: { fd: socketDescriptor },
     forwardToken: work.token,

@@ -2,7 +2,7 @@
 // The socket on which a server answers: one that this process makes, or one that its parent has made and handed down.
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
-import { SystemError, UsageError } from '../errors.ts';
+import { HostError, SystemError, UsageError } from '../errors.ts';
 
 /** A path to make a socket at, or the descriptor of a listening socket. */
 export type Listen = { readonly path: string } | { readonly fd: number };
@@ -43,7 +43,7 @@ export async function makeRoom(path: string): Promise<void> {
     });
   }
   if (await isAnswered(path)) {
-    throw new UsageError('another process answers on the admin socket', {
+    throw new HostError('another process answers on the admin socket', {
       value: path,
       remedy: 'stop it, or choose another socket with --socket',
     });
