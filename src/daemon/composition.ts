@@ -9,12 +9,18 @@ import type { NativeCrashState } from '../native/live-director.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { ConfigurationSource, ReadText } from './source.ts';
 
+/** A folder, by the path that people know and by the one that the process can use. */
+export interface CrashFolder {
+  readonly shown: string;
+  readonly path: string;
+}
+
 /** What a plane finds in its process. */
 export interface PlaneEnvironment {
   readonly logger: Logger;
   readonly crashState: NativeCrashState;
   /** The folder for captures of what a crashed process was given last. */
-  readonly crashFolder: string;
+  readonly crashFolder: CrashFolder;
 }
 
 /** A plane at work in its process. */

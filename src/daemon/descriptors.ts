@@ -6,13 +6,20 @@ export const socketDescriptor = 3;
 /** The ends into which a process gives and from which the next one takes (native/engine/crash_state.h). */
 export const crashStateDescriptors = [4, 5] as const;
 
+/**
+ * The folder for captures of crashes. A process reaches it by this number although its path may lead through folders that
+ * its user cannot enter.
+ */
+export const crashFolderDescriptor = 6;
+
 /** What the supervisor holds for one row of the table, whichever process works. */
 export interface HeldDescriptors {
   readonly socket: number;
   readonly crashState: readonly [number, number];
+  readonly crashFolder: number;
 }
 
 /** The standard streams, what is held, and the channel for messages. */
-export function standardStreams({ socket, crashState }: HeldDescriptors): StdioOptions {
-  return ['ignore', 'inherit', 'inherit', socket, ...crashState, 'ipc'];
+export function standardStreams({ socket, crashState, crashFolder }: HeldDescriptors): StdioOptions {
+  return ['ignore', 'inherit', 'inherit', socket, ...crashState, crashFolder, 'ipc'];
 }

@@ -5,7 +5,7 @@ import { ApiServer } from '../core/api/server.ts';
 import type { PlanePart } from '../core/plane.ts';
 import { PlaneHost } from '../control/plane-host.ts';
 import type { Part } from './child.ts';
-import { socketDescriptor } from './descriptors.ts';
+import { crashFolderDescriptor, socketDescriptor } from './descriptors.ts';
 import type { PlaneRow } from './composition.ts';
 
 /** 10,000 services with 40 real servers each are some 60 MB. */
@@ -15,7 +15,11 @@ export function planePart({ policy, create }: PlaneRow): Part {
   return async ({ options, work, channel, logger, crashState }) => {
     const kept = crashState.configuration();
     const area = logger.child({ area: policy.name });
-    const { plane, answers, close } = create({ logger: area, crashState, crashFolder: options.crashFolder });
+    const { plane, answers, close } = create({
+      logger: area,
+      crashState,
+      crashFolder: { shown: options.crashFolder, path: `/proc/self/fd/${crashFolderDescriptor}` },
+    });
     const host = new PlaneHost({
       plane,
       committed: part => {

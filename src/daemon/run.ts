@@ -4,6 +4,7 @@ import { chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { makeRoom } from '../core/api/unix-socket.ts';
 import type { Sections } from '../core/config/snapshot.ts';
+import { SystemError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath } from '../native/addon.ts';
 import type { Composition } from './composition.ts';
@@ -35,7 +36,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   await makeRoom(adminSocket);
   removeLeftovers();
   const whom = unprivileged(user, program, logger);
-  if (whom !== undefined) giveFolder(options.crashFolder, whom);
+  makeFolder(options.crashFolder, whom);
   process.title = 'sluice: supervisor';
   const supervisor = new Supervisor({
     control: controlPolicy,
@@ -44,6 +45,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
     user: whom,
     adminSocket,
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
+    crashFolder: options.crashFolder,
     files: Object.values(options.source),
     clock: systemClock,
     hangups,
@@ -66,11 +68,19 @@ function unprivileged(name: string, program: string, logger: Logger): User | und
 }
 
 /** Makes the folder for captures of crashes where there is none, for the user that writes them. */
-function giveFolder(folder: string, { uid, gid }: User): void {
-  mkdirSync(folder, { recursive: true, mode: 0o750 });
+function makeFolder(folder: string, user: User | undefined): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw SystemError.from(error, 'cannot make the folder for captures of crashes', {
+      value: folder,
+      remedy: 'name another one with --crashes',
+    });
+  }
+  if (user === undefined) return;
   const { uid: owner, mode } = statSync(folder);
   const isForAll = (mode & 0o002) !== 0;
-  if (owner === 0 && !isForAll) chownSync(folder, uid, gid);
+  if (owner === 0 && !isForAll) chownSync(folder, user.uid, user.gid);
 }
 
 /** Folders of supervisors that were killed. */

@@ -7,7 +7,7 @@
 //   start   control first; control asks for planes, gives them their parts, and is then ready
 //   end     SIGINT or SIGTERM: control first, so that nothing is configured any more, then the planes
 import { randomBytes } from 'node:crypto';
-import { chownSync, closeSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
@@ -30,6 +30,8 @@ export interface SupervisorOptions {
   readonly adminSocket: string;
   /** A folder of this process alone, for the sockets of planes. */
   readonly runtimeFolder: string;
+  /** For captures of what crashed processes were given last. */
+  readonly crashFolder: string;
   /** The files that control may read. */
   readonly files: readonly string[];
   readonly clock: Clock;
@@ -108,7 +110,8 @@ export class Supervisor {
     // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
     if (user !== undefined && policy.name !== controlName) chownSync(socketPath, user.uid, user.gid);
     const crashState = addon.crashStateSockets();
-    this.#held.push(socket, ...crashState);
+    const crashFolder = openSync(this.#options.crashFolder, constants.O_RDONLY | constants.O_DIRECTORY);
+    this.#held.push(socket, ...crashState, crashFolder);
     const isControl = policy.name === controlName;
     return new ManagedProcess({
       ...{ policy, clock, logger },
@@ -116,7 +119,7 @@ export class Supervisor {
       start: () =>
         launch(command(policy.name), policy, user, {
           detached: true,
-          stdio: standardStreams({ socket, crashState }),
+          stdio: standardStreams({ socket, crashState, crashFolder }),
         }),
       work: () => ({ token: this.#token, sockets: this.#sockets }),
       changed: () => this.#tellControl(),

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last batch of frames that each worker of a crashed process was given, as a capture: one of them may be what
 // crashed it.
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaptureWriter } from '../capture/capture-writer.ts';
 import { linkTypes } from '../capture/link-type.ts';
 import type { Clock } from '../core/clock.ts';
-import { SystemError } from '../core/errors.ts';
 import type { RecordedFrame } from '../native/live-director.ts';
-
-/** Unless `sluice run` is told otherwise. */
-export const defaultCrashFolder = '/var/lib/sluice';
 
 /** Writes the frames into a new file of the folder, and gives its path. `devices`: by the numbers of the ports. */
 export function writeCrashCapture(
@@ -21,7 +16,6 @@ export function writeCrashCapture(
 ): string {
   const now = clock.now();
   const file = join(folder, `crash-${new Date(now).toISOString().replaceAll(':', '-')}.pcapng`);
-  makeFolder(folder);
   const capture = new CaptureWriter(file, { format: 'pcapng' });
   try {
     const interfaces = devices.map(device => capture.addInterface(device, linkTypes.ethernet));
@@ -38,15 +32,4 @@ export function writeCrashCapture(
     capture.close();
   }
   return file;
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw SystemError.from(error, 'cannot make the folder for captures of crashes', {
-      value: folder,
-      remedy: 'name another one with --crashes',
-    });
-  }
 }

@@ -2,6 +2,7 @@
 // The director as a plane. The first part opens the devices and forwards; every later one is staged on all workers and
 // comes into force on all of them or on none. What cannot change while the director runs is refused in prepare.
 import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
 import { HostError, UsageError } from '../core/errors.ts';
@@ -19,8 +20,8 @@ import { directorSection } from './section.ts';
 export interface DirectorEnvironment {
   readonly logger: Logger;
   readonly crashState: NativeCrashState;
-  /** The folder for captures of what a crashed process was given last. */
-  readonly crashFolder: string;
+  /** The folder for captures of what a crashed process was given last: for people, and for this process. */
+  readonly crashFolder: { readonly shown: string; readonly path: string };
 }
 
 /** Is done while the process stands by: the kernel looks through the BPF programs, which takes a second of a CPU. */
@@ -101,7 +102,8 @@ export class DirectorPlane implements Plane<DirectorModel> {
   #report(frames: Parameters<typeof writeCrashCapture>[1], devices: readonly string[]): void {
     const { crashFolder, logger } = this.#environment;
     try {
-      const capture = writeCrashCapture(crashFolder, frames, devices, systemClock);
+      const file = writeCrashCapture(crashFolder.path, frames, devices, systemClock);
+      const capture = join(crashFolder.shown, basename(file));
       logger.warn({ capture, frames: frames.length }, 'what the process that crashed was given last');
     } catch (err) {
       logger.error({ err }, 'what the process that crashed was given last could not be written');
