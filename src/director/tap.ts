@@ -16,7 +16,7 @@ export interface TapFilter {
   readonly protocol?: string;
   readonly verdict?: string;
   readonly reason?: string;
-  /** The port on which the frame came. */
+  /** On which it came. */
   readonly device?: string;
   readonly service?: ServiceIdentity;
 }

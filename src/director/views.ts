@@ -75,7 +75,7 @@ export function rowsOf(services: readonly NativeService[]): Map<string, RowCount
   return rows;
 }
 
-/** The services of a model with their counts. `counted` has the counts by the names of services and of servers. */
+/** The services of a model with what directors have counted of them, by the names that rows have. */
 export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, RowCounts>): ServiceView[] {
   return services.map(service => serviceView(service, nativeName(service.identity), counted));
 }

@@ -13,7 +13,7 @@ import {
 import type { ListFormat } from './grammar.ts';
 import { sortServers, sortServices } from './order.ts';
 
-/** Counts since the start, or since the last `-Z`. */
+/** Since the beginning, or since `-Z`. */
 export interface Counters {
   readonly connections: number | bigint;
   readonly packetsIn: number | bigint;
@@ -22,7 +22,7 @@ export interface Counters {
   readonly bytesOut: number | bigint;
 }
 
-/** Rates: connections, packets and bytes of Counters, each a second. */
+/** A second: connections, packets and bytes of Counters as rates. */
 export type Rates = Counters;
 
 export interface ServerView extends RealServer {
@@ -36,7 +36,7 @@ export interface ServerView extends RealServer {
 export interface ServiceView extends Pick<Service, 'identity' | 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
   readonly counters: Counters;
   readonly rates: Rates;
-  /** In the order in which they were added. */
+  /** In the order of their arrival. */
   readonly servers: readonly ServerView[];
 }
 
