@@ -243,7 +243,9 @@ export class LifecycleError extends SluiceError {
   }
 }
 
-/** Any thrown value as plain data for logs and `--json`. Errors of others keep their own code, if they have one. */
+/**
+ * Any thrown value as plain data for logs and `--json`. An error of another library keeps its own code, if it has one.
+ */
 export function serializeError(error: unknown): SerializedError {
   if (error instanceof SluiceError) return error.toJSON();
   if (!(error instanceof Error)) {

@@ -16,12 +16,13 @@ import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
-import { type DirectorModel, emptyDirectorModel, type Port } from './model.ts';
+import { type DirectorModel, emptyDirectorModel, type Port, type StealWay } from './model.ts';
 import { planChanges } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, connectionRow, serviceViews } from './views.ts';
 
+export { type StealWay, stealWays } from './model.ts';
 export type { TapFilter, TappedFrame } from './tap.ts';
 export { reasons } from './verdict.ts';
 export type { Connection } from './views.ts';
@@ -33,12 +34,10 @@ export interface LiveDirectorOptions {
   /** CPUs to pin a worker to each, -1 for none. One worker that is pinned to none unless given. */
   readonly cpus?: readonly number[];
   /** How the host's stack is kept away; the first way that the kernel has unless given. */
-  readonly stealing?: DirectorModel['stealing'];
+  readonly stealing?: StealWay | undefined;
   /** Where flows are kept for the next process, and those of the process before come from. */
   readonly crashState?: NativeCrashState | undefined;
 }
-
-export { type StealWay, stealWays } from './model.ts';
 
 /** An Ethernet header, and the longest IP packet with that and a VLAN tag. */
 const [shortestFrame, longestFrame] = [14, 65_535 + 14 + 4] as const;
