@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads captures, pcap and pcapng, one batch of packets a call of the native module: the bytes of a batch are one piece
-// of memory with an index beside it, from which packets are cut without copying.
+// Reads captures in the formats pcap and pcapng. Each call of the native module reads one batch of packets. The bytes
+// of a batch are one piece of memory with an index. Packets are views of this memory, so no bytes are copied.
 //
-// A batch has memory of its own, so its packets stay what they are for as long as anybody holds them; but one packet
-// held keeps the memory of its batch (a megabyte): copy the bytes of what you keep for long.
+// Every batch has memory of its own, so its packets stay valid while later batches are read. A packet that a program
+// keeps also keeps the memory of its whole batch (a megabyte). Copy the bytes of a packet that you keep for long.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeCaptureReader } from '../native/captures.ts';
 import { captureFailureError, checkPath } from './failure.ts';
 import type { LinkType } from './link-type.ts';
 
-/** Four of the longest frames; at this size the cost of a call no longer shows. */
+/** Four of the longest frames. With batches of this size, the cost of a call does not matter. */
 const batchBytes = 1_048_576;
-/** The index of a batch is full with frames of 128 bytes on average. */
+/** With frames of 128 bytes on average, the index and the memory of a batch are full at the same time. */
 const batchPackets = 8192;
 
 const fieldsPerPacket = 5;
@@ -20,22 +20,24 @@ const fieldsPerPacket = 5;
 export interface CapturedPacket {
   /** Nanoseconds since 1970-01-01 UTC. */
   readonly time: bigint;
-  /** Counted from 0 through the file, over all sections of a pcapng. */
+  /** The number of the interface, counted from 0 through the whole file, over all sections of a pcapng. */
   readonly interfaceIndex: number;
   readonly linkType: LinkType;
-  /** On the wire: more than there are bytes when the capture was cut at a snap length, never less. */
+  /**
+   * The length on the wire. It is larger than the number of bytes when the capture has only the beginning of a packet.
+   */
   readonly originalLength: number;
   readonly bytes: Buffer;
 }
 
-/** Packets in the order of the file. */
+/** A batch of packets, in the order of the file. */
 export class CaptureBatch implements Iterable<CapturedPacket> {
   readonly length: number;
   /** The bytes of all packets, one after another. */
   readonly data: Buffer;
-  /** One a packet. */
+  /** A time stamp for each packet. */
   readonly times: BigUint64Array;
-  /** Five a packet: where in `data` it begins, how many bytes, how many on the wire, interface, link type. */
+  /** Five numbers for each packet: offset in `data`, number of bytes, length on the wire, interface, link type. */
   readonly fields: Uint32Array;
 
   constructor(length: number, data: Buffer, times: BigUint64Array, fields: Uint32Array) {
@@ -68,13 +70,13 @@ export class CaptureBatch implements Iterable<CapturedPacket> {
 }
 
 /**
- * An open capture. It is read once, from front to end; going through it with `for … of` closes it at the end, at an
- * error and when the loop is left. An error comes after all packets before it.
+ * An open capture. It is read once, from beginning to end. A loop with `for … of` closes the capture at the end, at an
+ * error, and when the loop is left early. All packets before an error are read first.
  */
 export class Capture implements Iterable<CapturedPacket> {
   readonly path: string;
   readonly format: 'pcap' | 'pcapng';
-  /** Of its time stamps: microseconds when none of them can be finer. */
+  /** The precision of the time stamps: microseconds when no time stamp of the file can be finer. */
   readonly precision: 'nanosecond' | 'microsecond';
   readonly #reader: NativeCaptureReader;
   #closed = false;
@@ -90,7 +92,7 @@ export class Capture implements Iterable<CapturedPacket> {
     this.precision = this.#reader.hasNanoseconds() ? 'nanosecond' : 'microsecond';
   }
 
-  /** The next packets, undefined at the end. */
+  /** The next packets; undefined at the end of the file. */
   readBatch(): CaptureBatch | undefined {
     if (this.#closed) {
       throw new UsageError('the capture is closed', { place: { file: this.path }, remedy: 'open it again' });
@@ -115,7 +117,7 @@ export class Capture implements Iterable<CapturedPacket> {
     for (const batch of this.batches()) yield* batch;
   }
 
-  /** Does nothing the second time. A capture that is forgotten is closed when it is collected. */
+  /** Closes the file. A second call does nothing. The garbage collector closes a capture that was not closed. */
   close(): void {
     this.#closed = true;
     this.#reader.close();
@@ -123,8 +125,8 @@ export class Capture implements Iterable<CapturedPacket> {
 }
 
 /**
- * Opens a pcap or pcapng file; the first bytes tell which. Throws a CaptureError with the offset for a file that is
- * neither, a SystemError when it cannot be opened.
+ * Opens a pcap or pcapng file. The first bytes of the file say which format it has. Throws a CaptureError with the
+ * offset when the file has neither format, and a SystemError when the file cannot be opened.
  */
 export function openCapture(path: string): Capture {
   return new Capture(path);

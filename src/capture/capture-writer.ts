@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes captures that tcpdump, tshark and others read. The same packets make the same bytes.
+// Writes captures that tcpdump, tshark and other programs can read. Equal packets make equal files.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { CaptureFailure, NativeCaptureWriter } from '../native/captures.ts';
@@ -9,9 +9,9 @@ import { type LinkType, linkTypes } from './link-type.ts';
 
 export interface PcapOptions {
   readonly format: 'pcap';
-  /** Ethernet unless given. */
+  /** The link type; Ethernet unless given. */
   readonly linkType?: LinkType | undefined;
-  /** Of the time stamps; nanoseconds unless given. Some older tools read microseconds only. */
+  /** The precision of the time stamps; nanoseconds unless given. Some older tools can read microseconds only. */
   readonly precision?: 'nanosecond' | 'microsecond' | undefined;
 }
 
@@ -25,15 +25,15 @@ export interface PacketToWrite {
   /** Nanoseconds since 1970-01-01 UTC. */
   readonly time: bigint;
   readonly bytes: Uint8Array;
-  /** On the wire; that of `bytes` unless given. */
+  /** The length on the wire; the length of `bytes` unless given. */
   readonly originalLength?: number | undefined;
-  /** As addInterface returned it, 0 unless given; pcapng. */
+  /** pcapng: the index that addInterface returned; 0 unless given. */
   readonly interfaceIndex?: number | undefined;
-  /** Shown by Wireshark and tshark with the packet; pcapng. */
+  /** pcapng: a comment, which Wireshark and tshark show with the packet. */
   readonly comment?: string | undefined;
 }
 
-/** A new capture file; one that is there is overwritten. Its packets are on disk after flush() or close(). */
+/** A new capture file. An existing file is overwritten. The packets are in the file after flush() or close(). */
 export class CaptureWriter {
   readonly path: string;
   readonly format: 'pcap' | 'pcapng';
@@ -54,7 +54,7 @@ export class CaptureWriter {
     );
   }
 
-  /** Describes an interface of a pcapng before its first packet; returns its index. */
+  /** Adds an interface to a pcapng, before the first packet of the interface. Returns the index of the interface. */
   addInterface(name: string, linkType: LinkType = linkTypes.ethernet): number {
     this.#checkOpen();
     if (this.format === 'pcap') throw this.#misuse('a pcap file has one interface without a name');
@@ -74,7 +74,7 @@ export class CaptureWriter {
     this.#check(() => this.#writer.writePcap(time, originalLength, bytes));
   }
 
-  /** Many packets at once, to a pcap file. */
+  /** Writes many packets at once to a pcap file. */
   writeBatch(batch: CaptureBatch): void {
     this.#checkOpen();
     if (this.format === 'pcapng') throw this.#misuse('batches are written to pcap files', this.format);
@@ -82,16 +82,16 @@ export class CaptureWriter {
     this.#check(() => this.#writer.writePcapBatch(length, data, times, fields));
   }
 
-  /** Hands everything written so far to the system. */
+  /** Hands everything that was written to the operating system. */
   flush(): void {
     this.#checkOpen();
     this.#check(() => this.#writer.flush());
   }
 
   /**
-   * Throws a SystemError when what was written did not reach the file. Does nothing the second time. A writer that is
-   * forgotten is closed when it is collected or its thread comes to an end, and then nobody learns of a full disk;
-   * process.exit() leaves out what was not flushed.
+   * Closes the file. Throws a SystemError when packets did not reach the file. A second call does nothing. A writer
+   * that was not closed is closed by the garbage collector or at the end of its thread; an error, such as a full disk,
+   * is lost then. process.exit() loses the packets that were not flushed.
    */
   close(): void {
     if (this.#closed) return;

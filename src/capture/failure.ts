@@ -2,7 +2,7 @@
 import { CaptureError, type SluiceError, SystemError, UsageError } from '../core/errors.ts';
 import type { CaptureFailure } from '../native/captures.ts';
 
-/** The error for what the native module says went wrong with a file. */
+/** The error for a failure that the native module reports about a file. */
 export function captureFailureError(path: string, action: 'read' | 'write', failure: CaptureFailure): SluiceError {
   const { fault, offset, errno, syscall } = failure;
   const place = { file: path };
@@ -24,7 +24,7 @@ export function captureFailureError(path: string, action: 'read' | 'write', fail
   }
 }
 
-/** The system's calls would take the part before a zero byte for the path. */
+/** Refuses a path with a zero byte: the system calls would take the part before the zero byte for the path. */
 export function checkPath(path: string): void {
   if (path === '' || path.includes('\0')) {
     throw new UsageError('not a path of a capture', { value: path, remedy: 'use one without zero bytes, not empty' });

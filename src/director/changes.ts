@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What leads from one layer-4 model to another. Services are compared by digest first, so the cost is that of looking at
-// every key once, and of looking into what has changed.
+// Compares two models of the director: the result is the list of changes that lead from one to the other. Services are
+// compared by their digests first, so that only the services that differ are compared in detail.
 import { canonicalJson, digestOf } from '../core/config/canonical.ts';
 import { describeMark } from './firewall-marks.ts';
 import {
@@ -21,7 +21,7 @@ import {
   type Workers,
 } from './model.ts';
 
-/** The fields that differ, with their values before and after. */
+/** The fields that differ, each with its value before and after. */
 export type Fields = Readonly<Record<string, { readonly before: unknown; readonly after: unknown }>>;
 
 export type DirectorChange =
@@ -37,7 +37,7 @@ export type DirectorChange =
   | { readonly kind: 'pool-edited'; readonly pool: Pool; readonly fields: Fields }
   | { readonly kind: 'egress-added' | 'egress-removed'; readonly egress: Egress }
   | { readonly kind: 'egress-edited'; readonly egress: Egress; readonly fields: Fields }
-  /** The rules as they are afterwards, and before. */
+  /** `marks` are the rules after the change. */
   | {
       readonly kind: 'marks-changed';
       readonly marks: readonly FirewallMark[];
@@ -47,7 +47,7 @@ export type DirectorChange =
   | { readonly kind: 'switches-changed'; readonly switches: Switches; readonly fields: Fields }
   | { readonly kind: 'limits-changed'; readonly limits: Limits; readonly fields: Fields }
   | { readonly kind: 'service-added' | 'service-removed'; readonly key: string; readonly service: Service }
-  /** The service as it is afterwards; its servers have changes of their own. */
+  /** `service` is the service after the change. Its real servers have changes of their own. */
   | { readonly kind: 'service-edited'; readonly key: string; readonly service: Service; readonly fields: Fields }
   | {
       readonly kind: 'server-added' | 'server-removed';
@@ -62,13 +62,15 @@ export type DirectorChange =
       readonly server: RealServer;
       readonly fields: Fields;
     }
-  /** The servers are the right ones now, and stand in another order than that of their arrival. */
+  /**
+   * The service has its real servers by now, but in the order in which they were added, not in that of the new model.
+   */
   | { readonly kind: 'servers-reordered'; readonly service: Service; readonly key: string };
 
 /**
- * In an order that can be applied step by step: what others refer to is added before them and removed after them. A
- * server that is added comes last in its service, as with `ipvsadm -a`; 'servers-reordered' follows where it stands
- * elsewhere in the new model.
+ * The changes in an order in which they can be applied one by one. A pool, for example, is added before the services
+ * that refer to it, and removed after them. A server that is added becomes the last one of its service, as with
+ * `ipvsadm -a`. When the new model has another order, 'servers-reordered' follows.
  */
 export function compareDirectorModels(before: DirectorModel, after: DirectorModel): DirectorChange[] {
   const ports = compareNamed(before.ports, after.ports);
@@ -184,7 +186,7 @@ function compareNamed<T extends { readonly name: string }>(
   return result;
 }
 
-// Undefined when there is none.
+// The fields that differ; undefined when all are equal.
 function differences(before: object, after: object): Fields | undefined {
   const fields: Record<string, { before: unknown; after: unknown }> = {};
   const old = new Map<string, unknown>(Object.entries(before));
@@ -196,11 +198,11 @@ function differences(before: object, after: object): Fields | undefined {
   return Object.keys(fields).length === 0 ? undefined : fields;
 }
 
-/** A change in a line: `+ tcp 10.0.1.100:80 server 10.0.2.11:8080 nat weight 1`. */
 function describePort({ device, type, vlan }: Port): string {
   return `${device} ${type}${vlan === undefined ? '' : ` vlan ${vlan}`}`;
 }
 
+/** A change in a line: `+ tcp 10.0.1.100:80 server 10.0.2.11:8080 nat weight 1`. */
 export function describeDirectorChange(change: DirectorChange): string {
   switch (change.kind) {
     case 'port-added':

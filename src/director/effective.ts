@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the director has to run when some real servers are down: the configured model, in which these servers take no new
-// flows. The order of services and of real servers stays as it is configured, so that a server which comes back stands
-// where it stood.
+// The model that the director runs while some real servers are down: the configured model, in which these servers take
+// no new flows. The order of services and of real servers stays as configured. So a server that comes back gets its old
+// place.
 import { deepFreeze } from '../core/config/canonical.ts';
 import type { FailureAction, Observed } from '../core/observed.ts';
 import { type DirectorModel, type RealServer, type Service, serverOfServiceKey } from './model.ts';
 
-/** Pure. Parts that the observation does not change are the same objects as in `model`. */
+/** A pure function. Parts that the observation does not change are the same objects as in `model`. */
 export function effectiveDirectorModel(model: DirectorModel, { servers, onFailure }: Observed): DirectorModel {
   if (servers === undefined || ![...servers.values()].includes('down')) return model;
   const isDown = (service: Service, server: RealServer) =>
@@ -21,7 +21,7 @@ export function effectiveDirectorModel(model: DirectorModel, { servers, onFailur
 }
 
 function withoutFailed(service: Service, isDown: (server: RealServer) => boolean, action: FailureAction): Service {
-  // With `inhibit`, a server of weight 0 is configured to take no new flows already.
+  // With `inhibit`, a server whose configured weight is 0 stays as it is.
   const isAffected = (server: RealServer) => isDown(server) && (action === 'remove' || server.weight !== 0);
   if (!service.servers.some(isAffected)) return service;
   const servers =

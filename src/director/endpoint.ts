@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `10.0.1.100:80`, `[2001:db8::1]:80`, and both without a port.
+// Reads endpoints: `10.0.1.100:80`, `[2001:db8::1]:80`, or an address without a port.
 import { type Address, parseAddress } from '../core/address.ts';
 
 export interface Endpoint {
@@ -7,7 +7,7 @@ export interface Endpoint {
   readonly port: number | undefined;
 }
 
-/** What is wrong with a text that is not an endpoint, and what to do. */
+/** The reason why a text is not an endpoint, and what to do. */
 export interface EndpointFault {
   readonly fault: string;
   readonly remedy: string;
@@ -31,7 +31,7 @@ function splitPort(text: string): { host: string; port?: string } {
     return port === undefined ? { host } : { host, port };
   }
   const colon = text.indexOf(':');
-  // Several colons without brackets: an IPv6 address alone.
+  // A text with several colons and no brackets is an IPv6 address without a port.
   if (colon < 0 || colon !== text.lastIndexOf(':')) return { host: text };
   return { host: text.slice(0, colon), port: text.slice(colon + 1) };
 }

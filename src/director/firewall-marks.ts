@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules of firewall marks as people write them, in a sluice.yaml or a net.yaml. A packet socket comes before the host's
-// firewall could give a frame its mark, so the director has rules of its own (native/director/network/firewall_marks.h). The first
-// rule that fits a packet gives its mark.
+// The rules of firewall marks in a sluice.yaml or a net.yaml. A packet socket receives a frame before the host's
+// firewall can mark it, so the director has rules of its own (native/director/network/firewall_marks.h). The first rule
+// that fits a packet gives the packet its mark.
 import Type from 'typebox';
 import { bitsOf, type Network, networkOf, parseAddress, parseNetwork } from '../core/address.ts';
 import type { Path } from '../core/config/node.ts';
@@ -55,18 +55,21 @@ export const marksSchema = Type.Array(
   },
 );
 
-/** A rule as it is written. */
+/** A rule as a document writes it. */
 export interface MarkDocument {
   readonly mark: number;
   readonly port?: string;
   readonly source?: string;
   readonly destination?: string;
   readonly protocol?: 'tcp' | 'udp' | 'sctp';
-  /** 80, "8000-8100" */
+  /** A port (80) or a range of ports ("8000-8100"). */
   readonly ports?: number | string;
 }
 
-/** The sound rules of a document's list `marks`. Any port is known where the document names none. */
+/**
+ * Reads the rules in the list `marks` of a document. A rule may name a port of the document, or any port when the
+ * document has no ports. Rules that the schema does not allow are skipped.
+ */
 export function readMarks(reader: DocumentReader): FirewallMark[] {
   return reader
     .steps(['marks'])
@@ -100,7 +103,7 @@ function knowsPort(reader: DocumentReader, name: string, path: Path): boolean {
   return false;
 }
 
-/** A host is a network of one. */
+/** Reads a network or an address. An address is a network of one address. */
 function readNetwork(reader: DocumentReader, text: string | undefined, path: Path): Network | undefined {
   if (text === undefined) return undefined;
   const address = parseAddress(text);
@@ -120,7 +123,7 @@ function readPortRange(reader: DocumentReader, ports: number | string, path: Pat
   return [first, last];
 }
 
-/** As a document writes it. */
+/** The rule as a document writes it. */
 export function writeMark({ mark, port, source, destination, protocol, ports }: FirewallMark): MarkDocument {
   return {
     mark,
@@ -132,7 +135,7 @@ export function writeMark({ mark, port, source, destination, protocol, ports }: 
   };
 }
 
-/** `5 tcp to 10.0.1.100/32 ports 8000-8100 on c0` */
+/** The rule in a line: `5 tcp to 10.0.1.100/32 ports 8000-8100 on c0`. */
 export function describeMark({ mark, port, source, destination, protocol, ports }: FirewallMark): string {
   const range = ports === null ? '' : ports[0] === ports[1] ? ` port ${ports[0]}` : ` ports ${ports.join('-')}`;
   const part = (word: string, value: string | null) => (value === null ? '' : ` ${word} ${value}`);

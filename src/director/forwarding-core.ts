@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The core of the director without devices: the same native code that forwards live traffic. Its caller hands it models,
-// frames and the time; it does no I/O and reads no clock. The class Director (src/daemon/director.ts) is built on it.
+// The core of the director without devices: the same native code that forwards live traffic. Its caller hands it
+// models, frames and the time; it does no I/O and reads no clock. The class Director (src/daemon/director.ts) is built
+// on it.
 import { UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeDecisions, NativeDirector, NativeFrameOptions, ReasonRow } from '../native/director.ts';
@@ -16,20 +17,23 @@ import { byEndpoints, type Connection, connectionRow, rowsOf, serviceViews } fro
 export { type PacketVerdict, reasons, type TimedFrame, type TransmittedFrame, type Verdict } from './verdict.ts';
 export type { Connection } from './views.ts';
 
-/** What was decided about the frames of a batch from `first` to before `next`. */
+/** The decisions about some frames of a batch: from the frame `first` up to the frame before `next`. */
 export interface BatchDecisions extends NativeDecisions {
   readonly first: number;
 }
 
 export interface ForwardingOptions {
   readonly routeTable: RouteTable;
-  /** What is configured at first; nothing unless given. */
+  /** The configuration at the start; empty unless given. */
   readonly model?: DirectorModel;
   /** Random choices (some schedulers, local ports) follow from the seed: equal seeds, equal choices. 1 unless given. */
   readonly seed?: number;
   /** The time at which the director starts, in nanoseconds. */
   readonly start?: bigint;
-  /** Whether ICMP errors to one receiver are limited as the kernel limits them (one a second, six at once). */
+  /**
+   * Whether ICMP errors are limited as in the kernel: to each receiver one a second, and six at once. True unless
+   * given.
+   */
   readonly limitIcmp?: boolean;
 }
 
@@ -69,7 +73,7 @@ export class ForwardingCore {
     this.apply(model ?? emptyDirectorModel);
   }
 
-  /** What is configured. */
+  /** The configuration in force. */
   get model(): DirectorModel {
     return this.#model;
   }
@@ -109,8 +113,8 @@ export class ForwardingCore {
   }
 
   /**
-   * Takes many frames, as receive() takes one, without an object for each frame. Replays use this. The decisions come in
-   * parts, and a part stays valid while the next one is made.
+   * Takes many frames, as receive() takes one, without an object for each frame. Replays use this. The decisions come
+   * in parts, and a part stays valid while the next one is made.
    */
   *receiveBatch(batch: FrameBatch, explain = false): Generator<BatchDecisions, void, undefined> {
     const { buffers, fields, times, length } = batch;

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames for a director, many at once: a list of numbers that say where each lies in memory of somebody else's.
+// Many frames for a director at once. A batch does not hold the bytes of the frames: it holds numbers that say where
+// each frame lies in buffers of the caller.
 
-/** As the native module reads them: buffer, begin, length, port, mark, partial checksum, segmentation, segment size. */
+/**
+ * The numbers of a frame, in the order of the native module: buffer, begin, length, port, mark, partial checksum,
+ * segmentation, segment size.
+ */
 const fieldsPerFrame = 8;
 
-/** What comes with a frame beside its bytes. */
+/** Properties of a frame that are not in its bytes. */
 export interface FrameProperties {
-  /** The packet's firewall mark. */
+  /** The firewall mark of the packet. */
   readonly mark?: number;
-  /** Its transport checksum holds the pseudo-header's sum only, as virtual devices deliver it. */
+  /** The transport checksum holds the sum of the pseudo-header only. Virtual devices deliver such packets. */
   readonly partialChecksum?: boolean;
-  /** It is to be cut into segments of `size` bytes of payload by the device that sends it. */
+  /** The device that sends the frame has to cut it into segments with `size` bytes of payload each. */
   readonly segmentation?: { readonly kind: 'tcp4' | 'tcp6' | 'udp'; readonly size: number };
 }
 
-/** As director::Segmentation. */
+/** The numbers of `director::Segmentation`. */
 export const segmentationNumbers = { tcp4: 1, tcp6: 2, udp: 3 } as const;
 
 export class FrameBatch {
   readonly capacity: number;
   readonly buffers: readonly Uint8Array[];
   readonly fields: Uint32Array;
-  /** The time at which the director takes each, nanoseconds. */
+  /** The time at which the director takes each frame, in nanoseconds. */
   readonly times: BigUint64Array;
   #length = 0;
 
@@ -36,7 +40,9 @@ export class FrameBatch {
     return this.#length;
   }
 
-  /** The frame at `begin` of buffer number `buffer`, which came on port number `port`. Times never fall. */
+  /**
+   * Adds the frame at offset `begin` of buffer number `buffer`, which came on port number `port`. Times never decrease.
+   */
   add(
     buffer: number,
     begin: number,

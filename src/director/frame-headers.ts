@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few fields of a frame that are asked for before the director sees it, to tell frames that a host had merged. What is malformed is the director's to judge: nothing is known of it here.
+// The few header fields that a replay needs before the director sees a frame: with them it recognises frames that a
+// host has merged. The director judges malformed frames; for such a frame this file returns undefined.
 import type { Family } from '../core/address.ts';
 
 export interface FrameHeaders {
   readonly family: Family;
-  /** Where the IP header begins. */
+  /** The offset of the IP header. */
   readonly l3: number;
-  /** By the IP header: the packet without the frame's padding. */
+  /** The length that the IP header gives: the packet without the padding of the frame. */
   readonly packetLength: number;
-  /** The addresses' bytes. */
+  /** The bytes of both addresses. */
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
-  /** Of the transport, behind IPv6's extension headers. */
+  /** The protocol of the transport header, behind the extension headers of IPv6. */
   readonly protocol: number;
-  /** Where the transport header begins; undefined in later fragments and where the frame ends before. */
+  /** The offset of the transport header; undefined in later fragments, and when the frame ends before this header. */
   readonly l4: number | undefined;
   readonly isFragment: boolean;
 }
@@ -27,7 +28,7 @@ const [ipv4Length, ipv6Length] = [20, 40] as const;
 const extension = { hopByHop: 0, routing: 43, fragment: 44, destination: 60 } as const;
 const chained: readonly number[] = [extension.hopByHop, extension.routing, extension.destination];
 
-/** Undefined: no IP packet, or not all of its IP header. */
+/** The headers of the frame; undefined when it holds no IP packet or only a part of the IP header. */
 export function frameHeaders(frame: Uint8Array): FrameHeaders | undefined {
   if (frame.length < ethernetLength) return undefined;
   let [l3, type] = [ethernetLength, be16(frame, ethernetLength - 2)];

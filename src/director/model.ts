@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer-4 part of a snapshot in its one canonical form. `sluice.yaml` and ipvsadm's commands are two grammars that
-// both end here; the director, `sluice diff` and the listings begin here. Nothing is optional, defaults are filled in,
-// addresses are canonical text, lists without an order are sorted: equal configurations are equal values.
+// The model: the director's section of a snapshot in its canonical form. A `sluice.yaml` and ipvsadm's commands are two
+// grammars, and both are read into a model. The director, the comparison and the listings take a model. Defaults are
+// filled in, addresses are canonical text, and lists whose order has no meaning are sorted. So equal configurations are
+// equal values.
 //
-// The order of a service's real servers matters to its scheduler and is therefore part of the model: it is the order of
-// `ipvsadm -a` commands, the oldest first. The kernel puts each server that is added at the head of its list and walks the
-// list from the head, so round robin begins with the server that stands last here; the director does the same.
+// The order of the real servers of a service matters to the scheduler, so it is part of the model. It is the order of
+// the `ipvsadm -a` commands: the oldest server comes first. The kernel puts a new server at the head of its list and
+// walks the list from the head. So round robin begins with the last server of this order. The director does the same.
 import { type Family, parseAddress } from '../core/address.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
-/** How packets reach a real server. */
+/** The forwarding mode: how packets reach a real server. */
 export type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
 
 export type Encapsulation = 'ipip' | 'gue' | 'gre';
 
-/** Of the outer header: none, a full checksum, or remote checksum offload (GUE). */
+/** The checksum in the outer header: none, a full checksum, or remote checksum offload (GUE). */
 export type TunnelChecksum = 'none' | 'full' | 'remote';
 
 export interface Tunnel {
@@ -27,64 +28,66 @@ export interface Tunnel {
 
 export interface RealServer {
   readonly address: string;
-  /** 0: the port that the packet was sent to (port 0 and mark services). */
+  /** 0 for services with port 0 and services by mark: the packet keeps its destination port. */
   readonly port: number;
   readonly mode: Mode;
-  /** Of mode `tunnel`; null otherwise. */
+  /** How packets are wrapped in mode `tunnel`; null in the other modes. */
   readonly tunnel: Tunnel | null;
-  /** 0 takes no new flows and keeps those it has. */
+  /** A server of weight 0 takes no new flows and keeps its flows. */
   readonly weight: number;
-  /** Connections from which on the server takes no more; 0: no limit. */
+  /** With this many connections the server is overloaded and takes no new ones; 0: no limit. */
   readonly upperThreshold: number;
-  /** Connections below which an overloaded server takes new ones again; 0: three quarters of the upper threshold. */
+  /**
+   * Below this many connections an overloaded server takes new ones again; 0: three quarters of the upper threshold.
+   */
   readonly lowerThreshold: number;
 }
 
 export interface Persistence {
   /** Seconds. */
   readonly timeout: number;
-  /** As an address: clients that are equal under it are one client. */
+  /** A netmask as an address: clients whose addresses are equal under the mask count as one client. */
   readonly netmask: string;
 }
 
-/** What a packet must have to belong to a service. */
+/** What a virtual service is identified by. A packet with these values belongs to the service. */
 export type ServiceIdentity =
   | { readonly protocol: Protocol; readonly address: string; readonly port: number }
   | { readonly mark: number; readonly family: Family };
 
-/** How a server learns the client's address when FULLNAT hides it. */
+/** How a real server learns the client's address, which FULLNAT hides. */
 export type ClientAddress = 'none' | 'toa';
 
-/** Whether a server is told the client's address before its first byte, and in which version of the PROXY protocol. */
+/** The version of the PROXY protocol whose header precedes the client's first byte; `none` for no header. */
 export type ProxyProtocol = 'none' | 'v2';
 
-/** Whether the director answers SYNs itself, with cookies: never, always, or while half-open flows exceed their limit. */
+/** When the director answers SYNs with cookies: never, always, or while the service has too many half-open flows. */
 export type SynProxy = 'off' | 'on' | 'auto';
 
 export interface SourceLimit {
-  /** New flows a second. */
+  /** New flows a second from one source. */
   readonly rate: number;
-  /** New flows at once. */
+  /** New flows at once from one source. */
   readonly burst: number;
-  /** Bits of the source address that make one source. */
+  /** Addresses that are equal in this many leading bits are one source. */
   readonly prefix: number;
 }
 
 export interface Service {
   readonly identity: ServiceIdentity;
   readonly scheduler: string;
-  /** In the order of their bits. */
+  /** Sorted by their bits. */
   readonly flags: readonly string[];
   readonly persistence: Persistence | null;
   /** UDP: every packet is scheduled on its own. */
   readonly onePacket: boolean;
-  /** FULLNAT: the pool of local addresses; null where no server needs one. */
+  /** The pool of local addresses for FULLNAT; null when no real server needs a pool. */
   readonly pool: string | null;
   readonly clientAddress: ClientAddress;
   readonly proxyProtocol: ProxyProtocol;
   readonly synProxy: SynProxy;
   readonly sourceLimit: SourceLimit | null;
-  /** The oldest first. */
+  /** The oldest server comes first. */
   readonly servers: readonly RealServer[];
 }
 
@@ -93,7 +96,7 @@ export interface Port {
   /** The network device. */
   readonly device: string;
   readonly type: 'packet' | 'xdp';
-  /** Frames that leave carry this 802.1Q tag. */
+  /** The 802.1Q tag of frames that leave by this port. */
   readonly vlan?: number;
 }
 
@@ -114,20 +117,20 @@ export interface Egress {
   readonly pool: string;
 }
 
-/** Packets that have a firewall mark. What is null is not asked for. */
+/** A rule that gives packets a firewall mark. A field that is null fits every packet. */
 export interface FirewallMark {
   readonly mark: number;
-  /** Where packets come in. */
+  /** The port on which the packet came. */
   readonly port: string | null;
   /** Canonical networks: an address, a slash and a prefix. */
   readonly source: string | null;
   readonly destination: string | null;
   readonly protocol: Protocol | null;
-  /** The destination port's first and last. */
+  /** The first and the last destination port. */
   readonly ports: readonly [number, number] | null;
 }
 
-/** Seconds, by the state's name in IPVS. */
+/** Seconds, by the name of the state in IPVS. */
 export interface Timeouts {
   readonly tcp: Readonly<Record<TcpState, number>>;
   readonly udp: { readonly normal: number };
@@ -138,7 +141,7 @@ export interface Timeouts {
 export type TcpState = keyof typeof defaultTimeouts.tcp;
 export type SctpState = keyof typeof defaultTimeouts.sctp;
 
-/** As in IPVS, which the recordings of the kernel confirm. */
+/** The timeouts of IPVS. The recordings of the kernel in lab/ipvs-oracle confirm them. */
 export const defaultTimeouts = {
   tcp: {
     none: 2,
@@ -173,7 +176,7 @@ export const defaultTimeouts = {
   icmp: { normal: 60 },
 } as const;
 
-/** Switches of IPVS under their sysctl names, and Sluice's own. */
+/** The switches of IPVS under the names of their sysctls, and switches of Sluice. */
 export interface Switches {
   readonly conn_reuse_mode: number;
   readonly expire_nodest_conn: boolean;
@@ -209,24 +212,24 @@ export const defaultSwitches: Switches = {
 };
 
 export interface Limits {
-  /** Flows in the table; new ones are refused beyond. */
+  /** The most flows in the table. Further flows are refused. */
   readonly flows: number;
-  /** Half-open flows of a service beyond which `syn_proxy: auto` answers itself. */
+  /** With more half-open flows than this, a service with `syn_proxy: auto` answers SYNs with cookies. */
   readonly half_open: number;
-  /** Datagrams whose fragments are being followed. */
+  /** The most datagrams whose fragments are followed at the same time. */
   readonly fragments: number;
 }
 
 export const defaultLimits: Limits = { flows: 4_194_304, half_open: 4096, fragments: 4096 };
 
-/** The ways to keep packets from the host's stack, in the order of preference. As `host::StealWay`. */
+/** The ways to keep packets from the host's stack, the preferred way first: the same order as in `host::StealWay`. */
 export const stealWays = ['tcx', 'clsact', 'nftables'] as const;
 export type StealWay = (typeof stealWays)[number];
 
-/** One thread, or as many threads as the machine has CPUs (`auto`). */
+/** The number of threads that forward. `auto`: as many as the machine has CPUs. */
 export type Workers = number | 'auto';
 
-/** More CPUs than any machine has that Sluice was made for. */
+/** No machine that Sluice was made for has more CPUs. */
 export const mostWorkers = 1024;
 
 export const defaultWorkers: Workers = 1;
@@ -243,33 +246,33 @@ export interface DirectorModel {
   readonly pools: readonly Pool[];
   /** Sorted by name. */
   readonly egress: readonly Egress[];
-  /** The first that fits a packet counts. */
+  /** The first rule that fits a packet counts. */
   readonly marks: readonly FirewallMark[];
   readonly timeouts: Timeouts;
   readonly switches: Switches;
   readonly limits: Limits;
 }
 
-/** What a server is when nothing is said of it, in both grammars except where they say so. */
+/** The weight of a real server for which a document or an ipvsadm command gives none. */
 export const defaultWeight = 1;
 
-/** Seconds. The kernel's IPVS_SVC_PERSISTENT_TIMEOUT, which `ipvsadm -p` uses too, whatever its manual says. */
+/** Seconds. This is the kernel's IPVS_SVC_PERSISTENT_TIMEOUT. `ipvsadm -p` uses it too; its manual is wrong (300). */
 export const defaultPersistence = 360;
 
-/** 31 days, the longest timeout that ipvsadm takes. */
+/** 31 days in seconds: the longest timeout that ipvsadm accepts. */
 export const longestTimeout = 31 * 24 * 3600;
 
-/** INT_MAX, which ipvsadm takes as weight and as threshold. */
+/** INT_MAX: the highest weight and the highest threshold that ipvsadm accepts. */
 export const highestWeight = 2_147_483_647;
 
 export const ipipTunnel: Tunnel = { type: 'ipip', port: 0, checksum: 'none' };
 
-/** `10.0.2.11:8080`, `[2001:db8::1]:80`. */
+/** An endpoint as text: `10.0.2.11:8080`, `[2001:db8::1]:80`. */
 export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** What a service is called in verdicts, changes and errors: `tcp 10.0.1.100:80`, `mark 5`, `mark 5 ipv6`. */
+/** The name of a service in verdicts, changes and errors: `tcp 10.0.1.100:80`, `mark 5`, `mark 5 ipv6`. */
 export function serviceKey(identity: ServiceIdentity): string {
   if ('mark' in identity) return identity.family === 6 ? `mark ${identity.mark} ipv6` : `mark ${identity.mark}`;
   return `${identity.protocol} ${formatEndpoint(identity.address, identity.port)}`;
@@ -287,12 +290,12 @@ export function serviceFamily(identity: ServiceIdentity): Family {
   return 'mark' in identity ? identity.family : familyOf(identity.address);
 }
 
-/** The netmask that tells every client from every other. */
+/** The netmask under which every client is a client of its own. */
 export function hostMask(family: Family): string {
   return family === 4 ? '255.255.255.255' : 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 }
 
-/** The number of leading ones of a netmask; undefined when other ones follow them. */
+/** The number of leading ones of a netmask; undefined when there are ones after the first zero. */
 export function prefixOfMask(mask: string): number | undefined {
   const bits = (parseAddress(mask)?.words ?? []).map(word => word.toString(2).padStart(32, '0')).join('');
   const prefix = bits.indexOf('0') < 0 ? bits.length : bits.indexOf('0');
@@ -301,7 +304,7 @@ export function prefixOfMask(mask: string): number | undefined {
 
 const indexes = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
 
-/** The services of a frozen model by key; built once for each model. */
+/** The services by their keys. For a frozen list, the index is built once. */
 export function serviceIndex(services: readonly Service[]): ReadonlyMap<string, Service> {
   let index = indexes.get(services);
   if (index === undefined) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of addresses and networks in a document.
+// Reads lists of addresses and networks in a document.
 import { type Network, networksOverlap, parseNetwork } from '../core/address.ts';
 import { byText } from '../core/config/canonical.ts';
 import type { Path } from '../core/config/node.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pools of local addresses in a document, and references to them from services and egress rules.
+// Reads the pools of local addresses in a document, and checks references to pools from services and egress rules.
 import { contains, isMulticast, isUnspecified, type Network, parseAddress, parseNetwork } from '../core/address.ts';
 import type { Path } from '../core/config/node.ts';
 import type { DocumentReader } from '../core/config/reader.ts';
@@ -8,7 +8,7 @@ import { type Pool, type Service, serviceKey } from './model.ts';
 import { readNetworks, sortedTexts } from './read-networks.ts';
 import type { DirectorDocument } from './schema.ts';
 
-// Ports below are for well-known services.
+// Lower ports are well-known ports, which belong to services.
 const firstLocalPort = 1024;
 
 /** The pools of a document. */
@@ -44,7 +44,10 @@ export class PoolsInDocument {
     return this.#networks.get(name);
   }
 
-  /** Reports pools that contain the address of a service: replies to the director would look like new flows of clients. */
+  /**
+   * Reports pools that contain the address of a service. A reply to such an address would look like a new flow of a
+   * client.
+   */
   checkAgainst(services: readonly Service[]): void {
     for (const [name, networks] of this.#networks) {
       for (const service of services) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One virtual service of a document with its real servers.
+// Reads a virtual service of a document with its real servers.
 import {
   addressOf,
   bitsOf,
@@ -34,13 +34,13 @@ import type { ServerDocument, ServiceDocument } from './schema.ts';
 
 const protocols = ['tcp', 'udp', 'sctp'] as const satisfies readonly Protocol[];
 
-/** The document that a service stands in, and the pools that the service may refer to. */
+/** The document in which a service is written, and the pools that the service may refer to. */
 interface DocumentWithPools {
   readonly reader: DocumentReader;
   readonly pools: PoolsInDocument;
 }
 
-/** The service; undefined when the document does not say which one it is. */
+/** Reads the service; undefined when its address or mark cannot be read, which is reported. */
 export function readService(
   { reader, pools }: DocumentWithPools,
   value: ServiceDocument,
@@ -141,13 +141,14 @@ function readPersistence(
   return { timeout, netmask: maskOf(family, prefix ?? bits) };
 }
 
-/** The netmask with so many leading ones. */
+/** The netmask with this many leading ones. */
 export function maskOf(family: Family, prefix: number): string {
   const ones = addressOf(family, new Array<number>(bitsOf(family) / 32).fill(0xffff_ffff));
   return networkOf(ones, prefix).first.text;
 }
 
-// One customer's network has a /64 or more of IPv6: single addresses of it mean nothing.
+// A network of IPv6 has a /64 or more, and one host can use any of its addresses. So a single address does not identify
+// a source.
 const defaultSourcePrefix = { 4: 32, 6: 64 } as const;
 
 function readSourceLimit(
@@ -215,7 +216,7 @@ function readServer(
     const problem = `is IPv${address.family} and its service IPv${family}, which only mode tunnel can carry`;
     reader.conflict(path, problem, value.server, `use an IPv${family} address, or mode: tunnel`);
   }
-  // Packets reach these servers with the destination that the client wrote: there is nothing that could change a port.
+  // In these modes a packet keeps the destination port that the client wrote, so the server cannot have another port.
   if ((mode === 'dr' || mode === 'tunnel') && !('mark' in identity) && port !== servicePort) {
     const remedy = `leave the port out, use ${servicePort}, or use mode: nat`;
     reader.conflict(path, `has a port of its own, which mode ${mode} cannot reach`, value.server, remedy);
@@ -254,7 +255,7 @@ function readTunnel(reader: DocumentReader, value: ServerMap['tunnel'], path: Pa
   return { type, port, checksum };
 }
 
-// What depends on several parts of a service.
+// Checks what depends on several settings of a service.
 function checkTogether(reader: DocumentReader, service: Service, path: Path): void {
   const { identity, servers } = service;
   const protocol = 'mark' in identity ? undefined : identity.protocol;

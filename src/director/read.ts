@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the director's section of a document into the model. The schema of the section has been checked before. This file
-// and read-service.ts, read-pools.ts and read-networks.ts check what a schema cannot express: whether a text is an address,
-// and whether two settings contradict each other. They pass over parts that do not fit the schema, so that one mistake is
-// reported once.
+// Reads the director's section of a document into the model. The schema of the section has been checked before. This
+// file and read-service.ts, read-pools.ts and read-networks.ts check what a schema cannot express: whether a text is an
+// address, and whether two settings contradict each other. They skip parts that the schema does not allow, so that one
+// mistake is reported once.
 import { byText } from '../core/config/canonical.ts';
 import type { Path } from '../core/config/node.ts';
 import type { DocumentReader } from '../core/config/reader.ts';
@@ -27,7 +27,7 @@ import { PoolsInDocument } from './read-pools.ts';
 import { readService } from './read-service.ts';
 import type { DirectorDocument, ServiceDocument } from './schema.ts';
 
-/** The model of the section. Mistakes are reported to the reader. */
+/** Reads the model of the section. Mistakes are reported to the reader. */
 export function readDirectorModel(reader: DocumentReader): DirectorModel {
   const pools = new PoolsInDocument(reader);
   const services = readServices(reader, pools);
@@ -107,7 +107,7 @@ function readTimeouts(reader: DocumentReader): Timeouts {
   return { tcp: part('tcp'), udp: part('udp'), sctp: part('sctp'), icmp: part('icmp') };
 }
 
-// The sysctls of IPVS are numbers; those that are switches may be written either way.
+// The sysctls of IPVS are numbers. A sysctl that can only be 0 or 1 may also be written as false or true.
 function readSwitches(reader: DocumentReader): Switches {
   if (!reader.sound(['switches'])) return defaultSwitches;
   const written = reader.value<Record<string, number | boolean>>(['switches']);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What surrounds a director that runs without a kernel: its ports, the neighbours it can reach and its routes, as
-// `sluice replay --net` reads them.
+// The route table of a director that runs without a kernel: its ports, its neighbours and its routes. `sluice replay
+// --net` reads it from a file, a net.yaml.
 import type { TSchema } from 'typebox';
 import Type from 'typebox';
 import {
@@ -27,7 +27,7 @@ import type { FirewallMark } from './model.ts';
 const mac = { pattern: '^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$', form: 'a MAC address', examples: ['02:00:00:00:00:01'] };
 const closed = { additionalProperties: false } as const;
 
-// The least that IPv4 allows, and the most that a length field can say.
+// The smallest MTU of IPv4, and the largest length that a 16-bit field can hold.
 const smallestMtu = 68;
 const largestMtu = 65535;
 
@@ -102,7 +102,7 @@ export interface RouteTableDocument {
 
 export interface PortInRouteTable {
   readonly name: string;
-  /** Lower case, with colons. */
+  /** In lower case, with colons. */
   readonly mac: string;
   readonly mtu: number;
   readonly addresses: readonly { readonly address: string; readonly prefix: number; readonly family: Family }[];
@@ -119,7 +119,7 @@ export interface Route {
   readonly network: string;
   readonly prefix: number;
   readonly family: Family;
-  /** Null: the destination itself is a neighbour. */
+  /** The gateway. Null when the destination itself is a neighbour. */
   readonly via: string | null;
   readonly port: string;
 }
@@ -128,13 +128,13 @@ export interface RouteTable {
   /** In the order of the document. */
   readonly ports: readonly PortInRouteTable[];
   readonly neighbours: readonly Neighbour[];
-  /** Connected routes, which follow from the addresses, then the others. */
+  /** First the connected routes, which follow from the addresses of the ports, then the routes of the document. */
   readonly routes: readonly Route[];
-  /** The first that fits a packet counts. */
+  /** The first rule that fits a packet counts. */
   readonly marks: readonly FirewallMark[];
 }
 
-/** Throws a ConfigError, or ConfigErrors with all that is wrong. */
+/** Reads a net.yaml. Throws a ConfigError, or ConfigErrors with all mistakes. */
 export function parseRouteTable(text: string, file?: string): RouteTable {
   const problems = new Problems();
   const node = parseYaml(text, file, problems);
@@ -143,7 +143,7 @@ export function parseRouteTable(text: string, file?: string): RouteTable {
   return routeTable;
 }
 
-/** The same from a plain value, which is a RouteTableDocument if it is right. */
+/** The same from a plain value. A value without mistakes is a RouteTableDocument. */
 export function routeTableFrom(value: unknown): RouteTable {
   const problems = new Problems();
   const routeTable = new RouteTableReader(nodeOf(value), problems).read();
@@ -196,7 +196,7 @@ class RouteTableReader extends DocumentReader {
     return { name, mac: own.toLowerCase(), mtu, addresses: read };
   }
 
-  // Two addresses of one network make one route.
+  // Two addresses in the same network make one route.
   #connect(network: Network, port: string): void {
     const known = this.#connected.some(other => other.port === port && other.network.text === network.text);
     if (!known) this.#connected.push({ network, port });
@@ -238,7 +238,7 @@ class RouteTableReader extends DocumentReader {
         `use an IPv${network.family} address`,
       );
     }
-    // Every IPv6 port has the link-local network without being told.
+    // Every port has the link-local network of IPv6, although no document says so.
     const reachable = this.#connected.some(other => other.port === port && contains(other.network, gateway));
     if (!reachable && !gateway.text.startsWith('fe80:')) {
       this.conflict(

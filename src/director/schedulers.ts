@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of the schedulers, as the native module's scheduler_names() lists them, and their flags.
+// The names of the schedulers and of their flags. scheduler_names() in the native module has the same names.
 
 export interface SchedulerInfo {
   readonly name: string;
   readonly summary: string;
-  /** The scheduler's own names for its flag bits 1 and 2. */
+  /** The names that this scheduler gives to its flag bits 1 and 2. */
   readonly flags?: readonly [string, string];
 }
 
@@ -30,12 +30,12 @@ export const schedulers: readonly SchedulerInfo[] = [
 
 export const schedulerNames: readonly string[] = schedulers.map(({ name }) => name);
 
-/** What ipvsadm and this document use when none is named. */
+/** The scheduler of a service that names none, for ipvsadm and in a document. */
 export const defaultScheduler = 'wlc';
 
 const flagsOf = (scheduler: string) => schedulers.find(({ name }) => name === scheduler)?.flags;
 
-/** The names that a scheduler's flags have, in the order of their bits. */
+/** The names of a scheduler's flags, in the order of their bits. */
 export function flagNames(scheduler: string): readonly string[] {
   const own = flagsOf(scheduler);
   return own === undefined ? ['flag-1', 'flag-2', 'flag-3'] : [...own, 'flag-3'];
@@ -46,7 +46,7 @@ export interface FlagInfo {
   readonly scheduler?: string;
 }
 
-/** Every name of a flag with its bit and, where it has one, the scheduler that it belongs to. */
+/** Every name of a flag with its bit. A name that belongs to one scheduler has the name of that scheduler too. */
 export const allFlags: ReadonlyMap<string, FlagInfo> = new Map<string, FlagInfo>([
   ['flag-1', { bit: 1 }],
   ['flag-2', { bit: 2 }],
@@ -56,7 +56,7 @@ export const allFlags: ReadonlyMap<string, FlagInfo> = new Map<string, FlagInfo>
   ),
 ]);
 
-/** Bits to names; the same flags always in the same order. */
+/** The names of the flags in `bits`, always in the same order. */
 export function flagsFromBits(scheduler: string, bits: number): string[] {
   return flagNames(scheduler).filter((_, index) => (bits & (1 << index)) !== 0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer-4 part of `sluice.yaml` as it is written. From this schema come the types, schema/sluice.json for editors, the
-// checks of a document, and docs/reference/configuration.md. What a schema cannot say is checked in read.ts.
+// The schema of the director's section of `sluice.yaml`. The types, schema/sluice.json for editors, the checks of a
+// document and docs/reference/configuration.md all come from this schema. read.ts checks what a schema cannot express.
 import Type, { type Static, type TSchemaOptions } from 'typebox';
 import { marksSchema } from './firewall-marks.ts';
 import {
@@ -18,7 +18,7 @@ import { defaultScheduler, schedulers } from './schedulers.ts';
 
 const closed = { additionalProperties: false } as const;
 
-// Names of ports, pools and egress rules: short enough for a column, plain enough for a metric's label.
+// Names of ports, pools and egress rules are short enough for a column of a table and can be labels of metrics.
 const namePattern = '^[A-Za-z][A-Za-z0-9_.-]{0,31}$';
 
 const integer = (minimum: number, maximum: number, description: string, more: TSchemaOptions = {}) =>
@@ -309,8 +309,8 @@ const flag = (name: keyof typeof defaultSwitches, description: string) =>
 const level = (name: keyof typeof defaultSwitches, maximum: number, description: string, more: TSchemaOptions = {}) =>
   Type.Optional(integer(0, maximum, description, { default: defaultSwitches[name], ...more }));
 
-// IPVS's other sysctls (net.ipv4.vs.*, Linux 6.1). Who brings the settings of a host along may leave in those that say
-// what is so here anyway, and is told of the others what there is instead.
+// The other sysctls of IPVS (net.ipv4.vs.*, Linux 6.1). A person who copies the settings of a host may keep a sysctl
+// whose value describes what Sluice does anyway. For the others, the error says what exists instead.
 const fixed = (value: 0 | 1, description: string, instead: string) =>
   Type.Optional(
     Type.Union([Type.Literal(value), Type.Literal(value === 1)], { description, default: value, remedy: instead }),
@@ -478,7 +478,7 @@ export const directorSchema = Type.Object(
   { ...closed, description: 'The layer-4 director.' },
 );
 
-/** The layer-4 part of a document as it is written. */
+/** The director's section as a document writes it. */
 export type DirectorDocument = Static<typeof directorSchema>;
 export type ServiceDocument = Static<typeof serviceSchema>;
 export type ServerDocument = Static<typeof serverSchema>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What passes through a live director, for those who look: which frames are wanted, and what is shown of them.
+// A tap shows the frames that pass through a live director. A filter says which frames are wanted.
 import { parseAddress } from '../core/address.ts';
 import { UsageError } from '../core/errors.ts';
 import type { NativeTapFilter, NativeTappedFrame } from '../native/live-director.ts';
@@ -8,11 +8,11 @@ import { planIdentity } from './plan.ts';
 import { portNumber } from './port-number.ts';
 import { reasons, type Verdict } from './verdict.ts';
 
-/** What is wanted of the frames that pass: all of what is given must hold. */
+/** Which frames are wanted. A frame must fit all conditions that are given. */
 export interface TapFilter {
-  /** An address of the frame that came, or of one that left for it. */
+  /** An address of the frame that came, or of a frame that was sent because of it. */
   readonly host?: string;
-  /** A port of either, of TCP, UDP or SCTP. */
+  /** A port of TCP, UDP or SCTP in one of these frames. */
   readonly port?: number;
   readonly protocol?: string;
   readonly verdict?: string;
@@ -22,9 +22,9 @@ export interface TapFilter {
   readonly service?: ServiceIdentity;
 }
 
-/** A frame that came, with what was decided about it, or one that left for it. */
+/** A frame that came, with the decision about it, or a frame that was sent because of it. */
 export interface TappedFrame extends Omit<NativeTappedFrame, 'port' | 'reason'> {
-  /** Its number. */
+  /** The number of the port. */
   readonly device: number;
   readonly verdict: Verdict;
   readonly reason: string;
@@ -32,7 +32,7 @@ export interface TappedFrame extends Omit<NativeTappedFrame, 'port' | 'reason'> 
 
 const protocols: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 
-/** The filter in the native module's numbers. Throws what there is not. */
+/** The filter in the numbers of the native module. Throws a UsageError for a name that does not exist. */
 export function nativeFilter(filter: TapFilter, ports: readonly Port[]): NativeTapFilter {
   const { host, port, protocol, verdict, reason, device, service } = filter;
   const rows = reasons();

@@ -1,42 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// What became of a frame, or would: a native director's decision with names for its numbers.
+// A verdict: the decision of a native director about a frame, with names instead of numbers.
 import { loadAddon } from '../native/addon.ts';
 import type { NativeDecision, ReasonRow } from '../native/director.ts';
 
 export type Verdict = ReasonRow['verdict'];
 
 export interface TransmittedFrame {
-  /** The port's name. */
+  /** The name of the port. */
   readonly port: string;
   readonly frame: Uint8Array;
 }
 
-/** A frame that a timer has sent (the SYN proxy's, to a real server that does not answer). */
+/** A frame that a timer has sent, such as the SYN that the SYN proxy repeats when a real server does not answer. */
 export interface TimedFrame extends TransmittedFrame {
   /** Nanoseconds. */
   readonly time: bigint;
 }
 
-/** What became of a frame. */
+/** What happened to a frame, and why. */
 export interface PacketVerdict {
   readonly verdict: Verdict;
-  /** From the table of reasons, e.g. "no-real-server"; `meaning` says it in words. */
+  /** A name in the table of reasons, such as "no-real-server". `meaning` explains it in words. */
   readonly reason: string;
   readonly meaning: string;
-  /** The virtual service that it belongs to, e.g. "tcp 10.0.1.100:80". */
+  /** The virtual service of the frame, such as "tcp 10.0.1.100:80". */
   readonly service?: string;
-  /** The real server, e.g. "10.0.2.11:8080". */
+  /** The real server, such as "10.0.2.11:8080". */
   readonly server?: string;
   readonly mode?: string;
-  /** In the order of their transmission. */
+  /** The frames to transmit, in their order. */
   readonly out: readonly TransmittedFrame[];
-  /** What timers sent before the frame was taken, if they did. */
+  /** The frames that timers have sent before the frame was taken; left out when there are none. */
   readonly timers?: readonly TimedFrame[];
-  /** The steps of the decision in words, if asked for. */
+  /** The steps of the decision in words; left out unless they were asked for. */
   readonly steps?: readonly string[];
 }
 
-/** `ports` has the names of the ports by their numbers. */
+/** `ports` are the names of the ports, by their numbers. */
 export function verdictOf(
   decision: NativeDecision,
   reasons: readonly ReasonRow[],
@@ -57,7 +57,7 @@ export function verdictOf(
   };
 }
 
-/** All reasons that a verdict can have, with what they mean. */
+/** All reasons that a verdict can have, with their meanings. */
 export function reasons(): readonly ReasonRow[] {
   return loadAddon().reasons;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the native directors report, in the terms of the model: services with their counts, and connections.
+// Makes what people see out of what native directors report: services with their counts, and connections.
 import type { NativeConnection, NativeCounters, NativeService } from '../native/director.ts';
 import type { RowCounts } from '../native/service-rows.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { formatEndpoint, type Service, type ServiceIdentity, serviceFamily } from './model.ts';
 
-/** A connection as `ipvsadm -Lnc` lists it, with the local address that FULLNAT and egress give it. */
+/** A connection as `ipvsadm -Lnc` lists it, and the local address that FULLNAT or egress has given to it. */
 export interface Connection extends ConnectionRow {
   readonly local: { readonly address: string; readonly port: number };
 }
@@ -58,7 +58,7 @@ function countersOf(counts: RowCounts) {
   };
 }
 
-/** What one director tells of its services, as workers publish it. */
+/** The counts of the services of one director, in the form in which workers publish them. */
 export function rowsOf(services: readonly NativeService[]): Map<string, RowCounts> {
   const rows = new Map<string, RowCounts>();
   const row = ({ connections, packetsIn, packetsOut, bytesIn, bytesOut }: NativeCounters) => {

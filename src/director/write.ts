@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model as a document writes it: defaults left out, short forms where they say all.
+// Writes the model as a document: defaults are left out, and the short form of a setting is used when it is enough.
 import { writeMark } from './firewall-marks.ts';
 import {
   type DirectorModel,
@@ -23,7 +23,7 @@ import {
 import { defaultScheduler } from './schedulers.ts';
 import type { DirectorDocument, ServerDocument, ServiceDocument } from './schema.ts';
 
-/** Undefined for a model that says nothing. */
+/** The section of the document; undefined for a model that says nothing. */
 export function writeDirectorModel(model: DirectorModel): DirectorDocument | undefined {
   const timeouts = Object.fromEntries(
     Object.entries(model.timeouts)
@@ -63,7 +63,7 @@ function without(value: object, defaults: object): Record<string, unknown> | und
   return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }
 
-// The fields that are there; undefined when none is.
+// The fields that have a value; undefined when no field has one.
 function given(value: object): object | undefined {
   const rest = Object.entries(value).filter(([, part]) => part !== undefined);
   return rest.length === 0 ? undefined : Object.fromEntries(rest);

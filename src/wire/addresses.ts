@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses between their text and their bytes on the wire.
+// Converts addresses between text and the bytes on the wire.
 import { isIPv4, isIPv6 } from 'node:net';
 
 export function ipv4Bytes(text: string): Uint8Array {

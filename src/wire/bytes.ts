@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Headers are written through a DataView, big-endian as the wire has them.
+// Writes headers through a DataView. Numbers are big-endian, as on the wire.
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -11,7 +11,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** `length` zero bytes, filled in by `write`. */
+/** Makes `length` zero bytes and lets `write` fill them. */
 export function header(length: number, write: (view: DataView, bytes: Uint8Array) => void): Uint8Array {
   const bytes = new Uint8Array(length);
   write(viewOf(bytes), bytes);
@@ -22,14 +22,14 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** "45 00 0014": hexadecimal digits, blanks ignored. */
+/** Reads hexadecimal digits, such as "45 00 0014". Blanks are ignored. */
 export function hex(text: string): Uint8Array {
   const digits = text.replace(/\s/g, '');
   if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new TypeError(`no pairs of hexadecimal digits: "${text}"`);
   return new Uint8Array(Buffer.from(digits, 'hex'));
 }
 
-/** With zeros up to the next multiple of `unit` bytes. */
+/** Appends zeros up to the next multiple of `unit` bytes. */
 export function padded(bytes: Uint8Array, unit: number): Uint8Array {
   const missing = (unit - (bytes.length % unit)) % unit;
   return missing === 0 ? bytes : concat(bytes, new Uint8Array(missing));

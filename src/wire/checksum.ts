@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The internet checksum (RFC 1071) and SCTP's CRC32c (RFC 9260), written for clearness: packets that are built for tests
-// and scenarios are few. The director has its own in native/wire.
+// The internet checksum (RFC 1071) and the CRC32c of SCTP (RFC 9260). This code is simple rather than fast, because
+// tests and scenarios build few packets. The director has its own code in native/wire.
 
-// The one's complement sum of big-endian words, folded to 16 bits; a last odd byte counts as the high half of a word.
+// The one's complement sum of the big-endian words, folded to 16 bits. A single last byte is the high half of a word.
 export function onesComplementSum(bytes: Uint8Array, start = 0): number {
   let sum = start;
   for (let i = 0; i < bytes.length; i += 2) {

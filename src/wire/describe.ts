@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadAddon } from '../native/addon.ts';
 
-/** An Ethernet frame as one line, as `tcpdump -n -t -S` prints it. */
+/** Describes an Ethernet frame in one line, as `tcpdump -n -t -S` does. */
 export function describeFrame(frame: Uint8Array): string {
   return loadAddon().describe(frame);
 }

@@ -10,7 +10,7 @@ import { fillChecksum } from './transport-layers.ts';
 export interface IcmpFields {
   type: number;
   code?: number;
-  /** The second four bytes: id and sequence, MTU, pointer or gateway. */
+  /** The second four bytes of the header: id and sequence, MTU, pointer or gateway. */
   rest?: number;
   checksum?: number;
 }
@@ -57,7 +57,8 @@ export const echoReply = (fields: EchoFields = {}) => icmp({ type: 0, rest: echo
 export const echoRequest6 = (fields: EchoFields = {}) => icmpv6({ type: 128, rest: echoRest(fields) });
 export const echoReply6 = (fields: EchoFields = {}) => icmpv6({ type: 129, rest: echoRest(fields) });
 
-// An error quotes the packet it is about: layers that follow it are that packet, or its beginning by quote().
+// An ICMP error quotes the packet that caused it. The layers after the error are that packet, or quote() gives its
+// beginning.
 export const unreachable = (code: number, mtu = 0) => icmp({ type: 3, code, rest: mtu });
 export const timeExceeded = (code = 0) => icmp({ type: 11, code });
 export const unreachable6 = (code: number) => icmpv6({ type: 1, code });
@@ -67,7 +68,9 @@ export const timeExceeded6 = (code = 0) => icmpv6({ type: 3, code });
 const linkHeaderLength = 14;
 const quotedTransportLength = 8; // RFC 792
 
-/** What an ICMP error quotes of an untagged Ethernet frame: its IPv4 header and eight bytes, or `limit` bytes. */
+/**
+ * The part of an untagged Ethernet frame that an ICMP error quotes: the IPv4 header and eight bytes, or `limit` bytes.
+ */
 export function quote(frame: Uint8Array, limit?: number): Uint8Array {
   const headerLength = ((frame[linkHeaderLength] ?? 0) & 0x0f) * 4;
   return frame.slice(linkHeaderLength, linkHeaderLength + (limit ?? headerLength + quotedTransportLength));
@@ -75,9 +78,9 @@ export function quote(frame: Uint8Array, limit?: number): Uint8Array {
 
 export interface NeighbourFields {
   target: string;
-  /** Of the sender in a solicitation, of the target in an advertisement; undefined: no option. */
+  /** The address of the sender in a solicitation, of the target in an advertisement. Undefined: no such option. */
   linkAddress?: string;
-  /** Of advertisements: router, solicited, override. */
+  /** The flags of an advertisement: router, solicited, override. */
   flags?: { router?: boolean; solicited?: boolean; override?: boolean };
 }
 

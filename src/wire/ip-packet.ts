@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of the packets that the packet language describes, made by the project's packet builder; addresses as it writes them.
-// A checksum is computed unless a scenario asks for a wrong one.
+// Makes the bytes of the packets that the packet language describes, with the packet builder. Checksums are correct
+// unless a scenario asks for a wrong one.
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { ipv4Bytes, ipv6Bytes, macBytes } from './addresses.ts';
@@ -33,7 +33,7 @@ export function formatAddress(bytes: Uint8Array): string {
       .getUint16(2 * i)
       .toString(16),
   );
-  // RFC 5952: the longest run of at least two zero groups, the first of equals, becomes "::".
+  // RFC 5952: "::" replaces the longest run of two or more zero groups; of equally long runs, the first.
   const runs = [
     ...groups
       .map(group => (group === '0' ? 'z' : 'x'))
@@ -72,7 +72,7 @@ export function pseudoHeader(source: Uint8Array, destination: Uint8Array, proto:
 
 export interface Extension {
   readonly type: number;
-  readonly bytes: Uint8Array; // whole header; its first byte, the next header, is filled in
+  readonly bytes: Uint8Array; // the whole header; the first byte, the next header, is filled in later
 }
 
 export interface IpHeader {

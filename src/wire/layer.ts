@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A packet under construction is a list of layers, outermost first. buildPacket() puts it together from the innermost
-// outwards: each layer is given the bytes it carries and what its neighbours say about themselves, and returns those
-// bytes with its header in front. So lengths, next-protocol fields and checksums come out right by themselves.
+// A packet is built from a list of layers, the outermost first. buildPacket() begins with the innermost layer. Each
+// layer gets the bytes that it carries and some facts about the layers around and inside it, and returns the bytes with
+// its own header in front. So lengths, next-protocol fields and checksums are correct without further work.
 import { concat } from './bytes.ts';
 
-// What a layer is told about its neighbours.
+// The facts that a layer gets about the layers around and inside it.
 export interface Place {
-  /** EtherType of the layer inside; 0 when there is none that has one. */
+  /** The EtherType of the layer inside; 0 when it has none. */
   readonly etherType: number;
-  /** IP protocol number of the layer inside; "no next header" when there is none that has one. */
+  /** The IP protocol number of the layer inside; "no next header" when it has none. */
   readonly protocol: number;
-  /** The pseudo-header's one's complement sum for a transport message of that length, by the nearest IP header around. */
+  /**
+   * The one's complement sum of the pseudo-header for a transport message of this length, from the nearest IP header
+   * around.
+   */
   readonly pseudoHeaderSum: (protocol: number, length: number) => number;
 }
 
@@ -23,7 +26,7 @@ export interface Layer {
 
 export const noNextHeader = 59;
 
-// Bytes and text are payload.
+// Bytes and text among the layers are payload.
 export type LayerLike = Layer | Uint8Array | string;
 
 export function payload(content: Uint8Array | string | number): Layer {
@@ -36,7 +39,7 @@ export function payload(content: Uint8Array | string | number): Layer {
   return { encode: inner => concat(bytes, inner) };
 }
 
-/** The bytes of a packet that consists of these layers, outermost first. */
+/** The bytes of a packet of these layers, the outermost first. */
 export function buildPacket(...layers: readonly LayerLike[]): Uint8Array {
   const all = layers.map(layer => (typeof layer === 'string' || layer instanceof Uint8Array ? payload(layer) : layer));
   let bytes: Uint8Array = new Uint8Array(0);
@@ -47,9 +50,9 @@ export function buildPacket(...layers: readonly LayerLike[]): Uint8Array {
   return bytes;
 }
 
-const minimumFrameLength = 60; // of Ethernet, without the frame check sequence
+const minimumFrameLength = 60; // the minimum of Ethernet, without the frame check sequence
 
-/** The same as it leaves a NIC: padded to Ethernet's minimum. */
+/** The same, padded to the minimum length of Ethernet, as a network card sends it. */
 export function buildFrame(...layers: readonly LayerLike[]): Uint8Array {
   const bytes = buildPacket(...layers);
   return bytes.length < minimumFrameLength ? concat(bytes, new Uint8Array(minimumFrameLength - bytes.length)) : bytes;

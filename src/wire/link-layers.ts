@@ -30,7 +30,7 @@ export interface VlanFields {
   id: number;
   priority?: number;
   dropEligible?: boolean;
-  /** The type that announces the tag: 802.1Q unless given, etherTypes.providerVlan for an outer tag (802.1ad). */
+  /** The EtherType of the tag: 802.1Q unless given, etherTypes.providerVlan for an outer tag (802.1ad). */
   tpid?: number;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// SCTP chunks as the packet language names them (RFC 9260), with contents that are valid and always the same.
+// The SCTP chunks (RFC 9260) by their names in the packet language. Their contents are valid and always the same.
 
 import { buildPacket, sctpChunk as chunkOf, hex, sctpChunkTypes } from './packet-builder.ts';
 
 // Tag 0x01020304, a window of 64 KiB, one stream each way, the first TSN.
 const init = '01020304 00010000 0001 0001 00000001';
 
-// Parameters and causes have their type and length in front.
+// Parameters and causes begin with their type and length.
 const values: Record<keyof typeof sctpChunkTypes, string> = {
   data: '00000001 00000000 00000000 64617461', // the first TSN, stream and sequence 0, protocol 0, "data"
   init,
@@ -27,7 +27,7 @@ const wholeMessage = 3; // flags of DATA: the first and the last fragment
 
 type ChunkType = keyof typeof sctpChunkTypes;
 
-// The builder's `cookieEcho` is COOKIE_ECHO in the language.
+// The packet builder says `cookieEcho`, the packet language COOKIE_ECHO.
 const typesByName = new Map(
   (Object.keys(values) as ChunkType[]).map(type => [type.replace(/[A-Z]/g, '_$&').toUpperCase(), type]),
 );

@@ -125,7 +125,10 @@ export function ipv6(fields: Ipv6Fields = {}): Layer {
   };
 }
 
-/** An extension header with a length field in units of eight bytes; `body` follows that field and is padded with Pad1. */
+/**
+ * An extension header with a length field in units of eight bytes. `body` follows the length field; Pad1 options pad
+ * it.
+ */
 export function extensionHeader(kind: number, body: Uint8Array = new Uint8Array(0)): Layer {
   return {
     protocol: kind,
@@ -147,7 +150,7 @@ export function routing(data: Uint8Array): Layer {
   return extensionHeader(protocols.routing, data);
 }
 
-/** An authentication header (RFC 4302) with a value of twelve zero bytes: nobody here verifies it. */
+/** An authentication header (RFC 4302). Its value is twelve zero bytes, because no program here verifies it. */
 export function authentication(fields: { spi?: number; sequence?: number } = {}): Layer {
   return {
     protocol: protocols.ah,
@@ -169,11 +172,11 @@ export interface FragmentFields {
   offset?: number;
   more?: boolean;
   id?: number;
-  /** For a later fragment, which carries no header that would tell. */
+  /** The protocol, for a later fragment, which does not carry the header of its transport. */
   nextHeader?: number;
 }
 
-/** IPv6's fragment header. */
+/** The fragment header of IPv6. */
 export function fragment(fields: FragmentFields = {}): Layer {
   return {
     protocol: protocols.fragment,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets for tests and scenarios, written as they are read, outermost layer first:
+// Builds packets for tests and scenarios. A packet is written in the order of its layers, the outermost first:
 //
 //   buildFrame(ethernet(), vlan({ id: 5 }), ipv4({ source: '10.0.1.2' }), tcp({ destinationPort: 80, flags: 'S' }), 'hi')
 //
-// Lengths, next-protocol fields and checksums come out right unless a field says otherwise, so that a malformed packet
-// names what is wrong with it and nothing else. Bytes and strings are payload. Numbers are as people write them; checksums
-// that are given are those that tcpdump prints.
+// Lengths, next-protocol fields and checksums are correct unless a field gives another value. So a malformed packet
+// only names the field that is wrong. Bytes and strings are payload. Numbers are in host order, and a checksum that is
+// given is the number that tcpdump prints.
 export { ipv4Bytes, ipv6Bytes, macBytes } from './addresses.ts';
 export { concat, hex } from './bytes.ts';
 export * from './icmp-layers.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packet language, of scenarios and of `sluice explain`: one line of words becomes one IP packet or the fragments of one.
+// The packet language of scenarios and of `sluice explain`: a line of words describes an IP packet, or the fragments of one.
 //
 //   tcp  SRC:PORT DST:PORT FLAGS [seq N] [ack N] [win N] [urg N] [mss N] [sackok] [ws N] [ts VALUE ECHO] [opt HEX] [badsum]
 //   udp  SRC:PORT DST:PORT [nosum] [badsum]
@@ -36,7 +36,7 @@ import type { Words } from './words.ts';
 
 export interface Described {
   readonly source: Address | undefined;
-  readonly packets: readonly Uint8Array[]; // IP packets, or one whole frame where `frame` says so
+  readonly packets: readonly Uint8Array[]; // IP packets; one whole frame when `frame` is true
   readonly frame: boolean;
   readonly family: 4 | 6;
   readonly destinationMac: Uint8Array | undefined;
@@ -47,7 +47,7 @@ interface Endpoint {
   readonly port: number;
 }
 
-// What the words that any packet may carry have said so far.
+// The values of the words that any packet may have, as far as they were read.
 interface Draft {
   readonly header: IpHeader;
   payload: Uint8Array;
@@ -110,7 +110,7 @@ function draft(words: Words, source: Address, destination: Address, proto: numbe
   };
 }
 
-// A payload in which every byte differs from its neighbours, so that a shift or a swap shows.
+// Every byte of this payload differs from its neighbours, so that a test notices bytes that were shifted or swapped.
 function filler(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => 0x61 + (i % 23));
 }
@@ -304,7 +304,7 @@ function takeUdp(words: Words): Described {
   fields.setUint16(2, destination.port);
   fields.setUint16(4, 8 + packet.payload.length);
   const datagram = concat(header, packet.payload);
-  // A sum of zero is sent as all ones: zero means "not computed" (RFC 768).
+  // A checksum of zero is sent as all ones, because zero means "not computed" (RFC 768).
   if (summed) view(datagram).setUint16(6, transportSum(packet, datagram) || uint16);
   return finish(packet, datagram);
 }

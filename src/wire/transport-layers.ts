@@ -5,10 +5,12 @@ import { crc32c, internetChecksum } from './checksum.ts';
 import type { Layer, Place } from './layer.ts';
 import { protocols } from './network-layers.ts';
 
-/** 'partial': the folded sum of the pseudo-header alone, as a virtual NIC hands it to the device that completes it. */
+/**
+ * 'partial': the folded sum of the pseudo-header only. A virtual network card leaves the rest to the device that sends.
+ */
 export type TransportChecksum = number | 'partial';
 
-// `bytes` is the whole message, its checksum field zero.
+// `bytes` is the whole message. Its checksum field is zero.
 export function fillChecksum(
   bytes: Uint8Array,
   at: number,
@@ -19,14 +21,14 @@ export function fillChecksum(
   const pseudo = place.pseudoHeaderSum(protocol, bytes.length);
   const view = viewOf(bytes);
   const computed = internetChecksum(bytes, pseudo);
-  // RFC 768: zero says that there is no checksum, so a computed zero is sent as all ones.
+  // RFC 768: zero means that there is no checksum, so a computed zero is sent as all ones.
   const right = protocol === protocols.udp && computed === 0 ? 0xffff : computed;
   view.setUint16(at, given === 'partial' ? pseudo : (given ?? right));
 }
 
 const tcpFlags = { F: 0x01, S: 0x02, R: 0x04, P: 0x08, '.': 0x10, A: 0x10, U: 0x20, E: 0x40, W: 0x80 };
 
-/** "S.": flags by tcpdump's letters, the acknowledgement as a dot or an A. */
+/** Reads flags in the letters of tcpdump, such as "S.". The acknowledgement is a dot or an A. */
 export function tcpFlagBits(letters: string): number {
   return [...letters].reduce((bits, letter) => {
     const bit = tcpFlags[letter as keyof typeof tcpFlags];
@@ -40,7 +42,7 @@ export interface TcpFields {
   destinationPort?: number;
   sequence?: number;
   acknowledgement?: number;
-  /** By tcpdump's letters. */
+  /** The flags in the letters of tcpdump. */
   flags?: string;
   window?: number;
   urgentPointer?: number;
@@ -93,7 +95,7 @@ export interface UdpFields {
   sourcePort?: number;
   destinationPort?: number;
   length?: number;
-  /** 0: none, which IPv4 allows. */
+  /** 0 for no checksum, which IPv4 allows. */
   checksum?: TransportChecksum;
 }
 
@@ -119,7 +121,7 @@ export interface SctpFields {
   sourcePort?: number;
   destinationPort?: number;
   verificationTag?: number;
-  /** The field's four bytes, read as a big-endian number. */
+  /** The four bytes of the field, read as a big-endian number. */
   checksum?: number;
 }
 

@@ -12,7 +12,7 @@ export interface GreFields {
   type?: number;
 }
 
-/** RFC 2784 with the fields of RFC 2890. */
+/** GRE as in RFC 2784, with the fields of RFC 2890. */
 export function gre(fields: GreFields = {}): Layer {
   const optional = [fields.checksum ? 0 : undefined, fields.key, fields.sequence].filter(value => value !== undefined);
   const flags =
@@ -37,12 +37,12 @@ export function gre(fields: GreFields = {}): Layer {
 }
 
 export interface GueFields {
-  /** Where the inner checksum starts and where it is stored, counted from the payload. */
+  /** The offsets where the inner checksum begins and where it is stored, counted from the payload. */
   remoteChecksum?: { start: number; offset: number };
   protocol?: number;
 }
 
-/** The header of variant 0, inside udp(). Variant 1 has none: ipv4() or ipv6() directly inside udp(). */
+/** The header of variant 0 inside udp(). Variant 1 has no header: ipv4() or ipv6() stands directly inside udp(). */
 export function gue(fields: GueFields = {}): Layer {
   const { remoteChecksum } = fields;
   return {

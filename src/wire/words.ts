@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of one line, each with its column, so that every complaint names file, line and column.
+// The words of a line with their columns, so that each error can name file, line and column.
 import { ConfigError } from '../core/errors.ts';
 
 export interface Place {
@@ -62,7 +62,7 @@ export class Words {
     return value;
   }
 
-  // Seconds with a fraction, as nanoseconds.
+  // Reads seconds with a fraction as nanoseconds.
   takeSeconds(what: string): bigint {
     return this.parseSeconds(this.take(what), what);
   }
@@ -94,12 +94,12 @@ export class Words {
     if (!this.done) throw this.error(`unexpected "${this.peek()}"`);
   }
 
-  // About the word that was taken last.
+  // An error about the word that was taken last.
   complain(message: string): ConfigError {
     return this.#errorAt(this.#words[this.#next - 1]?.column ?? 1, message);
   }
 
-  // About the word that comes next, or the end of the line.
+  // An error about the next word, or about the end of the line.
   error(message: string): ConfigError {
     return this.#errorAt(this.#words[this.#next]?.column ?? this.#length + 1, message);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line of ipvsadm (version 1.31) to a command. The options take effect from left to right, as in ipvsadm: `-r` without
-// a port copies the port of the service only if the service stands before it. Where a line is wrong the message is
-// ipvsadm's own, so that it can be looked up; the place and the remedy are added.
+// Reads one line of ipvsadm (version 1.31) as a command. The options take effect from left to right, as in ipvsadm:
+// `-r` without a port copies the port of the service only if the service stands before `-r`. For a wrong line, the
+// message is that of ipvsadm, so that a person can look it up; the place and the remedy are added.
 import { type Address, type Family, isMulticast, isUnspecified } from '../../core/address.ts';
 import { alternatives, suggest } from '../../core/config/suggest.ts';
 import {
@@ -23,7 +23,7 @@ import { type CommandName, legality, optionOrder } from './options.ts';
 import { CommandFault, type GivenOption, readWords, type Token } from './tokens.ts';
 import { type PortNames, parseLooseIpv4, parseNumber, parseServiceAddress } from './values.ts';
 
-/** What -A and -E say of a service. */
+/** The settings of a service that -A and -E give. */
 export interface ServiceSettings {
   readonly scheduler: string;
   readonly flags: readonly string[];
@@ -48,7 +48,7 @@ export type Command =
       readonly server: { readonly address: string; readonly port: number };
     }
   | { readonly kind: 'zero'; readonly identity: ServiceIdentity | undefined }
-  /** Seconds; 0 keeps what is set. */
+  /** Seconds; 0 leaves the timeout as it is. */
   | { readonly kind: 'set'; readonly tcp: number; readonly tcpFin: number; readonly udp: number }
   | {
       readonly kind: 'list';
@@ -63,7 +63,7 @@ export type Command =
   | { readonly kind: 'restore' | 'help' | 'version' }
   | { readonly kind: 'start-daemon' | 'stop-daemon'; readonly state: 'master' | 'backup' };
 
-/** The command that the words of a line make; throws a CommandFault. */
+/** Reads the words of a line as a command. Throws a CommandFault when the line is wrong. */
 export function parseCommand(tokens: readonly Token[], names: PortNames): Command {
   const { options, rest } = readWords(tokens);
   const [first, ...others] = options;
@@ -79,7 +79,7 @@ export function parseCommand(tokens: readonly Token[], names: PortNames): Comman
   return new LineReader(names).read(name, first, others, rest);
 }
 
-// The fields that options fill from left to right.
+// The options of a line, read from left to right. Each option fills some of these fields.
 class LineReader {
   readonly #names: PortNames;
   readonly #given = new Map<string, GivenOption>();
@@ -146,7 +146,7 @@ class LineReader {
     const { info, token, name } = option;
     if (info.command !== undefined)
       throw new CommandFault(`invalid option \`${name}'`, token, 'write one command a line');
-    // --sort does what is done anyway, and -6 belongs to -f.
+    // --sort is the default, and -6 belongs to -f: both may be repeated.
     if (info.long !== 'sort' && info.long !== 'ipv6') {
       const group = info.group ?? info.long;
       if (this.#given.has(group))
@@ -156,7 +156,7 @@ class LineReader {
     this.#apply(option, option.argument ?? token);
   }
 
-  // `value` is the option's argument; for options without one it is not looked at.
+  // `value` is the argument of the option; it is ignored for options without an argument.
   #apply(option: GivenOption, value: Token): void {
     switch (option.info.long) {
       case 'tcp-service':
@@ -304,7 +304,7 @@ class LineReader {
       const token = this.#given.get('ops')?.token;
       throw new CommandFault('One-Packet Scheduling is only for UDP virtual services', token, 'remove -o');
     }
-    // An empty name is none, as in ipvsadm.
+    // An empty name means no name, as in ipvsadm.
     const scheduler = this.#scheduler?.text || defaultScheduler;
     const flags = this.#flags === undefined ? [] : readFlags(this.#flags, scheduler);
     if (!schedulerNames.includes(scheduler)) {
@@ -332,7 +332,7 @@ class LineReader {
       throw new CommandFault(problem, token, `write an IPv${this.#family} address, or add -i`);
     }
     this.#checkTunnel();
-    // Packets reach these servers as the client sent them, so a port of their own has no meaning.
+    // In these modes a packet keeps the destination port that the client wrote, so the server cannot have another port.
     const fixed = this.#mode !== 'nat' && this.#mark === 0;
     return {
       address: address.text,
@@ -385,7 +385,7 @@ class LineReader {
       kind: 'list',
       what: has('connection') ? 'connections' : has('timeout') ? 'timeouts' : has('daemon') ? 'daemons' : 'services',
       identity: has('service-address') ? this.#identity() : undefined,
-      // The first of these wins, as ipvsadm prints.
+      // The first of these flags wins, as in the output of ipvsadm.
       format: (['stats', 'rate', 'thresholds', 'persistent-conn', 'tun-info'] as const).find(has) ?? 'services',
       numeric: has('numeric'),
       exact: has('exact'),
@@ -442,19 +442,19 @@ function readTunnelType(token: Token): Tunnel['type'] {
 function daemonState(option: GivenOption): 'master' | 'backup' {
   const text = option.argument?.text;
   if (text === 'master' || text === 'backup') return text;
-  // The second spelling is ipvsadm's own.
+  // Both spellings are those of ipvsadm.
   const start = option.info.command === 'start-daemon';
   const problem = start ? 'illegal start-daemon parameter specified' : 'illegal start_daemon specified';
   throw new CommandFault(problem, option.argument, 'use master or backup');
 }
 
-// Options without a value of their own, and those of the synchronisation daemon, whose values are checked only.
+// Options without a value, and the options of the synchronisation daemon, whose values are only checked.
 function checkDaemonSetting(name: string, value: Token): void {
   const limits: Readonly<Record<string, readonly [number, number]>> = {
     syncid: [0, 255],
     'mcast-port': [1, 65535],
     'mcast-ttl': [1, 255],
-    // A UDP datagram of IPv4.
+    // The longest UDP payload of IPv4.
     'sync-maxlen': [1, 65535 - 20 - 8],
   };
   const [minimum, maximum] = limits[name] ?? [];

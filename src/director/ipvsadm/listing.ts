@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `ipvsadm -L -n` prints, column by column: services with their servers, connections, timeouts. Addresses and ports
-// are always numbers: nothing is looked up.
+// Prints what `ipvsadm -L -n` prints, column by column: services with their servers, connections, and timeouts.
+// Addresses and ports are always numbers: no name is looked up.
 import {
   formatEndpoint,
   hostMask,
@@ -43,20 +43,20 @@ export interface ServiceView<N extends number | bigint = number | bigint>
 
 export interface ListOptions {
   readonly format?: ListFormat;
-  /** Every digit of large numbers. */
+  /** Prints every digit of large numbers. */
   readonly exact?: boolean;
-  /** False prints servers as the kernel walks them, the latest first. */
+  /** When false, prints servers in the order in which the kernel walks its list: the latest first. */
   readonly sorted?: boolean;
-  /** One service was asked for: there is no line about the version then. */
+  /** When true, one service was asked for, and the line about the version is left out. */
   readonly single?: boolean;
 }
 
-/** The version of IPVS whose behaviour and output this is, and its usual table size. */
+/** The version of IPVS whose output this is, and the usual size of its table. */
 const banner = 'IP Virtual Server version 1.2.1 (size=4096)';
 
 const noCounters: Counters = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
 
-/** A service of a model as it is before any packet. */
+/** A service of a model with counts of zero, as before the first packet. */
 export function idleView(service: Service): ServiceView {
   const idle = { active: 0, inactive: 0, persistent: 0, counters: noCounters, rates: noCounters };
   return {
@@ -128,7 +128,7 @@ function serviceName({ identity }: ServiceView): string {
   return `${identity.protocol.toUpperCase().padEnd(4)} ${formatEndpoint(identity.address, identity.port)}`;
 }
 
-// ipvsadm knows no FULLNAT; the name is that of its forks.
+// ipvsadm does not know FULLNAT. Forks of ipvsadm that know it use this name.
 const forwardNames: Readonly<Record<Mode, string>> = { nat: 'Masq', fullnat: 'FullNat', dr: 'Route', tunnel: 'Tunnel' };
 
 function formatServer(server: ServerView, format: ListFormat, exact: boolean): string {
@@ -172,7 +172,7 @@ function countColumns(counters: Counters, exact: boolean): string {
   return [connections, packetsIn, packetsOut, bytesIn, bytesOut].map(value => formatCount(value, exact)).join('');
 }
 
-// From where on numbers are divided, by what, and the letter that says so.
+// The first row whose limit `below` is not reached gives the divisor of a number and the letter behind the quotient.
 const scales = [
   { below: 10n ** 8n, divisor: 1n, letter: '' },
   { below: 10n ** 9n, divisor: 10n ** 3n, letter: 'K' },
@@ -180,7 +180,7 @@ const scales = [
   { below: 10n ** 14n, divisor: 10n ** 9n, letter: 'G' },
 ] as const;
 
-/** A column of nine, or wider where every digit was asked for and there are nine or more. */
+/** The number in a column of nine characters. With `exact` the column is wider for numbers of nine digits or more. */
 export function formatCount(value: number | bigint, exact: boolean): string {
   const whole = BigInt(value);
   if (exact) return ` ${String(whole).padStart(8)}`;
@@ -189,9 +189,9 @@ export function formatCount(value: number | bigint, exact: boolean): string {
 }
 
 export interface ConnectionRow {
-  /** As in the kernel's /proc/net/ip_vs_conn: TCP, UDP, SCTP, IP. */
+  /** The name in the kernel's /proc/net/ip_vs_conn: TCP, UDP, SCTP, IP. */
   readonly protocol: string;
-  /** Seconds until the flow ends. */
+  /** Seconds until the timeout of the flow. */
   readonly expires: number;
   readonly state: string;
   readonly client: { readonly address: string; readonly port: number };
@@ -199,7 +199,7 @@ export interface ConnectionRow {
   readonly server: { readonly address: string; readonly port: number };
 }
 
-/** `ipvsadm -L -n -c`. */
+/** Prints connections as `ipvsadm -L -n -c` does. */
 export function formatConnections(rows: readonly ConnectionRow[]): string {
   const lines = rows.map(row => {
     const { client, virtual, server } = row;
@@ -233,7 +233,7 @@ function formatExpiry(seconds: number): string {
   return `${two(Math.floor(whole / 60))}:${two(whole % 60)}`;
 }
 
-/** `ipvsadm -L --timeout`. */
+/** Prints timeouts as `ipvsadm -L --timeout` does. */
 export function formatTimeouts(tcp: number, tcpFin: number, udp: number): string {
   return `Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`;
 }

@@ -23,9 +23,9 @@ export interface OptionInfo {
   readonly long: string;
   readonly short?: string;
   readonly argument: Argument;
-  /** Options of the same group exclude each other, and messages call them by this name. */
+  /** Options of the same group exclude each other. Messages use this name for the group. */
   readonly group?: string;
-  /** Begins a line. */
+  /** True for the options that begin a line (-A, -E, …). */
   readonly command?: CommandName | 'help' | 'version';
 }
 
@@ -103,7 +103,7 @@ export const shortOptions: ReadonlyMap<string, OptionInfo> = new Map(
   all.flatMap(option => (option.short === undefined ? [] : [[option.short, option] as const])),
 );
 
-/** What a command needs, may have, and may have one of. All else is illegal with it. */
+/** The options that a command needs, may have, and may have one of. All other options are illegal with the command. */
 interface Legality {
   readonly needed?: readonly string[];
   readonly optional?: readonly string[];
@@ -133,7 +133,7 @@ export const legality: Readonly<Record<CommandName, Legality>> = {
   zero: { optional: ['service-address'] },
 };
 
-/** The order in which ipvsadm looks at options, and therefore complains about them. */
+/** The order in which ipvsadm checks options, which decides which mistake it reports. */
 export const optionOrder: readonly string[] = [
   'numeric',
   'connection',

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order in which ipvsadm prints services and servers. It compares numbers by their difference in 32 signed bits, which
-// is no order at all when numbers are more than 2^31 apart: 10.0.0.0 comes before 100.0.0.0, that before 192.168.0.0,
-// and that before 10.0.0.0. What a list looks like then depends on the sorting algorithm, so that is the C library's too:
-// a merge sort that takes from the left half while it is not greater.
+// The order in which ipvsadm prints services and servers. ipvsadm compares two numbers by their difference in 32 signed
+// bits. This is not a valid order when numbers are more than 2^31 apart: 10.0.0.0 comes before 100.0.0.0, 100.0.0.0
+// before
+// 192.168.0.0, and 192.168.0.0 before 10.0.0.0. The result then depends on the sorting algorithm. So this file uses the
+// algorithm of the C library: a merge sort that takes an element of the left half when it is not greater.
 import { parseAddress } from '../../core/address.ts';
 import type { RealServer, Service, ServiceIdentity } from '../model.ts';
 
@@ -18,14 +19,14 @@ export function sortServers<T extends Pick<RealServer, 'address' | 'port'>>(serv
 
 const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 
-// Mark, family, protocol, address, port: the first difference decides.
+// The first difference decides: of mark, family, protocol, address and port, in this order.
 function sortKey(identity: ServiceIdentity): number[] {
   if ('mark' in identity) return [identity.mark, identity.family, 0, 0, 0, 0, 0, 0];
   const words = addressWords(identity.address);
   return [0, words.family, protocolNumbers[identity.protocol], ...words, identity.port];
 }
 
-// As the kernel's union holds it: an IPv4 address is the first of four words.
+// The address as the union in the kernel holds it: an IPv4 address is the first of four words.
 function addressWords(text: string): number[] & { family: number } {
   const address = parseAddress(text);
   const words = [0, 1, 2, 3].map(index => address?.words[index] ?? 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of ipvsadm's commands, one a line, as `ipvsadm -S -n` prints them and `ipvsadm -R` reads them: without the program's
-// name, or with it. More than ipvsadm: lines that begin with # are comments, and all that is wrong is reported at once.
+// Reads a file of ipvsadm's commands, one a line, as `ipvsadm -S -n` prints them and `ipvsadm -R` reads them. A line
+// may begin with the word ipvsadm. Other than in ipvsadm, lines that begin with # are comments, and all mistakes are
+// reported at once.
 import { Problems } from '../../core/config/problems.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { type DirectorModel, emptyDirectorModel } from '../model.ts';
@@ -10,18 +11,18 @@ import { CommandFault, splitLine, type Token } from './tokens.ts';
 import { type PortNames, systemPortNames } from './values.ts';
 
 export interface RulesOptions {
-  /** For messages. */
+  /** The name of the file, for messages. */
   readonly file?: string;
-  /** What the commands change; nothing by default. */
+  /** The model that the commands change; an empty model by default. */
   readonly base?: DirectorModel;
   /** The names of ports; by default those of /etc/services. */
   readonly portNames?: PortNames;
 }
 
-// 500,000 lines of the longest kind; more is not a rules file.
+// 500,000 of the longest lines. A larger file is not a file of rules.
 const longestRules = 64 * 1024 * 1024;
 
-/** The model that the commands make. Throws a ConfigError, or ConfigErrors with all that is wrong. */
+/** Reads the commands and returns the model that they make. Throws a ConfigError, or ConfigErrors with all mistakes. */
 export function readRules(text: string, options: RulesOptions = {}): DirectorModel {
   const { file, base = emptyDirectorModel, portNames = systemPortNames() } = options;
   const problems = new Problems();
@@ -43,7 +44,7 @@ interface LinePlace {
   readonly line?: number | undefined;
 }
 
-/** Applies one line; what is wrong with it comes back with its place. Empty lines and comments change nothing. */
+/** Applies one line. Returns the mistake in the line, with its place. Empty lines and comments change nothing. */
 export function applyLine(
   table: ServiceTable,
   line: string,
@@ -68,7 +69,7 @@ export function applyLine(
   }
 }
 
-// The word that a refusal is about is the last one that could name a server or a service.
+// The place of the error is the first word of the line.
 function refusalError(refusal: Refusal, tokens: readonly Token[], place: LinePlace): ConfigError {
   return new ConfigError('SLUICE_CONFIG_CONFLICT', refusal.problem, {
     place: { ...place, column: tokens[0]?.column },

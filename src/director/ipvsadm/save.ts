@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model as `ipvsadm -S -n` prints it. ipvsadm has no words for some of the model; `formatRules` says which parts of it
-// are missing from the text.
+// Writes a model as the commands that `ipvsadm -S -n` prints. ipvsadm cannot express some parts of a model;
+// `formatRules` says which parts are missing from the text.
 import {
   type DirectorModel,
   formatEndpoint,
@@ -16,16 +16,16 @@ import {
 import { sortServers, sortServices } from './order.ts';
 
 export interface RulesText {
-  /** Commands, one a line. */
+  /** The commands, one a line. */
   readonly text: string;
-  /** What the commands do not say, in words. */
+  /** The parts of the model that are missing from the commands, in words. */
   readonly omitted: readonly string[];
 }
 
 export interface RulesFormat {
   /**
-   * Prints thresholds too, and servers in the order of their arrival, so that reading the text makes the same model.
-   * ipvsadm leaves thresholds out and sorts.
+   * Prints thresholds too, and servers in the order in which they were added, so that the text is read as the same
+   * model. ipvsadm leaves out thresholds and sorts the servers.
    */
   readonly complete?: boolean;
 }
@@ -43,7 +43,7 @@ export function formatRules(model: DirectorModel, { complete = false }: RulesFor
   return { text: lines.map(line => `${line}\n`).join(''), omitted };
 }
 
-/** `-t 10.0.1.100:80`, `-f 5 -6`. */
+/** The options that name a service: `-t 10.0.1.100:80`, `-f 5 -6`. */
 export function serviceOption(identity: ServiceIdentity): string {
   if ('mark' in identity) return `-f ${identity.mark}${identity.family === 6 ? ' -6' : ''}`;
   const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];

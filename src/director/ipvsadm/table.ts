@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table that ipvsadm's commands change one after the other, with the kernel's answers. It begins as a model and ends as
-// a model; services that no command touched are the same objects in both.
+// The table of services that ipvsadm's commands change one after the other. It answers as the kernel does. A table is
+// made from a model and turned into a model at the end. Services that no command has changed are the same objects in
+// both.
 
 import { isIpv4Reserved, isIpv6LinkLocal, isMulticast, isUnspecified, parseAddress } from '../../core/address.ts';
 import { byText, deepFreeze } from '../../core/config/canonical.ts';
@@ -15,15 +16,15 @@ import {
 } from '../model.ts';
 import type { Command, ServiceSettings } from './grammar.ts';
 
-/** Why a command was not carried out. The problem is in ipvsadm's words. */
+/** The reason why a command was not carried out. The problem has the words of ipvsadm. */
 export interface Refusal {
   readonly problem: string;
   readonly remedy: string;
-  /** The service or the server that it is about. */
+  /** The service or the server of the command. */
   readonly subject: string;
 }
 
-// A service that commands change: its settings, and its servers in the order of their arrival.
+// A service that commands have changed: its settings, and its servers in the order in which they were added.
 interface OpenService {
   settings: Omit<Service, 'servers'>;
   readonly servers: Map<string, RealServer>;
@@ -40,7 +41,7 @@ export class ServiceTable {
     this.#timeouts = base.timeouts;
   }
 
-  /** Carries the command out, or says why not and changes nothing. */
+  /** Carries the command out. When the command is refused, returns the reason and changes nothing. */
   apply(command: Command): Refusal | undefined {
     switch (command.kind) {
       case 'add-service':
@@ -62,7 +63,7 @@ export class ServiceTable {
         return this.#setTimeouts(command.tcp, command.tcpFin, command.udp);
       case 'zero': {
         const { identity } = command;
-        // Counters are no part of a model.
+        // Counters are not a part of the model.
         return identity === undefined || this.#services.has(serviceKey(identity)) ? undefined : noSuchService(identity);
       }
       case 'start-daemon':
@@ -77,7 +78,7 @@ export class ServiceTable {
     }
   }
 
-  /** The model as the commands have left it, frozen. */
+  /** The model that the commands have made, frozen. */
   model(): DirectorModel {
     const keys = [...this.#services.keys()].sort(byText);
     const services = keys.map(key => {
@@ -107,7 +108,7 @@ export class ServiceTable {
     return undefined;
   }
 
-  // What ipvsadm cannot say of a service stays as it was.
+  // The settings of a service that ipvsadm cannot express stay as they were.
   #editService(identity: ServiceIdentity, settings: ServiceSettings): Refusal | undefined {
     const service = this.#open(identity);
     if (service === undefined) return noSuchService(identity);
@@ -130,7 +131,7 @@ export class ServiceTable {
     return undefined;
   }
 
-  // A server that is edited keeps its place in the order.
+  // An edited server keeps its place in the order.
   #editServer(identity: ServiceIdentity, server: RealServer): Refusal | undefined {
     const service = this.#open(identity);
     if (service === undefined) return notDefined(identity);

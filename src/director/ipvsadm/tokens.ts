@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words to options, as the popt library does it: `-A -t X`, `-At X`, `-AtX`, `-t=X`, `--tcp-service X`,
-// `--tcp-service=X`; words that belong to no option may stand anywhere.
+// Splits a line into options, as the popt library does: `-A -t X`, `-At X`, `-AtX`, `-t=X`, `--tcp-service X`,
+// `--tcp-service=X`. Words that belong to no option may stand anywhere.
 import { nearest } from '../../core/config/suggest.ts';
 import { longOptions, type OptionInfo, shortOptions } from './options.ts';
 
 export interface Token {
   readonly text: string;
-  /** From 1. */
+  /** The column, counted from 1. */
   readonly column: number;
 }
 
-/** A line that cannot be understood or carried out: ipvsadm's own words, the word at fault, and what to do. */
+/** A line that cannot be understood or carried out: the message of ipvsadm, the wrong word, and what to do. */
 export class CommandFault extends Error {
   readonly token: Token | undefined;
   readonly remedy: string;
@@ -24,11 +24,11 @@ export class CommandFault extends Error {
 
 export interface GivenOption {
   readonly info: OptionInfo;
-  /** As it was written: `-t` or `--tcp-service`. */
+  /** The option as it was written: `-t` or `--tcp-service`. */
   readonly name: string;
-  /** The word of the option. */
+  /** The word in which the option stands. */
   readonly token: Token;
-  /** Its argument with the place of it; undefined when it has none. */
+  /** The argument of the option with its place; undefined when the option has none. */
   readonly argument: Token | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface Words {
 const space = 0x20;
 const isBlank = (code: number) => code === space || (code >= 0x09 && code <= 0x0d);
 
-/** The words of a line. There is no quoting: ipvsadm -R has none. */
+/** The words of a line. Words cannot be quoted, as in ipvsadm -R. */
 export function splitLine(line: string): Token[] {
   const tokens: Token[] = [];
   let start = -1;
@@ -86,7 +86,7 @@ class WordReader {
     return this.#tokens[this.#at++];
   }
 
-  // Takes the next word as an argument. An optional argument does not begin with a dash; a needed one may.
+  // Takes the next word as an argument. An optional argument may not begin with a dash; an argument that is needed may.
   #argument(info: OptionInfo, name: string, token: Token): Token | undefined {
     if (info.argument === 'none') return undefined;
     const following = this.#tokens[this.#at];

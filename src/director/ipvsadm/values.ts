@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The values that ipvsadm's options take: what the C library makes of numbers, addresses and names of ports.
+// Reads the values of ipvsadm's options (numbers, addresses and names of ports) as the C library does.
 import { readFileSync } from 'node:fs';
 import { type Address, addressOf, parseAddress } from '../../core/address.ts';
 import type { Protocol } from '../model.ts';
 
-/** strtol in base 10 with limits, as ipvsadm reads all its numbers. */
+/** Reads a number as ipvsadm does: strtol in base 10, with limits. */
 export function parseNumber(text: string, minimum: number, maximum: number): number | undefined {
   if (!/^\s*[+-]?\d+$/.test(text)) return undefined;
   const value = Number(text);
@@ -13,7 +13,7 @@ export function parseNumber(text: string, minimum: number, maximum: number): num
 
 const quadPart = /^(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/;
 
-/** inet_aton: 10.0.1.1, 10.1, 0x0a000101, 012.0.1.1. */
+/** Reads an IPv4 address as inet_aton does: 10.0.1.1, 10.1, 0x0a000101, 012.0.1.1. */
 export function parseLooseIpv4(text: string): Address | undefined {
   const plain = parseAddress(text);
   if (plain?.family === 4) return plain;
@@ -26,10 +26,10 @@ export function parseLooseIpv4(text: string): Address | undefined {
   return addressOf(4, [word]);
 }
 
-/** The port that a name like `http` stands for; undefined for names that are not known. */
+/** Returns the port of a name such as `http`; undefined for an unknown name. */
 export type PortNames = (name: string, protocol: Protocol) => number | undefined;
 
-/** As /etc/services of this machine has them; read when the first name is asked for. */
+/** The names in /etc/services of this machine. The file is read when the first name is asked for. */
 export function systemPortNames(path = '/etc/services'): PortNames {
   let names: ReadonlyMap<string, number> | undefined;
   return (name, protocol) => {
@@ -44,7 +44,7 @@ function readServices(path: string): Map<string, number> {
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    // A machine without the file knows no names of ports; whoever uses one is told so.
+    // Without the file no name is known, and a name in a command is reported as a mistake.
   }
   for (const line of text.split('\n')) {
     const [name, port, ...aliases] = (line.split('#')[0] ?? '').trim().split(/\s+/);
@@ -60,11 +60,13 @@ function readServices(path: string): Map<string, number> {
 
 export interface ServiceAddress {
   readonly address: Address;
-  /** Undefined where none was written. */
+  /** Undefined when no port was written. */
   readonly port: number | undefined;
 }
 
-/** What ipvsadm accepts after -t, -u, --sctp-service and -r. A text is the reason why it does not. */
+/**
+ * Reads what ipvsadm accepts after -t, -u, --sctp-service and -r. A text is the reason why ipvsadm refuses the value.
+ */
 export function parseServiceAddress(text: string, protocol: Protocol, names: PortNames): ServiceAddress | string {
   if (/^\d*$/.test(text)) return 'write an address, such as 10.0.1.100:80';
   if (text.startsWith('[')) return parseBracketed(text, protocol, names);
