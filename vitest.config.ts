@@ -2,13 +2,20 @@
 // One way to run the suite, with coverage or without: a process for each test file (an addon does not survive
 // `vmThreads`), code loaded by Node and tsx themselves. The default runner rewrites modules, after which V8's coverage
 // no longer fits the sources: everything would count as covered. test/coverage/ watches over that.
-import { defineConfig } from 'vitest/config';
+import { availableParallelism } from 'node:os';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { NotRunReporter } from './test/not-run-reporter.ts';
+
+const isDeep = process.env.SLUICE_DEEP === '1' || process.argv.some(word => word.includes('test/deep/'));
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // The long tests are for `npm run deep`, and for who names one.
+    exclude: [...configDefaults.exclude, ...(isDeep ? [] : ['test/deep/**'])],
     pool: 'forks',
+    // vitest leaves a processor to itself, and half of the tests wait for a process or the network.
+    maxWorkers: availableParallelism() + 1,
     // A limit for hangs, not for slowness: CI's machines are shared, and builds with sanitizers take their time.
     testTimeout: 60_000,
     hookTimeout: 60_000,
