@@ -48,7 +48,8 @@ export function ctest(folder: string, options: TestRun = {}): Count {
   const words = [
     '--test-dir',
     join('out', folder),
-    `-j${parallelJobs}`,
+    // Networks and timers are waited for.
+    `-j${parallelJobs + 1}`,
     '--output-on-failure',
     '--output-junit',
     report,
