@@ -26,7 +26,7 @@ describe('the native tests that ThreadSanitizer watches', () => {
 describe('the tests that make networks', () => {
   it('are those that do, by themselves or by what they import', () => {
     const tests = testsWithNetworks();
-    // By Topology.up() of its own, by RunningSluice, and by a script that it starts.
+    // By a topology of its own, by RunningSluice, and by a script that it starts.
     for (const name of ['decap', 'top', 'demo']) expect(tests).toContain(`test/process/${name}.test.ts`);
     for (const name of ['addon', 'replay']) expect(tests).not.toContain(`test/process/${name}.test.ts`);
   });
