@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { heading, mustRun, parallelJobs, projectRoot, startScript } from './command.ts';
+import { cachedCompiler } from './compiler-cache.ts';
 import { filesUnder } from './files.ts';
 import { setup } from './setup.ts';
 
@@ -25,7 +26,8 @@ export function build(): void {
   buildJavaScript();
 }
 
-function buildAddon(): void {
+/** Also what native tests and benchmarks link. */
+export function buildAddon(): void {
   const configuration = fingerprint(['binding.gyp', 'native/sources.txt'], nodeVersion());
   const sources = filesUnder('native', path => /\.(cc|h)$/.test(path) && !/^native\/(test|fuzz|bench)\//.test(path));
   const configured = ifChanged('configuration', configuration, 'build/Makefile', () => gyp(['configure'], projectRoot));
@@ -57,7 +59,8 @@ export function buildRawSocket(): void {
 }
 
 function gyp(words: readonly string[], folder: string): void {
-  mustRun(process.execPath, [nodeGyp, ...words, '--release', `--directory=${folder}`, '--loglevel=warn', ...headers()]);
+  const options = ['--release', `--directory=${folder}`, '--loglevel=warn', ...headers()];
+  mustRun(process.execPath, [nodeGyp, ...words, ...options], { env: cachedCompiler() });
 }
 
 /** Node's headers lie beside its binary, in its own archives and in distributions' packages; else node-gyp fetches them. */

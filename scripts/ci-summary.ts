@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of .ci/run: what each run of tests counted, and the total on the last line. A step that failed without a
-// failing test to show for it counts as one.
-import { startScript } from './command.ts';
-import { closingLine, recorded, sum } from './results.ts';
+// The end of .ci/run: the seconds of each step, what each run of tests counted, and the total on the last line.
+import { Failure, startScript } from './command.ts';
+import { recorded } from './results.ts';
+import { type Step, summarise } from './steps.ts';
 
 const usage = `
-Usage: tsx scripts/ci-summary.ts [FAILED STEP…]
+Usage: tsx scripts/ci-summary.ts [COMMAND=SECONDS=STATUS…]
 
-Adds up out/results. Fails when a step is named, or when anything failed.
+Prints a table of the steps and adds up out/results. Fails when a step or a test failed.
 `;
 
-function main(failedSteps: string[]): void {
-  const runs = recorded();
-  console.log();
-  for (const [name, count] of runs) console.log(`${name}: ${closingLine(count)}`);
-  for (const step of failedSteps) console.log(`failed: npm run ${step}`);
-  const total = sum([...runs.values()]);
-  const failed = Math.max(total.failed, failedSteps.length);
-  console.log(closingLine({ ...total, failed }));
-  if (failed > 0) process.exitCode = 1;
+function stepOf(word: string): Step {
+  const [, command, seconds, status] = /^(.*)=(\d+)=(\d+)$/.exec(word) ?? [];
+  if (command === undefined) throw new Failure(`not COMMAND=SECONDS=STATUS: ${word}`, 2);
+  return { command, seconds: Number(seconds), failed: status !== '0' };
 }
 
-await startScript(import.meta.url, usage, main);
+await startScript(import.meta.url, usage, words => summarise(words.map(stepOf), recorded()));

@@ -11,6 +11,9 @@ export const projectRoot = fileURLToPath(new URL('..', import.meta.url));
 /** Two lines of a terminal. */
 const longestShown = 160;
 
+/** A program that ran for less is not worth a line about its time. */
+const shortestTimed = 1;
+
 export const parallelJobs = availableParallelism();
 
 export const isRoot = process.getuid?.() === 0;
@@ -26,6 +29,8 @@ export class Failure extends Error {
 }
 
 export interface RunOptions {
+  /** What is shown as the command, when that is not the whole of it. */
+  shownAs?: readonly string[];
   env?: Record<string, string>;
   /** Keep the output and show it only when the program fails. */
   quiet?: boolean;
@@ -41,9 +46,10 @@ function shown(words: readonly string[]): string {
   return line.length > longestShown ? `${line.slice(0, longestShown)} …` : line;
 }
 
-/** Runs a program from the project's root and returns its exit status. */
+/** Runs a program from the project's root and returns its exit status. Its seconds are shown below its output. */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): number {
-  console.log(`$ ${shown([program, ...args])}`);
+  console.log(`$ ${shown(options.shownAs ?? [program, ...args])}`);
+  const began = performance.now();
   const result = spawnSync(program, args, {
     cwd: projectRoot,
     env: { ...process.env, ...options.env },
@@ -51,6 +57,8 @@ export function run(program: string, args: readonly string[], options: RunOption
     encoding: 'utf8',
     maxBuffer: Number.POSITIVE_INFINITY,
   });
+  const seconds = (performance.now() - began) / 1000;
+  if (seconds >= shortestTimed) console.log(`  ${seconds.toFixed(1)} s`);
   return exitStatus(result, program, options.quiet ?? false);
 }
 

@@ -2,6 +2,7 @@
 // The native unit tests and corpus replays: built with CMake into a folder of out/, run by ctest.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildAddon } from './build.ts';
 import { Failure, mustRun, parallelJobs, projectRoot, run } from './command.ts';
 import type { Count } from './results.ts';
 
@@ -12,9 +13,14 @@ export interface NativeBuild {
   variables: Record<string, string>;
 }
 
+/** The tests of what ships. */
+export const shipped: NativeBuild = { folder: 'release', variables: { CMAKE_BUILD_TYPE: 'Release' } };
+
 /** Builds the named targets, or all. CMake configures once; later builds find out themselves when they must again. */
 export function compile(build: NativeBuild, targets: readonly string[] = []): void {
   const folder = join('out', build.folder);
+  // What CMake calls Release links what node-gyp has made.
+  if (build.variables.CMAKE_BUILD_TYPE === 'Release') buildAddon();
   const isConfigured = ['build.ninja', 'Makefile'].some(name => existsSync(join(projectRoot, folder, name)));
   if (!isConfigured) {
     const variables = Object.entries(build.variables).map(([name, value]) => `-D${name}=${value}`);
@@ -27,6 +33,8 @@ export function compile(build: NativeBuild, targets: readonly string[] = []): vo
 export interface TestRun {
   /** Regular expression of the tests to run; all without it. */
   only?: string;
+  /** Also the long ones, NAME_deep_test.cc. */
+  deep?: boolean;
   env?: Record<string, string>;
   /** A program, with its arguments, that starts ctest: to change how it and its tests run. */
   launcher?: readonly string[];
@@ -36,15 +44,17 @@ export interface TestRun {
 export function ctest(folder: string, options: TestRun = {}): Count {
   const report = join(projectRoot, 'out', folder, 'ctest.xml');
   const only = options.only === undefined ? [] : ['-R', options.only];
+  const long = options.deep ? [] : ['-LE', 'deep'];
   const words = [
     '--test-dir',
     join('out', folder),
-    `-j${parallelJobs}`,
+    // Networks and timers are waited for.
+    `-j${parallelJobs + 1}`,
     '--output-on-failure',
     '--output-junit',
     report,
   ];
-  const [program = 'ctest', ...args] = [...(options.launcher ?? []), 'ctest', ...words, ...only];
+  const [program = 'ctest', ...args] = [...(options.launcher ?? []), 'ctest', ...words, ...long, ...only];
   rmSync(report, { force: true });
   run(program, args, { ...(options.env && { env: options.env }) });
   if (!existsSync(report)) throw new Failure('ctest ended without a report: its own words are above');

@@ -18,6 +18,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'g++', purpose: 'compiles the native module', command: 'g++' },
     { name: 'make', purpose: 'runs the build that node-gyp writes', command: 'make' },
     { name: 'python3', purpose: 'runs node-gyp', command: 'python3' },
+    { name: 'ccache', purpose: 'finds again what was compiled before, in any clone', command: 'ccache' },
   ],
   test: [
     { name: 'cmake', purpose: 'builds the native unit tests', command: 'cmake' },
@@ -46,8 +47,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'valgrind', purpose: 'counts instructions a packet (callgrind)', command: 'valgrind' },
     { name: 'cmake', purpose: 'builds the native benchmarks', command: 'cmake' },
   ],
-  // Fetched when `npm run bench -- path` is asked for, and then only. Where a service manager starts what is installed,
-  // stop haproxy and nginx again: the bench runs its own in namespaces.
+  // Fetched when `npm run bench -- path` is asked for, and then only.
   path: [
     { name: 'haproxy', purpose: 'a proxy for TCP to compare with', command: 'haproxy' },
     { name: 'nginx', purpose: 'another one', command: 'nginx' },
@@ -68,7 +68,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
       purpose: 'the DNS server of scenarios; starts no service on the machine',
       command: 'dnsmasq',
     },
-    // Where a service manager starts what is installed, stop these two again: the lab runs its own in namespaces.
+    // The lab runs these two in namespaces; setup.ts keeps the machine from starting them as services.
     { name: 'nginx', purpose: 'a server that reads the PROXY protocol', command: 'nginx' },
     { name: 'libnginx-mod-stream', purpose: "nginx's module for servers that speak first" },
     { name: 'haproxy', purpose: 'another one', command: 'haproxy' },

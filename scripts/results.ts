@@ -10,7 +10,9 @@ export interface Count {
   skipped: number;
 }
 
-const resultsFolder = join(projectRoot, 'out/results');
+/** The project's, from its root. */
+export const resultsFolder = 'out/results';
+const resultsPath = join(projectRoot, resultsFolder);
 
 export const none: Count = { passed: 0, failed: 0, skipped: 0 };
 
@@ -33,8 +35,8 @@ export function closingLine(count: Count): string {
 
 /** Remembers the count of a run for CI's total. */
 export function record(name: string, count: Count): void {
-  mkdirSync(resultsFolder, { recursive: true });
-  writeFileSync(join(resultsFolder, `${name}.json`), `${JSON.stringify(count)}\n`);
+  mkdirSync(resultsPath, { recursive: true });
+  writeFileSync(join(resultsPath, `${name}.json`), `${JSON.stringify(count)}\n`);
 }
 
 /**
@@ -49,10 +51,10 @@ export function finish(name: string, count: Count): void {
 }
 
 export function recorded(): Map<string, Count> {
-  const names = existsSync(resultsFolder) ? readdirSync(resultsFolder).filter(name => name.endsWith('.json')) : [];
+  const names = existsSync(resultsPath) ? readdirSync(resultsPath).filter(name => name.endsWith('.json')) : [];
   return new Map(
     names
       .sort()
-      .map(name => [name.slice(0, -'.json'.length), JSON.parse(readFileSync(join(resultsFolder, name), 'utf8'))]),
+      .map(name => [name.slice(0, -'.json'.length), JSON.parse(readFileSync(join(resultsPath, name), 'utf8'))]),
   );
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of CONTRIBUTING.md that a program can check and no linter knows.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { projectRoot } from './command.ts';
 import { ownFiles } from './files.ts';
@@ -12,10 +12,18 @@ const mostLines = 600;
 const mostScripts = 15;
 
 /** Folders of src/ that any capability may import; `daemon` and `cli` may import everything. */
-const sharedFolders = ['core', 'native', 'wire', 'capture', 'health', 'store'];
+const sharedFolders = ['core', 'native', 'wire', 'capture'];
 const compositionRoots = ['daemon', 'cli'];
 
+/** The only folder that may include Node's headers. */
+const bindingFolder = 'native/binding';
+const nativeTests = 'native/test';
+
 const emptyNames = /(^|[-_])(utils?|helpers?|managers?|common|misc)([-_.]|$)/;
+
+/** The first line of a C++ definition, and those that give no name to other sources. */
+const definition = /^[a-z_][\w:<>,&* ]*[ *&]\w/;
+const hasNoName = /^(const|constexpr|static|using|namespace) /;
 
 interface Source {
   path: string;
@@ -45,8 +53,16 @@ const rules: readonly Rule[] = [
   },
 
   function keepsNodeApiInTheBinding({ path, text }) {
-    const isOutside = path.startsWith('native/') && !path.startsWith('native/binding/');
-    return isOutside && /#include <napi\.h>/.test(text) ? 'includes napi.h outside of native/binding/' : undefined;
+    const isOutside = path.startsWith('native/') && !path.startsWith(`${bindingFolder}/`);
+    return isOutside && /#include <napi\.h>/.test(text) ? `includes napi.h outside of ${bindingFolder}/` : undefined;
+  },
+
+  // The tests of a folder are one program: what two of them define by the same name would be taken for the same.
+  function keepsItsNamesToItself({ path, text }) {
+    if (!path.startsWith(`${nativeTests}/`) || !path.endsWith('_test.cc')) return undefined;
+    const outside = text.replace(/^namespace \{$[\s\S]*?^\} {2}\/\/ namespace$/gm, '');
+    const defined = outside.split('\n').find(line => definition.test(line) && !hasNoName.test(line));
+    return defined === undefined ? undefined : `defines outside of an anonymous namespace: ${defined}`;
   },
 
   function importsNoOtherCapability({ path, text }) {
@@ -66,10 +82,19 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** A rule about a folder that is not there would hold for ever and say nothing. */
+function rulesAboutNothing(): string[] {
+  const sources = [...sharedFolders, ...compositionRoots].map(name => join('src', name));
+  return [...sources, bindingFolder, nativeTests]
+    .filter(folder => !existsSync(join(projectRoot, folder)))
+    .map(folder => `scripts/rules.ts: names ${folder}, which is not there`);
+}
+
 /** One line for each file and each rule that it breaks. */
 export function brokenRules(): string[] {
-  return ownFiles()
+  const broken = ownFiles()
     .filter(path => isCode(path) || path === 'package.json')
     .map(path => ({ path, text: readFileSync(join(projectRoot, path), 'utf8') }))
     .flatMap(source => rules.flatMap(rule => rule(source) ?? []).map(complaint => `${source.path}: ${complaint}`));
+  return [...rulesAboutNothing(), ...broken];
 }

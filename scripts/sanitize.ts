@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same tests under the sanitizers: memory errors, leaks and undefined behaviour in the native tests and in the
 // addon as Node loads it; data races in the native tests of what runs threads.
-import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.ts';
+import { foldersWithThreads, testsWithNetworks } from './closure.ts';
 import { Failure, heading, mustRun, outputOf, parallelJobs, projectRoot, startScript } from './command.ts';
 import { filesUnder } from './files.ts';
 import { compile, ctest } from './native-tests.ts';
-import { type Count, finish, none, sum } from './results.ts';
+import { type Count, finish, sum } from './results.ts';
 import { setup } from './setup.ts';
 import { vitest } from './vitest.ts';
 
 const usage = `
-Usage: npm run sanitize [-- --only PART]
+Usage: npm run sanitize [-- [--only PART] [--deep]]
 
   address      the native tests and corpus replays with AddressSanitizer, LeakSanitizer and UBSan
-  addon        the TypeScript tests on an addon that was built the same way
-  thread       the native tests that include <thread> with ThreadSanitizer
+  addon        the TypeScript tests on an addon that was built the same way, but those that make networks
+  thread       with ThreadSanitizer the native tests of every folder where one of them, or what it links, has threads
 
   --only PART  one of these; all without it
+  --deep       also the long native tests, NAME_deep_test.cc
 `;
 
 const memorySanitizers = 'address,undefined';
@@ -31,10 +32,10 @@ function buildWithAddressSanitizer(): void {
   mustRun(process.execPath, [cmakeJs, 'build', '--log-level=warn', ...options, '--parallel', String(parallelJobs)]);
 }
 
-function address(): Count {
+function address(deep: boolean): Count {
   heading('native tests: AddressSanitizer, LeakSanitizer, UBSan');
   buildWithAddressSanitizer();
-  return ctest('asan');
+  return ctest('asan', { deep });
 }
 
 function addon(): Count {
@@ -45,7 +46,7 @@ function addon(): Count {
   return vitest({
     // What the documents say does not depend on the addon. Tests that raise networks start a process for each question,
     // which takes many times as long here; the native code that they reach has tests of its own.
-    args: ['--exclude=test/docs/**', '--exclude=test/process/{capture,decap,demo,explain,lab,run,top,xdp}.test.ts'],
+    args: ['test/docs/**', ...testsWithNetworks()].map(tests => `--exclude=${tests}`),
     env: {
       SLUICE_ADDON: join(projectRoot, 'out/asan/RelWithDebInfo/sluice.node'),
       LD_PRELOAD: runtimes.join(' '),
@@ -55,29 +56,31 @@ function addon(): Count {
   });
 }
 
-function runsThreads(path: string): boolean {
-  return path.endsWith('_test.cc') && readFileSync(join(projectRoot, path), 'utf8').includes('#include <thread>');
-}
-
-function thread(): Count {
-  const targets = filesUnder('native/test', runsThreads).map(path => basename(path, '.cc'));
-  if (targets.length === 0) return none;
+function thread(deep: boolean): Count {
   heading('native tests: ThreadSanitizer');
-  compile({ folder: 'tsan', variables: { CMAKE_BUILD_TYPE: 'RelWithDebInfo', SANITIZE: 'thread' } }, targets);
+  const folders = foldersWithThreads();
+  const tests = folders.flatMap(folder => filesUnder(`native/test/${folder}`, path => path.endsWith('_test.cc')));
+  const programs = folders.map(folder => `tests_of_${folder}`);
+  compile({ folder: 'tsan', variables: { CMAKE_BUILD_TYPE: 'RelWithDebInfo', SANITIZE: 'thread' } }, programs);
+  const names = tests.map(path => basename(path, '.cc'));
   // ThreadSanitizer's fixed shadow does not fit beside the wide address randomisation of newer kernels.
-  return ctest('tsan', { only: `^(${targets.join('|')})$`, launcher: ['setarch', '--addr-no-randomize'] });
+  const launcher = ['setarch', '--addr-no-randomize'];
+  return ctest('tsan', { only: `^(${names.join('|')})$`, launcher, deep });
 }
 
-const parts: Record<string, () => Count> = { address, addon, thread };
+const parts: Record<string, (deep: boolean) => Count> = { address, addon, thread };
 
 function main(args: string[]): void {
-  const { values } = parseArgs({ args, options: { only: { type: 'string' } } });
+  const { values } = parseArgs({
+    args,
+    options: { only: { type: 'string' }, deep: { type: 'boolean', default: false } },
+  });
   const names = values.only === undefined ? Object.keys(parts) : [values.only];
   setup(['sanitize']);
   const counts = names.map(name => {
     const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
     if (part === undefined) throw new Failure(`no such part: ${name}\n${usage.trim()}`, 2);
-    return part();
+    return part(values.deep);
   });
   const count = sum(counts);
   finish('sanitize', count);

@@ -4,20 +4,36 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { Failure, heading, isRoot, run, startScript } from './command.ts';
+import { Failure, heading, isRoot, type RunOptions, run, startScript } from './command.ts';
 import { type Group, packagesOf, type SystemPackage, systemPackages } from './packages.ts';
 
 const usage = `
 Usage: npm run setup [-- GROUP… | --list]
 
 Installs the Debian packages that the project's work needs, after saying what each is for. Does nothing when none is
-missing. Without root it prints the line to run and stops.
+missing. Starts none of the services that packages bring. Without root it prints the line to run and stops.
 
   GROUP    ${Object.keys(systemPackages).join(', ')}; all of them when none is named
   --list   print every package with its purpose and whether it is installed; install nothing
 `;
 
 const installArguments = ['install', '--yes', '--no-install-recommends', '-qq', '-o', 'Dpkg::Use-Pty=0'];
+
+/**
+ * Runs its arguments while /usr/sbin/policy-rc.d forbids packages to start services, as Debian's policy has it. A policy
+ * that the machine has already is left as it is. What was written is removed however the shell ends, by Ctrl-C too.
+ */
+const withoutServices = `
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+fi
+"$@"
+`;
 
 /** Makes sure that the packages of `groups` are installed; ends the script when they cannot be. */
 export function setup(groups: readonly Group[]): void {
@@ -38,16 +54,18 @@ export function setup(groups: readonly Group[]): void {
   install(names);
 }
 
+function aptGet(words: readonly string[], options: RunOptions): boolean {
+  const command = ['apt-get', ...words];
+  return run('sh', ['-c', withoutServices, 'sh', ...command], { ...options, shownAs: command }) === 0;
+}
+
 function install(names: readonly string[]): void {
   // tshark asks at installation who may capture; noninteractive answers with the default, which is root only.
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  if (run('apt-get', [...installArguments, ...names], { env, quiet: true }) === 0) return;
+  console.log(`Installing ${names.join(' ')}; no service is started.`);
+  if (aptGet([...installArguments, ...names], { env, quiet: true })) return;
   console.log('The package lists may be missing or old: fetching them and trying once more.');
-  if (
-    run('apt-get', ['update', '-qq'], { env }) === 0 &&
-    run('apt-get', [...installArguments, ...names], { env }) === 0
-  )
-    return;
+  if (aptGet(['update', '-qq'], { env }) && aptGet([...installArguments, ...names], { env })) return;
   throw new Failure(`apt-get could not install ${names.join(' ')}: its own words are above.`);
 }
 

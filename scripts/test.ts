@@ -2,22 +2,25 @@
 // Every test that this machine and this user can run: the native unit tests (ctest) and the TypeScript tests (vitest).
 import { parseArgs } from 'node:util';
 import { build } from './build.ts';
+import { testsWithNetworks } from './closure.ts';
 import { heading, startScript } from './command.ts';
-import { compile, ctest } from './native-tests.ts';
+import { compile, ctest, shipped } from './native-tests.ts';
 import { nodeRelease } from './node-release.ts';
 import { type Count, finish, none, sum } from './results.ts';
 import { setup } from './setup.ts';
 import { vitest } from './vitest.ts';
 
 const usage = `
-Usage: npm test [-- [--update] [--node MAJOR] [FILE…] [VITEST OPTION…]]
+Usage: npm test [-- [--update] [--deep] [--node MAJOR] [FILE…] [VITEST OPTION…]]
 
 Installs what is missing, builds what is not up to date, then runs the native tests with ctest and the TypeScript tests
 with vitest. What needs root is reported as not run when an ordinary user runs it; root runs everything.
 
   --update        write the golden captures anew from what the code does now, instead of comparing; look at the change
                   with git before you commit it
-  --node MAJOR    run the TypeScript tests on the newest Node of this major version, with the same native module
+  --deep          also the long tests: test/deep and native/test/…_deep_test.cc
+  --node MAJOR    run the TypeScript tests on the newest Node of this major version, with the same native module: those
+                  that depend on the native module or on Node; with --deep all of them
   FILE            run these only: test/unit/errors.test.ts, or native/test/udp_test.cc
 
 Anything else is given to vitest, for instance -t 'part of a name'.
@@ -25,8 +28,12 @@ Anything else is given to vitest, for instance -t 'part of a name'.
 
 const nativeTest = /^(?:native\/(?:test|fuzz)\/)?(?:.*\/)?(\w+_(?:test|fuzz))(?:\.cc)?$/;
 
+/** Makes a process and a socket with every question, and is the one such test that a gate runs on another Node. */
+const liveTest = 'test/process/run.test.ts';
+
 interface Request {
   update: boolean;
+  deep: boolean;
   node: string | undefined;
   nativeTests: string[];
   forVitest: string[];
@@ -38,7 +45,7 @@ function understand(args: string[]): Request {
     args,
     strict: false,
     tokens: true,
-    options: { update: { type: 'boolean' }, node: { type: 'string' } },
+    options: { update: { type: 'boolean' }, deep: { type: 'boolean' }, node: { type: 'string' } },
   });
   const ours = new Set(tokens.flatMap(token => (token.kind === 'option' && isOurs(token.name) ? [token.index] : [])));
   const valueOfNode = tokens.find(token => token.kind === 'option' && token.name === 'node' && !token.inlineValue);
@@ -47,6 +54,7 @@ function understand(args: string[]): Request {
   const nativeTests = rest.flatMap(word => nativeTest.exec(word)?.[1] ?? []);
   return {
     update: values.update === true,
+    deep: values.deep === true,
     node: typeof values.node === 'string' ? values.node : undefined,
     nativeTests,
     forVitest: rest.filter(word => !nativeTest.test(word)),
@@ -54,24 +62,31 @@ function understand(args: string[]): Request {
 }
 
 function isOurs(option: string): boolean {
-  return option === 'update' || option === 'node';
+  return ['update', 'deep', 'node'].includes(option);
 }
 
-function nativeTests(names: readonly string[]): Count {
+function nativeTests({ nativeTests: names, deep }: Request): Count {
   heading('native tests');
-  compile({ folder: 'plain', variables: { CMAKE_BUILD_TYPE: 'Debug' } }, names);
-  return ctest('plain', names.length > 0 ? { only: `^(${names.join('|')})$` } : {});
+  compile(shipped, names);
+  const isNamed = names.length > 0;
+  return ctest(shipped.folder, { deep: deep || isNamed, ...(isNamed && { only: `^(${names.join('|')})$` }) });
 }
 
-// The lab injects packets by raw-socket, whose native part is of the Node that has installed it.
-const labIsOfOneNode = ['--exclude=test/process/lab.test.ts'];
+/** What is not run on another Node. */
+function leftOut({ node, deep, forVitest }: Request): string[] {
+  if (node === undefined) return [];
+  // The lab injects packets by raw-socket, whose native part is of the Node that has installed it.
+  const labIsOfOneNode = 'test/process/lab.test.ts';
+  if (deep || forVitest.length > 0) return [labIsOfOneNode];
+  return ['test/docs/**', ...testsWithNetworks().filter(path => path !== liveTest)];
+}
 
 function typeScriptTests(request: Request): Count {
   heading(request.node === undefined ? 'TypeScript tests' : `TypeScript tests on Node ${request.node}`);
   return vitest({
     ...(request.node !== undefined && { node: nodeRelease(request.node) }),
-    ...(request.update && { env: { UPDATE_GOLDEN: '1' } }),
-    args: [...request.forVitest, ...(request.node === undefined ? [] : labIsOfOneNode)],
+    env: { ...(request.update && { UPDATE_GOLDEN: '1' }), ...(request.deep && { SLUICE_DEEP: '1' }) },
+    args: [...request.forVitest, ...leftOut(request).map(tests => `--exclude=${tests}`)],
     isPartial: request.forVitest.length > 0,
   });
 }
@@ -83,10 +98,7 @@ function main(args: string[]): void {
     request.nativeTests.length === 0 && (request.forVitest.length > 0 || request.node !== undefined);
   setup(['test']);
   build();
-  const count = sum([
-    onlyTypeScript ? none : nativeTests(request.nativeTests),
-    onlyNative ? none : typeScriptTests(request),
-  ]);
+  const count = sum([onlyTypeScript ? none : nativeTests(request), onlyNative ? none : typeScriptTests(request)]);
   finish(request.node === undefined ? 'test' : `test-node${request.node}`, count);
 }
 

@@ -30,6 +30,7 @@ import type { Ending, Program } from '../../lab/topology/program.ts';
 import { Topology } from '../../lab/topology/topology.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { runSluice } from './run-sluice.ts';
+import { sluiceCommand } from './sluice-command.ts';
 
 const serverAddress = { ipv4: '10.2.0.11', ipv6: 'fd00:2::11' };
 const families = ['ipv4', 'ipv6'] as const;
@@ -62,12 +63,10 @@ const description: TopologyDescription = {
   ],
 };
 
-const [node, loader] = nodeProgram('server');
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
 const addressWords = families.flatMap(family => ['--address', virtualAddress[family]]);
 
 async function startSluice(host: Host, ...words: string[]): Promise<Program> {
-  const program = host.start('sluice', [node, loader ?? '', main, ...words]);
+  const program = host.start('sluice', [...sluiceCommand, ...words]);
   await program.ready({ prints: '"msg":"ready"' });
   return program;
 }
@@ -187,7 +186,7 @@ describeAsRoot('sluice decap', () => {
 
 describe('sluice decap', () => {
   it('tells an ordinary user what it needs', () => {
-    const words = [node, loader ?? '', main, 'decap'] as const;
+    const words = [...sluiceCommand, 'decap'] as const;
     const [program, ...rest] = process.getuid?.() === 0 ? ([...asNobody, ...words] as const) : words;
     const { status, stderr } = spawnSync(program, rest, { encoding: 'utf8', timeout: longestTest });
     expect(status).toBe(1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs `sluice` from its sources as a process of its own and says how it ended.
+// Runs `sluice` as a process of its own and says how it ended.
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Ending } from './run-program.ts';
+import { sluiceCommand } from './sluice-command.ts';
 
 export interface SluiceOptions {
   /** The working directory. */
@@ -10,16 +10,13 @@ export interface SluiceOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-// Found from here, whatever the working directory is.
-const loader = import.meta.resolve('tsx');
-
 // A limit for hangs, below that of the test, so that the output so far is there to be seen.
 const deadlineMilliseconds = 50_000;
 
 export function runSluice(args: readonly string[], options: SluiceOptions = {}): Promise<Ending> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [`--import=${loader}`, program, ...args], {
+    const [node, ...words] = sluiceCommand;
+    const child = spawn(node, [...words, ...args], {
       cwd: options.folder,
       env: { ...process.env, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -12,12 +12,7 @@ import { until } from '../../lab/topology/until.ts';
 import type { Status } from '../../src/cli/status.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { runSluice } from './run-sluice.ts';
-
-const sluice = [
-  process.execPath,
-  `--import=${import.meta.resolve('tsx')}`,
-  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
-] as const;
+import { sluiceCommand as sluice } from './sluice-command.ts';
 
 const virtual = '192.0.2.10';
 const greeting = 'hello from the real server';

@@ -4,16 +4,10 @@
 //   client 10.1.0.2 ── eth0 balancer eth1 ── server 10.2.0.2, HTTP on 8080
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Host } from '../../lab/topology/host.ts';
 import type { Program } from '../../lab/topology/program.ts';
 import { Topology } from '../../lab/topology/topology.ts';
-
-const sluice = [
-  process.execPath,
-  `--import=${import.meta.resolve('tsx')}`,
-  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
-] as const;
+import { sluiceCommand as sluice } from './sluice-command.ts';
 
 export const virtual = '192.0.2.10';
 const greeting = 'hello';

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a source is made of: the files that it includes or imports, and theirs. Tests are chosen by it, so that nobody has
+// to keep a list.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { projectRoot } from './command.ts';
+import { filesUnder } from './files.ts';
+
+const textOf = (path: string): string => readFileSync(join(projectRoot, path), 'utf8');
+
+/** The sources that `path` reaches by `next`, itself among them. */
+function closure(path: string, next: (path: string) => readonly string[]): Set<string> {
+  const reached = new Set<string>();
+  const waiting = [path];
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (reached.has(file)) continue;
+    reached.add(file);
+    waiting.push(...next(file));
+  }
+  return reached;
+}
+
+const isThere = (path: string): boolean => existsSync(join(projectRoot, path));
+
+/** The headers that a C++ source includes, and the sources beside them, which a program with the header links. */
+function included(path: string): string[] {
+  const names = [...textOf(path).matchAll(/^#include "([^"]+)"/gm)].map(match => match[1] ?? '');
+  return names.flatMap(name => {
+    const places = [dirname(path), 'native', 'native/test', 'native/fuzz'].map(folder => normalize(join(folder, name)));
+    const header = places.find(isThere);
+    return header === undefined ? [] : [header, header.replace(/\.h$/, '.cc')].filter(isThere);
+  });
+}
+
+/** Ways to have two threads. */
+const threads = /#include <(thread|future|pthread\.h|condition_variable|mutex|shared_mutex|semaphore)>|pthread_create/;
+
+/** The folders of native/test that have a test of code with threads, its own or those of what it links. */
+export function foldersWithThreads(): string[] {
+  const tests = filesUnder('native/test', path => path.endsWith('_test.cc'));
+  const threaded = tests.filter(test => [...closure(test, included)].some(path => threads.test(textOf(path))));
+  return [...new Set(threaded.map(path => path.split('/')[2] ?? ''))];
+}
+
+function imported(path: string): string[] {
+  const names = [...textOf(path).matchAll(/\bfrom '(\.\.?\/[^']+)'/g)].map(match => match[1] ?? '');
+  return names.map(name => normalize(join(dirname(path), name))).filter(isThere);
+}
+
+/** The TypeScript tests that make networks: they are long, because they start a process for each question. */
+export function testsWithNetworks(): string[] {
+  const makesNetworks = /^describeAsRoot\(|\bTopology\.up\(/m;
+  const isTest = (path: string): boolean => path.endsWith('.test.ts');
+  return filesUnder('test', isTest).filter(test =>
+    [...closure(test, imported)].some(path => path.startsWith('test/') && makesNetworks.test(textOf(path))),
+  );
+}
