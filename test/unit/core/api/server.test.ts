@@ -126,6 +126,22 @@ describe('a server', () => {
     expect(() => new ApiServer({ name: 's', answers, listen: { path: 'x' }, logger })).toThrow('two handlers');
   });
 
+  it('limits the time of a request, not that of its answer', async () => {
+    const { path, record } = await started({ limits: { headMilliseconds: 100, requestMilliseconds: 100 } });
+    const ending = new AbortController();
+    const words: string[] = [];
+    const watching = (async () => {
+      for await (const { word } of new ApiClient(path).stream(watch, {}, { signal: ending.signal })) words.push(word);
+    })();
+    await until('the stream has begun', 10_000, () => words.length > 0);
+    // Begun after the stream, and closed for its time.
+    expect(answerIn(await new RawClient(path).send('GET /').closed()).status).toBe(408);
+    expect(record.watching).toBe(1);
+    ending.abort();
+    await watching;
+    expect(words).toEqual(['first', 'last']);
+  });
+
   it('ends endless streams when it stops, with their last values, and cuts what does not end', async () => {
     const served = await serve({ limits: { stopMilliseconds: 100 } });
     const words: string[] = [];
