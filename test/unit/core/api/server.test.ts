@@ -142,6 +142,17 @@ describe('a server', () => {
     expect(words).toEqual(['first', 'last']);
   });
 
+  it('stops without waiting for clients that could ask again', async () => {
+    const served = await serve();
+    const waiting = Array.from({ length: 3 }, () => new RawClient(served.path).send(get('/plane/echo')));
+    for (const one of waiting) await one.has('taken');
+    const streaming = new RawClient(served.path).send('POST /plane/watch HTTP/1.1\r\ncontent-length: 0\r\n\r\n');
+    await streaming.has('first');
+    await served.stop();
+    await Promise.all([...waiting, streaming].map(one => one.closed()));
+    expect(streaming.received).toMatch(/"last"}\n\r\n0\r\n\r\n$/);
+  });
+
   it('ends endless streams when it stops, with their last values, and cuts what does not end', async () => {
     const served = await serve({ limits: { stopMilliseconds: 100 } });
     const words: string[] = [];
@@ -183,7 +194,7 @@ describe('a server that forwards to the process of a plane', () => {
   });
 
   it('passes on that a client wants the end of a stream, and that it has gone', async () => {
-    const { client, plane } = await pair();
+    const { client, plane, control } = await pair();
     const ending = new AbortController();
     const words: string[] = [];
     for await (const { word } of client.stream(watch, {}, { signal: ending.signal })) {
@@ -193,6 +204,7 @@ describe('a server that forwards to the process of a plane', () => {
     expect(words).toEqual(['first', 'last']);
     for await (const _ of client.stream(watch, {})) break;
     await until('the handler has ended', 10_000, () => plane.record.watching === 0);
+    expect([...control.logged, ...plane.logged]).toEqual([]);
   });
 
   it('says that the process does not run', async () => {
