@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
-import { route } from '../core/api/route.ts';
+import { parametersSchema, route } from '../core/api/route.ts';
 
 /** Where control answers unless a command or the configuration says otherwise. */
 export const defaultSocket = '/run/sluice.sock';
@@ -28,7 +28,7 @@ export const controlStatus = route({
   method: 'GET',
   path: '/control/status',
   summary: 'The snapshot in force, and how the planes are',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
     version: Type.String({ description: 'Of Sluice' }),
     pid: Type.Integer(),
@@ -42,7 +42,7 @@ export const controlReload = route({
   method: 'POST',
   path: '/control/reload',
   summary: 'Reads the configuration again and applies it to all planes, or says what is wrong with it',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
     id: Type.String({ description: 'Of the snapshot that is now in force' }),
     changes: Type.Array(Type.String(), { description: 'In words; none where nothing has changed' }),

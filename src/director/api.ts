@@ -2,7 +2,7 @@
 // What the running director can be asked, without the code that answers (answers.ts). The command line takes its types
 // from here.
 import Type from 'typebox';
-import { route } from '../core/api/route.ts';
+import { parametersSchema, route } from '../core/api/route.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
@@ -109,7 +109,7 @@ export const directorStatus = route({
   method: 'GET',
   path: '/director/status',
   summary: 'Ports, services with their servers, and packets by reason',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
     workers: Type.Integer({ minimum: 1, description: 'Threads that forward' }),
     stealing: Type.String({ description: "How packets are kept from the host's stack: tcx, clsact or nftables" }),
@@ -124,7 +124,7 @@ export const directorServices = route({
   method: 'GET',
   path: '/director/services',
   summary: 'Virtual services and real servers with their counts',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: servicesSchema,
 });
 
@@ -132,7 +132,7 @@ export const directorIpvsadm = route({
   method: 'GET',
   path: '/director/ipvsadm',
   summary: 'The same as `ipvsadm -L -n` prints it',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.String(),
 });
 
@@ -140,7 +140,7 @@ export const directorConnections = route({
   method: 'GET',
   path: '/director/connections',
   summary: 'The table of connections, in no order',
-  parameters: Type.Object({
+  parameters: parametersSchema({
     service: serviceName('Those of this virtual service only'),
     client: address('Those of this client only'),
   }),
@@ -160,7 +160,7 @@ export const directorTop = route({
   method: 'GET',
   path: '/director/top',
   summary: 'What was counted until this moment: two answers make rates',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
     at: Type.Number({ description: 'Monotonic nanoseconds' }),
     workers: Type.Array(
@@ -182,7 +182,7 @@ export const directorExplain = route({
   method: 'POST',
   path: '/director/explain',
   summary: 'What would become of a packet that came now, and why; a copy of the director decides',
-  parameters: Type.Object(
+  parameters: parametersSchema(
     {
       packet: Type.Optional(
         Type.String({
@@ -237,7 +237,7 @@ export const directorCapture = route({
   method: 'POST',
   path: '/director/capture',
   summary: 'Packets with what was decided about them, until the client ends it. All filters must hold',
-  parameters: Type.Object(
+  parameters: parametersSchema(
     {
       host: address('An address of the packet that came, or of one that was sent for it'),
       port: Type.Optional(

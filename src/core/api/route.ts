@@ -6,7 +6,7 @@
 //        └──────────────▶ ApiClient.call(definition, parameters)
 //
 // Types of parameters and answers follow from the schemas, on both ends.
-import type { Static, TObject, TSchema } from 'typebox';
+import Type, { type Static, type TObject, type TObjectOptions, type TProperties, type TSchema } from 'typebox';
 import { type SchemaView, viewOf } from '../config/check.ts';
 
 export { type SchemaView, viewOf };
@@ -59,6 +59,11 @@ export type Handler<D extends RouteDefinition> = (
 export interface Answering {
   readonly definition: RouteDefinition;
   readonly handler: (parameters: unknown, call: Call) => unknown;
+}
+
+/** The schema of a route's parameters: names that it does not have are refused. */
+export function parametersSchema<P extends TProperties>(properties: P, options: TObjectOptions = {}): TObject<P> {
+  return Type.Object(properties, { additionalProperties: false, ...options });
 }
 
 /** Returns the definition with its exact type. Throws a TypeError for one that cannot be served. */
