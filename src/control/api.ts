@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
-import { route } from '../core/api/route.ts';
+import { parametersSchema, route } from '../core/api/route.ts';
 import { defaultProcessSettings } from './settings.ts';
 
 /** Where control answers unless a command or the configuration says otherwise. */
@@ -12,15 +12,15 @@ const time = (description: string) => Type.String({ description, examples: ['202
 const planeSchema = Type.Object({
   name: Type.String({ examples: ['director'] }),
   state: Type.Enum(['starting', 'running', 'waiting', 'stopped'], {
-    description: 'waiting: its process has ended and is started again after a while',
+    description: 'waiting: the process has ended and will be started again after a delay',
   }),
-  pid: Type.Optional(Type.Integer({ description: 'Of its process, while there is one' })),
+  pid: Type.Optional(Type.Integer({ description: 'The process of the plane, while there is one' })),
   since: Type.Optional(time('When that process began to work')),
-  restarts: Type.Integer({ minimum: 0, description: 'How often its process ended unexpectedly' }),
+  restarts: Type.Integer({ minimum: 0, description: 'How often the process of the plane ended unexpectedly' }),
   lastError: Type.Optional(
     Type.Object(
       { at: time('When'), message: Type.String() },
-      { description: 'Why it ended or refused a configuration last' },
+      { description: 'Why the process ended, or why it refused a configuration, the last time' },
     ),
   ),
 });
@@ -29,9 +29,9 @@ export const controlStatus = route({
   method: 'GET',
   path: '/control/status',
   summary: 'The snapshot in force, and how the planes are',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
-    version: Type.String({ description: 'Of Sluice' }),
+    version: Type.String({ description: 'The version of Sluice' }),
     pid: Type.Integer(),
     since: time('When this process began'),
     snapshot: Type.String({ description: 'The id of the snapshot in force' }),
@@ -43,10 +43,12 @@ export const controlReload = route({
   method: 'POST',
   path: '/control/reload',
   summary: 'Reads the configuration again and applies it to all planes, or says what is wrong with it',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
-    id: Type.String({ description: 'Of the snapshot that is now in force' }),
-    changes: Type.Array(Type.String(), { description: 'In words; none where nothing has changed' }),
+    id: Type.String({ description: 'The id of the snapshot that is now in force' }),
+    changes: Type.Array(Type.String(), {
+      description: 'The changes in words. The list is empty if nothing has changed',
+    }),
   }),
 });
 

@@ -2,24 +2,24 @@
 // What control asks of the process of a plane. These routes are on the plane's own socket, which only control can use;
 // the admin socket does not pass them on.
 import Type, { type Static } from 'typebox';
-import { route } from '../core/api/route.ts';
+import { parametersSchema, route } from '../core/api/route.ts';
 
-export const partSchema = Type.Object({
+export const partSchema = parametersSchema({
   id: Type.String({ description: "The snapshot's id." }),
   digest: Type.String({ description: 'Equal for equal models.' }),
   model: Type.Unknown({ description: "The section's effective model." }),
-}, { additionalProperties: false });
+});
 
 export type PlanePartMessage = Static<typeof partSchema>;
 
-const changeSchema = Type.Object({ change: Type.String({ description: 'Names one prepared change.' }) });
-const nothing = Type.Object({});
+const changeSchema = parametersSchema({ change: Type.String({ description: 'Names one prepared change.' }) });
+const nothing = parametersSchema({});
 
 export const prepareRoute = route({
   method: 'POST',
   path: '/plane/prepare',
   summary: 'Says whether the plane can do what the part asks for, and holds it ready.',
-  parameters: Type.Object({ change: Type.String(), part: partSchema }),
+  parameters: parametersSchema({ change: Type.String(), part: partSchema }),
   answer: Type.Object({ changes: Type.Array(Type.String()) }),
 });
 

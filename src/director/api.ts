@@ -2,13 +2,13 @@
 // What the running director can be asked, without the code that answers (answers.ts). The command line takes its types
 // from here.
 import Type from 'typebox';
-import { route } from '../core/api/route.ts';
+import { parametersSchema, route } from '../core/api/route.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 const endpoint = Type.Object({ address: Type.String(), port: Type.Integer() });
 
-/** Of a service or a server, since the beginning, or a second. */
+/** Counts of a service or of a server: totals, or rates. */
 const countersSchema = (unit: string) =>
   Type.Object(
     {
@@ -21,12 +21,12 @@ const countersSchema = (unit: string) =>
     { description: unit },
   );
 
-const counters = countersSchema('Since the service was added');
-const rates = countersSchema('A second, between two looks');
+const counters = countersSchema('Totals since the service was added');
+const rates = countersSchema('Rates: each number a second');
 
 const serverSchema = Type.Object({
   address: Type.String(),
-  port: Type.Integer({ description: '0: the port that the packet was sent to' }),
+  port: Type.Integer({ description: '0 stands for the port that the packet was sent to' }),
   mode: Type.Enum(['nat', 'fullnat', 'dr', 'tunnel']),
   tunnel: Type.Union([
     Type.Object({
@@ -39,9 +39,9 @@ const serverSchema = Type.Object({
   weight: Type.Integer(),
   upperThreshold: Type.Integer(),
   lowerThreshold: Type.Integer(),
-  active: count('Connections that are established'),
-  inactive: count('Other connections'),
-  persistent: count('Clients that are kept on this server'),
+  active: count('Established connections'),
+  inactive: count('Connections in any other state'),
+  persistent: count('Clients that persistence keeps on this server'),
   counters,
   rates,
 });
@@ -68,16 +68,16 @@ const serviceSchema = Type.Object({
   ]),
   counters,
   rates,
-  servers: Type.Array(serverSchema, { description: 'The oldest first' }),
+  servers: Type.Array(serverSchema, { description: 'The server that was added first comes first' }),
 });
 
 const servicesSchema = Type.Array(serviceSchema);
 
 const portSchema = Type.Object({
-  name: Type.String({ description: 'As the configuration calls it' }),
+  name: Type.String({ description: 'The name in the configuration' }),
   device: Type.String({ description: 'The network device' }),
   type: Type.Enum(['packet', 'xdp-copy', 'xdp-zero-copy'], {
-    description: 'What it is: a packet ring also where AF_XDP was asked for and is not available',
+    description: 'The kind of port in use. A port is a packet ring when AF_XDP is configured but not available',
   }),
   up: Type.Boolean(),
   mac: Type.String(),
@@ -87,18 +87,18 @@ const portSchema = Type.Object({
   receivedBytes: count('Bytes'),
   transmitted: count('Frames'),
   transmittedBytes: count('Bytes'),
-  kernelDrops: count('Frames that found no room in a ring: the worker was too slow'),
+  kernelDrops: count('Frames that the kernel dropped because the ring was full: the worker was too slow'),
   unreadable: count('Frames that could not be read'),
   sendFailures: count('Frames that could not be sent'),
 });
 
 const verdict = Type.Enum(['forward', 'drop', 'pass', 'consume']);
 
-/** What a decision was about. */
+/** The service and the server that a decision is about. */
 const parties = {
   service: Type.Optional(Type.String({ description: 'The virtual service, as "tcp 10.0.1.100:80"' })),
   server: Type.Optional(Type.String({ description: 'The real server, as "10.0.2.11:8080"' })),
-  mode: Type.Optional(Type.String({ description: 'How it forwards' })),
+  mode: Type.Optional(Type.String({ description: 'The forwarding mode of the real server' })),
 };
 
 const serviceName = (description: string) =>
@@ -109,14 +109,16 @@ export const directorStatus = route({
   method: 'GET',
   path: '/director/status',
   summary: 'Ports, services with their servers, and packets by reason',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({
     workers: Type.Integer({ minimum: 1, description: 'Threads that forward' }),
-    stealing: Type.String({ description: "How packets are kept from the host's stack: tcx, clsact or nftables" }),
-    notices: Type.Array(Type.String(), { description: 'What had to be done in a lesser way, and why' }),
+    stealing: Type.String({ description: "What keeps packets from the host's stack: tcx, clsact or nftables" }),
+    notices: Type.Array(Type.String(), { description: 'What could not be done as configured, and why' }),
     ports: Type.Array(portSchema),
     services: servicesSchema,
-    packets: Type.Record(Type.String(), Type.Integer(), { description: 'By the name of the reason; none that is 0' }),
+    packets: Type.Record(Type.String(), Type.Integer(), {
+      description: 'Packets by the name of the reason. Reasons without packets are left out',
+    }),
   }),
 });
 
@@ -124,25 +126,25 @@ export const directorServices = route({
   method: 'GET',
   path: '/director/services',
   summary: 'Virtual services and real servers with their counts',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: servicesSchema,
 });
 
 export const directorIpvsadm = route({
   method: 'GET',
   path: '/director/ipvsadm',
-  summary: 'The same as `ipvsadm -L -n` prints it',
-  parameters: Type.Object({}),
+  summary: 'Virtual services and real servers as `ipvsadm -L -n` prints them',
+  parameters: parametersSchema({}),
   answer: Type.String(),
 });
 
 export const directorConnections = route({
   method: 'GET',
   path: '/director/connections',
-  summary: 'The table of connections, in no order',
-  parameters: Type.Object({
-    service: serviceName('Those of this virtual service only'),
-    client: address('Those of this client only'),
+  summary: 'The table of connections, in no particular order',
+  parameters: parametersSchema({
+    service: serviceName('Only connections of this virtual service'),
+    client: address('Only connections of this client'),
   }),
   answer: Type.Object({
     protocol: Type.String({ description: 'TCP, UDP, SCTP or IP' }),
@@ -159,14 +161,14 @@ export const directorConnections = route({
 export const directorTop = route({
   method: 'GET',
   path: '/director/top',
-  summary: 'What was counted until this moment: two answers make rates',
-  parameters: Type.Object({}),
+  summary: 'The counts at this moment. The difference of two answers gives rates',
+  parameters: parametersSchema({}),
   answer: Type.Object({
     at: Type.Number({ description: 'Monotonic nanoseconds' }),
     workers: Type.Array(
       Type.Object({
         name: Type.String(),
-        awakeNanoseconds: Type.Number({ description: 'For how long it did not sleep' }),
+        awakeNanoseconds: Type.Number({ description: 'How long the worker was awake so far' }),
         received: count('Frames'),
         receivedBytes: count('Bytes'),
         transmitted: count('Frames'),
@@ -174,25 +176,25 @@ export const directorTop = route({
       }),
     ),
     services: servicesSchema,
-    reasons: Type.Array(Type.Object({ name: Type.String(), verdict, packets: count('So far') })),
+    reasons: Type.Array(Type.Object({ name: Type.String(), verdict, packets: count('Packets so far') })),
   }),
 });
 
 export const directorExplain = route({
   method: 'POST',
   path: '/director/explain',
-  summary: 'What would become of a packet that came now, and why; a copy of the director decides',
-  parameters: Type.Object(
+  summary: 'What the director would do with a packet that arrives now, and why. A copy of the director decides',
+  parameters: parametersSchema(
     {
       packet: Type.Optional(
         Type.String({
-          description: 'The packet in words; or give frame',
+          description: 'The packet in words. Give either packet or frame',
           examples: ['tcp 10.0.1.2:1024 10.0.1.100:80 S'],
         }),
       ),
       frame: Type.Optional(
         Type.String({
-          description: 'A whole Ethernet frame in hexadecimal digits; or give packet',
+          description: 'A whole Ethernet frame in hexadecimal digits. Give either packet or frame',
           pattern: '^([0-9a-fA-F]{2})*$',
           form: 'an even number of hexadecimal digits',
           examples: ['020000000001'],
@@ -201,34 +203,36 @@ export const directorExplain = route({
       device: Type.Optional(
         Type.String({
           description:
-            'The network device, or the port, on which the packet comes. Unless given, the one that a frame is addressed to, or that leads to the sender',
+            'The network device, or the port, on which the packet arrives. Without it: the device that the frame is addressed to, or the device that leads to the sender',
           examples: ['eth0'],
         }),
       ),
       mark: Type.Optional(
-        Type.Integer({ description: 'Its firewall mark', minimum: 0, maximum: 0xffff_ffff, default: 0 }),
+        Type.Integer({ description: 'The firewall mark of the packet', minimum: 0, maximum: 0xffff_ffff, default: 0 }),
       ),
     },
     { elsewhere: { port: 'use device' } },
   ),
   answer: Type.Object({
-    port: Type.String({ description: 'On which the packets would come' }),
+    port: Type.String({ description: 'The port on which the packets would arrive' }),
     device: Type.String(),
-    worker: Type.Integer({ description: 'Which would have them, from 0' }),
-    workers: Type.Integer({ description: 'How many there are' }),
-    stoodStillMicroseconds: Type.Number({ description: 'For how long that worker waited for its copy' }),
+    worker: Type.Integer({ description: 'The worker that would take the packets, counted from 0' }),
+    workers: Type.Integer({ description: 'The number of workers' }),
+    stoodStillMicroseconds: Type.Number({ description: 'How long that worker stood still while its copy was made' }),
     packets: Type.Array(
       Type.Object({
-        packet: Type.String({ description: 'The frame in a line' }),
-        owner: Type.Enum(['director', 'host', 'both', 'unknown'], { description: 'Whose the packet is' }),
+        packet: Type.String({ description: 'The frame in one line of text' }),
+        owner: Type.Enum(['director', 'host', 'both', 'unknown'], {
+          description: "Who gets the packet: the director, the host's stack, both, or nobody knows before it comes",
+        }),
         verdict,
         reason: Type.String(),
         meaning: Type.String({ description: 'The reason in words' }),
         ...parties,
-        steps: Type.Optional(Type.Array(Type.String(), { description: 'Of the decision, in words' })),
+        steps: Type.Optional(Type.Array(Type.String(), { description: 'The steps of the decision, in words' })),
         sent: Type.Array(Type.Object({ port: Type.String(), packet: Type.String() })),
       }),
-      { description: 'One, or the fragments of one' },
+      { description: 'One packet, or the fragments of one packet' },
     ),
   }),
 });
@@ -236,13 +240,13 @@ export const directorExplain = route({
 export const directorCapture = route({
   method: 'POST',
   path: '/director/capture',
-  summary: 'Packets with what was decided about them, until the client ends it. All filters must hold',
-  parameters: Type.Object(
+  summary: 'Packets, each with the decision about it, until the client ends the capture. A packet must fit all filters',
+  parameters: parametersSchema(
     {
-      host: address('An address of the packet that came, or of one that was sent for it'),
+      host: address('An address of the packet that arrived, or of a packet that was sent because of it'),
       port: Type.Optional(
         Type.Integer({
-          description: 'A port of TCP, UDP or SCTP, of the packet that came or of one that was sent for it',
+          description: 'A port of TCP, UDP or SCTP in one of these packets',
           minimum: 0,
           maximum: 65_535,
           examples: [80],
@@ -250,44 +254,54 @@ export const directorCapture = route({
       ),
       protocol: Type.Optional(
         Type.Enum(['icmp', 'tcp', 'udp', 'icmpv6', 'sctp'], {
-          description: 'Of the packet that came, or of one that was sent for it',
+          description: 'The protocol of one of these packets',
           examples: ['tcp'],
         }),
       ),
       verdict: Type.Optional(
-        Type.Enum(['forward', 'drop', 'pass', 'consume'], { description: 'What was decided', examples: ['drop'] }),
+        Type.Enum(['forward', 'drop', 'pass', 'consume'], {
+          description: 'The verdict about the packet',
+          examples: ['drop'],
+        }),
       ),
-      reason: Type.Optional(Type.String({ description: 'Why it was decided so', examples: ['no-real-server'] })),
+      reason: Type.Optional(Type.String({ description: 'The reason of the verdict', examples: ['no-real-server'] })),
       service: serviceName('The virtual service that the packet belongs to'),
       device: Type.Optional(
-        Type.String({ description: 'The network device, or the port, on which the packet came', examples: ['eth0'] }),
+        Type.String({
+          description: 'The network device, or the port, on which the packet arrived',
+          examples: ['eth0'],
+        }),
       ),
     },
     { elsewhere: { 'port-number': 'use port' } },
   ),
   answer: Type.Union([
     Type.Object(
-      { devices: Type.Array(Type.String(), { description: 'By the numbers that frames name them by' }) },
+      {
+        devices: Type.Array(Type.String(), {
+          description: 'Network devices. Frames name a device by its index in this list',
+        }),
+      },
       { description: 'The first line' },
     ),
     Type.Object(
       {
         worker: Type.Integer(),
-        packet: Type.Integer({ description: 'Of a worker, the same for all frames of a packet' }),
+        packet: Type.Integer({ description: 'A number of this worker that all frames of one packet share' }),
         time: Type.String({ description: 'Nanoseconds since 1970-01-01 UTC' }),
-        device: Type.Integer({ description: 'Its number' }),
-        hasLeft: Type.Boolean({ description: 'Whether the frame was sent for the one that came before it' }),
-        left: Type.Integer({ description: 'How many frames were sent for the one that came' }),
+        device: Type.Integer({ description: 'The index of the device in the first line' }),
+        hasLeft: Type.Boolean({ description: 'true: the frame was sent. false: the frame arrived' }),
+        left: Type.Integer({ description: 'How many frames were sent because of the frame that arrived' }),
         verdict,
         reason: Type.String(),
         ...parties,
         bytes: Type.String({ description: 'base64' }),
       },
-      { description: 'A frame' },
+      { description: 'A line for each frame' },
     ),
     Type.Object(
-      { missed: count('Packets so far that found no room on their way here') },
-      { description: 'When more were missed' },
+      { missed: count('Packets so far that are missing because the client was too slow') },
+      { description: 'A line when packets are missing' },
     ),
   ]),
   streams: true,

@@ -73,7 +73,9 @@ export class ApiClient {
     };
     signal?.addEventListener('abort', end);
     try {
-      for await (const line of linesOf(await answer)) yield this.#value(line) as AnswerOf<D>;
+      for await (const lines of linesOf(await answer)) {
+        for (const line of lines) yield this.#value(line) as AnswerOf<D>;
+      }
     } catch (error) {
       // A stream that did not end in time after it was asked to.
       if (!(signal?.aborted && error instanceof ApiError && error.code === 'SLUICE_API_ANSWER')) throw error;
@@ -151,13 +153,14 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-async function* linesOf(answer: IncomingMessage): AsyncGenerator<string, void, undefined> {
+/** The lines that each part of the answer completes. */
+async function* linesOf(answer: IncomingMessage): AsyncGenerator<string[], void, undefined> {
   let rest = '';
   try {
     for await (const part of answer.setEncoding('utf8')) {
       const lines = `${rest}${part}`.split('\n');
       rest = lines.pop() ?? '';
-      yield* lines;
+      yield lines;
     }
   } catch (error) {
     throw brokenOff(error);

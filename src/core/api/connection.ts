@@ -42,7 +42,10 @@ export class Connection {
     this.#answersInProgress += 1;
     response.once('close', () => {
       this.#answersInProgress -= 1;
-      if (this.#refusal !== undefined && this.isIdle) this.#close(this.#refusal);
+      if (!this.isIdle) return;
+      if (this.#refusal !== undefined) this.#close(this.#refusal);
+      // No request follows: the client has said so, or the server stops.
+      else if (this.signal.aborted) this.#socket.destroySoon();
     });
   }
 

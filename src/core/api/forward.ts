@@ -48,8 +48,8 @@ export async function forward(forwarded: Forwarded, response: ServerResponse): P
     const fields = { 'content-type': type, 'content-length': length, 'sluice-version': version, allow };
     const known = Object.entries(fields).filter(([, value]) => value !== undefined);
     response.writeHead(answer.statusCode ?? 502, Object.fromEntries(known));
-    // Destroys the response if the answer breaks off.
-    await pipeline(answer, response);
+    // If one side breaks off, pipeline() destroys the other side: the client sees that the answer is not complete.
+    await pipeline(answer, response).catch(() => {});
   } finally {
     signal.removeEventListener('abort', endSending);
     asking.destroy();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Routes as an OpenAPI 3.1 document, whose schemas are JSON Schema as the routes' own are.
 import Type, { type TSchema } from 'typebox';
-import { type RouteDefinition, route, type SchemaView, viewOf } from './route.ts';
+import { parametersSchema, type RouteDefinition, route, type SchemaView, viewOf } from './route.ts';
 
 export interface OpenApiInfo {
   readonly title: string;
@@ -14,7 +14,7 @@ export const openApiRoute = route({
   method: 'GET',
   path: '/openapi.json',
   summary: 'This description, as an OpenAPI 3.1 document',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({ openapi: Type.String() }, { additionalProperties: true }),
 });
 

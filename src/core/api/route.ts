@@ -6,7 +6,7 @@
 //        └──────────────▶ ApiClient.call(definition, parameters)
 //
 // Types of parameters and answers follow from the schemas, on both ends.
-import type { Static, TObject, TSchema } from 'typebox';
+import Type, { type Static, type TObject, type TObjectOptions, type TProperties, type TSchema } from 'typebox';
 import { type SchemaView, viewOf } from '../config/schema-view.ts';
 
 export { type SchemaView, viewOf };
@@ -64,16 +64,19 @@ export interface Answering {
   readonly handler: (parameters: unknown, call: Call) => unknown;
 }
 
+/** The schema of a route's parameters: names that it does not have are refused. */
+export function parametersSchema<P extends TProperties>(properties: P, options: TObjectOptions = {}): TObject<P> {
+  return Type.Object(properties, { additionalProperties: false, ...options });
+}
+
 /** Returns the definition with its exact type. Throws a TypeError for one that cannot be served. */
 export function route<const D extends RouteDefinition>(definition: D): D {
-  const { method, path } = definition;
-  // A parameter that is not known is an error, as a key of a document is.
-  const parameters = { ...definition.parameters, additionalProperties: false };
+  const { method, path, parameters } = definition;
   if (!/^(\/[a-z0-9.-]+)+$/.test(path)) throw new TypeError(`${path} is not a path of a route`);
   for (const [name, schema] of Object.entries(viewOf(parameters).properties ?? {})) {
     if (method === 'GET' && !fitsQuery(schema)) throw new TypeError(`${path}: a query cannot hold ${name}`);
   }
-  return { ...definition, parameters };
+  return definition;
 }
 
 export function answering<D extends RouteDefinition>(definition: D, handler: Handler<D>): Answering {

@@ -2,7 +2,7 @@
 // The toy plane, and how its process is run.
 import { existsSync, rmSync } from 'node:fs';
 import Type from 'typebox';
-import { answering, route } from '../../../src/core/api/route.ts';
+import { answering, parametersSchema, route } from '../../../src/core/api/route.ts';
 import { ConfigError } from '../../../src/core/errors.ts';
 import type { Plane, PlanePart, Prepared } from '../../../src/core/plane.ts';
 import type { PlaneRow } from '../../../src/daemon/composition.ts';
@@ -13,7 +13,7 @@ export const toyGreeting = route({
   method: 'GET',
   path: '/toy/greeting',
   summary: 'What the plane says',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({ greeting: Type.String(), pid: Type.Integer() }),
 });
 

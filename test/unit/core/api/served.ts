@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Type from 'typebox';
 import { until } from '../../../../lab/topology/until.ts';
-import { type Answering, answering, route } from '../../../../src/core/api/route.ts';
+import { type Answering, answering, parametersSchema, route } from '../../../../src/core/api/route.ts';
 import { type ApiLimits, ApiServer } from '../../../../src/core/api/server.ts';
 import { HostError, UsageError } from '../../../../src/core/errors.ts';
 import { createLogger } from '../../../../src/core/logger.ts';
@@ -16,7 +16,7 @@ export const echo = route({
   method: 'GET',
   path: '/plane/echo',
   summary: 'its parameters',
-  parameters: Type.Object({
+  parameters: parametersSchema({
     text: Type.Optional(Type.String({ maxLength: 1000 })),
     number: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
     exact: Type.Optional(Type.Boolean()),
@@ -30,10 +30,10 @@ export const change = route({
   method: 'POST',
   path: '/plane/change',
   summary: 'its parameters, one of which is needed',
-  parameters: Type.Object({
+  parameters: parametersSchema({
     name: Type.String({ description: 'of what is changed' }),
     size: Type.Optional(Type.Integer()),
-    deep: Type.Optional(Type.Object({ list: Type.Array(Type.Integer()) })),
+    deep: Type.Optional(Type.Object({ list: Type.Array(Type.Integer()) }, { additionalProperties: false })),
   }),
   answer: Type.Object({ taken: Type.Unknown() }),
 });
@@ -42,7 +42,7 @@ export const count = route({
   method: 'GET',
   path: '/plane/count',
   summary: 'numbers, up to a number',
-  parameters: Type.Object({ to: Type.Integer(), failsAt: Type.Optional(Type.Integer()) }),
+  parameters: parametersSchema({ to: Type.Integer(), failsAt: Type.Optional(Type.Integer()) }),
   answer: Type.Object({ n: Type.Integer(), padding: Type.String() }),
   streams: true,
 });
@@ -51,7 +51,7 @@ export const watch = route({
   method: 'POST',
   path: '/plane/watch',
   summary: 'a word at once, and one at the end',
-  parameters: Type.Object({}),
+  parameters: parametersSchema({}),
   answer: Type.Object({ word: Type.String() }),
   streams: true,
 });
@@ -60,7 +60,7 @@ export const fail = route({
   method: 'GET',
   path: '/plane/fail',
   summary: 'fails',
-  parameters: Type.Object({ how: Type.Enum(['usage', 'host', 'mistake', 'nothing', 'wrong', 'late']) }),
+  parameters: parametersSchema({ how: Type.Enum(['usage', 'host', 'mistake', 'nothing', 'wrong', 'late']) }),
   answer: Type.Object({ taken: Type.Unknown() }),
 });
 

@@ -8,7 +8,7 @@ import Type from 'typebox';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../lab/topology/until.ts';
 import { ApiClient } from '../../../../src/core/api/client.ts';
-import { answering, route } from '../../../../src/core/api/route.ts';
+import { answering, parametersSchema, route } from '../../../../src/core/api/route.ts';
 import { ApiServer } from '../../../../src/core/api/server.ts';
 import { SystemError, UnavailableError, UsageError } from '../../../../src/core/errors.ts';
 import { createLogger } from '../../../../src/core/logger.ts';
@@ -126,6 +126,33 @@ describe('a server', () => {
     expect(() => new ApiServer({ name: 's', answers, listen: { path: 'x' }, logger })).toThrow('two handlers');
   });
 
+  it('limits the time of a request, not that of its answer', async () => {
+    const { path, record } = await started({ limits: { headMilliseconds: 100, requestMilliseconds: 100 } });
+    const ending = new AbortController();
+    const words: string[] = [];
+    const watching = (async () => {
+      for await (const { word } of new ApiClient(path).stream(watch, {}, { signal: ending.signal })) words.push(word);
+    })();
+    await until('the stream has begun', 10_000, () => words.length > 0);
+    // Begun after the stream, and closed for its time.
+    expect(answerIn(await new RawClient(path).send('GET /').closed()).status).toBe(408);
+    expect(record.watching).toBe(1);
+    ending.abort();
+    await watching;
+    expect(words).toEqual(['first', 'last']);
+  });
+
+  it('stops without waiting for clients that could ask again', async () => {
+    const served = await serve();
+    const waiting = Array.from({ length: 3 }, () => new RawClient(served.path).send(get('/plane/echo')));
+    for (const one of waiting) await one.has('taken');
+    const streaming = new RawClient(served.path).send('POST /plane/watch HTTP/1.1\r\ncontent-length: 0\r\n\r\n');
+    await streaming.has('first');
+    await served.stop();
+    await Promise.all([...waiting, streaming].map(one => one.closed()));
+    expect(streaming.received).toMatch(/"last"}\n\r\n0\r\n\r\n$/);
+  });
+
   it('ends endless streams when it stops, with their last values, and cuts what does not end', async () => {
     const served = await serve({ limits: { stopMilliseconds: 100 } });
     const words: string[] = [];
@@ -143,8 +170,8 @@ describe('a server', () => {
 
   it('is asked before a definition that cannot be served', () => {
     const base = { method: 'GET', summary: '', answer: Type.Object({}) } as const;
-    expect(() => route({ ...base, path: 'x', parameters: Type.Object({}) })).toThrow('not a path');
-    const parameters = Type.Object({ deep: Type.Object({}) });
+    expect(() => route({ ...base, path: 'x', parameters: parametersSchema({}) })).toThrow('not a path');
+    const parameters = parametersSchema({ deep: Type.Object({}, { additionalProperties: false }) });
     expect(() => route({ ...base, path: '/x', parameters })).toThrow('a query cannot hold deep');
   });
 });
@@ -167,7 +194,7 @@ describe('a server that forwards to the process of a plane', () => {
   });
 
   it('passes on that a client wants the end of a stream, and that it has gone', async () => {
-    const { client, plane } = await pair();
+    const { client, plane, control } = await pair();
     const ending = new AbortController();
     const words: string[] = [];
     for await (const { word } of client.stream(watch, {}, { signal: ending.signal })) {
@@ -177,6 +204,7 @@ describe('a server that forwards to the process of a plane', () => {
     expect(words).toEqual(['first', 'last']);
     for await (const _ of client.stream(watch, {})) break;
     await until('the handler has ended', 10_000, () => plane.record.watching === 0);
+    expect([...control.logged, ...plane.logged]).toEqual([]);
   });
 
   it('says that the process does not run', async () => {

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that ask a running sluice, before a server that answers what a test wants.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { connectionsCommand } from '../../../src/cli/connections.ts';
+import { explainCommand } from '../../../src/cli/explain.ts';
+import { statusCommand } from '../../../src/cli/status.ts';
+import { topCommand } from '../../../src/cli/top.ts';
+import { controlStatus } from '../../../src/control/api.ts';
+import { type Answering, type AnswerOf, answering } from '../../../src/core/api/route.ts';
+import { HostError, SystemError, UnavailableError, UsageError } from '../../../src/core/errors.ts';
+import { directorConnections, directorExplain, directorStatus, directorTop } from '../../../src/director/api.ts';
+import { serve } from '../core/api/served.ts';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+/** Runs a command; gives what it has printed. */
+async function printed(
+  command: { run(args: readonly string[]): Promise<number> },
+  answers: readonly Answering[],
+  ...words: string[]
+): Promise<string> {
+  const served = await serve({ answers });
+  undo.push(() => served.stop());
+  let text = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation(part => {
+    text += String(part);
+    return true;
+  });
+  undo.push(() => write.mockRestore());
+  expect(await command.run([...words, '--socket', served.path])).toBe(0);
+  return text;
+}
+
+const control = (planes: AnswerOf<typeof controlStatus>['planes']) =>
+  answering(controlStatus, () => ({ version: '1.2.3', pid: 7, since: 'yesterday', snapshot: 'abc', planes }));
+
+const director = {
+  workers: 2,
+  stealing: 'tcx',
+  notices: ['port eth0 is a packet ring'],
+  ports: [],
+  services: [],
+  packets: { established: 5, scheduled: 12 },
+};
+
+describe('sluice status', () => {
+  const running = { name: 'director', state: 'running', pid: 8, since: 'today', restarts: 2 } as const;
+
+  it('shows the planes, and what the director forwards', async () => {
+    const answers = [control([running]), answering(directorStatus, () => director)];
+    const lines = (await printed(statusCommand, answers)).split('\n');
+    expect(lines.slice(0, 6)).toEqual([
+      'sluice 1.2.3, process 7, since yesterday',
+      'snapshot abc',
+      'director: running, process 8, since today, restarted 2 times',
+      '2 workers',
+      "the host's stack is kept away by tcx",
+      'note: port eth0 is a packet ring',
+    ]);
+    expect(lines.slice(-3)).toEqual(['          12  scheduled', '           5  established', '']);
+  });
+
+  it('shows why the director does not run', async () => {
+    const lastError = { at: '12:00', message: 'there is no interface eth7' };
+    const plane = { name: 'director', state: 'waiting', restarts: 1, lastError } as const;
+    const unavailable = answering(directorStatus, () => {
+      throw new UnavailableError('the director does not run');
+    });
+    expect(await printed(statusCommand, [control([plane]), unavailable])).toBe(
+      'sluice 1.2.3, process 7, since yesterday\nsnapshot abc\n' +
+        'director: waiting, restarted once, last error at 12:00: there is no interface eth7\n',
+    );
+    expect(JSON.parse(await printed(statusCommand, [control([plane]), unavailable], '--json'))).toMatchObject({
+      planes: [plane],
+    });
+  });
+
+  it('does not hide another failure of the director', async () => {
+    const broken = answering(directorStatus, () => {
+      throw new HostError('the ring is gone', { remedy: 'restart' });
+    });
+    await expect(printed(statusCommand, [control([running]), broken])).rejects.toThrow(HostError);
+  });
+});
+
+describe('sluice connections', () => {
+  const row = (client: string, port: number) => ({
+    protocol: 'TCP',
+    expires: 61,
+    state: 'ESTABLISHED',
+    client: { address: client, port },
+    virtual: { address: '192.0.2.10', port: 80 },
+    server: { address: '10.2.0.2', port: 8080 },
+    local: { address: '0.0.0.0', port: 0 },
+  });
+
+  it('prints a stream of rows in their order, and asks with its filters', async () => {
+    const asked: unknown[] = [];
+    const answers = [
+      answering(directorConnections, async function* (parameters) {
+        asked.push(parameters);
+        yield row('10.1.0.3', 2);
+        yield row('10.1.0.2', 1);
+      }),
+    ];
+    const text = await printed(connectionsCommand, answers, '--service', 'tcp 192.0.2.10:80', '--client', '10.1.0.2');
+    expect(text.split('\n').slice(2)).toEqual([
+      'TCP 01:01  ESTABLISHED 10.1.0.2:1         192.0.2.10:80      10.2.0.2:8080',
+      'TCP 01:01  ESTABLISHED 10.1.0.3:2         192.0.2.10:80      10.2.0.2:8080',
+      '',
+    ]);
+    expect(asked).toEqual([{ service: 'tcp 192.0.2.10:80', client: '10.1.0.2' }]);
+    expect(JSON.parse(await printed(connectionsCommand, answers, '--json'))).toHaveLength(2);
+  });
+
+  it('prints nothing of a stream that fails', async () => {
+    const answers = [
+      answering(directorConnections, async function* () {
+        yield row('10.1.0.3', 2);
+        throw new HostError('a worker has ended');
+      }),
+    ];
+    await expect(printed(connectionsCommand, answers)).rejects.toThrow('a worker has ended');
+  });
+});
+
+describe('an error of the running process', () => {
+  it('is that of the command, with place, remedy and exit status', async () => {
+    const place = { file: 'packet', line: 1, column: 5 };
+    const answers = [
+      answering(directorExplain, () => {
+        throw new UsageError('source must be ADDRESS:PORT', { place, value: 'x', remedy: 'add a port' });
+      }),
+    ];
+    const error = await printed(explainCommand, answers, 'packet', 'tcp x').catch(each => each);
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toMatchObject({ code: 'SLUICE_USAGE', place, value: 'x', remedy: 'add a port', exitStatus: 2 });
+    expect(error.message).toBe('packet:1:5: source must be ADDRESS:PORT: "x" (add a port)');
+  });
+
+  it('keeps errno and the call', async () => {
+    const answers = [
+      answering(directorTop, () => {
+        throw new SystemError('cannot read the page', { errno: 13, syscall: 'mmap', value: '/x' });
+      }),
+    ];
+    const error = await printed(topCommand, answers, '--once').catch(each => each);
+    expect(error).toBeInstanceOf(SystemError);
+    expect(error).toMatchObject({ errnoName: 'EACCES', syscall: 'mmap', exitStatus: 1 });
+    expect(error.message).toBe('cannot read the page: mmap: EACCES: "/x"');
+  });
+});
