@@ -79,6 +79,9 @@ bool LiveDirector::open(host::Failure& failure) {
   for (uint16_t number = 0; number < options_.cpus.size(); number++) {
     if (!add_worker(number, failure)) return false;
   }
+  if (options_.crash_state != nullptr && options_.crash_state->has_refused()) {
+    notices_.push_back("the crash state was written by another build of Sluice: its flows are not carried on");
+  }
   surround(network_->route_table());
   return true;
 }
@@ -223,16 +226,14 @@ bool LiveDirector::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
   const bool is_first = !std::exchange(is_stealing_, true);
   if (!steal_as_configured(failure)) return false;
-  if (is_first && options_.crash_state != nullptr) {
-    keep_links();
-    options_.crash_state->forget();
-  }
-  return true;
+  if (!is_first || options_.crash_state == nullptr) return true;
+  return keep_links(failure) && options_.crash_state->take_over(failure);
 }
 
-// A link that is given twice is no harm, nor one of an interface that has gone.
-void LiveDirector::keep_links() {
-  for (const int link : steal_->links()) options_.crash_state->give(CrashItem::link, 0, link);
+// The links of all interfaces that are there now, in place of those that were kept before.
+bool LiveDirector::keep_links(host::Failure& failure) {
+  if (options_.crash_state == nullptr || options_.crash_state->give_all(CrashItem::link, 0, steal_->links())) return true;
+  return host::fail(failure, "cannot keep the links of BPF programs for a process after this one", errno);
 }
 
 bool LiveDirector::steal_as_configured(host::Failure& failure) {
@@ -327,8 +328,7 @@ bool LiveDirector::open_again(director::PortId number, uint32_t interface, host:
   if (!steal_->add(interface, failure)) return false;
   const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
   if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;
-  if (options_.crash_state != nullptr) keep_links();
-  return true;
+  return keep_links(failure);
 }
 
 bool LiveDirector::explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation,

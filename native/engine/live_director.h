@@ -115,7 +115,7 @@ class LiveDirector {
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   bool steal_as_configured(host::Failure& failure);
-  void keep_links();
+  bool keep_links(host::Failure& failure);
 
   const LiveDirectorOptions options_;
   StatisticsPage& page_;
