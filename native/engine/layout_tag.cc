@@ -32,10 +32,10 @@ class Hash {
 template <class A>
 void add_flow(Hash& hash) {
   using Flow = director::Flow<A>;
-  for (const size_t number : {sizeof(Flow), offsetof(Flow, forward), offsetof(Flow, reverse), offsetof(Flow, protocol),
-                              offsetof(Flow, state), offsetof(Flow, flags), offsetof(Flow, destination),
-                              offsetof(Flow, control), offsetof(Flow, packets), offsetof(Flow, spliced),
-                              offsetof(Flow, mark), offsetof(Flow, deadline), offsetof(Flow, timer_previous)}) {
+  for (const size_t number :
+       {sizeof(Flow), offsetof(Flow, forward), offsetof(Flow, reverse), offsetof(Flow, protocol), offsetof(Flow, state),
+        offsetof(Flow, flags), offsetof(Flow, destination), offsetof(Flow, control), offsetof(Flow, packets),
+        offsetof(Flow, spliced), offsetof(Flow, mark), offsetof(Flow, deadline), offsetof(Flow, timer_previous)}) {
     hash.add(number);
   }
 }
@@ -45,21 +45,34 @@ void add_structures(Hash& hash) {
   namespace flag = director::flow_flag;
   add_flow<wire::Ipv4Address>(hash);
   add_flow<wire::Ipv6Address>(hash);
-  for (const size_t number :
-       {sizeof(SplicedFlow), offsetof(SplicedFlow, splice), offsetof(SplicedFlow, client),
-        offsetof(SplicedFlow, announcement), offsetof(SplicedFlow, phase), offsetof(SplicedFlow, family),
-        offsetof(SplicedFlow, flow), offsetof(SplicedFlow, queue), offsetof(SplicedFlow, due), sizeof(Announcement),
-        sizeof(director::Splice), sizeof(director::ProvenClient), sizeof(DestinationIdentity),
-        offsetof(DestinationIdentity, home), offsetof(DestinationIdentity, address),
-        offsetof(DestinationIdentity, port), sizeof(ServiceKey), offsetof(ServiceKey, address),
-        offsetof(ServiceKey, mark), offsetof(ServiceKey, port), offsetof(ServiceKey, protocol)}) {
+  for (const size_t number : {sizeof(SplicedFlow),
+                              offsetof(SplicedFlow, splice),
+                              offsetof(SplicedFlow, client),
+                              offsetof(SplicedFlow, announcement),
+                              offsetof(SplicedFlow, phase),
+                              offsetof(SplicedFlow, family),
+                              offsetof(SplicedFlow, flow),
+                              offsetof(SplicedFlow, queue),
+                              offsetof(SplicedFlow, due),
+                              sizeof(Announcement),
+                              sizeof(director::Splice),
+                              sizeof(director::ProvenClient),
+                              sizeof(DestinationIdentity),
+                              offsetof(DestinationIdentity, home),
+                              offsetof(DestinationIdentity, address),
+                              offsetof(DestinationIdentity, port),
+                              sizeof(ServiceKey),
+                              offsetof(ServiceKey, address),
+                              offsetof(ServiceKey, mark),
+                              offsetof(ServiceKey, port),
+                              offsetof(ServiceKey, protocol)}) {
     hash.add(number);
   }
-  for (const uint64_t number : {uint64_t{director::tick_shift}, uint64_t{flag::inactive}, uint64_t{flag::no_output},
-                                uint64_t{flag::one_packet}, uint64_t{flag::egress}, uint64_t{flag::has_local},
-                                uint64_t{flag::tells_client}, uint64_t{flag::spliced}, uint64_t{flag::announces},
-                                uint64_t{flag::mode_shift}, uint64_t{flag::mode_mask},
-                                uint64_t{FlightRecorder::kept_bytes}, uint64_t{FlightRecorder::kept_frames}, meaning}) {
+  for (const uint64_t number :
+       {uint64_t{director::tick_shift}, uint64_t{flag::inactive}, uint64_t{flag::no_output}, uint64_t{flag::one_packet},
+        uint64_t{flag::egress}, uint64_t{flag::has_local}, uint64_t{flag::tells_client}, uint64_t{flag::spliced},
+        uint64_t{flag::announces}, uint64_t{flag::mode_shift}, uint64_t{flag::mode_mask},
+        uint64_t{FlightRecorder::kept_bytes}, uint64_t{FlightRecorder::kept_frames}, meaning}) {
     hash.add(number);
   }
 }

@@ -39,7 +39,9 @@ bool WorkerFiles::make(CrashState& crash_state, uint16_t worker, host::Failure& 
     files_[i] = host::Descriptor(memfd_create("sluice", MFD_CLOEXEC));
     if (!files_[i]) return host::fail(failure, "cannot make a memory file for flows", errno);
     if (!crash_state.give(kinds[i], worker, files_[i].get())) {
-      return host::fail(failure, "cannot keep a memory file for the next process (raise the limit of open files, `ulimit -n`)", errno);
+      return host::fail(failure,
+                        "cannot keep a memory file for the next process (raise the limit of open files, `ulimit -n`)",
+                        errno);
     }
   }
   return true;

@@ -184,8 +184,8 @@ TEST_CASE("a table that is there in part is passed over for the one before") {
   first.take();
   for (uint16_t worker = 0; worker < 300; worker++) give(first, CrashItem::flows4, worker, "old");
   take_over(first);
-  // Behind the two messages of the table in force: the first of two of a later edition, as a process leaves it that ends
-  // while it writes.
+  // Behind the two messages of the table in force: the first of two of a later edition, as a process leaves it that
+  // ends while it writes.
   const Parent other;
   CrashState writer = other.child();
   writer.take();
