@@ -166,6 +166,13 @@ Destination* ServiceTable::take_removed(const ServiceKey& key, const wire::Addre
   return nullptr;
 }
 
+bool ServiceTable::is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const {
+  const auto found = removed_.find(home);
+  return found != removed_.end() && std::ranges::any_of(found->second, [&](const Destination* destination) {
+           return destination->port == port && destination->address == address;
+         });
+}
+
 void ServiceTable::apply(Destination& destination, const DestinationSettings& settings) {
   forget(destination);
   destination.forwarding = settings.forwarding;

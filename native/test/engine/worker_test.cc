@@ -46,7 +46,8 @@ TEST_CASE("changes beside traffic lose no packet") {
     if (i % 2 == 0) {
       balancer.add_server(visit, "10.0.2.12");
     } else {
-      REQUIRE(visit.director().remove_destination(tcp(), address("10.0.2.12"), 8080) == director::EditResult::done);
+      REQUIRE(visit.change_services().remove_destination(tcp(), address("10.0.2.12"), 8080) ==
+              director::EditResult::done);
     }
   }
   CHECK(balancer.sent(s0, frames).size() == frames);
