@@ -137,6 +137,7 @@ int main(int argc, char** argv) {
     engine::DirectorWorker::Visit visit(worker);
     director::Director& director = visit.change_services();
     director.set_route_table(route_table);
+    director.services().reserve(65536, 65536);
     carry_out(engine::AddService{bench::service_key<A>(options, 0), {.scheduler = "rr"}}, director);
     for (uint32_t i = 0; i < options.servers; i++) {
       carry_out(engine::AddServer{bench::service_key<A>(options, 0), bench::server_settings<A>(options, i)}, director);
@@ -182,6 +183,20 @@ int main(int argc, char** argv) {
       visit.try_waiting_frames();
     });
   }
+  Visits pool, table;
+  for (uint32_t id = 1; id <= 5; id++) {
+    pool.visit(worker, [&](engine::DirectorWorker::Visit& visit) {
+      engine::SetPool step{id, {}};
+      for (uint32_t i = 0; i < 256; i++) step.settings.addresses.push_back(bench::Networks<A>::local(i));
+      carry_out(step, visit.change_services());
+    });
+  }
+  const director::ServiceKey hashed = bench::service_key<A>(more, steps);
+  for (uint32_t i = 0; i <= 100; i++) {
+    const engine::PlanStep step = i == 0 ? engine::PlanStep(engine::AddService{hashed, {.scheduler = "mh"}})
+                                         : engine::AddServer{hashed, bench::server_settings<A>(more, i)};
+    table.visit(worker, [&](engine::DirectorWorker::Visit& visit) { carry_out(step, visit.change_services()); });
+  }
   worker.stop();
   if (listed < flows) {
     std::fprintf(stderr, "%zu of %u connections were listed\n", listed, flows);
@@ -190,6 +205,8 @@ int main(int argc, char** argv) {
   listing.print("connections in parts of 1024");
   plan.print("a plan of services and servers, in parts");
   routes.print("another route table");
+  table.print("a server of up to 100 for the scheduler mh");
+  pool.print("a pool of 256 addresses");
   const auto counted = [&](engine::Counter counter) {
     return words[engine::layout::first_block + engine::layout::first_counter + static_cast<size_t>(counter)];
   };

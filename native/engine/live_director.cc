@@ -17,6 +17,9 @@ namespace sluice::engine {
 
 namespace {
 
+// With more of them an edit may take a millisecond, once for each doubling. As many as the kernel's maps hold.
+constexpr size_t expected_services = 65536, expected_servers = 65536;
+
 // Questions of one moment; more are asked again by the packets that come next.
 constexpr size_t most_questions = 256;
 

@@ -64,6 +64,15 @@ void update_overload(Destination& destination, int direction) {
   }
 }
 
+void ServiceTable::reserve(size_t services, size_t real_servers) {
+  services_.reserve(services);
+  virtual_addresses_.reserve(services);
+  removed_.reserve(services);
+  nat_servers_.reserve(real_servers);
+  tunnels_.reserve(real_servers);
+  real_servers_.reserve(real_servers);
+}
+
 EditResult ServiceTable::bind_scheduler(Service& service, const ServiceSettings& settings) {
   auto scheduler = make_scheduler(settings.scheduler, {service.destinations, settings.scheduler_flags, random_});
   if (!scheduler) return EditResult::unknown_scheduler;

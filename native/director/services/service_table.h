@@ -55,6 +55,9 @@ class ServiceTable {
     if (file >= 0) identities_.emplace(identity_limit, false, file);
   }
 
+  // Takes the memory of the indexes for so many services and real servers, so that no later edit has to put all entries
+  // into a larger one.
+  void reserve(size_t services, size_t real_servers);
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult remove_service(const ServiceKey& key);
