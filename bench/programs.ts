@@ -70,6 +70,10 @@ export const subjects = {
       native('bare_forwarder_bench', 'latency'),
     ],
   },
+  visit: {
+    about: 'how long a worker with a million flows stands still for a list of connections, a plan, a route table',
+    runs: [native('visit_bench', '1000000')],
+  },
   rehearsal: {
     about: 'what an explanation costs a worker: the copy of its director',
     runs: [native('rehearsal_bench', '1000'), native('rehearsal_bench', '1000000')],

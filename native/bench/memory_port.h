@@ -195,6 +195,8 @@ class MemoryPort {
       std::exit(1);
     }
   }
+  // Frame `i`, as a port gives it.
+  const Frame& received(uint32_t i) const { return frames_[i]; }
   uint32_t frames() const { return static_cast<uint32_t>(frames_.size()); }
   const Frame& sent(uint32_t i) { return queue_.entries()[i].frame; }
 

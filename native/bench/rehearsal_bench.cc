@@ -57,14 +57,16 @@ int main(int argc, char** argv) {
   const auto page = engine::StatisticsPage::format(words);
   engine::WorkerOptions settings;
   settings.name = "worker";
-  settings.director.start = director::second;
-  settings.director.seed = {1, 2, 3, 4};
-  settings.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
+  engine::DirectorWorkOptions work;
+  work.director.start = director::second;
+  work.director.seed = {1, 2, 3, 4};
+  work.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   std::vector<std::unique_ptr<port::Port>> ports;
   for (int i = 0; i < 2; i++) ports.push_back(std::make_unique<engine::AbsentPort>());
   // It is never started: the visitor's thread does all, so that no other one spends its time.
-  engine::Worker worker(settings, std::move(ports), std::get<engine::CounterBlock>(page->claim("worker")));
-  auto& director = engine::Worker::Visit(worker).director();
+  engine::DirectorWorker worker(settings, work, std::move(ports),
+                                std::get<engine::CounterBlock>(page->claim("worker")));
+  auto& director = engine::DirectorWorker::Visit(worker).change_services();
   configure(director, options);
   bench::MemoryPort<A> port(wire::protocol::tcp, batch);
   constexpr uint8_t syn = 2, ack = 16;

@@ -106,7 +106,8 @@ Napi::Value DirectorObject::apply(const Napi::CallbackInfo& info) {
     Napi::TypeError::New(info.Env(), "apply takes a step of a plan").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
-  return Napi::String::New(info.Env(), carry_out(info[0].As<Napi::Object>(), *director_, names_));
+  const auto step = step_of(info[0].As<Napi::Object>(), names_);
+  return Napi::String::New(info.Env(), std::string(step ? carry_out(*step, *director_) : "unknown-step"));
 }
 
 director::Frame DirectorObject::copy_in(wire::Bytes bytes) {
@@ -198,7 +199,11 @@ Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DirectorObject::connections(const Napi::CallbackInfo& info) {
-  return connection_list(info.Env(), *director_, time_of(info[0]));
+  std::vector<engine::Connection> connections;
+  for (std::optional<engine::ConnectionCursor> at = 0; at;) {
+    at = engine::read_connections(*director_, time_of(info[0]), *at, UINT32_MAX, connections);
+  }
+  return connection_list(info.Env(), connections);
 }
 
 Napi::Value DirectorObject::services(const Napi::CallbackInfo& info) {

@@ -17,14 +17,13 @@ std::string upper_protocol(uint8_t protocol) {
   return name;
 }
 
-template <class A>
-std::string_view state_text(const director::Flow<A>& flow) {
-  if (flow.is_template()) return flow.state == director::template_state::assured ? "ASSURED" : "NONE";
-  switch (flow.protocol) {
+std::string_view state_text(const engine::Connection& connection) {
+  if (connection.is_template) return connection.state == director::template_state::assured ? "ASSURED" : "NONE";
+  switch (connection.protocol) {
     case wire::protocol::tcp:
-      return director::name(static_cast<director::TcpState>(flow.state));
+      return director::name(static_cast<director::TcpState>(connection.state));
     case wire::protocol::sctp:
-      return director::name(static_cast<director::SctpState>(flow.state));
+      return director::name(static_cast<director::SctpState>(connection.state));
     case wire::protocol::udp:
       return director::name(director::UdpState::normal);
     default:
@@ -32,32 +31,23 @@ std::string_view state_text(const director::Flow<A>& flow) {
   }
 }
 
-Napi::Object endpoint(Napi::Env env, const wire::Address& address, uint16_t port) {
+Napi::Object end_object(Napi::Env env, const engine::Connection::End& end) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("address", wire::to_string(address));
-  object.Set("port", Napi::Number::New(env, port));
+  object.Set("address", wire::to_string(end.address));
+  object.Set("port", Napi::Number::New(env, end.port));
   return object;
 }
 
-template <class A>
-void list_connections(Napi::Env env, Napi::Array& rows, director::Director& director, director::Tick now) {
-  auto& table = director.flows<A>().table();
-  table.walk(0, table.span(), [&](director::Flow<A>& flow) {
-    Napi::Object row = Napi::Object::New(env);
-    const auto left = static_cast<int32_t>(flow.deadline - now);
-    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << director::tick_shift : 0;
-    wire::Address server = flow.real_server();
-    if (flow.destination != director::no_destination)
-      server = director.services().destination(flow.destination).address;
-    row.Set("protocol", upper_protocol(flow.protocol));
-    row.Set("expires", Napi::Number::New(env, static_cast<double>(nanoseconds) / 1e9));
-    row.Set("state", text(env, state_text(flow)));
-    row.Set("client", endpoint(env, flow.client(), flow.client_port()));
-    row.Set("virtual", endpoint(env, flow.virtual_address(), flow.virtual_port()));
-    row.Set("server", endpoint(env, server, flow.real_server_port()));
-    row.Set("local", endpoint(env, flow.local(), flow.local_port()));
-    rows.Set(rows.Length(), row);
-  });
+Napi::Object connection_object(Napi::Env env, const engine::Connection& connection) {
+  Napi::Object row = Napi::Object::New(env);
+  row.Set("protocol", upper_protocol(connection.protocol));
+  row.Set("expires", Napi::Number::New(env, static_cast<double>(connection.expires) / 1e9));
+  row.Set("state", text(env, state_text(connection)));
+  row.Set("client", end_object(env, connection.client));
+  row.Set("virtual", end_object(env, connection.virtual_service));
+  row.Set("server", end_object(env, connection.server));
+  row.Set("local", end_object(env, connection.local));
+  return row;
 }
 
 Napi::Object counters_object(Napi::Env env, const director::Counters& counters) {
@@ -97,10 +87,9 @@ Napi::Array reason_table(Napi::Env env) {
   return table;
 }
 
-Napi::Array connection_list(Napi::Env env, director::Director& director, director::Time now) {
-  Napi::Array rows = Napi::Array::New(env);
-  list_connections<wire::Ipv4Address>(env, rows, director, director::tick_at(now));
-  list_connections<wire::Ipv6Address>(env, rows, director, director::tick_at(now));
+Napi::Array connection_list(Napi::Env env, std::span<const engine::Connection> connections) {
+  Napi::Array rows = Napi::Array::New(env, connections.size());
+  for (uint32_t i = 0; i < connections.size(); i++) rows.Set(i, connection_object(env, connections[i]));
   return rows;
 }
 

@@ -12,8 +12,8 @@ namespace sluice::binding {
 
 namespace {
 
-// A worker stands still for as many steps at a time: less than the receive rings hold at a million packets a second.
-constexpr uint32_t steps_a_visit = 64;
+// More would make a worker stand still for too long.
+constexpr int64_t most_connections = 4096;
 
 Napi::Value failure_value(Napi::Env env, const host::Failure& failure) {
   Napi::Object object = Napi::Object::New(env);
@@ -186,7 +186,8 @@ Napi::Object decision_object(Napi::Env env, const engine::RehearsedDecision& dec
 Napi::Function LiveDirectorObject::define(Napi::Env env) {
   return DefineClass(
       env, "LiveDirector",
-      {InstanceMethod<&LiveDirectorObject::open>("open"), InstanceMethod<&LiveDirectorObject::apply>("apply"),
+      {InstanceMethod<&LiveDirectorObject::open>("open"), InstanceMethod<&LiveDirectorObject::prepare>("prepare"),
+       InstanceMethod<&LiveDirectorObject::commit>("commit"), InstanceMethod<&LiveDirectorObject::abort>("abort"),
        InstanceMethod<&LiveDirectorObject::restore>("restore"), InstanceMethod<&LiveDirectorObject::start>("start"),
        InstanceMethod<&LiveDirectorObject::steal>("steal"), InstanceMethod<&LiveDirectorObject::announce>("announce"),
        InstanceMethod<&LiveDirectorObject::connections>("connections"),
@@ -244,7 +245,6 @@ LiveDirectorObject::LiveDirectorObject(const Napi::CallbackInfo& info) : ObjectW
   for (const auto way : {host::StealWay::tcx, host::StealWay::clsact, host::StealWay::nftables}) {
     if (text_field(values, "stealing") == way_text(way)) options.stealing = way;
   }
-  names_.resize(options.cpus.size());
   if (const Napi::Value crash_state = values.Get("crashState"); crash_state.IsObject()) {
     crash_state_ = Napi::Persistent(crash_state.As<Napi::Object>());
     options.crash_state = &CrashStateObject::Unwrap(crash_state_.Value())->crash_state();
@@ -257,26 +257,46 @@ Napi::Value LiveDirectorObject::open(const Napi::CallbackInfo& info) {
   return live_director_->open(failure) ? info.Env().Undefined() : failure_value(info.Env(), failure);
 }
 
-Napi::Value LiveDirectorObject::apply(const Napi::CallbackInfo& info) {
+Napi::Value LiveDirectorObject::prepare(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 1 || !info[0].IsArray()) {
-    Napi::TypeError::New(env, "apply takes the steps of a plan").ThrowAsJavaScriptException();
+    Napi::TypeError::New(env, "prepare takes the steps of a plan").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  const auto steps = info[0].As<Napi::Array>();
-  for (uint32_t first = 0; first < steps.Length(); first += steps_a_visit) {
-    const uint32_t end = std::min(first + steps_a_visit, steps.Length());
-    for (size_t number = 0; number < live_director_->workers(); number++) {
-      engine::Worker::Visit visit(live_director_->worker(number));
-      for (uint32_t i = first; i < end; i++) {
-        const Napi::Value step = steps.Get(i);
-        const std::string outcome =
-            step.IsObject() ? carry_out(step.As<Napi::Object>(), visit.director(), names_[number]) : "no step";
-        if (outcome != "done") return Napi::String::New(env, std::to_string(i) + " " + outcome);
-      }
+  const auto list = info[0].As<Napi::Array>();
+  engine::LiveDirector::Refusal refusal;
+  PlanNames names = names_;
+  std::vector<engine::PlanStep> steps;
+  for (uint32_t i = 0; i < list.Length() && !refusal.step; i++) {
+    const Napi::Value given = list.Get(i);
+    auto step = given.IsObject() ? step_of(given.As<Napi::Object>(), names) : std::nullopt;
+    if (step) {
+      steps.push_back(std::move(*step));
+    } else {
+      refusal = {i, "unknown-step", {}};
     }
   }
-  return Napi::String::New(env, "done");
+  if (!refusal.step && live_director_->prepare(std::move(steps), refusal)) {
+    prepared_names_ = std::move(names);
+    return Napi::String::New(env, "done");
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("problem", refusal.reason);
+  object.Set("remedy", refusal.remedy);
+  if (refusal.step) object.Set("step", static_cast<double>(*refusal.step));
+  return object;
+}
+
+Napi::Value LiveDirectorObject::commit(const Napi::CallbackInfo& info) {
+  live_director_->commit();
+  names_ = prepared_names_;
+  return info.Env().Undefined();
+}
+
+Napi::Value LiveDirectorObject::abort(const Napi::CallbackInfo& info) {
+  live_director_->abort();
+  prepared_names_ = names_;
+  return info.Env().Undefined();
 }
 
 Napi::Value LiveDirectorObject::restore(const Napi::CallbackInfo& info) {
@@ -300,13 +320,13 @@ Napi::Value LiveDirectorObject::steal(const Napi::CallbackInfo& info) {
 
 // By one worker: the network is to be told once.
 Napi::Value LiveDirectorObject::announce(const Napi::CallbackInfo& info) {
-  engine::Worker::Visit visit(live_director_->worker(0));
+  engine::DirectorWorker::Visit visit(live_director_->worker(0));
   visit.director().ask_for_owners(visit.out());
   visit.director().announce(visit.out());
   return info.Env().Undefined();
 }
 
-engine::Worker* LiveDirectorObject::worker(const Napi::CallbackInfo& info) {
+engine::DirectorWorker* LiveDirectorObject::worker(const Napi::CallbackInfo& info) {
   const uint32_t number =
       info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().Uint32Value() : UINT32_MAX;
   if (number < live_director_->workers()) return &live_director_->worker(number);
@@ -314,11 +334,32 @@ engine::Worker* LiveDirectorObject::worker(const Napi::CallbackInfo& info) {
   return nullptr;
 }
 
+// JavaScript's values are made when the worker goes on again.
 Napi::Value LiveDirectorObject::connections(const Napi::CallbackInfo& info) {
-  engine::Worker* const asked = worker(info);
-  if (asked == nullptr) return info.Env().Undefined();
-  engine::Worker::Visit visit(*asked);
-  return connection_list(info.Env(), visit.director(), visit.now());
+  const Napi::Env env = info.Env();
+  engine::DirectorWorker* const asked = worker(info);
+  if (asked == nullptr) return env.Undefined();
+  const auto number = [&](size_t place) -> int64_t {
+    return info.Length() > place && info[place].IsNumber() ? info[place].As<Napi::Number>().Int64Value() : -1;
+  };
+  const int64_t cursor = number(1), most = number(2);
+  if (cursor < 0 || most < 1 || most > most_connections) {
+    Napi::RangeError::New(env, "connections takes a worker, a cursor and how many at most")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  std::vector<engine::Connection> part;
+  part.reserve(static_cast<size_t>(most));
+  std::optional<engine::ConnectionCursor> next;
+  {
+    engine::DirectorWorker::Visit visit(*asked);
+    next = engine::read_connections(visit.director(), visit.now(), static_cast<uint64_t>(cursor),
+                                    static_cast<uint32_t>(most), part);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("rows", connection_list(env, part));
+  if (next) object.Set("next", static_cast<double>(*next));
+  return object;
 }
 
 Napi::Value LiveDirectorObject::state(const Napi::CallbackInfo& info) {

@@ -10,26 +10,6 @@ namespace {
 // An address pool that is larger takes too long to go through (port_pool.h has the same limit).
 constexpr uint32_t most_pool_addresses = 256;
 
-const char* text_of(director::EditResult result) {
-  switch (result) {
-    case director::EditResult::done:
-      return "done";
-    case director::EditResult::service_exists:
-      return "service-exists";
-    case director::EditResult::no_such_service:
-      return "no-such-service";
-    case director::EditResult::destination_exists:
-      return "destination-exists";
-    case director::EditResult::no_such_destination:
-      return "no-such-destination";
-    case director::EditResult::unknown_scheduler:
-      return "unknown-scheduler";
-    case director::EditResult::family_mismatch:
-      return "family-mismatch";
-  }
-  return "unknown";
-}
-
 director::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) {
   director::ServiceSettings settings;
   settings.scheduler = text_field(service, "scheduler");
@@ -144,10 +124,33 @@ std::vector<director::MarkRule> marks_of(const Napi::Object& step) {
   return rules;
 }
 
-void apply_egress(director::Director& director, PlanNames& names) {
-  std::vector<director::EgressRule> rules;
-  for (const auto& [name, list] : names.egress()) rules.insert(rules.end(), list.begin(), list.end());
-  director.set_egress(std::move(rules));
+engine::SetEgress all_egress(const PlanNames& names) {
+  engine::SetEgress step;
+  for (const auto& [name, list] : names.egress()) step.rules.insert(step.rules.end(), list.begin(), list.end());
+  return step;
+}
+
+// Steps that concern a service; nothing for another op.
+std::optional<engine::PlanStep> service_step_of(const std::string& op, const Napi::Object& step, PlanNames& names) {
+  const Napi::Object service = object_field(step, "service");
+  const Napi::Object server = object_field(step, "server");
+  const auto key = [&] { return key_of(service); };
+  if (op == "addService") return engine::AddService{key(), settings_of(service, names)};
+  if (op == "editService") return engine::EditService{key(), settings_of(service, names)};
+  if (op == "removeService") return engine::RemoveService{key()};
+  if (op == "zeroCounters") return engine::ZeroCounters{key()};
+  if (op == "addServer") return engine::AddServer{key(), server_of(server)};
+  if (op == "editServer") return engine::EditServer{key(), server_of(server)};
+  if (op == "removeServer") {
+    const director::DestinationSettings settings = server_of(server);
+    return engine::RemoveServer{key(), settings.address, settings.port};
+  }
+  if (op == "orderServers") {
+    engine::OrderServers order{key(), {}};
+    for_each_element(step, "servers", [&](const Napi::Object& one) { order.servers.push_back(server_of(one)); });
+    return order;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -165,57 +168,32 @@ director::ServiceKey key_of(const Napi::Object& service) {
   return key;
 }
 
-const char* carry_out(const Napi::Object& step, director::Director& director, PlanNames& names) {
+std::optional<engine::PlanStep> step_of(const Napi::Object& step, PlanNames& names) {
   const std::string op = text_field(step, "op");
-  const Napi::Object service = object_field(step, "service");
-  const Napi::Object server = object_field(step, "server");
-  director::ServiceTable& services = director.services();
-  if (op == "addService") return text_of(services.add_service(key_of(service), settings_of(service, names)));
-  if (op == "editService") return text_of(services.edit_service(key_of(service), settings_of(service, names)));
-  if (op == "removeService") return text_of(director.remove_service(key_of(service)));
-  if (op == "addServer") return text_of(services.add_destination(key_of(service), server_of(server)));
-  if (op == "editServer") return text_of(services.edit_destination(key_of(service), server_of(server)));
-  if (op == "removeServer") {
-    const director::DestinationSettings settings = server_of(server);
-    return text_of(director.remove_destination(key_of(service), settings.address, settings.port));
-  }
-  if (op == "zeroCounters") {
-    director::Service* one = services.find(key_of(service));
-    if (one == nullptr) return text_of(director::EditResult::no_such_service);
-    director.zero_counters(*one);
-    return "done";
-  }
-  if (op == "orderServers") {
-    std::vector<director::DestinationSettings> order;
-    for_each_element(step, "servers", [&](const Napi::Object& one) { order.push_back(server_of(one)); });
-    return text_of(services.order_destinations(key_of(service), order));
-  }
-  if (op == "setTimeouts") {
-    director.set_timeouts(timeouts_of(object_field(step, "timeouts")));
-  } else if (op == "setSwitches") {
-    director.set_switches(switches_of(object_field(step, "switches")));
-  } else if (op == "setLimits") {
+  if (auto of_service = service_step_of(op, step, names)) return of_service;
+  if (op == "setTimeouts") return engine::SetTimeouts{timeouts_of(object_field(step, "timeouts"))};
+  if (op == "setSwitches") return engine::SetSwitches{switches_of(object_field(step, "switches"))};
+  if (op == "setMarks") return engine::SetMarks{marks_of(step)};
+  if (op == "setLimits") {
     const Napi::Object limits = object_field(step, "limits");
-    director.set_flow_limit(number_field(limits, "flows"));
-    director.set_half_open_limit(number_field(limits, "half_open"));
-  } else if (op == "addPool" || op == "editPool") {
+    return engine::SetLimits{number_field(limits, "flows"), number_field(limits, "half_open"),
+                             number_field(limits, "fragments")};
+  }
+  if (op == "addPool" || op == "editPool") {
     const Napi::Object pool = object_field(step, "pool");
-    director.set_pool(names.pool(text_field(pool, "name")), pool_of(pool));
-  } else if (op == "removePool") {
-    director.set_pool(names.pool(text_field(step, "name")), {});
-  } else if (op == "addEgress" || op == "editEgress") {
+    return engine::SetPool{names.pool(text_field(pool, "name")), pool_of(pool)};
+  }
+  if (op == "removePool") return engine::SetPool{names.pool(text_field(step, "name")), {}};
+  if (op == "addEgress" || op == "editEgress") {
     const Napi::Object egress = object_field(step, "egress");
     names.egress()[text_field(egress, "name")] = egress_of(egress, names);
-    apply_egress(director, names);
-  } else if (op == "setMarks") {
-    director.set_marks(marks_of(step));
-  } else if (op == "removeEgress") {
-    names.egress().erase(text_field(step, "name"));
-    apply_egress(director, names);
-  } else {
-    return "unknown-step";
+    return all_egress(names);
   }
-  return "done";
+  if (op == "removeEgress") {
+    names.egress().erase(text_field(step, "name"));
+    return all_egress(names);
+  }
+  return std::nullopt;
 }
 
 }  // namespace sluice::binding

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step of a plan (src/director/plan.ts) as the director's edits.
+// A step of a plan (src/director/plan.ts), from JavaScript's value to the engine's (engine/plan.h).
 #pragma once
 
 #include <napi.h>
 
 #include <map>
+#include <optional>
 #include <string>
 
-#include "director/stages/director.h"
+#include "engine/plan.h"
 
 namespace sluice::binding {
 
@@ -19,6 +20,7 @@ class PlanNames {
                         : pools_.try_emplace(name, static_cast<uint32_t>(pools_.size())).first->second;
   }
   std::map<std::string, std::vector<director::EgressRule>>& egress() { return egress_; }
+  const std::map<std::string, std::vector<director::EgressRule>>& egress() const { return egress_; }
 
  private:
   std::map<std::string, uint32_t> pools_;
@@ -27,7 +29,7 @@ class PlanNames {
 
 // What names a service in a plan.
 director::ServiceKey key_of(const Napi::Object& service);
-// Carries the step out. Returns what went wrong, or "done"; "unknown-step" for an op that there is none of.
-const char* carry_out(const Napi::Object& step, director::Director& director, PlanNames& names);
+// Nothing where there is no such op.
+std::optional<engine::PlanStep> step_of(const Napi::Object& step, PlanNames& names);
 
 }  // namespace sluice::binding

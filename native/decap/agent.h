@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving end of the director's tunnels on a real server whose kernel has none: one thread between the sockets
-// that take tunnelled packets and the TUN device that gives the inner ones to the host.
+// The receiving end of the director's tunnels on a real server whose kernel has none: one worker (engine/worker.h)
+// between the sockets that take tunnelled packets and the TUN device that gives the inner ones to the host.
 //
-//   network ─▶ host's stack ─▶ TunnelSocket ─▶ decapsulate() ─▶ TunDevice ─▶ host's stack ─▶ server
-//                                                                                              │
-//   network ◀────────────────────── answers, by the host's routes ◀──────────────────────────┘
-//
-// The thread sleeps until packets are there, and takes a batch of each socket in turn. It writes one packet at a time:
-// a TUN device takes no more.
+//   network ─▶ host's stack ─▶ TunnelPort ─▶ DecapWork ─▶ TunPort ─▶ host's stack ─▶ server
+//                                                                                      │
+//   network ◀────────────────────── answers, by the host's routes ◀──────────────────┘
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "decap/decapsulate.h"
-#include "decap/tun_device.h"
-#include "decap/tunnel_socket.h"
-#include "host/descriptor.h"
+#include "decap/decap_work.h"
+#include "engine/worker.h"
 #include "host/failure.h"
 
 namespace sluice::decap {
+
+class TunPort;
 
 struct AgentOptions {
   std::string device;                    // the TUN device to make
@@ -33,41 +29,42 @@ struct AgentOptions {
   uint16_t gue_port = 0;  // 0: no GUE
 };
 
+// Used by one thread.
 class Agent {
  public:
-  explicit Agent(AgentOptions options) : options_(std::move(options)) {}
+  explicit Agent(AgentOptions options);
   ~Agent() { close(); }
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
   // From now on packets are delivered.
   bool open(host::Failure& failure);
-  // Ends the thread; sockets, device and addresses go.
+  // Ends the thread; sockets, device and addresses go. What was counted stays.
   void close();
 
-  using Counts = std::array<uint64_t, reason_count>;
-  Counts counts() const;
+  using Counts = DecapWork::Counts;
+  Counts counts() { return look().counts; }
   // Datagrams that the agent was too slow for.
-  uint64_t overflows() const { return overflows_.load(std::memory_order_relaxed); }
+  uint64_t overflows() { return look().overflows; }
   // The TUN device is gone, or was set down: nothing is delivered.
-  bool is_device_lost() const { return is_device_lost_.load(std::memory_order_relaxed); }
+  bool is_device_lost() { return look().is_device_lost; }
 
  private:
-  bool open_sockets(host::Failure& failure);
-  void run();
-  void take(const Arrived& arrived);
-  void count(Reason reason, uint64_t packets = 1);
+  struct Report {
+    Counts counts{};
+    uint64_t overflows = 0;
+    bool is_device_lost = false;
+  };
+  using Ports = std::vector<std::unique_ptr<port::Port>>;
+  bool open_tunnels(Ports& ports, host::Failure& failure);
+  const Report& look();
 
-  AgentOptions options_;
-  TunDevice device_;
-  std::vector<TunnelSocket> sockets_;
-  ReceiveBuffers buffers_;
-  host::Descriptor alarm_;  // an eventfd that ends the thread
-  std::thread thread_;
-  // Written by the thread alone, read by anybody.
-  std::array<std::atomic<uint64_t>, reason_count> counts_{};
-  std::atomic<uint64_t> overflows_{0};
-  std::atomic<bool> is_device_lost_{false};
+  const AgentOptions options_;
+  std::vector<uint64_t> counter_words_;  // nobody else reads them
+  std::optional<DecapWork> work_;
+  std::unique_ptr<engine::Worker> worker_;
+  const TunPort* device_ = nullptr;  // the worker's
+  Report report_;                    // of the last look
 };
 
 }  // namespace sluice::decap

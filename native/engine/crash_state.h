@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// What outlives a process that ends unexpectedly: descriptors that it has given into the queue of a socket, which its
-// parent holds open. The parent does nothing with them.
+// What outlives a process that ends unexpectedly: descriptors, in the queue of a socket that the parent process holds
+// open. The parent does nothing with them.
 //
-//   parent    holds both ends of a socket pair, which every child has as well
-//   child     gives, as it works: memory files with its flows, the links of its BPF programs, its configuration
-//   child     ends; the descriptors are still in the queue, so links stay attached and memory stays
-//   successor takes all, gives them back into the queue at once (it may end early too), restores from them, and forgets
-//             them when it has taken over
+//   parent     makes a pair of connected sockets; every child inherits both ends
+//   child      take()         reads what the child before has left, which stays in the queue
+//              give()         notes descriptors: memory files with flows, links of BPF programs, the configuration
+//              take_over()    writes all that it was given into the queue and removes what the child before has left
+//              give()         after that: writes everything anew, for each change
+//   child      ends; its descriptors are still in the queue, so links stay attached and memory stays
+//   successor  take() …
 //
 // So the host's stack is kept away from what belongs to the director in between, and no client is reset. When the
-// parent ends too, the kernel lets go of everything.
+// parent ends too, the kernel closes everything.
+//
+// The queue holds one table of descriptors, in as few messages as hold it: a message carries 253 descriptors at most.
+// A change writes a table of a new edition behind the one in force and then removes the old one. A process may end
+// between any two of these steps: its successor uses the newest edition of which every message is there. The queue
+// never holds more than two tables, however many changes there were. A process that ends before take_over() has
+// written nothing, and its successor finds what it has found itself.
+//
+// Each table has the layout tag of the build that wrote it (layout_tag.h). A process of another build would misread the
+// memory files: it refuses the table, removes it and starts without it.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "engine/layout_tag.h"
 #include "host/descriptor.h"
 #include "host/failure.h"
 
 namespace sluice::engine {
 
-// The numbers go from one process to the next, which are of the same build: the parent has started both.
 enum class CrashItem : uint8_t { configuration, link, flows4, flows6, spliced, destinations, recorder };
 
 class CrashState {
@@ -28,19 +40,27 @@ class CrashState {
   // For the parent.
   static bool make_sockets(int sockets[2], host::Failure& failure);
 
-  // Takes over both ends.
-  CrashState(int giving, int taking) : giving_(giving), taking_(taking) {}
+  // Owns both ends from now on.
+  CrashState(int giving, int taking, uint64_t tag = layout_tag()) : giving_(giving), taking_(taking), tag_(tag) {}
 
-  // Keeps the descriptor for the next process, besides whoever has it here.
-  bool give(CrashItem item, uint16_t worker, int descriptor) const;
+  // Keeps a duplicate of the descriptor for the next process, in place of the item's descriptors of that worker before.
+  // False with errno: the item is not kept.
+  bool give(CrashItem item, uint16_t worker, int descriptor) { return give_all(item, worker, {&descriptor, 1}); }
+  // The same for an item that has any number of descriptors.
+  bool give_all(CrashItem item, uint16_t worker, std::span<const int> descriptors);
 
-  // What the process before has given.
+  // Reads what the process before has left.
   void take();
-  // -1 where it has not given such a thing.
+  // Another build has left something, and take() has refused it.
+  bool has_refused() const { return has_refused_; }
+  // The process before has left something.
+  bool has_taken() const { return !taken_.empty(); }
+  // The descriptor of an item; -1 where the process before has left none.
   int taken(CrashItem item, uint16_t worker) const;
-  // It is not needed any more, neither here nor by another process.
-  void forget();
-  // This process ends in good order: nothing is kept any more.
+
+  // From now on a next process finds what this one was given; what was taken is closed and removed from the queue.
+  bool take_over(host::Failure& failure);
+  // This process ends in good order, or nothing is to be carried on: the queue is emptied.
   void withdraw();
 
  private:
@@ -48,15 +68,25 @@ class CrashState {
     CrashItem item;
     uint16_t worker;
   };
-  struct Taken {
+  struct Entry {
     Label label;
     host::Descriptor descriptor;
   };
-  bool give(const Label& label, int descriptor) const;
-  bool receive(Taken& taken) const;
+  using Table = std::vector<Entry>;
+  struct Part;
+
+  bool write();
+  bool send_part(const Part& part, const Table& table, size_t first) const;
+  void read_queue();
+  bool read_part(Part& part, Table& entries) const;
+  void drop_parts(size_t count);
 
   host::Descriptor giving_, taking_;
-  std::vector<Taken> taken_;  // in the order in which they were given
+  const uint64_t tag_;
+  Table given_, taken_;
+  size_t queued_ = 0;     // messages in the queue
+  uint64_t edition_ = 0;  // of the newest table in the queue
+  bool is_in_force_ = false, has_refused_ = false;
 };
 
 }  // namespace sluice::engine

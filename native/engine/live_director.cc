@@ -10,13 +10,15 @@
 #include <algorithm>
 
 #include "engine/absent_port.h"
-#include "engine/ownership.h"
 #include "port/packet_ring.h"
 #include "port/port_wait.h"
 
 namespace sluice::engine {
 
 namespace {
+
+// With more of them an edit may take a millisecond, once for each doubling. As many as the kernel's maps hold.
+constexpr size_t expected_services = 65536, expected_servers = 65536;
 
 // Questions of one moment; more are asked again by the packets that come next.
 constexpr size_t most_questions = 256;
@@ -37,7 +39,10 @@ uint16_t fanout_group(director::PortId port) {
 }  // namespace
 
 LiveDirector::LiveDirector(LiveDirectorOptions options, StatisticsPage& page)
-    : options_(std::move(options)), page_(page), alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+    : options_(std::move(options)),
+      page_(page),
+      configuration_({options_.director.flow_limit, options_.director.fragment_limit}),
+      alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 LiveDirector::~LiveDirector() {
   end_forwarding();
@@ -79,6 +84,9 @@ bool LiveDirector::open(host::Failure& failure) {
   for (uint16_t number = 0; number < options_.cpus.size(); number++) {
     if (!add_worker(number, failure)) return false;
   }
+  if (options_.crash_state != nullptr && options_.crash_state->has_refused()) {
+    notices_.push_back("the crash state was written by another build of Sluice: its flows are not carried on");
+  }
   surround(network_->route_table());
   return true;
 }
@@ -92,28 +100,29 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   WorkerOptions options;
   options.name = "worker " + std::to_string(number);
   options.cpu = options_.cpus[number];
-  options.director = options_.director;
-  const auto workers = static_cast<uint16_t>(options_.cpus.size());
-  options.director.share = {number, workers};
-  options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
-  options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
-  options.director.start = monotonic_nanoseconds();
+  DirectorWorkOptions work;
+  work.director = options_.director;
+  work.director.share = {number, static_cast<uint16_t>(options_.cpus.size())};
+  work.director.flow_limit = work.director.share.of(options_.director.flow_limit);
+  work.director.fragment_limit = work.director.share.of(options_.director.fragment_limit);
+  work.director.start = monotonic_nanoseconds();
   if (options_.crash_state != nullptr) {
     WorkerFiles& files = files_.emplace_back();
     if (!files.make(*options_.crash_state, number, failure)) return false;
-    options.director.files = files.of_director();
-    options.recorder = files.recorder();
+    work.director.files = files.of_director();
+    work.recorder = files.recorder();
   }
-  options.director.resolve = [this](director::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
+  work.director.resolve = [this](director::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
   if (!options_.service_rows.empty()) {
-    options.service_rows =
+    work.service_rows =
         options_.service_rows.subspan(number * service_layout::area_stride, service_layout::area_stride);
   }
   auto block = page_.claim(options.name);
   if (!std::holds_alternative<CounterBlock>(block)) {
     return host::fail(failure, "the statistics page has no room for " + options.name);
   }
-  workers_.push_back(std::make_unique<Worker>(options, std::move(ports), std::move(std::get<CounterBlock>(block))));
+  workers_.push_back(
+      std::make_unique<DirectorWorker>(options, work, std::move(ports), std::move(std::get<CounterBlock>(block))));
   return true;
 }
 
@@ -186,7 +195,7 @@ std::unique_ptr<port::Port> LiveDirector::open_ring(director::PortId number, hos
 director::Restored LiveDirector::restore() {
   director::Restored all;
   for (uint16_t number = 0; options_.crash_state != nullptr && number < workers_.size(); number++) {
-    Worker::Visit visit(*workers_[number]);
+    DirectorWorker::Visit visit(*workers_[number]);
     const director::Restored one = restore_from(*options_.crash_state, number, visit.director(), visit.now());
     all.flows += one.flows;
     all.over += one.over;
@@ -219,28 +228,11 @@ void LiveDirector::end_forwarding() {
   for (const auto& worker : workers_) worker->stop();
 }
 
-bool LiveDirector::steal(host::Failure& failure) {
-  const std::lock_guard lock(host_);
-  const bool is_first = !std::exchange(is_stealing_, true);
-  if (!steal_as_configured(failure)) return false;
-  if (is_first && options_.crash_state != nullptr) {
-    keep_links();
-    options_.crash_state->forget();
-  }
-  return true;
-}
-
-// A link that is given twice is no harm, nor one of an interface that has gone.
-void LiveDirector::keep_links() {
-  for (const int link : steal_->links()) options_.crash_state->give(CrashItem::link, 0, link);
-}
-
-bool LiveDirector::steal_as_configured(host::Failure& failure) {
-  Worker::Visit visit(*workers_.front());
-  host::OwnedTraffic owned_traffic =
-      owned_traffic_of(visit.director(), static_cast<uint16_t>(workers_.size()), opened_);
-  owned_traffic.host_addresses = host_addresses_;
-  return steal_->update(owned_traffic, failure);
+// The links of all interfaces that are there now, in place of those that were kept before.
+bool LiveDirector::keep_links(host::Failure& failure) {
+  if (options_.crash_state == nullptr || options_.crash_state->give_all(CrashItem::link, 0, steal_->links()))
+    return true;
+  return host::fail(failure, "cannot keep the links of BPF programs for a process after this one", errno);
 }
 
 void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
@@ -278,24 +270,33 @@ void LiveDirector::follow() {
     host::Failure failure;
     // What failed is tried again by itself.
     network_->follow(monotonic_nanoseconds(), failure);
+    look_for_ended_flows(monotonic_nanoseconds());
   }
 }
 
 void LiveDirector::surround(const std::shared_ptr<const director::RouteTable>& route_table) {
   if (workers_.empty()) return;
+  // The table before is kept until the visits are over: the last who lets go of a large one takes milliseconds.
+  const auto before = std::exchange(route_table_, route_table);
   for (const auto& worker : workers_) {
-    Worker::Visit visit(*worker);
+    DirectorWorker::Visit visit(*worker);
     visit.director().set_route_table(route_table);
     visit.try_waiting_frames();
   }
   const std::lock_guard lock(host_);
-  host_addresses_ = network_->host_addresses();
+  const std::vector<uint32_t> opened = opened_;
+  std::vector<wire::Address> addresses = network_->host_addresses();
+  const bool has_other_addresses = addresses != host_addresses_;
+  host_addresses_ = std::move(addresses);
   open_what_came();
   for (director::PortId port = 0; port < opened_.size(); port++) {
     if (opened_[port] != 0) steal_->readdress(opened_[port], route_table->ports()[port].mac);
   }
+  if (!is_stealing_ || !(has_other_addresses || opened != opened_ || is_ingress_behind_)) return;
   host::Failure failure;
-  if (is_stealing_ && !steal_as_configured(failure)) notices_.push_back(failure.message);
+  const Configuration& present = configuration_;
+  const bool is_done = update_ingress(staged_ ? Configuration::both(present, staged_->next) : present, failure);
+  if (!is_done) note_ingress_failure(failure);
 }
 
 void LiveDirector::open_what_came() {
@@ -320,15 +321,20 @@ bool LiveDirector::open_again(director::PortId number, uint32_t interface, host:
     if (!ports.back()) return false;
   }
   for (size_t worker = 0; worker < workers_.size(); worker++) {
-    ended_[number] += Worker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
+    ports[worker] = DirectorWorker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
   }
+  close_replaced(number, std::move(ports));
   opened_[number] = interface;
   if (interface == 0) return true;
   if (!steal_->add(interface, failure)) return false;
   const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
   if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;
-  if (options_.crash_state != nullptr) keep_links();
-  return true;
+  return keep_links(failure);
+}
+
+// Outside of visits: the kernel waits for its other CPUs before it lets go of a socket.
+void LiveDirector::close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced) {
+  for (const auto& port : replaced) ended_[number] += port->statistics();
 }
 
 bool LiveDirector::explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation,
@@ -336,7 +342,7 @@ bool LiveDirector::explain(const std::vector<RehearsalFrame>& frames, Explanatio
   std::vector<bool> is_for_host;
   std::vector<wire::MacAddress> own;
   {
-    Worker::Visit visit(*workers_.front());
+    DirectorWorker::Visit visit(*workers_.front());
     const director::RouteTable& route_table = visit.director().route_table();
     for (const RehearsalFrame& frame : frames) {
       const bool is_group = (frame.bytes[0] & 1) != 0;
@@ -359,19 +365,20 @@ bool LiveDirector::explain(const std::vector<RehearsalFrame>& frames, Explanatio
 
 bool LiveDirector::open_taps(const TapFilter& filter) {
   if (!taps_.empty()) return false;
-  for (const auto& worker : workers_) {
-    Worker::Visit(*worker).set_tap(taps_.emplace_back(std::make_shared<Tap>(filter)));
+  for (size_t number = 0; number < workers_.size(); number++) taps_.push_back(std::make_shared<Tap>(filter));
+  for (size_t number = 0; number < workers_.size(); number++) {
+    DirectorWorker::Visit(*workers_[number]).set_tap(taps_[number]);
   }
   return true;
 }
 
 void LiveDirector::close_taps() {
-  for (const auto& worker : workers_) Worker::Visit(*worker).set_tap(nullptr);
+  for (const auto& worker : workers_) DirectorWorker::Visit(*worker).set_tap(nullptr);
   taps_.clear();
 }
 
 std::optional<director::PortId> LiveDirector::port_towards(const wire::Address& address) {
-  Worker::Visit visit(*workers_.front());
+  DirectorWorker::Visit visit(*workers_.front());
   const director::NextHop hop = visit.director().route_table().next_hop(address);
   const bool leads_there = hop.state == director::HopState::reachable || hop.state == director::HopState::no_neighbour;
   return leads_there ? std::optional(hop.port) : std::nullopt;
@@ -380,7 +387,7 @@ std::optional<director::PortId> LiveDirector::port_towards(const wire::Address& 
 std::vector<std::string> LiveDirector::notices() {
   std::vector<std::string> conflicts;
   for (const auto& worker : workers_) {
-    for (const director::AddressConflict& conflict : Worker::Visit(*worker).director().conflicts()) {
+    for (const director::AddressConflict& conflict : DirectorWorker::Visit(*worker).director().conflicts()) {
       conflicts.push_back(
           "the virtual address " + wire::to_string(conflict.address) + " is in use on " +
           options_.interfaces[conflict.port] + " by another host, " + wire::to_string(conflict.mac) +
@@ -395,7 +402,7 @@ std::vector<std::string> LiveDirector::notices() {
 std::vector<LiveDirector::PortState> LiveDirector::ports() {
   std::vector<PortState> states(options_.interfaces.size());
   for (const auto& worker : workers_) {
-    Worker::Visit visit(*worker);
+    DirectorWorker::Visit visit(*worker);
     const auto statistics = visit.port_statistics();
     for (size_t i = 0; i < states.size(); i++) {
       states[i].port = visit.director().route_table().ports()[i];

@@ -7,10 +7,13 @@
 //                   ▲    └─▶ the host's addresses ─▶ what is stolen
 //   worker: a next hop without a link-layer address
 //
-//   configuration ─▶ every worker, between two batches ─▶ what is stolen      from the thread that configures
+//   plan ─▶ prepare() ─▶ commit() ─▶ every worker, between two batches       from the thread that configures
+//              │            └─▶ what is stolen no more
+//              └─▶ what is stolen besides
 //
-// What is stolen follows from what the first worker's director holds, so there is one truth. A service is configured
-// before it is stolen: until then its packets are the host's, as they were.
+// prepare() may refuse a plan, commit() cannot fail (decision 18). What is stolen follows from the configuration, which
+// is kept here as plain values (configuration.h), so that no worker stands still for it. It is computed anew when the
+// configuration or the host's addresses and interfaces have changed, and not when a neighbour has.
 //
 // An interface may be missing at first, go, and come back as another: its port is opened when it is there.
 #pragma once
@@ -23,9 +26,10 @@
 #include <thread>
 #include <vector>
 
+#include "engine/configuration.h"
 #include "engine/crash_state.h"
+#include "engine/director_work.h"
 #include "engine/rehearsal.h"
-#include "engine/worker.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
 #include "host/steal.h"
@@ -58,7 +62,21 @@ class LiveDirector {
 
   // Opens ports and attaches to the host; nothing is forwarded and nothing stolen yet.
   bool open(host::Failure& failure);
-  // Carries on the flows that the process before has left. Between the first configuration and start().
+
+  // Why a plan was refused: of a step, which one.
+  struct Refusal {
+    std::optional<size_t> step;  // from 0
+    std::string reason, remedy;
+  };
+  // Makes ready that the plan is carried out. False: it was refused, and nothing has changed. One plan at a time:
+  // commit or abort it before the next.
+  bool prepare(std::vector<PlanStep> steps, Refusal& refusal);
+  // Every worker carries the prepared plan out. Does nothing without one.
+  void commit();
+  // The prepared plan is forgotten.
+  void abort();
+
+  // Carries on the flows that the process before has left. Between the first commit() and start().
   director::Restored restore();
   void start();
   // From now on the host's stack does not see what belongs to the directors as they are configured.
@@ -69,7 +87,7 @@ class LiveDirector {
 
   size_t port_count() const { return options_.interfaces.size(); }
   size_t workers() const { return workers_.size(); }
-  Worker& worker(size_t number) { return *workers_[number]; }
+  DirectorWorker& worker(size_t number) { return *workers_[number]; }
 
   struct PortState {
     std::string interface;
@@ -114,16 +132,23 @@ class LiveDirector {
   void surround(const std::shared_ptr<const director::RouteTable>& route_table);
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
-  bool steal_as_configured(host::Failure& failure);
-  void keep_links();
+  void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
+  bool update_ingress(const Configuration& configuration, host::Failure& failure);
+  void carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps);
+  void note_ingress_failure(const host::Failure& failure);
+  bool forget_removed();
+  void look_for_ended_flows(director::Time now);
+  bool keep_links(host::Failure& failure);
 
   const LiveDirectorOptions options_;
   StatisticsPage& page_;
   std::unique_ptr<host::HostNetwork> network_;  // the follower's, once it runs
   std::vector<WorkerFiles> files_;              // by worker, with crash state
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
-  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
+  std::vector<std::shared_ptr<Tap>> taps_;                   // the configuring thread's
+  std::shared_ptr<const director::RouteTable> route_table_;  // the follower's: what the workers have
+  director::Time ended_flows_looked_for_ = 0;                // the follower's
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;
@@ -133,6 +158,13 @@ class LiveDirector {
   std::vector<PortKind> kinds_;              // by port
   std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that have gone
   std::vector<wire::Address> host_addresses_;
+  Configuration configuration_;  // what every worker has
+  struct Staged {
+    std::vector<PlanStep> steps;
+    Configuration next;
+  };
+  std::optional<Staged> staged_;    // between prepare() and commit() or abort(); the configuring thread's
+  bool is_ingress_behind_ = false;  // the last update of what is stolen has failed: to be tried again
   bool is_stealing_ = false;
   std::vector<std::string> notices_;
 

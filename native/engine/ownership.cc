@@ -16,7 +16,7 @@ uint8_t prefix_of(const wire::Address& netmask) {
 
 // A persistent service sends a client's connections to one server, a limit of sources counts them: they must meet one
 // worker.
-void steer_for(const director::Service& service, host::OwnedTraffic::Steering& steering) {
+void steer_for(const Configuration::Service& service, host::OwnedTraffic::Steering& steering) {
   const director::SourceLimitSettings& limit = service.settings.source_limit;
   uint8_t& prefix = service.key.address.family == wire::Family::ipv4 ? steering.ipv4_prefix : steering.ipv6_prefix;
   if (service.is_persistent()) prefix = std::min(prefix, prefix_of(service.settings.persistence_mask));
@@ -29,19 +29,19 @@ std::optional<host::Network> network_of(const std::optional<director::MarkRule::
   return host::Network{network->address, network->prefix_length};
 }
 
-bool has_service(const director::Director& director, uint32_t mark, wire::Family family) {
+bool has_service(const Configuration& configuration, uint32_t mark, wire::Family family) {
   director::ServiceKey key;
   key.mark = mark;
   key.address.family = family;
-  return director.services().find(key) != nullptr;
+  return configuration.has_service(key);
 }
 
 // Rules behind the last that leads to a service do not matter, and there is none on an interface that is not there.
-std::vector<host::OwnedTraffic::Mark> marks_of(const director::Director& director,
+std::vector<host::OwnedTraffic::Mark> marks_of(const Configuration& configuration,
                                                std::span<const uint32_t> interfaces) {
   std::vector<host::OwnedTraffic::Mark> marks;
   size_t wanted = 0;
-  for (const director::MarkRule& rule : director.marks().rules()) {
+  for (const director::MarkRule& rule : configuration.marks()) {
     const bool is_of_port = rule.port != director::no_port_id;
     if (is_of_port && (rule.port >= interfaces.size() || interfaces[rule.port] == 0)) continue;
     host::OwnedTraffic::Mark& mark = marks.emplace_back();
@@ -50,8 +50,8 @@ std::vector<host::OwnedTraffic::Mark> marks_of(const director::Director& directo
     mark.destination = network_of(rule.destination);
     mark.protocol = rule.protocol;
     if (rule.ports) mark.ports = {rule.ports->first, rule.ports->last};
-    mark.has_ipv4_service = has_service(director, rule.mark, wire::Family::ipv4);
-    mark.has_ipv6_service = has_service(director, rule.mark, wire::Family::ipv6);
+    mark.has_ipv4_service = has_service(configuration, rule.mark, wire::Family::ipv4);
+    mark.has_ipv6_service = has_service(configuration, rule.mark, wire::Family::ipv6);
     if (mark.has_ipv4_service || mark.has_ipv6_service) wanted = marks.size();
   }
   marks.resize(wanted);
@@ -60,16 +60,16 @@ std::vector<host::OwnedTraffic::Mark> marks_of(const director::Director& directo
 
 }  // namespace
 
-host::OwnedTraffic owned_traffic_of(const director::Director& director, uint16_t workers,
+host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t workers,
                                     std::span<const uint32_t> interfaces) {
   host::OwnedTraffic owned_traffic;
   owned_traffic.steering.workers = workers;
-  director.services().for_each_service([&](const director::Service& service) {
+  configuration.for_each_service([&](const Configuration::Service& service) {
     steer_for(service, owned_traffic.steering);
     const director::ServiceKey& key = service.key;
     if (key.mark == 0) owned_traffic.services.push_back({key.address, key.port, key.protocol});
   });
-  director.services().for_each_destination([&](const director::Destination& destination) {
+  configuration.for_each_destination([&](const Configuration::Destination& destination) {
     if (destination.forwarding == director::Forwarding::nat) {
       const director::ServiceKey& home = destination.home;
       owned_traffic.nat_servers.push_back({destination.address, destination.port, home.protocol, home.mark != 0});
@@ -77,11 +77,11 @@ host::OwnedTraffic owned_traffic_of(const director::Director& director, uint16_t
       owned_traffic.tunnel_servers.push_back(destination.address);
     }
   });
-  director.pools().for_each_range([&](const wire::Address& address, uint16_t first, uint16_t last) {
-    owned_traffic.pools.push_back({address, first, last});
+  configuration.for_each_range([&](const Configuration::PoolRange& range) {
+    owned_traffic.pools.push_back({range.address, range.first_port, range.last_port});
   });
-  owned_traffic.marks = marks_of(director, interfaces);
-  for (const director::EgressRule& rule : director.egress()) {
+  owned_traffic.marks = marks_of(configuration, interfaces);
+  for (const director::EgressRule& rule : configuration.egress()) {
     owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
   }
   return owned_traffic;

@@ -186,7 +186,7 @@ pid_t fork_held_back(int pipe, director::Director& director, director::Time now,
 
 }  // namespace
 
-bool rehearse(Worker& worker, const std::vector<RehearsalFrame>& frames, const RehearsalOptions& options,
+bool rehearse(DirectorWorker& worker, const std::vector<RehearsalFrame>& frames, const RehearsalOptions& options,
               Rehearsal& rehearsal, host::Failure& failure) {
   Pipe pipe;
   if (!pipe.open()) return host::fail(failure, "no pipe for a rehearsal", errno);
@@ -195,7 +195,7 @@ bool rehearse(Worker& worker, const std::vector<RehearsalFrame>& frames, const R
   pid_t child;
   {
     // Until the copy has answered: it reads flows in memory files as they are.
-    Worker::Visit visit(worker);
+    DirectorWorker::Visit visit(worker);
     const director::Time begin = monotonic_nanoseconds();
     child = fork_held_back(pipe.write_end.get(), visit.director(), visit.now(), frames, options.prepare);
     const int error = errno;

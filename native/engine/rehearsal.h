@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/worker.h"
+#include "engine/director_work.h"
 #include "host/failure.h"
 
 namespace sluice::engine {
@@ -55,7 +55,7 @@ struct RehearsalOptions {
 };
 
 // The frames, one after another. False with a failure.
-bool rehearse(Worker& worker, const std::vector<RehearsalFrame>& frames, const RehearsalOptions& options,
+bool rehearse(DirectorWorker& worker, const std::vector<RehearsalFrame>& frames, const RehearsalOptions& options,
               Rehearsal& rehearsal, host::Failure& failure);
 
 }  // namespace sluice::engine

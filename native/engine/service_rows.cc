@@ -36,6 +36,8 @@ bool ServiceRows::advance(const director::Director& director, director::Time now
     if (now < due()) return true;
     next_ = 0;
   }
+  // Somebody who changes services in many visits has them listed once, not once a visit.
+  if (!is_valid_ && begun_ != 0 && now < due()) return true;
   if (!is_valid_) list(director);
   if (next_ == 0) begun_ = now;
   const size_t end = std::min(next_ + rows_a_round, rows_.size());

@@ -62,7 +62,8 @@ namespace sluice::engine {
   COUNTER(bytes_transmitted, "bytes of those frames")                             \
   COUNTER(frames_dropped, "frames that were not forwarded, whatever the reason")  \
   COUNTER(frames_untransmitted, "frames that should have left and no port took")  \
-  COUNTER(awake_nanoseconds, "time that its thread did not sleep")
+  COUNTER(awake_nanoseconds, "time that its thread did not sleep")                \
+  COUNTER(longest_visit_nanoseconds, "the longest time that it stood still for a change or a question")
 
 // Beside them one for each reason of director/stages/reasons.def: packets so far that met their verdict for it, as of
 // the worker's last round of publishing.
@@ -96,9 +97,13 @@ inline constexpr auto counters = std::to_array({SLUICE_COUNTERS(SLUICE_DESCRIPTI
 #undef SLUICE_DESCRIPTION
 #undef SLUICE_NAME
 
+#define SLUICE_ONE(...) +1
+inline constexpr size_t first_reason_counter = 0 SLUICE_COUNTERS(SLUICE_ONE);
+#undef SLUICE_ONE
+
 // Of the reason with that number.
 inline constexpr Counter reason_counter(size_t reason) {
-  return static_cast<Counter>(static_cast<size_t>(Counter::awake_nanoseconds) + 1 + reason);
+  return static_cast<Counter>(first_reason_counter + reason);
 }
 
 namespace layout {
@@ -152,6 +157,11 @@ class CounterBlock {
   void add(Counter counter, uint64_t amount) {
     std::atomic_ref<uint64_t> word(words_[layout::first_counter + static_cast<size_t>(counter)]);
     word.store(word.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  // To `value`, unless it is there already: for a greatest value, which only grows as well.
+  void raise(Counter counter, uint64_t value) {
+    std::atomic_ref<uint64_t> word(words_[layout::first_counter + static_cast<size_t>(counter)]);
+    if (word.load(std::memory_order_relaxed) < value) word.store(value, std::memory_order_relaxed);
   }
   void beat(uint64_t now) {
     std::atomic_ref<uint64_t>(words_[static_cast<size_t>(BlockWord::beat)]).store(now, std::memory_order_relaxed);

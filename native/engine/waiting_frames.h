@@ -3,9 +3,9 @@
 // short time, as a host's kernel keeps them; older ones make room.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "core/time.h"
@@ -20,37 +20,37 @@ class WaitingFrames {
   // Enough for the first packets of some dozens of connections.
   static constexpr size_t places = 64;
 
-  bool is_empty() const { return count_ == 0; }
-
-  // Copies a frame as it came; the oldest gives way.
-  void keep(const director::Frame& frame, director::Time now) {
-    Waiting& place = waiting_[next_];
-    next_ = (next_ + 1) % places;
-    if (count_ < places) count_++;
-    place.bytes.resize(director::required_headroom + frame.length);
-    std::memcpy(place.bytes.data() + director::required_headroom, frame.data, frame.length);
-    place.frame = frame;
-    place.since = now;
-  }
-
-  // Gives each frame that is young enough to `visit`, oldest first; none is left.
-  template <class Visit>
-  void take_all(director::Time now, Visit visit) {
-    const size_t count = std::exchange(count_, 0);
-    for (size_t i = 0; i < count; i++) {
-      Waiting& place = waiting_[(next_ + places - count + i) % places];
-      if (now - place.since > patience) continue;
-      place.frame.data = place.bytes.data() + director::required_headroom;
-      visit(place.frame, place.since);
-    }
-  }
-
- private:
   struct Waiting {
     std::vector<uint8_t> bytes;
     director::Frame frame;
     director::Time since = 0;
   };
+
+  size_t size() const { return count_; }
+
+  // Copies a frame as it came; the oldest gives way.
+  void keep(const director::Frame& frame, director::Time since) {
+    Waiting& place = waiting_[next_];
+    next_ = (next_ + 1) % places;
+    count_ = std::min(count_ + 1, places);
+    place.bytes.resize(director::required_headroom + frame.length);
+    // The frame may be what take_oldest() gave, in this very place.
+    std::memmove(place.bytes.data() + director::required_headroom, frame.data, frame.length);
+    place.frame = frame;
+    place.since = since;
+  }
+
+  // The oldest frame waits no more: good until the next keep(). Nothing where there is none, or where it has waited for
+  // too long.
+  Waiting* take_oldest(director::Time now) {
+    if (count_ == 0) return nullptr;
+    Waiting& place = waiting_[(next_ + places - count_--) % places];
+    if (now - place.since > patience) return nullptr;
+    place.frame.data = place.bytes.data() + director::required_headroom;
+    return &place;
+  }
+
+ private:
   std::array<Waiting, places> waiting_;
   size_t next_ = 0, count_ = 0;
 };

@@ -34,12 +34,14 @@ class MappedFile {
 
 }  // namespace
 
-bool WorkerFiles::make(const CrashState& crash_state, uint16_t worker, host::Failure& failure) {
+bool WorkerFiles::make(CrashState& crash_state, uint16_t worker, host::Failure& failure) {
   for (size_t i = 0; i < kinds.size(); i++) {
     files_[i] = host::Descriptor(memfd_create("sluice", MFD_CLOEXEC));
     if (!files_[i]) return host::fail(failure, "cannot make a memory file for flows", errno);
     if (!crash_state.give(kinds[i], worker, files_[i].get())) {
-      return host::fail(failure, "cannot keep a memory file for the next process", errno);
+      return host::fail(failure,
+                        "cannot keep a memory file for the next process (raise the limit of open files, `ulimit -n`)",
+                        errno);
     }
   }
   return true;

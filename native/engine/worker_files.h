@@ -12,7 +12,7 @@ namespace sluice::engine {
 class WorkerFiles {
  public:
   // New ones, kept for the next process.
-  bool make(const CrashState& crash_state, uint16_t worker, host::Failure& failure);
+  bool make(CrashState& crash_state, uint16_t worker, host::Failure& failure);
   director::MemoryFiles of_director() const;
   int recorder() const;
 

@@ -49,9 +49,7 @@ async function* connections(
   parameters: ParametersOf<typeof directorConnections>,
 ): AsyncGenerator<Connection, void, undefined> {
   const isWanted = connectionFilter(liveDirector, parameters);
-  for (const row of liveDirector.connectionRows()) {
-    if (isWanted(row)) yield row;
-  }
+  for await (const part of liveDirector.connectionParts()) yield* part.filter(isWanted);
 }
 
 function connectionFilter(

@@ -4,11 +4,13 @@
 import { HostError, UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type {
+  NativeConnectionPart,
   NativeCrashState,
   NativeFailure,
   NativeLiveDirector,
   NativeLiveDirectorState,
   NativePortState,
+  NativeRefusal,
   Owner,
   RestoredFlows,
 } from '../native/live-director.ts';
@@ -16,7 +18,7 @@ import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
 import { type DirectorModel, emptyDirectorModel, type Port, type StealWay } from './model.ts';
-import { planChanges } from './plan.ts';
+import { type PlanStep, planChanges } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, type CountedService, connectionRow, serviceViews } from './views.ts';
@@ -41,9 +43,14 @@ export interface LiveDirectorOptions {
 /** An Ethernet header, and the longest IP packet with that and a VLAN tag. */
 const [shortestFrame, longestFrame] = [14, 65_535 + 14 + 4] as const;
 
+/** A worker stands still for as long as it takes to copy so many. */
+const connectionsInPart = 1024;
+
 export interface WorkerCounts {
   readonly name: string;
   readonly awakeNanoseconds: number;
+  /** For which it stood still for a change or a question. */
+  readonly longestVisitNanoseconds: number;
   readonly received: number;
   readonly receivedBytes: number;
   readonly transmitted: number;
@@ -58,6 +65,15 @@ export interface Tap {
 
 export interface LiveDirectorState extends NativeLiveDirectorState {
   readonly ports: readonly (NativePortState & { readonly device: string })[];
+}
+
+/** A change that was accepted. */
+export interface PreparedChange {
+  readonly changes: readonly DirectorChange[];
+  /** Forwards by the new model from now on. Cannot fail. */
+  commit(): void;
+  /** Forwards on by the model in force. */
+  abort(): void;
 }
 
 export interface PathExplanation {
@@ -80,6 +96,7 @@ export class LiveDirector {
   /** Of the process before. */
   readonly restored: RestoredFlows;
   #model: DirectorModel = emptyDirectorModel;
+  #isForwarding = false;
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: LiveDirectorOptions) {
@@ -102,10 +119,11 @@ export class LiveDirector {
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
     throwFailure(this.#native.open());
     try {
-      this.#change(model);
+      this.prepare(model).commit();
       this.restored = this.#native.restore();
       this.#native.start();
       throwFailure(this.#native.steal());
+      this.#isForwarding = true;
     } catch (error) {
       this.#native.close();
       throw error;
@@ -127,43 +145,70 @@ export class LiveDirector {
     return this.#model;
   }
 
-  prepare(model: DirectorModel): { changes: readonly DirectorChange[]; commit(): void; abort(): void } {
-    const changes = compareDirectorModels(this.#model, model);
-    return { changes, commit: () => void this.apply(model), abort: () => undefined };
-  }
-
-  /** Forwards by `model` from now on; flows go on as far as their servers are still there. Gives what has changed. */
-  apply(model: DirectorModel): readonly DirectorChange[] {
-    if (model.ports.length > 0 && !samePorts(model.ports, this.#ports)) {
-      throw new UsageError('the ports cannot be changed while the director runs', {
-        value: model.ports.map(port => port.device).join(', '),
-        remedy: 'restart sluice to forward between other devices',
-      });
-    }
-    const changes = this.#change(model);
-    throwFailure(this.#native.steal());
-    if (changes.length > 0) this.#native.announce();
-    return changes;
-  }
-
-  #change(model: DirectorModel): readonly DirectorChange[] {
-    const { mostMarkRules } = loadAddon();
-    if (model.marks.length > mostMarkRules) {
-      throw new UsageError('there are more rules of marks than live traffic can be held against', {
-        value: model.marks.length,
-        remedy: `use at most ${mostMarkRules}: a rule may ask for networks and ranges of ports`,
-      });
-    }
+  /**
+   * Makes ready that `model` is forwarded by. Throws a UsageError or HostError that says what is refused; then, and until
+   * commit(), what is forwarded stays as it is. Commit or abort a change before the next one is prepared. Flows go on as
+   * far as their servers are still there.
+   */
+  prepare(model: DirectorModel): PreparedChange {
+    this.#checkPorts(model);
+    this.#checkThreads(model);
+    this.#checkMarks(model);
     const changes = compareDirectorModels(this.#model, model);
     const names = this.#ports.map(port => port.name);
-    const outcome = this.#native.apply(planChanges(changes, names));
-    if (outcome !== 'done') {
-      throw new UsageError(`the director refuses a step of the change: ${outcome}`, {
-        remedy: 'report this: a model that was read without errors can be applied',
-      });
-    }
-    this.#model = model;
-    return changes;
+    const steps = planChanges(changes, names);
+    const outcome = this.#native.prepare(steps);
+    if (outcome !== 'done') throw refusal(outcome, steps);
+    let isOpen = true;
+    const close = (finish: () => void): void => {
+      if (!isOpen) throw new UsageError('this change is over', { remedy: 'prepare it anew' });
+      isOpen = false;
+      finish();
+    };
+    return {
+      changes,
+      commit: () =>
+        close(() => {
+          this.#native.commit();
+          this.#model = model;
+          if (this.#isForwarding && changes.length > 0) this.#native.announce();
+        }),
+      abort: () => close(() => this.#native.abort()),
+    };
+  }
+
+  /** Forwards by `model` from now on: prepare() and commit(). Gives what has changed. */
+  apply(model: DirectorModel): readonly DirectorChange[] {
+    const prepared = this.prepare(model);
+    prepared.commit();
+    return prepared.changes;
+  }
+
+  #checkPorts(model: DirectorModel): void {
+    if (model.ports.length === 0 || samePorts(model.ports, this.#ports)) return;
+    throw new UsageError('the ports cannot be changed while the director runs', {
+      value: model.ports.map(port => port.device).join(', '),
+      remedy: 'restart sluice to forward between other devices',
+    });
+  }
+
+  #checkThreads({ workers, stealing }: DirectorModel): void {
+    const [setting, value] =
+      workers !== this.#model.workers ? ['workers', workers] : stealing !== this.#model.stealing ? ['stealing', stealing] : [];
+    if (setting === undefined || !this.#isForwarding) return;
+    throw new UsageError(`director.${setting} cannot be changed while the director runs`, {
+      value: value ?? 'the first way that the kernel has',
+      remedy: 'restart sluice, or set it back',
+    });
+  }
+
+  #checkMarks(model: DirectorModel): void {
+    const { mostMarkRules } = loadAddon();
+    if (model.marks.length <= mostMarkRules) return;
+    throw new UsageError('there are more rules of marks than live traffic can be held against', {
+      value: model.marks.length,
+      remedy: `use at most ${mostMarkRules}: a rule may ask for networks and ranges of ports`,
+    });
   }
 
   /**
@@ -174,16 +219,30 @@ export class LiveDirector {
     return serviceViews(this.#model.services, this.#rows.read());
   }
 
-  /** The connection tables of all workers, one after another, in no order. */
-  *connectionRows(): Generator<Connection, void, undefined> {
-    for (const worker of this.#numbers()) {
-      for (const row of this.#native.connections(worker)) yield connectionRow(row);
+  /** The connection tables of all workers, sorted. This thread does nothing else meanwhile, the workers do. */
+  connections(): Connection[] {
+    return [...this.#connectionParts()].flat().sort(byEndpoints);
+  }
+
+  /**
+   * The same in parts, in the order of the tables, while this thread and the workers do other things. A flow that lives
+   * from the first part to the last is in exactly one of them; one that begins or ends meanwhile may be missed.
+   */
+  async *connectionParts(): AsyncGenerator<Connection[], void, undefined> {
+    for (const part of this.#connectionParts()) {
+      yield part;
+      await new Promise(resolve => setImmediate(resolve));
     }
   }
 
-  /** The same, sorted. */
-  connections(): Connection[] {
-    return [...this.connectionRows()].sort(byEndpoints);
+  *#connectionParts(): Generator<Connection[], void, undefined> {
+    for (const worker of this.#numbers()) {
+      for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+        const { rows, next }: NativeConnectionPart = this.#native.connections(worker, cursor, connectionsInPart);
+        if (rows.length > 0) yield rows.map(connectionRow);
+        cursor = next;
+      }
+    }
   }
 
   /** Packets so far by reason, as services() at most a tenth of a second old. */
@@ -198,6 +257,7 @@ export class LiveDirector {
     return page.blocks().map(({ index, name }) => ({
       name,
       awakeNanoseconds: Number(page.read(index, 'awake_nanoseconds')),
+      longestVisitNanoseconds: Number(page.read(index, 'longest_visit_nanoseconds')),
       received: Number(page.read(index, 'frames_received')),
       receivedBytes: Number(page.read(index, 'bytes_received')),
       transmitted: Number(page.read(index, 'frames_transmitted')),
@@ -287,6 +347,14 @@ function samePorts(a: readonly Port[], b: readonly Port[]): boolean {
       return device === other?.device && type === other.type && vlan === other.vlan;
     })
   );
+}
+
+function refusal({ problem, remedy, step }: NativeRefusal, steps: readonly PlanStep[]): HostError | UsageError {
+  if (step === undefined) return new HostError(problem, remedy === '' ? {} : { remedy });
+  if (remedy !== '') return new UsageError(problem, { remedy });
+  return new UsageError(`the director refuses a step of the change: ${step} ${steps[step]?.op ?? ''} ${problem}`, {
+    remedy: 'report this: a model that was read without errors can be applied',
+  });
 }
 
 function throwFailure(failure: NativeFailure | undefined): void {

@@ -59,6 +59,19 @@ export interface NativeFailure {
   readonly problem: string;
 }
 
+/** Why a plan is refused. */
+export interface NativeRefusal extends NativeFailure {
+  /** What to do, where the problem does not say it; else empty. */
+  readonly remedy: string;
+  /** The number of the step that is refused; undefined where it is none. */
+  readonly step?: number;
+}
+
+export interface NativeConnectionPart {
+  readonly rows: readonly NativeConnection[];
+  readonly next?: number;
+}
+
 export interface NativePortState {
   readonly name: string;
   /** What it is, which is a packet ring also where AF_XDP was asked for and is not to be had. */
@@ -139,19 +152,27 @@ export interface NativeLiveDirector {
   /** Opens ports and attaches to the host. Nothing is forwarded before start(). */
   open(): NativeFailure | undefined;
   /**
-   * Steps of a plan (src/director/plan.ts) on every worker, between two batches. "done", or what is wrong with the first that
-   * was refused, behind its number and a blank.
+   * Makes ready that steps of a plan (src/director/plan.ts) are carried out: 'done', and commit() cannot fail; or why they
+   * are refused, and nothing has changed. One plan at a time.
    */
-  apply(steps: readonly { readonly op: string; readonly [field: string]: unknown }[]): string;
-  /** Carries on the flows of the process before. Between the first apply() and start(). */
+  prepare(steps: readonly { readonly op: string; readonly [field: string]: unknown }[]): 'done' | NativeRefusal;
+  /** Every worker carries the prepared plan out, between two batches. */
+  commit(): void;
+  /** The prepared plan is forgotten. */
+  abort(): void;
+  /** Carries on the flows of the process before. Between the first commit() and start(). */
   restore(): RestoredFlows;
   start(): void;
   /** From now on the host's stack does not see what belongs to the services as they are. */
   steal(): NativeFailure | undefined;
   /** Says on the network whose the virtual addresses are. */
   announce(): void;
-  /** Of one worker, as NativeDirector. */
-  connections(worker: number): NativeConnection[];
+  /**
+   * A part of one worker's table, at most so many (up to 4096): its places from `cursor` on, which is 0 at first and then
+   * the `next` of the part before. There is no `next` at the end. A flow that lives from the first part to the last is in
+   * exactly one part; one that begins or ends meanwhile may be missed.
+   */
+  connections(worker: number, cursor: number, most: number): NativeConnectionPart;
   state(): NativeLiveDirectorState;
   /** What would become of frames that came on ports, one after another: asked of a copy, nothing has happened. */
   explain(frames: readonly NativeRehearsalFrame[]): NativeExplanation | NativeFailure;

@@ -64,6 +64,15 @@ void update_overload(Destination& destination, int direction) {
   }
 }
 
+void ServiceTable::reserve(size_t services, size_t real_servers) {
+  services_.reserve(services);
+  virtual_addresses_.reserve(services);
+  removed_.reserve(services);
+  nat_servers_.reserve(real_servers);
+  tunnels_.reserve(real_servers);
+  real_servers_.reserve(real_servers);
+}
+
 EditResult ServiceTable::bind_scheduler(Service& service, const ServiceSettings& settings) {
   auto scheduler = make_scheduler(settings.scheduler, {service.destinations, settings.scheduler_flags, random_});
   if (!scheduler) return EditResult::unknown_scheduler;
@@ -164,6 +173,13 @@ Destination* ServiceTable::take_removed(const ServiceKey& key, const wire::Addre
     return destination;
   }
   return nullptr;
+}
+
+bool ServiceTable::is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const {
+  const auto found = removed_.find(home);
+  return found != removed_.end() && std::ranges::any_of(found->second, [&](const Destination* destination) {
+           return destination->port == port && destination->address == address;
+         });
 }
 
 void ServiceTable::apply(Destination& destination, const DestinationSettings& settings) {

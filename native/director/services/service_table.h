@@ -55,6 +55,9 @@ class ServiceTable {
     if (file >= 0) identities_.emplace(identity_limit, false, file);
   }
 
+  // Takes the memory of the indexes for so many services and real servers, so that no later edit has to put all entries
+  // into a larger one.
+  void reserve(size_t services, size_t real_servers);
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult remove_service(const ServiceKey& key);
@@ -77,6 +80,8 @@ class ServiceTable {
   bool is_real_server(const wire::Address& address) const { return real_servers_.contains(address); }
   // Whether flows may still point at real servers of services that are gone, or at servers that their services lost.
   bool has_removed() const { return !removed_.empty(); }
+  // Whether flows still point at a real server that was removed from that service.
+  bool is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const;
   // A real server reached by NAT at that address and port, of whatever service; nullptr if there is none.
   const Destination* find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const;
   // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).

@@ -122,7 +122,8 @@ void Director::zero_counters(Service& service) {
   for (Destination* destination : service.destinations) destination->counters = {};
 }
 
-void Director::set_flow_limit(uint32_t limit) {
+void Director::set_flow_limit(uint32_t flows) {
+  const uint32_t limit = share_.of(flows);
   flows4_.set_limit(limit);
   flows6_.set_limit(limit);
 }

@@ -80,6 +80,7 @@ class Director {
   // --- configuration, between batches ---
 
   void set_route_table(std::shared_ptr<const RouteTable> route_table);
+  // Of all workers together, as set_half_open_limit(). It cannot exceed what the tables were made for.
   void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches);
   // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).

@@ -88,7 +88,7 @@ bool is_no_resolution(const Buffer& received) {
   return !is_neighbour && !is_membership;
 }
 
-uint64_t counted(const Agent& agent, Reason reason) {
+uint64_t counted(Agent& agent, Reason reason) {
   return agent.counts()[static_cast<size_t>(reason)];
 }
 

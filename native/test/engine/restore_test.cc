@@ -11,7 +11,6 @@
 
 using namespace sluice;
 using namespace sluice::test;
-using engine::CrashItem;
 using engine::CrashState;
 using engine::FlightRecorder;
 
@@ -43,6 +42,7 @@ struct Process {
     crash_state.take();
     host::Failure failure;
     REQUIRE(files.make(crash_state, 0, failure));
+    if (!crash_state.has_taken()) REQUIRE(crash_state.take_over(failure));
     fixture.emplace(options_with(files, seed));
   }
   director::Restored restore() { return engine::restore_from(crash_state, 0, fixture->director, fixture->now); }
@@ -219,45 +219,6 @@ TEST_CASE("flows whose time has come meanwhile stay away") {
   const director::Restored restored = second.restore();
   CHECK(restored.flows == 0);
   CHECK(restored.over == 1);
-}
-
-TEST_CASE("what a process has given is there for the next one until that has taken over") {
-  const Parent parent;
-  CrashState first = parent.child();
-  first.take();
-  CHECK(first.taken(CrashItem::configuration, 0) == -1);
-  const auto give = [](const CrashState& crash_state, std::string_view text) {
-    const host::Descriptor file(memfd_create("test", 0));
-    REQUIRE(write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-    REQUIRE(crash_state.give(CrashItem::configuration, 0, file.get()));
-  };
-  give(first, "first");
-  const auto content = [](const CrashState& crash_state) {
-    char text[8] = {};
-    CHECK(pread(crash_state.taken(CrashItem::configuration, 0), text, sizeof text, 0) > 0);
-    return std::string(text);
-  };
-  {
-    CrashState early = parent.child();  // ends before it has taken over
-    early.take();
-    CHECK(content(early) == "first");
-    give(early, "second");
-  }
-  {
-    CrashState next = parent.child();
-    next.take();
-    CHECK(content(next) == "first");
-    give(next, "third");
-    next.forget();
-    CHECK(next.taken(CrashItem::configuration, 0) == -1);
-  }
-  CrashState last = parent.child();
-  last.take();
-  CHECK(content(last) == "third");
-  last.withdraw();
-  CrashState none = parent.child();
-  none.take();
-  CHECK(none.taken(CrashItem::configuration, 0) == -1);
 }
 
 TEST_CASE("the recorder has the last batch, of each frame the beginning") {

@@ -6,13 +6,13 @@
 
 #include <thread>
 
-#include "engine/worker.h"
+#include "engine/director_work.h"
 #include "port/memory_port.h"
 #include "test/director/fixture.h"
 
 namespace sluice::test {
 
-using engine::Worker;
+using Worker = engine::DirectorWorker;
 
 // The ports are used within a visit.
 class Balancer {
@@ -26,18 +26,19 @@ class Balancer {
     }
     engine::WorkerOptions options;
     options.name = "worker";
-    options.director = small_options();
-    options.director.start = engine::monotonic_nanoseconds();
-    worker =
-        std::make_unique<Worker>(options, std::move(ports), std::get<engine::CounterBlock>(page_->claim("worker")));
+    engine::DirectorWorkOptions work;
+    work.director = small_options();
+    work.director.start = engine::monotonic_nanoseconds();
+    worker = std::make_unique<Worker>(options, work, std::move(ports),
+                                      std::get<engine::CounterBlock>(page_->claim("worker")));
     Worker::Visit visit(*worker);
     visit.director().set_route_table(network.route_table());
-    REQUIRE(visit.director().services().add_service(tcp(), {}) == director::EditResult::done);
+    REQUIRE(visit.change_services().services().add_service(tcp(), {}) == director::EditResult::done);
     add_server(visit, server4);
   }
 
   void add_server(Worker::Visit& visit, std::string_view host) {
-    REQUIRE(visit.director().services().add_destination(tcp(), Fixture::server(host, 8080)) ==
+    REQUIRE(visit.change_services().services().add_destination(tcp(), Fixture::server(host, 8080)) ==
             director::EditResult::done);
   }
   void arrive(director::PortId port, const Buffer& frame) {

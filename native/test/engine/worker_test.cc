@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
 #include <thread>
 
 #include "engine/worker_fixture.h"
@@ -46,7 +47,8 @@ TEST_CASE("changes beside traffic lose no packet") {
     if (i % 2 == 0) {
       balancer.add_server(visit, "10.0.2.12");
     } else {
-      REQUIRE(visit.director().remove_destination(tcp(), address("10.0.2.12"), 8080) == director::EditResult::done);
+      REQUIRE(visit.change_services().remove_destination(tcp(), address("10.0.2.12"), 8080) ==
+              director::EditResult::done);
     }
   }
   CHECK(balancer.sent(s0, frames).size() == frames);
@@ -74,4 +76,151 @@ TEST_CASE("a worker that was never started can be visited, and stops") {
   Balancer balancer;
   CHECK(Worker::Visit(*balancer.worker).director().services().service_count() == 1);
   balancer.worker->stop();
+}
+
+namespace {
+
+// Sends every frame back by the port on which it came, with a change in its first byte, and one frame of its own when
+// its time has come.
+class Echo final : public engine::Work {
+ public:
+  void receive(std::span<director::Frame> batch, const Turn& turn) override {
+    for (director::Frame& frame : batch) {
+      frame.data[0]++;
+      turn.out.push(frame);
+    }
+    received += batch.size();
+  }
+  bool advance(const Turn& turn) override {
+    if (own_time == 0 || turn.now < own_time) return true;
+    own_time = 0;
+    director::Frame frame;
+    frame.data = own.data();
+    frame.length = static_cast<uint32_t>(own.size());
+    turn.out.push(frame);
+    return true;
+  }
+  bool publish(director::Time, engine::CounterBlock&) override { return true; }
+  director::Time due() const override { return own_time == 0 ? UINT64_MAX : own_time; }
+  void finish(engine::CounterBlock&) override { has_finished = true; }
+
+  size_t received = 0;
+  director::Time own_time = 0;
+  Buffer own = Buffer(60, 7);
+  bool has_finished = false;
+};
+
+// A worker whose work is no director's.
+struct EchoWorker {
+  std::vector<uint64_t> words = std::vector<uint64_t>(engine::layout::block_stride);
+  Echo echo;
+  port::MemoryPort* port = nullptr;
+  std::unique_ptr<engine::Worker> worker;
+
+  EchoWorker() {
+    auto memory = std::make_unique<port::MemoryPort>(0);
+    port = memory.get();
+    std::vector<std::unique_ptr<port::Port>> ports;
+    ports.push_back(std::move(memory));
+    engine::WorkerOptions options;
+    options.name = "echo";
+    worker = std::make_unique<engine::Worker>(options, std::move(ports), echo, engine::CounterBlock(words, 0));
+  }
+  size_t sent() {
+    engine::Worker::Visit visit(*worker);
+    return port->sent().size();
+  }
+  bool await_sent(size_t count) {
+    constexpr int attempts = 10'000;
+    for (int i = 0; i < attempts && sent() < count; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return sent() >= count;
+  }
+  uint64_t count(engine::Counter counter) {
+    engine::Worker::Visit visit(*worker);
+    return words[engine::layout::first_counter + static_cast<size_t>(counter)];
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a worker does whatever work it is given") {
+  EchoWorker one;
+  one.worker->start();
+  {
+    engine::Worker::Visit visit(*one.worker);
+    one.port->arrive(Buffer(60, 1));
+    one.port->arrive(Buffer(60, 2));
+  }
+  REQUIRE(one.await_sent(2));
+  {
+    engine::Worker::Visit visit(*one.worker);
+    CHECK(one.echo.received == 2);
+    CHECK(one.port->sent()[0].bytes()[0] == 2);
+    CHECK(one.port->sent()[1].bytes()[0] == 3);
+    one.echo.own_time = visit.now() + 1'000'000;
+  }
+  // What is due is done although nothing comes.
+  REQUIRE(one.await_sent(3));
+  CHECK(one.count(engine::Counter::frames_received) == 2);
+  CHECK(one.count(engine::Counter::frames_transmitted) == 3);
+  one.worker->stop();
+  CHECK(one.echo.has_finished);
+}
+
+TEST_CASE("a worker makes a round between two visits, however many wait") {
+  EchoWorker one;
+  one.worker->start();
+  std::atomic<bool> is_over = false;
+  std::vector<std::thread> visitors;
+  for (int i = 0; i < 4; i++) {
+    visitors.emplace_back([&] {
+      while (!is_over.load()) engine::Worker::Visit visit(*one.worker);
+    });
+  }
+  constexpr size_t frames = 200;
+  for (size_t i = 0; i < frames; i++) {
+    engine::Worker::Visit visit(*one.worker);
+    one.port->arrive(Buffer(60, 1));
+  }
+  CHECK(one.await_sent(frames));
+  is_over = true;
+  for (std::thread& visitor : visitors) visitor.join();
+}
+
+TEST_CASE("the longest visit of a worker that runs is counted") {
+  EchoWorker one;
+  { engine::Worker::Visit before_it_runs(*one.worker); }
+  CHECK(one.words[engine::layout::first_counter + static_cast<size_t>(engine::Counter::longest_visit_nanoseconds)] ==
+        0);
+  one.worker->start();
+  director::Time lasted = 0;
+  {
+    engine::Worker::Visit visit(*one.worker);
+    const director::Time begun = visit.now();
+    while (lasted < 2'000'000) lasted = visit.now() - begun;
+  }
+  const uint64_t longest = one.count(engine::Counter::longest_visit_nanoseconds);
+  CHECK(longest >= lasted);
+  { engine::Worker::Visit short_one(*one.worker); }
+  CHECK(one.count(engine::Counter::longest_visit_nanoseconds) >= longest);
+  one.worker->stop();
+}
+
+TEST_CASE("a port that is replaced is given back, to be closed after the visit") {
+  EchoWorker one;
+  one.worker->start();
+  port::Port* const before = one.port;
+  auto next = std::make_unique<port::MemoryPort>(0);
+  one.port = next.get();
+  std::unique_ptr<port::Port> replaced;
+  {
+    engine::Worker::Visit visit(*one.worker);
+    replaced = visit.replace_port(0, std::move(next));
+  }
+  CHECK(replaced.get() == before);
+  {
+    engine::Worker::Visit visit(*one.worker);
+    one.port->arrive(Buffer(60, 1));
+  }
+  CHECK(one.await_sent(1));
 }

@@ -19,6 +19,7 @@ function measurement(at: number, connections: number, bytes: number): Measuremen
       {
         name: 'worker 0',
         awakeNanoseconds: at / 4,
+        longestVisitNanoseconds: 0,
         received: connections,
         receivedBytes: 0,
         transmitted: 0,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "decap/tunnel_socket.h"
+#include "decap/tunnel_port.h"
 
 #include <linux/udp.h>
 #include <sys/socket.h>
@@ -89,7 +89,7 @@ Aside read_aside(const msghdr& message, uint32_t overflows) {
 ReceiveBuffers::ReceiveBuffers()
     : bytes_(count * (headroom + length)), control_(count * control_length), places_(count), messages_(count) {}
 
-bool TunnelSocket::open(const TunnelSocketOptions& options, host::Failure& failure) {
+bool TunnelPort::open(const TunnelSocketOptions& options, host::Failure& failure) {
   const bool is_udp = options.protocol == wire::protocol::udp;
   family_ = options.family;
   protocol_ = options.protocol;
@@ -117,45 +117,49 @@ bool TunnelSocket::open(const TunnelSocketOptions& options, host::Failure& failu
   return fail(failure, "cannot have " + what + remedy, error);
 }
 
-size_t TunnelSocket::receive(ReceiveBuffers& buffers, const Take& take, uint64_t& unreadable) {
-  for (size_t i = 0; i < ReceiveBuffers::count; i++) {
-    uint8_t* const place = &buffers.bytes_[i * (ReceiveBuffers::headroom + ReceiveBuffers::length)];
-    buffers.places_[i] = {place + ReceiveBuffers::headroom, ReceiveBuffers::length};
-    msghdr& message = buffers.messages_[i].msg_hdr;
+size_t TunnelPort::receive(std::span<director::Frame> frames) {
+  const size_t most = std::min(frames.size(), ReceiveBuffers::count);
+  for (size_t i = 0; i < most; i++) {
+    uint8_t* const place = &buffers_->bytes_[i * (ReceiveBuffers::headroom + ReceiveBuffers::length)];
+    buffers_->places_[i] = {place + ReceiveBuffers::headroom, ReceiveBuffers::length};
+    msghdr& message = buffers_->messages_[i].msg_hdr;
     message = {};
-    message.msg_iov = &buffers.places_[i];
+    message.msg_iov = &buffers_->places_[i];
     message.msg_iovlen = 1;
-    message.msg_control = &buffers.control_[i * ReceiveBuffers::control_length];
+    message.msg_control = &buffers_->control_[i * ReceiveBuffers::control_length];
     message.msg_controllen = ReceiveBuffers::control_length;
   }
-  const int received = recvmmsg(socket_.get(), buffers.messages_.data(), ReceiveBuffers::count, 0, nullptr);
+  const int received = recvmmsg(socket_.get(), buffers_->messages_.data(), static_cast<unsigned>(most), 0, nullptr);
+  size_t count = 0;
   for (int i = 0; i < received; i++) {
-    const mmsghdr& one = buffers.messages_[static_cast<size_t>(i)];
-    take_message(one.msg_hdr, one.msg_len, take, unreadable);
+    const mmsghdr& one = buffers_->messages_[static_cast<size_t>(i)];
+    if (take_message(one.msg_hdr, one.msg_len, frames[count])) count++;
   }
-  return received < 0 ? 0 : static_cast<size_t>(received);
+  return count;
 }
 
-void TunnelSocket::take_message(const msghdr& message, size_t received, const Take& take, uint64_t& unreadable) {
-  const Aside aside = read_aside(message, overflows_);
-  overflows_ = aside.overflows;
-  wire::MutableBytes bytes(static_cast<uint8_t*>(message.msg_iov->iov_base), received);
+bool TunnelPort::take_message(const msghdr& message, size_t received, director::Frame& frame) {
+  const Aside aside = read_aside(message, static_cast<uint32_t>(counted_.kernel_drops));
+  counted_.kernel_drops = aside.overflows;
+  const wire::MutableBytes bytes(static_cast<uint8_t*>(message.msg_iov->iov_base), received);
   Arrived arrived{protocol_, aside.traffic_class, bytes};
-  if (protocol_ != wire::protocol::udp) {
-    if (family_ == wire::Family::ipv4 && !strip_ipv4(bytes, arrived)) {
-      unreadable++;
-    } else {
-      take(arrived);
-    }
-    return;
+  const bool has_header = family_ == wire::Family::ipv4 && protocol_ != wire::protocol::udp;
+  if (has_header && !strip_ipv4(bytes, arrived)) {
+    counted_.unreadable++;
+    return false;
   }
-  const size_t size = aside.segment_size == 0 ? received : aside.segment_size;
-  // An empty datagram is one, too: of no GUE header.
-  do {
-    arrived.payload = bytes.first(std::min(size, bytes.size()));
-    take(arrived);
-    bytes = bytes.subspan(arrived.payload.size());
-  } while (!bytes.empty());
+  const TunnelHead head{arrived.protocol, arrived.traffic_class};
+  frame = {};
+  frame.data = arrived.payload.data() - sizeof head;
+  frame.length = static_cast<uint32_t>(sizeof head + arrived.payload.size());
+  std::memcpy(frame.data, &head, sizeof head);
+  if (aside.segment_size != 0 && aside.segment_size < received) {
+    frame.segmentation = director::Segmentation::udp;
+    frame.segment_size = static_cast<uint16_t>(aside.segment_size);
+  }
+  counted_.received++;
+  counted_.received_bytes += received;
+  return true;
 }
 
 }  // namespace sluice::decap

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "decap/tun_device.h"
+#include "decap/tun_port.h"
 
 #include <fcntl.h>
 #include <linux/if_addr.h>
@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -111,7 +112,7 @@ bool add_address(host::NetlinkSocket& netlink, uint32_t index, const wire::Addre
 
 }  // namespace
 
-bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, host::Failure& failure) {
+bool TunPort::open(const std::string& name, const std::vector<wire::Address>& addresses, host::Failure& failure) {
   host::Descriptor made;
   if (!make(name, made, failure)) return false;
   const uint32_t index = if_nametoindex(name.c_str());
@@ -126,19 +127,38 @@ bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& 
   return true;
 }
 
-bool TunDevice::write(const Inner& inner) {
-  // What the kernel keeps in one piece; the rest goes into pages. All headers fit, and no large block has to be found.
-  constexpr size_t in_one_piece = 256;
-  port::VirtioHeader header;
-  header.header_length = static_cast<uint16_t>(std::min(inner.packet.size(), in_one_piece));
+director::Frame TunPort::framed(const Inner& inner, director::PortId number) {
+  director::Frame frame;
+  frame.data = inner.packet.data();
+  frame.length = static_cast<uint32_t>(inner.packet.size());
+  frame.port = number;
   if (inner.is_partial) {
-    header.flags = port::virtio_needs_checksum;
-    header.checksum_start = inner.checksum_start;
-    header.checksum_offset = inner.checksum_offset;
+    frame.checksum = director::TransportChecksum::partial;
+    frame.mark = uint32_t{inner.checksum_start} << 16 | inner.checksum_offset;
   }
-  uint8_t* const start = inner.packet.data() - headroom;
-  std::memcpy(start, &header, headroom);
-  return ::write(descriptor_.get(), start, headroom + inner.packet.size()) >= 0;
+  return frame;
+}
+
+// One packet at a time: a TUN device takes no more.
+void TunPort::transmit(const director::Frame& frame) {
+  // What the kernel keeps in one piece; the rest goes into pages. All headers fit, and no large block has to be found.
+  constexpr uint32_t in_one_piece = 256;
+  port::VirtioHeader header;
+  header.header_length = static_cast<uint16_t>(std::min(frame.length, in_one_piece));
+  if (frame.checksum == director::TransportChecksum::partial) {
+    header.flags = port::virtio_needs_checksum;
+    header.checksum_start = static_cast<uint16_t>(frame.mark >> 16);
+    header.checksum_offset = static_cast<uint16_t>(frame.mark);
+  }
+  const iovec parts[] = {{&header, sizeof header}, {frame.data, frame.length}};
+  if (::writev(descriptor_.get(), parts, 2) >= 0) {
+    counted_.transmitted++;
+    counted_.transmitted_bytes += frame.length;
+    return;
+  }
+  counted_.send_failures++;
+  // EBADFD: removed; EIO: down.
+  if (errno == EBADFD || errno == EIO) is_lost_.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace sluice::decap

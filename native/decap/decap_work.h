@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker's work where the worker is a tunnel exit's: what comes by the ports of tunnels is unwrapped (decapsulate.h)
+// and leaves by the port of the TUN device.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "decap/decapsulate.h"
+#include "engine/work.h"
+
+namespace sluice::decap {
+
+class DecapWork final : public engine::Work {
+ public:
+  // `device`: the number of the TUN device's port. `addresses`: whom inner packets may be for; anybody where there are
+  // none.
+  DecapWork(director::PortId device, std::vector<wire::Address> addresses)
+      : device_(device), addresses_(std::move(addresses)) {}
+
+  void receive(std::span<director::Frame> batch, const Turn& turn) override;
+  bool advance(const Turn&) override { return true; }
+  bool publish(director::Time, engine::CounterBlock&) override { return true; }
+  director::Time due() const override { return UINT64_MAX; }
+  void finish(engine::CounterBlock&) override {}
+
+  // For visitors: packets by what became of them. What was given to the device counts as delivered, although the host
+  // may refuse it then.
+  using Counts = std::array<uint64_t, reason_count>;
+  const Counts& counts() const { return counts_; }
+
+ private:
+  void take(const Arrived& arrived, const Turn& turn);
+
+  const director::PortId device_;
+  const std::vector<wire::Address> addresses_;
+  Counts counts_{};
+};
+
+}  // namespace sluice::decap

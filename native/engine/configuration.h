@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the workers' directors are configured with, as plain values and once for all workers.
+//
+// The thread that configures keeps it, and no worker stands still for it. It serves two purposes:
+//   - A plan is tried on a copy. Whatever a director would refuse is refused here, so that a plan that was accepted can
+//     be carried out on every worker (decision 18). The conditions are those of director/services/service_table.cc;
+//     a test holds the two against each other.
+//   - What belongs to the director, and is kept away from the host's stack, follows from it (ownership.h).
+//
+// A copy shares its services with the original until one of them is edited, so copying ten thousand services costs ten
+// thousand pointers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/plan.h"
+
+namespace sluice::engine {
+
+// What the directors were made with and cannot change later.
+struct FixedLimits {
+  uint32_t flows = 0, fragments = 0;  // of all workers together
+};
+
+class Configuration {
+ public:
+  struct Service {
+    director::ServiceKey key;
+    director::ServiceSettings settings;
+    bool is_persistent() const { return settings.persistence != 0; }
+  };
+  struct Destination {
+    director::ServiceKey home;
+    const Service* service = nullptr;  // nullptr: it has lost its service
+    wire::Address address;
+    uint16_t port = 0;
+    director::Forwarding forwarding = director::Forwarding::dr;
+  };
+  struct PoolRange {
+    wire::Address address;
+    uint16_t first_port = 0, last_port = 0;
+    bool operator==(const PoolRange&) const = default;
+  };
+
+  explicit Configuration(const FixedLimits& fixed) : fixed_(fixed) {}
+
+  // Nothing, or why the step is refused; the configuration is then as before.
+  struct Refusal {
+    std::string reason, remedy;
+  };
+  std::optional<Refusal> apply(const PlanStep& step);
+
+  bool has_service(const director::ServiceKey& key) const { return services_.contains(key); }
+  void for_each_service(const std::function<void(const Service&)>& visit) const;
+  // Those of services, and those that were removed and that flows may still point at.
+  void for_each_destination(const std::function<void(const Destination&)>& visit) const;
+  // Addresses that are in a pool, and those that were removed and that flows may still have.
+  void for_each_range(const std::function<void(const PoolRange&)>& visit) const;
+  const std::vector<director::EgressRule>& egress() const { return egress_; }
+  const std::vector<director::MarkRule>& marks() const { return marks_; }
+  const director::Timeouts& timeouts() const { return timeouts_; }
+
+  // What was removed stays known until nothing uses it any more, which is for the caller to find out.
+  std::vector<Destination> removed_destinations() const;
+  const std::vector<PoolRange>& removed_ranges() const { return removed_ranges_; }
+  bool has_removed() const { return !removed_destinations_.empty() || !removed_ranges_.empty(); }
+  void forget_removed(const std::vector<Destination>& destinations, const std::vector<PoolRange>& ranges);
+
+  // A configuration to which belongs whatever belongs to either. Rules of marks count in their order, so those of
+  // `next` hold alone.
+  static Configuration both(const Configuration& now, const Configuration& next);
+
+ private:
+  struct Entry {
+    Service service;
+    std::vector<director::DestinationSettings> servers;
+  };
+  struct KeyHash {
+    size_t operator()(const director::ServiceKey& key) const;
+  };
+  struct DestinationKey {
+    director::ServiceKey home;
+    wire::Address address;
+    uint16_t port = 0;
+    bool operator==(const DestinationKey&) const = default;
+  };
+  struct DestinationKeyHash {
+    size_t operator()(const DestinationKey& key) const;
+  };
+  using Edit = std::optional<Refusal>;
+  Edit change(const AddService& step);
+  Edit change(const EditService& step);
+  Edit change(const RemoveService& step);
+  Edit change(const AddServer& step);
+  Edit change(const EditServer& step);
+  Edit change(const RemoveServer& step);
+  Edit change(const OrderServers& step);
+  Edit change(const ZeroCounters& step);
+  Edit change(const SetTimeouts& step);
+  Edit change(const SetSwitches& step);
+  Edit change(const SetLimits& step);
+  Edit change(const SetPool& step);
+  Edit change(const SetEgress& step);
+  Edit change(const SetMarks& step);
+
+  // For changes: no other configuration shares what is given. nullptr where there is none.
+  Entry* own(const director::ServiceKey& key);
+  const Entry* find(const director::ServiceKey& key) const;
+  void remember(const director::ServiceKey& home, const director::DestinationSettings& server);
+  static Destination destination_of(const Entry& entry, const director::DestinationSettings& server);
+
+  FixedLimits fixed_;
+  std::unordered_map<director::ServiceKey, std::shared_ptr<Entry>, KeyHash> services_;
+  std::map<uint32_t, director::PoolSettings> pools_;
+  std::vector<director::EgressRule> egress_;
+  std::vector<director::MarkRule> marks_;
+  director::Timeouts timeouts_;
+  std::unordered_map<DestinationKey, director::Forwarding, DestinationKeyHash> removed_destinations_;
+  std::vector<PoolRange> removed_ranges_;
+};
+
+}  // namespace sluice::engine

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of connections, in parts: a visitor reads some places of the table, and the worker goes on before the next
+// part is read.
+//
+// A flow keeps its place in the table for as long as it lives, and places are read in their order, IPv4 before IPv6. So
+// a flow that lives from the first part to the last is read exactly once, whatever begins and ends meanwhile. No flow
+// is read twice. A flow that begins or ends meanwhile may be read or missed. A client that closes its connection and
+// opens it anew meanwhile has two flows one after the other: both may be read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "director/stages/director.h"
+
+namespace sluice::engine {
+
+struct Connection {
+  struct End {
+    wire::Address address;
+    uint16_t port = 0;
+  };
+  uint8_t protocol = 0, state = 0;
+  bool is_template = false;
+  director::Time expires = 0;  // nanoseconds from now
+  End client, virtual_service, server, local;
+};
+
+// The places of the flow tables: 0 is the first one.
+using ConnectionCursor = uint64_t;
+
+// Appends the connections at `places` places from `cursor` on. Gives the cursor for the next part; nothing at the end.
+std::optional<ConnectionCursor> read_connections(director::Director& director, director::Time now,
+                                                 ConnectionCursor cursor, uint32_t places,
+                                                 std::vector<Connection>& connections);
+
+}  // namespace sluice::engine

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker's work where the worker is a director's: frames are decided about, recorded for a crash and shown to taps;
+// services are published; frames whose next hop is being asked for wait and are tried again.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "director/stages/director.h"
+#include "engine/flight_recorder.h"
+#include "engine/service_rows.h"
+#include "engine/tap.h"
+#include "engine/waiting_frames.h"
+#include "engine/work.h"
+#include "engine/worker.h"
+
+namespace sluice::engine {
+
+struct DirectorWorkOptions {
+  director::DirectorOptions director;
+  Words service_rows;  // where services are published; none: nowhere
+  int recorder = -1;   // a memory file for a FlightRecorder
+};
+
+class DirectorWork final : public Work {
+ public:
+  explicit DirectorWork(const DirectorWorkOptions& options);
+
+  void receive(std::span<director::Frame> batch, const Turn& turn) override;
+  bool advance(const Turn& turn) override;
+  bool publish(director::Time now, CounterBlock& counters) override;
+  director::Time due() const override { return published_ + ServiceRows::interval; }
+  void finish(CounterBlock& counters) override;
+
+  // For visitors.
+  director::Director& director() { return director_; }
+  void services_change() { service_rows_.invalidate(); }
+  void set_tap(std::shared_ptr<Tap> tap) { tap_ = std::move(tap); }
+  void try_waiting_frames() { to_retry_ = waiting_.size(); }
+
+ private:
+  // The worker gives no larger batch.
+  static constexpr size_t most_decisions = 64;
+
+  void ask_director(std::span<director::Frame> frames, const Turn& turn);
+  void retry_waiting_frame(const Turn& turn);
+  void publish_counts(CounterBlock& counters);
+
+  director::Director director_;
+  ServiceRows service_rows_;
+  std::optional<FlightRecorder> recorder_;
+  std::shared_ptr<Tap> tap_;
+  WaitingFrames waiting_;
+  size_t to_retry_ = 0;  // waiting frames, the oldest first
+  std::array<director::Decision, most_decisions> decisions_;
+  director::Time published_ = 0;
+  std::array<uint64_t, director::reason_count> published_counts_{};
+};
+
+// A worker with such a work, and visits that reach the director.
+class DirectorWorker {
+ public:
+  DirectorWorker(const WorkerOptions& options, const DirectorWorkOptions& work,
+                 std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block)
+      : work_(work), worker_(options, std::move(ports), work_, std::move(block)) {}
+
+  void start() { worker_.start(); }
+  void stop() { worker_.stop(); }
+
+  class Visit : public Worker::Visit {
+   public:
+    explicit Visit(DirectorWorker& worker) : Worker::Visit(worker.worker_), work_(worker.work_) {}
+
+    // For one who looks, and for changes that leave the services as they are.
+    director::Director& director() { return work_.director(); }
+    // For one who adds, edits or removes services or real servers.
+    director::Director& change_services() {
+      work_.services_change();
+      return work_.director();
+    }
+    // Somebody looks at every batch from now on; nobody does with none.
+    void set_tap(std::shared_ptr<Tap> tap) { work_.set_tap(std::move(tap)); }
+    // The way of frames has changed: those that waited for it are tried again.
+    void try_waiting_frames() { work_.try_waiting_frames(); }
+
+   private:
+    DirectorWork& work_;
+  };
+
+ private:
+  DirectorWork work_;
+  Worker worker_;  // behind its work, which it uses until it has stopped
+};
+
+}  // namespace sluice::engine

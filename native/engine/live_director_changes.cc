@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a plan is prepared and carried out, and what of the host's traffic belongs to the directors meanwhile.
+//
+//   prepare()   the plan is tried on a copy of the configuration             a step may be refused
+//               the ingress takes what belongs to either configuration       the kernel may refuse, and all is undone
+//   commit()    worker after worker carries the steps out, some in a visit   every step was tried
+//               the ingress lets go of what belongs to the new one no more   leftovers are tried again
+//
+// Between prepare() and commit() packets of a service to come are the director's already, and it has no service for
+// them. That is why commit() should follow soon.
+#include <algorithm>
+
+#include "engine/live_director.h"
+#include "engine/ownership.h"
+
+namespace sluice::engine {
+
+namespace {
+
+// A visit ends with the step during which this time is over. Steps take a few microseconds each, but for schedulers
+// that compute a table of a large service.
+constexpr director::Time longest_part = 200'000;
+
+// Questions about removed servers that are asked in one visit: some microseconds.
+constexpr size_t questions_a_visit = 64;
+
+// Flows of removed servers that are there for long are looked for this often.
+constexpr director::Time ended_flows_interval = 10 * director::second;
+
+// Leaves those of `all` that the worker does not use.
+template <class T, class IsUsed>
+void drop_used(std::vector<T>& all, DirectorWorker& worker, IsUsed is_used) {
+  std::vector<T> unused;
+  for (size_t next = 0; next < all.size();) {
+    DirectorWorker::Visit visit(worker);
+    for (const size_t end = std::min(next + questions_a_visit, all.size()); next < end; next++) {
+      if (!is_used(visit.director(), all[next])) unused.push_back(all[next]);
+    }
+  }
+  all = std::move(unused);
+}
+
+}  // namespace
+
+bool LiveDirector::prepare(std::vector<PlanStep> steps, Refusal& refusal) {
+  const std::lock_guard lock(host_);
+  if (staged_) {
+    refusal = {std::nullopt, "a plan is prepared already", "commit or abort it first"};
+    return false;
+  }
+  Staged staged{std::move(steps), configuration_};
+  for (size_t number = 0; number < staged.steps.size(); number++) {
+    const auto refused = staged.next.apply(staged.steps[number]);
+    if (!refused) continue;
+    refusal = {number, refused->reason, refused->remedy};
+    return false;
+  }
+  host::Failure failure;
+  if (is_stealing_ && !staged.steps.empty() &&
+      !update_ingress(Configuration::both(configuration_, staged.next), failure)) {
+    refusal = {std::nullopt, failure.message, {}};
+    if (!update_ingress(configuration_, failure)) note_ingress_failure(failure);
+    return false;
+  }
+  staged_ = std::move(staged);
+  return true;
+}
+
+void LiveDirector::commit() {
+  if (!staged_) return;
+  for (const auto& worker : workers_) carry_out_plan(*worker, staged_->steps);
+  bool is_changed;
+  {
+    const std::lock_guard lock(host_);
+    is_changed = !staged_->steps.empty();
+    configuration_ = std::move(staged_->next);
+    staged_.reset();
+  }
+  if (!is_changed) return;
+  forget_removed();
+  const std::lock_guard lock(host_);
+  host::Failure failure;
+  if (is_stealing_ && !update_ingress(configuration_, failure)) note_ingress_failure(failure);
+}
+
+void LiveDirector::abort() {
+  const std::lock_guard lock(host_);
+  if (!staged_) return;
+  staged_.reset();
+  host::Failure failure;
+  if (is_stealing_ && !update_ingress(configuration_, failure)) note_ingress_failure(failure);
+}
+
+void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps) {
+  for (size_t next = 0; next < steps.size();) {
+    DirectorWorker::Visit visit(worker);
+    const director::Time begun = visit.now();
+    director::Director& director = visit.change_services();
+    do {
+      const std::string_view outcome = carry_out(steps[next++], director);
+      if (outcome == "done") [[likely]]
+        continue;
+      const std::lock_guard lock(host_);
+      notices_.push_back("a worker has refused a step that was tried before (" + std::string(outcome) +
+                         "): report this, and restart sluice");
+    } while (next < steps.size() && visit.now() - begun < longest_part);
+  }
+}
+
+bool LiveDirector::steal(host::Failure& failure) {
+  const std::lock_guard lock(host_);
+  const bool is_first = !std::exchange(is_stealing_, true);
+  if (!update_ingress(configuration_, failure)) return false;
+  if (!is_first || options_.crash_state == nullptr) return true;
+  return keep_links(failure) && options_.crash_state->take_over(failure);
+}
+
+bool LiveDirector::update_ingress(const Configuration& configuration, host::Failure& failure) {
+  host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), opened_);
+  owned_traffic.host_addresses = host_addresses_;
+  is_ingress_behind_ = !steal_->update(owned_traffic, failure);
+  return !is_ingress_behind_;
+}
+
+void LiveDirector::note_ingress_failure(const host::Failure& failure) {
+  notices_.push_back("what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
+}
+
+// Forgets removed servers and addresses of pools of which no worker has a flow any more. False where there were none.
+bool LiveDirector::forget_removed() {
+  std::vector<Configuration::Destination> destinations;
+  std::vector<Configuration::PoolRange> ranges;
+  {
+    const std::lock_guard lock(host_);
+    destinations = configuration_.removed_destinations();
+    ranges = configuration_.removed_ranges();
+  }
+  for (const auto& worker : workers_) {
+    drop_used(destinations, *worker, [](const director::Director& director, const Configuration::Destination& one) {
+      return director.services().is_removed_in_use(one.home, one.address, one.port);
+    });
+    drop_used(ranges, *worker, [](const director::Director& director, const Configuration::PoolRange& one) {
+      return director.pools().is_local_address(one.address);
+    });
+  }
+  const std::lock_guard lock(host_);
+  configuration_.forget_removed(destinations, ranges);
+  return !destinations.empty() || !ranges.empty();
+}
+
+void LiveDirector::look_for_ended_flows(director::Time now) {
+  if (now - ended_flows_looked_for_ < ended_flows_interval) return;
+  ended_flows_looked_for_ = now;
+  {
+    const std::lock_guard lock(host_);
+    if (staged_ || !configuration_.has_removed()) return;
+  }
+  if (!forget_removed()) return;
+  const std::lock_guard lock(host_);
+  host::Failure failure;
+  if (is_stealing_ && !staged_ && !update_ingress(configuration_, failure)) note_ingress_failure(failure);
+}
+
+}  // namespace sluice::engine

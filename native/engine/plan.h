@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of a plan (src/director/plan.ts), as values that several workers carry out.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "director/stages/director.h"
+
+namespace sluice::engine {
+
+struct AddService {
+  director::ServiceKey key;
+  director::ServiceSettings settings;
+};
+struct EditService {
+  director::ServiceKey key;
+  director::ServiceSettings settings;
+};
+struct RemoveService {
+  director::ServiceKey key;
+};
+struct AddServer {
+  director::ServiceKey key;
+  director::DestinationSettings settings;
+};
+struct EditServer {
+  director::ServiceKey key;
+  director::DestinationSettings settings;
+};
+struct RemoveServer {
+  director::ServiceKey key;
+  wire::Address address;
+  uint16_t port = 0;
+};
+// All servers of the service, from the head of its list.
+struct OrderServers {
+  director::ServiceKey key;
+  std::vector<director::DestinationSettings> servers;
+};
+struct ZeroCounters {
+  director::ServiceKey key;
+};
+struct SetTimeouts {
+  director::Timeouts timeouts;
+};
+struct SetSwitches {
+  director::Switches switches;
+};
+// Of all workers together.
+struct SetLimits {
+  uint32_t flows = 0, half_open = 0, fragments = 0;
+};
+// A pool without addresses is none.
+struct SetPool {
+  uint32_t id = 0;
+  director::PoolSettings settings;
+};
+// All of them: they take the place of those before.
+struct SetEgress {
+  std::vector<director::EgressRule> rules;
+};
+struct SetMarks {
+  std::vector<director::MarkRule> rules;
+};
+
+using PlanStep = std::variant<AddService, EditService, RemoveService, AddServer, EditServer, RemoveServer, OrderServers,
+                              ZeroCounters, SetTimeouts, SetSwitches, SetLimits, SetPool, SetEgress, SetMarks>;
+
+// "done", or why the director has refused the step.
+std::string_view carry_out(const PlanStep& step, director::Director& director);
+
+std::string_view text_of(director::EditResult result);
+
+}  // namespace sluice::engine

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan that was tried on a configuration is what a director accepts: the same steps, refused for the same reasons.
+#include "engine/configuration.h"
+
+#include <random>
+
+#include "test/director/fixture.h"
+
+using namespace sluice;
+using namespace sluice::test;
+using engine::Configuration;
+using engine::PlanStep;
+
+namespace {
+
+constexpr engine::FixedLimits fixed{.flows = 1000, .fragments = 100};
+
+// A small world, so that steps meet each other's traces.
+class Plans {
+ public:
+  explicit Plans(uint32_t seed) : numbers_(seed) {}
+
+  PlanStep next() {
+    switch (number(8)) {
+      case 0:
+        return engine::AddService{key(), settings()};
+      case 1:
+        return engine::EditService{key(), settings()};
+      case 2:
+        return engine::RemoveService{key()};
+      case 3:
+        return engine::EditServer{key(), server()};
+      case 4:
+        return engine::RemoveServer{key(), server().address, 8080};
+      case 5:
+        return engine::OrderServers{key(), {server(), server()}};
+      case 6:
+        return engine::ZeroCounters{key()};
+      default:
+        return engine::AddServer{key(), server()};
+    }
+  }
+
+ private:
+  uint32_t number(uint32_t below) { return static_cast<uint32_t>(numbers_()) % below; }
+  director::ServiceKey key() {
+    static const director::ServiceKey keys[] = {tcp(vip4), tcp(vip6), tcp("10.0.1.101")};
+    return keys[number(3)];
+  }
+  director::ServiceSettings settings() {
+    director::ServiceSettings settings;
+    static const char* const schedulers[] = {"rr", "wlc", "mh", "none such"};
+    settings.scheduler = schedulers[number(4)];
+    return settings;
+  }
+  director::DestinationSettings server() {
+    static const std::string_view hosts[] = {"10.0.2.11", "10.0.2.12", "2001:db8:2::11"};
+    director::DestinationSettings settings;
+    settings.address = address(hosts[number(3)]);
+    settings.port = 8080;
+    settings.forwarding = number(3) == 0 ? Forwarding::tunnel : Forwarding::nat;
+    return settings;
+  }
+
+  std::mt19937 numbers_;
+};
+
+size_t count_services(const Configuration& configuration) {
+  size_t count = 0;
+  configuration.for_each_service([&](const Configuration::Service&) { count++; });
+  return count;
+}
+
+// Real servers by name, with their modes.
+std::multimap<std::string, Forwarding> servers_of(const Configuration& configuration) {
+  std::multimap<std::string, Forwarding> servers;
+  configuration.for_each_destination(
+      [&](const Configuration::Destination& one) { servers.emplace(wire::to_string(one.address), one.forwarding); });
+  return servers;
+}
+
+std::multimap<std::string, Forwarding> servers_of(const director::Director& director) {
+  std::multimap<std::string, Forwarding> servers;
+  director.services().for_each_destination(
+      [&](const director::Destination& one) { servers.emplace(wire::to_string(one.address), one.forwarding); });
+  return servers;
+}
+
+void forget_all_removed(Configuration& configuration) {
+  configuration.forget_removed(configuration.removed_destinations(), configuration.removed_ranges());
+}
+
+engine::AddServer nat_server(std::string_view host = server4) {
+  director::DestinationSettings settings;
+  settings.address = address(host);
+  settings.port = 8080;
+  settings.forwarding = Forwarding::nat;
+  return {tcp(), settings};
+}
+
+}  // namespace
+
+TEST_CASE("whatever a director refuses is refused when it is tried, and nothing else") {
+  for (uint32_t seed = 1; seed <= 40; seed++) {
+    CAPTURE(seed);
+    Plans plans(seed);
+    Configuration configuration(fixed);
+    Fixture fixture;
+    for (int i = 0; i < 200; i++) {
+      const PlanStep step = plans.next();
+      const auto refusal = configuration.apply(step);
+      const std::string_view outcome = carry_out(step, fixture.director);
+      REQUIRE((refusal ? refusal->reason : "done") == outcome);
+      CHECK(count_services(configuration) == fixture.director.services().service_count());
+    }
+    // Without flows a director forgets a removed server at once.
+    forget_all_removed(configuration);
+    CHECK(servers_of(configuration) == servers_of(fixture.director));
+  }
+}
+
+TEST_CASE("a copy that is changed leaves the original as it was") {
+  Configuration original(fixed);
+  REQUIRE_FALSE(original.apply(engine::AddService{tcp(), {}}));
+  Configuration copy = original;
+  REQUIRE_FALSE(copy.apply(nat_server()));
+  REQUIRE_FALSE(copy.apply(engine::AddService{tcp(vip6), {}}));
+  CHECK(servers_of(original).empty());
+  CHECK(count_services(original) == 1);
+  CHECK(servers_of(copy).size() == 1);
+}
+
+TEST_CASE("removed servers and addresses of pools are known until they are said to be over") {
+  Configuration configuration(fixed);
+  REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
+  REQUIRE_FALSE(configuration.apply(nat_server()));
+  REQUIRE_FALSE(configuration.apply(engine::SetPool{1, {{address("10.0.2.200"), address("10.0.2.201")}, 1024, 2048}}));
+  CHECK_FALSE(configuration.has_removed());
+  REQUIRE_FALSE(configuration.apply(engine::SetPool{1, {{address("10.0.2.201")}, 1024, 2048}}));
+  REQUIRE_FALSE(configuration.apply(engine::RemoveService{tcp()}));
+  CHECK(servers_of(configuration).size() == 1);
+  REQUIRE(configuration.removed_destinations().size() == 1);
+  CHECK(configuration.removed_destinations()[0].service == nullptr);
+  REQUIRE(configuration.removed_ranges().size() == 1);
+  CHECK(configuration.removed_ranges()[0].address == address("10.0.2.200"));
+  size_t ranges = 0;
+  configuration.for_each_range([&](const Configuration::PoolRange&) { ranges++; });
+  CHECK(ranges == 2);
+  forget_all_removed(configuration);
+  CHECK(servers_of(configuration).empty());
+  CHECK_FALSE(configuration.has_removed());
+}
+
+TEST_CASE("a removed server that is added again is removed no more") {
+  Configuration configuration(fixed);
+  REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
+  REQUIRE_FALSE(configuration.apply(nat_server()));
+  REQUIRE_FALSE(configuration.apply(engine::RemoveServer{tcp(), address(server4), 8080}));
+  CHECK(configuration.has_removed());
+  REQUIRE_FALSE(configuration.apply(nat_server()));
+  CHECK_FALSE(configuration.has_removed());
+}
+
+TEST_CASE("both configurations together have what either has") {
+  Configuration now(fixed);
+  REQUIRE_FALSE(now.apply(engine::AddService{tcp(), {}}));
+  REQUIRE_FALSE(now.apply(nat_server("10.0.2.11")));
+  REQUIRE_FALSE(now.apply(engine::AddService{tcp("10.0.1.101"), {}}));
+  Configuration next = now;
+  REQUIRE_FALSE(next.apply(engine::RemoveService{tcp("10.0.1.101")}));
+  REQUIRE_FALSE(next.apply(engine::RemoveServer{tcp(), address("10.0.2.11"), 8080}));
+  forget_all_removed(next);
+  REQUIRE_FALSE(next.apply(nat_server("10.0.2.12")));
+  REQUIRE_FALSE(next.apply(engine::AddService{tcp(vip6), {}}));
+  const Configuration all = Configuration::both(now, next);
+  CHECK(count_services(all) == 3);
+  CHECK(servers_of(all).size() == 2);
+  CHECK(count_services(now) == 2);
+  CHECK(count_services(next) == 2);
+}
+
+TEST_CASE("limits that cannot change while the director runs are refused, with what to do") {
+  Configuration configuration(fixed);
+  CHECK_FALSE(configuration.apply(engine::SetLimits{1000, 1, 100}));
+  CHECK_FALSE(configuration.apply(engine::SetLimits{1, 1, 100}));
+  const auto flows = configuration.apply(engine::SetLimits{1001, 1, 100});
+  REQUIRE(flows);
+  CHECK(flows->reason ==
+        "limits.flows: 1001 is more than the 1000 that the flow tables were made for when the director started");
+  CHECK(flows->remedy == "restart sluice to have more, or give at most 1000");
+  const auto fragments = configuration.apply(engine::SetLimits{1000, 1, 99});
+  REQUIRE(fragments);
+  CHECK(fragments->reason == "limits.fragments: 99 is not the 100 that the director started with");
+  CHECK(fragments->remedy == "restart sluice to change it");
+}

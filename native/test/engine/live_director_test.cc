@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live director inside of a namespace, with two workers, and packets from the host outside.
+#include "engine/live_director.h"
+
+#include <sys/resource.h>
+
+#include <memory>
+#include <set>
+#include <thread>
+
+#include "engine/connections.h"
+#include "host/namespace.h"
+#include "wire/describe.h"
+
+using namespace sluice;
+using namespace sluice::test;
+using engine::LiveDirector;
+using engine::PlanStep;
+
+namespace {
+
+constexpr const char *vip = "10.9.0.100", *other_vip = "10.9.0.101", *server_address = "10.9.0.2";
+constexpr uint32_t flow_limit = 1000, fragment_limit = 100;
+
+director::ServiceKey service(const char* host) {
+  director::ServiceKey key;
+  key.address = address(host);
+  key.port = 80;
+  key.protocol = wire::protocol::tcp;
+  return key;
+}
+
+engine::AddServer nat_server(const char* host) {
+  director::DestinationSettings settings;
+  settings.address = address(server_address);
+  settings.port = 8080;
+  settings.forwarding = director::Forwarding::nat;
+  return {service(host), settings};
+}
+
+std::vector<PlanStep> one_service(const char* host = vip) {
+  return {engine::AddService{service(host), {}}, nat_server(host)};
+}
+
+// More networks than the kernel's map holds.
+engine::SetEgress too_much_egress() {
+  engine::SetEgress step;
+  for (uint32_t i = 0; i < 5000; i++) {
+    const auto bytes = std::to_string(i / 250) + "." + std::to_string(i % 250);
+    step.rules.push_back({address("172." + std::to_string(16) + "." + bytes), 32, 0});
+  }
+  return step;
+}
+
+Buffer syn(uint16_t port, const char* to = vip) {
+  return ethernet({.source = outside_mac, .destination = inside_mac})
+      .ipv4({.source = server_address, .destination = to})
+      .tcp({.source_port = port, .destination_port = 80, .flags = SYN})
+      .build();
+}
+
+Buffer reply() {
+  return ethernet({.source = outside_mac, .destination = inside_mac})
+      .ipv4({.source = server_address, .destination = "10.9.0.77"})
+      .tcp({.source_port = 8080, .destination_port = 1234, .flags = SYN | ACK})
+      .build();
+}
+
+// A live director on b0.
+class Live {
+ public:
+  explicit Live(engine::CrashState* crash_state = nullptr) {
+    engine::LiveDirectorOptions options;
+    options.interfaces = {"b0"};
+    options.cpus = {-1, -1};
+    options.director.flow_limit = flow_limit;
+    options.director.fragment_limit = fragment_limit;
+    options.director.random = arc4random;
+    options.crash_state = crash_state;
+    live = std::make_unique<LiveDirector>(options, *page_);
+    host::Failure failure;
+    const bool is_open = live->open(failure);
+    INFO(failure.message);
+    REQUIRE(is_open);
+  }
+
+  void apply(std::vector<PlanStep> steps) {
+    LiveDirector::Refusal refusal;
+    const bool is_prepared = live->prepare(std::move(steps), refusal);
+    INFO(refusal.reason);
+    REQUIRE(is_prepared);
+    live->commit();
+  }
+  void start() {
+    live->start();
+    host::Failure failure;
+    const bool is_stolen = live->steal(failure);
+    INFO(failure.message);
+    REQUIRE(is_stolen);
+  }
+  LiveDirector::Refusal refused(std::vector<PlanStep> steps) {
+    LiveDirector::Refusal refusal;
+    REQUIRE_FALSE(live->prepare(std::move(steps), refusal));
+    return refusal;
+  }
+
+  // Whose a frame is.
+  host::bpf::steal_owner owner(const Buffer& frame) {
+    LiveDirector::Explanation explanation;
+    host::Failure failure;
+    const bool is_explained = live->explain({{.port = 0, .bytes = frame}}, explanation, failure);
+    INFO(failure.message);
+    REQUIRE(is_explained);
+    REQUIRE(explanation.judgements[0].has_value());
+    return explanation.judgements[0]->owner;
+  }
+  bool every_worker_has(const char* host) {
+    size_t workers = 0;
+    for (size_t i = 0; i < live->workers(); i++) {
+      engine::DirectorWorker::Visit visit(live->worker(i));
+      if (visit.director().services().find(service(host)) != nullptr) workers++;
+    }
+    CHECK((workers == 0 || workers == live->workers()));
+    return workers == live->workers();
+  }
+  std::vector<engine::Connection> connections(size_t worker) {
+    std::vector<engine::Connection> all;
+    for (std::optional<engine::ConnectionCursor> at = 0; at;) {
+      engine::DirectorWorker::Visit visit(live->worker(worker));
+      at = engine::read_connections(visit.director(), visit.now(), *at, 7, all);
+    }
+    return all;
+  }
+  size_t connections() {
+    size_t count = 0;
+    for (size_t i = 0; i < live->workers(); i++) count += connections(i).size();
+    return count;
+  }
+  uint64_t count(size_t worker, engine::Counter counter) const {
+    const size_t word = engine::layout::first_block + worker * engine::layout::block_stride +
+                        engine::layout::first_counter + static_cast<size_t>(counter);
+    return std::atomic_ref<uint64_t>(const_cast<uint64_t&>(words_[word])).load();
+  }
+  uint64_t count(engine::Counter counter) const { return count(0, counter) + count(1, counter); }
+
+  std::unique_ptr<LiveDirector> live;
+
+ private:
+  std::vector<uint64_t> words_ = std::vector<uint64_t>(engine::layout::size);
+  std::unique_ptr<engine::StatisticsPage> page_ = engine::StatisticsPage::format(words_);
+
+ public:
+  // Before the memory that it writes.
+  ~Live() { live.reset(); }
+};
+
+bool await(const std::function<bool()>& condition) {
+  constexpr int attempts = 2000, pause = 5;  // milliseconds: ten seconds in all
+  for (int i = 0; i < attempts && !condition(); i++) poll(nullptr, 0, pause);
+  return condition();
+}
+
+void send_syns(const Namespaces& namespaces, uint16_t count) {
+  namespaces.outside([&] {
+    FrameSocket socket("x0");
+    for (uint16_t port = 0; port < count; port++) socket.send(syn(static_cast<uint16_t>(10000 + port)));
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a plan of which one step is refused changes nothing") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  auto steps = one_service(other_vip);
+  steps.push_back(engine::AddService{service(vip), {}});
+  const auto refusal = live.refused(steps);
+  CHECK(refusal.step == 2);
+  CHECK(refusal.reason == "service-exists");
+  CHECK(live.every_worker_has(vip));
+  CHECK_FALSE(live.every_worker_has(other_vip));
+  CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_NOTHING);
+}
+
+TEST_CASE("a plan that the kernel refuses changes neither what is forwarded nor what is kept from the host") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  auto steps = one_service(other_vip);
+  steps.push_back(engine::RemoveService{service(vip)});
+  steps.push_back(too_much_egress());
+  const auto refusal = live.refused(steps);
+  CHECK_FALSE(refusal.step.has_value());
+  CHECK_FALSE(refusal.reason.empty());
+  CHECK(live.every_worker_has(vip));
+  CHECK_FALSE(live.every_worker_has(other_vip));
+  CHECK(live.owner(syn(1, vip)) == host::bpf::STEAL_TAKEN);
+  CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_NOTHING);
+  // It is not stuck: the next plan is carried out.
+  live.apply(one_service(other_vip));
+  CHECK(live.every_worker_has(other_vip));
+  CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_TAKEN);
+}
+
+TEST_CASE("a prepared plan that is aborted leaves all as it was, and one that is committed is in force everywhere") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  LiveDirector::Refusal refusal;
+  auto steps = one_service(other_vip);
+  steps.push_back(engine::RemoveService{service(vip)});
+  REQUIRE(live.live->prepare(steps, refusal));
+  CHECK(live.every_worker_has(vip));
+  CHECK_FALSE(live.every_worker_has(other_vip));
+  CHECK(live.owner(syn(1, vip)) == host::bpf::STEAL_TAKEN);
+  CHECK_FALSE(live.live->prepare({}, refusal));
+  CHECK(refusal.remedy == "commit or abort it first");
+  live.live->abort();
+  CHECK(live.owner(syn(1, vip)) == host::bpf::STEAL_TAKEN);
+  CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_NOTHING);
+
+  REQUIRE(live.live->prepare(steps, refusal));
+  live.live->commit();
+  CHECK_FALSE(live.every_worker_has(vip));
+  CHECK(live.every_worker_has(other_vip));
+  CHECK(live.owner(syn(1, vip)) == host::bpf::STEAL_NOTHING);
+  CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_TAKEN);
+  live.live->commit();
+  live.live->abort();
+  CHECK(live.every_worker_has(other_vip));
+}
+
+TEST_CASE("replies of a removed server are the director's while flows point at it") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+  send_syns(namespaces, 1);
+  REQUIRE(await([&] { return live.connections() == 1; }));
+  live.apply({engine::RemoveServer{service(vip), address(server_address), 8080}});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+  live.apply({engine::AddServer{nat_server(vip)}});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+}
+
+TEST_CASE("replies of a removed server without flows are the host's") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  live.apply({engine::RemoveServer{service(vip), address(server_address), 8080}});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_NOTHING);
+}
+
+TEST_CASE("a limit of flows is divided among the workers, and is that of all together") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  auto steps = one_service();
+  steps.push_back(engine::SetLimits{10, 0, fragment_limit});
+  live.apply(steps);
+  live.start();
+  constexpr uint16_t syns = 200;
+  send_syns(namespaces, syns);
+  REQUIRE(await([&] { return live.count(engine::Counter::packets_flow_limit) == syns - 10; }));
+  CHECK(live.connections(0).size() == 5);
+  CHECK(live.connections(1).size() == 5);
+  CHECK(live.refused({engine::SetLimits{flow_limit + 1, 0, fragment_limit}}).step == 0);
+  CHECK(live.refused({engine::SetLimits{flow_limit, 0, fragment_limit + 1}}).step == 0);
+  live.apply({engine::SetLimits{flow_limit, 0, fragment_limit}});
+}
+
+TEST_CASE("the table of connections is read in parts, each flow once, while others come and go") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  constexpr uint16_t flows = 300;
+  send_syns(namespaces, flows);
+  REQUIRE(await([&] { return live.connections() == flows; }));
+  std::set<uint16_t> ports;
+  std::thread changes([&] {
+    for (int i = 0; i < 50; i++) {
+      live.apply(one_service(other_vip));
+      live.apply({engine::RemoveService{service(other_vip)}});
+    }
+  });
+  size_t read = 0;
+  for (size_t worker = 0; worker < 2; worker++) {
+    for (const engine::Connection& connection : live.connections(worker)) {
+      read++;
+      ports.insert(connection.client.port);
+      CHECK(connection.virtual_service.port == 80);
+      CHECK(connection.server.address == address(server_address));
+    }
+  }
+  changes.join();
+  CHECK(read == flows);
+  CHECK(ports.size() == flows);
+  CHECK(live.count(engine::Counter::longest_visit_nanoseconds) > 0);
+}
+
+TEST_CASE("the flows of a process that ends unexpectedly are the next one's, with its links") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  int sockets[2];
+  host::Failure failure;
+  REQUIRE(engine::CrashState::make_sockets(sockets, failure));
+  const auto child = [&](uint64_t tag) { return engine::CrashState(dup(sockets[0]), dup(sockets[1]), tag); };
+  constexpr uint16_t flows = 20;
+  {
+    engine::CrashState crash_state = child(1);
+    crash_state.take();
+    Live live(&crash_state);
+    live.apply(one_service());
+    live.start();
+    send_syns(namespaces, flows);
+    REQUIRE(await([&] { return live.connections() == flows; }));
+    // Not closed: it crashes.
+  }
+  engine::CrashState crash_state = child(1);
+  crash_state.take();
+  Live live(&crash_state);
+  live.apply(one_service());
+  const director::Restored restored = live.live->restore();
+  CHECK(restored.flows == flows);
+  live.start();
+  CHECK(live.connections() == flows);
+
+  // A process of another build starts clean, and says so.
+  live.live.reset();
+  engine::CrashState upgraded = child(2);
+  upgraded.take();
+  Live clean(&upgraded);
+  clean.apply(one_service());
+  CHECK(clean.live->restore().flows == 0);
+  CHECK(
+      clean.live->notices() ==
+      std::vector<std::string>{"the crash state was written by another build of Sluice: its flows are not carried on"});
+  clean.live->close();
+  close(sockets[0]);
+  close(sockets[1]);
+}
