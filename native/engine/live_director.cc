@@ -203,6 +203,7 @@ void LiveDirector::start() {
 
 void LiveDirector::close() {
   end_forwarding();
+  if (steal_) steal_->give_back();
   steal_.reset();
   if (options_.crash_state != nullptr) options_.crash_state->withdraw();
   workers_.clear();
@@ -236,11 +237,31 @@ void LiveDirector::keep_links() {
 }
 
 bool LiveDirector::steal_as_configured(host::Failure& failure) {
-  Worker::Visit visit(*workers_.front());
-  host::OwnedTraffic owned_traffic =
-      owned_traffic_of(visit.director(), static_cast<uint16_t>(workers_.size()), opened_);
+  host::OwnedTraffic owned_traffic;
+  {
+    Worker::Visit visit(*workers_.front());
+    owned_traffic = owned_traffic_of(visit.director(), static_cast<uint16_t>(workers_.size()), opened_);
+  }
   owned_traffic.host_addresses = host_addresses_;
-  return steal_->update(owned_traffic, failure);
+  const uint64_t lost_before = steal_->lost_strays();
+  const bool is_done =
+      steal_->update(owned_traffic, failure, [this](const auto& visit_flow) { visit_placed_flows(visit_flow); });
+  if (const uint64_t lost = steal_->lost_strays() - lost_before; lost != 0) {
+    notices_.push_back("services are divided among the workers in another way: " + std::to_string(lost) +
+                       " of their connections could not be kept where they are");
+  }
+  return is_done;
+}
+
+void LiveDirector::visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow) {
+  std::vector<host::PlacedFlow> flows;
+  for (uint16_t number = 0; number < workers_.size(); number++) {
+    FlowCursor cursor;
+    for (bool has_more = true; has_more; flows.clear()) {
+      has_more = placed_flows(Worker::Visit(*workers_[number]).director(), number, cursor, flows);
+      for (const host::PlacedFlow& flow : flows) visit_flow(flow);
+    }
+  }
 }
 
 void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {

@@ -115,6 +115,7 @@ class LiveDirector {
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   bool steal_as_configured(host::Failure& failure);
+  void visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow);
   void keep_links();
 
   const LiveDirectorOptions options_;

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
+
 #include "namespace.h"
 
 using namespace sluice;
@@ -283,30 +285,39 @@ TEST_CASE("a question for a virtual address that the host does not have reaches 
   CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port + 1, 2000) == ECONNREFUSED);
 }
 
+namespace {
+
+// A process that steals and is killed.
+void steal_and_be_killed(const test::Namespaces& namespaces, host::StealWay way) {
+  std::array<int, 2> ready{};
+  REQUIRE(pipe(ready.data()) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    host::Failure failure;
+    const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
+    const auto stealing = host::Steal::attach(interfaces, way, failure);
+    const bool is_done = stealing != nullptr && stealing->update(owned_traffic(), failure);
+    if (write(ready[1], is_done ? "y" : "n", 1) == 1) pause();
+    _exit(1);
+  }
+  char answer = 0;
+  REQUIRE(read(ready[0], &answer, 1) == 1);
+  REQUIRE(answer == 'y');
+  CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
+  REQUIRE(kill(child, SIGKILL) == 0);
+  REQUIRE(waitpid(child, nullptr, 0) == child);
+  close(ready[0]);
+  close(ready[1]);
+}
+
+}  // namespace
+
 TEST_CASE("a process that is killed leaves nothing behind, or what the next one removes") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways) {
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
-    std::array<int, 2> ready{};
-    REQUIRE(pipe(ready.data()) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
-      host::Failure failure;
-      const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
-      const auto stealing = host::Steal::attach(interfaces, way, failure);
-      const bool is_done = stealing != nullptr && stealing->update(owned_traffic(), failure);
-      if (write(ready[1], is_done ? "y" : "n", 1) == 1) pause();
-      _exit(1);
-    }
-    char answer = 0;
-    REQUIRE(read(ready[0], &answer, 1) == 1);
-    REQUIRE(answer == 'y');
-    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
-    REQUIRE(kill(child, SIGKILL) == 0);
-    REQUIRE(waitpid(child, nullptr, 0) == child);
-    close(ready[0]);
-    close(ready[1]);
+    steal_and_be_killed(namespaces, way);
     if (way == host::StealWay::tcx) {
       // The kernel takes the link down after the process, not with it.
       int outcome = EINPROGRESS;
@@ -325,6 +336,61 @@ TEST_CASE("a process that is killed leaves nothing behind, or what the next one 
     CHECK(output("tc qdisc show dev b0").find("clsact") == std::string::npos);
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 2000) == ECONNREFUSED);
   }
+}
+
+TEST_CASE("what a killed process has left steals until the next process has filled its own tables") {
+  if (!test::is_root()) return;
+  constexpr host::StealWay leaving[] = {host::StealWay::clsact, host::StealWay::nftables};
+  for (const host::StealWay before : leaving) {
+    for (const host::StealWay way : all_ways) {
+      CAPTURE(static_cast<int>(before));
+      CAPTURE(static_cast<int>(way));
+      const test::Namespaces namespaces;
+      steal_and_be_killed(namespaces, before);
+      const uint64_t resets = host_counter("TcpOutRsts");
+      std::atomic<bool> is_over = false;
+      std::thread client([&] {
+        namespaces.outside([&] {
+          test::FrameSocket link("x0");
+          const auto syn = ethernet({.source = test::outside_mac, .destination = test::inside_mac})
+                               .ipv4({.source = "10.9.0.2", .destination = "10.9.0.1"})
+                               .tcp({.source_port = 4711, .destination_port = service_port, .flags = test::SYN})
+                               .build();
+          while (!is_over) link.send(syn);
+        });
+      });
+      {
+        host::Failure failure;
+        const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
+        const auto stealing = host::Steal::attach(interfaces, way, failure);
+        REQUIRE(stealing != nullptr);
+        CHECK(has_rules());
+        const bool is_updated = stealing->update(owned_traffic(), failure);
+        INFO(failure.message);
+        CHECK(is_updated);
+        CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
+        CHECK(has_rules() == (way != host::StealWay::tcx));
+        is_over = true;
+        client.join();
+        CHECK(host_counter("TcpOutRsts") == resets);
+      }
+      CHECK_FALSE(has_rules());
+      CHECK(output("tc qdisc show dev b0").find("clsact") == std::string::npos);
+      CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 2000) == ECONNREFUSED);
+    }
+  }
+}
+
+TEST_CASE("a process that ends before it has stolen anything gives back what the one before has left") {
+  if (!test::is_root()) return;
+  const test::Namespaces namespaces;
+  steal_and_be_killed(namespaces, host::StealWay::clsact);
+  host::Failure failure;
+  const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
+  host::Steal::attach(interfaces, host::StealWay::clsact, failure).reset();
+  CHECK(has_rules());  // it has failed, and another one follows
+  host::Steal::attach(interfaces, host::StealWay::clsact, failure)->give_back();
+  CHECK_FALSE(has_rules());
 }
 
 TEST_CASE("left-over rules are replaced by the next process, and others' rules stay") {
