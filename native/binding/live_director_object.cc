@@ -245,7 +245,7 @@ LiveDirectorObject::LiveDirectorObject(const Napi::CallbackInfo& info) : ObjectW
     if (text_field(values, "stealing") == way_text(way)) options.stealing = way;
   }
   names_.resize(options.cpus.size());
-  if (const Napi::Value crash_state = values.Get("crash_state"); crash_state.IsObject()) {
+  if (const Napi::Value crash_state = values.Get("crashState"); crash_state.IsObject()) {
     crash_state_ = Napi::Persistent(crash_state.As<Napi::Object>());
     options.crash_state = &CrashStateObject::Unwrap(crash_state_.Value())->crash_state();
   }
