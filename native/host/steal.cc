@@ -125,6 +125,11 @@ bool Steal::replace_left_overs(Failure& failure) {
   return clean_classifiers(replaced, failure) && (way_ == StealWay::nftables || remove_rules(failure));
 }
 
+bool Steal::load_fanout(Failure& failure) {
+  if (!programs_.ingress) return fail(failure, "several workers need BPF, which is not used: use one worker");
+  return programs_.load_fanout(failure);
+}
+
 bool Steal::divert(const Diversion::Lane& lane, Failure& failure) {
   if (!programs_.ingress) return fail(failure, "AF_XDP needs BPF, which this host refuses");
   if (!diversion_) {
@@ -202,10 +207,13 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
   std::ranges::copy((is_for_host ? own : of_another).bytes, seen.begin());
   const auto ingress = run_program(programs_.ingress.get(), seen, 1, interface);
   const auto socket = run_program(programs_.socket.get(), seen, 1, interface);
-  const auto fanout = run_program(programs_.fanout.get(), seen, 1, interface);
-  if (!ingress || !socket || !fanout) return std::nullopt;
+  if (!ingress || !socket) return std::nullopt;
   Judgement judgement;
-  judgement.worker = fanout->result;
+  if (programs_.fanout) {
+    const auto fanout = run_program(programs_.fanout.get(), seen, 1, interface);
+    if (!fanout) return std::nullopt;
+    judgement.worker = fanout->result;
+  }
   constexpr uint32_t dropped = 2;  // TC_ACT_SHOT
   if (socket->result != 0) judgement.owner = ingress->result == dropped ? bpf::STEAL_TAKEN : bpf::STEAL_SEEN;
   return judgement;

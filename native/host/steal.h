@@ -82,6 +82,9 @@ class Steal {
   // Why not the way that comes first; empty where it is that.
   const std::string& notice() const { return notice_; }
 
+  // Before fanout() is asked for. False with nftables: several workers need BPF.
+  bool load_fanout(Failure& failure);
+
   // For SO_ATTACH_BPF of a packet socket (SOCK_RAW), and for PACKET_FANOUT_DATA of PACKET_FANOUT_EBPF, whose sockets
   // must have joined in the order of the workers; -1 with nftables.
   int socket_filter() const { return programs_.filter.get(); }

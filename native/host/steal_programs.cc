@@ -70,14 +70,19 @@ bool StealPrograms::load(Failure& failure) {
   const int decider = socket.get();
   return load_program(bpf::filter, BPF_PROG_TYPE_SOCKET_FILTER, maps, filter, failure) &&
          maps[bpf::deciders].set(&first, &decider, failure) &&
-         load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps, fanout, failure) &&
          load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps, ingress, failure);
 }
 
-void StealPrograms::prepare() {
+bool StealPrograms::load_fanout(Failure& failure) {
+  return fanout || load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps, fanout, failure);
+}
+
+void StealPrograms::prepare(bool with_fanout) {
   StealPrograms loaded;
   Failure ignored;  // whoever needs them tries again, and says what is wrong
-  if (loaded.load(ignored)) prepared = std::move(loaded);
+  if (!loaded.load(ignored)) return;
+  if (with_fanout) static_cast<void>(loaded.load_fanout(ignored));
+  prepared = std::move(loaded);
 }
 
 StealPrograms StealPrograms::take_prepared() {

@@ -84,7 +84,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const source = sourceOf(parsed);
   const cpus = cpusFor(value('workers'));
   const stealing = stealWay(value('stealing'));
-  const crashState = await inheritedCrashState();
+  const crashState = await inheritedCrashState({ workers: cpus.length, stealing });
   if (crashState === undefined) {
     readSnapshot(source); // its mistakes are this process's to tell, before another one is started
     return (await supervise({ logger })) === 0 ? 0 : 1;

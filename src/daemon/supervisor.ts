@@ -5,7 +5,7 @@
 // holds (native/engine/crash_state.h).
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Logger } from '../core/logger.ts';
-import { loadAddon } from '../native/addon.ts';
+import { type Addon, loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
 
 /** Set for the processes that such a parent starts. */
@@ -22,10 +22,12 @@ const shortLifeMilliseconds = 1000;
 const shortLivesUntilForgotten = 3;
 
 /** The working process's part of what its parent holds, once it is to work; undefined in one without such a parent. */
-export async function inheritedCrashState(): Promise<NativeCrashState | undefined> {
+export async function inheritedCrashState(
+  options: Parameters<Addon['prepareStealing']>[0],
+): Promise<NativeCrashState | undefined> {
   if (process.env[variable] === undefined) return undefined;
   const addon = loadAddon();
-  addon.prepareStealing();
+  addon.prepareStealing(options);
   const turn = await ownTurn();
   const crashState = new addon.CrashState(givingEnd, takingEnd);
   if (turn === 'forget') crashState.withdraw();

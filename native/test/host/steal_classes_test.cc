@@ -60,6 +60,8 @@ struct Programs {
     return ingress->result == dropped ? Owner::director : Owner::both;
   }
   uint32_t worker(const test::Buffer& frame) const {
+    host::Failure failure;
+    REQUIRE(steal->load_fanout(failure));
     const auto run = host::run_program(steal->fanout(), frame);
     REQUIRE(run);
     return run->result;

@@ -55,6 +55,7 @@ struct Programs {
     steal = host::Steal::attach({}, host::StealWay::tcx, failure);
     INFO(failure.message);
     REQUIRE(steal != nullptr);
+    REQUIRE(steal->load_fanout(failure));
     update(of, flows);
   }
   void update(const OwnedTraffic& of, const std::vector<PlacedFlow>& flows = {}) {
