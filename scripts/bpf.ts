@@ -28,9 +28,9 @@ interface Source {
   readonly mapsOf?: string;
 }
 const sources: readonly Source[] = [
-  { name: 'steal', headers: ['steal.h'], programs: ['ingress', 'socket', 'filter', 'fanout'] },
+  { name: 'steal', headers: ['steal.h', 'steering.h'], programs: ['ingress', 'socket', 'filter', 'fanout'] },
   { name: 'tunnel', headers: ['tunnel.h'], programs: ['tunnel'] },
-  { name: 'steal_xdp', headers: ['steal.bpf.c', 'steal.h'], programs: ['xdp'], mapsOf: 'steal' },
+  { name: 'steal_xdp', headers: ['steal.bpf.c', 'steal.h', 'steering.h'], programs: ['xdp'], mapsOf: 'steal' },
 ];
 
 const instructionSize = 8;

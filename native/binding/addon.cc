@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "binding/captures.h"
+#include "binding/confine.h"
 #include "binding/crash_state_object.h"
 #include "binding/decap_object.h"
 #include "binding/describe.h"
@@ -26,6 +27,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("mostMarkRules", Napi::Number::New(env, sluice::host::bpf::STEAL_MOST_MARKS));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("prepareStealing", Napi::Function::New<sluice::binding::prepare_stealing>(env, "prepareStealing"));
+  exports.Set("confine", Napi::Function::New<sluice::binding::confine>(env, "confine"));
   exports.Set("CrashState", sluice::binding::CrashStateObject::define(env));
   exports.Set("crashStateSockets", Napi::Function::New<sluice::binding::crash_state_sockets>(env, "crashStateSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));

@@ -465,7 +465,8 @@ Napi::Value clean_host(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value prepare_stealing(const Napi::CallbackInfo& info) {
-  host::StealPrograms::prepare();
+  const Napi::Object options = info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+  if (text_field(options, "stealing") != "nftables") host::StealPrograms::prepare(number_field(options, "workers") > 1);
   return info.Env().Undefined();
 }
 

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+// clang-format off
 // What belongs to the director: four programs over the same maps.
 //
-//   steal_ingress   at the ingress of an interface (tcx, or a classifier of clsact): drops what is the director's
-//   alone.
-//                   A packet socket for ETH_P_ALL has had its copy before, and the host's stack never sees it.
-//   steal_socket    a filter for those packet sockets, by way of steal_filter: only what concerns the director is
-//   copied. steal_fanout    brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF).
-//   steal_xdp       in a device's driver (steal_xdp.bpf.c, decision 13): hands what is the director's alone to an
-//   AF_XDP
-//                   socket, and passes all else on to the three above.
+//   steal_ingress  At the ingress of an interface (tcx, or a classifier of clsact). It drops what is the director's
+//                  alone: a packet socket for ETH_P_ALL has had its copy before, and the host's stack never sees it.
+//   steal_socket   The filter of those packet sockets, by way of steal_filter. Only what concerns the director is copied.
+//   steal_fanout   Brings both directions of a flow to the socket of one worker (PACKET_FANOUT_EBPF, steering.h).
+//   steal_xdp      In a device's driver (steal_xdp.bpf.c, decision 13). It hands what is the director's alone to an
+//                  AF_XDP socket, and passes all else on to the three above.
 //
 // All of them ask owner_of(). It looks up the destination in the map of places, which says what kinds of tuples are
 // worth asking for, then the source:
 //
-//   to a service                      the tuple, or its address with port 0; unowned addresses: echo and fragments too
+//   to a service                      the tuple, or its address with port 0; where the host does not own the address,
+//                                     echo requests and fragments too
 //   to a local address of a pool      ports of the pool; if the host does not own the address, everything
 //   with a firewall mark              by the rules of marks, the first that fits, if there is a service of its mark
 //   to another address of the host    nothing: SSH, DNS and health checks are the host's
 //   from a NAT real server            the tuple (the reply has to be translated)
 //   from a network behind the egress  everything but to networks inside, groups and links
 //   ICMP errors                       by the packet that they quote
-//   later fragments                   as their first fragment; where that is unknown and might be the director's, both
-//   see ARP and neighbour discovery       questions for addresses of the director that the host does not own are taken;
-//   those
-//                                     that come from such an address are seen, for they show a second owner
+//   later fragments                   as their first fragment. If the first is unknown and the datagram might be the
+//                                     director's, both see it
+//   ARP and neighbour discovery       questions for addresses of the director that the host does not own are taken;
+//                                     those that come from such an address are seen, for they show a second owner
 //
 // Users need clang only to change this: scripts/bpf.ts writes the compiled programs to steal.generated.h. Headers are
-// read with bpf_skb_load_bytes_relative(), because the three programs find the beginning of skb->data at different
-// headers; steal_xdp.bpf.c includes all of this with another way of reading. Functions are inlined, so that each
-// program is one piece that needs no linking. Written for kernel 5.10 and newer.
+// read with bpf_skb_load_bytes_relative(), because the programs find the beginning of skb->data at different headers.
+// steal_xdp.bpf.c includes all of this with another way of reading. Functions are inlined, so that each program is one
+// piece that needs no linking. Written for kernel 5.10 and newer.
+// clang-format on
 #include "steal.h"
 
 #include <linux/bpf.h>
@@ -40,6 +41,8 @@
 static void* (*const map_lookup)(void* map, const void* key) = (void*)BPF_FUNC_map_lookup_elem;
 static long (*const map_update)(void* map, const void* key, const void* value,
                                 u64 flags) = (void*)BPF_FUNC_map_update_elem;
+static long (*const map_delete)(void* map, const void* key) = (void*)BPF_FUNC_map_delete_elem;
+static u64 (*const nanoseconds)(void) = (void*)BPF_FUNC_ktime_get_ns;
 
 // The loader makes the maps; here they are names that become relocations.
 struct map {
@@ -55,6 +58,7 @@ struct map marks SECTION("maps");
 struct map deciders SECTION("maps");
 struct map lanes SECTION("maps");
 struct map sockets SECTION("maps");
+struct map strays SECTION("maps");
 
 enum {
   ETHERNET_LENGTH = 14,
@@ -228,12 +232,17 @@ INLINE const struct steal_place* place_of(const struct steal_address* address) {
   return map_lookup(&places, address);
 }
 
-INLINE int is_tuple(const struct steal_address* address, u16 port, u8 protocol, u8 role) {
+// Null where there is no such tuple.
+INLINE const struct steal_steerings* tuple_of(const struct steal_address* address, u16 port, u8 protocol, u8 role) {
   struct steal_tuple tuple = {.address = *address, .port = port, .protocol = protocol, .role = role};
-  if (map_lookup(&tuples, &tuple)) return 1;
-  if (port == 0) return 0;
+  const struct steal_steerings* found = map_lookup(&tuples, &tuple);
+  if (found || port == 0) return found;
   tuple.port = 0;
-  return map_lookup(&tuples, &tuple) != 0;
+  return map_lookup(&tuples, &tuple);
+}
+
+INLINE int is_tuple(const struct steal_address* address, u16 port, u8 protocol, u8 role) {
+  return tuple_of(address, port, protocol, role) != 0;
 }
 
 INLINE int has(const struct steal_place* place, u32 flag) {
@@ -384,50 +393,77 @@ INLINE u32 owner_by_ends(const struct packet* packet, const struct steal_place* 
   return leaves_by_egress(packet, destination) ? STEAL_TAKEN : STEAL_NOTHING;
 }
 
-// The same number for all packets of a client, or of one of its ports.
-INLINE u32 hash_of_client(const struct steal_settings* set, const struct steal_address* address, u16 port) {
-  u32 bits = set->client_prefix[is_ipv4(address) ? 0 : 1];
-  u32 hash = set->steer_by_port ? port : 0;
-  for (int i = 0; i < 4; i++) {
-    const u32 kept = bits >= 32 ? 0xffffffff : bits == 0 ? 0 : 0xffffffff << (32 - bits);
-    bits = bits >= 32 ? bits - 32 : 0;
-    hash = (hash ^ (__builtin_bswap32(address->words[i]) & kept)) * 0x9e3779b1;  // golden ratio of 2^32
-    hash ^= hash >> 15;
-  }
-  return hash;
-}
+// The worker of a client's flow, by what steers it.
+INLINE u32 worker_of_client(const struct steal_settings* set, const struct steal_steerings* how,
+                            const struct steal_client* client) {
+  const u32 edition = set->steering & STEAL_EDITION;
+  const struct steal_steering now = edition ? how->edition[1] : how->edition[0];
+  const u32 worker = steal_hash(&now, &client->address, client->port) % set->workers;
+  const u32 may_stray = now.flags & STEAL_STRAYS;
+  const u32 is_changing = set->steering & STEAL_CHANGING;
+  if (!may_stray && !is_changing) return worker;
 
-// Whether `to` is the client: of a reply from a real server that keeps ports, or of a request that an error quotes.
-INLINE int answers_marked(const struct packet* packet, const struct steal_address* from, const struct steal_address* to,
-                          u16 from_port, const struct steal_place* sender) {
-  const int is_server = has(sender, STEAL_MARKED);
-  if (!is_server && from == &packet->source) return 0;
-  return owner_by_marks(to, is_server ? 0 : from, packet, from_port, 0) != STEAL_NOTHING;
+  const struct steal_stray note = {.worker = worker, .seen = nanoseconds() >> STEAL_CLOCK_SHIFT};
+  struct steal_stray* stray = may_stray ? map_lookup(&strays, client) : 0;
+  if (stray && note.seen - stray->seen <= set->stray_lifetime) {
+    stray->seen = note.seen;
+    return stray->worker;
+  }
+  if (stray) map_delete(&strays, client);
+  if (!is_changing) return worker;
+  const struct steal_steering then = edition ? how->edition[0] : how->edition[1];
+  if (steal_hash(&then, &client->address, client->port) % set->workers != worker)
+    map_update(&strays, client, &note, BPF_NOEXIST);
+  return worker;
 }
 
 // The worker of a packet that is no later fragment. Local ports are split by their remainder.
+//
+// What is found is copied. The verifier follows every way to the end of the program unless it has met the same state
+// there before: two ways that have found a client in different places are different, two copies of a client are equal.
 INLINE u32 worker_of(const struct packet* packet, const struct packet* quoted) {
   const u32 only = 0;
   const struct steal_settings* set = map_lookup(&settings, &only);
   if (!set || set->workers < 2) return 0;
   // An error goes where the packet that it quotes came from.
+  const struct packet* subject = quoted ? quoted : packet;
   const struct steal_address* from = quoted ? &quoted->destination : &packet->source;
   const struct steal_address* to = quoted ? &quoted->source : &packet->destination;
   const u16 from_port = quoted ? quoted->destination_port : packet->source_port;
   const u16 to_port = quoted ? quoted->source_port : packet->destination_port;
-  const u8 protocol = quoted ? quoted->protocol : packet->protocol;
 
+  // What no service steers: the flows of the egress, and echoes.
+  struct steal_steerings how = {{{{32, 32, 32, 32}, STEAL_BY_PORT}, {{32, 32, 32, 32}, STEAL_BY_PORT}}};
+  struct steal_client client = {.address = *from, .port = from_port, .protocol = subject->protocol};
   const struct steal_place* receiver = place_of(to);
-  const int is_request = has(receiver, STEAL_SERVICE) && is_tuple(to, to_port, protocol, STEAL_TO_SERVICE);
-  if (!is_request && is_of_pool(receiver, to_port)) return to_port % set->workers;
+  const struct steal_steerings* found = 0;
+  if (has(receiver, STEAL_SERVICE)) found = tuple_of(to, to_port, subject->protocol, STEAL_TO_SERVICE);
+  if (found) {
+    how = *found;
+    return worker_of_client(set, &how, &client);
+  }
+  if (is_of_pool(receiver, to_port)) return to_port % set->workers;
+
   const struct steal_place* sender = place_of(from);
-  const int is_reply =
-      !is_request && has(sender, STEAL_SERVER) && is_tuple(from, from_port, protocol, STEAL_FROM_SERVER);
+  if (has(sender, STEAL_SERVER)) found = tuple_of(from, from_port, subject->protocol, STEAL_FROM_SERVER);
   // What an error quotes has gone the other way: a request's answer came from its destination.
-  const int is_of_request = quoted && !is_request && has(sender, STEAL_SERVICE);
-  const int answers =
-      is_reply || is_of_request || answers_marked(quoted ? quoted : packet, from, to, from_port, sender);
-  return hash_of_client(set, answers ? to : from, answers ? to_port : from_port) % set->workers;
+  const int is_of_request = !found && quoted && has(sender, STEAL_SERVICE);
+  if (is_of_request) found = tuple_of(from, from_port, subject->protocol, STEAL_TO_SERVICE);
+  if (found) how = *found;
+  int is_answer = found || is_of_request;
+  if (!is_answer && set->marks != 0) {
+    // Replies of a real server that keeps ports, and requests that an error quotes; then requests.
+    const int is_server = has(sender, STEAL_MARKED);
+    if (is_server || quoted)
+      is_answer = owner_by_marks(to, is_server ? 0 : from, subject, from_port, 0) != STEAL_NOTHING;
+    if (is_answer || owner_by_marks(from, to, subject, to_port, quoted ? 0 : packet->interface) != STEAL_NOTHING)
+      how = is_ipv4(to) ? set->mark_steering[0] : set->mark_steering[1];
+  }
+  if (is_answer) {
+    client.address = *to;
+    client.port = to_port;
+  }
+  return worker_of_client(set, &how, &client);
 }
 
 INLINE void datagram_of(const struct packet* packet, struct steal_datagram* datagram) {
@@ -460,12 +496,15 @@ INLINE u32 owner_of_ip(context* frame, struct packet* packet, u32* worker) {
   }
   owner = owner_by_ends(packet, destination);
   if (owner == STEAL_NOTHING) owner = owner_of_marked(packet, destination);
-  if (packet->is_first && owner != STEAL_NOTHING) {
+  const int begins_datagram = packet->is_first && owner != STEAL_NOTHING;
+  if (!worker && !begins_datagram) return owner;
+  const u32 steer = worker_of(packet, 0);
+  if (worker) *worker = steer;
+  if (begins_datagram) {
     datagram_of(packet, &datagram);
-    const struct steal_remembered first = {.owner = owner, .steer = worker_of(packet, 0)};
+    const struct steal_remembered first = {.owner = owner, .steer = steer};
     map_update(&fragments, &datagram, &first, BPF_ANY);
   }
-  if (worker) *worker = worker_of(packet, 0);
   return owner;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the BPF programs and their loader agree on: the layout of the maps. Read by clang -target bpf as C and by the
-// module as C++.
+// What the BPF programs and their loader agree on: the layout of the maps. clang -target bpf reads it as C, the module
+// as C++.
 #pragma once
 
 #ifdef __cplusplus
@@ -22,15 +22,19 @@ struct steal_address {
   u32 words[4];  // network byte order
 };
 
+#include "steering.h"
+
+// clang-format off
 enum steal_place_flag {
-  STEAL_HOST = 1,     // an address of the host itself
-  STEAL_SERVICE = 2,  // has services
-  STEAL_WHOLE = 4,    // whatever is sent there is the director's
-  STEAL_POOL = 8,     // a local address of the director, with the ports first_port … last_port
-  STEAL_SERVER = 16,  // a NAT real server: has tuples of that role
-  STEAL_TUNNEL = 32,  // tunnels of the director lead there
-  STEAL_MARKED = 64,  // a NAT real server of a firewall mark's service: keeps the ports that clients ask for
+  STEAL_HOST    = 1,   // an address of the host itself
+  STEAL_SERVICE = 2,   // has services
+  STEAL_WHOLE   = 4,   // whatever is sent there is the director's
+  STEAL_POOL    = 8,   // a local address of the director, with the ports first_port to last_port
+  STEAL_SERVER  = 16,  // a NAT real server: it has tuples of that role
+  STEAL_TUNNEL  = 32,  // tunnels of the director lead there
+  STEAL_MARKED  = 64,  // a NAT real server of a firewall mark's service, which keeps the ports that clients ask for
 };
+// clang-format on
 
 // What an address is: the value of the map of places.
 struct steal_place {
@@ -40,7 +44,7 @@ struct steal_place {
 
 enum steal_role { STEAL_TO_SERVICE = 0, STEAL_FROM_SERVER = 1 };
 
-// One end of a conversation that is the director's; the value is always 1.
+// One end of a conversation that is the director's. The value says how its clients are steered (steal_steerings).
 struct steal_tuple {
   struct steal_address address;
   u16 port;  // host byte order; 0: every port
@@ -67,15 +71,18 @@ struct steal_remembered {
   u32 steer;
 };
 
+// clang-format off
 // The only entry of the map of settings.
 struct steal_settings {
-  u32 has_egress;        // the map of egress sources is not empty
-  u32 workers;           // among which packets are steered; 0 is 1
-  u32 steer_by_port;     // a client's port counts; not so when clients must meet one worker (persistence)
-  u32 marks;             // the edition of the rules of firewall marks that holds; 0: there are none
-  u64 mark_services[2];  // rules whose mark has a service: of IPv4, of IPv6
-  u32 client_prefix[2];  // bits of a client's address that count, of the 128 of a steal_address: IPv4, IPv6
+  u32 has_egress;                           // the map of egress sources is not empty
+  u32 workers;                              // among which packets are steered; 0 is 1
+  u32 steering;                             // the edition of steering that holds, and STEAL_CHANGING
+  u32 stray_lifetime;                       // of silent strays, in units of STEAL_CLOCK_SHIFT
+  u64 mark_services[2];                     // rules whose mark has a service: of IPv4, of IPv6
+  u32 marks;                                // the edition of the rules of firewall marks that holds; 0: there are none
+  struct steal_steerings mark_steering[2];  // of services by firewall mark: of IPv4, of IPv6
 };
+// clang-format on
 
 // Rules of firewall marks, a bit each, the first rule the lowest. The map of marks says of each thing that rules ask
 // for which of them a value fits; those that fit in all are what fits the packet. Of type BPF_MAP_TYPE_LPM_TRIE.

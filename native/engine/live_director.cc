@@ -78,9 +78,7 @@ bool LiveDirector::open(host::Failure& failure) {
   steal_ = host::Steal::attach(present, options_.stealing, failure);
   if (!steal_) return false;
   if (!steal_->notice().empty()) notices_.push_back(steal_->notice());
-  if (options_.cpus.size() > 1 && steal_->fanout() < 0) {
-    return host::fail(failure, "several workers need BPF, which this host refuses: use one worker");
-  }
+  if (options_.cpus.size() > 1 && !steal_->load_fanout(failure)) return false;
   for (uint16_t number = 0; number < options_.cpus.size(); number++) {
     if (!add_worker(number, failure)) return false;
   }
@@ -212,6 +210,7 @@ void LiveDirector::start() {
 
 void LiveDirector::close() {
   end_forwarding();
+  if (steal_) steal_->give_back();
   steal_.reset();
   if (options_.crash_state != nullptr) options_.crash_state->withdraw();
   workers_.clear();

@@ -134,6 +134,7 @@ class LiveDirector {
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
   bool update_ingress(const Configuration& configuration, host::Failure& failure);
+  void visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow);
   void carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps);
   void note_ingress_failure(const host::Failure& failure);
   bool forget_removed();

@@ -118,8 +118,25 @@ bool LiveDirector::steal(host::Failure& failure) {
 bool LiveDirector::update_ingress(const Configuration& configuration, host::Failure& failure) {
   host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), opened_);
   owned_traffic.host_addresses = host_addresses_;
-  is_ingress_behind_ = !steal_->update(owned_traffic, failure);
+  const uint64_t lost_before = steal_->lost_strays();
+  const auto placed_flows = [this](const auto& visit_flow) { visit_placed_flows(visit_flow); };
+  is_ingress_behind_ = !steal_->update(owned_traffic, failure, placed_flows);
+  if (const uint64_t lost = steal_->lost_strays() - lost_before; lost != 0) {
+    notices_.push_back("services are divided among the workers in another way: " + std::to_string(lost) +
+                       " of their connections could not be kept where they are");
+  }
   return !is_ingress_behind_;
+}
+
+void LiveDirector::visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow) {
+  std::vector<host::PlacedFlow> flows;
+  for (uint16_t number = 0; number < workers_.size(); number++) {
+    FlowCursor cursor;
+    for (bool has_more = true; has_more; flows.clear()) {
+      has_more = placed_flows(DirectorWorker::Visit(*workers_[number]).director(), number, cursor, flows);
+      for (const host::PlacedFlow& flow : flows) visit_flow(flow);
+    }
+  }
 }
 
 void LiveDirector::note_ingress_failure(const host::Failure& failure) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ownership.h"
 
+#include <algorithm>
 #include <bit>
+#include <unordered_map>
 
 namespace sluice::engine {
 
 namespace {
+
+// Flows looked at in one visit of a worker: some tens of microseconds.
+constexpr uint32_t flows_a_visit = 4096;
 
 // Bits of a mask that a persistent service compares clients by.
 uint8_t prefix_of(const wire::Address& netmask) {
@@ -14,8 +19,8 @@ uint8_t prefix_of(const wire::Address& netmask) {
   return static_cast<uint8_t>(bits);
 }
 
-// A persistent service sends a client's connections to one server, a limit of sources counts them: they must meet one
-// worker.
+// A persistent service sends a client's connections to one server, a limit of sources counts them: the connections must
+// meet one worker.
 void steer_for(const Configuration::Service& service, host::OwnedTraffic::Steering& steering) {
   const director::SourceLimitSettings& limit = service.settings.source_limit;
   uint8_t& prefix = service.key.address.family == wire::Family::ipv4 ? steering.ipv4_prefix : steering.ipv6_prefix;
@@ -34,6 +39,13 @@ bool has_service(const Configuration& configuration, uint32_t mark, wire::Family
   key.mark = mark;
   key.address.family = family;
   return configuration.has_service(key);
+}
+
+uint32_t longest_silence(const director::Timeouts& timeouts) {
+  uint32_t longest = timeouts.udp[0];
+  for (const uint32_t timeout : timeouts.tcp) longest = std::max(longest, timeout);
+  for (const uint32_t timeout : timeouts.sctp) longest = std::max(longest, timeout);
+  return longest;
 }
 
 // Rules behind the last that leads to a service do not matter, and there is none on an interface that is not there.
@@ -63,16 +75,28 @@ std::vector<host::OwnedTraffic::Mark> marks_of(const Configuration& configuratio
 host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t workers,
                                     std::span<const uint32_t> interfaces) {
   host::OwnedTraffic owned_traffic;
-  owned_traffic.steering.workers = workers;
+  owned_traffic.workers = workers;
+  owned_traffic.longest_silence = longest_silence(configuration.timeouts());
+  std::unordered_map<const Configuration::Service*, uint32_t> places;
   configuration.for_each_service([&](const Configuration::Service& service) {
-    steer_for(service, owned_traffic.steering);
     const director::ServiceKey& key = service.key;
-    if (key.mark == 0) owned_traffic.services.push_back({key.address, key.port, key.protocol});
+    if (key.mark != 0) {
+      const bool is_ipv4 = key.address.family == wire::Family::ipv4;
+      steer_for(service, is_ipv4 ? owned_traffic.ipv4_marks : owned_traffic.ipv6_marks);
+      return;
+    }
+    places[&service] = static_cast<uint32_t>(owned_traffic.services.size());
+    steer_for(
+        service,
+        owned_traffic.services.emplace_back(host::OwnedTraffic::Service{key.address, key.port, key.protocol}).steering);
   });
   configuration.for_each_destination([&](const Configuration::Destination& destination) {
     if (destination.forwarding == director::Forwarding::nat) {
       const director::ServiceKey& home = destination.home;
-      owned_traffic.nat_servers.push_back({destination.address, destination.port, home.protocol, home.mark != 0});
+      const auto place = places.find(destination.service);
+      const uint32_t service = place == places.end() ? host::OwnedTraffic::no_service : place->second;
+      owned_traffic.nat_servers.push_back(
+          {destination.address, destination.port, home.protocol, home.mark != 0, service});
     } else if (destination.forwarding == director::Forwarding::tunnel) {
       owned_traffic.tunnel_servers.push_back(destination.address);
     }
@@ -85,6 +109,39 @@ host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t
     owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
   }
   return owned_traffic;
+}
+
+namespace {
+
+template <class A>
+uint32_t visit_some(director::Director& director, uint16_t worker, uint32_t cursor, std::vector<host::PlacedFlow>& to) {
+  auto& table = director.flows<A>().table();
+  return table.walk(cursor, flows_a_visit, [&](const director::Flow<A>& flow) {
+    if (flow.is_template() || flow.destination == director::no_destination) return;
+    const director::ServiceKey& home = director.services().destination(flow.destination).home;
+    to.push_back({.client = flow.client(),
+                  .client_port = flow.client_port(),
+                  .protocol = flow.protocol,
+                  .worker = worker,
+                  .is_marked = home.mark != 0,
+                  .service = home.address,
+                  .service_port = home.port});
+  });
+}
+
+}  // namespace
+
+bool placed_flows(director::Director& director, uint16_t worker, FlowCursor& cursor,
+                  std::vector<host::PlacedFlow>& flows) {
+  if (cursor.at4 < director.flows<wire::Ipv4Address>().table().span()) {
+    cursor.at4 = visit_some<wire::Ipv4Address>(director, worker, cursor.at4, flows);
+    return true;
+  }
+  if (cursor.at6 < director.flows<wire::Ipv6Address>().table().span()) {
+    cursor.at6 = visit_some<wire::Ipv6Address>(director, worker, cursor.at6, flows);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace sluice::engine

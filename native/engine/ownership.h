@@ -4,14 +4,23 @@
 
 #include <span>
 
+#include "director/stages/director.h"
 #include "engine/configuration.h"
 #include "host/owned_traffic.h"
+#include "host/steering.h"
 
 namespace sluice::engine {
 
-// Of services, of real servers as long as flows may point at them, of pools and egress rules. Services by firewall
-// mark have packets by the rules of marks; `interfaces` are those of the ports that rules may ask for.
+// The traffic of services, of real servers as long as flows may point at them, of pools and egress rules. Services by
+// firewall mark have packets by the rules of marks; `interfaces` are those of the ports that rules may ask for.
 host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t workers,
                                     std::span<const uint32_t> interfaces);
+
+// The flows of one worker, some at a time, so that no visit lasts long. False when all have been seen.
+struct FlowCursor {
+  uint32_t at4 = 0, at6 = 0;
+};
+bool placed_flows(director::Director& director, uint16_t worker, FlowCursor& cursor,
+                  std::vector<host::PlacedFlow>& flows);
 
 }  // namespace sluice::engine

@@ -112,6 +112,29 @@ bool BpfMap::remove(const void* key, Failure& failure) {
   return fail(failure, std::string("cannot remove from the BPF map ") + shape_.name, errno);
 }
 
+bool BpfMap::get(const void* key, void* value) const {
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<uint32_t>(fd());
+  attributes.key = pointer(key);
+  attributes.value = pointer(value);
+  return call_bpf(BPF_MAP_LOOKUP_ELEM, attributes) == 0;
+}
+
+bool BpfMap::first(void* key) const {
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<uint32_t>(fd());
+  attributes.next_key = pointer(key);
+  return call_bpf(BPF_MAP_GET_NEXT_KEY, attributes) == 0;
+}
+
+bool BpfMap::next(void* key) const {
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<uint32_t>(fd());
+  attributes.key = pointer(key);
+  attributes.next_key = pointer(key);
+  return call_bpf(BPF_MAP_GET_NEXT_KEY, attributes) == 0;
+}
+
 bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<const BpfMap> maps, Descriptor& loaded,
                   Failure& failure) {
   lift_memory_limit();

@@ -30,6 +30,11 @@ class BpfMap {
   bool set(const void* key, const void* value, Failure& failure);
   // An absent key is no failure.
   bool remove(const void* key, Failure& failure);
+  // False where there is no such key.
+  bool get(const void* key, void* value) const;
+  // Walks over the keys: false at the end. A walk begins anew where another thread removed the key that it is at.
+  bool first(void* key) const;
+  bool next(void* key) const;
   int fd() const { return fd_.get(); }
 
  private:

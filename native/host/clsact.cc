@@ -6,6 +6,7 @@
 #include <linux/pkt_sched.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "host/netlink.h"
@@ -87,6 +88,14 @@ bool clean(NetlinkSocket& socket, uint32_t interface, Failure& failure) {
 
 }  // namespace
 
+bool has_classifier(uint32_t interface, bool& has, Failure& failure) {
+  NetlinkSocket socket;
+  Filters filters;
+  if (!socket.open(0, failure) || !look_at(socket, interface, ingress, filters, failure)) return false;
+  has = filters.has_ours;
+  return true;
+}
+
 bool add_classifier(uint32_t interface, int program, bool& made_qdisc, Failure& failure) {
   NetlinkSocket socket;
   if (!socket.open(0, failure)) return false;
@@ -116,20 +125,23 @@ void remove_classifier(uint32_t interface, bool with_qdisc) {
   if (with_qdisc) remove_qdisc(socket, interface, ignored);
 }
 
-bool remove_classifiers(Failure& failure) {
+bool clean_classifier(uint32_t interface, Failure& failure) {
+  NetlinkSocket socket;
+  return socket.open(0, failure) && clean(socket, interface, failure);
+}
+
+bool clean_classifiers(std::span<const uint32_t> staying, Failure& failure) {
   NetlinkSocket socket;
   if (!socket.open(0, failure)) return false;
   std::vector<uint32_t> interfaces;
   NetlinkRequest qdiscs(RTM_GETQDISC, NLM_F_DUMP, message_of(0, 0));
   const auto visit = [&](const NetlinkMessage& message) {
     if (attributes_after<tcmsg>(message.body).text(TCA_KIND) != "clsact") return;
-    interfaces.push_back(static_cast<uint32_t>(read_fixed<tcmsg>(message.body).tcm_ifindex));
+    const auto interface = static_cast<uint32_t>(read_fixed<tcmsg>(message.body).tcm_ifindex);
+    if (std::ranges::find(staying, interface) == staying.end()) interfaces.push_back(interface);
   };
   if (!socket.ask(qdiscs, visit, failure)) return false;
-  for (const uint32_t interface : interfaces) {
-    if (!clean(socket, interface, failure)) return false;
-  }
-  return true;
+  return std::ranges::all_of(interfaces, [&](uint32_t interface) { return clean(socket, interface, failure); });
 }
 
 }  // namespace sluice::host

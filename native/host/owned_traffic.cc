@@ -7,32 +7,20 @@
 #include <set>
 
 #include "director/network/route_table.h"
+#include "host/steering.h"
 #include "wire/protocol.h"
 
 namespace sluice::host {
 
 namespace {
 
-constexpr std::array<uint8_t, 3> protocols_with_ports = {wire::protocol::tcp, wire::protocol::udp,
-                                                         wire::protocol::sctp};
 constexpr uint32_t ipv4_part = 96;  // bits of a steal_address before an IPv4 address
-
-bpf::steal_address key_of(const wire::Address& address) {
-  bpf::steal_address key{};
-  if (address.family == wire::Family::ipv6) {
-    std::memcpy(key.words, address.bytes.data(), sizeof key.words);
-  } else {
-    key.words[2] = __builtin_bswap32(0xffff);
-    std::memcpy(&key.words[3], address.bytes.data(), sizeof key.words[3]);
-  }
-  return key;
-}
 
 void add_tuples(StealTables& tables, const wire::Address& address, uint16_t port, uint8_t protocol,
                 bpf::steal_role role) {
   for (const uint8_t one : protocols_with_ports) {
     if (protocol != 0 && protocol != one) continue;
-    tables.tuples[{key_of(address), port, one, static_cast<uint8_t>(role)}] = 1;
+    tables.tuples[{key_of(address), port, one, static_cast<uint8_t>(role)}] = {};
   }
 }
 
@@ -141,6 +129,17 @@ void add_marks(StealTables& tables, const std::vector<OwnedTraffic::Mark>& rules
 
 }  // namespace
 
+bpf::steal_address key_of(const wire::Address& address) {
+  bpf::steal_address key{};
+  if (address.family == wire::Family::ipv6) {
+    std::memcpy(key.words, address.bytes.data(), sizeof key.words);
+  } else {
+    key.words[2] = __builtin_bswap32(0xffff);
+    std::memcpy(&key.words[3], address.bytes.data(), sizeof key.words[3]);
+  }
+  return key;
+}
+
 StealTables tables_of(const OwnedTraffic& owned_traffic) {
   StealTables tables;
   for (const OwnedTraffic::Service& service : owned_traffic.services) {
@@ -167,13 +166,11 @@ StealTables tables_of(const OwnedTraffic& owned_traffic) {
   }
   tables.egress = networks_of(owned_traffic.egress_sources);
   tables.inside = networks_of(owned_traffic.inside);
-  const OwnedTraffic::Steering& steering = owned_traffic.steering;
-  tables.settings = {.has_egress = !tables.egress.empty(),
-                     .workers = steering.workers,
-                     .steer_by_port = steering.by_port,
-                     .marks = 0,
-                     .mark_services = {},
-                     .client_prefix = {ipv4_part + steering.ipv4_prefix, steering.ipv6_prefix}};
+  tables.settings = {};
+  tables.settings.has_egress = !tables.egress.empty();
+  tables.settings.workers = owned_traffic.workers;
+  tables.settings.stray_lifetime = owned_traffic.longest_silence;
+  steer(tables, owned_traffic);
   add_marks(tables, owned_traffic.marks);
   return tables;
 }

@@ -2,6 +2,7 @@
 // What belongs to the director, in plain values, and the tables that the BPF programs look it up in.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -10,6 +11,7 @@
 
 #include "bpf/steal.h"
 #include "wire/address.h"
+#include "wire/protocol.h"
 
 namespace sluice::host {
 
@@ -20,18 +22,27 @@ struct Network {
 
 // Everything is of the director as configured, but `host_addresses`, which are the host's as observed.
 struct OwnedTraffic {
+  // How the packets of a service's clients are divided among workers (bpf/steering.h). Packets of clients that are
+  // equal in the prefix, and unless `by_port` is off in the port, meet one worker.
+  struct Steering {
+    bool by_port = true;
+    uint8_t ipv4_prefix = 32, ipv6_prefix = 128;
+  };
   // A virtual service that has an address.
   struct Service {
     wire::Address address;
     uint16_t port = 0;     // 0: every port
     uint8_t protocol = 0;  // 0: every protocol; with port 0, whatever is sent to the address
+    Steering steering = {};
   };
+  static constexpr uint32_t no_service = UINT32_MAX;
   // A real server whose replies have to be translated.
   struct NatServer {
     wire::Address address;
     uint16_t port = 0;  // 0: every port, or where it is `marked` those that the rules of marks ask for
     uint8_t protocol = 0;
-    bool marked = false;  // of a service by firewall mark
+    bool marked = false;            // of a service by firewall mark
+    uint32_t service = no_service;  // of which service, by its place in `services`
   };
   // A rule of firewall marks; the first that fits a packet counts.
   struct Mark {
@@ -49,14 +60,6 @@ struct OwnedTraffic {
     wire::Address address;
     uint16_t first_port = 1024, last_port = 65535;
   };
-  // How packets are divided among workers: see steal_fanout.
-  struct Steering {
-    uint16_t workers = 1;
-    // Off where flows of one client must meet: as soon as one service is persistent. The prefixes are then the shortest
-    // of the services' masks.
-    bool by_port = true;
-    uint8_t ipv4_prefix = 32, ipv6_prefix = 128;
-  };
   std::vector<Service> services;
   std::vector<NatServer> nat_servers;
   std::vector<Mark> marks;  // at most STEAL_MOST_MARKS
@@ -65,7 +68,9 @@ struct OwnedTraffic {
   std::vector<Network> egress_sources;
   std::vector<Network> inside;  // where packets of egress sources are left to the host's own routing
   std::vector<wire::Address> host_addresses;
-  Steering steering;
+  uint16_t workers = 1;
+  Steering ipv4_marks, ipv6_marks;  // of all services by firewall mark of a family
+  uint32_t longest_silence = 900;   // seconds that a flow may live without a packet
 };
 
 struct LessBytes {
@@ -78,7 +83,7 @@ struct LessBytes {
 // The content of the maps.
 struct StealTables {
   using Places = std::map<bpf::steal_address, bpf::steal_place, LessBytes>;
-  using Tuples = std::map<bpf::steal_tuple, bpf::u32, LessBytes>;
+  using Tuples = std::map<bpf::steal_tuple, bpf::steal_steerings, LessBytes>;  // both editions are equal
   using Networks = std::map<bpf::steal_network, bpf::u32, LessBytes>;
   using Marks = std::map<bpf::steal_mark_key, bpf::u64, LessBytes>;
   Places places;
@@ -86,8 +91,13 @@ struct StealTables {
   Networks egress, inside;
   Marks marks;  // without their edition, which is its business who writes the maps
   bpf::steal_settings settings{};
+  std::map<bpf::steal_tuple, uint32_t, LessBytes> groups;  // that are steered in one way, by their numbers
+  std::array<uint32_t, 2> mark_groups{};                   // of services by firewall mark: IPv4, IPv6
 };
 
+inline constexpr std::array<uint8_t, 3> protocols_with_ports = {wire::protocol::tcp, wire::protocol::udp,
+                                                                wire::protocol::sctp};
 StealTables tables_of(const OwnedTraffic& owned_traffic);
+bpf::steal_address key_of(const wire::Address& address);
 
 }  // namespace sluice::host

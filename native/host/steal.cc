@@ -4,6 +4,7 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <ctime>
 #include <vector>
 
 #include "host/clsact.h"
@@ -18,6 +19,22 @@ bool equal(const bpf::u64& a, const bpf::u64& b) {
 }
 bool equal(const bpf::u32& a, const bpf::u32& b) {
   return a == b;
+}
+bool equal(const bpf::steal_steering& a, const bpf::steal_steering& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+bool equal(const bpf::steal_steerings& a, const bpf::steal_steerings& b) {
+  return equal(a.edition[0], b.edition[0]) && equal(a.edition[1], b.edition[1]);
+}
+// Whether they send every client to the same worker.
+bool divide_alike(const bpf::steal_steering& a, const bpf::steal_steering& b) {
+  return std::ranges::equal(a.bits, b.bits) && (a.flags & bpf::STEAL_BY_PORT) == (b.flags & bpf::STEAL_BY_PORT);
+}
+uint32_t clock_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const uint64_t nanoseconds = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  return static_cast<uint32_t>(nanoseconds >> bpf::STEAL_CLOCK_SHIFT);
 }
 bool equal(const bpf::steal_place& a, const bpf::steal_place& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
@@ -39,7 +56,7 @@ bool are_there(std::span<const uint32_t> interfaces, Failure& failure) {
 }  // namespace
 
 std::unique_ptr<Steal> Steal::attach(std::span<const uint32_t> interfaces, StealWay way, Failure& failure) {
-  if (!are_there(interfaces, failure) || !remove_left_overs(failure)) return nullptr;
+  if (!are_there(interfaces, failure)) return nullptr;
   std::unique_ptr<Steal> steal(new Steal);
   steal->programs_ = StealPrograms::take_prepared();
   const bool chooses = way == StealWay::automatic;
@@ -47,7 +64,7 @@ std::unique_ptr<Steal> Steal::attach(std::span<const uint32_t> interfaces, Steal
     if (!chooses && next != way) continue;
     steal->way_ = next;
     if (steal->attach_all(interfaces, failure)) return steal;
-    steal->attachments_.clear();
+    steal->detach_all();
     steal->notice_ = failure.message;
   }
   return nullptr;
@@ -65,18 +82,52 @@ bool Steal::attach_all(std::span<const uint32_t> interfaces, Failure& failure) {
 bool Steal::add(uint32_t interface, Failure& failure) {
   if (!are_there({&interface, 1}, failure)) return false;
   Attachment attachment;
-  bool is_done = true;
-  if (way_ == StealWay::tcx) {
-    is_done = link_at_ingress(programs_.ingress.get(), interface, attachment.link, failure);
-  } else if (way_ == StealWay::clsact) {
-    is_done = add_classifier(interface, programs_.ingress.get(), attachment.made_qdisc, failure);
-  }
-  if (!is_done) {
+  if (!attach_one(interface, attachment, failure)) {
     failure.message = "interface " + name_of(interface) + ": " + failure.message;
     return false;
   }
   attachments_.insert_or_assign(interface, std::move(attachment));
-  return way_ != StealWay::nftables || update(OwnedTraffic(owned_traffic_), failure);
+  return way_ != StealWay::nftables || !is_filled_ || update(OwnedTraffic(owned_traffic_), failure);
+}
+
+// A classifier that was left behind still keeps connections from the host's stack, with the tables of its process. It
+// is replaced when ours are filled.
+bool Steal::attach_one(uint32_t interface, Attachment& attachment, Failure& failure) {
+  if (way_ == StealWay::tcx) return link_at_ingress(programs_.ingress.get(), interface, attachment.link, failure);
+  if (way_ == StealWay::nftables) return is_filled_ || can_apply_rules(failure);
+  if (!has_classifier(interface, attachment.is_left_over, failure)) return false;
+  attachment.is_waiting = attachment.is_left_over && !is_filled_;
+  return attachment.is_waiting || add_classifier(interface, programs_.ingress.get(), attachment.made_qdisc, failure);
+}
+
+void Steal::detach_one(uint32_t interface, const Attachment& attachment) {
+  if (way_ != StealWay::clsact || attachment.is_waiting) return;
+  if (!attachment.is_left_over) return remove_classifier(interface, attachment.made_qdisc);
+  Failure ignored;  // the interface is gone, or the next process removes it
+  static_cast<void>(clean_classifier(interface, ignored));
+}
+
+void Steal::detach_all() {
+  for (const auto& [interface, attachment] : attachments_) detach_one(interface, attachment);
+  attachments_.clear();
+}
+
+// What was left behind, in whichever way, has served its time.
+bool Steal::replace_left_overs(Failure& failure) {
+  std::vector<uint32_t> replaced;
+  for (auto& [interface, attachment] : attachments_) {
+    if (way_ != StealWay::clsact) break;
+    if (attachment.is_waiting && !add_classifier(interface, programs_.ingress.get(), attachment.made_qdisc, failure))
+      return false;
+    attachment.is_waiting = false;
+    replaced.push_back(interface);
+  }
+  return clean_classifiers(replaced, failure) && (way_ == StealWay::nftables || remove_rules(failure));
+}
+
+bool Steal::load_fanout(Failure& failure) {
+  if (!programs_.ingress) return fail(failure, "several workers need BPF, which is not used: use one worker");
+  return programs_.load_fanout(failure);
 }
 
 bool Steal::divert(const Diversion::Lane& lane, Failure& failure) {
@@ -107,25 +158,34 @@ void Steal::remove(uint32_t interface) {
   if (diversion_) diversion_->remove(interface);
   const auto found = attachments_.find(interface);
   if (found == attachments_.end()) return;
-  if (way_ == StealWay::clsact) remove_classifier(interface, found->second.made_qdisc);
+  detach_one(interface, found->second);
   attachments_.erase(found);
   Failure ignored;  // the interface is gone, or its rules go with the next change
-  if (way_ == StealWay::nftables) update(OwnedTraffic(owned_traffic_), ignored);
+  if (way_ == StealWay::nftables && is_filled_) update(OwnedTraffic(owned_traffic_), ignored);
 }
 
 Steal::~Steal() {
   Failure ignored;  // what stays is removed by the next process
-  if (way_ == StealWay::nftables && !attachments_.empty()) remove_rules(ignored);
-  if (way_ != StealWay::clsact) return;
-  for (const auto& [interface, attachment] : attachments_) remove_classifier(interface, attachment.made_qdisc);
+  if (way_ == StealWay::nftables && is_filled_) remove_rules(ignored);
+  detach_all();
 }
 
-bool Steal::update(const OwnedTraffic& owned_traffic, Failure& failure) {
+void Steal::give_back() {
+  Failure ignored;
+  detach_all();
+  if (!is_filled_) static_cast<void>(remove_left_overs(ignored));
+}
+
+bool Steal::update(const OwnedTraffic& owned_traffic, Failure& failure, const FlowSource& flows) {
   if (owned_traffic.marks.size() > bpf::STEAL_MOST_MARKS) {
     return fail(failure, std::to_string(owned_traffic.marks.size()) + " rules of firewall marks are more than the " +
                              std::to_string(bpf::STEAL_MOST_MARKS) + " that live traffic is held against");
   }
-  if (way_ != StealWay::nftables) return apply(tables_of(owned_traffic), failure);
+  if (way_ != StealWay::nftables) {
+    if (!apply(tables_of(owned_traffic), flows, failure)) return false;
+    if (!is_filled_) is_filled_ = replace_left_overs(failure);
+    return is_filled_;
+  }
   std::vector<std::string> names;
   for (const auto& [interface, attachment] : attachments_) {
     std::string name = name_of(interface);
@@ -133,7 +193,7 @@ bool Steal::update(const OwnedTraffic& owned_traffic, Failure& failure) {
   }
   if (!apply_rules(rules_of(owned_traffic, names), failure)) return false;
   owned_traffic_ = owned_traffic;
-  return true;
+  return std::exchange(is_filled_, true) || replace_left_overs(failure);
 }
 
 std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interface, const wire::MacAddress& own,
@@ -147,10 +207,13 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
   std::ranges::copy((is_for_host ? own : of_another).bytes, seen.begin());
   const auto ingress = run_program(programs_.ingress.get(), seen, 1, interface);
   const auto socket = run_program(programs_.socket.get(), seen, 1, interface);
-  const auto fanout = run_program(programs_.fanout.get(), seen, 1, interface);
-  if (!ingress || !socket || !fanout) return std::nullopt;
+  if (!ingress || !socket) return std::nullopt;
   Judgement judgement;
-  judgement.worker = fanout->result;
+  if (programs_.fanout) {
+    const auto fanout = run_program(programs_.fanout.get(), seen, 1, interface);
+    if (!fanout) return std::nullopt;
+    judgement.worker = fanout->result;
+  }
   constexpr uint32_t dropped = 2;  // TC_ACT_SHOT
   if (socket->result != 0) judgement.owner = ingress->result == dropped ? bpf::STEAL_TAKEN : bpf::STEAL_SEEN;
   return judgement;
@@ -158,22 +221,109 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
 
 // First all that is new, from what is looked up last to what is looked up first; then away with what is old, the other
 // way round. A packet between any two steps finds the old tables, the new ones, or more than either.
-bool Steal::apply(const StealTables& next, Failure& failure) {
+bool Steal::apply(StealTables next, const FlowSource& flows, Failure& failure) {
   const bpf::u32 only = 0;
   StealTables::Marks old_marks;
+  const bool is_changing = next.settings.workers > 1 && begin_change(next, flows);
   if (!add_marks(next, old_marks, failure)) return false;
   bpf::steal_settings settings = next.settings;
   settings.marks = current_.marks.empty() ? 0 : marks_edition_;
-  return add_new(bpf::tuples, current_.tuples, next.tuples, failure) &&
-         add_new(bpf::inside, current_.inside, next.inside, failure) &&
-         add_new(bpf::egress, current_.egress, next.egress, failure) &&
-         add_new(bpf::places, current_.places, next.places, failure) &&
-         programs_.maps[bpf::settings].set(&only, &settings, failure) &&
-         remove_old(bpf::places, current_.places, next.places, failure) &&
+  settings.steering = steering_edition_ | (is_changing ? bpf::STEAL_CHANGING : 0);
+  const bool is_added = add_new(bpf::tuples, current_.tuples, next.tuples, failure) &&
+                        add_new(bpf::inside, current_.inside, next.inside, failure) &&
+                        add_new(bpf::egress, current_.egress, next.egress, failure) &&
+                        add_new(bpf::places, current_.places, next.places, failure) &&
+                        programs_.maps[bpf::settings].set(&only, &settings, failure);
+  if (!is_added) return false;
+  current_.settings = settings;
+  current_.groups = next.groups;
+  if (is_changing) {
+    const uint32_t edition = steering_edition_ ^ bpf::STEAL_EDITION;
+    keep_strays(next, edition, flows);
+    settings.steering = edition;
+    if (!programs_.maps[bpf::settings].set(&only, &settings, failure)) return false;
+    steering_edition_ = edition;
+    current_.settings = settings;
+  }
+  return remove_old(bpf::places, current_.places, next.places, failure) &&
          remove_old(bpf::egress, current_.egress, next.egress, failure) &&
          remove_old(bpf::inside, current_.inside, next.inside, failure) &&
          remove_old(bpf::tuples, current_.tuples, next.tuples, failure) &&
          remove_old(bpf::marks, old_marks, {}, failure);
+}
+
+// Gives `next` both editions: what holds now, and what is to hold. True when they divide clients differently, so that
+// the change takes three steps (bpf/steering.h).
+bool Steal::begin_change(StealTables& next, const FlowSource& flows) {
+  const uint32_t now = steering_edition_, then = now ^ bpf::STEAL_EDITION;
+  std::map<uint32_t, bpf::steal_steering> before;  // by group: what holds of those that change
+  std::set<uint32_t> strays;
+  const auto look = [&](uint32_t group, const bpf::steal_steerings& present, const bpf::steal_steerings& wanted) {
+    if (!divide_alike(present.edition[now], wanted.edition[0])) before.try_emplace(group, present.edition[now]);
+    if ((present.edition[now].flags & bpf::STEAL_STRAYS) != 0) strays.insert(group);
+  };
+  const bool is_first = current_.settings.workers == 0;
+  for (const auto& [tuple, wanted] : next.tuples) {
+    const auto present = current_.tuples.find(tuple);
+    if (present != current_.tuples.end()) look(next.groups.at(tuple), present->second, wanted);
+  }
+  for (size_t family = 0; !is_first && family < 2; family++) {
+    look(next.mark_groups[family], current_.settings.mark_steering[family], next.settings.mark_steering[family]);
+  }
+  // Flows that a process before has left are where its strays were.
+  if (is_first) strays = keep_strays(next, 0, flows);
+  if (!before.empty()) forget_strays();
+
+  const auto settle = [&](uint32_t group, const bpf::steal_steerings* present, bpf::steal_steerings& value) {
+    bpf::steal_steering wanted = value.edition[0];
+    const auto changes = before.find(group);
+    if (changes != before.end() || strays.contains(group)) wanted.flags |= bpf::STEAL_STRAYS;
+    value.edition[then] = wanted;
+    value.edition[now] = wanted;
+    if (changes != before.end()) value.edition[now] = present != nullptr ? present->edition[now] : changes->second;
+  };
+  for (auto& [tuple, value] : next.tuples) {
+    const auto present = current_.tuples.find(tuple);
+    settle(next.groups.at(tuple), present == current_.tuples.end() ? nullptr : &present->second, value);
+  }
+  for (size_t family = 0; family < 2; family++) {
+    const auto* const present = is_first ? nullptr : &current_.settings.mark_steering[family];
+    settle(next.mark_groups[family], present, next.settings.mark_steering[family]);
+  }
+  return !before.empty();
+}
+
+// Notes flows that an edition of the steering would send elsewhere. Gives the groups that have such flows.
+std::set<uint32_t> Steal::keep_strays(const StealTables& next, uint32_t edition, const FlowSource& flows) {
+  std::set<uint32_t> groups;
+  if (!flows) return groups;
+  const bpf::steal_stray seen_now = {0, clock_now()};
+  flows([&](const PlacedFlow& flow) {
+    const FlowSteering steering = steering_of(next, flow);
+    if (steering.steerings == nullptr) return;
+    if (worker_of(steering.steerings->edition[edition], flow, next.settings.workers) == flow.worker) return;
+    groups.insert(steering.group);
+    const bpf::steal_client client = {key_of(flow.client), flow.client_port, flow.protocol, 0};
+    bpf::steal_stray stray = seen_now;
+    stray.worker = flow.worker;
+    Failure ignored;  // told by the count
+    if (!programs_.maps[bpf::strays].set(&client, &stray, ignored)) lost_strays_++;
+  });
+  return groups;
+}
+
+// Those that were silent for too long, to make room.
+void Steal::forget_strays() {
+  const uint32_t now = clock_now();
+  std::vector<bpf::steal_client> old;
+  bpf::steal_client client{};
+  for (bool has = programs_.maps[bpf::strays].first(&client); has; has = programs_.maps[bpf::strays].next(&client)) {
+    bpf::steal_stray stray{};
+    if (!programs_.maps[bpf::strays].get(&client, &stray)) continue;
+    if (now - stray.seen > current_.settings.stray_lifetime) old.push_back(client);
+  }
+  Failure ignored;
+  for (const bpf::steal_client& one : old) static_cast<void>(programs_.maps[bpf::strays].remove(&one, ignored));
 }
 
 // Rules count in their order: the next ones are an edition of their own, which the settings name once it is whole.
@@ -225,7 +375,7 @@ bool Steal::remove_old(bpf::Map map, Table& current, const Table& next, Failure&
 }
 
 bool Steal::remove_left_overs(Failure& failure) {
-  return remove_classifiers(failure) && remove_rules(failure);
+  return clean_classifiers({}, failure) && remove_rules(failure);
 }
 
 }  // namespace sluice::host

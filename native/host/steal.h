@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+// clang-format off
 // Stealing: the host's stack does not see what belongs to the director, and sees everything else.
 //
 // A packet socket for ETH_P_ALL gets a copy of a frame before the interface's ingress, where the host's own is dropped.
 // Three ways to drop it, of which `automatic` takes the first that the kernel has:
 //
-//   tcx         the BPF program hangs on a link that this process holds: nothing is left of it, whatever ends the
-//   process clsact      the same program as a classifier of traffic control; a process that is killed leaves it behind
-//   nftables    rules at netdev ingress; they are left behind too, know nothing of fragments' firsts or of what ICMP
-//               errors quote in IPv6, and there is no filter for the packet socket: the director passes what is not its
+//   tcx       The BPF program hangs on a link that this process holds. Nothing is left of it, whatever ends the process.
+//   clsact    The same program as a classifier of traffic control. A process that is killed leaves the classifier behind,
+//             with its maps: it goes on stealing what it stole.
+//   nftables  Rules at netdev ingress, which are left behind too. They know nothing of fragments' firsts or of what ICMP
+//             errors quote in IPv6, and there is no filter for the packet socket: the director passes what is not its own.
 //
-// What was left behind goes away when the next process attaches, and by remove_left_overs(). Needs CAP_NET_ADMIN and
-// CAP_BPF, or root. One thread uses an object at a time. Interfaces are those of the calling thread's network
-// namespace.
+// What was left behind stays in force until the next process has filled its own tables: the first update() replaces it.
+// remove_left_overs() removes it without a successor. Needs CAP_NET_ADMIN and CAP_BPF, or root. One thread uses an object
+// at a time. Interfaces are those of the calling thread's network namespace.
+// clang-format on
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +34,7 @@
 #include "host/failure.h"
 #include "host/owned_traffic.h"
 #include "host/steal_programs.h"
+#include "host/steering.h"
 
 namespace sluice::host {
 
@@ -52,9 +58,15 @@ class Steal {
   bool divert(const Diversion::Lane& lane, Failure& failure);
   void readdress(uint32_t interface, const wire::MacAddress& mac);
 
+  // All flows of all workers, for an update that changes which worker has a client.
+  using FlowSource = std::function<void(const std::function<void(const PlacedFlow&)>& visit)>;
+
   // From now on this is stolen. What was and is to be stolen is stolen all along. After a failure, such as a full map,
-  // old and new are stolen as far as they went in; the next update makes it good.
-  bool update(const OwnedTraffic& owned_traffic, Failure& failure);
+  // old and new are stolen as far as they went in; the next update makes it good. Flows go on meeting the worker that
+  // has them, however their service is steered from now on (bpf/steering.h).
+  bool update(const OwnedTraffic& owned_traffic, Failure& failure, const FlowSource& flows = {});
+  // Flows beyond what the map of strays holds: their packets meet another worker now.
+  uint64_t lost_strays() const { return lost_strays_; }
 
   // To whom a frame that comes by an interface would belong, and which worker would have it: asked of the programs,
   // which do the same for what comes. Nothing where no program runs (nftables). `is_for_host`: it is addressed to the
@@ -70,6 +82,9 @@ class Steal {
   // Why not the way that comes first; empty where it is that.
   const std::string& notice() const { return notice_; }
 
+  // Before fanout() is asked for. False with nftables: several workers need BPF.
+  bool load_fanout(Failure& failure);
+
   // For SO_ATTACH_BPF of a packet socket (SOCK_RAW), and for PACKET_FANOUT_DATA of PACKET_FANOUT_EBPF, whose sockets
   // must have joined in the order of the workers; -1 with nftables.
   int socket_filter() const { return programs_.filter.get(); }
@@ -78,18 +93,29 @@ class Steal {
   // With tcx: as long as somebody holds them, what was stolen last stays so.
   std::vector<int> links() const;
 
+  // In good order: nothing stays on the interfaces, of what a process before has left neither. Without it the
+  // destructor leaves what was there before this object, unless update() has replaced it.
+  void give_back();
   // Removes what processes have left on the interfaces of this network namespace.
   static bool remove_left_overs(Failure& failure);
 
  private:
   struct Attachment {
-    Descriptor link;          // tcx
-    bool made_qdisc = false;  // clsact
+    Descriptor link;            // tcx
+    bool made_qdisc = false;    // clsact
+    bool is_left_over = false;  // clsact: a process before has left a classifier
+    bool is_waiting = false;    // clsact: it is replaced by the first update()
   };
   Steal() = default;
-  bool attach_one(uint32_t interface, Failure& failure);
+  bool attach_one(uint32_t interface, Attachment& attachment, Failure& failure);
+  void detach_one(uint32_t interface, const Attachment& attachment);
   bool attach_all(std::span<const uint32_t> interfaces, Failure& failure);
-  bool apply(const StealTables& next, Failure& failure);
+  bool apply(StealTables next, const FlowSource& flows, Failure& failure);
+  void detach_all();
+  bool replace_left_overs(Failure& failure);
+  bool begin_change(StealTables& next, const FlowSource& flows);
+  std::set<uint32_t> keep_strays(const StealTables& next, uint32_t edition, const FlowSource& flows);
+  void forget_strays();
   bool add_marks(const StealTables& next, StealTables::Marks& old, Failure& failure);
   template <class Table>
   bool add_new(bpf::Map map, Table& current, const Table& next, Failure& failure);
@@ -103,7 +129,10 @@ class Steal {
   std::optional<Diversion> diversion_;  // once one was asked for
   StealTables current_;                 // what the maps hold
   uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
-  OwnedTraffic owned_traffic_;          // nftables: what the rules were made from
+  uint32_t steering_edition_ = 0;       // that holds
+  bool is_filled_ = false;              // update() was called: what was left behind is gone
+  uint64_t lost_strays_ = 0;
+  OwnedTraffic owned_traffic_;  // nftables: what the rules were made from
 };
 
 }  // namespace sluice::host

@@ -14,6 +14,8 @@ namespace {
 constexpr uint32_t most_tuples = 65536;
 constexpr uint32_t most_places = 65536;
 constexpr uint32_t most_networks = 4096;
+// Flows of services whose steering has changed, half of which stay where they are with two workers: 4 MB of buckets.
+constexpr uint32_t most_strays = 262144;
 // Datagrams in fragments at one moment; the oldest are forgotten.
 constexpr uint32_t most_datagrams = 16384;
 // Two editions of rules of firewall marks, each of which may ask for a range of ports that becomes thirty prefixes.
@@ -26,7 +28,11 @@ MapShape shape_of(bpf::Map map) {
       return {"sluice_places",     BPF_MAP_TYPE_HASH, sizeof(steal_address),
               sizeof(steal_place), most_places,       BPF_F_NO_PREALLOC};
     case tuples:
-      return {"sluice_tuples", BPF_MAP_TYPE_HASH, sizeof(steal_tuple), sizeof(u32), most_tuples, BPF_F_NO_PREALLOC};
+      return {"sluice_tuples",         BPF_MAP_TYPE_HASH, sizeof(steal_tuple),
+              sizeof(steal_steerings), most_tuples,       BPF_F_NO_PREALLOC};
+    case strays:
+      return {"sluice_strays",     BPF_MAP_TYPE_HASH, sizeof(steal_client),
+              sizeof(steal_stray), most_strays,       BPF_F_NO_PREALLOC};
     case egress:
       return {"sluice_egress", BPF_MAP_TYPE_LPM_TRIE, sizeof(steal_network),
               sizeof(u32),     most_networks,         BPF_F_NO_PREALLOC};
@@ -64,14 +70,19 @@ bool StealPrograms::load(Failure& failure) {
   const int decider = socket.get();
   return load_program(bpf::filter, BPF_PROG_TYPE_SOCKET_FILTER, maps, filter, failure) &&
          maps[bpf::deciders].set(&first, &decider, failure) &&
-         load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps, fanout, failure) &&
          load_program(bpf::ingress, BPF_PROG_TYPE_SCHED_CLS, maps, ingress, failure);
 }
 
-void StealPrograms::prepare() {
+bool StealPrograms::load_fanout(Failure& failure) {
+  return fanout || load_program(bpf::fanout, BPF_PROG_TYPE_SOCKET_FILTER, maps, fanout, failure);
+}
+
+void StealPrograms::prepare(bool with_fanout) {
   StealPrograms loaded;
   Failure ignored;  // whoever needs them tries again, and says what is wrong
-  if (loaded.load(ignored)) prepared = std::move(loaded);
+  if (!loaded.load(ignored)) return;
+  if (with_fanout) static_cast<void>(loaded.load_fanout(ignored));
+  prepared = std::move(loaded);
 }
 
 StealPrograms StealPrograms::take_prepared() {

@@ -13,14 +13,16 @@ namespace sluice::host {
 
 struct StealPrograms {
   std::array<BpfMap, bpf::map_count> maps;
-  // The last one is loaded when all are.
-  Descriptor socket, filter, fanout, ingress;
+  // `ingress` is there when the first three are loaded; `fanout` is for several workers.
+  Descriptor socket, filter, ingress, fanout;
 
-  // The kernel follows every way through a program first: some tenths of a second.
+  // The kernel follows every way through a program first: some tenths of a second for each of the large ones.
   bool load(Failure& failure);
+  // After load(). Nothing where it is loaded already.
+  bool load_fanout(Failure& failure);
 
   // Loads them for the first who takes them. Where the kernel refuses there will be none.
-  static void prepare();
+  static void prepare(bool with_fanout);
   // `ingress` is empty where none were prepared.
   static StealPrograms take_prepared();
 };

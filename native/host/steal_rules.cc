@@ -231,6 +231,22 @@ std::string removal() {
   return "add " + name + "\ndelete " + name + "\n";
 }
 
+bool tell_nft(const std::string& options, const std::string& rules, Failure& failure) {
+  // What nft complains about goes where it can be read back.
+  std::unique_ptr<FILE, int (*)(FILE*)> words(std::tmpfile(), std::fclose);
+  if (words == nullptr) return fail(failure, "cannot make a temporary file", errno);
+  const std::string command = "exec nft " + options + " -f - 2>/proc/" + std::to_string(getpid()) + "/fd/" +
+                              std::to_string(fileno(words.get())) + " >&2";
+  FILE* nft = popen(command.c_str(), "we");
+  if (nft == nullptr) return fail(failure, "cannot start nft", errno);
+  const bool is_written = std::fwrite(rules.data(), 1, rules.size(), nft) == rules.size();
+  const int status = pclose(nft);
+  if (is_written && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+  std::string said(2000, '\0');  // nft repeats the line that it does not like
+  said.resize(std::fread(said.data(), 1, said.size(), words.get()));
+  return fail(failure, "nft did not take the rules that steal packets (is the package nftables installed?)\n" + said);
+}
+
 }  // namespace
 
 std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces) {
@@ -249,19 +265,11 @@ std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::s
 }
 
 bool apply_rules(const std::string& rules, Failure& failure) {
-  // What nft complains about goes where it can be read back.
-  std::unique_ptr<FILE, int (*)(FILE*)> words(std::tmpfile(), std::fclose);
-  if (words == nullptr) return fail(failure, "cannot make a temporary file", errno);
-  const std::string command =
-      "exec nft -f - 2>/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fileno(words.get())) + " >&2";
-  FILE* nft = popen(command.c_str(), "we");
-  if (nft == nullptr) return fail(failure, "cannot start nft", errno);
-  const bool is_written = std::fwrite(rules.data(), 1, rules.size(), nft) == rules.size();
-  const int status = pclose(nft);
-  if (is_written && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-  std::string said(2000, '\0');  // nft repeats the line that it does not like
-  said.resize(std::fread(said.data(), 1, said.size(), words.get()));
-  return fail(failure, "nft did not take the rules that steal packets (is the package nftables installed?)\n" + said);
+  return tell_nft("", rules, failure);
+}
+
+bool can_apply_rules(Failure& failure) {
+  return tell_nft("--check", removal(), failure);
 }
 
 bool remove_rules(Failure& failure) {

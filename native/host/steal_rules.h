@@ -15,6 +15,8 @@ namespace sluice::host {
 std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces);
 // Gives them to nft(8).
 bool apply_rules(const std::string& rules, Failure& failure);
+// Whether nft(8) is there and would take rules; nothing changes.
+bool can_apply_rules(Failure& failure);
 // Whether or not there are any.
 bool remove_rules(Failure& failure);
 

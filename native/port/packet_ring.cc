@@ -105,6 +105,7 @@ bool PacketRing::map_ring(uint32_t wanted) {
       if (uint8_t* const memory = socket_.map(size_t{block_bytes} * request.tp_block_nr)) {
         head_ = tail_ = SlotCursor(memory, request.tp_block_nr);
         slots_ = slots;
+        ring_slots_ = request.tp_frame_nr;
         if (slots != wanted)
           warnings_.push_back("memory sufficed for " + std::to_string(request.tp_frame_nr) +
                               " receive slots instead of " + std::to_string(wanted));
@@ -125,10 +126,12 @@ bool PacketRing::join(const Fanout& fanout) {
                                             "give a loaded eBPF program of type socket filter"));
 }
 
+// A slot that is held keeps the status that the kernel gave it: one round of the ring is the most that a call looks at,
+// however many of its frames are nothing for a director.
 size_t PacketRing::receive(std::span<director::Frame> frames) {
   release();
   size_t count = 0;
-  while (count < frames.size() && (head_.status() & TP_STATUS_USER) != 0) {
+  while (count < frames.size() && held_ < ring_slots_ && (head_.status() & TP_STATUS_USER) != 0) {
     if ((head_.header().tp_status & TP_STATUS_COPY) != 0 && long_used_ == long_frames) break;
     // What another core has just written is on its way before it is looked at: status, virtio header, frame.
     for (const uint32_t line : {0, 64, 128}) __builtin_prefetch(head_.data() + slots_ahead * slot_bytes + line);

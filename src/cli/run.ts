@@ -92,9 +92,11 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const source = sourceOf(parsed);
   const overrides = { director: given({ workers: workers(value('workers')), stealing: stealing(value('stealing')) }) };
   // What is wrong with the configuration is said before anything is started.
-  const settings = settingsOf(await readSnapshot(source), flags);
+  const snapshot = await readSnapshot(source);
+  const settings = settingsOf(snapshot, flags);
+  const threads = { workers: snapshot.director.workers, stealing: snapshot.director.stealing, ...overrides.director };
   const { exitStatus, message } = await runProcesses({
-    options: { source, overrides, logLevel: settings.logLevel, crashFolder: value('crashes') ?? defaultCrashFolder },
+    options: { source, overrides, threads, logLevel: settings.logLevel, crashFolder: value('crashes') ?? defaultCrashFolder },
     adminSocket: settings.socket,
     user: settings.user,
     logger: createLogger({ level: settings.logLevel }),

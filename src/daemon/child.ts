@@ -8,6 +8,7 @@ import { loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
 import { crashStateDescriptors } from './descriptors.ts';
 import { type ChildEnd, childEnd, type toChild } from './messages.ts';
+import type { ProcessPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
 
 export type Work = Fields<typeof toChild, 'work'>;
@@ -35,7 +36,12 @@ export interface Listeners {
  * Runs a part once the supervisor says so. `prepare` is done while the process stands by. Messages that come before the
  * part listens are kept.
  */
-export async function runPart(name: string, options: RunOptions, prepare: () => void, part: Part): Promise<void> {
+export async function runPart(
+  { name, capabilities, runsPrograms }: ProcessPolicy,
+  options: RunOptions,
+  prepare: () => void,
+  part: Part,
+): Promise<void> {
   process.title = `sluice: ${name} (stands by)`;
   const logger = createLogger({ level: options.logLevel });
   const channel = childEnd();
@@ -61,6 +67,9 @@ export async function runPart(name: string, options: RunOptions, prepare: () => 
     stopOnSignals({ logger, stop: resolve });
     process.once('disconnect', resolve);
   });
+  const allowBpf = capabilities.some(({ capability }) => capability === 'bpf');
+  const failure = loadAddon().confine({ allowExec: runsPrograms, allowBpf });
+  if (failure !== undefined) logger.warn({ reason: failure.problem }, 'the system calls of the process are not confined');
   prepare();
   const begun = await Promise.race([work, ended]);
   if (begun === undefined) process.exit(0);

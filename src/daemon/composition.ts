@@ -6,6 +6,7 @@ import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot
 import type { Logger } from '../core/logger.ts';
 import type { Plane } from '../core/plane.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
+import type { RunOptions } from './run-options.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { ConfigurationSource, ReadText } from './source.ts';
 
@@ -36,7 +37,7 @@ export interface RunningPlane {
 export interface PlaneRow {
   readonly policy: ProcessPolicy;
   /** Is done while the process stands by. */
-  prepare(): void;
+  prepare(options: RunOptions): void;
   create(environment: PlaneEnvironment): RunningPlane;
 }
 

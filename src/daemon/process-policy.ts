@@ -12,6 +12,8 @@ export interface ProcessPolicy {
   readonly standsBy: boolean;
   /** All that is left of root's powers. A process without any cannot do more than an ordinary user. */
   readonly capabilities: readonly { readonly capability: Capability; readonly reason: string }[];
+  /** Whether it starts other programs. Whatever the policy, no process makes system calls that no plane needs. */
+  readonly runsPrograms: boolean;
   readonly backOff: BackOff;
 }
 
@@ -42,5 +44,6 @@ export const controlPolicy: ProcessPolicy = {
   name: 'control',
   standsBy: false,
   capabilities: [],
+  runsPrograms: false,
   backOff: usualBackOff,
 };

@@ -7,6 +7,8 @@ export interface RunOptions {
   readonly source: ConfigurationSource;
   /** What the command line says instead of the document: fields of the models, by section. */
   readonly overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** As the command line and the document say at the start, for what a process makes ready before it has its part. */
+  readonly threads: { readonly workers: number | 'auto'; readonly stealing?: string | undefined };
   readonly logLevel: LogLevel;
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: string;

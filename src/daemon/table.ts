@@ -18,9 +18,11 @@ export const planeTable: readonly PlaneRow[] = [
         { capability: 'perfmon', reason: 'the verifier of the kernel follows pointers in the programs' },
         { capability: 'ipc_lock', reason: 'rings and the memory of AF_XDP are locked' },
       ],
+      // nft(8), where packets are kept from the host's stack by nftables; given up when they are not.
+      runsPrograms: true,
       backOff: usualBackOff,
     },
-    prepare: prepareDirectorPlane,
+    prepare: ({ threads }) => prepareDirectorPlane(threads),
     create: createDirectorPlane,
   },
 ];

@@ -25,8 +25,8 @@ export interface DirectorEnvironment {
 }
 
 /** Is done while the process stands by: the kernel looks through the BPF programs, which takes a second of a CPU. */
-export function prepareDirectorPlane(): void {
-  loadAddon().prepareStealing();
+export function prepareDirectorPlane({ workers, stealing }: { workers: number | 'auto'; stealing?: string | undefined }) {
+  loadAddon().prepareStealing({ workers: cpusFor(workers).length, stealing });
 }
 
 export function createDirectorPlane(environment: DirectorEnvironment) {
@@ -77,6 +77,8 @@ export class DirectorPlane implements Plane<DirectorModel> {
         this.#running = running;
         this.#digest = digest;
         const { ports, notices, stealing: way } = running.state();
+        // The one program that the director starts is nft(8).
+        loadAddon().confine({ allowExec: way === 'nftables', allowBpf: true });
         for (const notice of notices) logger.warn(notice);
         logger.info({ ports: ports.map(({ name }) => name), stealing: way }, 'ready');
         if (!isSuccessor) return;

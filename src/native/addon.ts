@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddonError } from '../core/errors.ts';
 import type { CapturesAddon } from './captures.ts';
+import type { ConfineAddon } from './confine.ts';
 import type { DecapAddon } from './decap.ts';
 import type { DirectorAddon } from './director.ts';
 import type { ListeningSocketAddon } from './listening-socket.ts';
@@ -17,6 +18,7 @@ import type { WireAddon } from './wire.ts';
 /** What the native module exports. */
 export interface Addon
   extends CapturesAddon,
+    ConfineAddon,
     ListeningSocketAddon,
     LiveDirectorAddon,
     DecapAddon,
@@ -33,6 +35,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',
+  confine: 'function',
   LiveDirector: 'function',
   Decap: 'function',
   Director: 'function',

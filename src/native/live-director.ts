@@ -194,8 +194,11 @@ export interface LiveDirectorAddon {
   crashStateSockets(): [number, number];
   /** Removes what killed processes have left on the host's interfaces. */
   cleanHost(): NativeFailure | undefined;
-  /** Has the kernel look through the programs of the first data path to come, which takes it some tenths of a second. */
-  prepareStealing(): void;
+  /**
+   * Has the kernel look through the programs of the first live director to come, which takes it some tenths of a second:
+   * those that so many workers need, with that way of stealing.
+   */
+  prepareStealing(options: { readonly workers: number; readonly stealing: string | undefined }): void;
   /** Rules of firewall marks that live traffic is held against. */
   readonly mostMarkRules: number;
 }

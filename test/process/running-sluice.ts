@@ -31,6 +31,7 @@ const rules = `-A -t ${virtual}:80 -s rr\n-a -t ${virtual}:80 -r 10.2.0.2:8080 -
 export class RunningSluice {
   readonly client: Host;
   readonly balancer: Host;
+  readonly server: Host;
   readonly program: Program;
   readonly #topology: Topology;
   /** Where it answers. */
@@ -40,6 +41,7 @@ export class RunningSluice {
   private constructor(topology: Topology, source: '--rules' | '--config', text: string, options: readonly string[]) {
     this.#topology = topology;
     [this.client, this.balancer] = [topology.host('client'), topology.host('balancer')];
+    this.server = topology.host('server');
     this.socket = join(this.balancer.folder, 'sluice.sock');
     this.#file = join(this.balancer.folder, 'configuration');
     this.configure(text);
@@ -50,6 +52,11 @@ export class RunningSluice {
   /** With more options of `sluice run`. */
   static start(...options: readonly string[]): Promise<RunningSluice> {
     return RunningSluice.#start('--rules', rules, options);
+  }
+
+  /** By rules of its own. */
+  static startWith(rulesText: string, ...options: readonly string[]): Promise<RunningSluice> {
+    return RunningSluice.#start('--rules', rulesText, options);
   }
 
   /** By a sluice.yaml. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "director/flows/flow_table.h"
 
+#include <atomic>
 #include <utility>
 
 namespace sluice::director {
@@ -52,8 +53,11 @@ Flow<Address>* FlowTable<Address>::insert_forward(const FlowType& values) {
   const uint32_t index = take_flow();
   if (index == no_flow) return nullptr;
   FlowType& flow = flows_[index];
-  flow = values;
-  flow.timer_previous = TimerWheel<FlowType>::unqueued;
+  // A process that restores flows after a crash must not take half a record for a flow. The record is marked as free
+  // until arm() has its last word.
+  flow.timer_previous = freed;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::memcpy(static_cast<void*>(&flow), &values, offsetof(FlowType, timer_next));
 
   const Key forward = flow.key(Direction::forward);
   const uint64_t forward_hash = hash(forward);
@@ -64,6 +68,7 @@ Flow<Address>* FlowTable<Address>::insert_forward(const FlowType& values) {
     return nullptr;
   }
   list(index << 1, forward, forward_hash);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   wheel_.arm(flows_.data(), index);
   ++size_;
   ++changes_;

@@ -88,6 +88,7 @@ class Director {
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts);
+  const Timeouts& timeouts() const { return timeouts_; }
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
   // Of frames that come without a mark.

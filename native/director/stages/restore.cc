@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstring>
 #include <unordered_map>
 
+#include "director/outgoing/proxy_header.h"
 #include "director/stages/director.h"
 #include "director/stages/saved_flows.h"
 #include "director/states/sctp_state.h"
@@ -11,7 +13,94 @@ namespace sluice::director {
 
 namespace {
 
-// The way back of one family's flows into a table.
+constexpr uint16_t optional_flags = flow_flag::inactive | flow_flag::no_output;
+constexpr uint16_t tcp_flags = flow_flag::tells_client | flow_flag::spliced | flow_flag::announces;
+
+// Flags and what they promise of the record. A kill between two stores breaks one of these rules, and so does memory
+// that no director has written.
+template <class A>
+bool has_sound_flags(const Flow<A>& flow) {
+  const uint16_t flags = flow.flags & static_cast<uint16_t>(~optional_flags);
+  const bool has_server = flow.destination != no_destination;
+  if (flow.is_template()) return flags == flow_is_template && has_server;
+  if ((flags & flow_flag::egress) != 0) {
+    return flags == (flow_flag::egress | flow_has_reverse | flow_flag::has_local) && !has_server;
+  }
+  // The flow was listed, and was not bound to its real server yet.
+  if (!has_server) return false;
+  const uint16_t beyond_mode = flags & static_cast<uint16_t>(~flow_flag::mode_mask);
+  const uint16_t of_tcp = flow.protocol == wire::protocol::tcp ? tcp_flags : uint16_t{0};
+  const uint16_t mode = flags & flow_flag::mode_mask;
+  if (mode == mode_bits(Forwarding::nat)) {
+    const uint16_t possible = of_tcp & static_cast<uint16_t>(~flow_flag::tells_client);
+    return (beyond_mode & static_cast<uint16_t>(~possible)) == flow_has_reverse;
+  }
+  if (mode == mode_bits(Forwarding::fullnat)) {
+    return (beyond_mode & static_cast<uint16_t>(~of_tcp)) == (flow_has_reverse | flow_flag::has_local);
+  }
+  const bool is_one_way = mode == mode_bits(Forwarding::dr) || mode == mode_bits(Forwarding::tunnel) ||
+                          mode == mode_bits(Forwarding::local);
+  return is_one_way && beyond_mode == 0;
+}
+
+template <class A>
+bool has_sound_state(const Flow<A>& flow) {
+  if (flow.is_template()) return flow.state <= template_state::assured;
+  if (flow.protocol == wire::protocol::tcp) return flow.state < tcp_state_count;
+  if (flow.protocol == wire::protocol::sctp) return flow.state < sctp_state_count;
+  return flow.state == 0;
+}
+
+// Whether the two halves are those of one flow.
+template <class A>
+bool has_sound_halves(const Flow<A>& flow) {
+  if (flow.is_template()) return true;
+  if ((flow.flags & flow_flag::egress) != 0) {
+    return flow.reverse.source == flow.forward.destination && flow.reverse.source_port == flow.forward.destination_port;
+  }
+  if ((flow.flags & flow_flag::has_local) != 0) return true;
+  return flow.reverse.destination == flow.forward.source && flow.reverse.destination_port == flow.forward.source_port;
+}
+
+// Whether a flow can be one of a real server.
+template <class A>
+bool belongs_to(const Flow<A>& flow, const DestinationIdentity& server) {
+  const ServiceKey& home = server.home;
+  if (home.mark == 0) {
+    if (wire::Address(flow.forward.destination) != home.address || flow.protocol != home.protocol) return false;
+  }
+  if (flow.is_template() || server.address.family != A::family) return true;
+  return wire::Address(flow.reverse.source) == server.address;
+}
+
+bool is_bool(const bool& value) {
+  uint8_t byte;
+  std::memcpy(&byte, &value, sizeof byte);
+  return byte <= 1;
+}
+
+bool is_scale(uint8_t scale) {
+  return scale <= SynOptions::greatest_window_scale;
+}
+
+// Numbers of sequences and times may be anything. What chooses a branch, a shift or a length may not.
+bool is_sound(const SplicedFlow& spliced) {
+  const SynOptions& options = spliced.client.options;
+  const InsertedHeader& header = spliced.announcement.header;
+  const Splice& splice = spliced.splice;
+  if (!is_bool(spliced.client.has_flow) || !is_bool(options.sack_permitted) || !is_bool(options.timestamps) ||
+      !is_bool(spliced.announcement.has_timestamps))
+    return false;
+  if (!is_scale(options.window_scale) && options.window_scale != SynOptions::no_window_scale) return false;
+  if (!is_scale(header.window_scale) || !is_scale(splice.promised_scale) || !is_scale(splice.real_scale) ||
+      !is_scale(splice.client_scale))
+    return false;
+  if (spliced.phase > SplicedFlow::Phase::closed || header.phase > InsertedHeader::Phase::acknowledged) return false;
+  if (spliced.phase == SplicedFlow::Phase::greeting && !spliced.is_greeted()) return false;
+  return header.phase == InsertedHeader::Phase::none || header.length == proxy_header_length(spliced.family);
+}
+
+// Restores the flows of one family into a table.
 template <class A>
 class Return {
  public:
@@ -38,27 +127,39 @@ class Return {
 
  private:
   bool one(const Flow<A>& before, uint32_t index) {
-    Flow<A> flow = before;
-    if (!is_state(flow)) return false;
+    if (!has_sound_flags(before) || !has_sound_state(before) || !has_sound_halves(before)) return false;
     Destination* destination = nullptr;
-    if (flow.destination != no_destination) {
-      destination = find(flow.destination);
+    if (before.destination != no_destination) {
+      destination = find(before);
       if (destination == nullptr) return false;
     }
+    if (is_listed(before)) return false;
+    Flow<A> flow = before;
+    if ((flow.flags & flow_flag::spliced) != 0 && !take_spliced(flow, index)) return false;
     if ((flow.flags & flow_flag::has_local) != 0) {
       flow.mark = pools_.claim<A>({flow.local(), flow.local_port()});
-      if (flow.mark == no_pool) return false;
+      if (flow.mark == no_pool) return give_up(flow);
     }
-    if ((flow.flags & flow_flag::spliced) != 0 && !take_spliced(flow, index)) return false;
     flow.destination = no_destination;
     flow.control = no_flow;
+    // Where there is no room, the place in the pool is free again.
     Flow<A>* const opened = keeper_.open(flow, destination, flow.deadline);
-    if (opened == nullptr) {
-      if ((flow.flags & flow_flag::spliced) != 0) spliced_.release(flow.spliced);
-      return false;
-    }
+    if (opened == nullptr) return give_up(flow);
     settle(*opened, before, index);
     return true;
+  }
+
+  bool give_up(const Flow<A>& flow) {
+    if ((flow.flags & flow_flag::spliced) != 0) spliced_.release(flow.spliced);
+    return false;
+  }
+
+  // A client has one flow to a place, and a local address and port towards one remote end is one flow's. A second
+  // record of the same was being written, or ended, at the instant of the crash.
+  bool is_listed(const Flow<A>& flow) const {
+    if (flow.is_template()) return false;
+    if (keeper_.table().find(flow.key(Direction::forward))) return true;
+    return (flow.flags & flow_flag::has_local) != 0 && keeper_.table().find(flow.key(Direction::reverse));
   }
 
   void settle(Flow<A>& flow, const Flow<A>& before, uint32_t index) {
@@ -85,24 +186,20 @@ class Return {
 
   bool take_spliced(Flow<A>& flow, uint32_t index) {
     if (flow.spliced >= saved_flows_.spliced.size()) return false;
-    SplicedFlow spliced = saved_flows_.spliced[flow.spliced];
-    if (spliced.flow != index || spliced.family != A::family) return false;
+    SplicedFlow spliced;
+    std::memcpy(&spliced, &saved_flows_.spliced[flow.spliced], sizeof spliced);
+    if (spliced.flow != index || spliced.family != A::family || !is_sound(spliced)) return false;
     spliced.queue = 0;
     flow.spliced = spliced_.take(spliced);
     return flow.spliced != SplicedFlows::none;
   }
 
-  Destination* find(uint32_t number) const {
-    if (number >= saved_flows_.destinations.size()) return nullptr;
-    const DestinationIdentity& identity = saved_flows_.destinations[number];
+  Destination* find(const Flow<A>& flow) const {
+    if (flow.destination >= saved_flows_.destinations.size()) return nullptr;
+    const DestinationIdentity& identity = saved_flows_.destinations[flow.destination];
+    if (!belongs_to(flow, identity)) return nullptr;
     const Service* const service = services_.find(identity.home);
     return service == nullptr ? nullptr : services_.find_destination(*service, identity.address, identity.port);
-  }
-
-  static bool is_state(const Flow<A>& flow) {
-    if (flow.is_template()) return true;
-    if (flow.protocol == wire::protocol::tcp) return flow.state < tcp_state_count;
-    return flow.protocol != wire::protocol::sctp || flow.state < sctp_state_count;
   }
 
   FlowKeeper<A>& keeper_;
@@ -111,7 +208,7 @@ class Return {
   SplicedFlows& spliced_;
   const SavedFlows& saved_flows_;
   const Time now_;
-  std::unordered_map<uint32_t, uint32_t> templates_;  // where they were → where they are
+  std::unordered_map<uint32_t, uint32_t> templates_;  // the template's index before → its index now
 };
 
 }  // namespace

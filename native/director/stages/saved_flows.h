@@ -4,7 +4,7 @@
 // Flows, their templates, the places that they have in pools and the numbers of proxied ones come back. What the
 // director knew besides is lost: counters, where schedulers stood, sources' limits, fragments that waited, path MTUs of
 // real servers. The files are read as they were when the process ended, which may have been in the middle of a change:
-// a flow that contradicts itself is left out.
+// a record that contradicts itself, or the configuration, is left out (restore.cc).
 #pragma once
 
 #include <cstdint>

@@ -205,6 +205,147 @@ TEST_CASE("flows whose real server is configured no more are left out, those of 
   second.fixture->check_invariants();
 }
 
+namespace {
+
+// What a crash between two stores leaves behind, and what no director writes.
+struct Damage {
+  const char* name;
+  std::function<void(director::Director&)> inflict;
+};
+
+director::Flow<wire::Ipv4Address>& first_flow(director::Director& director, bool is_template) {
+  auto& table = director.flows<wire::Ipv4Address>().table();
+  director::Flow<wire::Ipv4Address>* found = nullptr;
+  table.walk(0, table.span(), [&](auto& flow) {
+    if (flow.is_template() == is_template) found = &flow;
+  });
+  REQUIRE(found != nullptr);
+  return *found;
+}
+
+std::vector<Damage> damages(bool is_template) {
+  const auto edit = [=](auto change) {
+    return [=](director::Director& director) { change(first_flow(director, is_template)); };
+  };
+  std::vector<Damage> all = {
+      {"it is not bound to a real server yet", edit([](auto& flow) { flow.destination = director::no_destination; })},
+      {"its real server's number is beyond the file", edit([](auto& flow) { flow.destination = 1u << 20; })},
+      {"its real server was never written", edit([](auto& flow) { flow.destination = 77; })},
+      {"its virtual address is another service's",
+       edit([](auto& flow) { flow.forward.destination = wire::Ipv4Address{0x01020304}; })},
+      {"its protocol is none that the service has", edit([](auto& flow) { flow.protocol = wire::protocol::udp; })},
+      {"its state is none", edit([](auto& flow) { flow.state = 200; })},
+      {"its flags are none", edit([](auto& flow) { flow.flags ^= 0x2000; })},
+      {"it is said to be of the NAT gateway", edit([](auto& flow) { flow.flags |= director::flow_flag::egress; })},
+      {"it is said to have a place in a pool", edit([](auto& flow) { flow.flags |= director::flow_flag::has_local; })},
+      {"its place among spliced flows is beyond the file", edit([](auto& flow) {
+         flow.flags |= director::flow_flag::spliced;
+         flow.spliced = 1u << 30;
+       })},
+  };
+  if (is_template) return all;
+  all.push_back({"its halves are of two clients", edit([](auto& flow) { flow.reverse.destination_port = 4321; })});
+  all.push_back(
+      {"its forwarding mode is none", edit([](auto& flow) { flow.flags |= director::flow_flag::mode_mask; })});
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a record that contradicts itself is left out, and nothing that comes later is harmed by it") {
+  for (const bool is_template : {false, true}) {
+    for (const Damage& damage : damages(is_template)) {
+      CAPTURE(is_template);
+      CAPTURE(damage.name);
+      const Parent parent;
+      Process first(parent);
+      const auto configure = [is_template](Fixture& f) {
+        f.add(tcp(), is_template ? persistent() : director::ServiceSettings{});
+        f.add_server(tcp(), server4, 8080);
+      };
+      configure(*first.fixture);
+      first.fixture->receive(from_client4({.flags = SYN}));
+      damage.inflict(first.fixture->director);
+
+      Process second(parent, 2);
+      configure(*second.fixture);
+      const director::Restored restored = second.restore();
+      CHECK(restored.lost == 1);
+      CHECK(restored.flows == (is_template ? 1 : 0));
+      second.fixture->check_invariants();
+      for (const uint16_t port : {uint16_t{1234}, uint16_t{1235}}) {
+        second.fixture->receive(from_client4({.flags = SYN}, port));
+        second.fixture->receive(from_server4({.flags = SYN | ACK}, client4, port));
+        second.fixture->receive(from_client4({.flags = ACK}, port));
+      }
+      second.fixture->wait(1000 * director::second);
+      second.fixture->wait(1000 * director::second);  // a template ends after the flows that it holds
+      CHECK(second.fixture->flow_count() == 0);
+    }
+  }
+}
+
+TEST_CASE("of two records of one flow the first comes back, and its place in a pool is counted once") {
+  const Parent parent;
+  Process first(parent);
+  const auto configure = [](Fixture& f) {
+    f.set_pool(1, {local4}, local_port, local_port + 1);
+    f.add(tcp(), with_pool());
+    f.add_server(tcp(), server4, 8080, {Forwarding::fullnat});
+  };
+  configure(*first.fixture);
+  first.fixture->receive(from_client4({.flags = SYN}, 1));
+  first.fixture->receive(from_client4({.flags = SYN}, 2));
+  auto& table = first.fixture->director.flows<wire::Ipv4Address>().table();
+  table.at(1).reverse = table.at(0).reverse;
+
+  Process second(parent, 2);
+  configure(*second.fixture);
+  const director::Restored restored = second.restore();
+  CHECK(restored.flows == 1);
+  CHECK(restored.lost == 1);
+  CHECK(second.fixture->pool_flows(1) == 1);
+  second.fixture->check_invariants();
+}
+
+TEST_CASE("a record of a spliced flow that no director writes is refused, and gives its place in the pool back") {
+  const std::vector<std::pair<const char*, std::function<void(director::SplicedFlow&)>>> all = {
+      {"another flow has it", [](auto& spliced) { spliced.flow++; }},
+      {"another family", [](auto& spliced) { spliced.family = wire::Family::ipv6; }},
+      {"no phase", [](auto& spliced) { spliced.phase = static_cast<director::SplicedFlow::Phase>(9); }},
+      {"a client that has not proved itself is greeted",
+       [](auto& spliced) { spliced.phase = director::SplicedFlow::Phase::greeting; }},
+      {"a shift beyond any", [](auto& spliced) { spliced.announcement.header.window_scale = 77; }},
+      {"a header of another length", [](auto& spliced) { spliced.announcement.header.length = 200; }},
+      {"a truth value that is none", [](auto& spliced) { std::memset(&spliced.client.has_flow, 3, 1); }},
+  };
+  for (const auto& [name, change] : all) {
+    CAPTURE(name);
+    const Parent parent;
+    Process first(parent);
+    const auto configure = [](Fixture& f) {
+      f.set_pool(1, {local4}, local_port, local_port);
+      f.add(tcp(), with_header());
+      f.add_server(tcp(), server4, 8080, {Forwarding::fullnat});
+    };
+    configure(*first.fixture);
+    first.fixture->receive(from_client4({.flags = SYN}));
+    first.fixture->receive(from_server4({.sequence = 7, .acknowledgement = 2, .flags = SYN | ACK}, local4, local_port));
+    REQUIRE(first.fixture->director.spliced_flows().size() == 1);
+    change(const_cast<director::SplicedFlow&>(first.fixture->director.spliced_flows()[0]));
+
+    Process second(parent, 2);
+    configure(*second.fixture);
+    const director::Restored restored = second.restore();
+    CHECK(restored.flows == 0);
+    CHECK(restored.lost == 1);
+    CHECK(second.fixture->pool_flows(1) == 0);
+    CHECK(second.fixture->director.spliced_flows().size() == 0);
+    second.fixture->receive(from_client4({.flags = SYN}));
+    CHECK(second.fixture->pool_flows(1) == 1);
+  }
+}
+
 TEST_CASE("flows whose time has come meanwhile stay away") {
   const Parent parent;
   Process first(parent);

@@ -60,6 +60,8 @@ struct Programs {
     return ingress->result == dropped ? Owner::director : Owner::both;
   }
   uint32_t worker(const test::Buffer& frame) const {
+    host::Failure failure;
+    REQUIRE(steal->load_fanout(failure));
     const auto run = host::run_program(steal->fanout(), frame);
     REQUIRE(run);
     return run->result;
@@ -327,7 +329,7 @@ TEST_CASE("frames that are cut short are the host's") {
 TEST_CASE("both directions of a flow meet the same worker") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = owned_traffic();
-  all.steering = {.workers = 4};
+  all.workers = 4;
   const Programs programs(all);
   std::array<int, 4> used{};
   for (uint16_t port = 5000; port < 5200; port++) {
@@ -351,7 +353,8 @@ TEST_CASE("both directions of a flow meet the same worker") {
 TEST_CASE("clients that must meet one worker do, by the prefix of their address") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = owned_traffic();
-  all.steering = {.workers = 8, .by_port = false, .ipv4_prefix = 24};
+  all.workers = 8;
+  all.services[0].steering = {.by_port = false, .ipv4_prefix = 24};
   const Programs programs(all);
   const auto worker = [&](const char* client, uint16_t port) {
     return programs.worker(ethernet(to_host)
@@ -371,7 +374,7 @@ TEST_CASE("clients that must meet one worker do, by the prefix of their address"
 TEST_CASE("fragments of one datagram meet the worker of the first") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = owned_traffic();
-  all.steering = {.workers = 4};
+  all.workers = 4;
   const Programs programs(all);
   const test::Buffer body(64, 'x');
   for (uint16_t id = 1; id < 20; id++) {
@@ -530,7 +533,7 @@ TEST_CASE("a later fragment that might have a mark is seen by both until its fir
 TEST_CASE("both directions of a marked service's flow meet one worker") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = marked_traffic();
-  all.steering.workers = 8;
+  all.workers = 8;
   const Programs programs(all);
   for (uint16_t port = 1024; port < 1064; port++) {
     CAPTURE(port);

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
+
 #include "namespace.h"
 
 using namespace sluice;
@@ -111,7 +113,25 @@ bool counts_to(const char* name, uint64_t wanted) {
   return false;
 }
 
-constexpr host::StealWay all_ways[] = {host::StealWay::tcx, host::StealWay::clsact, host::StealWay::nftables};
+// Kernels before 6.6 have no tcx.
+bool has_tcx() {
+  static const bool has = [] {
+    host::Failure failure;
+    const std::array<uint32_t, 1> loopback = {if_nametoindex("lo")};
+    return host::Steal::attach(loopback, host::StealWay::tcx, failure) != nullptr;
+  }();
+  return has;
+}
+
+std::vector<host::StealWay> all_ways() {
+  std::vector<host::StealWay> ways = {host::StealWay::clsact, host::StealWay::nftables};
+  if (has_tcx()) ways.push_back(host::StealWay::tcx);
+  return ways;
+}
+
+host::StealWay best_way() {
+  return has_tcx() ? host::StealWay::tcx : host::StealWay::clsact;
+}
 
 bool has_rules() {
   return output("tc filter show dev b0 ingress").find("sluice") != std::string::npos ||
@@ -122,7 +142,7 @@ bool has_rules() {
 
 TEST_CASE("rules of firewall marks take ports of the host's own address, in every way") {
   if (!test::is_root()) return;
-  for (const host::StealWay way : all_ways) {
+  for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
     const auto stealing = steal(namespaces, way);
@@ -164,7 +184,7 @@ TEST_CASE("rules of firewall marks take ports of the host's own address, in ever
 
 TEST_CASE("the host answers on a service's port before it is stolen, and not after") {
   if (!test::is_root()) return;
-  for (const host::StealWay way : all_ways) {
+  for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 2000) == ECONNREFUSED);
@@ -186,7 +206,7 @@ TEST_CASE("the host answers on a service's port before it is stolen, and not aft
 
 TEST_CASE("connections to the host's own port go on, and are not copied to the packet socket") {
   if (!test::is_root()) return;
-  for (const host::StealWay way : all_ways) {
+  for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
     const Listener ssh(ssh_port);
@@ -203,7 +223,7 @@ TEST_CASE("a socket takes the filter where sockets have as little memory as befo
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   test::shell("echo 20480 > /proc/sys/net/core/optmem_max");
-  const auto stealing = steal(namespaces, host::StealWay::tcx);
+  const auto stealing = steal(namespaces, best_way());
   test::FrameSocket ring("b0", stealing->socket_filter());
   connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 50);
   CHECK_FALSE(ring.receive([](const test::Buffer& frame) { return is_syn_to(frame, service_port); }).empty());
@@ -212,7 +232,7 @@ TEST_CASE("a socket takes the filter where sockets have as little memory as befo
 TEST_CASE("datagrams in fragments are stolen whole, and the host reassembles its own") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
-  const auto stealing = steal(namespaces, host::StealWay::tcx);
+  const auto stealing = steal(namespaces, best_way());
   test::FrameSocket ring("b0", stealing->socket_filter());
   const auto is_later_fragment = [](const test::Buffer& frame) {
     return frame[12] == 0x08 && (wire::load_be16(&frame[20]) & 0x1fff) != 0;
@@ -231,7 +251,7 @@ TEST_CASE("datagrams in fragments are stolen whole, and the host reassembles its
 TEST_CASE("an ICMP error about a service's packet does not reach the host, one about its own does") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
-  const auto stealing = steal(namespaces, host::StealWay::tcx);
+  const auto stealing = steal(namespaces, best_way());
   test::FrameSocket ring("b0", stealing->socket_filter());
   const auto error = [](uint16_t port) {
     test::Buffer quoted =
@@ -257,7 +277,7 @@ TEST_CASE("an ICMP error about a service's packet does not reach the host, one a
 TEST_CASE("frames with a VLAN tag are stolen and reach the packet socket") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
-  const auto stealing = steal(namespaces, host::StealWay::tcx);
+  const auto stealing = steal(namespaces, best_way());
   test::FrameSocket ring("b0", stealing->socket_filter());
   const auto frame = ethernet({.source = test::outside_mac, .destination = test::inside_mac})
                          .vlan(5)
@@ -272,7 +292,7 @@ TEST_CASE("frames with a VLAN tag are stolen and reach the packet socket") {
 TEST_CASE("a question for a virtual address that the host does not have reaches the packet socket") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
-  const auto stealing = steal(namespaces, host::StealWay::tcx);
+  const auto stealing = steal(namespaces, best_way());
   test::FrameSocket ring("b0", stealing->socket_filter());
   send_udp_from_outside(namespaces, "::ffff:10.9.0.100", service_port, 10);
   const auto asks_for_it = [](const test::Buffer& frame) {
@@ -283,30 +303,39 @@ TEST_CASE("a question for a virtual address that the host does not have reaches 
   CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port + 1, 2000) == ECONNREFUSED);
 }
 
+namespace {
+
+// A process that steals and is killed.
+void steal_and_be_killed(const test::Namespaces& namespaces, host::StealWay way) {
+  std::array<int, 2> ready{};
+  REQUIRE(pipe(ready.data()) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    host::Failure failure;
+    const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
+    const auto stealing = host::Steal::attach(interfaces, way, failure);
+    const bool is_done = stealing != nullptr && stealing->update(owned_traffic(), failure);
+    if (write(ready[1], is_done ? "y" : "n", 1) == 1) pause();
+    _exit(1);
+  }
+  char answer = 0;
+  REQUIRE(read(ready[0], &answer, 1) == 1);
+  REQUIRE(answer == 'y');
+  CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
+  REQUIRE(kill(child, SIGKILL) == 0);
+  REQUIRE(waitpid(child, nullptr, 0) == child);
+  close(ready[0]);
+  close(ready[1]);
+}
+
+}  // namespace
+
 TEST_CASE("a process that is killed leaves nothing behind, or what the next one removes") {
   if (!test::is_root()) return;
-  for (const host::StealWay way : all_ways) {
+  for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
-    std::array<int, 2> ready{};
-    REQUIRE(pipe(ready.data()) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
-      host::Failure failure;
-      const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
-      const auto stealing = host::Steal::attach(interfaces, way, failure);
-      const bool is_done = stealing != nullptr && stealing->update(owned_traffic(), failure);
-      if (write(ready[1], is_done ? "y" : "n", 1) == 1) pause();
-      _exit(1);
-    }
-    char answer = 0;
-    REQUIRE(read(ready[0], &answer, 1) == 1);
-    REQUIRE(answer == 'y');
-    CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
-    REQUIRE(kill(child, SIGKILL) == 0);
-    REQUIRE(waitpid(child, nullptr, 0) == child);
-    close(ready[0]);
-    close(ready[1]);
+    steal_and_be_killed(namespaces, way);
     if (way == host::StealWay::tcx) {
       // The kernel takes the link down after the process, not with it.
       int outcome = EINPROGRESS;
@@ -325,6 +354,61 @@ TEST_CASE("a process that is killed leaves nothing behind, or what the next one 
     CHECK(output("tc qdisc show dev b0").find("clsact") == std::string::npos);
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 2000) == ECONNREFUSED);
   }
+}
+
+TEST_CASE("what a killed process has left steals until the next process has filled its own tables") {
+  if (!test::is_root()) return;
+  constexpr host::StealWay leaving[] = {host::StealWay::clsact, host::StealWay::nftables};
+  for (const host::StealWay before : leaving) {
+    for (const host::StealWay way : all_ways()) {
+      CAPTURE(static_cast<int>(before));
+      CAPTURE(static_cast<int>(way));
+      const test::Namespaces namespaces;
+      steal_and_be_killed(namespaces, before);
+      const uint64_t resets = host_counter("TcpOutRsts");
+      std::atomic<bool> is_over = false;
+      std::thread client([&] {
+        namespaces.outside([&] {
+          test::FrameSocket link("x0");
+          const auto syn = ethernet({.source = test::outside_mac, .destination = test::inside_mac})
+                               .ipv4({.source = "10.9.0.2", .destination = "10.9.0.1"})
+                               .tcp({.source_port = 4711, .destination_port = service_port, .flags = test::SYN})
+                               .build();
+          while (!is_over) link.send(syn);
+        });
+      });
+      {
+        host::Failure failure;
+        const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
+        const auto stealing = host::Steal::attach(interfaces, way, failure);
+        REQUIRE(stealing != nullptr);
+        CHECK(has_rules());
+        const bool is_updated = stealing->update(owned_traffic(), failure);
+        INFO(failure.message);
+        CHECK(is_updated);
+        CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
+        CHECK(has_rules() == (way != host::StealWay::tcx));
+        is_over = true;
+        client.join();
+        CHECK(host_counter("TcpOutRsts") == resets);
+      }
+      CHECK_FALSE(has_rules());
+      CHECK(output("tc qdisc show dev b0").find("clsact") == std::string::npos);
+      CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, 2000) == ECONNREFUSED);
+    }
+  }
+}
+
+TEST_CASE("a process that ends before it has stolen anything gives back what the one before has left") {
+  if (!test::is_root()) return;
+  const test::Namespaces namespaces;
+  steal_and_be_killed(namespaces, host::StealWay::clsact);
+  host::Failure failure;
+  const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
+  host::Steal::attach(interfaces, host::StealWay::clsact, failure).reset();
+  CHECK(has_rules());  // it has failed, and another one follows
+  host::Steal::attach(interfaces, host::StealWay::clsact, failure)->give_back();
+  CHECK_FALSE(has_rules());
 }
 
 TEST_CASE("left-over rules are replaced by the next process, and others' rules stay") {
@@ -354,7 +438,7 @@ TEST_CASE("an interface that is not there is refused by its number") {
 TEST_CASE("an interface that comes later is stolen from too") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
-  for (const host::StealWay way : all_ways) {
+  for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
     host::Failure failure;
     const auto stealing = host::Steal::attach({}, way, failure);

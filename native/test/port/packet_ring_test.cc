@@ -158,6 +158,28 @@ TEST_CASE("frames that found the ring full are counted, and the ring goes on") {
   CHECK(b.statistics().kernel_drops == 50);
 }
 
+TEST_CASE("a ring full of frames that nobody can read is looked through once, and the ring goes on") {
+  if (!can_make_networks()) return;
+  const Pair pair("9000");
+  PacketRing a, b;
+  open(a, {.interface = "left"});
+  open(b, {.interface = "right", .receive_slots = 128});
+  // A socket with memory for one long frame, which waits there: of the others only the beginnings are left.
+  const int least = 0;
+  REQUIRE(::setsockopt(b.fd(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0);
+  constexpr uint32_t count = 400;  // more than three rings
+  for (uint32_t i = 0; i < count; ++i) send(a, numbered(i, 9000));
+  director::Frame frames[32];
+  CHECK(b.receive(frames) == 1);
+  CHECK(b.receive(frames) == 0);
+  const PortStatistics lost = b.statistics();
+  CHECK(lost.received == 1);
+  CHECK(lost.kernel_drops == count - 1);
+  const Bytes small = numbered(count, 60);
+  send(a, small);
+  CHECK(collect(b, 1) == std::vector<Bytes>{small});
+}
+
 TEST_CASE("an interface that went down and came back works again; what was to be sent meanwhile is counted") {
   if (!can_make_networks()) return;
   const Pair pair;

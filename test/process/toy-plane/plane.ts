@@ -47,7 +47,7 @@ class ToyPlane implements Plane<ToyModel> {
 }
 
 export const toyRow: PlaneRow = {
-  policy: { name: toySection.key, standsBy: false, capabilities: [], backOff: usualBackOff },
+  policy: { name: toySection.key, standsBy: false, capabilities: [], runsPrograms: false, backOff: usualBackOff },
   prepare: () => undefined,
   create: () => {
     const plane = new ToyPlane();

@@ -12,7 +12,7 @@ function manage(policy: Partial<ProcessPolicy> = {}) {
   const states: string[] = [];
   const failures: Ending[] = [];
   const managed: ManagedProcess = new ManagedProcess({
-    policy: { name: 'director', standsBy: false, capabilities: [], backOff: usualBackOff, ...policy },
+    policy: { name: 'director', standsBy: false, capabilities: [], runsPrograms: false, backOff: usualBackOff, ...policy },
     clock,
     logger: createLogger({ level: 'silent' }),
     start: () => {

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "binding/confine.h"
+
+#include "binding/js_values.h"
+#include "host/seccomp.h"
+
+namespace sluice::binding {
+
+Napi::Value confine(const Napi::CallbackInfo& info) {
+  const Napi::Object options = info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+  const host::Confinement confinement = {.allow_exec = flag_field(options, "allowExec"),
+                                         .allow_bpf = flag_field(options, "allowBpf")};
+  host::Failure failure;
+  if (host::confine(confinement, failure)) return info.Env().Undefined();
+  Napi::Object told = Napi::Object::New(info.Env());
+  told.Set("problem", failure.message);
+  return told;
+}
+
+}  // namespace sluice::binding

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// System calls that a process gives up (native/host/seccomp.h).
+import type { NativeFailure } from './live-director.ts';
+
+export interface Confinement {
+  /** Starting programs: a director that steals by nftables runs nft(8). */
+  readonly allowExec: boolean;
+  /** bpf(2): a director opens interfaces and fills maps as long as it runs. */
+  readonly allowBpf: boolean;
+}
+
+export interface ConfineAddon {
+  /**
+   * From now on, for all threads and for whatever this process starts, system calls that no plane needs fail with EPERM,
+   * and no program that is executed brings privileges with it. It cannot be taken back, and may be called again for less.
+   */
+  confine(confinement: Confinement): NativeFailure | undefined;
+}
