@@ -94,7 +94,8 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   // What is wrong with the configuration is said before anything is started.
   const snapshot = await readSnapshot(source);
   const settings = settingsOf(snapshot, flags);
-  const threads = { workers: snapshot.director.workers, stealing: snapshot.director.stealing, ...overrides.director };
+  const { workers: count, stealing: way } = snapshot.director;
+  const threads = { workers: overrides.director.workers ?? count, stealing: overrides.director.stealing ?? way };
   const { exitStatus, message } = await runProcesses({
     options: { source, overrides, threads, logLevel: settings.logLevel, crashFolder: value('crashes') ?? defaultCrashFolder },
     adminSocket: settings.socket,

@@ -173,6 +173,7 @@ export const directorTop = route({
         receivedBytes: count('Bytes'),
         transmitted: count('Frames'),
         transmittedBytes: count('Bytes'),
+        longestVisitNanoseconds: count('How long the worker stood still at most for those who configure and ask it'),
       }),
     ),
     services: servicesSchema,

@@ -10,7 +10,7 @@ import { until } from '../../../../lab/topology/until.ts';
 import { ApiClient } from '../../../../src/core/api/client.ts';
 import { answering, parametersSchema, route } from '../../../../src/core/api/route.ts';
 import { ApiServer } from '../../../../src/core/api/server.ts';
-import { SystemError, UnavailableError, UsageError } from '../../../../src/core/errors.ts';
+import { HostError, SystemError, UnavailableError, UsageError } from '../../../../src/core/errors.ts';
 import { createLogger } from '../../../../src/core/logger.ts';
 import { answerIn, change, count, echo, exchange, get, RawClient, Record, routes, serve, watch } from './served.ts';
 
@@ -51,7 +51,7 @@ describe("a server's socket", () => {
 
   it('is not taken from another process that answers', async () => {
     const { path } = await started();
-    await expect(serverAt({ path }).start()).rejects.toThrow(UsageError);
+    await expect(serverAt({ path }).start()).rejects.toThrow(HostError);
     await expect(serverAt({ path }).start()).rejects.toThrow('another process answers on the admin socket');
     expect(await new ApiClient(path).call(echo, {})).toEqual({ taken: {} });
   });
