@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure, projectRoot } from '../scripts/command.ts';
+import { Failure, projectRoot } from '../tools/command.ts';
 import { type Figure, type Run, readFigures } from './programs.ts';
 
 /** What a figure may grow to. Compilers differ by some percent; what is more than this was a change of ours. */

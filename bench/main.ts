@@ -2,11 +2,11 @@
 // `npm run bench`: builds the benchmarks optimised, runs them, and writes their figures with the machine that they are from.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { build } from '../scripts/build.ts';
-import { Failure, heading, projectRoot, startScript } from '../scripts/command.ts';
-import { compile } from '../scripts/native-tests.ts';
-import { finish } from '../scripts/results.ts';
-import { setup } from '../scripts/setup.ts';
+import { build } from '../tools/build.ts';
+import { Failure, heading, projectRoot, startScript } from '../tools/command.ts';
+import { compile } from '../tools/native-tests.ts';
+import { finish } from '../tools/results.ts';
+import { setup } from '../tools/setup.ts';
 import { complaints, count, record } from './instructions.ts';
 import { benchPath, pathUsage } from './path/main.ts';
 import { type Figure, isSubject, type Run, readFigures, type Subject, subjects } from './programs.ts';

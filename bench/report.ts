@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { outputOf, projectRoot } from '../scripts/command.ts';
+import { outputOf, projectRoot } from '../tools/command.ts';
 import { buildFolder } from './programs.ts';
 
 export const optimised = { folder: buildFolder, variables: { CMAKE_BUILD_TYPE: 'Release' } };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands of `npm run lab`.
 import { parseArgs } from 'node:util';
-import { build } from '../scripts/build.ts';
-import { isRoot } from '../scripts/command.ts';
-import { closingLine, record } from '../scripts/results.ts';
-import { setup } from '../scripts/setup.ts';
+import { build } from '../tools/build.ts';
+import { isRoot } from '../tools/command.ts';
+import { closingLine, record } from '../tools/results.ts';
+import { setup } from '../tools/setup.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { sluiceBalancer } from './balancers/sluice.ts';
 import { balancers } from './balancers/table.ts';

@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure, mustRun, projectRoot, startScript } from './command.ts';
-import { setup } from './setup.ts';
+import { Failure, mustRun, projectRoot, startScript } from '../tools/command.ts';
+import { setup } from '../tools/setup.ts';
 
 const usage = `
 Usage: npm run bpf

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that can be said about the sources without running them: types, lint, format, and the house rules.
 import { parseArgs } from 'node:util';
+import { Failure, heading, projectRoot, run, startScript } from '../tools/command.ts';
+import { ownFiles } from '../tools/files.ts';
+import { setup } from '../tools/setup.ts';
 import { staleBpf } from './bpf.ts';
-import { Failure, heading, projectRoot, run, startScript } from './command.ts';
-import { ownFiles } from './files.ts';
 import { brokenRules } from './rules.ts';
-import { setup } from './setup.ts';
 
 const usage = `
 Usage: npm run check [-- --fix]

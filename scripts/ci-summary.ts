@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end of .ci/run: the seconds of each step, what each run of tests counted, and the total on the last line.
-import { Failure, startScript } from './command.ts';
-import { recorded } from './results.ts';
+import { Failure, startScript } from '../tools/command.ts';
+import { recorded } from '../tools/results.ts';
 import { type Step, summarise } from './steps.ts';
 
 const usage = `

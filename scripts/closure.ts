@@ -3,8 +3,8 @@
 // to keep a list.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { projectRoot } from './command.ts';
-import { filesUnder } from './files.ts';
+import { projectRoot } from '../tools/command.ts';
+import { filesUnder } from '../tools/files.ts';
 
 const textOf = (path: string): string => readFileSync(join(projectRoot, path), 'utf8');
 

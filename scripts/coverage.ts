@@ -13,12 +13,12 @@
 // covered. Its stretches are right, so the lines that lie in them are counted here.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { build } from './build.ts';
-import { Failure, heading, mustRun, parallelJobs, projectRoot, startScript } from './command.ts';
-import { filesUnder } from './files.ts';
-import { ctest } from './native-tests.ts';
-import { type Count, finish, sum as sumOfCounts } from './results.ts';
-import { setup } from './setup.ts';
+import { build } from '../tools/build.ts';
+import { Failure, heading, mustRun, parallelJobs, projectRoot, startScript } from '../tools/command.ts';
+import { filesUnder } from '../tools/files.ts';
+import { ctest } from '../tools/native-tests.ts';
+import { type Count, finish, sum as sumOfCounts } from '../tools/results.ts';
+import { setup } from '../tools/setup.ts';
 import { vitest } from './vitest.ts';
 
 const usage = `

@@ -7,8 +7,8 @@ import { parseArgs } from 'node:util';
 import { kernelIpvs } from '../lab/balancers/kernel-ipvs.ts';
 import { unsuited } from '../lab/perform.ts';
 import { scenarios } from '../lab/scenarios/table.ts';
-import { Failure, projectRoot, run, startScript } from './command.ts';
-import { recorded, resultsFolder } from './results.ts';
+import { Failure, projectRoot, run, startScript } from '../tools/command.ts';
+import { recorded, resultsFolder } from '../tools/results.ts';
 import { type Step, summarise } from './steps.ts';
 
 const usage = `

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { CaptureWriter } from '../src/capture/capture-writer.ts';
 import * as wire from '../src/wire/packet-builder.ts';
-import { projectRoot, startScript } from './command.ts';
+import { projectRoot, startScript } from '../tools/command.ts';
 
 const usage = `
 Usage: npx tsx scripts/demo-captures.ts [FOLDER]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shows what works today: live traffic between namespaces for root, and captures through the director for everybody.
 import { parseArgs } from 'node:util';
-import { build } from './build.ts';
-import { isRoot, startScript } from './command.ts';
+import { build } from '../tools/build.ts';
+import { isRoot, startScript } from '../tools/command.ts';
+import { setup } from '../tools/setup.ts';
 import { showLive } from './demo/live.ts';
 import { showReplay } from './demo/replay.ts';
-import { setup } from './setup.ts';
 
 const usage = `
 Usage: npm run demo [-- --replay]

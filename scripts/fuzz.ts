@@ -8,10 +8,10 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { Failure, heading, mustRun, parallelJobs, projectRoot, startScript } from './command.ts';
-import { filesUnder } from './files.ts';
-import { compile } from './native-tests.ts';
-import { setup } from './setup.ts';
+import { Failure, heading, mustRun, parallelJobs, projectRoot, startScript } from '../tools/command.ts';
+import { filesUnder } from '../tools/files.ts';
+import { compile } from '../tools/native-tests.ts';
+import { setup } from '../tools/setup.ts';
 
 const usage = `
 Usage: npm run fuzz [-- [--minutes N] [--target NAME]… [--jobs N] [--merge] [--list]]

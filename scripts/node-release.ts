@@ -2,7 +2,7 @@
 // Another release of Node than the one that runs, from the npm registry, to run the same tests on.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { heading, mustRun, projectRoot } from './command.ts';
+import { heading, mustRun, projectRoot } from '../tools/command.ts';
 
 /** The path of a Node binary of this major version; fetched into out/ (190 MB) the first time. */
 export function nodeRelease(major: string): string {

@@ -2,8 +2,8 @@
 // The rules of CONTRIBUTING.md that a program can check and no linter knows.
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { projectRoot } from './command.ts';
-import { ownFiles } from './files.ts';
+import { projectRoot } from '../tools/command.ts';
+import { ownFiles } from '../tools/files.ts';
 
 /** Longer files are two files. */
 const mostLines = 600;
@@ -74,6 +74,16 @@ const rules: readonly Rule[] = [
     return foreign.length > 0 ? `imports another capability: ${foreign.join(', ')}` : undefined;
   },
 
+  // scripts may use the lab and the benches; both of them, and scripts, use tools. So there is no circle.
+  function usesNoScripts({ path, text }) {
+    const folder = /^(lab|bench|tools)\//.exec(path)?.[1];
+    if (folder === undefined) return undefined;
+    const imported = [...text.matchAll(/from '(\.\.?\/[^']+)'/g)].map(match => join(dirname(path), match[1] ?? ''));
+    const others = folder === 'tools' ? ['scripts/', 'lab/', 'bench/'] : ['scripts/'];
+    const upwards = imported.find(file => others.some(other => file.startsWith(other)));
+    return upwards === undefined ? undefined : `imports ${upwards}: what both need belongs to tools/`;
+  },
+
   function hasFewScripts({ path, text }) {
     if (path !== 'package.json') return undefined;
     const manifest: { scripts: Record<string, string> } = JSON.parse(text);
@@ -84,8 +94,9 @@ const rules: readonly Rule[] = [
 
 /** A rule about a folder that is not there would hold for ever and say nothing. */
 function rulesAboutNothing(): string[] {
+  const folders = ['lab', 'bench', 'tools'];
   const sources = [...sharedFolders, ...compositionRoots].map(name => join('src', name));
-  return [...sources, bindingFolder, nativeTests]
+  return [...sources, ...folders, bindingFolder, nativeTests]
     .filter(folder => !existsSync(join(projectRoot, folder)))
     .map(folder => `scripts/rules.ts: names ${folder}, which is not there`);
 }

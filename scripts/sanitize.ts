@@ -3,13 +3,13 @@
 // addon as Node loads it; data races in the native tests of what runs threads.
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from './build.ts';
+import { build } from '../tools/build.ts';
+import { Failure, heading, mustRun, outputOf, parallelJobs, projectRoot, startScript } from '../tools/command.ts';
+import { filesUnder } from '../tools/files.ts';
+import { compile, ctest } from '../tools/native-tests.ts';
+import { type Count, finish, sum } from '../tools/results.ts';
+import { setup } from '../tools/setup.ts';
 import { foldersWithThreads, testsWithNetworks } from './closure.ts';
-import { Failure, heading, mustRun, outputOf, parallelJobs, projectRoot, startScript } from './command.ts';
-import { filesUnder } from './files.ts';
-import { compile, ctest } from './native-tests.ts';
-import { type Count, finish, sum } from './results.ts';
-import { setup } from './setup.ts';
 import { vitest } from './vitest.ts';
 
 const usage = `

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end of several steps, of .ci/run and of `npm run deep`: a table of their seconds, and the total of what they counted.
-import { type Count, closingLine, sum } from './results.ts';
+import { type Count, closingLine, sum } from '../tools/results.ts';
 
 export interface Step {
   readonly command: string;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every test that this machine and this user can run: the native unit tests (ctest) and the TypeScript tests (vitest).
 import { parseArgs } from 'node:util';
-import { build } from './build.ts';
+import { build } from '../tools/build.ts';
+import { heading, startScript } from '../tools/command.ts';
+import { compile, ctest, shipped } from '../tools/native-tests.ts';
+import { type Count, finish, none, sum } from '../tools/results.ts';
+import { setup } from '../tools/setup.ts';
 import { testsWithNetworks } from './closure.ts';
-import { heading, startScript } from './command.ts';
-import { compile, ctest, shipped } from './native-tests.ts';
 import { nodeRelease } from './node-release.ts';
-import { type Count, finish, none, sum } from './results.ts';
-import { setup } from './setup.ts';
 import { vitest } from './vitest.ts';
 
 const usage = `

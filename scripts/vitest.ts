@@ -3,8 +3,8 @@
 // two files that are read here.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure, heading, projectRoot, run } from './command.ts';
-import type { Count } from './results.ts';
+import { Failure, heading, projectRoot, run } from '../tools/command.ts';
+import type { Count } from '../tools/results.ts';
 
 export interface VitestRun {
   /** The Node binary to run on. */

@@ -8,7 +8,7 @@ import { iperfServer } from '../../lab/drivers/iperf.ts';
 import type { HostDescription, TopologyDescription } from '../../lab/topology/description.ts';
 import type { Host } from '../../lab/topology/host.ts';
 import { Topology } from '../../lab/topology/topology.ts';
-import { projectRoot } from '../../scripts/command.ts';
+import { projectRoot } from '../../tools/command.ts';
 import { buildFolder } from '../programs.ts';
 
 export const virtualAddress = '192.0.2.10';

@@ -11,7 +11,7 @@ import { takeAddress } from '../../lab/balancers/kernel-ipvs.ts';
 import { buildRawSocket } from '../../lab/drivers/inject.ts';
 import { iperfPort } from '../../lab/drivers/iperf.ts';
 import { hasIpvs } from '../../lab/kernel.ts';
-import { projectRoot } from '../../scripts/command.ts';
+import { projectRoot } from '../../tools/command.ts';
 import {
   balancerAddress,
   floodAddress,

@@ -13,7 +13,7 @@ const nativePart = join(projectRoot, 'node_modules/raw-socket/build/Release/raw.
 /** `npm ci` runs no package's code, so that the package's native part is built when it is first wanted. */
 export function buildRawSocket(): void {
   if (existsSync(nativePart)) return;
-  const words = ['--import=tsx', 'scripts/build.ts', '--raw-socket'];
+  const words = ['--import=tsx', 'tools/build.ts', '--raw-socket'];
   const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: projectRoot, encoding: 'utf8' });
   if (status !== 0) throw new LabError(`raw-socket cannot be built:\n${stdout}${stderr}`);
 }

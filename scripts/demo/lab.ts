@@ -14,7 +14,7 @@ import { realServer } from '../../lab/drivers/real-server.ts';
 import type { HostDescription, TopologyDescription } from '../../lab/topology/description.ts';
 import type { Host } from '../../lab/topology/host.ts';
 import type { Topology } from '../../lab/topology/topology.ts';
-import { projectRoot } from '../command.ts';
+import { projectRoot } from '../../tools/command.ts';
 
 const near = '10.1.0.2';
 const far = '10.4.0.2';

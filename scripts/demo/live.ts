@@ -17,7 +17,7 @@ import {
   type ServiceView,
 } from '../../src/director/ipvsadm/listing.ts';
 import { byEndpoints, type Connection } from '../../src/director/views.ts';
-import { Failure, heading, projectRoot } from '../command.ts';
+import { Failure, heading, projectRoot } from '../../tools/command.ts';
 import { description, services, start } from './lab.ts';
 import { showReplay } from './replay.ts';
 import { isTerminal, styled } from './style.ts';

@@ -8,7 +8,7 @@ import { explanationText } from '../../src/cli/replay/text.ts';
 import { documentFormat } from '../../src/daemon/document.ts';
 import { formatConnections } from '../../src/director/ipvsadm/listing.ts';
 import { parseRouteTable } from '../../src/director/route-table.ts';
-import { heading, projectRoot } from '../command.ts';
+import { heading, projectRoot } from '../../tools/command.ts';
 import { type Style, styled, width } from './style.ts';
 
 const numberWidth = 3;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run`: forwards between network devices, in the foreground, until it is asked to end.
-import { UsageError } from '../core/errors.ts';
-import { createLogger, parseLogLevel } from '../core/logger.ts';
+
 import { defaultSocket } from '../control/api.ts';
 import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
+import { UsageError } from '../core/errors.ts';
+import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { Hangups } from '../daemon/hangups.ts';
 import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
@@ -97,7 +98,13 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const { workers: count, stealing: way } = snapshot.director;
   const threads = { workers: overrides.director.workers ?? count, stealing: overrides.director.stealing ?? way };
   const { exitStatus, message } = await runProcesses({
-    options: { source, overrides, threads, logLevel: settings.logLevel, crashFolder: value('crashes') ?? defaultCrashFolder },
+    options: {
+      source,
+      overrides,
+      threads,
+      logLevel: settings.logLevel,
+      crashFolder: value('crashes') ?? defaultCrashFolder,
+    },
     adminSocket: settings.socket,
     user: settings.user,
     logger: createLogger({ level: settings.logLevel }),

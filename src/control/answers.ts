@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control answers on the admin socket; api.ts has the definitions.
-import { type AnswerOf, type Answering, answering } from '../core/api/route.ts';
+import { type Answering, type AnswerOf, answering } from '../core/api/route.ts';
 import type { Sections } from '../core/config/snapshot.ts';
 import { UnavailableError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
@@ -18,10 +18,7 @@ export interface ControlAnswersOptions<S extends Sections> {
 }
 
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
-  return [
-    answering(controlStatus, () => status(options)),
-    answering(controlReload, () => options.control.reload()),
-  ];
+  return [answering(controlStatus, () => status(options)), answering(controlReload, () => options.control.reload())];
 }
 
 function status<S extends Sections>({ control, since, processes }: ControlAnswersOptions<S>) {

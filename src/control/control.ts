@@ -168,7 +168,8 @@ export class Control<S extends Sections> {
         const [failed] = behind;
         if (failed !== undefined) throw failed.reason;
       }
-      if (this.#behind.delete(name)) this.#logger.info({ plane: name, snapshot: snapshot.id }, 'the plane has caught up');
+      if (this.#behind.delete(name))
+        this.#logger.info({ plane: name, snapshot: snapshot.id }, 'the plane has caught up');
     } catch (reason) {
       this.#fellBehind(name, reason);
     }

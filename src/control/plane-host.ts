@@ -2,8 +2,9 @@
 // The other end of remote-plane.ts, in the process of the plane: holds at most one prepared change and answers control.
 // A prepare in place of another one aborts that one first. If control closes the connection while the plane prepares,
 // nobody waits for the change any more and it is aborted.
-import { deepFreeze } from '../core/config/canonical.ts';
+
 import { type Answering, answering } from '../core/api/route.ts';
+import { deepFreeze } from '../core/config/canonical.ts';
 import { PlaneError } from '../core/errors.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every process that the supervisor starts has in common: it waits for its turn, works until it is asked to end or
 // its supervisor is no more, and refuses to run by itself.
-import type { Fields } from '../core/messages.ts';
+
 import { createLogger, type Logger } from '../core/logger.ts';
+import type { Fields } from '../core/messages.ts';
 import { stopOnSignals } from '../core/signals.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
@@ -69,7 +70,8 @@ export async function runPart(
   });
   const allowBpf = capabilities.some(({ capability }) => capability === 'bpf');
   const failure = loadAddon().confine({ allowExec: runsPrograms, allowBpf });
-  if (failure !== undefined) logger.warn({ reason: failure.problem }, 'the system calls of the process are not confined');
+  if (failure !== undefined)
+    logger.warn({ reason: failure.problem }, 'the system calls of the process are not confined');
   prepare();
   const begun = await Promise.race([work, ended]);
   if (begun === undefined) process.exit(0);

@@ -6,8 +6,8 @@ import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot
 import type { Logger } from '../core/logger.ts';
 import type { Plane } from '../core/plane.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
-import type { RunOptions } from './run-options.ts';
 import type { ProcessPolicy } from './process-policy.ts';
+import type { RunOptions } from './run-options.ts';
 import type { ConfigurationSource, ReadText } from './source.ts';
 
 /** A folder, by the path that people know and by the one that the process can use. */

@@ -28,10 +28,19 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const since = new Date().toISOString();
   const files = new Files(channel);
   let processes: readonly ProcessState[] = [];
-  const control = new Control({ format, host: hostOf(composition, turn, files), clock: systemClock, logger, deadlineMilliseconds });
+  const control = new Control({
+    format,
+    host: hostOf(composition, turn, files),
+    clock: systemClock,
+    logger,
+    deadlineMilliseconds,
+  });
   const server = new ApiServer({
     name: 'admin socket',
-    answers: [...controlAnswers({ control, since, processes: () => processes.filter(({ name }) => name in work.sockets) }), ...composition.answers],
+    answers: [
+      ...controlAnswers({ control, since, processes: () => processes.filter(({ name }) => name in work.sockets) }),
+      ...composition.answers,
+    ],
     forward: Object.fromEntries(Object.entries(work.sockets).map(([name, path]) => [`/${name}/`, path])),
     listen: { fd: socketDescriptor },
     forwardToken: work.token,
@@ -66,7 +75,8 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       channel.send('ready', {});
     } catch (error) {
       const exitStatus = error instanceof SluiceError ? error.exitStatus : 1;
-      const message = error instanceof SluiceError ? error.message : String(error instanceof Error ? error.stack : error);
+      const message =
+        error instanceof SluiceError ? error.message : String(error instanceof Error ? error.stack : error);
       channel.send('refused', { message, exitStatus });
     }
   }
@@ -114,7 +124,8 @@ function hostOf<S extends Sections>(
         wanted.add(name);
         ask();
       }
-      const known = planes.get(name) ?? new RemotePlane(name, new ApiClient(work.sockets[name] ?? '', { token: work.token }));
+      const known =
+        planes.get(name) ?? new RemotePlane(name, new ApiClient(work.sockets[name] ?? '', { token: work.token }));
       planes.set(name, known);
       return known;
     },
@@ -134,7 +145,10 @@ function hostOf<S extends Sections>(
 /** Files of the command line, which only root may be able to read: the supervisor reads them. */
 class Files {
   readonly #channel: ChildEnd;
-  readonly #waiting = new Map<number, { file: string; resolve: (text: string) => void; reject: (error: unknown) => void }>();
+  readonly #waiting = new Map<
+    number,
+    { file: string; resolve: (text: string) => void; reject: (error: unknown) => void }
+  >();
   #requests = 0;
 
   constructor(channel: ChildEnd) {
@@ -149,7 +163,15 @@ class Files {
     });
   }
 
-  arrived({ request, text, error }: { request: number; text?: string; error?: { errno: number; syscall: string } }): void {
+  arrived({
+    request,
+    text,
+    error,
+  }: {
+    request: number;
+    text?: string;
+    error?: { errno: number; syscall: string };
+  }): void {
     const waiting = this.#waiting.get(request);
     this.#waiting.delete(request);
     if (text !== undefined) waiting?.resolve(text);

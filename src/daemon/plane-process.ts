@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process of a plane: the plane, and its socket, on which control prepares and commits and passes on what people
 // ask. After a crash the plane goes on by the part that was in force, before control has even noticed.
+
+import { PlaneHost } from '../control/plane-host.ts';
 import { ApiServer } from '../core/api/server.ts';
 import type { PlanePart } from '../core/plane.ts';
-import { PlaneHost } from '../control/plane-host.ts';
 import type { Part } from './child.ts';
-import { crashFolderDescriptor, socketDescriptor } from './descriptors.ts';
 import type { PlaneRow } from './composition.ts';
+import { crashFolderDescriptor, socketDescriptor } from './descriptors.ts';
 
 /** 10,000 services with 40 real servers each are some 60 MB. */
 const mostPartBytes = 256 << 20;

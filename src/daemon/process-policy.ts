@@ -4,7 +4,6 @@
 /** A capability of capabilities(7), as setpriv(1) writes it. */
 export type Capability = 'net_raw' | 'net_admin' | 'bpf' | 'perfmon' | 'ipc_lock' | 'dac_read_search';
 
-
 export interface ProcessPolicy {
   /** The plane's name, or control. */
   readonly name: string;

@@ -2,9 +2,9 @@
 // Sluice, put together.
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkSettings } from '../control/settings.ts';
 import { openApiRoute } from '../core/api/openapi.ts';
 import { answering } from '../core/api/route.ts';
-import { checkSettings } from '../control/settings.ts';
 import { apiDescription } from './api.ts';
 import type { Composition } from './composition.ts';
 import { documentFormat, type sections } from './document.ts';

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run`, from what the command line says to the end of the last process.
 import { chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { systemClock } from '../core/clock.ts';
 import { makeRoom } from '../core/api/unix-socket.ts';
+import { systemClock } from '../core/clock.ts';
 import type { Sections } from '../core/config/snapshot.ts';
 import { SystemError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath } from '../native/addon.ts';
 import type { Composition } from './composition.ts';
 import type { Hangups } from './hangups.ts';
+import { controlPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
 import { Supervisor, type SupervisorEnding } from './supervisor.ts';
-import { controlPolicy } from './process-policy.ts';
 import { canRead, findUser, type User } from './user.ts';
 
 export interface RunRequest<S extends Sections> {
@@ -87,7 +87,8 @@ function makeFolder(folder: string, user: User | undefined): void {
 function removeLeftovers(): void {
   for (const name of readdirSync(runtimeParent)) {
     const pid = new RegExp(`^${runtimePrefix}(\\d+)$`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(`${runtimeParent}/${name}`, { recursive: true, force: true });
+    if (pid !== undefined && !isAlive(Number(pid)))
+      rmSync(`${runtimeParent}/${name}`, { recursive: true, force: true });
   }
 }
 

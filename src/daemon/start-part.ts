@@ -20,6 +20,7 @@ export async function startPart<S extends Sections>(
   const options = JSON.parse(text) as RunOptions;
   const row = composition.planes.find(({ policy }) => policy.name === name);
   if (row !== undefined) return await runPart(row.policy, options, () => row.prepare(options), planePart(row));
-  if (name === controlPolicy.name) return await runPart(controlPolicy, options, () => undefined, controlPart(composition));
+  if (name === controlPolicy.name)
+    return await runPart(controlPolicy, options, () => undefined, controlPart(composition));
   throw new UsageError('there is no such process', { value: name });
 }

@@ -137,7 +137,10 @@ export class Supervisor {
   #failed(name: string, { status, signal }: Ending): void {
     if (this.#isEnding) return;
     const how = signal ?? `exit status ${status}`;
-    this.#finish({ exitStatus: 1, message: `the process ${name} ended before it was ready: ${how} (see its log above)` });
+    this.#finish({
+      exitStatus: 1,
+      message: `the process ${name} ended before it was ready: ${how} (see its log above)`,
+    });
   }
 
   #runPlanes(names: readonly string[]): void {

@@ -194,7 +194,11 @@ export class LiveDirector {
 
   #checkThreads({ workers, stealing }: DirectorModel): void {
     const [setting, value] =
-      workers !== this.#model.workers ? ['workers', workers] : stealing !== this.#model.stealing ? ['stealing', stealing] : [];
+      workers !== this.#model.workers
+        ? ['workers', workers]
+        : stealing !== this.#model.stealing
+          ? ['stealing', stealing]
+          : [];
     if (setting === undefined || !this.#isForwarding) return;
     throw new UsageError(`director.${setting} cannot be changed while the director runs`, {
       value: value ?? 'the first way that the kernel has',

@@ -25,7 +25,13 @@ export interface DirectorEnvironment {
 }
 
 /** Is done while the process stands by: the kernel looks through the BPF programs, which takes a second of a CPU. */
-export function prepareDirectorPlane({ workers, stealing }: { workers: number | 'auto'; stealing?: string | undefined }) {
+export function prepareDirectorPlane({
+  workers,
+  stealing,
+}: {
+  workers: number | 'auto';
+  stealing?: string | undefined;
+}) {
   loadAddon().prepareStealing({ workers: cpusFor(workers).length, stealing });
 }
 
@@ -70,7 +76,13 @@ export class DirectorPlane implements Plane<DirectorModel> {
     const isSuccessor = crashState.configuration() !== undefined;
     const frames = crashState.lastBatches();
     const { stealing } = model;
-    const running = new LiveDirector({ model, devices: defaultDevices(), cpus: cpusFor(model.workers), stealing, crashState });
+    const running = new LiveDirector({
+      model,
+      devices: defaultDevices(),
+      cpus: cpusFor(model.workers),
+      stealing,
+      crashState,
+    });
     return {
       changes: ['the director is opened'],
       commit: async () => {
@@ -118,7 +130,10 @@ export function cpusFor(workers: number | 'auto'): number[] {
   const most = availableParallelism();
   const count = workers === 'auto' ? most : workers;
   if (!Number.isInteger(count) || count < 1 || count > most) {
-    throw new UsageError('not a number of workers', { value: workers, remedy: `use 1 to ${most}, this machine's CPUs` });
+    throw new UsageError('not a number of workers', {
+      value: workers,
+      remedy: `use 1 to ${most}, this machine's CPUs`,
+    });
   }
   return count === 1 ? [-1] : Array.from({ length: count }, (_, cpu) => cpu);
 }

@@ -89,7 +89,10 @@ function titleOf(pid: number | undefined): string {
 
 /** A line of /proc/PID/status, as numbers in hexadecimal digits. */
 function statusLine(pid: number, name: string): string[] {
-  const line = readFileSync(`/proc/${pid}/status`, 'utf8').split('\n').find(each => each.startsWith(`${name}:`)) ?? '';
+  const line =
+    readFileSync(`/proc/${pid}/status`, 'utf8')
+      .split('\n')
+      .find(each => each.startsWith(`${name}:`)) ?? '';
   return line.split(/\s+/).slice(1);
 }
 
@@ -117,7 +120,10 @@ describeAsRoot('a plane beside control', () => {
     const toy = await start('toy: { greeting: hello }');
     const { snapshot } = await toy.status();
     toy.configure('toy: { greeting: no, prepares: refuses }');
-    await expect(toy.reload()).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID', message: 'the toy does not say that: "no"' });
+    await expect(toy.reload()).rejects.toMatchObject({
+      code: 'SLUICE_CONFIG_INVALID',
+      message: 'the toy does not say that: "no"',
+    });
     expect(await toy.status()).toMatchObject({ snapshot });
     expect(await toy.says()).toMatchObject({ greeting: 'hello' });
   });
@@ -165,7 +171,10 @@ describeAsRoot('a plane beside control', () => {
     const toy = await start('toy: { greeting: hello }');
     const { pid, planes } = await toy.status();
     for (const process of [pid, ...planes.flatMap(plane => plane.pid ?? [])]) {
-      expect({ process, effective: statusLine(process, 'CapEff') }).toEqual({ process, effective: ['0000000000000000'] });
+      expect({ process, effective: statusLine(process, 'CapEff') }).toEqual({
+        process,
+        effective: ['0000000000000000'],
+      });
       expect(statusLine(process, 'CapBnd')).toEqual(['0000000000000000']);
       expect(statusLine(process, 'NoNewPrivs')).toEqual(['1']);
     }
@@ -174,7 +183,9 @@ describeAsRoot('a plane beside control', () => {
   it('cannot be asked but by control', async () => {
     const toy = await start('toy: { greeting: hello }');
     const direct = new ApiClient(`/run/sluice-${toy.child.pid}/toy.sock`);
-    await expect(direct.call(toyGreeting, {})).rejects.toMatchObject({ message: expect.stringContaining('for other processes') });
+    await expect(direct.call(toyGreeting, {})).rejects.toMatchObject({
+      message: expect.stringContaining('for other processes'),
+    });
   });
 
   it('ends with the others when sluice is asked to end, and leaves no socket behind', async () => {

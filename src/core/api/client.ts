@@ -4,7 +4,14 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { ApiError, type SluiceError, SystemError } from '../errors.ts';
 import { errorFrom, isRefusalBody } from './refusal.ts';
-import { type AnswerOf, authorization, messageVersion, type ParametersOf, type RouteDefinition, versionHeader } from './route.ts';
+import {
+  type AnswerOf,
+  authorization,
+  messageVersion,
+  type ParametersOf,
+  type RouteDefinition,
+  versionHeader,
+} from './route.ts';
 
 export interface ApiClientOptions {
   /** Of the messages; another one than this program's is for tests. */

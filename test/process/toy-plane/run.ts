@@ -9,7 +9,14 @@ import { toyComposition } from './composition.ts';
 const hangups = new Hangups();
 const [config = '', adminSocket = ''] = process.argv.slice(2);
 const { exitStatus, message } = await run({
-  options: { source: { config }, overrides: {}, threads: { workers: 1 }, logLevel: 'info', crashFolder: '/tmp', deadlineMilliseconds: 2000 },
+  options: {
+    source: { config },
+    overrides: {},
+    threads: { workers: 1 },
+    logLevel: 'info',
+    crashFolder: '/tmp',
+    deadlineMilliseconds: 2000,
+  },
   adminSocket,
   user: 'nobody',
   logger: createLogger(),

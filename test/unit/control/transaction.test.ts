@@ -8,7 +8,11 @@ import type { Plane, PlanePart, Prepared } from '../../../src/core/plane.ts';
 const part: PlanePart = { id: 'new', digest: 'd', model: {} };
 
 /** A plane that writes down what it is asked for. */
-function planeThat(name: string, log: string[], behaviour: Partial<Prepared> & { prepare?: () => Promise<void> } = {}): Plane {
+function planeThat(
+  name: string,
+  log: string[],
+  behaviour: Partial<Prepared> & { prepare?: () => Promise<void> } = {},
+): Plane {
   const note = (what: string) => async (): Promise<void> => {
     log.push(`${name} ${what}`);
   };
@@ -29,7 +33,12 @@ function planeThat(name: string, log: string[], behaviour: Partial<Prepared> & {
 
 const never = (): Promise<never> => new Promise(() => undefined);
 
-function bring(planes: readonly Plane[], log: string[], clock = new VirtualClock(), keep: () => void = () => void log.push('keep')) {
+function bring(
+  planes: readonly Plane[],
+  log: string[],
+  clock = new VirtualClock(),
+  keep: () => void = () => void log.push('keep'),
+) {
   const assignments = planes.map(plane => ({ plane, part }));
   return bringIntoForce(assignments, { clock, deadlineMilliseconds: 1000, keep });
 }

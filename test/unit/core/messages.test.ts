@@ -22,7 +22,12 @@ class Port extends EventEmitter implements MessagePort {
 function pair() {
   const [parent, child] = [new Port(), new Port()];
   [parent.other, child.other] = [child, parent];
-  return { parent, child, asks: new MessageChannel(parent, question, reply), answers: new MessageChannel(child, reply, question) };
+  return {
+    parent,
+    child,
+    asks: new MessageChannel(parent, question, reply),
+    answers: new MessageChannel(child, reply, question),
+  };
 }
 
 describe('messages between processes', () => {

@@ -12,7 +12,14 @@ function manage(policy: Partial<ProcessPolicy> = {}) {
   const states: string[] = [];
   const failures: Ending[] = [];
   const managed: ManagedProcess = new ManagedProcess({
-    policy: { name: 'director', standsBy: false, capabilities: [], runsPrograms: false, backOff: usualBackOff, ...policy },
+    policy: {
+      name: 'director',
+      standsBy: false,
+      capabilities: [],
+      runsPrograms: false,
+      backOff: usualBackOff,
+      ...policy,
+    },
     clock,
     logger: createLogger({ level: 'silent' }),
     start: () => {
@@ -35,7 +42,8 @@ function manage(policy: Partial<ProcessPolicy> = {}) {
   return { managed, clock, children, child, states, failures };
 }
 
-const crashStates = (child: FakeChild) => child.received.filter(({ kind }) => kind === 'work').map(({ fields }) => fields.crashState);
+const crashStates = (child: FakeChild) =>
+  child.received.filter(({ kind }) => kind === 'work').map(({ fields }) => fields.crashState);
 
 describe('a process of the table', () => {
   it('is told to work, and works when it says so', () => {

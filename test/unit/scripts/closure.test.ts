@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { foldersWithThreads, testsWithNetworks } from '../../../scripts/closure.ts';
-import { filesUnder } from '../../../scripts/files.ts';
+import { filesUnder } from '../../../tools/files.ts';
 
 /** The folder of native/test that a test is in. */
 function folderOf(name: string): string | undefined {
