@@ -192,7 +192,10 @@ export class ManagedProcess {
       { process: policy.name, pid: child.pid, ...ending, milliseconds: again },
       'the process has crashed: starting it again',
     );
-    if (again === 0) return this.#begin();
+    if (again === 0) {
+      this.#begin();
+      return;
+    }
     this.#enter('waiting');
     this.#wait = this.#clock.after(again, () => this.#begin());
   }
