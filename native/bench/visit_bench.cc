@@ -184,12 +184,10 @@ int main(int argc, char** argv) {
     });
   }
   Visits pool, table;
-  for (uint32_t id = 1; id <= 5; id++) {
-    pool.visit(worker, [&](engine::DirectorWorker::Visit& visit) {
-      engine::SetPool step{id, {}};
-      for (uint32_t i = 0; i < 256; i++) step.settings.addresses.push_back(bench::Networks<A>::local(i));
-      carry_out(step, visit.change_services());
-    });
+  engine::SetPool whole{1, {}};
+  for (uint32_t i = 0; i < 256; i++) whole.settings.addresses.push_back(bench::Networks<A>::local(i));
+  for (const engine::PlanStep& step : in_small_steps(whole, nullptr)) {
+    pool.visit(worker, [&](engine::DirectorWorker::Visit& visit) { carry_out(step, visit.change_services()); });
   }
   const director::ServiceKey hashed = bench::service_key<A>(more, steps);
   for (uint32_t i = 0; i <= 100; i++) {
@@ -206,7 +204,7 @@ int main(int argc, char** argv) {
   plan.print("a plan of services and servers, in parts");
   routes.print("another route table");
   table.print("a server of up to 100 for the scheduler mh");
-  pool.print("a pool of 256 addresses");
+  pool.print("a pool of 256 addresses, in parts");
   const auto counted = [&](engine::Counter counter) {
     return words[engine::layout::first_block + engine::layout::first_counter + static_cast<size_t>(counter)];
   };

@@ -57,6 +57,11 @@ class Configuration {
   std::optional<Refusal> apply(const PlanStep& step);
 
   bool has_service(const director::ServiceKey& key) const { return services_.contains(key); }
+  // nullptr where there is none.
+  const director::PoolSettings* find_pool(uint32_t id) const {
+    const auto found = pools_.find(id);
+    return found == pools_.end() ? nullptr : &found->second;
+  }
   void for_each_service(const std::function<void(const Service&)>& visit) const;
   // Those of services, and those that were removed and that flows may still point at.
   void for_each_destination(const std::function<void(const Destination&)>& visit) const;

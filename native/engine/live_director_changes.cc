@@ -48,12 +48,18 @@ bool LiveDirector::prepare(std::vector<PlanStep> steps, Refusal& refusal) {
     refusal = {std::nullopt, "a plan is prepared already", "commit or abort it first"};
     return false;
   }
-  Staged staged{std::move(steps), configuration_};
-  for (size_t number = 0; number < staged.steps.size(); number++) {
-    const auto refused = staged.next.apply(staged.steps[number]);
-    if (!refused) continue;
-    refusal = {number, refused->reason, refused->remedy};
-    return false;
+  Staged staged{{}, configuration_};
+  for (size_t number = 0; number < steps.size(); number++) {
+    std::vector<PlanStep> parts;
+    if (const auto* const pool = std::get_if<SetPool>(&steps[number])) {
+      parts = in_small_steps(*pool, staged.next.find_pool(pool->id));
+    }
+    if (const auto refused = staged.next.apply(steps[number])) {
+      refusal = {number, refused->reason, refused->remedy};
+      return false;
+    }
+    if (parts.empty()) parts.push_back(std::move(steps[number]));
+    std::move(parts.begin(), parts.end(), std::back_inserter(staged.steps));
   }
   host::Failure failure;
   if (is_stealing_ && !staged.steps.empty() &&

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/plan.h"
 
+#include <algorithm>
+
 namespace sluice::engine {
 
 namespace {
@@ -64,6 +66,32 @@ EditResult carry(const SetMarks& step, Director& director) {
 
 std::string_view carry_out(const PlanStep& step, Director& director) {
   return text_of(std::visit([&](const auto& one) { return carry(one, director); }, step));
+}
+
+// The first step has the addresses that stay, or the first new one where none stays: a pool without addresses is none.
+std::vector<PlanStep> in_small_steps(const SetPool& step, const director::PoolSettings* before) {
+  const director::PoolSettings& wanted = step.settings;
+  const bool keeps_ports =
+      before != nullptr && before->first_port == wanted.first_port && before->last_port == wanted.last_port;
+  const auto stays = [&](const wire::Address& address) {
+    return keeps_ports &&
+           std::find(before->addresses.begin(), before->addresses.end(), address) != before->addresses.end();
+  };
+  std::vector<bool> is_new;
+  for (const wire::Address& address : wanted.addresses) is_new.push_back(!stays(address));
+  const auto count = static_cast<size_t>(std::count(is_new.begin(), is_new.end(), true));
+  std::vector<PlanStep> steps;
+  for (size_t added = count == is_new.size() ? std::min<size_t>(count, 1) : 0; added <= count; added++) {
+    SetPool part{step.id, {{}, wanted.first_port, wanted.last_port}};
+    size_t left = added;
+    for (size_t i = 0; i < is_new.size(); i++) {
+      if (is_new[i] && left == 0) continue;
+      left -= is_new[i] ? 1 : 0;
+      part.settings.addresses.push_back(wanted.addresses[i]);
+    }
+    steps.push_back(std::move(part));
+  }
+  return steps;
 }
 
 std::string_view text_of(EditResult result) {

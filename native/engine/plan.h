@@ -74,4 +74,8 @@ std::string_view carry_out(const PlanStep& step, director::Director& director);
 
 std::string_view text_of(director::EditResult result);
 
+// A pool's step as steps that take a worker some tenths of a millisecond each: every new address brings a count for
+// each of its ports. `before`: the pool as it is; nullptr where there is none.
+std::vector<PlanStep> in_small_steps(const SetPool& step, const director::PoolSettings* before);
+
 }  // namespace sluice::engine

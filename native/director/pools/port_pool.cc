@@ -45,6 +45,7 @@ PortPool<Address>::PortPool(std::span<const Address> addresses, const PortPoolOp
 template <class Address>
 void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
   std::vector<LocalAddress> next;
+  next.reserve(addresses.size() + addresses_.size());
   for (const Address& address : addresses) {
     if (next.size() == address_limit) break;
     if (std::ranges::any_of(next, [&](const LocalAddress& known) { return known.address == address; })) continue;
@@ -53,14 +54,14 @@ void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
       next.push_back({.address = address, .port_flows = std::vector<uint32_t>(ports_)});
       continue;
     }
-    next.push_back(addresses_[before]);
+    next.push_back(std::move(addresses_[before]));
     next.back().draining = false;
     addresses_[before].flows = 0;  // it has moved
   }
   serving_ = static_cast<uint32_t>(next.size());
-  for (const LocalAddress& gone : addresses_) {
+  for (LocalAddress& gone : addresses_) {
     if (gone.flows == 0) continue;
-    next.push_back(gone);
+    next.push_back(std::move(gone));
     next.back().draining = true;
   }
   addresses_ = std::move(next);

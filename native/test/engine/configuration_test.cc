@@ -193,3 +193,34 @@ TEST_CASE("limits that cannot change while the director runs are refused, with w
   CHECK(fragments->reason == "limits.fragments: 99 is not the 100 that the director started with");
   CHECK(fragments->remedy == "restart sluice to change it");
 }
+
+TEST_CASE("a pool grows by one address a step, in the order that is wanted, and is never without one") {
+  const auto names = [](const std::vector<PlanStep>& steps) {
+    std::vector<std::string> all;
+    for (const PlanStep& step : steps) {
+      std::string text;
+      for (const wire::Address& one : std::get<engine::SetPool>(step).settings.addresses) {
+        text += wire::to_string(one).substr(7) + " ";
+      }
+      all.push_back(text);
+    }
+    return all;
+  };
+  using Names = std::vector<std::string>;
+  const auto pool = [](std::initializer_list<const char*> hosts, uint16_t last_port = 2048) {
+    director::PoolSettings settings{{}, 1024, last_port};
+    for (const char* const host : hosts) settings.addresses.push_back(address(host));
+    return settings;
+  };
+  const director::PoolSettings before = pool({"10.0.2.1", "10.0.2.3"});
+  const auto small = [&](const director::PoolSettings& wanted, const director::PoolSettings* present) {
+    return names(engine::in_small_steps({1, wanted}, present));
+  };
+  CHECK(small(pool({"10.0.2.1", "10.0.2.2"}), nullptr) == Names{"1 ", "1 2 "});
+  CHECK(small(pool({"10.0.2.1", "10.0.2.2", "10.0.2.3", "10.0.2.4"}), &before) == Names{"1 3 ", "1 2 3 ", "1 2 3 4 "});
+  CHECK(small(pool({"10.0.2.3"}), &before) == Names{"3 "});
+  CHECK(small(pool({"10.0.2.5", "10.0.2.6"}), &before) == Names{"5 ", "5 6 "});
+  // Other ports: no place of the pool before is one of the new.
+  CHECK(small(pool({"10.0.2.1", "10.0.2.3"}, 4096), &before) == Names{"1 ", "1 3 "});
+  CHECK(small(pool({}), &before) == Names{""});
+}

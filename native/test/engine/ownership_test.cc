@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What belongs to directors that are configured in some way.
+#include "engine/ownership.h"
+
+#include "test/director/fixture.h"
+
+using namespace sluice;
+using namespace sluice::test;
+using engine::Configuration;
+
+namespace {
+
+constexpr uint16_t workers = 3;
+constexpr std::array<uint32_t, 2> interfaces = {11, 0};  // the second port's interface is not there
+
+class Owned {
+ public:
+  Owned& with(const engine::PlanStep& step) {
+    REQUIRE_FALSE(configuration_.apply(step));
+    return *this;
+  }
+  Owned& server(const director::ServiceKey& key, std::string_view host, Forwarding forwarding) {
+    director::DestinationSettings settings;
+    settings.address = address(host);
+    settings.port = 8080;
+    settings.forwarding = forwarding;
+    return with(engine::AddServer{key, settings});
+  }
+  host::OwnedTraffic traffic() const { return engine::owned_traffic_of(configuration_, workers, interfaces); }
+
+ private:
+  Configuration configuration_{{.flows = 1, .fragments = 1}};
+};
+
+director::MarkRule rule(uint32_t number, PortId port = director::no_port_id) {
+  director::MarkRule rule;
+  rule.mark = number;
+  rule.port = port;
+  return rule;
+}
+
+}  // namespace
+
+TEST_CASE("services, and servers whose packets have to be seen, belong to the director") {
+  const auto traffic = Owned()
+                           .with(engine::AddService{tcp(), {}})
+                           .server(tcp(), "10.0.2.11", Forwarding::nat)
+                           .server(tcp(), "10.0.2.12", Forwarding::dr)
+                           .server(tcp(), "10.0.2.13", Forwarding::tunnel)
+                           .server(tcp(), "10.0.2.14", Forwarding::fullnat)
+                           .traffic();
+  REQUIRE(traffic.services.size() == 1);
+  CHECK(traffic.services[0].address == address(vip4));
+  CHECK(traffic.services[0].port == 80);
+  REQUIRE(traffic.nat_servers.size() == 1);
+  CHECK(traffic.nat_servers[0].address == address("10.0.2.11"));
+  CHECK(traffic.nat_servers[0].port == 8080);
+  CHECK_FALSE(traffic.nat_servers[0].marked);
+  CHECK(traffic.tunnel_servers == std::vector<wire::Address>{address("10.0.2.13")});
+}
+
+TEST_CASE("addresses of pools belong to it, and networks behind the gateway") {
+  const auto traffic = Owned()
+                           .with(engine::SetPool{7, {{address("10.0.2.200")}, 2000, 3000}})
+                           .with(engine::SetEgress{{{address("10.0.2.0"), 24, 7}}})
+                           .traffic();
+  REQUIRE(traffic.pools.size() == 1);
+  CHECK(traffic.pools[0].address == address("10.0.2.200"));
+  CHECK(traffic.pools[0].first_port == 2000);
+  CHECK(traffic.pools[0].last_port == 3000);
+  REQUIRE(traffic.egress_sources.size() == 1);
+  CHECK(traffic.egress_sources[0].prefix_length == 24);
+}
+
+TEST_CASE("rules of marks count up to the last that leads to a service, on interfaces that are there") {
+  const auto traffic = Owned()
+                           .with(engine::AddService{mark(2), {}})
+                           .server(mark(2), "10.0.2.11", Forwarding::nat)
+                           .with(engine::SetMarks{{rule(1), rule(2, 1), rule(2, 0), rule(3)}})
+                           .traffic();
+  CHECK(traffic.services.empty());
+  REQUIRE(traffic.nat_servers.size() == 1);
+  CHECK(traffic.nat_servers[0].marked);
+  REQUIRE(traffic.marks.size() == 2);
+  CHECK_FALSE(traffic.marks[0].has_ipv4_service);
+  CHECK(traffic.marks[1].has_ipv4_service);
+  CHECK_FALSE(traffic.marks[1].has_ipv6_service);
+  CHECK(traffic.marks[1].interface == 11);
+}
+
+TEST_CASE("what is removed belongs to it until it is said to be over") {
+  Configuration configuration({.flows = 1, .fragments = 1});
+  director::DestinationSettings server;
+  server.address = address(server4);
+  server.port = 8080;
+  server.forwarding = Forwarding::nat;
+  REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
+  REQUIRE_FALSE(configuration.apply(engine::AddServer{tcp(), server}));
+  REQUIRE_FALSE(configuration.apply(engine::RemoveService{tcp()}));
+  auto traffic = engine::owned_traffic_of(configuration, workers, interfaces);
+  CHECK(traffic.services.empty());
+  CHECK(traffic.nat_servers.size() == 1);
+  configuration.forget_removed(configuration.removed_destinations(), {});
+  traffic = engine::owned_traffic_of(configuration, workers, interfaces);
+  CHECK(traffic.nat_servers.empty());
+}
