@@ -12,8 +12,16 @@
 //             errors quote in IPv6, and there is no filter for the packet socket: the director passes what is not its own.
 //
 // What was left behind stays in force until the next process has filled its own tables: the first update() replaces it.
-// remove_left_overs() removes it without a successor. Needs CAP_NET_ADMIN and CAP_BPF, or root. One thread uses an object
-// at a time. Interfaces are those of the calling thread's network namespace.
+// remove_left_overs() removes it without a successor.
+//
+// Capabilities, as tried with an ordinary user on kernels 6.1 and 6.18:
+//
+//   CAP_BPF, CAP_PERFMON  to create maps and load the programs (attach(), load_fanout(), the first divert()). Without
+//                         CAP_PERFMON the verifier refuses them: the compiler puts pointers and numbers into the same
+//                         places of the stack. Neither is needed afterwards
+//   CAP_NET_ADMIN         for clsact and nftables; tcx asks for none once the program is loaded
+//
+// One thread uses an object at a time. Interfaces are those of the calling thread's network namespace.
 // clang-format on
 #pragma once
 
