@@ -44,10 +44,13 @@ SECTION("tunnel") int tunnel_egress(struct __sk_buff* skb) {
   const u32 mark = skb->mark;
   if ((mark & TUNNEL_MARK_MASK) != TUNNEL_MARK) return TC_ACT_UNSPEC;
   skb->mark = 0;
-  const u32 length = mark & TUNNEL_LENGTH_MASK;
-  u8 outer[TUNNEL_MOST_HEADERS];
+  u32 length = mark & TUNNEL_LENGTH_MASK;
+  u8 outer[TUNNEL_MOST_HEADERS] = {0};  // older verifiers want what is read of a length unknown to them filled
   u8 inside;
-  if (length < IPV4_LENGTH || length > sizeof outer || load(skb, ETHERNET_LENGTH, outer, length) != 0 ||
+  if (length < IPV4_LENGTH) return TC_ACT_SHOT;
+  // The compiler would make one comparison of two, after which older verifiers do not know that the length is not zero.
+  __asm__ volatile("" : "+r"(length));
+  if (length > sizeof outer || load(skb, ETHERNET_LENGTH, outer, length) != 0 ||
       load(skb, ETHERNET_LENGTH + length, &inside, sizeof inside) != 0) {
     return TC_ACT_SHOT;
   }

@@ -8,7 +8,7 @@ namespace sluice::engine {
 
 namespace {
 
-// A file's content as an array, for as long as this exists; empty where there is none.
+// A file's content as an array, as long as this object exists. Empty if there is no file.
 template <class T>
 class MappedFile {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory files of one worker: those that it works in, and those that the worker of a process before has left.
+// The memory files of one worker: the files that it works in, and those of the same worker in a process that has
+// crashed.
 #pragma once
 
 #include <array>
@@ -11,7 +12,7 @@ namespace sluice::engine {
 
 class WorkerFiles {
  public:
-  // New ones, kept for the next process.
+  // Makes new files, and gives them into the crash state for the next process.
   bool make(CrashState& crash_state, uint16_t worker, host::Failure& failure);
   director::MemoryFiles of_director() const;
   int recorder() const;
@@ -22,7 +23,7 @@ class WorkerFiles {
   std::array<host::Descriptor, kinds.size()> files_;
 };
 
-// Has the director carry on the flows that the worker of the same number had.
+// The director carries on the flows that the worker of the same number had in the process before.
 director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
                                 director::Time now);
 

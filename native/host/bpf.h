@@ -26,9 +26,9 @@ struct MapShape {
 class BpfMap {
  public:
   bool create(const MapShape& shape, Failure& failure);
-  // Adds or replaces; a packet finds the old value or the new.
+  // Adds an entry or replaces it. A packet finds the old value or the new one.
   bool set(const void* key, const void* value, Failure& failure);
-  // An absent key is no failure.
+  // True too where the key is absent.
   bool remove(const void* key, Failure& failure);
   // False where there is no such key.
   bool get(const void* key, void* value) const;
@@ -42,7 +42,7 @@ class BpfMap {
   MapShape shape_{};
 };
 
-// `maps` by the numbers that the relocations name. A refusal says what the verifier said.
+// The relocations name places in `maps`. The failure has the last words of the verifier.
 bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<const BpfMap> maps, Descriptor& loaded,
                   Failure& failure);
 
@@ -54,8 +54,8 @@ bool link_at_egress(int program, uint32_t ifindex, Descriptor& link, Failure& fa
 // In the driver of an interface until the link is closed (kernel 5.9 and newer).
 bool link_in_driver(int program, uint32_t ifindex, Descriptor& link, Failure& failure);
 
-// What the program returns for a frame as received by an interface, the loopback device unless one is given; nothing if
-// the kernel does not run it.
+// Runs a program on a frame, as if an interface had received the frame. Without an interface it is the loopback device.
+// Nothing if the kernel does not run the program.
 struct Run {
   uint32_t result;
   uint32_t nanoseconds;  // of one of the repetitions, on average

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames of the director on their way past the host's stack: from a device's driver to AF_XDP sockets, by the program
-// steal_xdp (native/bpf/steal.bpf.c), which is attached by a link and goes with the process.
+// Takes frames of the director from a device's driver to AF_XDP sockets, past the host's stack. The program steal_xdp
+// (native/bpf/steal_xdp.bpf.c) does it. It is attached by a link, which the kernel removes when the process ends.
 //
-// Drivers only. Generic XDP is a copy behind the point where the kernel has made a packet of the frame, and merged it
-// with others: slower than a packet ring, and out of order where merged packets take another way (decision 13).
+// The device's driver must have XDP. Generic XDP copies frames after the kernel has made packets of them and merged
+// them: it is slower than a packet ring, and frames come out of order (decision 13).
 #pragma once
 
 #include <cstdint>
@@ -29,13 +29,13 @@ class Diversion {
     std::span<const int> sockets = {};  // by receive queue
   };
 
-  // `maps` are those of the other programs, which this one looks up too; its own are added to them.
+  // `maps` are those of the other programs, which this program looks up too. Its own maps are added to them.
   static bool load(std::span<BpfMap, bpf::map_count> maps, Diversion& loaded, Failure& failure);
 
-  // From now on; until remove(), or the end of this.
+  // Frames take the lane from now on, until remove() or the end of this object.
   bool add(const Lane& lane, Failure& failure);
   void remove(uint32_t interface);
-  // The address of an interface has changed. Nothing for one that has no lane.
+  // The address of an interface has changed. Does nothing if the interface has no lane.
   bool readdress(uint32_t interface, const wire::MacAddress& mac, Failure& failure);
 
  private:

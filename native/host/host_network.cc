@@ -10,7 +10,8 @@ namespace sluice::host {
 
 namespace {
 
-// Neither noticed by who waits for a neighbour, nor much work when a routing daemon adds routes one by one.
+// Short for a packet that waits for its neighbour, and long enough that a routing daemon, which adds routes one by one,
+// does not cause a new table for each.
 constexpr director::Time settle_interval = director::second / 50;
 
 // The kernel calls a neighbour stale after 30 seconds or so, and looks for it again while it is used.
@@ -22,7 +23,7 @@ constexpr director::Time ask_interval = director::second;
 // Neighbours that were asked for: real servers and clients on a link. More are asked for, but not kept fresh.
 constexpr size_t most_asked = 4096;
 
-// A dump that changes break into is repeated; a table that changes all the time is taken as it was told.
+// A dump that was interrupted by changes is repeated so many times. Then the table is used as it was read.
 constexpr int dump_attempts = 4;
 
 constexpr uint32_t heard_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
@@ -81,7 +82,7 @@ void HostNetwork::hear(const NetlinkMessage& message) {
   switch (message.header.nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      // Routes go with their link, and nobody says so.
+      // The routes of a link go with it, and the kernel sends no notice of that.
       dirty_ |= links | addresses | routes;
       return;
     case RTM_NEWADDR:
@@ -155,7 +156,7 @@ void HostNetwork::resolve(director::PortId port, const wire::Address& next_hop, 
   const NeighbourKey key{interface(port), next_hop};
   if (key.interface == 0 || next_hop.is_unspecified()) return;
   if (asked_.size() >= most_asked && !asked_.contains(key)) {
-    // Those that were asked for long ago have answered or never will.
+    // Neighbours that were asked for long ago have answered, or will never answer.
     std::erase_if(asked_, [now](const auto& entry) { return now - entry.second >= refresh_interval; });
     if (asked_.size() >= most_asked) return;
   }

@@ -72,18 +72,18 @@ class HostNetwork {
 
   // Readable when there are notices to follow.
   int fd() const { return notices_.fd(); }
-  // Takes what has arrived, and settles when it is time. A failure leaves the route table as they were; it is tried
-  // again.
+  // Takes the notices that have arrived, and builds the route table when it is time. After a failure the route table
+  // stays as it was, and the next call tries again.
   bool follow(director::Time now, Failure& failure);
   // When follow() has to be called though nothing has arrived.
   director::Time due() const;
 
-  // Makes the kernel find out the link-layer address of a neighbour; answers come as changes. Repeated requests cost
-  // nothing until it is time to ask again.
+  // Makes the kernel find the link-layer address of a neighbour. The answer comes as a change. A repeated request costs
+  // nothing before it is time to ask again.
   void resolve(director::PortId port, const wire::Address& next_hop, director::Time now);
 
   std::shared_ptr<const director::RouteTable> route_table() const { return route_table_; }
-  // All of the host's, on all interfaces: what is not to be stolen (OwnedTraffic::host_addresses).
+  // All addresses of the host, on all interfaces (OwnedTraffic::host_addresses).
   std::vector<wire::Address> host_addresses() const;
   // 0: there is no such interface now.
   uint32_t interface(director::PortId port) const;

@@ -16,7 +16,7 @@ constexpr size_t datagram_size = 64 * 1024;
 // Notices of a few thousand routes that change at once wait here; more is an overrun, which is handled.
 constexpr int notice_buffer = 4 * 1024 * 1024;
 
-// The kernel answers in microseconds. A reply that is lost must not hang who waits.
+// The kernel answers in microseconds. A lost reply must not block the caller for ever.
 constexpr timeval longest_wait = {5, 0};
 
 }  // namespace
@@ -99,7 +99,7 @@ bool NetlinkRequest::is_dump() const {
 bool NetlinkSocket::open(uint32_t groups, Failure& failure) {
   socket_ = Descriptor(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!socket_) return fail(failure, "cannot open a netlink socket", errno);
-  // Beyond net.core.rmem_max where privileges allow it; without them as large as may be.
+  // Above net.core.rmem_max if the process may do that (CAP_NET_ADMIN), else as large as is allowed.
   const int size = notice_buffer;
   if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
     setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -143,7 +143,7 @@ NetlinkSocket::Answer NetlinkSocket::answered(wire::Bytes bytes, uint32_t sequen
     if (type != NLMSG_ERROR && type != NLMSG_DONE) return visit(message);
     // Both begin with an errno, negative; an acknowledgement is the error 0.
     error = -read_fixed<int32_t>(message.body);
-    // A table that changed under a dump (EINTR) was not told whole.
+    // The table changed during the dump (EINTR): the dump is not complete.
     if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
     answer = error == 0 ? Answer::done : Answer::failed;
   });

@@ -12,8 +12,16 @@
 //             errors quote in IPv6, and there is no filter for the packet socket: the director passes what is not its own.
 //
 // What was left behind stays in force until the next process has filled its own tables: the first update() replaces it.
-// remove_left_overs() removes it without a successor. Needs CAP_NET_ADMIN and CAP_BPF, or root. One thread uses an object
-// at a time. Interfaces are those of the calling thread's network namespace.
+// remove_left_overs() removes it without a successor.
+//
+// Capabilities, as tried with an ordinary user on kernels 6.1 and 6.18:
+//
+//   CAP_BPF, CAP_PERFMON  to create maps and load the programs (attach(), load_fanout(), the first divert()). Without
+//                         CAP_PERFMON the verifier refuses them: the compiler puts pointers and numbers into the same
+//                         places of the stack. Neither is needed afterwards
+//   CAP_NET_ADMIN         for clsact and nftables; tcx asks for none once the program is loaded
+//
+// One thread uses an object at a time. Interfaces are those of the calling thread's network namespace.
 // clang-format on
 #pragma once
 
@@ -49,28 +57,28 @@ class Steal {
   // nullptr with a failure. Nothing is stolen before the first update().
   static std::unique_ptr<Steal> attach(std::span<const uint32_t> interfaces, StealWay way, Failure& failure);
 
-  // An interface that has come later, or has come back: its index is new then.
+  // For an interface that has come later. An interface that was removed and comes back has a new index.
   bool add(uint32_t interface, Failure& failure);
   void remove(uint32_t interface);
 
-  // From now on frames of an interface that are the director's alone go to AF_XDP sockets; what else comes, and all of
-  // it once the interface is removed, takes the ordinary way. Needs BPF.
+  // Frames of an interface that are the director's alone go to AF_XDP sockets from now on, until the interface is
+  // removed. All other frames take the ordinary way. Needs BPF.
   bool divert(const Diversion::Lane& lane, Failure& failure);
   void readdress(uint32_t interface, const wire::MacAddress& mac);
 
   // All flows of all workers, for an update that changes which worker has a client.
   using FlowSource = std::function<void(const std::function<void(const PlacedFlow&)>& visit)>;
 
-  // From now on this is stolen. What was and is to be stolen is stolen all along. After a failure, such as a full map,
-  // old and new are stolen as far as they went in; the next update makes it good. Flows go on meeting the worker that
-  // has them, however their service is steered from now on (bpf/steering.h).
+  // From now on exactly this is stolen. What was stolen before and still is to be stolen is never left to the host in
+  // between. After a failure, such as a full map, the old and a part of the new are stolen, until the next update.
+  // Flows go on meeting the worker that has them, however their service is steered from now on (bpf/steering.h).
   bool update(const OwnedTraffic& owned_traffic, Failure& failure, const FlowSource& flows = {});
   // Flows beyond what the map of strays holds: their packets meet another worker now.
   uint64_t lost_strays() const { return lost_strays_; }
 
-  // To whom a frame that comes by an interface would belong, and which worker would have it: asked of the programs,
-  // which do the same for what comes. Nothing where no program runs (nftables). `is_for_host`: it is addressed to the
-  // interface, whose address is `own`, or to everybody.
+  // To whom a frame that an interface receives would belong, and which worker would get it. The programs that decide
+  // about live frames are run on this one. Nothing where there are no programs (nftables). `is_for_host`: the frame is
+  // addressed to the interface, whose address is `own`, or to everybody.
   struct Judgement {
     bpf::steal_owner owner = bpf::STEAL_NOTHING;
     uint32_t worker = 0;
@@ -79,7 +87,7 @@ class Steal {
                                  bool is_for_host) const;
 
   StealWay way() const { return way_; }
-  // Why not the way that comes first; empty where it is that.
+  // Why the first of the three ways is not used. Empty if it is used.
   const std::string& notice() const { return notice_; }
 
   // Before fanout() is asked for. False with nftables: several workers need BPF.
@@ -90,11 +98,11 @@ class Steal {
   int socket_filter() const { return programs_.filter.get(); }
   int fanout() const { return programs_.fanout.get(); }
   int ingress() const { return programs_.ingress.get(); }
-  // With tcx: as long as somebody holds them, what was stolen last stays so.
+  // With tcx: as long as any process holds the links, what was stolen last stays stolen.
   std::vector<int> links() const;
 
-  // In good order: nothing stays on the interfaces, of what a process before has left neither. Without it the
-  // destructor leaves what was there before this object, unless update() has replaced it.
+  // For a process that ends in good order: removes everything from the interfaces, also what another process has left.
+  // Without give_back() the destructor keeps what another process has left, unless update() has replaced it.
   void give_back();
   // Removes what processes have left on the interfaces of this network namespace.
   static bool remove_left_overs(Failure& failure);

@@ -16,14 +16,14 @@ struct StealPrograms {
   // `ingress` is there when the first three are loaded; `fanout` is for several workers.
   Descriptor socket, filter, ingress, fanout;
 
-  // The kernel follows every way through a program first: some tenths of a second for each of the large ones.
+  // The kernel verifies a program by following every path through it: some tenths of a second for each large program.
   bool load(Failure& failure);
-  // After load(). Nothing where it is loaded already.
+  // After load(). Does nothing where the program is loaded already.
   bool load_fanout(Failure& failure);
 
-  // Loads them for the first who takes them. Where the kernel refuses there will be none.
+  // Loads the programs ahead, for take_prepared(). If the kernel refuses them, nothing is prepared.
   static void prepare(bool with_fanout);
-  // `ingress` is empty where none were prepared.
+  // `ingress` is empty if no programs were prepared.
   static StealPrograms take_prepared();
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stealing by nftables at netdev ingress, for hosts where BPF may not be used. The rules are one table, replaced as a
-// whole in one transaction.
+// Stealing by nftables at netdev ingress, for hosts that do not allow BPF. The rules are one table. One transaction
+// replaces the whole table.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 
 namespace sluice::host {
 
-// In nft's language; removes the table that is there before.
+// The rules in nft's language. They begin with the removal of the table that is there.
 std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces);
-// Gives them to nft(8).
+// Gives rules to nft(8).
 bool apply_rules(const std::string& rules, Failure& failure);
 // Whether nft(8) is there and would take rules; nothing changes.
 bool can_apply_rules(Failure& failure);
-// Whether or not there are any.
+// Removes the table if there is one.
 bool remove_rules(Failure& failure);
 
 }  // namespace sluice::host

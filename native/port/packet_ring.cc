@@ -24,16 +24,16 @@ constexpr int reserved = static_cast<int>(frame_offset) - 76;
 constexpr uint32_t tag_length = wire::VlanView::header_length;
 static_assert(frame_offset - sizeof(uint32_t) >= director::required_headroom + tag_length);
 
-// A ring of fewer would lose frames whenever the worker is put off its core for a moment.
+// A smaller ring would lose frames whenever the kernel takes the core from the worker for a moment.
 constexpr uint32_t fewest_slots = 128;
-// 110 MB; what waits in more of them would be late by tens of milliseconds.
+// 110 MB. Frames in a longer queue would be late by tens of milliseconds.
 constexpr uint32_t most_slots = 65'536;
 
 // Before a long frame: as before the others, a whole number of cache lines.
 constexpr uint32_t long_headroom = 128;
 constexpr uint32_t long_stride = (long_headroom + 65'535 + 14 + 2 * tag_length + 63) / 64 * 64 + 64;
 
-// Slots fetched ahead: a core needs as long for them as another core's lines take to come.
+// Slots fetched ahead. A core works on so many slots in the time that a cache line of another core needs to arrive.
 constexpr uint32_t slots_ahead = 6;
 
 // Linux 5.14: the group has a setting of its own, which Debian 12's headers do not know.
@@ -43,7 +43,7 @@ constexpr tpacket_req no_ring{};
 
 constexpr const char* old_kernel = "use Linux 4.20 or later";
 
-// What the kernel took off: after the addresses again, which move forward.
+// Puts a VLAN tag that the kernel took off back between the addresses and the type. The addresses move forward.
 void put_tag_back(uint16_t tci, uint16_t type, director::Frame& frame) {
   std::memmove(frame.data - tag_length, frame.data, wire::EthernetView::type_offset);
   frame.data -= tag_length;
@@ -97,7 +97,7 @@ bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
          (options.fanout == nullptr || join(*options.fanout));
 }
 
-// Fewer slots where memory does not suffice for those that were asked for.
+// Makes the ring smaller if there is not enough memory for the slots that were asked for.
 bool PacketRing::map_ring(uint32_t wanted) {
   for (uint32_t slots = wanted;; slots /= 2) {
     const tpacket_req request = ring_request(slots);
@@ -141,6 +141,7 @@ size_t PacketRing::receive(std::span<director::Frame> frames) {
     }
     head_.advance();
     ++held_;
+    ++looked_at_;
   }
   counts_.received += count;
   return count;
@@ -206,11 +207,12 @@ PortStatistics PacketRing::statistics() {
   socklen_t size = sizeof since;
   if (::getsockopt(socket_.fd(), SOL_PACKET, PACKET_STATISTICS, &since, &size) == 0)
     counts_.kernel_drops += since.tp_drops;
+  // Frames that nobody can read show that the ring works, as others do.
   const bool is_stuck =
-      since.tp_drops != 0 && held_ == 0 && counts_.received == received_before_ && head_.status() == TP_STATUS_KERNEL;
+      since.tp_drops != 0 && held_ == 0 && looked_at_ == looked_at_before_ && head_.status() == TP_STATUS_KERNEL;
   if (is_stuck) [[unlikely]]
     revive();
-  received_before_ = counts_.received;
+  looked_at_before_ = looked_at_;
   counts_.transmitted = sender_.sent();
   counts_.transmitted_bytes = sender_.sent_bytes();
   counts_.send_failures = sender_.failures();

@@ -83,12 +83,13 @@ class PacketRing final : public Port {
   PortError error_;
   std::vector<std::string> warnings_;
   director::PortId port_ = 0;
-  SlotCursor head_;               // the next to look at
-  SlotCursor tail_;               // the first that is still ours
-  uint32_t held_ = 0;             // slots from tail_ to head_: at most ring_slots_
-  uint32_t slots_ = 0;            // asked for
-  uint32_t ring_slots_ = 0;       // that the ring has: whole blocks of them
-  uint64_t received_before_ = 0;  // when statistics() was called last
+  SlotCursor head_;                // the next to look at
+  SlotCursor tail_;                // the first that is still ours
+  uint32_t held_ = 0;              // slots from tail_ to head_: at most ring_slots_
+  uint32_t slots_ = 0;             // asked for
+  uint32_t ring_slots_ = 0;        // that the ring has: whole blocks of them
+  uint64_t looked_at_ = 0;         // slots, whatever was in them
+  uint64_t looked_at_before_ = 0;  // when statistics() was called last
 
   std::unique_ptr<uint8_t[]> long_memory_;
   uint32_t long_used_ = 0;

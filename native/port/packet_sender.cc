@@ -140,7 +140,7 @@ void PacketSender::send_direct() {
         ++sent_;
         sent_bytes_ += pieces_[2 * done + 1].iov_len;
       }
-    } else if (errno != EINTR) {
+    } else if (count == 0 || errno != EINTR) {
       ++failures_;
       ++done;
     }

@@ -27,7 +27,7 @@ const char* remedy_of(int number) {
   switch (number) {
     case EPERM:
     case EACCES:
-      return "run as root, or give the program CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF";
+      return "run as root, or give the program CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON";
     case ENOMEM:
     case ENOBUFS:
       return "raise the limit of locked memory (ulimit -l), or give the process CAP_IPC_LOCK";
@@ -205,11 +205,14 @@ void XdpSocket::flush() {
   if (transmit_.unconsumed() != 0) send();
 }
 
-// A copying kernel sends some frames a call. What it cannot take now stays in the ring until the next flush.
+// A copying kernel sends some frames a call. What it cannot take now stays in the ring until the next flush. A call
+// that says EBUSY has used up one frame, though the ring may not show it yet: so many calls as the ring has slots are
+// enough.
 void XdpSocket::send() {
   transmit_.publish();
   if (is_zero_copy_ && !transmit_.needs_wakeup()) return;
-  for (uint32_t before = transmit_.unconsumed(); before != 0;) {
+  uint32_t before = transmit_.unconsumed();
+  for (uint32_t calls = 0; before != 0 && calls <= transmit_slots_; ++calls) {
     const bool is_done = ::sendto(fd_, nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0;
     if (is_done && is_zero_copy_) return;
     const int error = is_done ? 0 : errno;

@@ -86,16 +86,15 @@ class Traffic {
 
   Buffer request() {
     const bool is_ipv4 = random_() % 2 == 0;
-    PacketBuilder packet = is_ipv4
-                               ? from_client().ipv4({.source = std::string(client4), .destination = std::string(vip4)})
-                               : from_client().ipv6({.source = std::string(client6), .destination = std::string(vip6)});
+    PacketBuilder packet = is_ipv4 ? from_client().ipv4({.source = client4, .destination = vip4})
+                                   : from_client().ipv6({.source = client6, .destination = vip6});
     if (random_() % 8 == 0) return packet.udp({.source_port = client_port(), .destination_port = 53}).build();
     const auto service_port = static_cast<uint16_t>(80 + random_() % 7);
     return packet.tcp({.source_port = client_port(), .destination_port = service_port, .flags = flags()}).build();
   }
   Buffer outgoing() {
     return from_server()
-        .ipv4({.source = std::string(server4), .destination = "198.51.100.7"})
+        .ipv4({.source = server4, .destination = "198.51.100.7"})
         .udp({.source_port = client_port(), .destination_port = 53})
         .build();
   }

@@ -38,12 +38,12 @@ OwnedTraffic two_services(uint16_t workers = 2) {
   return all;
 }
 
-std::string client_of(const char* service) {
-  return std::string(service).find(':') == std::string::npos ? "192.0.2.7" : "2001:db8:99::7";
+std::string_view client_of(std::string_view service) {
+  return service.find(':') == std::string::npos ? "192.0.2.7" : "2001:db8:99::7";
 }
 
-test::PacketBuilder packet(const std::string& from, const std::string& to) {
-  if (from.find(':') == std::string::npos) return ethernet(to_host).ipv4({.source = from, .destination = to});
+test::PacketBuilder packet(std::string_view from, std::string_view to) {
+  if (from.find(':') == std::string_view::npos) return ethernet(to_host).ipv4({.source = from, .destination = to});
   return ethernet(to_host).ipv6({.source = from, .destination = to});
 }
 
