@@ -17,6 +17,7 @@
 
 namespace {
 
+using namespace sluice;
 using namespace sluice::director;
 using sluice::wire::Ipv4Address;
 using Table = FlowTable<Ipv4Address>;

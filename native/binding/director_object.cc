@@ -19,7 +19,7 @@ director::RandomSource seeded_random(uint64_t seed) {
   };
 }
 
-director::Time time_of(const Napi::Value& value) {
+Time time_of(const Napi::Value& value) {
   bool lossless = true;
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
@@ -189,7 +189,7 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
 Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Array sent = Napi::Array::New(env);
-  advance_to(time_of(info[0]), [&](director::Time time, const director::Frame& frame) {
+  advance_to(time_of(info[0]), [&](Time time, const director::Frame& frame) {
     Napi::Object one = transmitted_frame(env, frame);
     one.Set("time", Napi::BigInt::New(env, time));
     sent.Set(sent.Length(), one);

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace sluice::director {
+namespace sluice::core {
 namespace {
 
 // Memory is made usable in steps of a huge page: one system call for 32768 flows.
@@ -69,4 +69,4 @@ void ReservedMemory::populate() {
   }
 }
 
-}  // namespace sluice::director
+}  // namespace sluice::core

@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace sluice::director {
+namespace sluice::core {
 
 class ReservedMemory {
  public:
@@ -65,4 +65,4 @@ class ReservedArray {
   ReservedMemory memory_;
 };
 
-}  // namespace sluice::director
+}  // namespace sluice::core

@@ -266,8 +266,8 @@ void LiveDirector::answer_questions() {
 
 void LiveDirector::follow() {
   while (!stopping_.load()) {
-    const director::Time now = monotonic_nanoseconds();
-    const director::Time due = network_->due();
+    const Time now = monotonic_nanoseconds();
+    const Time due = network_->due();
     const int timeout = due <= now ? 0 : static_cast<int>((due - now) / 1'000'000 + 1);
     std::array<pollfd, 2> wanted = {pollfd{.fd = alarm_, .events = POLLIN, .revents = 0},
                                     pollfd{.fd = network_->fd(), .events = POLLIN, .revents = 0}};

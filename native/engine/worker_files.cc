@@ -54,7 +54,7 @@ int WorkerFiles::recorder() const {
 }
 
 director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
-                                director::Time now) {
+                                Time now) {
   const MappedFile<director::Flow<wire::Ipv4Address>> flows4(crash_state.taken(CrashItem::flows4, worker));
   const MappedFile<director::Flow<wire::Ipv6Address>> flows6(crash_state.taken(CrashItem::flows6, worker));
   const MappedFile<director::SplicedFlow> spliced(crash_state.taken(CrashItem::spliced, worker));

@@ -23,7 +23,6 @@ class WorkerFiles {
 };
 
 // Has the director carry on the flows that the worker of the same number had.
-director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
-                                director::Time now);
+director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director, Time now);
 
 }  // namespace sluice::engine

@@ -53,7 +53,7 @@ Flow<Address>* FlowTable<Address>::insert_forward(const FlowType& values) {
   if (index == no_flow) return nullptr;
   FlowType& flow = flows_[index];
   flow = values;
-  flow.timer_previous = TimerWheel<FlowType>::unqueued;
+  flow.timer_previous = core::TimerWheel<FlowType>::unqueued;
 
   const Key forward = flow.key(Direction::forward);
   const uint64_t forward_hash = hash(forward);
@@ -115,7 +115,7 @@ uint32_t FlowTable<Address>::take_flow() {
   if (size_ >= limit_) return no_flow;
   if (free_flow_ != no_flow) {
     const uint32_t index = std::exchange(free_flow_, flows_[free_flow_].timer_next);
-    if (free_flow_ != no_flow) prefetch(&flows_[free_flow_]);  // for the next insertion
+    if (free_flow_ != no_flow) core::prefetch(&flows_[free_flow_]);  // for the next insertion
     return index;
   }
   if (!flows_.reach(high_water_ + 1)) return no_flow;
@@ -201,9 +201,9 @@ void FlowTable<Address>::release_overflow(uint32_t number) {
 template <class Address>
 void FlowTable<Address>::prefetch_split() const {
   const Bucket& bucket = buckets_[next_to_split()];
-  prefetch(&overflows_[bucket.overflow]);
+  core::prefetch(&overflows_[bucket.overflow]);
   for (uint32_t places = bucket.used(); places != 0; places &= places - 1) {
-    prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
+    core::prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
   }
 }
 
@@ -213,7 +213,7 @@ void FlowTable<Address>::prefetch_split_overflow() const {
   if (number == 0) return;
   const Bucket& bucket = overflows_[number];
   for (uint32_t places = bucket.used(); places != 0; places &= places - 1) {
-    prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
+    core::prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
   }
 }
 

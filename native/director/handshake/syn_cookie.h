@@ -91,10 +91,10 @@ class CookieSecrets {
   // Before the batch that arrives at `now`: renews what has expired.
   void renew(Time now, const RandomSource& random);
   uint32_t slot() const { return slot_; }
-  SipKey key_of(uint32_t slot) const { return keys_[slot % keys_.size()]; }
+  core::SipKey key_of(uint32_t slot) const { return keys_[slot % keys_.size()]; }
 
  private:
-  std::array<SipKey, 2> keys_{};
+  std::array<core::SipKey, 2> keys_{};
   uint32_t slot_ = 0;
   bool renewed_ = false;
 };

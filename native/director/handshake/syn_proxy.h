@@ -110,8 +110,8 @@ class SplicedFlows {
   void wait(uint32_t place, uint8_t queue, Time now);
 
   uint32_t limit_;
-  ReservedArray<SplicedFlow> flows_;
-  ReservedArray<uint32_t> free_;  // places, the last one freed on top
+  core::ReservedArray<SplicedFlow> flows_;
+  core::ReservedArray<uint32_t> free_;  // places, the last one freed on top
   uint32_t high_water_ = 0, free_count_ = 0;
   std::array<Queue, last_queue + 1> queues_;
 };

@@ -235,7 +235,7 @@ uint64_t PortPool<Address>::hash(const RemoteEndpoint<Address>& remote) const {
   uint64_t words[2] = {};
   std::memcpy(words, &remote.address, sizeof remote.address);
   const uint64_t rest = uint64_t{remote.protocol} << 16 | remote.port;
-  return multiply_fold(multiply_fold(words[0] ^ seed_[0], rest ^ seed_[1]) ^ words[1], seed_[1] | 1);
+  return core::multiply_fold(core::multiply_fold(words[0] ^ seed_[0], rest ^ seed_[1]) ^ words[1], seed_[1] | 1);
 }
 
 // The remote end's entry, nullptr where it has none.

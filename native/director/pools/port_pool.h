@@ -172,7 +172,7 @@ class PortPool {
   std::vector<Dense> dense_;         // open addressing, linear probing, twice as many as dense_limit
   std::vector<uint32_t> free_maps_;  // capacity for all of them
   uint32_t maps_begun_ = 0;
-  std::optional<ReservedArray<uint64_t>> maps_;
+  std::optional<core::ReservedArray<uint64_t>> maps_;
   PortPoolCounters counters_;
 };
 

@@ -374,7 +374,7 @@ class Director {
   bool sweep(uint32_t& cursor, uint32_t budget);
 
   Transmitter transmitter_;
-  const Share share_;
+  const core::Share share_;
   ServiceTable services_;
   LocalPools pools_;
   std::vector<EgressRule> egress_;

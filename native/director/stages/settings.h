@@ -44,7 +44,7 @@ struct DirectorOptions {
   std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
   RandomSource random;             // for schedulers and pools
   // Of the workers that have the same services: this one has its share of local ports and of limits.
-  Share share;
+  core::Share share;
   Time start = 0;
   MemoryFiles files;
   bool huge_pages = true;

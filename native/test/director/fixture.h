@@ -27,9 +27,7 @@ using director::Encapsulation;
 using director::Forwarding;
 using director::PortId;
 using director::Reason;
-using director::second;
 using director::Segmentation;
-using director::Time;
 using director::TransportChecksum;
 
 inline constexpr PortId c0 = 0, s0 = 1;
