@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "binding/director_object.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::binding {
 

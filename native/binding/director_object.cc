@@ -3,7 +3,7 @@
 
 #include "binding/director_report.h"
 #include "binding/js_values.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::binding {
 

@@ -12,7 +12,7 @@
 #include <cstring>
 
 #include "director/flows/trace.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 #include "host/descriptor.h"
 
 namespace sluice::engine {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::engine {
 

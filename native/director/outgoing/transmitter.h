@@ -7,12 +7,12 @@
 #include <memory>
 #include <optional>
 
+#include "director/flows/verdict.h"
 #include "director/network/icmp_limit.h"
 #include "director/network/route_table.h"
 #include "director/outgoing/outgoing.h"
 #include "director/outgoing/transit.h"
 #include "director/services/service.h"
-#include "director/stages/verdict.h"
 
 namespace sluice::director {
 

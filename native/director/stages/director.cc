@@ -2,6 +2,7 @@
 #include "director/stages/director.h"
 
 #include "director/outgoing/ip_options.h"
+#include "director/tracking/restore.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -78,7 +79,10 @@ Director::Director(const DirectorOptions& options)
       fragments4_(fragment_options(options, ipv4_reassembly), given_up),
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start),
-      random_(options.random) {
+      states_({flows4_, flows6_}, services_, timeouts_, defence_),
+      proxy_protocol_(transmitter_, {flows4_, flows6_}, services_, spliced_),
+      syn_proxy_(transmitter_, {flows4_, flows6_}, services_, spliced_, states_, proxy_protocol_, options.random),
+      timers_({flows4_, flows6_}, spliced_, syn_proxy_, proxy_protocol_) {
   set_timeouts({});
 }
 
@@ -88,27 +92,23 @@ void Director::set_route_table(std::shared_ptr<const RouteTable> route_table) {
 
 EditResult Director::remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port) {
   const EditResult result = services_.remove_destination(key, address, port);
-  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  if (switches_.expire_nodest_conn) begin_sweep();
   return result;
 }
 
 EditResult Director::remove_service(const ServiceKey& key) {
   const EditResult result = services_.remove_service(key);
-  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  if (switches_.expire_nodest_conn) begin_sweep();
   return result;
 }
 
-// Ends flows whose real server was removed (expire_nodest_conn), a part of the table at a time.
-template <class A>
-bool Director::sweep(uint32_t& cursor, uint32_t budget) {
-  FlowKeeper<A>& keeper = flows<A>();
-  if (cursor >= keeper.table().span()) return true;
-  cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
-    const bool holds_others = flow.is_template() && flow.control > 0;
-    if (flow.destination == no_destination || holds_others) return;
-    if (!services_.destination(flow.destination).available) keeper.end(flow, Template::goes);
-  });
-  return cursor >= keeper.table().span();
+void Director::begin_sweep() {
+  flows4_.begin_sweep();
+  flows6_.begin_sweep();
+}
+
+Restored Director::restore(const SavedFlows& saved_flows, Time now) {
+  return restore_flows(saved_flows, {flows4_, flows6_}, services_, pools_, spliced_, now);
 }
 
 void Director::set_switches(const Switches& switches) {
@@ -244,7 +244,7 @@ bool Director::advance(Time now, uint32_t budget, TransmitQueue& out) {
   const Tick tick = tick_at(now);
   transmitter_.begin_batch();
   out.set_cause(TransmitQueue::no_cause);
-  const bool repeated = repeat_unanswered(now, budget, out);
+  const bool repeated = timers_.repeat_unanswered(now, budget, out);
   out.set_cause(0);
   const bool done4 = flows4_.advance(tick, budget);
   const bool done6 = flows6_.advance(tick, budget);
@@ -254,8 +254,8 @@ bool Director::advance(Time now, uint32_t budget, TransmitQueue& out) {
     defence_.drop_entries(flows4_, timeouts_, tick);
     defence_.drop_entries(flows6_, timeouts_, tick);
   }
-  const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
-  const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
+  const bool swept4 = flows4_.sweep(budget);
+  const bool swept6 = flows6_.sweep(budget);
   return repeated && done4 && done6 && swept4 && swept6;
 }
 

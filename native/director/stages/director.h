@@ -22,19 +22,21 @@
 #include <span>
 
 #include "director/flows/fragment_table.h"
-#include "director/handshake/syn_proxy.h"
+#include "director/flows/spliced_flows.h"
+#include "director/flows/verdict.h"
+#include "director/handshake/spliced_timers.h"
 #include "director/network/address_conflicts.h"
 #include "director/network/firewall_marks.h"
 #include "director/network/route_table.h"
 #include "director/outgoing/transit.h"
 #include "director/outgoing/transmitter.h"
 #include "director/services/service_table.h"
-#include "director/stages/defence.h"
-#include "director/stages/flow_keeper.h"
-#include "director/stages/saved_flows.h"
 #include "director/stages/settings.h"
-#include "director/stages/verdict.h"
 #include "director/states/timeouts.h"
+#include "director/tracking/defence.h"
+#include "director/tracking/flow_keeper.h"
+#include "director/tracking/flow_state.h"
+#include "director/tracking/saved_flows.h"
 
 namespace sluice::director {
 
@@ -45,15 +47,8 @@ struct EgressRule {
   uint32_t pool = no_pool;
 };
 
-// Whose packet it is: the side of a flow that opened it, or the other.
-enum class Seen : uint8_t { from_client, from_server };
-
 // From which address a sender is told of an error: the one that it wrote to, or this host's own on the way to it.
 enum class Answerer : uint8_t { destination, this_host };
-
-// A TCP segment that the director writes itself (own_segment.h).
-template <class A>
-struct OwnSegment;
 
 class Director {
  public:
@@ -75,7 +70,7 @@ class Director {
   // the next call as well; false when there is more to do.
   bool advance(Time now, uint32_t budget, TransmitQueue& out);
   // When a timer will send something next, if nothing happens before: who wants it sent on time calls advance() then.
-  std::optional<Time> next_timer() const;
+  std::optional<Time> next_timer() const { return timers_.next_timer(); }
 
   // --- configuration, between batches ---
 
@@ -83,7 +78,7 @@ class Director {
   void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches);
   // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
-  void set_half_open_limit(uint32_t flows) { half_open_limit_ = share_.of(flows); }
+  void set_half_open_limit(uint32_t flows) { syn_proxy_.set_half_open_limit(share_.of(flows)); }
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts);
@@ -210,14 +205,7 @@ class Director {
   template <class A>
   std::optional<Reason> obstacle(Transit<A>& t, const NextHop& hop);
   template <class A>
-  void count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server);
-  template <class A>
   void tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer);
-
-  // flow_state.cc
-  template <class A>
-  void advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen);
-  Time timeout_of(uint8_t protocol, uint8_t state) const;
 
   // schedule.cc: packets that may open a flow
   template <class A>
@@ -234,6 +222,8 @@ class Director {
   Decision open_flow(Transit<A>& t);
   template <class A>
   Decision admit(Transit<A>& t, Service& service, ProvenClient* proven);
+  template <class A>
+  Decision admit_proven(Transit<A>& t, Service& service, ProvenClient& proven);
   template <class A>
   bool admits_source(const Transit<A>& t, Service& service);
   template <class A>
@@ -252,70 +242,6 @@ class Director {
   template <class A>
   Decision leave(Transit<A>& t, const Service& service);
 
-  // syn_proxy.cc: handshakes that the director makes itself
-  template <class A>
-  std::optional<Decision> answer_opening(Transit<A>& t, Service& service);
-  template <class A>
-  Decision send_cookie(Transit<A>& t, Service& service);
-  template <class A>
-  Decision open_by_cookie(Transit<A>& t, Service& service);
-  template <class A>
-  Decision greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven);
-  template <class A>
-  Reason send_syn(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  std::optional<Decision> spliced(Transit<A>& t, FoundFlow<A> found);
-  template <class A>
-  std::optional<Decision> from_spliced_client(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  std::optional<Decision> from_spliced_server(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  Decision server_greets(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  Decision join(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
-  template <class A>
-  void acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
-  template <class A>
-  void refuse(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  void ask_again(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  void leave_greeting(const Flow<A>& flow, SplicedFlow::Phase phase);
-  template <class A>
-  void reset_sender(Transit<A>& t);
-  template <class A>
-  void act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags);
-  uint32_t mtu_to_servers(Service& service, Time now);
-
-  // own_segment.cc
-  template <class A>
-  std::optional<Reason> send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
-                                 const Flow<A>* told = nullptr);
-
-  // proxied_packets.cc: flows whose two ends count differently
-  bool repeat_unanswered(Time now, uint32_t budget, TransmitQueue& out);
-  template <class A>
-  void repeat_to_server(SplicedFlow& spliced, Time now, TransmitQueue& out);
-  template <class A>
-  void splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const;
-  template <class A>
-  void unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const;
-
-  // proxy_protocol.cc: the client's address told before its first byte
-  enum class HeaderTurn : uint8_t { no, before_packet, after_packet };
-  template <class A>
-  HeaderTurn turn_of_header(const Transit<A>& t, const Flow<A>& flow);
-  template <class A>
-  void note_for_header(const Transit<A>& t, const Flow<A>& flow);
-  template <class A>
-  void send_header(Transit<A>& t, const Flow<A>& flow);
-  template <class A>
-  bool await_handshake(const Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  bool hear_of_header(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  void announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegment<A>& handshake);
-
   // egress.cc: the NAT gateway, and what nobody wants
   template <class A>
   const EgressRule* egress_rule(const A& source) const;
@@ -327,8 +253,6 @@ class Director {
   Decision open_egress(Transit<A>& t, const EgressRule& rule);
   template <class A>
   Decision egress(Transit<A>& t, FoundFlow<A> found);
-  template <class A>
-  Reason take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow);
   template <class A>
   std::optional<Reason> answer_real_server(Transit<A>& t);
 
@@ -370,8 +294,7 @@ class Director {
 
   template <class A>
   FragmentTable<A>& fragments();
-  template <class A>
-  bool sweep(uint32_t& cursor, uint32_t budget);
+  void begin_sweep();
 
   Transmitter transmitter_;
   const core::Share share_;
@@ -388,12 +311,11 @@ class Director {
   Tick established_ticks_ = 0, udp_ticks_ = 0;  // of timeouts_, for the express lane
   Switches switches_;
   Defence defence_;
-  RandomSource random_;  // for the cookies' secrets
-  CookieSecrets secrets_;
   AddressConflicts conflicts_;
-  uint32_t half_open_limit_ = 4096;  // as the configuration's default
-  // Where the search for flows of removed servers is; done when past the table.
-  uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
+  FlowStates states_;
+  ProxyProtocol proxy_protocol_;
+  SynHandshake syn_proxy_;
+  SplicedTimers timers_;
   std::array<uint64_t, reason_count> counts_{};
   std::array<Prepared, batch_size> prepared_;  // of the batch under way
 };

@@ -5,10 +5,11 @@
 // packet (server -> remote), reverse what answers it (remote -> local). TCP and UDP flows have the states of the
 // connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any
 // number of remote ends. Flows end as others do: by their state's timeout.
+#include "director/flows/text.h"
 #include "director/outgoing/icmp_errors.h"
 #include "director/outgoing/rewrite.h"
+#include "director/services/text.h"
 #include "director/stages/director.h"
-#include "director/stages/text.h"
 #include "wire/tcp.h"
 
 namespace sluice::director {
@@ -69,7 +70,7 @@ Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
   flow.flags = flow_flag::egress | flow_has_reverse | flow_flag::inactive;
   flow.reverse.source = t.endpoints.destination;
   flow.reverse.source_port = t.endpoints.destination_port;
-  const Reason taken = take_local_port(t, rule.pool, flow);
+  const Reason taken = flows<A>().take_local_port(rule.pool, flow, t.trace);
   if (taken != Reason::scheduled) return {taken};
   FlowKeeper<A>& keeper = flows<A>();
   Flow<A>* opened = keeper.open(flow, nullptr, t.tick() + ticks(opening_time));
@@ -102,27 +103,6 @@ Decision Director::egress(Transit<A>& t, FoundFlow<A> found) {
 }
 template Decision Director::egress(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template Decision Director::egress(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
-
-// A source for the flow's outgoing side, put into flow.reverse; the flow remembers the edition of the pool in its mark.
-template <class A>
-Reason Director::take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow) {
-  const uint32_t edition = pools_.edition(pool_id);
-  PortPool<A>* pool = pools_.find<A>(edition);
-  if (pool == nullptr || pool->places() == 0) return Reason::pool_missing;
-  const auto local = pool->allocate(flows<A>().table(), {flow.reverse.source, flow.reverse.source_port, flow.protocol});
-  if (!local) {
-    if (t.trace) t.trace->say("every address and port of the pool is in use towards this real server");
-    return Reason::pool_exhausted;
-  }
-  flow.reverse.destination = local->address;
-  flow.reverse.destination_port = local->port;
-  flow.mark = edition;
-  flow.flags |= flow_flag::has_local;
-  if (t.trace) t.trace->say("local address %s", to_text(wire::Address(local->address), local->port).c_str());
-  return Reason::scheduled;
-}
-template Reason Director::take_local_port(Transit<wire::Ipv4Address>&, uint32_t, Flow<wire::Ipv4Address>&);
-template Reason Director::take_local_port(Transit<wire::Ipv6Address>&, uint32_t, Flow<wire::Ipv6Address>&);
 
 // nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody. The kernel
 // meets such a packet where it forwards it: what keeps a router from passing it on comes first, and is all that the

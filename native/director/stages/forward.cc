@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets of known flows, on their way to a real server (request) or through the director as their router (route).
+#include "director/flows/text.h"
+#include "director/handshake/splice.h"
 #include "director/outgoing/icmp_errors.h"
 #include "director/outgoing/ip_options.h"
 #include "director/outgoing/proxy_header.h"
 #include "director/outgoing/rewrite.h"
+#include "director/services/text.h"
 #include "director/stages/director.h"
-#include "director/stages/text.h"
 #include "wire/ipv4.h"
 
 namespace sluice::director {
@@ -126,21 +128,9 @@ template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError
 template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&, Answerer);
 
 template <class A>
-void Director::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server) {
-  if (flow.destination == no_destination) return;
-  Destination& destination = services_.destination(flow.destination);
-  if (!destination.available) return;
-  Counters& counters = destination.counters;
-  (to_real_server ? counters.packets_in : counters.packets_out)++;
-  (to_real_server ? counters.bytes_in : counters.bytes_out) += t.packet.l3_length;
-}
-template void Director::count_packet(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, bool);
-template void Director::count_packet(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, bool);
-
-template <class A>
 Decision Director::request(Transit<A>& t, Flow<A>& flow, Reason reason) {
-  count_packet(t, flow, true);
-  advance_state(t, flow, Seen::from_client);
+  states_.count_packet(t, flow, true);
+  states_.advance_state(t, flow, Seen::from_client);
   flow.count_packet();
   return {send_request(t, flow, services_.destination(flow.destination), reason), flow.destination};
 }
@@ -196,16 +186,16 @@ template <class A>
 Reason Director::send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason) {
   const bool is_spliced = (flow.flags & flow_flag::spliced) != 0 && !t.is_later_fragment();
   const bool announces = (flow.flags & flow_flag::announces) != 0 && !t.is_later_fragment();
-  const HeaderTurn turn = is_spliced && announces ? turn_of_header(t, flow) : HeaderTurn::no;
-  if (is_spliced) splice(t, flow, Seen::from_client);
-  if (is_spliced && announces) note_for_header(t, flow);
-  if (turn == HeaderTurn::before_packet) send_header(t, flow);
+  const HeaderTurn turn = is_spliced && announces ? proxy_protocol_.turn_of_header(t, flow) : HeaderTurn::no;
+  if (is_spliced) splice(t, spliced_[flow.spliced], Seen::from_client);
+  if (is_spliced && announces) proxy_protocol_.note_for_header(t, flow);
+  if (turn == HeaderTurn::before_packet) proxy_protocol_.send_header(t, flow);
 
   IpPacket ip = ip_of(t);
   if (announces && (t.packet.tcp_flags & wire::tcp_flag::syn) != 0) leave_early_data_out(t, ip);
   if ((flow.flags & flow_flag::tells_client) != 0) tell_by_option(t, ip, hop.mtu);
   const Reason sent = transmitter_.send(t.frame, t.packet, ip, hop, t.out).value_or(reason);
-  if (turn == HeaderTurn::after_packet) send_header(t, flow);
+  if (turn == HeaderTurn::after_packet) proxy_protocol_.send_header(t, flow);
   return sent;
 }
 template <class A>
@@ -292,21 +282,21 @@ Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, S
   const NextHop& hop = transmitter_.hop_to(to.destination);
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
-  count_packet(t, flow, false);
-  advance_state(t, flow, seen);
+  states_.count_packet(t, flow, false);
+  states_.advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {
     // As it came: whoever waits for the neighbour gives it to the director again.
     transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return {Reason::no_neighbour, flow.destination};
   }
-  if ((flow.flags & flow_flag::announces) != 0 && !hear_of_header(t, flow))
+  if ((flow.flags & flow_flag::announces) != 0 && !proxy_protocol_.hear_of_header(t, flow))
     return {Reason::flow_limit, flow.destination};
   decrement_hop_limit<A>(t.l3());
   if (has_options(t)) [[unlikely]]
     record_route_of(t, hop.source_address);
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
-  if ((flow.flags & flow_flag::spliced) != 0) splice(t, flow, Seen::from_server);
+  if ((flow.flags & flow_flag::spliced) != 0) splice(t, spliced_[flow.spliced], Seen::from_server);
   return {transmitter_.send(t.frame, t.packet, ip_of(t), hop, t.out).value_or(reason), flow.destination};
 }
 template Decision Director::route(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&,

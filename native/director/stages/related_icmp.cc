@@ -13,9 +13,11 @@
 //
 // A tunnel's routers complain about the outer packet, to this host. The packet inside is one that a client sent; the
 // client is told in its own terms (RFC 2003, section 4), with the tunnel's headers taken off the MTU.
+#include "director/flows/text.h"
+#include "director/handshake/splice.h"
 #include "director/outgoing/rewrite.h"
+#include "director/services/text.h"
 #include "director/stages/director.h"
-#include "director/stages/text.h"
 #include "wire/gre.h"
 #include "wire/gue.h"
 #include "wire/icmp.h"
@@ -210,7 +212,7 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
     return {Reason::no_neighbour, flow.destination};
   }
   decrement_hop_limit<A>(t.l3());
-  count_packet(t, flow, to_real_server);
+  states_.count_packet(t, flow, to_real_server);
   if (to_real_server) flow.count_packet();
 
   uint8_t* inner_l3 = t.l4() + icmp_header_length + inner.l3;
@@ -223,7 +225,7 @@ Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints
     wire::store_be16(inner_l4, quotation.source_port);
     wire::store_be16(inner_l4 + 2, quotation.destination_port);
     if ((flow.flags & flow_flag::spliced) != 0) {
-      unsplice_quotation(flow, t.transport().subspan(icmp_header_length + inner.l4), to_real_server);
+      unsplice_quotation(spliced_[flow.spliced], t.transport().subspan(icmp_header_length + inner.l4), to_real_server);
     }
   }
   replace_addresses(t.l3(), t.endpoints, outer);
@@ -244,7 +246,7 @@ template Decision Director::carry_error(Transit<wire::Ipv6Address>&, Flow<wire::
 template <class A>
 Decision Director::forward_related(Transit<A>& t, Flow<A>& flow) {
   Destination& destination = services_.destination(flow.destination);
-  count_packet(t, flow, true);
+  states_.count_packet(t, flow, true);
   flow.count_packet();
   return {send_request(t, flow, destination, Reason::related_error), flow.destination};
 }

@@ -2,9 +2,10 @@
 // Packets that may open a flow: whether they may, for which virtual service, to which real server.
 #include <algorithm>
 
+#include "director/flows/text.h"
 #include "director/outgoing/icmp_errors.h"
+#include "director/services/text.h"
 #include "director/stages/director.h"
-#include "director/stages/text.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
 
@@ -57,7 +58,9 @@ template <class A>
 Decision Director::known_or_new(Transit<A>& t, FoundFlow<A> found) {
   if (found && (found.flow->flags & (flow_flag::egress | flow_flag::spliced)) != 0) {
     if ((found.flow->flags & flow_flag::egress) != 0) return egress(t, found);
-    if (const std::optional<Decision> handshake = spliced(t, found)) return *handshake;
+    const SplicedOutcome handshake = syn_proxy_.spliced(t, found);
+    if (handshake.step == SplicedStep::done) return handshake.decision;
+    if (handshake.step == SplicedStep::opens_anew) return open_flow(t);
   }
   if (found && found.direction == Direction::reverse) {
     return route(t, *found.flow, found.flow->forward.mirrored(), Seen::from_server, Reason::reply);
@@ -153,13 +156,24 @@ Decision Director::open_flow(Transit<A>& t) {
   }
   if (is_martian(e.source)) return {Reason::martian_source, no_destination, service};
   if (service->settings.syn_proxy != SynProxy::off && e.source_port != ftp_data_port) {
-    if (const std::optional<Decision> answered = answer_opening(t, *service)) return *answered;
+    Opening opening = syn_proxy_.answer_opening(t, *service);
+    if (opening.answered) return *opening.answered;
+    if (opening.proven) return admit_proven(t, *service, *opening.proven);
   }
   if (!may_open(t)) {
     if (t.trace) t.trace->say("no flow, and such a packet opens none");
     return {Reason::not_opening, no_destination, service};
   }
   return admit(t, *service, nullptr);
+}
+
+// The packet is the ACK that brought a good cookie back. Its client has a connection already: a client that gets no
+// flow is reset.
+template <class A>
+Decision Director::admit_proven(Transit<A>& t, Service& service, ProvenClient& proven) {
+  const Decision decision = admit(t, service, &proven);
+  if (!proven.has_flow) syn_proxy_.reset_unadmitted(t);
+  return decision;
 }
 
 // A packet that opens a flow of the service, unless a limit or its scheduler says no. `proven`: its client has answered
@@ -268,7 +282,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   if (destination.forwarding == Forwarding::nat) {
     flow.flags |= flow_has_reverse;
   } else if (destination.forwarding == Forwarding::fullnat) {
-    const Reason taken = take_local_port(t, service.settings.pool, flow);
+    const Reason taken = keeper.take_local_port(service.settings.pool, flow, t.trace);
     if (taken != Reason::scheduled) return {taken, destination.id};
     flow.flags |= flow_has_reverse;
     if (service.settings.toa && flow.protocol == wire::protocol::tcp) flow.flags |= flow_flag::tells_client;
@@ -294,7 +308,7 @@ Decision Director::open_to(Transit<A>& t, Service& service, Destination& destina
   if (control != nullptr) keeper.hold_template(*opened, *control);
   if (proven != nullptr) {
     keeper.table().list_reverse(*opened);
-    return greet_server(t, *opened, *proven);
+    return syn_proxy_.greet_server(t, *opened, *proven);
   }
   // The packet goes its way while the bucket of the flow's other half comes from memory.
   const Decision decision = send_first(t, *opened, reason);
