@@ -28,6 +28,9 @@ inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
 
+// How long a flow lives that has no state yet: until its first packet has one.
+inline constexpr Time opening_time = 3 * second;
+
 // A template's state: whether a flow that it opened was ever established.
 namespace template_state {
 inline constexpr uint8_t none = 0, assured = 1;
