@@ -8,6 +8,7 @@
 
 #include "engine/absent_port.h"
 #include "engine/rehearsal.h"
+#include "memory/mapped_memory.h"
 #include "memory_port.h"
 
 using namespace sluice;
@@ -58,6 +59,7 @@ int main(int argc, char** argv) {
   engine::WorkerOptions settings;
   settings.name = "worker";
   settings.director.start = second;
+  settings.director.memory.own = &memory::process_memory();
   settings.director.seed = {1, 2, 3, 4};
   settings.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   std::vector<std::unique_ptr<port::Port>> ports;

@@ -4,6 +4,7 @@
 #include "binding/director_report.h"
 #include "binding/js_values.h"
 #include "director/services/text.h"
+#include "memory/mapped_memory.h"
 
 namespace sluice::binding {
 
@@ -59,6 +60,7 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   options.random = seeded_random(seed);
   options.start = now_ = time_of(values.Get("start"));
   options.huge_pages = false;
+  options.memory.own = &memory::process_memory();
   options.limits_icmp = flag_field(values, "limitIcmp");
   director_ = std::make_unique<director::Director>(options);
 }

@@ -122,7 +122,7 @@ std::string decide_all(director::Director& director, Time now, const std::vector
                           const std::function<void()>& prepare) {
   // Goes with whoever asked, however that ends.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (!director.leave_files()) _exit(1);
+  if (!director.make_private()) _exit(1);
   if (prepare) prepare();
   const std::string told = decide_all(director, now, frames);
   size_t written = 0;

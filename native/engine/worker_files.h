@@ -13,7 +13,7 @@ class WorkerFiles {
  public:
   // New ones, kept for the next process.
   bool make(const CrashState& crash_state, uint16_t worker, host::Failure& failure);
-  director::MemoryFiles of_director() const;
+  director::DirectorMemory of_director() const;
   int recorder() const;
 
  private:

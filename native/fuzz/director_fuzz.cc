@@ -12,6 +12,7 @@
 
 #include "director/stages/director.h"
 #include "director_frames.h"
+#include "memory/mapped_memory.h"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -244,6 +245,7 @@ std::shared_ptr<const director::RouteTable> network(uint8_t what) {
 
 director::DirectorOptions options() {
   director::DirectorOptions options;
+  options.memory.own = &memory::process_memory();
   options.flow_limit = 64;
   options.seed = {1, 2, 3, 4};
   options.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };

@@ -28,14 +28,14 @@ uint32_t clamp_limit(uint32_t limit) {
 
 template <class Address>
 FlowTable<Address>::FlowTable(const FlowTableOptions& options)
-    : flows_(clamp_limit(options.limit), options.huge_pages, options.file),
-      buckets_(most_buckets(clamp_limit(options.limit)), options.huge_pages),
+    : flows_(clamp_limit(options.limit), options.huge_pages, options.flows ? *options.flows : *options.memory),
+      buckets_(most_buckets(clamp_limit(options.limit)), options.huge_pages, *options.memory),
       bucket_count_(first_buckets),
       wide_mask_(first_buckets - 1),
       // Fixed numbers (from the fraction of pi) so that a seed of zeros is no worse than another.
       seed_{options.seed[0] ^ 0x243f6a8885a308d3, options.seed[1] ^ 0x13198a2e03707344,
             (options.seed[2] ^ 0xa4093822299f31d0) | 1, options.seed[3] ^ 0x082efa98ec4e6c89},
-      overflows_(most_buckets(clamp_limit(options.limit)), options.huge_pages),
+      overflows_(most_buckets(clamp_limit(options.limit)), options.huge_pages, *options.memory),
       wheel_(options.start),
       limit_(clamp_limit(options.limit)) {
   // Without its first buckets the table cannot work; a limit of no flows says so to every caller.

@@ -53,7 +53,8 @@ struct FlowTableOptions {
   // Lookups among millions of flows cost a third less, but the first touch of every 2 MiB clears all of it, which takes
   // 0.1 ms, and several where a hypervisor must find the memory first: for tables that are prepared up to their limit.
   bool huge_pages = false;
-  int file = core::ReservedMemory::no_file;  // that the flows are in
+  const core::MemorySource* memory = nullptr;  // of index and timers; must be set
+  const core::MemorySource* flows = nullptr;   // of the flows themselves; nullptr: `memory`
 };
 
 // A reference in the index is a flow's index and one bit of direction.
@@ -140,8 +141,8 @@ class FlowTable {
     constexpr FlowType never_used{};
     return flow.timer_previous != freed && std::memcmp(&flow.forward, &never_used.forward, sizeof flow.forward) != 0;
   }
-  // From now on changes stay in this process (ReservedMemory::leave_file()).
-  bool leave_file() { return flows_.leave_file(); }
+  // From now on no other process sees what changes.
+  bool make_private() { return flows_.make_private(); }
   // For indexes kept elsewhere: the flow there may have ended, and another may have its place.
   bool is_live(uint32_t index) const { return index < high_water_ && flows_[index].timer_previous != freed; }
 

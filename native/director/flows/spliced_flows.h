@@ -107,8 +107,9 @@ class SplicedFlows {
  public:
   static constexpr uint32_t none = UINT32_MAX;
 
-  // `file`: a memory file that they are in; -1: none.
-  SplicedFlows(uint32_t limit, int file) : limit_(limit), flows_(limit, false, file), free_(limit, false) {}
+  // `flows`: where they themselves are; `memory`: what is beside them.
+  SplicedFlows(uint32_t limit, const core::MemorySource& flows, const core::MemorySource& memory)
+      : limit_(limit), flows_(limit, false, flows), free_(limit, false, memory) {}
 
   // A place for a flow; `none` where there is no room.
   uint32_t take(const SplicedFlow& flow);
@@ -132,7 +133,8 @@ class SplicedFlows {
   // one is sent when an end says something that asks for it.
   static constexpr uint8_t most_headers = 11;
 
-  bool leave_file() { return flows_.leave_file(); }
+  // From now on no other process sees what changes.
+  bool make_private() { return flows_.make_private(); }
 
   uint32_t size() const { return high_water_ - free_count_; }
   size_t memory_bytes() const { return flows_.committed_bytes() + free_.committed_bytes(); }

@@ -51,8 +51,9 @@ enum class EditResult : uint8_t {
 class ServiceTable {
  public:
   // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
-  ServiceTable(RandomSource random, int file, const core::Share& share) : random_(std::move(random)), share_(share) {
-    if (file >= 0) identities_.emplace(identity_limit, false, file);
+  ServiceTable(RandomSource random, const core::MemorySource* identities, const core::Share& share)
+      : random_(std::move(random)), share_(share) {
+    if (identities != nullptr) identities_.emplace(identity_limit, false, *identities);
   }
 
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);

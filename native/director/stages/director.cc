@@ -9,11 +9,12 @@ namespace sluice::director {
 
 namespace {
 
-FlowTableOptions table_options(const DirectorOptions& options, int file) {
+FlowTableOptions table_options(const DirectorOptions& options, const core::MemorySource* flows) {
   FlowTableOptions table;
   table.limit = options.flow_limit;
   table.seed = options.seed;
-  table.file = file;
+  table.memory = options.memory.own;
+  table.flows = flows;
   table.start = tick_at(options.start);
   table.huge_pages = options.huge_pages;
   return table;
@@ -47,13 +48,14 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 }  // namespace
 
 Director::Director(const DirectorOptions& options)
-    : transmitter_(options.limits_icmp, options.resolve),
+    : memory_(options.memory),
+      transmitter_(options.limits_icmp, options.resolve),
       share_(options.share),
-      services_(options.random, options.files.destinations, options.share),
-      pools_(options.random, options.share.worker, options.share.workers),
-      spliced_(spliced_limit(options), options.files.spliced),
-      flows4_(table_options(options, options.files.flows4), services_, pools_, spliced_),
-      flows6_(table_options(options, options.files.flows6), services_, pools_, spliced_),
+      services_(options.random, memory_.destinations.get(), options.share),
+      pools_(options.random, options.share.worker, options.share.workers, *memory_.own),
+      spliced_(spliced_limit(options), memory_.spliced ? *memory_.spliced : *memory_.own, *memory_.own),
+      flows4_(table_options(options, memory_.flows4.get()), services_, pools_, spliced_),
+      flows6_(table_options(options, memory_.flows6.get()), services_, pools_, spliced_),
       defence_(options.random, options.start),
       states_(keepers(), services_, timeouts_, defence_),
       proxy_protocol_(transmitter_, keepers(), services_, spliced_),
@@ -97,6 +99,10 @@ void Director::begin_sweep() {
 
 Restored Director::restore(const SavedFlows& saved_flows, Time now) {
   return restore_flows(saved_flows, keepers(), services_, pools_, spliced_, now);
+}
+
+bool Director::make_private() {
+  return flows4_.table().make_private() && flows6_.table().make_private() && spliced_.make_private();
 }
 
 void Director::set_switches(const Switches& switches) {

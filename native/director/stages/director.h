@@ -125,7 +125,7 @@ class Director {
   // the first frame.
   Restored restore(const SavedFlows& saved_flows, Time now);
   // For a copy of this process: what it does from now on stays its own. False when that cannot be had.
-  bool leave_files() { return flows4_.table().leave_file() && flows6_.table().leave_file() && spliced_.leave_file(); }
+  bool make_private();
 
   // --- reports ---
 
@@ -209,6 +209,7 @@ class Director {
   FlowKeepers keepers() { return {flows4_, flows6_}; }
 
   // What the stages work on …
+  const DirectorMemory memory_;
   Transmitter transmitter_;
   const core::Share share_;
   ServiceTable services_;

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
+#include "core/memory.h"
 #include "core/share.h"
 #include "director/network/frame.h"
 #include "director/services/scheduler.h"
@@ -14,10 +16,11 @@
 
 namespace sluice::director {
 
-// Memory files that hold what another process needs to carry this director's flows on (restore.h). They are empty at
-// first and stay open; -1: what the director knows ends with its process.
-struct MemoryFiles {
-  int flows4 = -1, flows6 = -1, spliced = -1, destinations = -1;
+// Where a director's tables are.
+struct DirectorMemory {
+  std::shared_ptr<const core::MemorySource> flows4, flows6, spliced, destinations;  // nullptr: in `own`
+  // Of all else; must be set, and outlives the director.
+  const core::MemorySource* own = nullptr;
 };
 
 struct DirectorOptions {
@@ -28,7 +31,8 @@ struct DirectorOptions {
   // Of the workers that have the same services: this one has its share of local ports and of limits.
   core::Share share;
   Time start = 0;
-  MemoryFiles files;
+  // What another process needs to carry this director's flows on lies apart from all else (restore.h).
+  DirectorMemory memory;
   bool huge_pages = true;
   bool limits_icmp = true;  // errors to one receiver at the kernel's rate
   // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the

@@ -33,7 +33,7 @@ struct Parent {
 
 director::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_t seed) {
   director::DirectorOptions options = small_options();
-  options.files = files.of_director();
+  options.memory = files.of_director();
   options.random = seeded(seed);
   return options;
 }
