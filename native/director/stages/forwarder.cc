@@ -219,19 +219,18 @@ Reason Forwarder::send_by_tunnel(Transit<A>& t, const Destination& destination, 
     record_route_of(t, t.endpoints.destination);
 
   const uint32_t transport = t.packet.l4 - t.packet.l3;
-  std::vector<IpPacket> packets;
+  IpPacket single = ip_of(t);
+  std::span<IpPacket> packets{&single, 1};
   const bool is_whole = stays_whole(t, tunnel, overhead, hop, transmitter_.route_table().ports()[hop.port]);
-  if (is_whole) {
-    packets.push_back(ip_of(t));
-  } else if (t.frame.segmentation != Segmentation::none) {
-    TransmitterPieces sink(transmitter_, packets, A::family);
-    if (!segment_packet(ip_of(t), transport, t.frame.segmentation, t.frame.segment_size, sink)) {
+  if (!is_whole && t.frame.segmentation != Segmentation::none) {
+    segments_.begin(A::family);
+    if (!segment_packet(single, transport, t.frame.segmentation, t.frame.segment_size, segments_)) {
       return Reason::unsegmentable;
     }
-    if (sink.has_run_out()) return Reason::out_of_buffers;
-  } else {
-    packets.push_back(ip_of(t));
-    if (partial && !offloads) complete_checksum(packets[0], transport, t.packet.protocol);
+    if (segments_.has_run_out()) return Reason::out_of_buffers;
+    packets = segments_.all();
+  } else if (!is_whole && partial && !offloads) {
+    complete_checksum(single, transport, t.packet.protocol);
   }
   if (t.trace) {
     t.trace->say("wrapped for %s, %u bytes more", wire::to_string(destination.address).c_str(), overhead);

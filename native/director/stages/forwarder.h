@@ -7,7 +7,6 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "director/flows/spliced_flows.h"
 #include "director/handshake/proxy_protocol.h"
@@ -31,7 +30,8 @@ class Forwarder {
         spliced_(spliced),
         states_(states),
         proxy_protocol_(proxy_protocol),
-        switches_(switches) {}
+        switches_(switches),
+        segments_(transmitter) {}
 
   // A client's packet of the flow.
   template <class A>
@@ -61,6 +61,7 @@ class Forwarder {
   FlowStates& states_;
   ProxyProtocol& proxy_protocol_;
   const Switches& switches_;
+  Pieces segments_;  // of a frame that a tunnel wraps piece by piece
 };
 
 }  // namespace sluice::director
