@@ -148,7 +148,7 @@ int main(int argc, char** argv) {
 
   // As binding/live_director_object.cc and LiveDirector do it.
   constexpr uint32_t connections_in_part = 1024;
-  constexpr director::Time longest_part = 200'000;
+  constexpr Time longest_part = 200'000;
   Visits listing, plan, routes;
   size_t listed = 0;
   for (std::optional<engine::ConnectionCursor> at = 0; at;) {
@@ -164,7 +164,7 @@ int main(int argc, char** argv) {
   more.servers = 1;
   for (uint32_t done = 0; done < steps;) {
     plan.visit(worker, [&](engine::DirectorWorker::Visit& visit) {
-      const director::Time begun = visit.now();
+      const Time begun = visit.now();
       director::Director& director = visit.change_services();
       do {
         const director::ServiceKey key = bench::service_key<A>(more, 1 + done / 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_report.h"
 
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::binding {
 

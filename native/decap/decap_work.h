@@ -20,8 +20,8 @@ class DecapWork final : public engine::Work {
 
   void receive(std::span<director::Frame> batch, const Turn& turn) override;
   bool advance(const Turn&) override { return true; }
-  bool publish(director::Time, engine::CounterBlock&) override { return true; }
-  director::Time due() const override { return UINT64_MAX; }
+  bool publish(Time, engine::CounterBlock&) override { return true; }
+  Time due() const override { return UINT64_MAX; }
   void finish(engine::CounterBlock&) override {}
 
   // For visitors: packets by what became of them. What was given to the device counts as delivered, although the host

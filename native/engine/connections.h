@@ -23,7 +23,7 @@ struct Connection {
   };
   uint8_t protocol = 0, state = 0;
   bool is_template = false;
-  director::Time expires = 0;  // nanoseconds from now
+  Time expires = 0;  // nanoseconds from now
   End client, virtual_service, server, local;
 };
 
@@ -31,7 +31,7 @@ struct Connection {
 using ConnectionCursor = uint64_t;
 
 // Appends the connections at `places` places from `cursor` on. Gives the cursor for the next part; nothing at the end.
-std::optional<ConnectionCursor> read_connections(director::Director& director, director::Time now,
+std::optional<ConnectionCursor> read_connections(director::Director& director, Time now,
                                                  ConnectionCursor cursor, uint32_t places,
                                                  std::vector<Connection>& connections);
 

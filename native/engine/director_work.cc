@@ -59,7 +59,7 @@ void DirectorWork::retry_waiting_frame(const Turn& turn) {
   if (decisions_[0].reason == director::Reason::no_neighbour) waiting_.keep(waiting->frame, waiting->since);
 }
 
-bool DirectorWork::publish(director::Time now, CounterBlock& block) {
+bool DirectorWork::publish(Time now, CounterBlock& block) {
   if (now - published_ >= ServiceRows::interval) {
     published_ = now;
     publish_counts(block);

@@ -30,8 +30,8 @@ class DirectorWork final : public Work {
 
   void receive(std::span<director::Frame> batch, const Turn& turn) override;
   bool advance(const Turn& turn) override;
-  bool publish(director::Time now, CounterBlock& counters) override;
-  director::Time due() const override { return published_ + ServiceRows::interval; }
+  bool publish(Time now, CounterBlock& counters) override;
+  Time due() const override { return published_ + ServiceRows::interval; }
   void finish(CounterBlock& counters) override;
 
   // For visitors.
@@ -55,7 +55,7 @@ class DirectorWork final : public Work {
   WaitingFrames waiting_;
   size_t to_retry_ = 0;  // waiting frames, the oldest first
   std::array<director::Decision, most_decisions> decisions_;
-  director::Time published_ = 0;
+  Time published_ = 0;
   std::array<uint64_t, director::reason_count> published_counts_{};
 };
 

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "director/stages/flow_keeper.h"
-#include "director/stages/saved_flows.h"
+#include "director/tracking/flow_keeper.h"
+#include "director/tracking/saved_flows.h"
 #include "engine/flight_recorder.h"
 
 namespace sluice::engine {
@@ -69,7 +69,7 @@ void add_structures(Hash& hash) {
     hash.add(number);
   }
   for (const uint64_t number :
-       {uint64_t{director::tick_shift}, uint64_t{flag::inactive}, uint64_t{flag::no_output}, uint64_t{flag::one_packet},
+       {uint64_t{core::tick_shift}, uint64_t{flag::inactive}, uint64_t{flag::no_output}, uint64_t{flag::one_packet},
         uint64_t{flag::egress}, uint64_t{flag::has_local}, uint64_t{flag::tells_client}, uint64_t{flag::spliced},
         uint64_t{flag::announces}, uint64_t{flag::mode_shift}, uint64_t{flag::mode_mask},
         uint64_t{FlightRecorder::kept_bytes}, uint64_t{FlightRecorder::kept_frames}, meaning}) {

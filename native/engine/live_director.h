@@ -138,7 +138,7 @@ class LiveDirector {
   void carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps);
   void note_ingress_failure(const host::Failure& failure);
   bool forget_removed();
-  void look_for_ended_flows(director::Time now);
+  void look_for_ended_flows(Time now);
   bool keep_links(host::Failure& failure);
 
   const LiveDirectorOptions options_;
@@ -149,7 +149,7 @@ class LiveDirector {
 
   std::vector<std::shared_ptr<Tap>> taps_;                   // the configuring thread's
   std::shared_ptr<const director::RouteTable> route_table_;  // the follower's: what the workers have
-  director::Time ended_flows_looked_for_ = 0;                // the follower's
+  Time ended_flows_looked_for_ = 0;                // the follower's
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;

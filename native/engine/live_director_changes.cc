@@ -19,13 +19,13 @@ namespace {
 
 // A visit ends with the step during which this time is over. Steps take a few microseconds each, but for schedulers
 // that compute a table of a large service.
-constexpr director::Time longest_part = 200'000;
+constexpr Time longest_part = 200'000;
 
 // Questions about removed servers that are asked in one visit: some microseconds.
 constexpr size_t questions_a_visit = 64;
 
 // Flows of removed servers that are there for long are looked for this often.
-constexpr director::Time ended_flows_interval = 10 * director::second;
+constexpr Time ended_flows_interval = 10 * second;
 
 // Leaves those of `all` that the worker does not use.
 template <class T, class IsUsed>
@@ -100,7 +100,7 @@ void LiveDirector::abort() {
 void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps) {
   for (size_t next = 0; next < steps.size();) {
     DirectorWorker::Visit visit(worker);
-    const director::Time begun = visit.now();
+    const Time begun = visit.now();
     director::Director& director = visit.change_services();
     do {
       const std::string_view outcome = carry_out(steps[next++], director);
@@ -171,7 +171,7 @@ bool LiveDirector::forget_removed() {
   return !destinations.empty() || !ranges.empty();
 }
 
-void LiveDirector::look_for_ended_flows(director::Time now) {
+void LiveDirector::look_for_ended_flows(Time now) {
   if (now - ended_flows_looked_for_ < ended_flows_interval) return;
   ended_flows_looked_for_ = now;
   {

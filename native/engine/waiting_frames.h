@@ -16,20 +16,20 @@ namespace sluice::engine {
 class WaitingFrames {
  public:
   // As long as hosts wait for a neighbour's first answer.
-  static constexpr director::Time patience = director::second;
+  static constexpr Time patience = second;
   // Enough for the first packets of some dozens of connections.
   static constexpr size_t places = 64;
 
   struct Waiting {
     std::vector<uint8_t> bytes;
     director::Frame frame;
-    director::Time since = 0;
+    Time since = 0;
   };
 
   size_t size() const { return count_; }
 
   // Copies a frame as it came; the oldest gives way.
-  void keep(const director::Frame& frame, director::Time since) {
+  void keep(const director::Frame& frame, Time since) {
     Waiting& place = waiting_[next_];
     next_ = (next_ + 1) % places;
     count_ = std::min(count_ + 1, places);
@@ -42,7 +42,7 @@ class WaitingFrames {
 
   // The oldest frame waits no more: good until the next keep(). Nothing where there is none, or where it has waited for
   // too long.
-  Waiting* take_oldest(director::Time now) {
+  Waiting* take_oldest(Time now) {
     if (count_ == 0) return nullptr;
     Waiting& place = waiting_[(next_ + places - count_--) % places];
     if (now - place.since > patience) return nullptr;

@@ -22,7 +22,7 @@ class Work {
 
   // What the worker lends for one call.
   struct Turn {
-    director::Time now;
+    Time now;
     director::TransmitQueue& out;  // what is put here is sent after the call, and is not changed before the next one
     CounterBlock& counters;
   };
@@ -32,9 +32,9 @@ class Work {
   // Does a bounded amount of what is due. False when there is more.
   virtual bool advance(const Turn& turn) = 0;
   // Writes a bounded amount of what others read in memory. False when there is more.
-  virtual bool publish(director::Time now, CounterBlock& counters) = 0;
+  virtual bool publish(Time now, CounterBlock& counters) = 0;
   // When advance() or publish() has something to do next, if nothing comes before.
-  virtual director::Time due() const = 0;
+  virtual Time due() const = 0;
   // The thread ends: what publish() would have written later.
   virtual void finish(CounterBlock& counters) = 0;
 };

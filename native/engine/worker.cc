@@ -17,14 +17,14 @@ namespace sluice::engine {
 namespace {
 
 // Frames that come one after another find the worker awake: waking it costs more than this on most machines.
-constexpr director::Time stays_awake = 20'000;
+constexpr Time stays_awake = 20'000;
 
 // A worker shows that it lives at least this often.
 constexpr int longest_sleep_milliseconds = 100;
-constexpr director::Time awake_interval = 100'000'000;
+constexpr Time awake_interval = 100'000'000;
 
 // Asking a port what it has counted is also what repairs it (packet_ring.h).
-constexpr director::Time ports_looked_after = director::second;
+constexpr Time ports_looked_after = second;
 
 void pin(pthread_t thread, int cpu) {
   cpu_set_t set;
@@ -159,7 +159,7 @@ bool Worker::do_what_is_due() {
 }
 
 void Worker::count_awake() {
-  const director::Time now = clock_();
+  const Time now = clock_();
   counters_.add(Counter::awake_nanoseconds, now - awake_since_);
   awake_since_ = awake_counted_ = now;
 }
@@ -168,10 +168,10 @@ void Worker::sleep() {
   port::FrameWait wait;
   if (!wait.prepare(std::span(ports_), alarm_)) return;
   count_awake();
-  const director::Time due = work_.due();
+  const Time due = work_.due();
   gate_.leave();
-  const director::Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
-  wait.wait(static_cast<int>(std::min<director::Time>(left, longest_sleep_milliseconds)));
+  const Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
+  wait.wait(static_cast<int>(std::min<Time>(left, longest_sleep_milliseconds)));
   eventfd_t rung;
   if (wait.has_extra()) eventfd_read(alarm_, &rung);
   awake_since_ = clock_();

@@ -59,14 +59,14 @@ class Worker {
     Visit& operator=(const Visit&) = delete;
 
     director::TransmitQueue& out() { return worker_.out_; }
-    director::Time now() const { return worker_.clock_(); }
+    Time now() const { return worker_.clock_(); }
     std::vector<port::PortStatistics> port_statistics();
     // The port that was there is given back. Whoever closes it does so after the visit: that takes the kernel long.
     std::unique_ptr<port::Port> replace_port(size_t number, std::unique_ptr<port::Port> port);
 
    private:
     Worker& worker_;
-    director::Time begun_;
+    Time begun_;
   };
 
  private:
@@ -89,8 +89,8 @@ class Worker {
   CounterBlock counters_;
   director::TransmitQueue out_;
   std::array<director::Frame, batch_size> frames_;
-  director::Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
-  director::Time awake_since_ = 0, awake_counted_ = 0;
+  Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
+  Time awake_since_ = 0, awake_counted_ = 0;
 
   Gate gate_;
   std::atomic<bool> running_ = false, stopping_ = false;

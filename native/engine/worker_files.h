@@ -14,7 +14,7 @@ class WorkerFiles {
  public:
   // Makes new files, and gives them into the crash state for the next process.
   bool make(CrashState& crash_state, uint16_t worker, host::Failure& failure);
-  director::MemoryFiles of_director() const;
+  director::DirectorMemory of_director() const;
   int recorder() const;
 
  private:
@@ -25,6 +25,6 @@ class WorkerFiles {
 
 // The director carries on the flows that the worker of the same number had in the process before.
 director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
-                                director::Time now);
+                                Time now);
 
 }  // namespace sluice::engine

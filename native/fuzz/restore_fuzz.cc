@@ -17,8 +17,8 @@
 using namespace sluice;
 using namespace sluice::test;
 using director::Director;
-using director::second;
-using director::Time;
+using second;
+using Time;
 
 namespace {
 

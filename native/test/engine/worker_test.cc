@@ -100,12 +100,12 @@ class Echo final : public engine::Work {
     turn.out.push(frame);
     return true;
   }
-  bool publish(director::Time, engine::CounterBlock&) override { return true; }
-  director::Time due() const override { return own_time == 0 ? UINT64_MAX : own_time; }
+  bool publish(Time, engine::CounterBlock&) override { return true; }
+  Time due() const override { return own_time == 0 ? UINT64_MAX : own_time; }
   void finish(engine::CounterBlock&) override { has_finished = true; }
 
   size_t received = 0;
-  director::Time own_time = 0;
+  Time own_time = 0;
   Buffer own = Buffer(60, 7);
   bool has_finished = false;
 };
@@ -193,10 +193,10 @@ TEST_CASE("the longest visit of a worker that runs is counted") {
   CHECK(one.words[engine::layout::first_counter + static_cast<size_t>(engine::Counter::longest_visit_nanoseconds)] ==
         0);
   one.worker->start();
-  director::Time lasted = 0;
+  Time lasted = 0;
   {
     engine::Worker::Visit visit(*one.worker);
-    const director::Time begun = visit.now();
+    const Time begun = visit.now();
     while (lasted < 2'000'000) lasted = visit.now() - begun;
   }
   const uint64_t longest = one.count(engine::Counter::longest_visit_nanoseconds);
