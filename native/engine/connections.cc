@@ -15,7 +15,7 @@ Connection connection_of(const director::Flow<A>& flow, director::Director& dire
   return {.protocol = flow.protocol,
           .state = flow.state,
           .is_template = flow.is_template(),
-          .expires = left > 0 ? Time(left) << director::tick_shift : 0,
+          .expires = left > 0 ? Time(left) << core::tick_shift : 0,
           .client = {flow.client(), flow.client_port()},
           .virtual_service = {flow.virtual_address(), flow.virtual_port()},
           .server = {server, flow.real_server_port()},
