@@ -30,6 +30,7 @@
 #include "director/outgoing/transmitter.h"
 #include "director/services/service_table.h"
 #include "director/stages/defence.h"
+#include "director/stages/express.h"
 #include "director/stages/flow_keeper.h"
 #include "director/stages/saved_flows.h"
 #include "director/stages/settings.h"
@@ -120,71 +121,13 @@ class Director {
   uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
  private:
-  // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
-  enum class Lane : uint8_t {
-    plain4,
-    plain6,
-    other,
-    flowless,  // no packet that may have a flow of its own
-  };
-  // Where the packet's flow is; each step has what the one before has fetched.
-  struct Path {
-    const void* bucket = nullptr;        // of the key's hash
-    void* flow = nullptr;                // of the packet's family: what the bucket names
-    Destination* destination = nullptr;  // of the flow, once it is known to be a plain frame's own
-    Direction direction = Direction::forward;
-  };
-  struct Prepared {
-    uint64_t hash = 0;   // of the flow's key; not in Lane::flowless
-    Path plain4, other;  // in Lane::plain4 the one, in others the other; empty pointers tell the lanes apart at no cost
-    uint32_t length = 0;  // of a plain frame, without padding …
-    uint32_t ports = 0;   // … and its ports as Endpoints::ports() has them
-    Lane lane = Lane::flowless;
-    wire::Packet packet;  // not of plain frames, until decide() is to see them
-    template <class A>
-    Path& plain() {
-      return A::family == wire::Family::ipv4 ? plain4 : other;
-    }
-  };
-  // A batch's time, and until when flows live whose packets have come now.
-  struct Moment {
-    Time now;
-    Tick tick, established_until, udp_until;
-  };
-  static constexpr size_t batch_size = 32;
   // How long a flow lives that has no state yet: until its first packet has one.
   static constexpr Time opening_time = 3 * second;
 
-  // express.cc: batches, and the packets of which most consist
-  template <class A>
-  bool prepare_plain(const Frame& frame, Prepared& prepared);
-  void prepare_other(const Frame& frame, Prepared& prepared);
-  template <class A>
-  void fetch_flow(uint64_t hash, Path& path);
-  template <class A>
-  void fetch_destination(const Frame& frame, Prepared& prepared);
-  void fetch_other_flow(Prepared& prepared);
-  void fetch_other_destination(const Frame& frame, Prepared& prepared);
-  void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now, TransmitQueue& out);
-  template <class A, bool may_be_offloaded>
-  bool express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
-               TransmitQueue& out, Decision& decision);
-  template <class A>
-  bool express_offloaded(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
-                         TransmitQueue& out, Decision& decision);
-  template <class A>
-  void find_plain(const Frame& frame, Prepared& prepared);
-  template <class A, Direction direction, bool is_tcp, bool may_be_offloaded>
-  bool forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
-                     const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision);
-  bool express6(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
-                TransmitQueue& out, Decision& decision);
-  Decision decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now, TransmitQueue& out);
-
   // director.cc: from a frame to the packet's decision
-  Decision decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace);
+  Decision decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
-  Decision decide_ip(Transit<A>& t, const Prepared& prepared);
+  Decision decide_ip(Transit<A>& t, const LookedUp& found);
   template <class A>
   Decision decide_packet(Transit<A>& t);
   Decision arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out);
@@ -385,7 +328,6 @@ class Director {
   FragmentTable<wire::Ipv4Address> fragments4_;
   FragmentTable<wire::Ipv6Address> fragments6_;
   Timeouts timeouts_;
-  Tick established_ticks_ = 0, udp_ticks_ = 0;  // of timeouts_, for the express lane
   Switches switches_;
   Defence defence_;
   RandomSource random_;  // for the cookies' secrets
@@ -394,8 +336,8 @@ class Director {
   uint32_t half_open_limit_ = 4096;  // as the configuration's default
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
-  std::array<uint64_t, reason_count> counts_{};
-  std::array<Prepared, batch_size> prepared_;  // of the batch under way
+  ReasonCounts counts_{};
+  ExpressLane express_lane_;
 };
 
 template <>
