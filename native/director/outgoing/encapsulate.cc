@@ -159,7 +159,8 @@ OuterHeaders prepare_outer_headers(const Tunnel& tunnel, wire::Family inner, con
     wire::store_be16(packet.data + 2, 0);
     packet.data[0] = 0;
     packet.data[10] = packet.data[11] = 0;
-    wire::store_raw16(packet.data + 10, wire::fold(wire::sum_bytes({packet.data, wire::Ipv4View::minimum_header_length})));
+    wire::store_raw16(packet.data + 10,
+                      wire::fold(wire::sum_bytes({packet.data, wire::Ipv4View::minimum_header_length})));
   }
   std::copy_n(bytes.begin(), OuterHeaders::room, headers.bytes.begin());
   headers.length = static_cast<uint8_t>(overhead);

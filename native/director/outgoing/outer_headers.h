@@ -18,9 +18,9 @@
 
 namespace sluice::director {
 
-// The source port of GUE spreads flows over paths (RFC 7510 style): from a hash of the inner addresses and ports, in the
-// range of dynamic ports that the kernel uses too. All packets of a flow take the same path, and so do all fragments of
-// a datagram: only its first fragment has ports, so `ports` is nullptr for any.
+// The source port of GUE spreads flows over paths (RFC 7510 style): from a hash of the inner addresses and ports, in
+// the range of dynamic ports that the kernel uses too. All packets of a flow take the same path, and so do all
+// fragments of a datagram: only its first fragment has ports, so `ports` is nullptr for any.
 inline uint16_t entropy_port(uint8_t protocol, const uint8_t* addresses, size_t size, const uint8_t* ports) {
   constexpr uint32_t first = 32768, count = 28232;  // net.ipv4.ip_local_port_range
   constexpr uint32_t golden_ratio = 0x9e3779b1;     // 2^32 / phi: a product's upper bits depend on all of the factor's
@@ -72,8 +72,10 @@ inline uint8_t* OuterHeaders::put_before(uint8_t* inner, uint32_t inner_length, 
   if (is_ipv4()) {
     const bool dont_fragment = inner_is_ipv4 && copies_dont_fragment && (inner[6] & 0x40) != 0;
     // Raw words, as the checksum adds them: version and class, length, identification, flags, hops before the protocol.
-    const uint32_t start = 0x45u | uint32_t{traffic_class} << 8 | uint32_t{wire::raw16(static_cast<uint16_t>(length + inner_length))} << 16;
-    const uint32_t identity = dont_fragment ? uint32_t{wire::raw16(wire::Ipv4View::dont_fragment)} << 16 : wire::raw16(id);
+    const uint32_t start = 0x45u | uint32_t{traffic_class} << 8 |
+                           uint32_t{wire::raw16(static_cast<uint16_t>(length + inner_length))} << 16;
+    const uint32_t identity =
+        dont_fragment ? uint32_t{wire::raw16(wire::Ipv4View::dont_fragment)} << 16 : wire::raw16(id);
     const uint16_t sum_of_rest = wire::load_raw16(ip + 10);
     std::memcpy(ip, &start, sizeof start);
     std::memcpy(ip + 4, &identity, sizeof identity);

@@ -64,9 +64,9 @@ void Transmitter::refresh(Destination& destination, Time now) {
   if (destination.hop.plain_mtu > destination.hop.mtu)
     destination.hop.plain_mtu = static_cast<uint16_t>(destination.hop.mtu);
   if (destination.forwarding == Forwarding::tunnel) {
-    destination.outer = prepare_outer_headers(destination.tunnel, destination.home.address.family,
-                                              destination.hop.source_address, destination.address,
-                                              destination.hop.plain_mtu);
+    destination.outer =
+        prepare_outer_headers(destination.tunnel, destination.home.address.family, destination.hop.source_address,
+                              destination.address, destination.hop.plain_mtu);
   } else {
     destination.outer.longest = 0;
   }

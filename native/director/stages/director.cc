@@ -163,7 +163,8 @@ Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* tr
 void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out) {
   transmitter_.begin_batch();
   for (uint32_t first = 0; first < frames.size(); first += ExpressLane::batch_size) {
-    const std::span<Frame> some = frames.subspan(first, std::min<size_t>(ExpressLane::batch_size, frames.size() - first));
+    const std::span<Frame> some =
+        frames.subspan(first, std::min<size_t>(ExpressLane::batch_size, frames.size() - first));
     const ExpressLane::Batch batch = express_lane_.look_up(some, &decisions[first], first, now, out);
     for (uint32_t at = 0; (at = express_lane_.forward(batch, at)) < some.size(); at++) {
       out.set_cause(first + at);

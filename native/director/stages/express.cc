@@ -63,10 +63,9 @@ inline bool goes_between(const Endpoints<wire::Ipv4Address>& endpoints, wire::Pl
 inline bool goes_between(const Endpoints<wire::Ipv6Address>& endpoints, wire::PlainFrame<wire::Ipv6Address> frame,
                          uint32_t frame_ports) {
   const wire::Ipv6Address source = frame.source(), destination = frame.destination();
-  const uint64_t difference =
-      (endpoints.source.raw[0] ^ source.raw[0]) | (endpoints.source.raw[1] ^ source.raw[1]) |
-      (endpoints.destination.raw[0] ^ destination.raw[0]) | (endpoints.destination.raw[1] ^ destination.raw[1]) |
-      (endpoints.ports() ^ frame_ports);
+  const uint64_t difference = (endpoints.source.raw[0] ^ source.raw[0]) | (endpoints.source.raw[1] ^ source.raw[1]) |
+                              (endpoints.destination.raw[0] ^ destination.raw[0]) |
+                              (endpoints.destination.raw[1] ^ destination.raw[1]) | (endpoints.ports() ^ frame_ports);
   return difference == 0;
 }
 // Whether the packet leaves its flow's state as it is, and the flow is one for the express lane. The look-up has
@@ -222,8 +221,9 @@ template <class A>
 [[gnu::noinline]] void ExpressLane::fetch_other_destination(const Frame& frame, LookedUp& found) {
   if (found.kind.lane == Lane::ipv6) return fetch_destination<wire::Ipv6Address>(frame, found);
   if (!found.kind.is_dissected || found.flow == nullptr) return;
-  const uint32_t id = found.packet.ip_version == 6 ? static_cast<const Flow<wire::Ipv6Address>*>(found.flow)->destination
-                                                   : static_cast<const Flow<wire::Ipv4Address>*>(found.flow)->destination;
+  const uint32_t id = found.packet.ip_version == 6
+                          ? static_cast<const Flow<wire::Ipv6Address>*>(found.flow)->destination
+                          : static_cast<const Flow<wire::Ipv4Address>*>(found.flow)->destination;
   if (id != no_destination) prefetch(&services_.destination(id));
 }
 
@@ -258,9 +258,17 @@ ExpressLane::Batch ExpressLane::look_up(std::span<Frame> frames, Decision* decis
   }
   looked_up_[frames.size()].kind.lane = Lane::none;
   const Tick tick = tick_at(now);
-  return {frames,  decisions, cause,    out,
-          now,     tick,      tick + established_ticks_, tick + udp_ticks_,
-          changes4, changes6,  transmitter_.route_table()};
+  return {frames,
+          decisions,
+          cause,
+          out,
+          now,
+          tick,
+          tick + established_ticks_,
+          tick + udp_ticks_,
+          changes4,
+          changes6,
+          transmitter_.route_table()};
 }
 
 const LookedUp& ExpressLane::look_up_for_decision(const Frame& frame) {
@@ -324,10 +332,11 @@ template <class A, bool is_tcp, bool may_be_offloaded>
 
   take_one_hop<A>(inner);
   if (may_be_offloaded && !is_whole && frame.checksum == TransportChecksum::partial) {
-    complete_checksum({inner, length, A::family}, Plain::l4 - Plain::l3, is_tcp ? wire::protocol::tcp : wire::protocol::udp);
+    complete_checksum({inner, length, A::family}, Plain::l4 - Plain::l3,
+                      is_tcp ? wire::protocol::tcp : wire::protocol::udp);
   }
-  uint8_t* const bytes =
-      outer.put_before<A>(inner, length, transmitter_.next_id(), switches_.pmtu_disc) - wire::EthernetView::header_length;
+  uint8_t* const bytes = outer.put_before<A>(inner, length, transmitter_.next_id(), switches_.pmtu_disc) -
+                         wire::EthernetView::header_length;
   wire::store_be16(bytes + wire::EthernetView::type_offset,
                    outer.is_ipv4() ? wire::ethertype::ipv4 : wire::ethertype::ipv6);
   Frame& leaving = leave<A, Direction::forward, is_tcp>(batch, arrival, flow, hop, length, bytes,

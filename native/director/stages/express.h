@@ -164,8 +164,8 @@ class ExpressLane {
   template <class A, bool is_tcp, bool may_be_offloaded>
   bool forward_by_tunnel(const Batch& batch, Arrival arrival, Flow<A>& flow, const NextHop& hop);
   template <class A, Direction direction, bool is_tcp>
-  Frame& leave(const Batch& batch, const Arrival& arrival, Flow<A>& flow, const NextHop& hop, uint32_t length, uint8_t* bytes,
-               uint32_t leaving_length);
+  Frame& leave(const Batch& batch, const Arrival& arrival, Flow<A>& flow, const NextHop& hop, uint32_t length,
+               uint8_t* bytes, uint32_t leaving_length);
 
   FlowTable<wire::Ipv4Address>& flows4_;
   FlowTable<wire::Ipv6Address>& flows6_;
@@ -173,7 +173,7 @@ class ExpressLane {
   Transmitter& transmitter_;
   const Switches& switches_;
   ReasonCounts& counts_;
-  Tick established_ticks_ = 0, udp_ticks_ = 0;  // how long flows live after a packet
+  Tick established_ticks_ = 0, udp_ticks_ = 0;      // how long flows live after a packet
   std::array<LookedUp, batch_size + 1> looked_up_;  // of the batch under way, and one that ends it
 };
 

@@ -150,8 +150,7 @@ class Traffic {
                     .id = static_cast<uint16_t>(draw(UINT16_MAX)),
                     .dont_fragment = one_in(2)});
     } else {
-      builder.ipv6(
-          {.source = from, .destination = to, .hop_limit = hop_limit, .traffic_class = traffic_class()});
+      builder.ipv6({.source = from, .destination = to, .hop_limit = hop_limit, .traffic_class = traffic_class()});
     }
     if (is_tcp) {
       builder.tcp({.source_port = source_port, .destination_port = destination_port, .flags = flags()});
