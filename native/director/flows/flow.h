@@ -109,10 +109,7 @@ struct alignas(64) Flow {
   FlowKey<Address> key(Direction direction) const {
     return {direction == Direction::forward ? forward : reverse, protocol, is_template()};
   }
-  void count_packet() {
-    if (packets != ~uint32_t{0}) [[likely]]
-      packets++;
-  }
+  void count_packet() { packets += packets < ~uint32_t{0}; }
 };
 
 static_assert(sizeof(Flow<wire::Ipv4Address>) == 64, "an IPv4 flow is one cache line");

@@ -54,18 +54,24 @@ class TransmitQueue {
   void push(const Frame& frame) { add() = {frame, cause_}; }
   // A frame that is to be written in the queue itself.
   Entry& add() {
-    Entry* const entry = next_ != end_ ? next_ : grow();
+    Entry* const entry = next_ != end_ ? next_ : grow(1);
     next_ = entry + 1;
     return *entry;
   }
+  // Where the next `count` entries will be. Those that are written there are taken into the queue by take().
+  Entry* reserve(size_t count) {
+    if (static_cast<size_t>(end_ - next_) < count) next_ = grow(count);
+    return next_;
+  }
+  void take(Entry* end) { next_ = end; }
   void set_cause(uint32_t cause) { cause_ = cause; }
   std::span<Entry> entries() { return {entries_.get(), next_}; }
   void clear() { next_ = entries_.get(); }
 
  private:
-  [[gnu::noinline]] Entry* grow() {
+  [[gnu::noinline]] Entry* grow(size_t count) {
     const std::span<Entry> all = entries();
-    const size_t capacity = all.size() * 2 + 1;
+    const size_t capacity = all.size() * 2 + count;
     std::unique_ptr<Entry[]> larger(new Entry[capacity]);
     Entry* const first_new = std::copy(all.begin(), all.end(), larger.get());
     end_ = larger.get() + capacity;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tunnels to real servers, as the kernel's IPVS builds them: IP in IP (RFC 2003, RFC 2473), GUE over UDP, GRE.
+#include <algorithm>
+
 #include "director/outgoing/outgoing.h"
 #include "wire/gre.h"
 #include "wire/gue.h"
@@ -10,12 +12,6 @@
 namespace sluice::director {
 
 namespace {
-
-// ECN (RFC 3168 9.1.1, full functionality): a congestion mark is not copied outside but starts as ECT(0) there.
-constexpr uint8_t ecn_mask = 0x03, ecn_congestion = 0x03, ecn_capable = 0x02;
-uint8_t outer_traffic_class(uint8_t inner) {
-  return (inner & ecn_mask) == ecn_congestion ? static_cast<uint8_t>((inner & ~ecn_mask) | ecn_capable) : inner;
-}
 
 // What the 16 bits of a length field can say. IPv6's does not count its own header; nothing here is longer either.
 constexpr uint32_t longest_packet = wire::Ipv4View::maximum_length;
@@ -38,27 +34,17 @@ wire::GreFields gre_fields(const Tunnel& tunnel, wire::Family inner) {
   return fields;
 }
 
-// The source port spreads flows over paths (RFC 7510 style): from a hash of the inner addresses and ports, in the range
-// of dynamic ports that the kernel uses too. All packets of a flow take the same way, and so do all fragments of a
-// datagram: their ports do not count, as only the first fragment has them.
-uint16_t entropy_port(const IpPacket& inner) {
-  constexpr uint32_t first = 32768, count = 28232;  // net.ipv4.ip_local_port_range
-  constexpr uint32_t golden_ratio = 0x9e3779b1;     // 2^32 / phi: a product's upper bits depend on all of the factor's
+uint16_t entropy_port_of(const IpPacket& inner) {
   const wire::Bytes bytes(inner.data, inner.length);
   const bool is_v4 = inner.family == wire::Family::ipv4;
-  const size_t addresses = is_v4 ? 12 : 8;
-  const size_t size = is_v4 ? 8 : 32;
   const uint8_t protocol = is_v4 ? wire::Ipv4View(bytes).protocol() : wire::Ipv6View(bytes).next_header();
-  uint32_t hash = protocol;
-  for (size_t i = 0; i < size; i += 4) hash = (hash ^ wire::load_be32(inner.data + addresses + i)) * golden_ratio;
   const bool has_ports =
       protocol == wire::protocol::tcp || protocol == wire::protocol::udp || protocol == wire::protocol::sctp;
   const bool is_fragment = is_v4 && wire::Ipv4View(bytes).is_fragment();
   const size_t ports = is_v4 ? wire::Ipv4View(bytes).header_length() : wire::Ipv6View::header_length;
-  if (has_ports && !is_fragment && inner.length >= ports + 4) {
-    hash = (hash ^ wire::load_be32(inner.data + ports)) * golden_ratio;
-  }
-  return static_cast<uint16_t>(first + (uint64_t{hash} * count >> 32));
+  const bool counts_ports = has_ports && !is_fragment && inner.length >= ports + 4;
+  return entropy_port(protocol, inner.data + (is_v4 ? 12 : 8), is_v4 ? 8 : 32,
+                      counts_ports ? inner.data + ports : nullptr);
 }
 
 void wrap_in_udp(IpPacket& packet, uint16_t source_port, const Tunnel& tunnel, const OuterHeader& outer,
@@ -134,7 +120,7 @@ bool encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& oute
   uint8_t protocol = inner4 ? wire::protocol::ipip : wire::protocol::ipv6;
 
   if (tunnel.encapsulation == Encapsulation::gue) {
-    const uint16_t source_port = entropy_port(packet);
+    const uint16_t source_port = entropy_port_of(packet);
     wire::GueFields fields = gue_fields(tunnel, protocol, partial);
     if (fields.remote_checksum) {
       *fields.remote_checksum = {checksum_start, static_cast<uint16_t>(checksum_start + checksum_offset)};
@@ -156,6 +142,33 @@ bool encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& oute
 
   write_outer_ip(packet, outer, {protocol, outer_traffic_class(inner_class), hops, dont_fragment});
   return true;
+}
+
+OuterHeaders prepare_outer_headers(const Tunnel& tunnel, wire::Family inner, const wire::Address& source,
+                                   const wire::Address& destination, uint32_t mtu) {
+  OuterHeaders headers{};
+  const uint32_t overhead = tunnel_overhead(tunnel, destination.family, false);
+  if (tunnel.checksum || tunnel.remote_checksum || overhead > OuterHeaders::room) return headers;
+  if (mtu < overhead + smallest_mtu(destination.family)) return headers;
+
+  // As they are before a packet of zeros.
+  std::array<uint8_t, OuterHeaders::room + wire::Ipv6View::header_length> bytes{};
+  IpPacket packet{bytes.data() + OuterHeaders::room, ip_header_length(inner), inner};
+  if (!encapsulate(packet, tunnel, {source, destination, 0, false}, false, 0, 0)) return headers;
+  if (destination.family == wire::Family::ipv4) {
+    wire::store_be16(packet.data + 2, 0);
+    packet.data[0] = 0;
+    packet.data[10] = packet.data[11] = 0;
+    wire::store_raw16(packet.data + 10,
+                      wire::fold(wire::sum_bytes({packet.data, wire::Ipv4View::minimum_header_length})));
+  }
+  std::copy_n(bytes.begin(), OuterHeaders::room, headers.bytes.begin());
+  headers.length = static_cast<uint8_t>(overhead);
+  if (tunnel.encapsulation == Encapsulation::gue) {
+    headers.udp_length = static_cast<uint8_t>(overhead - ip_header_length(destination.family));
+  }
+  headers.longest = static_cast<uint16_t>(std::min(mtu, longest_packet) - overhead);
+  return headers;
 }
 
 }  // namespace sluice::director

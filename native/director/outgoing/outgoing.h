@@ -26,6 +26,12 @@ struct IpPacket {
 // checksum offload applies to such packets only).
 uint32_t tunnel_overhead(const Tunnel& tunnel, wire::Family outer, bool partial);
 
+// The MTU below which no link may be (RFC 791, RFC 8200). A way over which less than that is left for the packet has no
+// room for a tunnel.
+inline constexpr uint32_t smallest_mtu(wire::Family family) {
+  return family == wire::Family::ipv4 ? 68 : 1280;
+}
+
 struct OuterHeader {
   wire::Address source, destination;
   uint16_t id = 0;                 // IPv4 identification
@@ -40,6 +46,11 @@ struct OuterHeader {
 // outer packet would be longer than its length field can say.
 [[nodiscard]] bool encapsulate(IpPacket& packet, const Tunnel& tunnel, const OuterHeader& outer, bool partial,
                                uint16_t checksum_start, uint16_t checksum_offset);
+
+// What encapsulate() writes before every packet to a real server, on a way of this MTU, where no checksum covers the
+// packet. `longest` stays 0 where the headers are not to be written from there, or where the way has no room for them.
+OuterHeaders prepare_outer_headers(const Tunnel& tunnel, wire::Family inner, const wire::Address& source,
+                                   const wire::Address& destination, uint32_t mtu);
 
 // --- fragment_packet.cc ---
 

@@ -74,6 +74,13 @@ void Transmitter::refresh(Destination& destination, Time now) {
   destination.hop.mtu = std::min(destination.hop.mtu, destination.path_mtu);
   if (destination.hop.plain_mtu > destination.hop.mtu)
     destination.hop.plain_mtu = static_cast<uint16_t>(destination.hop.mtu);
+  if (destination.forwarding == Forwarding::tunnel) {
+    destination.outer =
+        prepare_outer_headers(destination.tunnel, destination.home.address.family, destination.hop.source_address,
+                              destination.address, destination.hop.plain_mtu);
+  } else {
+    destination.outer.longest = 0;
+  }
   destination.hop_generation = destination.path_mtu == UINT32_MAX ? route_table_->generation() : 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/time.h"
 #include "director/network/route_table.h"
+#include "director/outgoing/outer_headers.h"
 #include "director/services/source_limit.h"
 #include "wire/address.h"
 
@@ -92,6 +93,7 @@ struct alignas(64) Destination {
   uint32_t id = UINT32_MAX;        // index in the director's table of destinations
   uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
   Time path_mtu_until = 0;
+  OuterHeaders outer;       // of a tunnel, as of hop_generation
   uint32_t place = 0;       // in its service's list, when its scheduler looked last
   int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
 

@@ -72,7 +72,8 @@ Director::Director(const DirectorOptions& options)
             switches_),
       dispatch_(keepers(), services_, syn_proxy_, forwarder_, egress_, admission_, icmp_, switches_),
       fragments_({options.fragment_limit, options.fragment_chunks, options.seed[0]}, transmitter_, keepers(), services_,
-                 pools_, marks_, egress_, forwarder_, dispatch_) {
+                 pools_, marks_, egress_, forwarder_, dispatch_),
+      express_lane_(flows4_.table(), flows6_.table(), services_, transmitter_, switches_, counts_) {
   set_timeouts({});
 }
 
@@ -124,12 +125,34 @@ void Director::set_flow_limit(uint32_t flows) {
 
 void Director::set_timeouts(const Timeouts& timeouts) {
   timeouts_ = timeouts;
-  established_ticks_ = ticks(timeouts_.of(TcpState::established));
-  udp_ticks_ = ticks(timeouts_.of(UdpState::normal));
+  express_lane_.set_timeouts(timeouts);
 }
 
-Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace) {
-  const wire::Packet& packet = prepared.packet;
+Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace) {
+  if (trace == nullptr) {
+    Decision decision;
+    receive_batch({&frame, 1}, {&decision, 1}, now, out);
+    return decision;
+  }
+  transmitter_.begin_batch();
+  return decide(frame, express_lane_.look_up_for_decision(frame), now, out, trace);
+}
+
+void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out) {
+  transmitter_.begin_batch();
+  for (uint32_t first = 0; first < frames.size(); first += ExpressLane::batch_size) {
+    const std::span<Frame> some =
+        frames.subspan(first, std::min<size_t>(ExpressLane::batch_size, frames.size() - first));
+    const ExpressLane::Batch batch = express_lane_.look_up(some, &decisions[first], first, now, out);
+    for (uint32_t at = 0; (at = express_lane_.forward(batch, at)) < some.size(); at++) {
+      out.set_cause(first + at);
+      decisions[first + at] = decide(some[at], express_lane_.whole(some[at], at), now, out, nullptr);
+    }
+  }
+}
+
+Decision Director::decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace) {
+  const wire::Packet& packet = found.packet;
   Decision decision;
   if (packet.malformed != wire::Malformed::ok && frame.length >= wire::EthernetView::header_length &&
       !is_for_this_host(frame)) {
@@ -145,18 +168,18 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 4) {
     Transit<wire::Ipv4Address> t{frame, packet, now,
                                  out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
-    decision = decide_ip(t, prepared);
+    decision = decide_ip(t, found);
   } else {
     Transit<wire::Ipv6Address> t{frame, packet, now,
                                  out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
-    decision = decide_ip(t, prepared);
+    decision = decide_ip(t, found);
   }
   counts_[static_cast<size_t>(decision.reason)]++;
   return decision;
 }
 
 template <class A>
-Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
+Decision Director::decide_ip(Transit<A>& t, const LookedUp& found) {
   if (!is_for_this_host(t.frame)) {
     if constexpr (A::family == wire::Family::ipv6) {
       if (const auto answered = neighbours_.neighbour_message(t)) return *answered;
@@ -171,8 +194,8 @@ Decision Director::decide_ip(Transit<A>& t, const Prepared& prepared) {
       if (options == OptionsVerdict::source_route) return {Reason::source_route};
     }
   }
-  if (prepared.lane != Lane::flowless && t.packet.fragment == wire::Fragment::none) {
-    return dispatch_.known_or_new(t, flows<A>().find(prepared.hash, {t.endpoints, t.packet.protocol}, t.tick()));
+  if (found.kind.has_key && t.packet.fragment == wire::Fragment::none) {
+    return dispatch_.known_or_new(t, flows<A>().find(found.hash, {t.endpoints, t.packet.protocol}, t.tick()));
   }
   if (t.packet.fragment != wire::Fragment::none) return fragments_.fragment(t);
   return dispatch_.decide_packet(t);

@@ -60,6 +60,7 @@
 #include "director/stages/dispatch.h"
 #include "director/stages/egress.h"
 #include "director/stages/forwarder.h"
+#include "director/stages/express.h"
 #include "director/stages/fragments.h"
 #include "director/stages/icmp.h"
 #include "director/stages/neighbours.h"
@@ -141,69 +142,11 @@ class Director {
   uint32_t datagrams_in_pieces() const { return fragments_.datagrams_in_pieces(); }
 
  private:
-  // What the first look at a frame yields: enough to fetch its flow from memory while others are looked at.
-  enum class Lane : uint8_t {
-    plain4,
-    plain6,
-    other,
-    flowless,  // no packet that may have a flow of its own
-  };
-  // Where the packet's flow is; each step has what the one before has fetched.
-  struct Path {
-    const void* bucket = nullptr;        // of the key's hash
-    void* flow = nullptr;                // of the packet's family: what the bucket names
-    Destination* destination = nullptr;  // of the flow, once it is known to be a plain frame's own
-    Direction direction = Direction::forward;
-  };
-  struct Prepared {
-    uint64_t hash = 0;   // of the flow's key; not in Lane::flowless
-    Path plain4, other;  // in Lane::plain4 the one, in others the other; empty pointers tell the lanes apart at no cost
-    uint32_t length = 0;  // of a plain frame, without padding …
-    uint32_t ports = 0;   // … and its ports as Endpoints::ports() has them
-    Lane lane = Lane::flowless;
-    wire::Packet packet;  // not of plain frames, until decide() is to see them
-    template <class A>
-    Path& plain() {
-      return A::family == wire::Family::ipv4 ? plain4 : other;
-    }
-  };
-  // A batch's time, and until when flows live whose packets have come now.
-  struct Moment {
-    Time now;
-    Tick tick, established_until, udp_until;
-  };
-  static constexpr size_t batch_size = 32;
-
-  // express.cc: batches, and the packets of which most consist
-  template <class A>
-  bool prepare_plain(const Frame& frame, Prepared& prepared);
-  void prepare_other(const Frame& frame, Prepared& prepared);
-  template <class A>
-  void fetch_flow(uint64_t hash, Path& path);
-  template <class A>
-  void fetch_destination(const Frame& frame, Prepared& prepared);
-  void fetch_other_flow(Prepared& prepared);
-  void fetch_other_destination(const Frame& frame, Prepared& prepared);
-  void receive_some(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now, TransmitQueue& out);
-  template <class A, bool may_be_offloaded>
-  bool express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
-               TransmitQueue& out, Decision& decision);
-  template <class A>
-  bool express_offloaded(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
-                         TransmitQueue& out, Decision& decision);
-  template <class A>
-  void find_plain(const Frame& frame, Prepared& prepared);
-  template <class A, Direction direction, bool is_tcp, bool may_be_offloaded>
-  bool forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
-                     const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision);
-  bool express6(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment, uint32_t cause,
-                TransmitQueue& out, Decision& decision);
-  Decision decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now, TransmitQueue& out);
 
   // director.cc: from a frame to the packet's decision
-  Decision decide(Frame& frame, const Prepared& prepared, Time now, TransmitQueue& out, Trace* trace);
+  Decision decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
-  Decision decide_ip(Transit<A>& t, const Prepared& prepared);
+  Decision decide_ip(Transit<A>& t, const LookedUp& found);
   // The port's own address. What a switch floods to us for another host is not ours to route.
   bool is_for_this_host(const Frame& frame) const { return route_table().is_for(frame.port, frame.data); }
 
@@ -221,7 +164,6 @@ class Director {
   FlowKeeper<wire::Ipv4Address> flows4_;
   FlowKeeper<wire::Ipv6Address> flows6_;
   Timeouts timeouts_;
-  Tick established_ticks_ = 0, udp_ticks_ = 0;  // of timeouts_, for the express lane
   Switches switches_;
   // … and the stages, each after those that it uses.
   Defence defence_;
@@ -238,8 +180,8 @@ class Director {
   Icmp icmp_;
   Dispatch dispatch_;
   Fragments fragments_;
-  std::array<uint64_t, reason_count> counts_{};
-  std::array<Prepared, batch_size> prepared_;  // of the batch under way
+  ReasonCounts counts_{};
+  ExpressLane express_lane_;
 };
 
 template <>

@@ -1,33 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch of frames, and the express lane for most of them.
-//
-// Theory of operation
-//
-// A batch is gone through four times, so that what one frame needs from memory is on its way while others are looked
-// at: (1) dissect the frame, fetch the bucket of its flow; (2) read the bucket, fetch the flow; (3) read the flow,
-// fetch the real server; (4) decide. A decision may change the table under the frames behind it, so what (3) found
-// counts only while the table is as it was then.
-//
-// The express lane takes the packets that change nothing but counters, the flow's deadline and bytes of the header:
-// of established TCP connections and UDP flows, by NAT, FULLNAT or DR, in plain frames (wire/plain.h) that
-// are whole, fit, and have a reachable next hop; checksums and segments may be left to a device. It makes no decision
-// of its own: a packet of which anything at all is out of the ordinary is left untouched to decide(), which handles
-// every packet, these too, in the kernel's order (and alone explains itself, so with a trace there is no express lane).
-// Its place is before the checks whose outcome is the same for all of these packets:
-//
-//   decide()                             here
-//   flow due                             left to decide()
-//   bad IPv4 checksum, other MAC         left to decide()
-//   starts_anew: SYN                     left to decide(), as FIN and RST: established and ACK stay established
-//   server removed or overridden         left to decide()
-//   no_output cleared by a reply         left to decide(), once
-//   a template assured by UDP's reply    left to decide(): UDP flows with a template
-//   TTL, MTU, route, neighbour, VLAN     left to decide()
-//
-// director_express_test.cc compares both on random packets.
+#include "director/stages/express.h"
+
 #include "core/prefetch.h"
 #include "director/outgoing/rewrite.h"
-#include "director/stages/director.h"
+#include "director/tracking/flow_keeper.h"
 #include "wire/plain.h"
 
 namespace sluice::director {
@@ -42,19 +18,22 @@ struct FlowWord {
   uint32_t mask, value;
 };
 constexpr uint32_t unusual = uint32_t{flow_is_template | flow_flag::egress | flow_flag::one_packet |
-                                      flow_flag::tells_client | flow_flag::spliced | mode_bits(Forwarding::tunnel)}
+                                      flow_flag::tells_client | flow_flag::spliced}
                              << 16;
+// Modes: addresses stay as they are; the packet leaves in another one (or, with `local`, nowhere).
+constexpr uint32_t not_rewritten = uint32_t{mode_bits(Forwarding::dr) | mode_bits(Forwarding::tunnel)} << 16;
+constexpr uint32_t wrapped = uint32_t{mode_bits(Forwarding::tunnel)} << 16;
 constexpr FlowWord established_tcp{unusual | 0xffff,
                                    uint32_t{static_cast<uint8_t>(TcpState::established)} << 8 | wire::protocol::tcp};
 constexpr FlowWord usual_udp{unusual | 0xff, wire::protocol::udp};
 
 template <class A>
-inline bool is(const Flow<A>& flow, FlowWord expected) {
+inline uint32_t word_of(const Flow<A>& flow) {
   static_assert(offsetof(Flow<A>, state) == offsetof(Flow<A>, protocol) + 1 &&
                 offsetof(Flow<A>, flags) == offsetof(Flow<A>, protocol) + 2);
   uint32_t word;
   std::memcpy(&word, &flow.protocol, sizeof word);
-  return (word & expected.mask) == expected.value;
+  return word;
 }
 
 inline ChecksumChange change_back(ChecksumChange change) {
@@ -83,20 +62,19 @@ inline bool goes_between(const Endpoints<wire::Ipv4Address>& endpoints, wire::Pl
 }
 inline bool goes_between(const Endpoints<wire::Ipv6Address>& endpoints, wire::PlainFrame<wire::Ipv6Address> frame,
                          uint32_t frame_ports) {
-  return endpoints.source == frame.source() && endpoints.destination == frame.destination() &&
-         endpoints.ports() == frame_ports;
+  const wire::Ipv6Address source = frame.source(), destination = frame.destination();
+  const uint64_t difference = (endpoints.source.raw[0] ^ source.raw[0]) | (endpoints.source.raw[1] ^ source.raw[1]) |
+                              (endpoints.destination.raw[0] ^ destination.raw[0]) |
+                              (endpoints.destination.raw[1] ^ destination.raw[1]) | (endpoints.ports() ^ frame_ports);
+  return difference == 0;
 }
-// By the endpoints alone; keeps_state() has the rest of the key.
+// Whether the packet leaves its flow's state as it is, and the flow is one for the express lane. The look-up has
+// compared the endpoints, the protocol is compared here: with that the packet is the flow's.
 template <class A>
-inline bool goes_between(const Flow<A>& flow, Direction direction, wire::PlainFrame<A> frame, uint32_t ports) {
-  return goes_between(direction == Direction::forward ? flow.forward : flow.reverse, frame, ports);
-}
-
-// Whether the packet leaves its flow's state as it is, and the flow is one for the express lane.
-template <class A>
-inline bool keeps_state(const Flow<A>& flow, wire::PlainFrame<A> frame, bool is_tcp) {
-  if (is_tcp) return is(flow, established_tcp) && (frame.tcp_flags() & deciding_flags) == wire::tcp_flag::ack;
-  return is(flow, usual_udp) && flow.control == no_flow;
+inline bool keeps_state(const Flow<A>& flow, uint32_t word, wire::PlainFrame<A> frame, bool is_tcp) {
+  const FlowWord expected = is_tcp ? established_tcp : usual_udp;
+  if ((word & expected.mask) != expected.value) return false;
+  return is_tcp ? (frame.tcp_flags() & deciding_flags) == wire::tcp_flag::ack : flow.control == no_flow;
 }
 
 // Puts the mirrored half of a flow into the packet. `change`: what the addresses add to the header's checksum. IPv4's
@@ -132,140 +110,279 @@ inline void take_one_hop(uint8_t* l3) {
   }
 }
 
+// What a virtual NIC has left of the work on a frame.
+inline bool is_offloaded(const Frame& frame) {
+  return frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none;
+}
+
+// Whether a frame with segments to be cut can go through a tunnel as it is: a device behind the port cuts them.
+template <class A>
+inline bool stays_whole(const Frame& frame, bool is_tcp, const Port& port) {
+  constexpr Segmentation kind = A::family == wire::Family::ipv4 ? Segmentation::tcp4 : Segmentation::tcp6;
+  return is_tcp && frame.segmentation == kind && frame.checksum == TransportChecksum::partial && port.cuts_tunnelled;
+}
+
 }  // namespace
 
-// --- (1) the frame ---
+// --- (1) the headers ---
 
 template <class A>
-inline bool Director::prepare_plain(const Frame& frame, Prepared& prepared) {
+inline bool ExpressLane::read_plain(const Frame& frame, LookedUp& found) {
   if (!wire::PlainFrame<A>::is(frame.data, frame.length)) return false;
-  const FlowTable<A>& table = flows<A>().table();
   const wire::PlainFrame<A> plain(frame.data);
-  const uint32_t length = static_cast<uint32_t>(plain.l3) + plain.l3_length();
   const uint32_t ports = plain.ports();
-  const uint64_t hash = table.hash(plain.source(), plain.destination(), ports, plain.protocol());
-  prepared.length = length;
-  prepared.ports = ports;
-  prepared.hash = hash;
-  prepared.lane = A::family == wire::Family::ipv4 ? Lane::plain4 : Lane::plain6;
-  prepared.plain<A>().bucket = &table.prefetch_bucket(hash);
+  const uint64_t hash = table<A>().hash(plain.source(), plain.destination(), ports, plain.protocol());
+  found.length = plain.l3_length();
+  found.ports = ports;
+  found.hash = hash;
+  found.kind = {lane_of<A>, true, false, Direction::forward};
+  found.bucket = &table<A>().prefetch_bucket(hash);
   return true;
 }
 
-[[gnu::noinline]] void Director::prepare_other(const Frame& frame, Prepared& prepared) {
-  prepared.plain4 = prepared.other = {};
-  if (prepare_plain<wire::Ipv6Address>(frame, prepared)) return;
-  const wire::Packet& packet = prepared.packet;
-  wire::dissect({frame.data, frame.length}, prepared.packet);
-  prepared.lane = packet.malformed == wire::Malformed::ok && packet.has_ports ? Lane::other : Lane::flowless;
-  if (prepared.lane == Lane::flowless) return;
+[[gnu::noinline]] void ExpressLane::dissect(const Frame& frame, LookedUp& found) {
+  wire::dissect({frame.data, frame.length}, found.packet);
+  found.kind.is_dissected = true;
+}
+
+[[gnu::noinline]] void ExpressLane::read_other(const Frame& frame, LookedUp& found) {
+  const wire::Packet& packet = found.packet;
+  dissect(frame, found);
+  found.kind.lane = Lane::none;
+  found.kind.has_key = packet.malformed == wire::Malformed::ok && packet.has_ports;
+  if (!found.kind.has_key) return;
   const uint8_t* l3 = frame.data + packet.l3;
   if (packet.ip_version == 4) {
-    prepared.hash = flows4_.table().hash({endpoints_of<wire::Ipv4Address>(l3, packet), packet.protocol});
-    prepared.other.bucket = &flows4_.table().prefetch_bucket(prepared.hash);
+    found.hash = flows4_.hash({endpoints_of<wire::Ipv4Address>(l3, packet), packet.protocol});
+    found.bucket = &flows4_.prefetch_bucket(found.hash);
   } else {
-    prepared.hash = flows6_.table().hash({endpoints_of<wire::Ipv6Address>(l3, packet), packet.protocol});
-    prepared.other.bucket = &flows6_.table().prefetch_bucket(prepared.hash);
+    found.hash = flows6_.hash({endpoints_of<wire::Ipv6Address>(l3, packet), packet.protocol});
+    found.bucket = &flows6_.prefetch_bucket(found.hash);
   }
 }
 
 // --- (2) the bucket ---
 
 template <class A>
-inline void Director::fetch_flow(uint64_t hash, Path& path) {
-  const auto& bucket = *static_cast<const typename FlowTable<A>::Bucket*>(path.bucket);
-  const FoundFlow<A> probable = flows<A>().table().prefetch_flow(hash, bucket);
-  path.flow = probable.flow;
-  path.direction = probable.direction;
+inline void ExpressLane::fetch_flow(LookedUp& found) {
+  const auto& bucket = *static_cast<const typename FlowTable<A>::Bucket*>(found.bucket);
+  const FoundFlow<A> probable = table<A>().prefetch_flow(found.hash, bucket);
+  found.flow = probable.flow;
+  found.kind.direction = probable.direction;
 }
 
-[[gnu::noinline]] void Director::fetch_other_flow(Prepared& prepared) {
-  if (prepared.lane == Lane::flowless) return;
-  if (prepared.lane == Lane::plain6 || prepared.packet.ip_version == 6) {
-    fetch_flow<wire::Ipv6Address>(prepared.hash, prepared.other);
+template <class A>
+inline void ExpressLane::fetch_plain_flow(const Frame& frame, LookedUp& found) {
+  fetch_flow<A>(found);
+  if (found.flow == nullptr) [[unlikely]]
+    find<A>(frame, found);
+}
+
+[[gnu::noinline]] void ExpressLane::fetch_other_flow(const Frame& frame, LookedUp& found) {
+  if (found.kind.lane == Lane::ipv6) return fetch_plain_flow<wire::Ipv6Address>(frame, found);
+  found.flow = nullptr;
+  if (!found.kind.has_key) return;
+  if (found.packet.ip_version == 6) {
+    fetch_flow<wire::Ipv6Address>(found);
   } else {
-    fetch_flow<wire::Ipv4Address>(prepared.hash, prepared.other);
+    fetch_flow<wire::Ipv4Address>(found);
   }
 }
 
 // --- (3) the flow ---
 
 template <class A>
-inline void Director::fetch_destination(const Frame& frame, Prepared& prepared) {
-  Path& path = prepared.plain<A>();
-  const auto& flow = *static_cast<const Flow<A>*>(path.flow);
-  if (!goes_between(flow, path.direction, wire::PlainFrame<A>(frame.data), prepared.ports) ||
-      flow.destination == no_destination) [[unlikely]] {
-    return find_plain<A>(frame, prepared);
-  }
-  path.destination = &services_.destination(flow.destination);
-  core::prefetch(path.destination);
+inline void ExpressLane::fetch_destination(const Frame& frame, LookedUp& found) {
+  const auto* const flow = static_cast<const Flow<A>*>(found.flow);
+  if (flow->destination == no_destination) [[unlikely]]
+    return find<A>(frame, found);
+  const Endpoints<A>& half = found.kind.direction == Direction::forward ? flow->forward : flow->reverse;
+  if (!goes_between(half, wire::PlainFrame<A>(frame.data), found.ports)) [[unlikely]]
+    return find<A>(frame, found);
+  Destination& destination = services_.destination(flow->destination);
+  found.destination = &destination;
+  core::prefetch(&destination);
+  if ((flow->flags & mode_bits(Forwarding::tunnel)) != 0) core::prefetch(&destination.outer);
 }
 
 // What the bucket names is another flow or nothing, or the table has changed since.
 template <class A>
-[[gnu::noinline]] void Director::find_plain(const Frame& frame, Prepared& prepared) {
-  const FoundFlow<A> found = flows<A>().table().find(prepared.hash, key_of(wire::PlainFrame<A>(frame.data)));
-  const bool has_destination = found && found.flow->destination != no_destination;
-  Path& path = prepared.plain<A>();
-  path.flow = found.flow;
-  path.direction = found.direction;
-  path.destination = has_destination ? &services_.destination(found.flow->destination) : nullptr;
-}
-
-[[gnu::noinline]] void Director::fetch_other_destination(const Frame& frame, Prepared& prepared) {
-  const void* const flow = prepared.other.flow;
-  if (prepared.lane == Lane::plain4) {
-    find_plain<wire::Ipv4Address>(frame, prepared);
-  } else if (prepared.lane == Lane::plain6) {
-    if (flow != nullptr) return fetch_destination<wire::Ipv6Address>(frame, prepared);
-    find_plain<wire::Ipv6Address>(frame, prepared);
-  } else if (flow != nullptr) {
-    const uint32_t id = prepared.packet.ip_version == 6
-                            ? static_cast<const Flow<wire::Ipv6Address>*>(flow)->destination
-                            : static_cast<const Flow<wire::Ipv4Address>*>(flow)->destination;
-    if (id != no_destination) core::prefetch(&services_.destination(id));
+[[gnu::noinline]] void ExpressLane::find(const Frame& frame, LookedUp& found) {
+  const FoundFlow<A> flow = table<A>().find(found.hash, key_of(wire::PlainFrame<A>(frame.data)));
+  found.flow = flow.flow;
+  found.kind.direction = flow.direction;
+  if (flow && flow.flow->destination != no_destination) {
+    found.destination = &services_.destination(flow.flow->destination);
+  } else {
+    found.kind.lane = Lane::none;
   }
 }
 
-// --- (4) the decision ---
+[[gnu::noinline]] void ExpressLane::fetch_other_destination(const Frame& frame, LookedUp& found) {
+  if (found.kind.lane == Lane::ipv6) return fetch_destination<wire::Ipv6Address>(frame, found);
+  if (!found.kind.is_dissected || found.flow == nullptr) return;
+  const uint32_t id = found.packet.ip_version == 6
+                          ? static_cast<const Flow<wire::Ipv6Address>*>(found.flow)->destination
+                          : static_cast<const Flow<wire::Ipv4Address>*>(found.flow)->destination;
+  if (id != no_destination) core::prefetch(&services_.destination(id));
+}
 
-// What a virtual NIC has left of the work on a frame.
-inline bool is_offloaded(const Frame& frame) {
-  return frame.checksum != TransportChecksum::complete || frame.segmentation != Segmentation::none;
+ExpressLane::Batch ExpressLane::look_up(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now,
+                                        TransmitQueue& out) {
+  const std::span<LookedUp> batch(looked_up_.data(), frames.size());
+  const Frame* frame = frames.data();
+  for (LookedUp& found : batch) {
+    if (!read_plain<wire::Ipv4Address>(*frame, found) && !read_plain<wire::Ipv6Address>(*frame, found)) {
+      read_other(*frame, found);
+    }
+    frame++;
+  }
+  frame = frames.data();
+  for (LookedUp& found : batch) {
+    if (found.kind.lane == Lane::ipv4) [[likely]] {
+      fetch_plain_flow<wire::Ipv4Address>(*frame, found);
+    } else {
+      fetch_other_flow(*frame, found);
+    }
+    frame++;
+  }
+  const uint32_t changes4 = flows4_.changes(), changes6 = flows6_.changes();
+  frame = frames.data();
+  for (LookedUp& found : batch) {
+    if (found.kind.lane == Lane::ipv4) [[likely]] {
+      fetch_destination<wire::Ipv4Address>(*frame, found);
+    } else {
+      fetch_other_destination(*frame, found);
+    }
+    frame++;
+  }
+  looked_up_[frames.size()].kind.lane = Lane::none;
+  const Tick tick = tick_at(now);
+  return {frames,
+          decisions,
+          cause,
+          out,
+          now,
+          tick,
+          tick + established_ticks_,
+          tick + udp_ticks_,
+          changes4,
+          changes6,
+          transmitter_.route_table()};
+}
+
+const LookedUp& ExpressLane::look_up_for_decision(const Frame& frame) {
+  read_other(frame, looked_up_[0]);
+  return looked_up_[0];
+}
+
+// --- (4) the packet ---
+
+// The packet leaves: it counts, its flow lives on, its frame is queued with the link header of `hop`. `length` is the
+// packet's before a tunnel's headers; `bytes` are the frame's, which has `leaving_length` of them.
+template <class A, Direction direction, bool is_tcp>
+inline Frame& ExpressLane::leave(const Batch& batch, const Arrival& arrival, Flow<A>& flow, const NextHop& hop,
+                                 uint32_t length, uint8_t* bytes, uint32_t leaving_length) {
+  constexpr bool is_request = direction == Direction::forward;
+  constexpr Reason reason = is_request ? Reason::established : Reason::reply;
+  Counters& counters = arrival.found.destination->counters;
+  if (is_request) {
+    counters.packets_in++;
+    counters.bytes_in += length;
+    flow.count_packet();
+  } else {
+    counters.packets_out++;
+    counters.bytes_out += length;
+  }
+  table<A>().touch(flow, is_tcp ? batch.established_until : batch.udp_until);
+  counts_[static_cast<size_t>(reason)]++;
+  arrival.decision = {reason, flow.destination};
+
+  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
+  TransmitQueue::Entry& leaving = arrival.leaving;
+  leaving.frame = arrival.frame;
+  leaving.frame.data = bytes;
+  leaving.frame.length = leaving_length;
+  leaving.frame.port = hop.port;
+  leaving.cause = arrival.cause;
+  return leaving.frame;
+}
+static_assert(offsetof(NextHop, source) == offsetof(NextHop, destination) + wire::MacAddress::size,
+              "as in the link header");
+
+// Apart, as all that is not the usual frame of IPv4: that one has the registers to itself.
+template <class A, bool is_tcp, bool may_be_offloaded>
+[[gnu::noinline]] bool ExpressLane::forward_by_tunnel(const Batch& batch, Arrival arrival, Flow<A>& flow,
+                                                      const NextHop& hop) {
+  using Plain = wire::PlainFrame<A>;
+  const Frame& frame = arrival.frame;
+  const OuterHeaders& outer = arrival.found.destination->outer;
+  uint8_t* const inner = frame.data + Plain::l3;
+  const uint32_t length = arrival.found.length;
+  if ((flow.flags & flow_flag::mode_mask) != mode_bits(Forwarding::tunnel)) return false;
+  bool is_whole = false;
+  if (may_be_offloaded && frame.segmentation != Segmentation::none) {
+    const uint32_t headers = Plain(frame.data).payload() - static_cast<uint32_t>(Plain::l3);
+    is_whole = stays_whole<A>(frame, is_tcp, batch.route_table.ports()[hop.port]);
+    if (!is_whole || headers + frame.segment_size > outer.longest) return false;
+    if (length + outer.length > wire::Ipv4View::maximum_length) return false;
+  } else {
+    if (length > outer.longest) return false;
+  }
+
+  take_one_hop<A>(inner);
+  if (may_be_offloaded && !is_whole && frame.checksum == TransportChecksum::partial) {
+    complete_checksum({inner, length, A::family}, Plain::l4 - Plain::l3,
+                      is_tcp ? wire::protocol::tcp : wire::protocol::udp);
+  }
+  uint8_t* const bytes = outer.put_before<A>(inner, length, transmitter_.next_id(), switches_.pmtu_disc) -
+                         wire::EthernetView::header_length;
+  wire::store_be16(bytes + wire::EthernetView::type_offset,
+                   outer.is_ipv4() ? wire::ethertype::ipv4 : wire::ethertype::ipv6);
+  Frame& leaving = leave<A, Direction::forward, is_tcp>(batch, arrival, flow, hop, length, bytes,
+                                                        static_cast<uint32_t>(Plain::l3) + outer.length + length);
+  if (is_whole) {
+    leaving.tunnel_length = outer.length;
+  } else {
+    leaving.checksum = TransportChecksum::complete;
+  }
+  return true;
 }
 
 // True: the packet is done with. False: it is as it was.
 template <class A, Direction direction, bool is_tcp, bool may_be_offloaded>
-inline bool Director::forward_plain(const Frame& frame, uint32_t frame_length, Flow<A>& flow, Destination& destination,
-                                    const Moment& moment, uint32_t cause, TransmitQueue& out, Decision& decision) {
+inline bool ExpressLane::forward_packet(const Batch& batch, const Arrival& arrival) {
   using Plain = wire::PlainFrame<A>;
   constexpr bool is_request = direction == Direction::forward;
-  constexpr Reason reason = is_request ? Reason::established : Reason::reply;
+  const Frame& frame = arrival.frame;
+  Flow<A>& flow = *static_cast<Flow<A>*>(arrival.found.flow);
+  Destination& destination = *arrival.found.destination;
   uint8_t* const bytes = frame.data;
   const Plain plain(bytes);
-  const uint32_t length = frame_length - static_cast<uint32_t>(Plain::l3);
+  const uint32_t word = word_of(flow);
 
-  if (!keeps_state(flow, plain, is_tcp) || is_due(flow.deadline, moment.tick) || plain.hop_limit() <= 1 ||
-      !is_for_this_host(frame)) {
+  if (!keeps_state(flow, word, plain, is_tcp) || is_due(flow.deadline, batch.tick) || plain.hop_limit() <= 1 ||
+      !batch.route_table.is_for(frame.port, bytes) || !destination.available) {
     return false;
   }
   if constexpr (Plain::is_v4) {
     if (!plain.header_checksum_ok()) return false;
   }
   const NextHop& hop =
-      is_request ? transmitter_.hop_to(destination, moment.now) : route_table().way_to(flow.forward.source);
-  if (!destination.available) return false;
-  if constexpr (may_be_offloaded) {
+      is_request ? transmitter_.hop_to(destination, batch.now) : batch.route_table.way_to(flow.forward.source);
+  const bool keeps_addresses = (word & not_rewritten) != 0;
+  if (keeps_addresses && (word & wrapped) != 0) {
+    return is_request && forward_by_tunnel<A, is_tcp, may_be_offloaded>(batch, arrival, flow, hop);
+  }
+  const uint32_t length = arrival.found.length;
+  if (may_be_offloaded && frame.segmentation != Segmentation::none) {
     // Whoever cuts it asks for the segments' length alone.
-    const bool is_cut = frame.segmentation != Segmentation::none;
-    const uint32_t headers = plain.payload() - static_cast<uint32_t>(Plain::l3);
-    if ((is_cut ? headers + frame.segment_size : length) > hop.plain_mtu) return false;
+    if (plain.payload() - static_cast<uint32_t>(Plain::l3) + frame.segment_size > hop.plain_mtu) return false;
   } else {
     if (length > hop.plain_mtu) return false;
   }
 
-  if (!is_request || (flow.flags & mode_bits(Forwarding::dr)) == 0) {
+  if (!keeps_addresses) {
     const Endpoints<A>& half = is_request ? flow.reverse : flow.forward;
     const ChecksumChange change = is_request ? flow.change : change_back(flow.change);
     uint8_t* const field =
@@ -283,138 +400,62 @@ inline bool Director::forward_plain(const Frame& frame, uint32_t frame_length, F
     readdress(bytes + Plain::l3, half, change.addresses);
   }
   take_one_hop<A>(bytes + Plain::l3);
-  Counters& counters = destination.counters;
-  if (is_request) {
-    counters.packets_in++;
-    counters.bytes_in += length;
-    flow.count_packet();
-  } else {
-    counters.packets_out++;
-    counters.bytes_out += length;
-  }
-  flows<A>().table().touch(flow, is_tcp ? moment.established_until : moment.udp_until);
-
-  TransmitQueue::Entry& leaving = out.add();
-  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
-  leaving.frame = frame;
-  leaving.frame.length = frame_length;
-  leaving.frame.port = hop.port;
-  leaving.cause = cause;
-  decision = {reason, flow.destination};
-  counts_[static_cast<size_t>(reason)]++;
+  leave<A, direction, is_tcp>(batch, arrival, flow, hop, length, bytes, static_cast<uint32_t>(Plain::l3) + length);
   return true;
 }
-static_assert(offsetof(NextHop, source) == offsetof(NextHop, destination) + wire::MacAddress::size,
-              "as in the link header");
 
-// For a frame whose path has a real server. `changes`: of the table, when the bucket was looked at.
+// Packets of one family as long as nothing else comes. Behind the last frame is one on no lane. With
+// `may_be_offloaded`, work may be left to a device, and the table may have changed since the look-up.
 template <class A, bool may_be_offloaded>
-inline bool Director::express(const Frame& frame, Prepared& prepared, uint32_t changes, const Moment& moment,
-                              uint32_t cause, TransmitQueue& out, Decision& decision) {
-  if (!may_be_offloaded && is_offloaded(frame)) {
-    return express_offloaded<A>(frame, prepared, changes, moment, cause, out, decision);
+[[gnu::noinline, gnu::flatten]] uint32_t ExpressLane::forward_run(const Batch& batch, uint32_t at) {
+  const bool looks_up_again = may_be_offloaded && has_changed<A>(batch);
+  LookedUp* found = &looked_up_[at];
+  const Frame* frame = &batch.frames[at];
+  Decision* decision = &batch.decisions[at];
+  TransmitQueue::Entry* leaving = batch.out.reserve(batch.frames.size() - at);
+  uint32_t cause = batch.cause + at;
+  for (; found->kind.lane == lane_of<A> && (may_be_offloaded || !is_offloaded(*frame));
+       frame++, found++, decision++, leaving++, cause++) {
+    if (looks_up_again) {
+      find<A>(*frame, *found);
+      if (found->kind.lane == Lane::none) break;
+    }
+    const bool is_tcp = wire::PlainFrame<A>(frame->data).protocol() == wire::protocol::tcp;
+    const Arrival arrival{*frame, *found, *decision, *leaving, cause};
+    bool is_done;
+    if (found->kind.direction == Direction::forward) {
+      is_done = is_tcp ? forward_packet<A, Direction::forward, true, may_be_offloaded>(batch, arrival)
+                       : forward_packet<A, Direction::forward, false, may_be_offloaded>(batch, arrival);
+    } else {
+      is_done = is_tcp ? forward_packet<A, Direction::reverse, true, may_be_offloaded>(batch, arrival)
+                       : forward_packet<A, Direction::reverse, false, may_be_offloaded>(batch, arrival);
+    }
+    if (!is_done) {
+      found->kind.lane = Lane::none;
+      break;
+    }
   }
-  Path& path = prepared.plain<A>();
-  if (flows<A>().table().changes() != changes) [[unlikely]] {
-    find_plain<A>(frame, prepared);
-    if (path.destination == nullptr) return false;
-  }
-  const bool is_tcp = wire::PlainFrame<A>(frame.data).protocol() == wire::protocol::tcp;
-  const auto forward = [&]<Direction direction, bool tcp>() {
-    return forward_plain<A, direction, tcp, may_be_offloaded>(frame, prepared.length, *static_cast<Flow<A>*>(path.flow),
-                                                              *path.destination, moment, cause, out, decision);
-  };
-  if (path.direction == Direction::forward) {
-    return is_tcp ? forward.template operator()<Direction::forward, true>()
-                  : forward.template operator()<Direction::forward, false>();
-  }
-  return is_tcp ? forward.template operator()<Direction::reverse, true>()
-                : forward.template operator()<Direction::reverse, false>();
+  batch.out.take(leaving);
+  return cause - batch.cause;
 }
 
-// Apart, as what follows: the usual frame of IPv4 has the registers to itself.
 template <class A>
-[[gnu::noinline]] bool Director::express_offloaded(const Frame& frame, Prepared& prepared, uint32_t changes,
-                                                   const Moment& moment, uint32_t cause, TransmitQueue& out,
-                                                   Decision& decision) {
-  return express<A, true>(frame, prepared, changes, moment, cause, out, decision);
+inline bool ExpressLane::has_changed(const Batch& batch) {
+  return table<A>().changes() != (A::family == wire::Family::ipv4 ? batch.changes4 : batch.changes6);
 }
 
-[[gnu::noinline]] bool Director::express6(const Frame& frame, Prepared& prepared, uint32_t changes,
-                                          const Moment& moment, uint32_t cause, TransmitQueue& out,
-                                          Decision& decision) {
-  return express<wire::Ipv6Address, false>(frame, prepared, changes, moment, cause, out, decision);
+template <class A>
+inline uint32_t ExpressLane::forward_family(const Batch& batch, uint32_t at) {
+  if (is_offloaded(batch.frames[at]) || has_changed<A>(batch)) return forward_run<A, true>(batch, at);
+  return forward_run<A, false>(batch, at);
 }
 
-[[gnu::noinline]] Decision Director::decide_fully(Frame& frame, Prepared& prepared, uint32_t cause, Time now,
-                                                  TransmitQueue& out) {
-  if (prepared.lane <= Lane::plain6) wire::dissect({frame.data, frame.length}, prepared.packet);
-  out.set_cause(cause);
-  return decide(frame, prepared, now, out, nullptr);
-}
-
-Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace) {
-  if (trace == nullptr) {
-    Decision decision;
-    receive_batch({&frame, 1}, {&decision, 1}, now, out);
-    return decision;
+uint32_t ExpressLane::forward(const Batch& batch, uint32_t at) {
+  while (looked_up_[at].kind.lane != Lane::none) {
+    at = looked_up_[at].kind.lane == Lane::ipv4 ? forward_family<wire::Ipv4Address>(batch, at)
+                                                : forward_family<wire::Ipv6Address>(batch, at);
   }
-  transmitter_.begin_batch();
-  Prepared& prepared = prepared_[0];
-  prepare_other(frame, prepared);
-  wire::dissect({frame.data, frame.length}, prepared.packet);
-  return decide(frame, prepared, now, out, trace);
-}
-
-void Director::receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out) {
-  transmitter_.begin_batch();
-  for (size_t done = 0; done < frames.size(); done += batch_size) {
-    const size_t count = std::min(batch_size, frames.size() - done);
-    receive_some({&frames[done], count}, &decisions[done], static_cast<uint32_t>(done), now, out);
-  }
-}
-
-// At most batch_size frames, the first of them number `cause` of the batch.
-[[gnu::flatten]] void Director::receive_some(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now,
-                                             TransmitQueue& out) {
-  const std::span<Prepared> batch(prepared_.data(), frames.size());
-  Frame* frame = frames.data();
-  for (Prepared& prepared : batch) {
-    if (!prepare_plain<wire::Ipv4Address>(*frame, prepared)) prepare_other(*frame, prepared);
-    frame++;
-  }
-  for (Prepared& prepared : batch) {
-    if (prepared.plain4.bucket != nullptr) [[likely]] {
-      fetch_flow<wire::Ipv4Address>(prepared.hash, prepared.plain4);
-    } else {
-      fetch_other_flow(prepared);
-    }
-  }
-  const uint32_t changes4 = flows4_.table().changes(), changes6 = flows6_.table().changes();
-  frame = frames.data();
-  for (Prepared& prepared : batch) {
-    if (prepared.plain4.flow != nullptr) [[likely]] {
-      fetch_destination<wire::Ipv4Address>(*frame, prepared);
-    } else {
-      fetch_other_destination(*frame, prepared);
-    }
-    frame++;
-  }
-  const Tick tick = tick_at(now);
-  const Moment moment{now, tick, tick + established_ticks_, tick + udp_ticks_};
-  frame = frames.data();
-  for (Prepared& prepared : batch) {
-    bool is_done = false;
-    if (prepared.plain4.destination != nullptr) [[likely]] {
-      is_done = express<wire::Ipv4Address, false>(*frame, prepared, changes4, moment, cause, out, *decisions);
-    } else if (prepared.lane == Lane::plain6 && prepared.other.destination != nullptr) {
-      is_done = express6(*frame, prepared, changes6, moment, cause, out, *decisions);
-    }
-    if (!is_done) *decisions = decide_fully(*frame, prepared, cause, now, out);
-    frame++;
-    decisions++;
-    cause++;
-  }
+  return at;
 }
 
 }  // namespace sluice::director

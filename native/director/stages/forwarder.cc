@@ -14,9 +14,6 @@ namespace sluice::director {
 
 namespace {
 
-// The smallest MTU that a link may have: below it a tunnel has no room (RFC 791, RFC 8200).
-constexpr uint32_t smallest_mtu_v4 = 68, smallest_mtu_v6 = 1280;
-
 template <class A>
 IpPacket ip_of(const Transit<A>& t) {
   return {t.l3(), t.packet.l3_length, A::family};
@@ -207,8 +204,7 @@ Reason Forwarder::send_by_tunnel(Transit<A>& t, const Destination& destination, 
   const bool offloads = partial && tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum &&
                         t.frame.segmentation == Segmentation::none && t.packet.protocol != wire::protocol::sctp;
   const uint32_t overhead = tunnel_overhead(tunnel, outer_family, offloads);
-  const uint32_t smallest = outer_family == wire::Family::ipv4 ? smallest_mtu_v4 : smallest_mtu_v6;
-  if (hop.mtu < overhead + smallest) return Reason::tunnel_mtu;
+  if (hop.mtu < overhead + smallest_mtu(outer_family)) return Reason::tunnel_mtu;
   const uint32_t mtu = hop.mtu - overhead;
   const bool checks_mtu = A::family == wire::Family::ipv6 || switches_.pmtu_disc;
   if (checks_mtu && exceeds(t, mtu) && !may_be_fragmented(t) && !is_fragmented_anyway(t)) {

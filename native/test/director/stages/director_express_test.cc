@@ -21,8 +21,32 @@ struct Farm {
     add(tcp(vip4, 81), {{"10.0.2.13", 80, {Forwarding::fullnat}}, {"10.0.2.14", 81, {Forwarding::tunnel}}});
     add(tcp(vip4, 82), {{"10.0.2.15", 80, {Forwarding::nat}}}, 60);
     add(udp(vip4, 83), {{"10.0.2.15", 83, {Forwarding::nat}}}, 60);
+    add(udp(vip4, 81), {{"10.0.2.13", 80, {Forwarding::fullnat}}, {"10.0.2.14", 81, {Forwarding::tunnel}}});
     add(tcp(vip6), {{server6, 8080, {Forwarding::nat}}, {"2001:db8:2::12", 80, {Forwarding::fullnat}}});
     add(udp(vip6), {{server6, 5353, {Forwarding::nat}}, {"2001:db8:2::12", 53, {Forwarding::dr}}});
+    add(tcp(vip6, 81), {{"2001:db8:2::13", 81, {Forwarding::dr}}, {"2001:db8:2::14", 81, {Forwarding::tunnel}}});
+    add(udp(vip6, 81), {{"2001:db8:2::13", 80, {Forwarding::fullnat}}, {"2001:db8:2::14", 81, {Forwarding::tunnel}}});
+    for (const director::ServiceKey& key : {tcp(vip4, 84), udp(vip4, 84), tcp(vip6, 84), udp(vip6, 84)}) {
+      add_tunnels(key);
+    }
+  }
+
+  // Every kind of tunnel, over either family.
+  void add_tunnels(const director::ServiceKey& key) {
+    const auto through = [](const director::Tunnel& tunnel) {
+      return ServerOptions{.forwarding = Forwarding::tunnel, .tunnel = tunnel};
+    };
+    add(key, {{"10.0.2.11", 84, through({})},
+              {"10.0.2.12", 84, through({Encapsulation::gue, 6080})},
+              {"10.0.2.13", 84, through({Encapsulation::gue, 6081, true})},
+              {"10.0.2.14", 84, through({Encapsulation::gue, 6080, false, true})},
+              {"10.0.2.15", 84, through({Encapsulation::gre})},
+              {"10.0.2.16", 84, through({Encapsulation::gre, 0, true})},
+              {"2001:db8:2::11", 84, through({})},
+              {"2001:db8:2::12", 84, through({Encapsulation::gue, 6080})},
+              {"2001:db8:2::13", 84, through({Encapsulation::gue, 6081, true})},
+              {"2001:db8:2::14", 84, through({Encapsulation::gre})},
+              {"2001:db8:2::15", 84, through({Encapsulation::gre, 0, true})}});
   }
 
   struct Server {
@@ -72,18 +96,22 @@ class Traffic {
     return kinds[draw(std::size(kinds))];
   }
 
+  // With every ECN codepoint.
+  uint8_t traffic_class() { return one_in(2) ? 0 : static_cast<uint8_t>(draw(256)); }
+
   Arriving from_client() {
-    constexpr uint16_t tcp_ports[] = {80, 81, 82}, udp_ports[] = {53, 83};
-    const bool is_v4 = !one_in(3), is_tcp = !one_in(3);
-    const auto port = static_cast<uint16_t>(1024 + draw(12));
-    const uint16_t to = is_tcp ? (is_v4 ? tcp_ports[draw(3)] : 80) : (is_v4 ? udp_ports[draw(2)] : 53);
+    constexpr uint16_t tcp_ports[] = {80, 81, 84, 82}, udp_ports[] = {53, 81, 84, 83};
+    const bool is_v4 = one_in(2), is_tcp = !one_in(3);
+    const auto port = static_cast<uint16_t>(1024 + draw(24));
+    const uint32_t services = is_v4 ? 4 : 3;
+    const uint16_t to = is_tcp ? tcp_ports[draw(services)] : udp_ports[draw(services)];
     const wire::Address source = address(is_v4 ? client4 : client6), destination = address(is_v4 ? vip4 : vip6);
     return {build(test::from_client(), source, destination, port, to, is_tcp), c0};
   }
 
   // What answers some flow; something else while there is none.
   Arriving from_server() {
-    const bool is_v4 = !one_in(3);
+    const bool is_v4 = one_in(2);
     return is_v4 ? reply<wire::Ipv4Address>() : reply<wire::Ipv6Address>();
   }
   template <class A>
@@ -115,16 +143,21 @@ class Traffic {
     const std::string from = wire::to_string(source), to = wire::to_string(destination);
     if (one_in(20)) builder.vlan(5);
     if (source.family == wire::Family::ipv4) {
-      builder.ipv4({.source = from, .destination = to, .ttl = hop_limit});
+      builder.ipv4({.source = from,
+                    .destination = to,
+                    .ttl = hop_limit,
+                    .tos = traffic_class(),
+                    .id = static_cast<uint16_t>(draw(UINT16_MAX)),
+                    .dont_fragment = one_in(2)});
     } else {
-      builder.ipv6({.source = from, .destination = to, .hop_limit = hop_limit});
+      builder.ipv6({.source = from, .destination = to, .hop_limit = hop_limit, .traffic_class = traffic_class()});
     }
     if (is_tcp) {
       builder.tcp({.source_port = source_port, .destination_port = destination_port, .flags = flags()});
     } else {
       builder.udp({.source_port = source_port, .destination_port = destination_port});
     }
-    const uint32_t length = one_in(10) ? 1400 + draw(100) : one_in(10) ? draw(5000) : draw(30);
+    const uint32_t length = one_in(8) ? 1380 + draw(120) : one_in(10) ? draw(5000) : draw(30);
     return builder.payload(Buffer(length)).build();
   }
 
@@ -149,6 +182,7 @@ struct Departure {
   TransportChecksum checksum;
   Segmentation segmentation;
   uint16_t segment_size;
+  uint8_t tunnel_length;
   uint32_t mark;
   Buffer bytes;
   bool operator==(const Departure&) const = default;
@@ -181,7 +215,7 @@ void add_departures(Seen& seen, director::TransmitQueue& queue, uint32_t cause) 
   for (const auto& entry : queue.entries()) {
     const director::Frame& frame = entry.frame;
     seen.departures.push_back({cause + entry.cause, frame.port, frame.checksum, frame.segmentation, frame.segment_size,
-                               frame.mark, Buffer(frame.data, frame.data + frame.length)});
+                               frame.tunnel_length, frame.mark, Buffer(frame.data, frame.data + frame.length)});
   }
 }
 
@@ -246,48 +280,129 @@ void check_same_counts(director::Director& one, director::Director& other) {
   });
 }
 
-TEST_CASE("a packet on the express lane has the fate that the whole decision gives it") {
-  Network network;
-  Farm batched(network), traced(network);
-  Traffic traffic(traced.director);
-  Time now = small_options().start;
-  for (uint32_t round = 0; round < 1500; round++) {
-    std::vector<Arriving> arriving;
-    for (size_t i = 0; i < most_frames; i++) arriving.push_back(traffic.next());
-    const Seen some = pass_as_batch(batched.director, arriving, now);
-    const Seen all = pass_with_trace(traced.director, arriving, now);
-    REQUIRE(some.fates == all.fates);
-    REQUIRE(some.departures == all.departures);
-    check_same_flows<wire::Ipv4Address>(batched.director, traced.director);
-    check_same_flows<wire::Ipv6Address>(batched.director, traced.director);
-    now += traffic.one_in(10) ? 90 * second : second / 100;
-    if (traffic.one_in(3)) continue;  // some are found after their time
-    for (director::Director* director : {&batched.director, &traced.director}) {
-      director::TransmitQueue out;
-      while (!director->advance(now, 1000, out)) {
-      }
+// Two directors of the same configuration, and what both make of the same packets.
+class Twins {
+ public:
+  explicit Twins(const Network& network = {}) : batched_(network), traced_(network), traffic_(traced_.director) {}
+
+  // Of either director the same.
+  template <class Change>
+  void change(Change change) {
+    change(batched_.director);
+    change(traced_.director);
+  }
+  void pass(uint32_t batches) {
+    for (uint32_t i = 0; i < batches; i++) {
+      std::vector<Arriving> arriving;
+      for (size_t frame = 0; frame < most_frames; frame++) arriving.push_back(traffic_.next());
+      const Seen some = pass_as_batch(batched_.director, arriving, now_);
+      const Seen all = pass_with_trace(traced_.director, arriving, now_);
+      REQUIRE(some.fates == all.fates);
+      REQUIRE(some.departures == all.departures);
     }
   }
-  check_same_counts(batched.director, traced.director);
-  CHECK(batched.director.count(Reason::established) > 1000);
-  CHECK(batched.director.count(Reason::reply) > 1000);
+  void check_same() {
+    check_same_flows<wire::Ipv4Address>(batched_.director, traced_.director);
+    check_same_flows<wire::Ipv6Address>(batched_.director, traced_.director);
+    check_same_counts(batched_.director, traced_.director);
+  }
+  void wait(Time duration) { now_ += duration; }
+  void run_timers() {
+    change([&](director::Director& director) {
+      director::TransmitQueue out;
+      while (!director.advance(now_, 1000, out)) {
+      }
+    });
+  }
+  bool one_in(uint32_t chances) { return traffic_.one_in(chances); }
+  uint64_t count(Reason reason) { return batched_.director.count(reason); }
+
+ private:
+  Farm batched_, traced_;
+  Traffic traffic_;
+  Time now_ = small_options().start;
+};
+
+TEST_CASE("a packet on the express lane has the fate that the whole decision gives it") {
+  Twins twins;
+  for (uint32_t round = 0; round < 1500; round++) {
+    twins.pass(1);
+    if (twins.one_in(10)) twins.check_same();
+    twins.wait(twins.one_in(10) ? 90 * second : second / 100);
+    if (!twins.one_in(3)) twins.run_timers();  // else some flows are found after their time
+  }
+  twins.check_same();
+  CHECK(twins.count(Reason::established) > 1000);
+  CHECK(twins.count(Reason::reply) > 1000);
 }
 
 TEST_CASE("a frame leaves the express lane with the tag of its port, or not at all where it is too long") {
   Network network;
   network.ports[s0].vlan = 7;
   network.ports[c0].mtu = 600;
-  Farm batched(network), traced(network);
-  Traffic traffic(traced.director);
-  const Time now = small_options().start;
-  for (uint32_t round = 0; round < 200; round++) {
-    std::vector<Arriving> arriving;
-    for (size_t i = 0; i < most_frames; i++) arriving.push_back(traffic.next());
-    const Seen some = pass_as_batch(batched.director, arriving, now);
-    const Seen all = pass_with_trace(traced.director, arriving, now);
-    REQUIRE(some.fates == all.fates);
-    REQUIRE(some.departures == all.departures);
+  Twins twins(network);
+  twins.pass(200);
+  twins.check_same();
+}
+
+TEST_CASE("a tunnel has the same room on the express lane, whatever the MTU") {
+  for (const uint32_t mtu : {80, 90, 130, 600, 1280, 1310, 1330, 1420, 1460, 1480, 9000, 65535}) {
+    CAPTURE(mtu);
+    Network network;
+    network.ports[s0].mtu = mtu;
+    Twins twins(network);
+    twins.pass(100);
+    twins.check_same();
   }
+}
+
+TEST_CASE("a tunnel's outer header copies DF on the express lane if the whole decision copies it") {
+  Twins twins;
+  director::Switches switches;
+  switches.pmtu_disc = false;
+  twins.change([&](director::Director& director) { director.set_switches(switches); });
+  twins.pass(200);
+  twins.change([&](director::Director& director) { director.set_switches({}); });
+  twins.pass(200);
+  twins.check_same();
+}
+
+TEST_CASE("tunnelled frames whose segments are cut behind the port are the same on the express lane") {
+  Network network;
+  network.ports[s0].cuts_tunnelled = true;
+  Twins twins(network);
+  twins.pass(400);
+  twins.check_same();
+}
+
+TEST_CASE("the express lane follows edits of real servers and routes") {
+  Network network;
+  Twins twins(network);
+  const auto edit = [&](const director::ServiceKey& key, std::string_view host, uint16_t port, ServerOptions options) {
+    twins.change([&](director::Director& director) {
+      REQUIRE(director.services().edit_destination(key, Fixture::server(host, port, options)) ==
+              director::EditResult::done);
+    });
+    twins.pass(40);
+  };
+  twins.pass(40);
+  edit(tcp(vip4, 84), "10.0.2.11", 84, {Forwarding::tunnel, 1, {Encapsulation::gre}});
+  edit(tcp(vip4, 84), "10.0.2.12", 84, {Forwarding::tunnel, 1, {Encapsulation::gue, 7000}});
+  edit(udp(vip6, 84), "10.0.2.11", 84, {Forwarding::tunnel, 1, {Encapsulation::gue, 7000, true}});
+  edit(tcp(vip4, 84), "10.0.2.11", 84, {Forwarding::dr});
+  edit(tcp(vip4), "10.0.2.12", 80, {Forwarding::tunnel});
+  network.ports[s0].addresses = {{address("10.0.2.9"), 24}, {address("2001:db8:2::9"), 64}};
+  twins.change([&](director::Director& director) { director.set_route_table(network.route_table()); });
+  twins.pass(40);
+  network.ports[s0].addresses = {{address("10.0.2.9"), 24}};  // nothing to send IPv6 from
+  twins.change([&](director::Director& director) { director.set_route_table(network.route_table()); });
+  twins.pass(40);
+  twins.change([&](director::Director& director) {
+    director.remove_destination(tcp(vip4, 84), address("10.0.2.15"), 84);
+    director.remove_destination(tcp(vip4), address(server4), 8080);
+  });
+  twins.pass(40);
+  twins.check_same();
 }
 
 }  // namespace
