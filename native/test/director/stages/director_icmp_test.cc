@@ -173,10 +173,38 @@ TEST_CASE("a virtual address answers echo") {
       {"an address that is none of ours", from_client().ipv4({.destination = "10.0.1.99"}).icmp().build(),
        Reason::unrelated_icmp},
       {"a multicast sender", from_client().ipv4({.source = "224.0.0.1"}).icmp().build(), Reason::martian_source},
-      {"nowhere to answer to: a neighbour that is not known",
-       from_client().ipv4({.source = "10.0.1.77"}).icmp().build(), Reason::no_neighbour},
       {"another kind of question", from_client().ipv4().icmp({.type = 13}).build(), Reason::unrelated_icmp},
   });
+}
+
+TEST_CASE("an echo reply to a neighbour that is not known asks for the neighbour") {
+  constexpr std::string_view neighbour6 = "2001:db8:1::77", group = "ff02::1:ff00:77";
+  Fixture f;
+  f.add(tcp(vip4));
+  f.add(tcp(vip6));
+  const Buffer echo = from_client().ipv4({.source = "10.0.1.77"}).icmp().build();
+  const Buffer echo6 = from_client().ipv6({.source = neighbour6, .destination = vip6}).icmpv6().build();
+  const Buffer who_has = ethernet({.source = c0_mac, .destination = broadcast_mac})
+                             .arp({.sender_mac = c0_mac, .sender = "10.0.1.1", .target = "10.0.1.77"})
+                             .build();
+  const Buffer who_has6 = ethernet({.source = c0_mac, .destination = "33:33:ff:00:00:77"})
+                              .ipv6({.source = "2001:db8:1::1", .destination = group, .hop_limit = 255})
+                              .neighbour({.target = neighbour6, .link_address = c0_mac})
+                              .build();
+  f.run({
+      {"a wrong checksum", from_client().ipv4({.source = "10.0.1.77"}).icmp({.checksum = 1}).build(),
+       Reason::bad_icmp_checksum},
+      {"IPv4", echo, Reason::no_neighbour, {who_has}},
+      {"at once again", echo, Reason::no_neighbour},
+      {"IPv6", echo6, Reason::no_neighbour, {who_has6}},
+  });
+  Network resolved = f.network;
+  resolved.neighbours.push_back({address("10.0.1.77"), mac(client_mac), c0});
+  f.use(resolved);
+  f.run({{"when the neighbour has answered",
+          echo,
+          Reason::echo_answered,
+          {to_client().ipv4({.source = vip4, .destination = "10.0.1.77", .id = 1}).icmp({.type = 0}).build()}}});
 }
 
 TEST_CASE("ARP for virtual and local addresses is answered, and nothing else") {
