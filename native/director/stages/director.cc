@@ -78,7 +78,8 @@ Director::Director(const DirectorOptions& options)
       fragments4_(fragment_options(options, ipv4_reassembly), given_up),
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start),
-      random_(options.random) {
+      random_(options.random),
+      host_answers_(transmitter_, services_, pools_, options.share, options.limits_icmp) {
   set_timeouts({});
 }
 
@@ -113,6 +114,7 @@ bool Director::sweep(uint32_t& cursor, uint32_t budget) {
 
 void Director::set_switches(const Switches& switches) {
   switches_ = switches;
+  host_answers_.set_enabled(switches.host_answers);
   const auto& table = flows4_.table();
   defence_.set_level(switches_, table.limit() - table.size());
 }
@@ -167,11 +169,11 @@ Decision Director::decide(Frame& frame, const Prepared& prepared, Time now, Tran
   } else if (packet.ip_version == 4) {
     Transit<wire::Ipv4Address> t{frame, packet, now,
                                  out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
-    decision = decide_ip(t, prepared);
+    decision = host_answers_.answer(t, decide_ip(t, prepared));
   } else {
     Transit<wire::Ipv6Address> t{frame, packet, now,
                                  out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
-    decision = decide_ip(t, prepared);
+    decision = host_answers_.answer(t, decide_ip(t, prepared));
   }
   counts_[static_cast<size_t>(decision.reason)]++;
   return decision;

@@ -31,6 +31,7 @@
 #include "director/services/service_table.h"
 #include "director/stages/defence.h"
 #include "director/stages/flow_keeper.h"
+#include "director/stages/host_answers.h"
 #include "director/stages/saved_flows.h"
 #include "director/stages/settings.h"
 #include "director/stages/verdict.h"
@@ -391,6 +392,7 @@ class Director {
   RandomSource random_;  // for the cookies' secrets
   CookieSecrets secrets_;
   AddressConflicts conflicts_;
+  HostAnswers host_answers_;
   uint32_t half_open_limit_ = 4096;  // as the configuration's default
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;

@@ -62,7 +62,7 @@ template <class A>
 Decision Director::open_egress(Transit<A>& t, const EgressRule& rule) {
   // A connection's middle cannot be taken over, as its other end knows another address; and it must not leave as it is.
   if (!may_open(t)) return {Reason::egress_untracked};
-  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
+  if (!host_answers_.may_tell(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
   flow.forward = t.endpoints;
   flow.protocol = t.packet.protocol;

@@ -114,6 +114,7 @@ bool stays_whole(const Transit<A>& t, const Tunnel& tunnel, uint32_t overhead, c
 
 template <class A>
 void Director::tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer) {
+  if (!host_answers_.may_tell(t.endpoints.source)) return;
   wire::Address source = t.endpoints.destination;
   if (answerer == Answerer::this_host && !route_table().is_local(source)) {
     source = {};

@@ -126,7 +126,7 @@ template Decision Director::icmp(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Director::answer_echo(Transit<A>& t) {
-  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
+  if (!host_answers_.may_tell(t.endpoints.source)) return {Reason::martian_source};
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
   const NextHop& hop = transmitter_.hop_to(t.endpoints.source);
   if (hop.state == HopState::no_neighbour) {

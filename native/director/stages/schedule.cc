@@ -153,6 +153,8 @@ Decision Director::open_flow(Transit<A>& t) {
   }
   if (is_martian(e.source)) return {Reason::martian_source, no_destination, service};
   if (service->settings.syn_proxy != SynProxy::off && e.source_port != ftp_data_port) {
+    // Its client has to be answered.
+    if (!host_answers_.may_tell(e.source)) return {Reason::martian_source, no_destination, service};
     if (const std::optional<Decision> answered = answer_opening(t, *service)) return *answered;
   }
   if (!may_open(t)) {

@@ -430,7 +430,8 @@ TEST_CASE("what is addressed to many, or to others, is not the director's") {
       {"everybody in a frame for this host", from_client().ipv4({.destination = "255.255.255.255"}).udp().build(),
        Reason::no_service},
       {"no IP", ethernet({.destination = c0_mac, .type = 0x88cc}).payload("lldp").build(), Reason::not_ip},
-      {"another protocol", from_client().ipv4({.protocol = 89}).payload("ospf").build(), Reason::other_protocol},
+      {"another protocol", from_client().ipv4({.destination = "10.0.1.99", .protocol = 89}).payload("ospf").build(),
+       Reason::other_protocol},
   });
 }
 

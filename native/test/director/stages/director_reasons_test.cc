@@ -110,8 +110,12 @@ const std::vector<Producer>& producers() {
       {Reason::no_service, [](Fixture& f) { return f.receive(syn()); }},
       {Reason::other_protocol, [](Fixture& f) { return f.receive(from_client().ipv4({.protocol = 89}).build()); }},
       {Reason::not_opening,
-       [](Fixture& f) { return web(f), f.receive(from_client().ipv4().tcp({.flags = ACK}).build()); }},
-      {Reason::ftp_data, [](Fixture& f) { return web(f), f.receive(syn(20)); }},
+       [](Fixture& f) { return web(f), f.receive(from_client().ipv4().tcp({.flags = RST}).build()); }},
+      {Reason::ftp_data,
+       [](Fixture& f) {
+         set(f, [](auto& s) { s.host_answers = false; });
+         return web(f), f.receive(syn(20));
+       }},
       {Reason::unrelated_icmp, [](Fixture& f) { return f.receive(from_client().ipv4().icmp().build()); }},
       {Reason::local_real_server, [](Fixture& f) { return web(f, {}, {}, "10.0.2.1"), f.receive(syn()); }},
       {Reason::unhandled_fragment, [](Fixture& f) { return f.receive(query({.more = true})), f.receive(piece(64)); }},
@@ -168,10 +172,15 @@ const std::vector<Producer>& producers() {
        [](Fixture& f) { return web(f, {}, {.forwarding = Forwarding::fullnat}), f.receive(syn()); }},
       {Reason::hairpin_refused,
        [](Fixture& f) {
+         set(f, [](auto& s) { s.host_answers = false; });
          return gateway(f),
                 f.receive(from_server().ipv4({.source = server4, .destination = "10.0.1.200"}).udp().build());
        }},
-      {Reason::egress_unsolicited, [](Fixture& f) { return gateway(f), f.receive(from_remote().udp().build()); }},
+      {Reason::egress_unsolicited,
+       [](Fixture& f) {
+         set(f, [](auto& s) { s.host_answers = false; });
+         return gateway(f), f.receive(from_remote().udp().build());
+       }},
       {Reason::fragment_overlap,
        [](Fixture& f) { return dns(f), f.receive(query({.more = true})), f.receive(piece(56)); }},
       {Reason::fragment_tiny,
@@ -305,6 +314,11 @@ const std::vector<Producer>& producers() {
                                       .tcp({.source_port = 8080, .flags = ACK})
                                       .build());
        }},
+      {Reason::connection_reset,
+       [](Fixture& f) { return web(f), f.receive(from_client().ipv4().tcp({.flags = ACK}).build()); }},
+      {Reason::port_unreachable, [](Fixture& f) { return web(f), f.receive(query()); }},
+      {Reason::protocol_unreachable,
+       [](Fixture& f) { return web(f), f.receive(from_client().ipv4({.protocol = 89}).build()); }},
   };
   return all;
 }
