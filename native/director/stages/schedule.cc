@@ -88,23 +88,24 @@ Decision Director::replace_flow(Transit<A>& t, Flow<A>& old) {
   return decision;
 }
 
-// Whether no host can have sent from the address: RFC 1812 5.3.7, RFC 4291 2.7 and what the kernel refuses beside them.
-// Asked of packets that would open a flow or be answered; what belongs to a flow was let in by one that was asked.
+// Whether no host can have sent from the address, as Linux 6.1 sees it where it lets a packet in: RFC 1812 5.3.7, and
+// for IPv4 this host's own addresses. IPv6 packets from this host's own addresses are let in. Asked of packets that
+// would open a flow; what belongs to a flow was let in by one that was asked. Who is answered is asked for more
+// (HostAnswers::may_tell).
 template <class A>
 bool Director::is_martian(const A& source) const {
   const wire::Address address = source;
   const auto& bytes = address.bytes;
   if constexpr (A::family == wire::Family::ipv4) {
     const bool is_multicast = (bytes[0] & 0xf0) == 0xe0;
-    if (bytes[0] == 0 || bytes[0] == 127 || is_multicast || route_table().is_broadcast(source)) return true;
+    if (address.is_unspecified() || bytes[0] == 127 || is_multicast || source.raw == UINT32_MAX) return true;
+    const bool is_local = route_table().way_to(source).state == HopState::local;
+    return is_local || services_.is_virtual_address(address) || pools_.is_local_address(address);
   } else {
-    constexpr std::array<uint8_t, 12> mapped_ipv4 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     const bool is_loopback = source.raw[0] == 0 && wire::load_be64(bytes.data() + 8) == 1;
-    if (bytes[0] == 0xff || is_loopback || address.is_unspecified()) return true;
-    if (std::equal(mapped_ipv4.begin(), mapped_ipv4.end(), bytes.begin())) return true;
+    // Nothing can be sent to the unspecified address, and no router may forward what comes from it (RFC 4291 2.5.2).
+    return bytes[0] == 0xff || is_loopback || address.is_unspecified();
   }
-  const bool is_local = route_table().way_to(source).state == HopState::local;
-  return is_local || services_.is_virtual_address(address) || pools_.is_local_address(address);
 }
 
 // What a protocol lets open a flow, before any service is looked for.
