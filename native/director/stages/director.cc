@@ -79,7 +79,8 @@ Director::Director(const DirectorOptions& options)
       fragments6_(fragment_options(options, ipv6_reassembly), given_up),
       defence_(options.random, options.start),
       random_(options.random),
-      host_answers_(transmitter_, services_, pools_, options.share, options.limits_icmp) {
+      host_answers_(transmitter_, services_, pools_, options.share, options.limits_icmp),
+      translates_for_host_(options.translates_for_host) {
   set_timeouts({});
 }
 

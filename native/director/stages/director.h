@@ -207,6 +207,8 @@ class Director {
   template <class A>
   Reason send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason);
   template <class A>
+  Reason deliver(Transit<A>& t, const Flow<A>& flow);  // local_node.cc
+  template <class A>
   Decision route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason);
   template <class A>
   std::optional<Reason> obstacle(Transit<A>& t, const NextHop& hop);
@@ -393,6 +395,7 @@ class Director {
   CookieSecrets secrets_;
   AddressConflicts conflicts_;
   HostAnswers host_answers_;
+  bool translates_for_host_;
   uint32_t half_open_limit_ = 4096;  // as the configuration's default
   // Where the search for flows of removed servers is; done when past the table.
   uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;

@@ -155,7 +155,7 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
     case HopState::reachable:
       break;
     case HopState::local:
-      return Reason::local_real_server;
+      return deliver(t, flow);
     case HopState::no_route:
       tell_sender(t, host_unreachable<A>(), Answerer::destination);
       return Reason::no_route;

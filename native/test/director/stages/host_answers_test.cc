@@ -238,4 +238,88 @@ TEST_CASE("an unknown protocol behind extension headers is pointed at where it i
   CHECK(wire::load_be32(icmp + 4) == 40);
 }
 
+// --- a real server that is this host (local_node.cc) ---
+
+TEST_CASE("a real server that is this host: its stack gets the packet") {
+  Fixture f;
+  Network network = f.network;
+  network.ports[c0].addresses.push_back({address(vip4), 32});
+  network.ports[c0].addresses.push_back({address(vip6), 128});
+  f.use(network);
+  const auto host = static_cast<PortId>(network.ports.size());
+  const auto syn = [](uint16_t port, uint8_t ttl = 1) {
+    return from_client().ipv4({.ttl = ttl}).tcp({.source_port = 1, .destination_port = port}).build();
+  };
+  const auto delivered = [&](const Buffer& frame) {
+    const Outcome outcome = f.receive(frame);
+    CHECK(director::reason_name(outcome.decision.reason) == "delivered");
+    REQUIRE(outcome.out.size() == 1);
+    CHECK(outcome.out[0].port == host);
+    CHECK(is_right(outcome.out[0]));
+    return outcome.out[0].frame;
+  };
+  for (const auto& [port, forwarding, server] : {std::tuple{80, Forwarding::dr, "10.0.1.1"},
+                                                 {81, Forwarding::tunnel, "10.0.2.1"},
+                                                 {82, Forwarding::dr, "127.0.0.1"},
+                                                 {83, Forwarding::tunnel, "127.0.0.1"}}) {
+    const auto number = static_cast<uint16_t>(port);
+    f.add(tcp(vip4, number));
+    f.add_server(tcp(vip4, number), server, number, {.forwarding = forwarding});
+    CHECK(delivered(syn(number)) == syn(number));
+    CHECK(delivered(syn(number)) == syn(number));
+  }
+  f.add(tcp(vip4, 84));
+  f.add_server(tcp(vip4, 84), "10.0.1.1", 8084);
+  CHECK(delivered(syn(84)) == from_client()
+                                  .ipv4({.destination = "10.0.1.1", .ttl = 1})
+                                  .tcp({.source_port = 1, .destination_port = 8084})
+                                  .build());
+  f.add(tcp(vip4, 85));
+  f.add_server(tcp(vip4, 85), "127.0.0.1", 8085);
+  f.run({{"NAT to a loopback address", syn(85), Reason::loopback_refused}});
+  f.add(tcp(vip6, 86));
+  f.add_server(tcp(vip6, 86), "::1", 86, {.forwarding = Forwarding::dr});
+  const Buffer syn6 =
+      from_client().ipv6({.source = client6, .destination = vip6}).tcp({.destination_port = 86}).build();
+  CHECK(delivered(syn6) == syn6);
+}
+
+TEST_CASE("a reply that is translated on its way to the host's stack comes back to the client") {
+  Fixture f;
+  f.add(tcp());
+  f.add_server(tcp(), "10.0.2.1", 8080);
+  CHECK(f.receive(from_client().ipv4().tcp({.source_port = 1}).build()).decision.reason == Reason::delivered);
+  f.expect({"the host's answer, as it leaves",
+            from_server()
+                .ipv4({.source = "10.0.2.1", .destination = client4})
+                .tcp({.source_port = 8080, .destination_port = 1, .flags = SYN | ACK})
+                .build(),
+            Reason::reply,
+            {to_client()
+                 .ipv4({.source = vip4, .destination = client4, .ttl = 63})
+                 .tcp({.source_port = 80, .destination_port = 1, .flags = SYN | ACK})
+                 .build()}});
+}
+
+TEST_CASE("fragments that waited for their first are delivered with it") {
+  Fixture f;
+  Network network = f.network;
+  network.ports[c0].addresses.push_back({address(vip4), 32});
+  f.use(network);
+  f.add(udp());
+  f.add_server(udp(), "127.0.0.1", 53, {.forwarding = Forwarding::dr});
+  const auto piece = [](uint16_t offset, bool more) {
+    return Ipv4Layer{.id = 5, .offset = offset, .more = more, .protocol = 17};
+  };
+  const Buffer first = from_client().ipv4(piece(0, true)).udp({.destination_port = 53}).payload(Buffer(56)).build();
+  const Buffer later = from_client().ipv4(piece(64, false)).payload(Buffer(16)).build();
+  CHECK(f.receive(later).decision.reason == Reason::fragment_held);
+  const Outcome outcome = f.receive(first);
+  CHECK(outcome.decision.reason == Reason::delivered);
+  REQUIRE(outcome.out.size() == 2);
+  CHECK(outcome.out[0].port == network.ports.size());
+  CHECK(outcome.out[1].port == network.ports.size());
+  CHECK(outcome.out[1].frame == later);
+}
+
 }  // namespace sluice::test
