@@ -80,6 +80,12 @@ host::OwnedTraffic owned_traffic_of(const director::Director& director, uint16_t
   director.pools().for_each_range([&](const wire::Address& address, uint16_t first, uint16_t last) {
     owned_traffic.pools.push_back({address, first, last});
   });
+  // Of a virtual or local address that the host has by a route alone (ip route add local), no list of addresses tells.
+  const auto note_local = [&](const wire::Address& address) {
+    if (director.route_table().is_local(address)) owned_traffic.host_addresses.push_back(address);
+  };
+  for (const auto& service : owned_traffic.services) note_local(service.address);
+  for (const auto& pool : owned_traffic.pools) note_local(pool.address);
   owned_traffic.marks = marks_of(director, interfaces);
   for (const director::EgressRule& rule : director.egress()) {
     owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
