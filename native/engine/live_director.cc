@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "engine/absent_port.h"
+#include "engine/host_port.h"
 #include "engine/ownership.h"
 #include "port/packet_ring.h"
 #include "port/port_wait.h"
@@ -47,8 +48,9 @@ LiveDirector::~LiveDirector() {
 }
 
 bool LiveDirector::open(host::Failure& failure) {
-  if (options_.interfaces.empty() || options_.interfaces.size() > port::max_ports) {
-    return host::fail(failure, "a director has 1 to " + std::to_string(port::max_ports) + " ports, not " +
+  constexpr size_t most_ports = port::max_ports - 1;  // one is for the host's own stack
+  if (options_.interfaces.empty() || options_.interfaces.size() > most_ports) {
+    return host::fail(failure, "a director has 1 to " + std::to_string(most_ports) + " ports, not " +
                                    std::to_string(options_.interfaces.size()));
   }
   std::vector<host::NetworkPort> ports;
@@ -93,6 +95,7 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   options.name = "worker " + std::to_string(number);
   options.cpu = options_.cpus[number];
   options.director = options_.director;
+  options.director.translates_for_host = false;  // the host's answers leave by its own routes
   const auto workers = static_cast<uint16_t>(options_.cpus.size());
   options.director.share = {number, workers};
   options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
@@ -222,7 +225,7 @@ void LiveDirector::end_forwarding() {
 bool LiveDirector::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
   const bool is_first = !std::exchange(is_stealing_, true);
-  if (!steal_as_configured(failure)) return false;
+  if (!serve_local_node(failure) || !steal_as_configured(failure)) return false;
   if (is_first && options_.crash_state != nullptr) {
     keep_links();
     options_.crash_state->forget();
@@ -239,8 +242,31 @@ bool LiveDirector::steal_as_configured(host::Failure& failure) {
   Worker::Visit visit(*workers_.front());
   host::OwnedTraffic owned_traffic =
       owned_traffic_of(visit.director(), static_cast<uint16_t>(workers_.size()), opened_);
-  owned_traffic.host_addresses = host_addresses_;
+  owned_traffic.host_addresses.insert(owned_traffic.host_addresses.end(), host_addresses_.begin(),
+                                      host_addresses_.end());
   return steal_->update(owned_traffic, failure);
+}
+
+// The device through which the host's stack gets packets is made when the first real server is this host, and stays.
+bool LiveDirector::serve_local_node(host::Failure& failure) {
+  if (host_device_) return true;
+  bool is_wanted = false;
+  {
+    Worker::Visit visit(*workers_.front());
+    const director::RouteTable& routes = visit.director().route_table();
+    visit.director().services().for_each_destination([&](const director::Destination& destination) {
+      is_wanted |= destination.available && routes.is_local(destination.address);
+    });
+  }
+  if (!is_wanted) return true;
+  auto device = std::make_shared<decap::TunDevice>();
+  // Another process of this host may have one, and the one before this may not have ended yet.
+  if (!device->open("sluice-" + std::to_string(getpid()), {}, failure)) return false;
+  host_device_ = std::move(device);
+  for (const auto& worker : workers_) {
+    Worker::Visit(*worker).replace_port(options_.interfaces.size(), std::make_unique<HostPort>(host_device_));
+  }
+  return true;
 }
 
 void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
@@ -295,7 +321,9 @@ void LiveDirector::surround(const std::shared_ptr<const director::RouteTable>& r
     if (opened_[port] != 0) steal_->readdress(opened_[port], route_table->ports()[port].mac);
   }
   host::Failure failure;
-  if (is_stealing_ && !steal_as_configured(failure)) notices_.push_back(failure.message);
+  if (is_stealing_ && !(serve_local_node(failure) && steal_as_configured(failure))) {
+    notices_.push_back(failure.message);
+  }
 }
 
 void LiveDirector::open_what_came() {

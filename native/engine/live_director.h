@@ -23,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "decap/tun_device.h"
 #include "engine/crash_state.h"
 #include "engine/rehearsal.h"
 #include "engine/worker.h"
@@ -115,6 +116,7 @@ class LiveDirector {
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   bool steal_as_configured(host::Failure& failure);
+  bool serve_local_node(host::Failure& failure);
   void keep_links();
 
   const LiveDirectorOptions options_;
@@ -128,10 +130,11 @@ class LiveDirector {
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;
   host::TunnelEgress tunnel_egress_;
-  std::vector<uint32_t> opened_;             // by port: the interface's index on which it is open; 0: on none
-  std::vector<bool> up_;                     // by port
-  std::vector<PortKind> kinds_;              // by port
-  std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that have gone
+  std::shared_ptr<decap::TunDevice> host_device_;  // once a real server is this host
+  std::vector<uint32_t> opened_;                   // by port: the interface's index on which it is open; 0: on none
+  std::vector<bool> up_;                           // by port
+  std::vector<PortKind> kinds_;                    // by port
+  std::vector<port::PortStatistics> ended_;        // by port: counted on interfaces that have gone
   std::vector<wire::Address> host_addresses_;
   bool is_stealing_ = false;
   std::vector<std::string> notices_;

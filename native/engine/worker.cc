@@ -10,6 +10,7 @@
 #include <bit>
 #include <utility>
 
+#include "engine/absent_port.h"
 #include "port/port_wait.h"
 
 namespace sluice::engine {
@@ -47,6 +48,8 @@ Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::P
       director_(options.director),
       service_rows_(options.service_rows),
       alarm_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  // The host's own stack: nothing gets there until somebody puts a port in its place (host_port.h).
+  ports_.push_back(std::make_unique<AbsentPort>());
   if (options.recorder < 0) return;
   recorder_.emplace(options.recorder);
   if (!recorder_->is_open()) recorder_.reset();

@@ -16,6 +16,7 @@ import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
+import { refuseLocalNat } from './local-node.ts';
 import { type DirectorModel, emptyDirectorModel, type Port } from './model.ts';
 import { planChanges } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
@@ -149,6 +150,7 @@ export class LiveDirector {
         remedy: `use at most ${mostMarkRules}: a rule may ask for networks and ranges of ports`,
       });
     }
+    refuseLocalNat(model);
     const changes = compareDirectorModels(this.#model, model);
     const names = this.#ports.map(port => port.name);
     const outcome = this.#native.apply(planChanges(changes, names));
