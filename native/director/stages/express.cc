@@ -199,7 +199,7 @@ inline void Director::fetch_destination(const Frame& frame, Prepared& prepared) 
     return find_plain<A>(frame, prepared);
   }
   path.destination = &services_.destination(flow.destination);
-  prefetch(path.destination);
+  core::prefetch(path.destination);
 }
 
 // What the bucket names is another flow or nothing, or the table has changed since.
@@ -224,7 +224,7 @@ template <class A>
     const uint32_t id = prepared.packet.ip_version == 6
                             ? static_cast<const Flow<wire::Ipv6Address>*>(flow)->destination
                             : static_cast<const Flow<wire::Ipv4Address>*>(flow)->destination;
-    if (id != no_destination) prefetch(&services_.destination(id));
+    if (id != no_destination) core::prefetch(&services_.destination(id));
   }
 }
 

@@ -40,18 +40,14 @@ bool is_unwanted(const Decision& decision) {
   }
 }
 
+// Not a group, nor everybody.
 template <class A>
 bool is_one_host(const A& address) {
+  const uint8_t first = wire::Address(address).bytes[0];
   if constexpr (A::family == wire::Family::ipv4) {
-    const auto first = static_cast<uint8_t>(address.raw);  // the first byte on the wire
-    return address.raw != 0 && first != 127 && (first & 0xf0) != 0xe0 && address.raw != UINT32_MAX;
+    return (first & 0xf0) != 0xe0 && address.raw != UINT32_MAX;
   } else {
-    const wire::Address any = address;
-    const auto& bytes = any.bytes;
-    constexpr std::array<uint8_t, 12> mapped_ipv4 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    const bool is_loopback = address.raw[0] == 0 && wire::load_be64(bytes.data() + 8) == 1;
-    return bytes[0] != 0xff && !is_loopback && !any.is_unspecified() &&
-           !std::equal(mapped_ipv4.begin(), mapped_ipv4.end(), bytes.begin());
+    return first != 0xff;
   }
 }
 
@@ -128,26 +124,13 @@ void answer_like(const Transit<A>& t, IpPacket& answer) {
 }  // namespace
 
 HostAnswers::HostAnswers(Transmitter& transmitter, const ServiceTable& services, const LocalPools& pools,
-                         const Share& share, bool limits_icmp)
+                         const OwnAddresses& own_addresses, const core::Share& share, bool limits_icmp)
     : transmitter_(transmitter),
       services_(services),
       pools_(pools),
+      own_addresses_(own_addresses),
       budget_(share.of(errors_a_second), share.of(errors_at_once)),
       limits_icmp_(limits_icmp) {}
-
-template <class A>
-bool HostAnswers::may_tell(const A& sender) const {
-  if (!is_one_host(sender)) return false;
-  const RouteTable& routes = transmitter_.route_table();
-  if constexpr (A::family == wire::Family::ipv4) {
-    if (routes.is_broadcast(sender)) return false;
-  }
-  const wire::Address address = sender;
-  return routes.way_to(sender).state != HopState::local && !services_.is_virtual_address(address) &&
-         !pools_.is_local_address(address);
-}
-template bool HostAnswers::may_tell(const wire::Ipv4Address&) const;
-template bool HostAnswers::may_tell(const wire::Ipv6Address&) const;
 
 // Whether ingress took the packet from the host: what steal.bpf.c decides by the destination and by firewall marks.
 template <class A>
@@ -168,7 +151,7 @@ bool HostAnswers::is_taken(const Transit<A>& t) const {
 template <class A>
 Decision HostAnswers::answer(Transit<A>& t, const Decision& decision) {
   if (!is_enabled_ || !is_unwanted(decision) || t.packet.fragment != wire::Fragment::none) return decision;
-  if (!is_taken(t) || !may_tell(t.endpoints.source)) return decision;
+  if (!is_taken(t) || !own_addresses_.may_tell(t.endpoints.source)) return decision;
   const std::optional<Reason> told = tell(t);
   if (!told) return decision;
   Decision answered = decision;

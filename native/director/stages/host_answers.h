@@ -11,7 +11,7 @@
 //
 //   TCP               reset, by the rules of RFC 9293 3.10.7.1; never for a RST, never for a wrong checksum
 //   UDP               port unreachable from the address that was asked (RFC 1122 4.1.3.1); not for a wrong checksum
-//   ICMP, ICMPv6      nothing: related_icmp.cc answers echo requests, and an error is never answered
+//   ICMP, ICMPv6      nothing: icmp.cc answers echo requests, and an error is never answered
 //   other protocols   protocol unreachable (RFC 1122 3.2.2.1); in IPv6 a parameter problem (RFC 8200 4)
 //
 // Only packets that ingress took are answered: all that is addressed to an address which the director alone has, and of
@@ -29,19 +29,20 @@
 #include <optional>
 
 #include "core/share.h"
+#include "director/flows/verdict.h"
 #include "director/network/icmp_limit.h"
 #include "director/outgoing/transit.h"
 #include "director/outgoing/transmitter.h"
 #include "director/pools/local_pools.h"
 #include "director/services/service_table.h"
-#include "director/stages/verdict.h"
+#include "director/stages/own_addresses.h"
 
 namespace sluice::director {
 
 class HostAnswers {
  public:
-  HostAnswers(Transmitter& transmitter, const ServiceTable& services, const LocalPools& pools, const Share& share,
-              bool limits_icmp);
+  HostAnswers(Transmitter& transmitter, const ServiceTable& services, const LocalPools& pools,
+              const OwnAddresses& own_addresses, const core::Share& share, bool limits_icmp);
 
   // The switch host_answers: off, nobody is told anything.
   void set_enabled(bool is_enabled) { is_enabled_ = is_enabled; }
@@ -49,10 +50,6 @@ class HostAnswers {
   // What becomes of a packet for which the director has decided: the same, or the answer to it.
   template <class A>
   Decision answer(Transit<A>& t, const Decision& decision);
-
-  // Whether the sender of a packet may be told anything by this host: it is one host, and another one.
-  template <class A>
-  bool may_tell(const A& sender) const;
 
  private:
   template <class A>
@@ -67,6 +64,7 @@ class HostAnswers {
   Transmitter& transmitter_;
   const ServiceTable& services_;
   const LocalPools& pools_;
+  const OwnAddresses& own_addresses_;
   IcmpBudget budget_;
   bool limits_icmp_;
   bool is_enabled_ = true;

@@ -8,9 +8,11 @@
 //
 // The frame goes to the port behind the last one of the route table: who moves frames gives the IP packet in it to the
 // host (engine/host_port.h).
+#include "director/stages/local_node.h"
+
+#include "director/flows/text.h"
 #include "director/outgoing/rewrite.h"
-#include "director/stages/director.h"
-#include "director/stages/text.h"
+#include "director/tracking/flow_keeper.h"
 
 namespace sluice::director {
 
@@ -27,10 +29,10 @@ bool is_loopback(const wire::Ipv6Address& address) {
 }  // namespace
 
 template <class A>
-Reason Director::deliver(Transit<A>& t, const Flow<A>& flow) {
+Reason deliver(Transit<A>& t, const Flow<A>& flow, const RouteTable& routes, bool translates) {
   const Forwarding forwarding = forwarding_of(flow);
   const bool is_translated = forwarding == Forwarding::nat || forwarding == Forwarding::fullnat;
-  if (!is_translated && !route_table().is_local(t.endpoints.destination)) {
+  if (!is_translated && !routes.is_local(t.endpoints.destination)) {
     if (t.trace) t.trace->say("this host has no device with the address %s", to_text(t.endpoints).c_str());
     return Reason::not_deliverable;
   }
@@ -38,16 +40,16 @@ Reason Director::deliver(Transit<A>& t, const Flow<A>& flow) {
     if (is_loopback(flow.reverse.source)) return Reason::loopback_refused;
     // What a real server is told of its client is told on the way to another host.
     constexpr uint16_t tells = flow_flag::tells_client | flow_flag::spliced | flow_flag::announces;
-    if (!translates_for_host_ || (flow.flags & tells) != 0) return Reason::local_nat_refused;
+    if (!translates || (flow.flags & tells) != 0) return Reason::local_nat_refused;
     if (t.trace) t.trace->say("the host gets it as %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
   }
   Frame frame = t.frame;
-  frame.port = static_cast<PortId>(route_table().ports().size());
+  frame.port = static_cast<PortId>(routes.ports().size());
   t.out.push(frame);
   return Reason::delivered;
 }
-template Reason Director::deliver(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
-template Reason Director::deliver(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
+template Reason deliver(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, const RouteTable&, bool);
+template Reason deliver(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, const RouteTable&, bool);
 
 }  // namespace sluice::director
