@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c, steal.h, whose hash is
-// e4eef91394c6def5fb668ffea42fb903299334144d47be575471ebb72ffcc583
+// 86e0ac93ff6c464663575168feeb66a1b2117c998de34085bffda7c4c3f1a02c
 #pragma once
 
 #include "bpf/program.h"

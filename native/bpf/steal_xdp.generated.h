@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal_xdp.bpf.c, steal.bpf.c, steal.h, whose hash is
-// ce72f3df39bf90c81db60bfc8fa613f34ce75ecfcdd803b28f3a986b6b47f0b6
+// 43d99039252f863df2da50eb63e409339b57c69af22d39e35ba15c95dfa660fb
 #pragma once
 
 #include "bpf/steal.generated.h"
