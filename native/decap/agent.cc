@@ -73,7 +73,7 @@ void Agent::take(const Arrived& arrived) {
   const Inner inner = decapsulate(arrived, options_.addresses);
   if (inner.reason != Reason::delivered) {
     count(inner.reason);
-  } else if (device_.write(inner)) {
+  } else if (device_.write({inner.packet, inner.is_partial, inner.checksum_start, inner.checksum_offset})) {
     count(Reason::delivered);
   } else {
     count(Reason::refused);

@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "decap/decapsulate.h"
-#include "decap/tun_device.h"
 #include "decap/tunnel_socket.h"
 #include "host/descriptor.h"
 #include "host/failure.h"
+#include "host/tun_device.h"
 
 namespace sluice::decap {
 
@@ -59,7 +59,7 @@ class Agent {
   void count(Reason reason, uint64_t packets = 1);
 
   AgentOptions options_;
-  TunDevice device_;
+  host::TunDevice device_;
   std::vector<TunnelSocket> sockets_;
   ReceiveBuffers buffers_;
   host::Descriptor alarm_;  // an eventfd that ends the thread

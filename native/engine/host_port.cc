@@ -8,7 +8,7 @@
 namespace sluice::engine {
 
 // The device writes a header of its own where the link header is.
-static_assert(decap::TunDevice::headroom <= director::required_headroom);
+static_assert(host::TunDevice::headroom <= director::required_headroom);
 
 void HostPort::transmit(const director::Frame& frame) {
   wire::Packet packet;
@@ -17,7 +17,7 @@ void HostPort::transmit(const director::Frame& frame) {
     counts_.send_failures++;
     return;
   }
-  decap::Inner inner;
+  host::TunPacket inner;
   inner.packet = wire::MutableBytes(frame.data + packet.l3, packet.l3_length);
   if (frame.checksum == director::TransportChecksum::partial) {
     inner.is_partial = true;

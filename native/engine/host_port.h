@@ -8,14 +8,14 @@
 
 #include <memory>
 
-#include "decap/tun_device.h"
+#include "host/tun_device.h"
 #include "port/port.h"
 
 namespace sluice::engine {
 
 class HostPort final : public port::Port {
  public:
-  explicit HostPort(std::shared_ptr<decap::TunDevice> device) : device_(std::move(device)) {}
+  explicit HostPort(std::shared_ptr<host::TunDevice> device) : device_(std::move(device)) {}
 
   size_t receive(std::span<director::Frame>) override { return 0; }
   void release() override {}
@@ -26,7 +26,7 @@ class HostPort final : public port::Port {
   port::PortStatistics statistics() override { return counts_; }
 
  private:
-  std::shared_ptr<decap::TunDevice> device_;
+  std::shared_ptr<host::TunDevice> device_;
   port::PortStatistics counts_;
 };
 

@@ -261,7 +261,7 @@ bool LiveDirector::serve_local_node(host::Failure& failure) {
     });
   }
   if (!is_wanted) return true;
-  auto device = std::make_shared<decap::TunDevice>();
+  auto device = std::make_shared<host::TunDevice>();
   // Another process of this host may have one, and the one before this may not have ended yet.
   if (!device->open("sluice-" + std::to_string(getpid()), {}, failure)) return false;
   host_device_ = std::move(device);

@@ -23,13 +23,13 @@
 #include <thread>
 #include <vector>
 
-#include "decap/tun_device.h"
 #include "engine/crash_state.h"
 #include "engine/rehearsal.h"
 #include "engine/worker.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
 #include "host/steal.h"
+#include "host/tun_device.h"
 #include "host/tunnel_egress.h"
 #include "port/xdp_port.h"
 
@@ -130,11 +130,11 @@ class LiveDirector {
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;
   host::TunnelEgress tunnel_egress_;
-  std::shared_ptr<decap::TunDevice> host_device_;  // once a real server is this host
-  std::vector<uint32_t> opened_;                   // by port: the interface's index on which it is open; 0: on none
-  std::vector<bool> up_;                           // by port
-  std::vector<PortKind> kinds_;                    // by port
-  std::vector<port::PortStatistics> ended_;        // by port: counted on interfaces that have gone
+  std::shared_ptr<host::TunDevice> host_device_;  // once a real server is this host
+  std::vector<uint32_t> opened_;                  // by port: the interface's index on which it is open; 0: on none
+  std::vector<bool> up_;                          // by port
+  std::vector<PortKind> kinds_;                   // by port
+  std::vector<port::PortStatistics> ended_;       // by port: counted on interfaces that have gone
   std::vector<wire::Address> host_addresses_;
   bool is_stealing_ = false;
   std::vector<std::string> notices_;

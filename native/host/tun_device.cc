@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "decap/tun_device.h"
+#include "host/tun_device.h"
 
 #include <fcntl.h>
 #include <linux/if_addr.h>
@@ -9,16 +9,26 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "host/netlink.h"
 
-namespace sluice::decap {
+namespace sluice::host {
 
 namespace {
+
+// struct virtio_net_hdr, whose header of the kernel's is no C++.
+struct TunHeader {
+  uint8_t flags = 0, segmentation = 0;
+  uint16_t header_length = 0, segment_size = 0, checksum_start = 0, checksum_offset = 0;
+};
+static_assert(sizeof(TunHeader) == TunDevice::headroom);
+constexpr uint8_t needs_checksum = 1;  // VIRTIO_NET_HDR_F_NEEDS_CSUM
 
 // Nothing is sent by the device: its MTU is there not to be a limit.
 constexpr uint32_t longest_packet = 65535;
@@ -35,8 +45,8 @@ uint32_t source_check() {
   return everywhere == no_source_check ? no_source_check : loose_source_check;
 }
 
-bool make(const std::string& name, host::Descriptor& descriptor, host::Failure& failure) {
-  descriptor = host::Descriptor(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+bool make(const std::string& name, Descriptor& descriptor, Failure& failure) {
+  descriptor = Descriptor(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!descriptor) {
     const int error = errno;
     if (error == EACCES || error == EPERM) {
@@ -65,22 +75,22 @@ bool make(const std::string& name, host::Descriptor& descriptor, host::Failure& 
 }
 
 // The device neither asks for routers nor has an address of its own: nothing is to be sent by it.
-void keep_silent(host::NetlinkSocket& netlink, uint32_t index) {
+void keep_silent(NetlinkSocket& netlink, uint32_t index) {
   ifinfomsg link{};
   link.ifi_index = static_cast<int>(index);
-  host::NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, link);
+  NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, link);
   const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
   request.begin(IFLA_AF_SPEC).begin(AF_INET6).put(IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none).end().end();
   // A host without IPv6 refuses, and is silent as it is.
-  host::Failure ignored;
+  Failure ignored;
   netlink.ask(request, ignored);
 }
 
-bool set_up(host::NetlinkSocket& netlink, uint32_t index, host::Failure& failure) {
+bool set_up(NetlinkSocket& netlink, uint32_t index, Failure& failure) {
   ifinfomsg link{};
   link.ifi_index = static_cast<int>(index);
   link.ifi_flags = link.ifi_change = IFF_UP;
-  host::NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, link);
+  NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, link);
   request.put(IFLA_MTU, longest_packet);
   request.begin(IFLA_AF_SPEC).begin(AF_INET).begin(IFLA_INET_CONF);
   request.put(IPV4_DEVCONF_RP_FILTER, source_check()).end().end().end();
@@ -90,7 +100,7 @@ bool set_up(host::NetlinkSocket& netlink, uint32_t index, host::Failure& failure
 
 // No connection of the host's own begins at such an address unless it asks for it: IPv4 by its scope, IPv6 because it
 // is deprecated (RFC 6724, rule 3). IPv6 is not to look for duplicates: all servers of a service have the address.
-bool add_address(host::NetlinkSocket& netlink, uint32_t index, const wire::Address& address, host::Failure& failure) {
+bool add_address(NetlinkSocket& netlink, uint32_t index, const wire::Address& address, Failure& failure) {
   const bool is_v4 = address.family == wire::Family::ipv4;
   const size_t length = is_v4 ? 4 : 16;
   ifaddrmsg message{};
@@ -99,7 +109,7 @@ bool add_address(host::NetlinkSocket& netlink, uint32_t index, const wire::Addre
   message.ifa_index = index;
   message.ifa_scope = is_v4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
   message.ifa_flags = is_v4 ? 0 : IFA_F_NODAD;
-  host::NetlinkRequest request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, message);
+  NetlinkRequest request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, message);
   request.put(IFA_LOCAL, address.bytes.data(), length).put(IFA_ADDRESS, address.bytes.data(), length);
   if (!is_v4) {
     const ifa_cacheinfo lifetimes{.ifa_prefered = 0, .ifa_valid = UINT32_MAX, .cstamp = 0, .tstamp = 0};
@@ -111,11 +121,11 @@ bool add_address(host::NetlinkSocket& netlink, uint32_t index, const wire::Addre
 
 }  // namespace
 
-bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, host::Failure& failure) {
-  host::Descriptor made;
+bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure) {
+  Descriptor made;
   if (!make(name, made, failure)) return false;
   const uint32_t index = if_nametoindex(name.c_str());
-  host::NetlinkSocket netlink;
+  NetlinkSocket netlink;
   if (!netlink.open(0, failure)) return false;
   keep_silent(netlink, index);
   if (!set_up(netlink, index, failure)) return false;
@@ -126,19 +136,19 @@ bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& 
   return true;
 }
 
-bool TunDevice::write(const Inner& inner) {
+bool TunDevice::write(const TunPacket& packet) {
   // What the kernel keeps in one piece; the rest goes into pages. All headers fit, and no large block has to be found.
   constexpr size_t in_one_piece = 256;
-  port::VirtioHeader header;
-  header.header_length = static_cast<uint16_t>(std::min(inner.packet.size(), in_one_piece));
-  if (inner.is_partial) {
-    header.flags = port::virtio_needs_checksum;
-    header.checksum_start = inner.checksum_start;
-    header.checksum_offset = inner.checksum_offset;
+  TunHeader header;
+  header.header_length = static_cast<uint16_t>(std::min(packet.packet.size(), in_one_piece));
+  if (packet.is_partial) {
+    header.flags = needs_checksum;
+    header.checksum_start = packet.checksum_start;
+    header.checksum_offset = packet.checksum_offset;
   }
-  uint8_t* const start = inner.packet.data() - headroom;
+  uint8_t* const start = packet.packet.data() - headroom;
   std::memcpy(start, &header, headroom);
-  return ::write(descriptor_.get(), start, headroom + inner.packet.size()) >= 0;
+  return ::write(descriptor_.get(), start, headroom + packet.packet.size()) >= 0;
 }
 
-}  // namespace sluice::decap
+}  // namespace sluice::host
