@@ -13,12 +13,11 @@
 
 #include "director/stages/director.h"
 #include "director_frames.h"
+#include "memory/mapped_memory.h"
 
 using namespace sluice;
 using namespace sluice::test;
 using director::Director;
-using second;
-using Time;
 
 namespace {
 
@@ -96,6 +95,7 @@ director::DirectorOptions options() {
   options.seed = {1, 2, 3, 4};
   options.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   options.start = start;
+  options.memory.own = &memory::process_memory();
   options.huge_pages = false;
   options.fragment_limit = 4;
   options.fragment_chunks = 8;

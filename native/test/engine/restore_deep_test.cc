@@ -134,7 +134,7 @@ class Traffic {
 director::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_t seed) {
   director::DirectorOptions options = small_options();
   options.flow_limit = 1024;
-  options.files = files.of_director();
+  options.memory = files.of_director();
   options.random = seeded(seed);
   return options;
 }
@@ -196,7 +196,7 @@ TEST_CASE("a director that is killed at any instant leaves nothing that harms th
     CAPTURE(number);
     const uint32_t seed = chance();
     const Sockets sockets;
-    const CrashState of_child = sockets.crash_state();
+    CrashState of_child = sockets.crash_state();
     engine::WorkerFiles files;
     host::Failure failure;
     REQUIRE(files.make(of_child, 0, failure));

@@ -278,8 +278,8 @@ TEST_CASE("a record that contradicts itself is left out, and nothing that comes 
         second.fixture->receive(from_server4({.flags = SYN | ACK}, client4, port));
         second.fixture->receive(from_client4({.flags = ACK}, port));
       }
-      second.fixture->wait(1000 * second);
-      second.fixture->wait(1000 * second);  // a template ends after the flows that it holds
+      second.fixture->wait(1000 * sluice::second);
+      second.fixture->wait(1000 * sluice::second);  // a template ends after the flows that it holds
       CHECK(second.fixture->flow_count() == 0);
     }
   }
