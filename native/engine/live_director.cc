@@ -245,7 +245,7 @@ bool LiveDirector::serve_local_node(const Configuration& configuration, host::Fa
   if (host_device_ || !has_local_node(configuration, *route_table_)) return true;
   auto device = std::make_shared<host::TunDevice>();
   // Another process of this host may have one, and the one before this may not have ended yet.
-  if (!device->open("sluice-" + std::to_string(getpid()), {}, failure)) return false;
+  if (!device->open("sluice-" + std::to_string(getpid()), {}, failure, options_.tun_device)) return false;
   host_device_ = std::move(device);
   for (const auto& worker : workers_) {
     DirectorWorker::Visit(*worker).replace_port(options_.interfaces.size(), std::make_unique<HostPort>(host_device_));

@@ -46,6 +46,7 @@ struct LiveDirectorOptions {
   std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
   director::DirectorOptions director;   // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
+  int tun_device = -1;                // /dev/net/tun, opened by somebody who may; -1: the director opens it
   CrashState* crash_state = nullptr;  // where what is to outlive this process goes; it must outlive the director
   Words service_rows;  // an area of service_rows.h for each worker, which must outlive the director; or none
 };

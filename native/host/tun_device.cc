@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "host/netlink.h"
 
@@ -44,8 +45,22 @@ uint32_t source_check() {
   return everywhere == no_source_check ? no_source_check : loose_source_check;
 }
 
-bool make(const std::string& name, Descriptor& descriptor, Failure& failure) {
-  descriptor = Descriptor(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+// The device that was made with this descriptor; nothing where none was yet, or where it is no descriptor of the kind.
+std::optional<std::string> made_with(int descriptor) {
+  ifreq request{};
+  if (ioctl(descriptor, TUNGETIFF, &request) != 0) return std::nullopt;
+  return std::string(request.ifr_name);
+}
+
+bool can_make_device(int descriptor) {
+  unsigned features = 0;
+  return descriptor >= 0 && ioctl(descriptor, TUNGETFEATURES, &features) == 0;
+}
+
+bool make(const std::string& name, int held, Descriptor& descriptor, Failure& failure) {
+  const bool is_held = can_make_device(held);
+  descriptor =
+      Descriptor(is_held ? fcntl(held, F_DUPFD_CLOEXEC, 0) : open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!descriptor) {
     const int error = errno;
     if (error == EACCES || error == EPERM) {
@@ -120,9 +135,14 @@ bool add_address(NetlinkSocket& netlink, uint32_t index, const wire::Address& ad
 
 }  // namespace
 
-bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure) {
+bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure,
+                     int held) {
+  if (const auto before = made_with(held)) {
+    descriptor_ = Descriptor(fcntl(held, F_DUPFD_CLOEXEC, 0));
+    return descriptor_ ? true : fail(failure, "cannot take over the TUN device " + *before, errno);
+  }
   Descriptor made;
-  if (!make(name, made, failure)) return false;
+  if (!make(name, held, made, failure)) return false;
   const uint32_t index = if_nametoindex(name.c_str());
   NetlinkSocket netlink;
   if (!netlink.open(0, failure)) return false;

@@ -37,6 +37,8 @@ export interface LiveDirectorOptions {
   readonly cpus?: readonly number[];
   /** How the host's stack is kept away; the first way that the kernel has unless given. */
   readonly stealing?: StealWay | undefined;
+  /** /dev/net/tun as the supervisor has opened it; unless given the director opens it. */
+  readonly tunDevice?: number | undefined;
   /** Where flows are kept for the next process, and those of the process before come from. */
   readonly crashState?: NativeCrashState | undefined;
 }
@@ -101,7 +103,7 @@ export class LiveDirector {
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: LiveDirectorOptions) {
-    const { model, devices, cpus = [-1], stealing, crashState } = options;
+    const { model, devices, cpus = [-1], stealing, tunDevice, crashState } = options;
     this.#ports = model.ports.length > 0 ? model.ports : devices.map(name => ({ name, device: name, type: 'packet' }));
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
@@ -115,6 +117,7 @@ export class LiveDirector {
     this.#native = new addon.LiveDirector({
       ...{ interfaces, vlans, xdp, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
       ...(stealing && { stealing }),
+      ...(tunDevice !== undefined && { tunDevice }),
       ...(crashState && { crashState }),
     });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
