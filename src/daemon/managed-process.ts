@@ -62,7 +62,8 @@ export class ManagedProcess {
   #restarts = 0;
   #lastError: ProcessState['lastError'];
   #wait: Timer | undefined;
-  #ended: (() => void) | undefined;
+  /** Of those who wait for the process to end: several may have asked it to. */
+  #ended: (() => void)[] = [];
 
   constructor(options: ManagedProcessOptions) {
     this.#options = options;
@@ -102,7 +103,7 @@ export class ManagedProcess {
       return;
     }
     const ended = new Promise<void>(resolve => {
-      this.#ended = resolve;
+      this.#ended.push(resolve);
     });
     this.#isStopping = true;
     works.child.kill('SIGTERM');
@@ -164,7 +165,7 @@ export class ManagedProcess {
     if (started !== this.#works) return;
     this.#works = undefined;
     this.#since = undefined;
-    this.#ended?.();
+    for (const call of this.#ended.splice(0)) call();
     if (this.#isStopping) {
       this.#isStopping = false;
       this.#hasWorked = false;

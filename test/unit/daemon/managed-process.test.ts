@@ -150,6 +150,17 @@ describe('a process of the table', () => {
     expect(managed.state).toMatchObject({ state: 'starting', pid: 101 });
   });
 
+  it('ends for all who have asked it to', async () => {
+    const { managed, clock, child } = manage();
+    managed.start();
+    child(0).says('ready');
+    const stopped = Promise.all([managed.stop(1000), managed.stop(1000)]);
+    child(0).ends(0);
+    await stopped;
+    await clock.advance(60_000);
+    expect(child(0).signals).toEqual(['SIGTERM', 'SIGTERM']);
+  });
+
   it('is not started again when it is stopped while it waits', async () => {
     const { managed, clock, child, children } = manage();
     managed.start();
