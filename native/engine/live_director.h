@@ -149,7 +149,7 @@ class LiveDirector {
 
   std::vector<std::shared_ptr<Tap>> taps_;                   // the configuring thread's
   std::shared_ptr<const director::RouteTable> route_table_;  // the follower's: what the workers have
-  Time ended_flows_looked_for_ = 0;                // the follower's
+  Time ended_flows_looked_for_ = 0;                          // the follower's
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;

@@ -59,8 +59,8 @@
 #include "director/stages/admission.h"
 #include "director/stages/dispatch.h"
 #include "director/stages/egress.h"
-#include "director/stages/forwarder.h"
 #include "director/stages/express.h"
+#include "director/stages/forwarder.h"
 #include "director/stages/fragments.h"
 #include "director/stages/icmp.h"
 #include "director/stages/neighbours.h"
@@ -142,7 +142,6 @@ class Director {
   uint32_t datagrams_in_pieces() const { return fragments_.datagrams_in_pieces(); }
 
  private:
-
   // director.cc: from a frame to the packet's decision
   Decision decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
