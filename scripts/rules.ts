@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { projectRoot } from './command.ts';
 import { ownFiles } from './files.ts';
+import { brokenFloors } from './native-floors.ts';
 
 /** Longer files are two files. */
 const mostLines = 600;
@@ -71,5 +72,9 @@ export function brokenRules(): string[] {
   return ownFiles()
     .filter(path => isCode(path) || path === 'package.json')
     .map(path => ({ path, text: readFileSync(join(projectRoot, path), 'utf8') }))
-    .flatMap(source => rules.flatMap(rule => rule(source) ?? []).map(complaint => `${source.path}: ${complaint}`));
+    .flatMap(source =>
+      [...rules.flatMap(rule => rule(source) ?? []), ...brokenFloors(source)].map(
+        complaint => `${source.path}: ${complaint}`,
+      ),
+    );
 }

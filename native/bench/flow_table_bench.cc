@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "director/flows/flow_table.h"
+#include "memory/mapped_memory.h"
 
 namespace {
 
+using namespace sluice;
 using namespace sluice::director;
 using sluice::wire::Ipv4Address;
 using Table = FlowTable<Ipv4Address>;
@@ -155,8 +157,12 @@ void report_pauses(const FlowTableOptions& options, uint32_t flows) {
 int main(int argc, char** argv) {
   const uint32_t flows = argc > 1 ? static_cast<uint32_t>(std::strtoul(argv[1], nullptr, 10)) : 1'000'000;
   const bool prepared = argc > 2 && std::strcmp(argv[2], "prepared") == 0;
-  const FlowTableOptions options{
-      .limit = flows, .seed = {1, 2, 3, 4}, .start = start, .prepared = prepared ? flows : 0, .huge_pages = prepared};
+  const FlowTableOptions options{.limit = flows,
+                                 .seed = {1, 2, 3, 4},
+                                 .start = start,
+                                 .prepared = prepared ? flows : 0,
+                                 .huge_pages = prepared,
+                                 .memory = &sluice::memory::process_memory()};
   std::printf("%u flows, %s\n", flows, prepared ? "prepared in huge pages" : "memory taken as it grows, 4 KiB pages");
   {
     Table table(options);

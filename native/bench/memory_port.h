@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "director/stages/director.h"
+#include "memory/mapped_memory.h"
 #include "wire/ethernet.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -110,6 +111,7 @@ std::unique_ptr<Director> make_farm(const FarmOptions& options) {
   settings.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   settings.start = second;
   settings.huge_pages = false;
+  settings.memory.own = &memory::process_memory();
   auto director = std::make_unique<Director>(settings);
   director->set_route_table(route_table_of<A>(options));
   PoolSettings locals;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "director/pools/port_pool.h"
+#include "memory/mapped_memory.h"
 
 namespace {
 
@@ -24,10 +25,11 @@ double thread_nanoseconds() {
 }
 
 struct Egress {
-  FlowTable<Ipv4Address> table{{.limit = 4'000'000, .seed = {1, 2, 3, 4}}};
+  FlowTable<Ipv4Address> table{{.limit = 4'000'000, .seed = {1, 2, 3, 4}, .memory = &sluice::memory::process_memory()}};
   PortPool<Ipv4Address> pool{std::vector<Ipv4Address>{{10}, {11}, {12}, {13}},
                              {},
-                             [random = std::mt19937(1)]() mutable { return static_cast<uint32_t>(random()); }};
+                             [random = std::mt19937(1)]() mutable { return static_cast<uint32_t>(random()); },
+                             sluice::memory::process_memory()};
 
   bool open(uint32_t remote, uint32_t client) {
     const RemoteEndpoint<Ipv4Address> end{{remote}, 443, 6};

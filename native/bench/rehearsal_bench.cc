@@ -8,6 +8,7 @@
 
 #include "engine/absent_port.h"
 #include "engine/rehearsal.h"
+#include "memory/mapped_memory.h"
 #include "memory_port.h"
 
 using namespace sluice;
@@ -25,7 +26,7 @@ double nanoseconds_a_packet(director::Director& director, bench::MemoryPort<A>& 
     const uint32_t count = std::min(batch, flows - done);
     for (uint32_t i = 0; i < count; i++) port.fill(i, bench::client_endpoints<A>(options, done + i), true, flags);
     const double begin = bench::thread_nanoseconds();
-    port.pass(director, count, director::second);
+    port.pass(director, count, second);
     spent += bench::thread_nanoseconds() - begin;
     port.check(count);
   }
@@ -57,7 +58,8 @@ int main(int argc, char** argv) {
   const auto page = engine::StatisticsPage::format(words);
   engine::WorkerOptions settings;
   settings.name = "worker";
-  settings.director.start = director::second;
+  settings.director.start = second;
+  settings.director.memory.own = &memory::process_memory();
   settings.director.seed = {1, 2, 3, 4};
   settings.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   std::vector<std::unique_ptr<port::Port>> ports;

@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "binding/director_object.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::binding {
 
@@ -52,7 +52,7 @@ class FrameBatch {
     to.segmentation = static_cast<director::Segmentation>(field(frame, Given::segmentation));
     to.segment_size = static_cast<uint16_t>(field(frame, Given::segment_size));
   }
-  director::Time time(size_t frame) const { return times_[frame]; }
+  Time time(size_t frame) const { return times_[frame]; }
 
   uint32_t first = 0, end = 0;
 
@@ -132,7 +132,7 @@ Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
     batch.describe(i, frame);
     trace.clear();
     uint32_t by_timers = 0;
-    advance_to(batch.time(i), [&](director::Time time, const director::Frame& one) {
+    advance_to(batch.time(i), [&](Time time, const director::Frame& one) {
       keep(one);
       timer_times.push_back(time);
       by_timers++;

@@ -3,7 +3,8 @@
 
 #include "binding/director_report.h"
 #include "binding/js_values.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
+#include "memory/mapped_memory.h"
 
 namespace sluice::binding {
 
@@ -19,7 +20,7 @@ director::RandomSource seeded_random(uint64_t seed) {
   };
 }
 
-director::Time time_of(const Napi::Value& value) {
+Time time_of(const Napi::Value& value) {
   bool lossless = true;
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
@@ -59,6 +60,7 @@ DirectorObject::DirectorObject(const Napi::CallbackInfo& info)
   options.random = seeded_random(seed);
   options.start = now_ = time_of(values.Get("start"));
   options.huge_pages = false;
+  options.memory.own = &memory::process_memory();
   options.limits_icmp = flag_field(values, "limitIcmp");
   director_ = std::make_unique<director::Director>(options);
 }
@@ -189,7 +191,7 @@ Napi::Value DirectorObject::receive(const Napi::CallbackInfo& info) {
 Napi::Value DirectorObject::advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Array sent = Napi::Array::New(env);
-  advance_to(time_of(info[0]), [&](director::Time time, const director::Frame& frame) {
+  advance_to(time_of(info[0]), [&](Time time, const director::Frame& frame) {
     Napi::Object one = transmitted_frame(env, frame);
     one.Set("time", Napi::BigInt::New(env, time));
     sent.Set(sent.Length(), one);

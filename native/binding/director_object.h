@@ -42,24 +42,24 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   director::Frame copy_in(wire::Bytes bytes);
   // on_sent(time, frame) for each frame that a timer sends on the way.
   template <class OnSent>
-  void advance_to(director::Time now, OnSent on_sent);
+  void advance_to(Time now, OnSent on_sent);
 
   std::unique_ptr<director::Director> director_;
   PlanNames names_;
   director::TransmitQueue out_;
   std::vector<uint8_t> buffer_;
-  director::Time now_ = 0;
+  Time now_ = 0;
 };
 
 // A capture may pause for years; ticks are compared over 104 days at most.
-inline constexpr director::Time longest_leap = 30 * 24 * 3600 * director::second;
+inline constexpr Time longest_leap = 30 * 24 * 3600 * second;
 
 // Each timer at its own time, so that what it sends is stamped with it.
 template <class OnSent>
-void DirectorObject::advance_to(director::Time now, OnSent on_sent) {
+void DirectorObject::advance_to(Time now, OnSent on_sent) {
   constexpr uint32_t whole_budget = UINT32_MAX;
-  for (director::Time step = now_;;) {
-    const director::Time timer = std::max(director_->next_timer().value_or(now), step);
+  for (Time step = now_;;) {
+    const Time timer = std::max(director_->next_timer().value_or(now), step);
     step = std::min({now, timer, step + longest_leap});
     for (bool done = false; !done;) {
       out_.clear();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/director_report.h"
 
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::binding {
 
@@ -40,12 +40,12 @@ Napi::Object endpoint(Napi::Env env, const wire::Address& address, uint16_t port
 }
 
 template <class A>
-void list_connections(Napi::Env env, Napi::Array& rows, director::Director& director, director::Tick now) {
+void list_connections(Napi::Env env, Napi::Array& rows, director::Director& director, Tick now) {
   auto& table = director.flows<A>().table();
   table.walk(0, table.span(), [&](director::Flow<A>& flow) {
     Napi::Object row = Napi::Object::New(env);
     const auto left = static_cast<int32_t>(flow.deadline - now);
-    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << director::tick_shift : 0;
+    const uint64_t nanoseconds = left > 0 ? uint64_t(left) << core::tick_shift : 0;
     wire::Address server = flow.real_server();
     if (flow.destination != director::no_destination)
       server = director.services().destination(flow.destination).address;
@@ -97,10 +97,10 @@ Napi::Array reason_table(Napi::Env env) {
   return table;
 }
 
-Napi::Array connection_list(Napi::Env env, director::Director& director, director::Time now) {
+Napi::Array connection_list(Napi::Env env, director::Director& director, Time now) {
   Napi::Array rows = Napi::Array::New(env);
-  list_connections<wire::Ipv4Address>(env, rows, director, director::tick_at(now));
-  list_connections<wire::Ipv6Address>(env, rows, director, director::tick_at(now));
+  list_connections<wire::Ipv4Address>(env, rows, director, tick_at(now));
+  list_connections<wire::Ipv6Address>(env, rows, director, tick_at(now));
   return rows;
 }
 

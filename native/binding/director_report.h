@@ -10,7 +10,7 @@ namespace sluice::binding {
 
 // Every reason with its name, verdict and meaning, by number.
 Napi::Array reason_table(Napi::Env env);
-Napi::Array connection_list(Napi::Env env, director::Director& director, director::Time now);
+Napi::Array connection_list(Napi::Env env, director::Director& director, Time now);
 Napi::Array service_list(Napi::Env env, const director::Director& director);
 // Packets by reason.
 Napi::Array count_list(Napi::Env env, const director::Director& director);

@@ -6,7 +6,7 @@
 #include "binding/crash_state_object.h"
 #include "binding/director_report.h"
 #include "binding/js_values.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::binding {
 

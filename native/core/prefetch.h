@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-namespace sluice::director {
+namespace sluice::core {
 
 // Sends for a cache line. The empty assembly is there for gcc, which takes a function that does nothing but
 // __builtin_prefetch() for one without effect, and drops every call of it whose result nobody uses.
@@ -10,4 +10,4 @@ inline void prefetch(const void* at) {
   asm volatile("");
 }
 
-}  // namespace sluice::director
+}  // namespace sluice::core

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace sluice::director {
+namespace sluice::core {
 
 struct Share {
   uint16_t worker = 0, workers = 1;
@@ -18,4 +18,4 @@ struct Share {
   }
 };
 
-}  // namespace sluice::director
+}  // namespace sluice::core

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sluice::director {
+namespace sluice::core {
 
 struct SipKey {
   uint64_t k0 = 0, k1 = 0;
@@ -59,4 +59,4 @@ class SipHash {
   uint64_t v0_, v1_, v2_, v3_;
 };
 
-}  // namespace sluice::director
+}  // namespace sluice::core

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace sluice::director {
+namespace sluice::core {
 
 // Nanoseconds since an epoch that the caller chooses (a capture's stamps, or the machine's monotonic clock).
 using Time = uint64_t;
@@ -27,4 +27,14 @@ inline constexpr bool is_due(Tick deadline, Tick now) {
   return static_cast<int32_t>(now - deadline) >= 0;
 }
 
-}  // namespace sluice::director
+}  // namespace sluice::core
+
+// Every part of the module speaks of time: inside of sluice its words need no `core::`.
+namespace sluice {
+using core::is_due;
+using core::second;
+using core::Tick;
+using core::tick_at;
+using core::ticks;
+using core::Time;
+}  // namespace sluice

@@ -25,7 +25,7 @@
 
 #include "core/time.h"
 
-namespace sluice::director {
+namespace sluice::core {
 
 // Flow has `deadline`, `armed`, `timer_next`, `timer_previous`. Every call names the array of flows.
 template <class Flow>
@@ -165,4 +165,4 @@ class TimerWheel {
   std::array<uint64_t, level0_slots / 64> occupied_{};  // slots of level 0 that are not empty
 };
 
-}  // namespace sluice::director
+}  // namespace sluice::core

@@ -20,7 +20,7 @@ FlightRecorder::~FlightRecorder() {
   if (record_ != nullptr) munmap(record_, sizeof(Record));
 }
 
-void FlightRecorder::note(std::span<const director::Frame> frames, director::Time now) {
+void FlightRecorder::note(std::span<const director::Frame> frames, Time now) {
   const size_t count = std::min<size_t>(frames.size(), kept_frames);
   for (size_t i = 0; i < count; i++) {
     Slot& slot = record_->slots[i];

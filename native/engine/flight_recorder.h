@@ -26,7 +26,7 @@ class FlightRecorder {
   FlightRecorder& operator=(const FlightRecorder&) = delete;
   bool is_open() const { return record_ != nullptr; }
 
-  void note(std::span<const director::Frame> frames, director::Time now);
+  void note(std::span<const director::Frame> frames, Time now);
 
   struct Frame {
     director::PortId port;
@@ -34,7 +34,7 @@ class FlightRecorder {
     std::vector<uint8_t> bytes;
   };
   struct Batch {
-    director::Time time;
+    Time time;
     std::vector<Frame> frames;
   };
   // What another process has noted last; nothing where it has noted nothing.
@@ -47,7 +47,7 @@ class FlightRecorder {
   };
   struct Record {
     uint32_t count;
-    director::Time time;
+    Time time;
     std::array<Slot, kept_frames> slots;
   };
   Record* record_ = nullptr;

@@ -11,6 +11,7 @@
 
 #include "engine/absent_port.h"
 #include "engine/ownership.h"
+#include "memory/mapped_memory.h"
 #include "port/packet_ring.h"
 #include "port/port_wait.h"
 
@@ -98,10 +99,11 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   options.director.flow_limit = std::max(options_.director.flow_limit / workers, 1u);
   options.director.fragment_limit = std::max(options_.director.fragment_limit / workers, 1u);
   options.director.start = monotonic_nanoseconds();
+  options.director.memory.own = &memory::process_memory();
   if (options_.crash_state != nullptr) {
     WorkerFiles& files = files_.emplace_back();
     if (!files.make(*options_.crash_state, number, failure)) return false;
-    options.director.files = files.of_director();
+    options.director.memory = files.of_director();
     options.recorder = files.recorder();
   }
   options.director.resolve = [this](director::PortId port, const wire::Address& next_hop) { ask(port, next_hop); };
@@ -266,8 +268,8 @@ void LiveDirector::answer_questions() {
 
 void LiveDirector::follow() {
   while (!stopping_.load()) {
-    const director::Time now = monotonic_nanoseconds();
-    const director::Time due = network_->due();
+    const Time now = monotonic_nanoseconds();
+    const Time due = network_->due();
     const int timeout = due <= now ? 0 : static_cast<int>((due - now) / 1'000'000 + 1);
     std::array<pollfd, 2> wanted = {pollfd{.fd = alarm_, .events = POLLIN, .revents = 0},
                                     pollfd{.fd = network_->fd(), .events = POLLIN, .revents = 0}};

@@ -12,7 +12,7 @@
 #include <cstring>
 
 #include "director/flows/trace.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 #include "host/descriptor.h"
 
 namespace sluice::engine {
@@ -96,7 +96,7 @@ RehearsedDecision read_decision(WordReader& reader) {
   return decision;
 }
 
-std::string decide_all(director::Director& director, director::Time now, const std::vector<RehearsalFrame>& frames) {
+std::string decide_all(director::Director& director, Time now, const std::vector<RehearsalFrame>& frames) {
   Words words;
   director::TransmitQueue out;
   for (const RehearsalFrame& given : frames) {
@@ -118,11 +118,11 @@ std::string decide_all(director::Director& director, director::Time now, const s
   return std::string(words.bytes());
 }
 
-[[noreturn]] void perform(int pipe, director::Director& director, director::Time now,
-                          const std::vector<RehearsalFrame>& frames, const std::function<void()>& prepare) {
+[[noreturn]] void perform(int pipe, director::Director& director, Time now, const std::vector<RehearsalFrame>& frames,
+                          const std::function<void()>& prepare) {
   // Goes with whoever asked, however that ends.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (!director.leave_files()) _exit(1);
+  if (!director.make_private()) _exit(1);
   if (prepare) prepare();
   const std::string told = decide_all(director, now, frames);
   size_t written = 0;
@@ -153,10 +153,10 @@ class SignalsHeldBack {
 
 // Until the other end is closed. False when that takes too long.
 bool read_all(int pipe, int limit_milliseconds, std::string& told) {
-  const director::Time end = monotonic_nanoseconds() + static_cast<director::Time>(limit_milliseconds) * 1'000'000;
+  const Time end = monotonic_nanoseconds() + static_cast<Time>(limit_milliseconds) * 1'000'000;
   std::array<char, 65536> part;
   for (;;) {
-    const director::Time now = monotonic_nanoseconds();
+    const Time now = monotonic_nanoseconds();
     pollfd ready = {pipe, POLLIN, 0};
     if (now >= end || poll(&ready, 1, static_cast<int>((end - now) / 1'000'000) + 1) <= 0) return false;
     const ssize_t count = read(pipe, part.data(), part.size());
@@ -176,8 +176,8 @@ struct Pipe {
   }
 };
 
-pid_t fork_held_back(int pipe, director::Director& director, director::Time now,
-                     const std::vector<RehearsalFrame>& frames, const std::function<void()>& prepare) {
+pid_t fork_held_back(int pipe, director::Director& director, Time now, const std::vector<RehearsalFrame>& frames,
+                     const std::function<void()>& prepare) {
   const SignalsHeldBack held_back;
   const pid_t child = fork();
   if (child == 0) perform(pipe, director, now, frames, prepare);
@@ -196,7 +196,7 @@ bool rehearse(Worker& worker, const std::vector<RehearsalFrame>& frames, const R
   {
     // Until the copy has answered: it reads flows in memory files as they are.
     Worker::Visit visit(worker);
-    const director::Time begin = monotonic_nanoseconds();
+    const Time begin = monotonic_nanoseconds();
     child = fork_held_back(pipe.write_end.get(), visit.director(), visit.now(), frames, options.prepare);
     const int error = errno;
     if (child < 0) {

@@ -39,7 +39,7 @@ struct RehearsedDecision {
 
 struct Rehearsal {
   std::vector<RehearsedDecision> decisions;  // a frame each
-  director::Time stood_still = 0;            // how long the worker waited for its copy's answer
+  Time stood_still = 0;                      // how long the worker waited for its copy's answer
 };
 
 struct RehearsalFrame {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::engine {
 
@@ -30,7 +30,7 @@ void store(uint64_t& word, uint64_t value) {
 
 }  // namespace
 
-bool ServiceRows::advance(const director::Director& director, director::Time now) {
+bool ServiceRows::advance(const director::Director& director, Time now) {
   if (area_.empty()) return true;
   if (next_ == rows_.size() && is_valid_) {
     if (now < due()) return true;

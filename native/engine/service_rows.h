@@ -65,7 +65,7 @@ inline constexpr size_t area_stride = layout::stride_for(first_row + row_count *
 // One worker's area. Used by that worker's thread; the memory must outlive it. Without memory it does nothing.
 class ServiceRows {
  public:
-  static constexpr director::Time interval = 100'000'000;
+  static constexpr Time interval = 100'000'000;
   static constexpr size_t rows_a_round = 64;
 
   explicit ServiceRows(Words area = {}) : area_(area) {}
@@ -73,9 +73,9 @@ class ServiceRows {
   // The services may be others than before: somebody has been at the director.
   void invalidate() { is_valid_ = false; }
   // When the next pass begins.
-  director::Time due() const { return begun_ + interval; }
+  Time due() const { return begun_ + interval; }
   // A share of what is to be written; false when there is more.
-  bool advance(const director::Director& director, director::Time now);
+  bool advance(const director::Director& director, Time now);
 
  private:
   struct Row {
@@ -92,7 +92,7 @@ class ServiceRows {
   std::vector<Row> rows_;  // good until somebody visits
   bool is_valid_ = false;
   size_t next_ = 0, named_ = 0;  // rows before `named_` have their names
-  director::Time begun_ = 0;
+  Time begun_ = 0;
 };
 
 }  // namespace sluice::engine

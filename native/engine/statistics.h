@@ -64,7 +64,7 @@ namespace sluice::engine {
   COUNTER(frames_untransmitted, "frames that should have left and no port took")  \
   COUNTER(awake_nanoseconds, "time that its thread did not sleep")
 
-// Beside them one for each reason of director/stages/reasons.def: packets so far that met their verdict for it, as of
+// Beside them one for each reason of director/flows/reasons.def: packets so far that met their verdict for it, as of
 // the worker's last round of publishing.
 
 #define SLUICE_NAME(name, ...) name,
@@ -73,7 +73,7 @@ enum class PageWord : uint32_t { SLUICE_PAGE_HEADER(SLUICE_NAME) count };
 enum class BlockWord : uint32_t { SLUICE_BLOCK_HEADER(SLUICE_NAME) count };
 enum class Counter : uint32_t {
   SLUICE_COUNTERS(SLUICE_NAME)
-#include "director/stages/reasons.def"
+#include "director/flows/reasons.def"
       count
 };
 #undef REASON
@@ -90,7 +90,7 @@ inline constexpr auto page_words = std::to_array({SLUICE_PAGE_HEADER(SLUICE_NAME
 inline constexpr auto block_words = std::to_array({SLUICE_BLOCK_HEADER(SLUICE_NAME)});
 #define REASON(identifier, verdict, meaning) CounterDescription{"packets_" #identifier, meaning},
 inline constexpr auto counters = std::to_array({SLUICE_COUNTERS(SLUICE_DESCRIPTION)
-#include "director/stages/reasons.def"
+#include "director/flows/reasons.def"
 });
 #undef REASON
 #undef SLUICE_DESCRIPTION

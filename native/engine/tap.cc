@@ -65,7 +65,7 @@ void Tap::before(std::span<const director::Frame> frames) {
 }
 
 void Tap::after(std::span<const director::Decision> decisions, Sent sent, const director::Director& director,
-                director::Time now) {
+                Time now) {
   for (uint32_t i = 0; i < came_.size(); i++) {
     TappedFrame head;
     head.reason = decisions[i].reason;

@@ -34,7 +34,7 @@ struct TappedFrame {
   uint32_t size = 0;    // of this and the bytes behind it, up to the next
   uint32_t length = 0;  // bytes of the frame
   uint64_t packet = 0;  // frames of one packet have the same number, the one that came first
-  director::Time time = 0;
+  Time time = 0;
   director::PortId port = 0;
   bool has_left = false;
   uint16_t left = 0;  // frames that left for the one that came
@@ -79,7 +79,7 @@ class Tap {
   // The worker's, around the director's decisions about a batch.
   void before(std::span<const director::Frame> frames);
   void after(std::span<const director::Decision> decisions, std::span<const director::TransmitQueue::Entry> sent,
-             const director::Director& director, director::Time now);
+             const director::Director& director, Time now);
 
   // Another thread's. The next frame; its bytes are good until the next call. False when there is none.
   bool take(TappedFrame& frame, std::vector<uint8_t>& bytes);

@@ -16,14 +16,14 @@ namespace sluice::engine {
 class WaitingFrames {
  public:
   // As long as hosts wait for a neighbour's first answer.
-  static constexpr director::Time patience = director::second;
+  static constexpr Time patience = second;
   // Enough for the first packets of some dozens of connections.
   static constexpr size_t places = 64;
 
   bool is_empty() const { return count_ == 0; }
 
   // Copies a frame as it came; the oldest gives way.
-  void keep(const director::Frame& frame, director::Time now) {
+  void keep(const director::Frame& frame, Time now) {
     Waiting& place = waiting_[next_];
     next_ = (next_ + 1) % places;
     if (count_ < places) count_++;
@@ -35,7 +35,7 @@ class WaitingFrames {
 
   // Gives each frame that is young enough to `visit`, oldest first; none is left.
   template <class Visit>
-  void take_all(director::Time now, Visit visit) {
+  void take_all(Time now, Visit visit) {
     const size_t count = std::exchange(count_, 0);
     for (size_t i = 0; i < count; i++) {
       Waiting& place = waiting_[(next_ + places - count + i) % places];
@@ -49,7 +49,7 @@ class WaitingFrames {
   struct Waiting {
     std::vector<uint8_t> bytes;
     director::Frame frame;
-    director::Time since = 0;
+    Time since = 0;
   };
   std::array<Waiting, places> waiting_;
   size_t next_ = 0, count_ = 0;

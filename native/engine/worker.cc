@@ -17,13 +17,13 @@ namespace sluice::engine {
 namespace {
 
 // Frames that come one after another find the worker awake: waking it costs more than this on most machines.
-constexpr director::Time stays_awake = 20'000;
+constexpr Time stays_awake = 20'000;
 
 // Flows end, neighbours are asked again and counts are published within this of their time.
 constexpr int longest_sleep_milliseconds = 100;
 
 // Asking a port what it has counted is also what repairs it (packet_ring.h).
-constexpr director::Time ports_looked_after = director::second;
+constexpr Time ports_looked_after = second;
 
 // Of flows that are due, a share for each round of batches: some tens of microseconds.
 constexpr uint32_t ended_a_round = 256;
@@ -167,7 +167,7 @@ void Worker::ask_director(std::span<director::Frame> frames) {
 void Worker::retry_waiting_frames() {
   retry_waiting_ = false;
   WaitingFrames still_waiting;
-  waiting_.take_all(now_, [&](director::Frame& frame, director::Time since) {
+  waiting_.take_all(now_, [&](director::Frame& frame, Time since) {
     out_.clear();
     ask_director({&frame, 1});
     if (decisions_[0].reason == director::Reason::no_neighbour) still_waiting.keep(frame, since);
@@ -219,7 +219,7 @@ bool Worker::publish() {
 }
 
 void Worker::count_awake() {
-  const director::Time now = clock_();
+  const Time now = clock_();
   counters_.add(Counter::awake_nanoseconds, now - awake_since_);
   awake_since_ = now;
 }
@@ -229,9 +229,9 @@ void Worker::sleep(std::unique_lock<std::mutex>& gate) {
   if (!wait.prepare(std::span(ports_), alarm_)) return;
   count_awake();
   gate.unlock();
-  const director::Time due = published_ + ServiceRows::interval;
-  const director::Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
-  wait.wait(static_cast<int>(std::min<director::Time>(left, longest_sleep_milliseconds)));
+  const Time due = published_ + ServiceRows::interval;
+  const Time left = due > awake_since_ ? (due - awake_since_) / 1'000'000 + 1 : 1;
+  wait.wait(static_cast<int>(std::min<Time>(left, longest_sleep_milliseconds)));
   eventfd_t rung;
   if (wait.has_extra()) eventfd_read(alarm_, &rung);
   awake_since_ = clock_();

@@ -69,7 +69,7 @@ class Worker {
 
     director::Director& director() { return worker_.director_; }
     director::TransmitQueue& out() { return worker_.out_; }
-    director::Time now() const { return worker_.clock_(); }
+    Time now() const { return worker_.clock_(); }
     std::vector<port::PortStatistics> port_statistics();
     // What the port that was there has counted is given back.
     port::PortStatistics replace_port(size_t number, std::unique_ptr<port::Port> port);
@@ -106,7 +106,7 @@ class Worker {
   CounterBlock counters_;
   director::Director director_;
   ServiceRows service_rows_;
-  director::Time published_ = 0, awake_since_ = 0;
+  Time published_ = 0, awake_since_ = 0;
   std::array<uint64_t, director::reason_count> published_counts_{};
   director::TransmitQueue out_;
   std::optional<FlightRecorder> recorder_;
@@ -115,7 +115,7 @@ class Worker {
   bool retry_waiting_ = false;
   std::array<director::Frame, batch_size> frames_;
   std::array<director::Decision, batch_size> decisions_;
-  director::Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
+  Time now_ = 0, last_frame_ = 0, looked_after_ports_ = 0;
 
   std::mutex gate_;
   std::atomic<uint32_t> visitors_ = 0;

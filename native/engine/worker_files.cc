@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "memory/mapped_memory.h"
+
 namespace sluice::engine {
 
 namespace {
@@ -45,8 +47,9 @@ bool WorkerFiles::make(const CrashState& crash_state, uint16_t worker, host::Fai
   return true;
 }
 
-director::MemoryFiles WorkerFiles::of_director() const {
-  return {files_[0].get(), files_[1].get(), files_[2].get(), files_[3].get()};
+director::DirectorMemory WorkerFiles::of_director() const {
+  return {memory::file_memory(files_[0].get()), memory::file_memory(files_[1].get()),
+          memory::file_memory(files_[2].get()), memory::file_memory(files_[3].get()), &memory::process_memory()};
 }
 
 int WorkerFiles::recorder() const {
@@ -54,7 +57,7 @@ int WorkerFiles::recorder() const {
 }
 
 director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
-                                director::Time now) {
+                                Time now) {
   const MappedFile<director::Flow<wire::Ipv4Address>> flows4(crash_state.taken(CrashItem::flows4, worker));
   const MappedFile<director::Flow<wire::Ipv6Address>> flows6(crash_state.taken(CrashItem::flows6, worker));
   const MappedFile<director::SplicedFlow> spliced(crash_state.taken(CrashItem::spliced, worker));

@@ -13,7 +13,7 @@ class WorkerFiles {
  public:
   // New ones, kept for the next process.
   bool make(const CrashState& crash_state, uint16_t worker, host::Failure& failure);
-  director::MemoryFiles of_director() const;
+  director::DirectorMemory of_director() const;
   int recorder() const;
 
  private:
@@ -23,7 +23,6 @@ class WorkerFiles {
 };
 
 // Has the director carry on the flows that the worker of the same number had.
-director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
-                                director::Time now);
+director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director, Time now);
 
 }  // namespace sluice::engine

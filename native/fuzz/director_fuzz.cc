@@ -12,12 +12,12 @@
 
 #include "director/stages/director.h"
 #include "director_frames.h"
+#include "memory/mapped_memory.h"
 
 using namespace sluice;
 using namespace sluice::test;
 using director::Director;
 using director::Frame;
-using director::second;
 
 namespace {
 
@@ -245,6 +245,7 @@ std::shared_ptr<const director::RouteTable> network(uint8_t what) {
 
 director::DirectorOptions options() {
   director::DirectorOptions options;
+  options.memory.own = &memory::process_memory();
   options.flow_limit = 64;
   options.seed = {1, 2, 3, 4};
   options.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
@@ -344,7 +345,7 @@ class Pair {
     renew_header_checksum(input.bytes);
     offer(std::move(input));
   }
-  void wait(director::Time duration) {
+  void wait(Time duration) {
     flush();
     now_ += duration;
     each([&](Director& director) {
@@ -373,7 +374,7 @@ class Pair {
   Director single_{options()}, batched_{options()};
   std::vector<Input> inputs_;
   std::vector<Input> left_;  // of the last flush
-  director::Time now_ = options().start;
+  Time now_ = options().start;
   uint64_t frames_ = 0;
 };
 
@@ -545,7 +546,7 @@ void run_step(Pair& pair, Program& program) {
     case 8:
       return pair.offer(read_raw_frame(program));
     case 9:
-      return pair.wait(director::Time{1} << (20 + (operation >> 4) % 12) << (program.byte() & 7));
+      return pair.wait(Time{1} << (20 + (operation >> 4) % 12) << (program.byte() & 7));
     case 10:
       return edit_service(pair, program);
     case 11:

@@ -11,13 +11,13 @@ namespace sluice::host {
 namespace {
 
 // Neither noticed by who waits for a neighbour, nor much work when a routing daemon adds routes one by one.
-constexpr director::Time settle_interval = director::second / 50;
+constexpr Time settle_interval = second / 50;
 
 // The kernel calls a neighbour stale after 30 seconds or so, and looks for it again while it is used.
-constexpr director::Time refresh_interval = 5 * director::second;
+constexpr Time refresh_interval = 5 * second;
 
 // The kernel itself asks three times, a second apart.
-constexpr director::Time ask_interval = director::second;
+constexpr Time ask_interval = second;
 
 // Neighbours that were asked for: real servers and clients on a link. More are asked for, but not kept fresh.
 constexpr size_t most_asked = 4096;
@@ -53,7 +53,7 @@ bool dump_table(NetlinkSocket& socket, NetlinkRequest request, std::vector<Recor
 
 }  // namespace
 
-std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, Changed changed, director::Time now,
+std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, Changed changed, Time now,
                                                Failure& failure) {
   std::unique_ptr<HostNetwork> network(new HostNetwork(std::move(ports), std::move(changed)));
   // Notices first, so that nothing changes unheard between the dumps and them.
@@ -63,7 +63,7 @@ std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, C
   return network;
 }
 
-bool HostNetwork::follow(director::Time now, Failure& failure) {
+bool HostNetwork::follow(Time now, Failure& failure) {
   const auto received = notices_.receive([this](const NetlinkMessage& message) { hear(message); });
   if (received == NetlinkSocket::Received::overrun) {
     overruns_++;
@@ -73,7 +73,7 @@ bool HostNetwork::follow(director::Time now, Failure& failure) {
   return dirty_ == 0 || now - settled_ < settle_interval || settle(now, failure);
 }
 
-director::Time HostNetwork::due() const {
+Time HostNetwork::due() const {
   return dirty_ != 0 ? settled_ + settle_interval : refreshed_ + refresh_interval;
 }
 
@@ -112,7 +112,7 @@ void HostNetwork::hear(const NetlinkMessage& message) {
   if (is_gone) tables_.neighbours.erase(key);
 }
 
-bool HostNetwork::settle(director::Time now, Failure& failure) {
+bool HostNetwork::settle(Time now, Failure& failure) {
   settled_ = now;
   if (!dump(dirty_, failure)) return false;
   dirty_ = 0;
@@ -151,7 +151,7 @@ bool HostNetwork::dump(uint8_t what, Failure& failure) {
   return true;
 }
 
-void HostNetwork::resolve(director::PortId port, const wire::Address& next_hop, director::Time now) {
+void HostNetwork::resolve(director::PortId port, const wire::Address& next_hop, Time now) {
   const NeighbourKey key{interface(port), next_hop};
   if (key.interface == 0 || next_hop.is_unspecified()) return;
   if (asked_.size() >= most_asked && !asked_.contains(key)) {
@@ -185,7 +185,7 @@ void HostNetwork::use_if_doubtful(const NeighbourKey& key) {
   if (state == NeighbourRecord::State::stale || state == NeighbourRecord::State::failed) use(key);
 }
 
-void HostNetwork::use_doubtful(director::Time now) {
+void HostNetwork::use_doubtful(Time now) {
   refreshed_ = now;
   for (const auto& [key, when] : asked_) use_if_doubtful(key);
   for (const NeighbourKey& key : gateways_) use_if_doubtful(key);

@@ -67,20 +67,19 @@ class HostNetwork {
   using Changed = std::function<void(std::shared_ptr<const director::RouteTable>)>;
 
   // Dumps everything and calls `changed` for the first time. nullptr with a failure.
-  static std::unique_ptr<HostNetwork> open(std::vector<NetworkPort> ports, Changed changed, director::Time now,
-                                           Failure& failure);
+  static std::unique_ptr<HostNetwork> open(std::vector<NetworkPort> ports, Changed changed, Time now, Failure& failure);
 
   // Readable when there are notices to follow.
   int fd() const { return notices_.fd(); }
   // Takes what has arrived, and settles when it is time. A failure leaves the route table as they were; it is tried
   // again.
-  bool follow(director::Time now, Failure& failure);
+  bool follow(Time now, Failure& failure);
   // When follow() has to be called though nothing has arrived.
-  director::Time due() const;
+  Time due() const;
 
   // Makes the kernel find out the link-layer address of a neighbour; answers come as changes. Repeated requests cost
   // nothing until it is time to ask again.
-  void resolve(director::PortId port, const wire::Address& next_hop, director::Time now);
+  void resolve(director::PortId port, const wire::Address& next_hop, Time now);
 
   std::shared_ptr<const director::RouteTable> route_table() const { return route_table_; }
   // All of the host's, on all interfaces: what is not to be stolen (OwnedTraffic::host_addresses).
@@ -96,9 +95,9 @@ class HostNetwork {
   HostNetwork(std::vector<NetworkPort> ports, Changed changed)
       : ports_(std::move(ports)), changed_(std::move(changed)) {}
   void hear(const NetlinkMessage& message);
-  bool settle(director::Time now, Failure& failure);
+  bool settle(Time now, Failure& failure);
   bool dump(uint8_t what, Failure& failure);
-  void use_doubtful(director::Time now);
+  void use_doubtful(Time now);
   void use_if_doubtful(const NeighbourKey& key);
   void use(const NeighbourKey& key);
 
@@ -107,9 +106,9 @@ class HostNetwork {
   NetlinkSocket notices_, questions_;
   HostTables tables_;
   uint8_t dirty_ = 0;
-  director::Time settled_ = 0, refreshed_ = 0;
+  Time settled_ = 0, refreshed_ = 0;
   uint64_t overruns_ = 0;
-  std::unordered_map<NeighbourKey, director::Time, NeighbourKeyHash> asked_;  // → when last
+  std::unordered_map<NeighbourKey, Time, NeighbourKeyHash> asked_;  // → when last
   std::unordered_set<NeighbourKey, NeighbourKeyHash> gateways_;
   std::shared_ptr<const director::RouteTable> route_table_;
 };

@@ -8,7 +8,7 @@
 #include "wire/checksum.h"
 #include "wire/tcp.h"
 
-namespace sluice::director {
+namespace sluice::wire {
 
 inline constexpr size_t timestamp_data_length = 8, sack_block_length = 8;
 
@@ -19,44 +19,44 @@ inline constexpr size_t sequence = 4, acknowledgement = 8, header_length = 12, f
 
 template <typename Change>
 void change_be32(uint8_t* at, Change change) {
-  wire::store_be32(at, change(wire::load_be32(at)));
+  store_be32(at, change(load_be32(at)));
 }
 
 // The sum over the parts of the header that hold numbers.
-inline wire::Sum sum_of_numbers(wire::MutableTcpView header) {
-  const wire::Bytes options = header.options();
-  const wire::Sum fixed = wire::Sum{wire::raw16(header.window())} + __builtin_bswap32(header.sequence()) +
-                          __builtin_bswap32(header.acknowledgement());
-  return wire::sum_bytes(options, fixed);
+inline Sum sum_of_numbers(MutableTcpView header) {
+  const Bytes options = header.options();
+  const Sum fixed =
+      Sum{raw16(header.window())} + __builtin_bswap32(header.sequence()) + __builtin_bswap32(header.acknowledgement());
+  return sum_bytes(options, fixed);
 }
 
-// What the change adds to a sum over the segment, for a finished checksum (wire::updated_checksum).
+// What the change adds to a sum over the segment, for a finished checksum (updated_checksum).
 template <typename Change>
-wire::Sum change_numbers(wire::MutableTcpView header, Change change) {
-  const uint16_t before = wire::fold(sum_of_numbers(header));
+Sum change_numbers(MutableTcpView header, Change change) {
+  const uint16_t before = fold(sum_of_numbers(header));
   change();
-  return wire::change16(before, wire::fold(sum_of_numbers(header)));
+  return change16(before, fold(sum_of_numbers(header)));
 }
 
 // Options of an established connection that hold sequence numbers or timestamps; a malformed list ends the walk, and
 // what is before it has been rewritten.
 template <typename Visit>
-void each_option(wire::MutableBytes options, Visit visit) {
-  wire::OptionWalk walk(options);
-  for (wire::Option option; walk.next(option);) visit(option, options.data() + option.at + 2);
+void each_option(MutableBytes options, Visit visit) {
+  OptionWalk walk(options);
+  for (Option option; walk.next(option);) visit(option, options.data() + option.at + 2);
 }
 
 // --- of quotations, as far as they go ---
 
-inline void move_quoted(wire::MutableBytes quoted, size_t at, uint32_t by) {
+inline void move_quoted(MutableBytes quoted, size_t at, uint32_t by) {
   if (quoted.size() < at + 4) return;
   change_be32(quoted.data() + at, [&](uint32_t value) { return value + by; });
 }
 
 // The options that are quoted whole.
 template <typename Visit>
-void each_quoted_option(wire::MutableBytes quoted, Visit visit) {
-  constexpr size_t fixed = wire::TcpView::minimum_header_length;
+void each_quoted_option(MutableBytes quoted, Visit visit) {
+  constexpr size_t fixed = TcpView::minimum_header_length;
   if (quoted.size() <= fixed) return;
   const size_t header = size_t{quoted[quoted_at::header_length]} / 16 * 4;
   if (header <= fixed) return;
@@ -64,8 +64,8 @@ void each_quoted_option(wire::MutableBytes quoted, Visit visit) {
 }
 
 // Whether a quoted segment acknowledges, as far as can be told.
-inline bool may_acknowledge(wire::Bytes quoted) {
-  return quoted.size() <= quoted_at::flags || (quoted[quoted_at::flags] & wire::tcp_flag::ack) != 0;
+inline bool may_acknowledge(Bytes quoted) {
+  return quoted.size() <= quoted_at::flags || (quoted[quoted_at::flags] & tcp_flag::ack) != 0;
 }
 
-}  // namespace sluice::director
+}  // namespace sluice::wire

@@ -28,14 +28,14 @@ uint32_t clamp_limit(uint32_t limit) {
 
 template <class Address>
 FlowTable<Address>::FlowTable(const FlowTableOptions& options)
-    : flows_(clamp_limit(options.limit), options.huge_pages, options.file),
-      buckets_(most_buckets(clamp_limit(options.limit)), options.huge_pages),
+    : flows_(clamp_limit(options.limit), options.huge_pages, options.flows ? *options.flows : *options.memory),
+      buckets_(most_buckets(clamp_limit(options.limit)), options.huge_pages, *options.memory),
       bucket_count_(first_buckets),
       wide_mask_(first_buckets - 1),
       // Fixed numbers (from the fraction of pi) so that a seed of zeros is no worse than another.
       seed_{options.seed[0] ^ 0x243f6a8885a308d3, options.seed[1] ^ 0x13198a2e03707344,
             (options.seed[2] ^ 0xa4093822299f31d0) | 1, options.seed[3] ^ 0x082efa98ec4e6c89},
-      overflows_(most_buckets(clamp_limit(options.limit)), options.huge_pages),
+      overflows_(most_buckets(clamp_limit(options.limit)), options.huge_pages, *options.memory),
       wheel_(options.start),
       limit_(clamp_limit(options.limit)) {
   // Without its first buckets the table cannot work; a limit of no flows says so to every caller.
@@ -53,7 +53,7 @@ Flow<Address>* FlowTable<Address>::insert_forward(const FlowType& values) {
   if (index == no_flow) return nullptr;
   FlowType& flow = flows_[index];
   flow = values;
-  flow.timer_previous = TimerWheel<FlowType>::unqueued;
+  flow.timer_previous = core::TimerWheel<FlowType>::unqueued;
 
   const Key forward = flow.key(Direction::forward);
   const uint64_t forward_hash = hash(forward);
@@ -115,7 +115,7 @@ uint32_t FlowTable<Address>::take_flow() {
   if (size_ >= limit_) return no_flow;
   if (free_flow_ != no_flow) {
     const uint32_t index = std::exchange(free_flow_, flows_[free_flow_].timer_next);
-    if (free_flow_ != no_flow) prefetch(&flows_[free_flow_]);  // for the next insertion
+    if (free_flow_ != no_flow) core::prefetch(&flows_[free_flow_]);  // for the next insertion
     return index;
   }
   if (!flows_.reach(high_water_ + 1)) return no_flow;
@@ -201,9 +201,9 @@ void FlowTable<Address>::release_overflow(uint32_t number) {
 template <class Address>
 void FlowTable<Address>::prefetch_split() const {
   const Bucket& bucket = buckets_[next_to_split()];
-  prefetch(&overflows_[bucket.overflow]);
+  core::prefetch(&overflows_[bucket.overflow]);
   for (uint32_t places = bucket.used(); places != 0; places &= places - 1) {
-    prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
+    core::prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
   }
 }
 
@@ -213,7 +213,7 @@ void FlowTable<Address>::prefetch_split_overflow() const {
   if (number == 0) return;
   const Bucket& bucket = overflows_[number];
   for (uint32_t places = bucket.used(); places != 0; places &= places - 1) {
-    prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
+    core::prefetch(&flows_[bucket.refs[std::countr_zero(places)] >> 1]);
   }
 }
 

@@ -53,7 +53,8 @@ struct FlowTableOptions {
   // Lookups among millions of flows cost a third less, but the first touch of every 2 MiB clears all of it, which takes
   // 0.1 ms, and several where a hypervisor must find the memory first: for tables that are prepared up to their limit.
   bool huge_pages = false;
-  int file = ReservedMemory::no_file;  // that the flows are in
+  const core::MemorySource* memory = nullptr;  // of index and timers; must be set
+  const core::MemorySource* flows = nullptr;   // of the flows themselves; nullptr: `memory`
 };
 
 // A reference in the index is a flow's index and one bit of direction.
@@ -86,7 +87,7 @@ class FlowTable {
   // Gives the bucket, good until the table changes.
   const Bucket& prefetch_bucket(uint64_t hash) const {
     const Bucket& bucket = bucket_of(hash);
-    prefetch(&bucket);
+    core::prefetch(&bucket);
     return bucket;
   }
   // Gives what find() will probably come to, before it has been looked at: another flow may have the same tag, and this
@@ -140,8 +141,8 @@ class FlowTable {
     constexpr FlowType never_used{};
     return flow.timer_previous != freed && std::memcmp(&flow.forward, &never_used.forward, sizeof flow.forward) != 0;
   }
-  // From now on changes stay in this process (ReservedMemory::leave_file()).
-  bool leave_file() { return flows_.leave_file(); }
+  // From now on no other process sees what changes.
+  bool make_private() { return flows_.make_private(); }
   // For indexes kept elsewhere: the flow there may have ended, and another may have its place.
   bool is_live(uint32_t index) const { return index < high_water_ && flows_[index].timer_previous != freed; }
 
@@ -209,14 +210,14 @@ class FlowTable {
   void release_flow(uint32_t index);
 
   // timer_previous of a flow that is not in use.
-  static constexpr uint32_t freed = TimerWheel<FlowType>::unqueued - 1;
+  static constexpr uint32_t freed = core::TimerWheel<FlowType>::unqueued - 1;
 
-  ReservedArray<FlowType> flows_;
-  ReservedArray<Bucket> buckets_;
+  core::ReservedArray<FlowType> flows_;
+  core::ReservedArray<Bucket> buckets_;
   uint32_t bucket_count_, wide_mask_;  // buckets 0 to bucket_count_ - 1; wide_mask_ covers them all
   std::array<uint64_t, 4> seed_;
-  ReservedArray<Bucket> overflows_;
-  TimerWheel<FlowType> wheel_;
+  core::ReservedArray<Bucket> overflows_;
+  core::TimerWheel<FlowType> wheel_;
   uint64_t entries_ = 0;
   uint32_t changes_ = 0;  // insertions and erasures
   uint32_t size_ = 0, limit_;
@@ -232,12 +233,12 @@ inline uint64_t FlowTable<Address>::hash(const Address& source, const Address& d
   if constexpr (Address::family == wire::Family::ipv4) {
     addresses = uint64_t{destination.raw} << 32 | source.raw;
   } else {
-    addresses = multiply_fold(source.raw[0] ^ seed_[2], source.raw[1] ^ seed_[3]) +
-                multiply_fold(destination.raw[0] ^ seed_[3], destination.raw[1] ^ seed_[0]);
+    addresses = core::multiply_fold(source.raw[0] ^ seed_[2], source.raw[1] ^ seed_[3]) +
+                core::multiply_fold(destination.raw[0] ^ seed_[3], destination.raw[1] ^ seed_[0]);
   }
   const uint64_t rest = uint64_t{is_template} << 40 | uint64_t{protocol} << 32 | ports;
   // The second multiplication spreads what a product with a small factor leaves in few bits.
-  return multiply_fold(multiply_fold(addresses ^ seed_[0], rest ^ seed_[1]), seed_[2]);
+  return core::multiply_fold(core::multiply_fold(addresses ^ seed_[0], rest ^ seed_[1]), seed_[2]);
 }
 
 template <class Address>
@@ -245,8 +246,8 @@ inline FoundFlow<Address> FlowTable<Address>::prefetch_flow(uint64_t hash, const
   const uint32_t matches = bucket.matches(tag_of(hash));
   if (matches == 0) return {};
   const FoundFlow<Address> probable = flow_of(bucket.refs[static_cast<uint32_t>(std::countr_zero(matches))]);
-  prefetch(probable.flow);
-  if constexpr (sizeof(FlowType) > 64) prefetch(reinterpret_cast<const char*>(probable.flow) + 64);
+  core::prefetch(probable.flow);
+  if constexpr (sizeof(FlowType) > 64) core::prefetch(reinterpret_cast<const char*>(probable.flow) + 64);
   return probable;
 }
 

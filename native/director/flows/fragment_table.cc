@@ -210,10 +210,10 @@ uint32_t& FragmentTable<Address>::bucket_of(const FragmentKey<Address>& key) {
   uint64_t words[4] = {};
   std::memcpy(words, &key.source, sizeof key.source);
   std::memcpy(words + 2, &key.destination, sizeof key.destination);
-  const uint64_t addresses = multiply_fold(words[0] ^ seed_, words[1] ^ 0x9e3779b97f4a7c15) +
-                             multiply_fold(words[2] ^ ~seed_, words[3] ^ 0xc2b2ae3d27d4eb4f);
+  const uint64_t addresses = core::multiply_fold(words[0] ^ seed_, words[1] ^ 0x9e3779b97f4a7c15) +
+                             core::multiply_fold(words[2] ^ ~seed_, words[3] ^ 0xc2b2ae3d27d4eb4f);
   const uint64_t rest = uint64_t{key.protocol} << 32 | key.identification;
-  return buckets_[multiply_fold(addresses ^ seed_, rest ^ 0x165667b19e3779f9) & (buckets_.size() - 1)];
+  return buckets_[core::multiply_fold(addresses ^ seed_, rest ^ 0x165667b19e3779f9) & (buckets_.size() - 1)];
 }
 
 template <class Address>

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "director/stages/director.h"
+#include "director/tracking/flow_keeper.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 #include "wire/tcp.h"
@@ -58,17 +58,15 @@ IpPacket write(const OwnSegment<A>& segment, uint8_t* to) {
 template IpPacket write(const OwnSegment<wire::Ipv4Address>&, uint8_t*);
 template IpPacket write(const OwnSegment<wire::Ipv6Address>&, uint8_t*);
 
-// Nothing: it is on its way. `told`: a flow whose real server learns the client's address from this segment, if from
-// any.
 template <class A>
-std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
-                                         const Flow<A>* told) {
+std::optional<Reason> send_own(Transmitter& transmitter, Transit<A>& t, const OwnSegment<A>& segment,
+                               const NextHop& hop, const Flow<A>* told) {
   if (hop.state == HopState::no_neighbour) {
-    transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    transmitter.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return Reason::no_neighbour;
   }
   if (hop.state != HopState::reachable) return Reason::no_route;
-  uint8_t* buffer = transmitter_.take_buffer(longest_own_segment);
+  uint8_t* buffer = transmitter.take_buffer(longest_own_segment);
   if (buffer == nullptr) return Reason::out_of_buffers;
   IpPacket packet = write(segment, buffer);
   if (told != nullptr && (told->flags & flow_flag::tells_client) != 0) {
@@ -78,12 +76,12 @@ std::optional<Reason> Director::send_own(Transit<A>& t, const OwnSegment<A>& seg
   }
   Frame frame;
   frame.port = t.frame.port;
-  return transmitter_.send(frame, t.packet, packet, hop, t.out);
+  return transmitter.send(frame, t.packet, packet, hop, t.out);
 }
 
-template std::optional<Reason> Director::send_own(Transit<wire::Ipv4Address>&, const OwnSegment<wire::Ipv4Address>&,
-                                                  const NextHop&, const Flow<wire::Ipv4Address>*);
-template std::optional<Reason> Director::send_own(Transit<wire::Ipv6Address>&, const OwnSegment<wire::Ipv6Address>&,
-                                                  const NextHop&, const Flow<wire::Ipv6Address>*);
+template std::optional<Reason> send_own(Transmitter&, Transit<wire::Ipv4Address>&, const OwnSegment<wire::Ipv4Address>&,
+                                        const NextHop&, const Flow<wire::Ipv4Address>*);
+template std::optional<Reason> send_own(Transmitter&, Transit<wire::Ipv6Address>&, const OwnSegment<wire::Ipv6Address>&,
+                                        const NextHop&, const Flow<wire::Ipv6Address>*);
 
 }  // namespace sluice::director

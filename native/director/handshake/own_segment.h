@@ -5,6 +5,8 @@
 #include "director/flows/flow.h"
 #include "director/handshake/syn_cookie.h"
 #include "director/outgoing/outgoing.h"
+#include "director/outgoing/transit.h"
+#include "director/outgoing/transmitter.h"
 
 namespace sluice::director {
 
@@ -35,5 +37,11 @@ inline SynOptions timestamps(bool are_used, uint32_t timestamp, uint32_t echo) {
 // Into longest_own_segment bytes.
 template <class A>
 IpPacket write(const OwnSegment<A>& segment, uint8_t* to);
+
+// Sends the segment, which the packet `t` has caused. Nothing: the segment is on its way. `told`: a flow whose real
+// server learns the client's address from this segment, if from any.
+template <class A>
+std::optional<Reason> send_own(Transmitter& transmitter, Transit<A>& t, const OwnSegment<A>& segment,
+                               const NextHop& hop, const Flow<A>* told = nullptr);
 
 }  // namespace sluice::director

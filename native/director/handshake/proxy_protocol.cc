@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The PROXY protocol in the director (theory of operation: proxy_header.h).
-//
-// A flow gets its place among the proxied ones when the real server answers its SYN, and keeps it to its end: numbers
-// are moved in every packet from then on, so the express lane leaves such flows alone. A SYN-ACK that acknowledges
-// another SYN, which was seen, is that of a new connection on the same ports, and all begins anew; neither alone proves
-// anything: anybody can send a SYN, and a SYN-ACK may be a late one of the connection before.
-//
-// The header is a segment of the director's own, so no packet of the client's becomes longer, whatever its MTU, and
-// frames that a device is to cut stay whole. Of a client that resets the connection nothing more is told.
+#include "director/handshake/proxy_protocol.h"
+
+#include "director/flows/text.h"
 #include "director/handshake/own_segment.h"
-#include "director/stages/director.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 
 namespace sluice::director {
 
@@ -45,7 +38,7 @@ InsertedHeader header_before(uint32_t first, wire::Family family, uint8_t window
 
 // Of a packet of the client's: whether the header is to be sent beside it, for the first time or again.
 template <class A>
-Director::HeaderTurn Director::turn_of_header(const Transit<A>& t, const Flow<A>& flow) {
+HeaderTurn ProxyProtocol::turn_of_header(const Transit<A>& t, const Flow<A>& flow) {
   Announcement& announcement = spliced_[flow.spliced].announcement;
   InsertedHeader& header = announcement.header;
   const wire::TcpView tcp(t.transport());
@@ -70,14 +63,12 @@ Director::HeaderTurn Director::turn_of_header(const Transit<A>& t, const Flow<A>
   if (is_before(announcement.client_next, end_of(tcp))) announcement.client_next = end_of(tcp);
   return repeats ? HeaderTurn::before_packet : HeaderTurn::no;
 }
-template Director::HeaderTurn Director::turn_of_header(const Transit<wire::Ipv4Address>&,
-                                                       const Flow<wire::Ipv4Address>&);
-template Director::HeaderTurn Director::turn_of_header(const Transit<wire::Ipv6Address>&,
-                                                       const Flow<wire::Ipv6Address>&);
+template HeaderTurn ProxyProtocol::turn_of_header(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
+template HeaderTurn ProxyProtocol::turn_of_header(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
 // A packet of the client's as the real server gets it: what the header, sent now or later, says besides.
 template <class A>
-void Director::note_for_header(const Transit<A>& t, const Flow<A>& flow) {
+void ProxyProtocol::note_for_header(const Transit<A>& t, const Flow<A>& flow) {
   Announcement& announcement = spliced_[flow.spliced].announcement;
   const wire::TcpView tcp(t.transport());
   if (announcement.header.phase == HeaderPhase::acknowledged || !tcp.has(flag::ack)) return;
@@ -88,12 +79,12 @@ void Director::note_for_header(const Transit<A>& t, const Flow<A>& flow) {
   announcement.timestamp = options.timestamp;
   announcement.timestamp_echo = options.timestamp_echo;
 }
-template void Director::note_for_header(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
-template void Director::note_for_header(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
+template void ProxyProtocol::note_for_header(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
+template void ProxyProtocol::note_for_header(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
 // If it does not get on its way, the timer's turn comes.
 template <class A>
-void Director::send_header(Transit<A>& t, const Flow<A>& flow) {
+void ProxyProtocol::send_header(Transit<A>& t, const Flow<A>& flow) {
   Announcement& announcement = spliced_[flow.spliced].announcement;
   Destination& destination = services_.destination(flow.destination);
   announcement.header.phase = HeaderPhase::sent;
@@ -112,7 +103,7 @@ void Director::send_header(Transit<A>& t, const Flow<A>& flow) {
     t.trace->say("PROXY v2 header %s: %s, %u bytes", announcement.times_sent == 0 ? "sent" : "sent again",
                  to_text(flow.forward).c_str(), length);
   }
-  send_own(t, segment, transmitter_.hop_to(destination, t.now), &flow);
+  send_own(transmitter_, t, segment, transmitter_.hop_to(destination, t.now), &flow);
   if (announcement.times_sent == 0) announcement.times_sent = 1;
   if (announcement.times_sent < SplicedFlows::most_headers && destination.available) {
     spliced_.wait_for_acknowledgement(flow.spliced, t.now);
@@ -120,18 +111,18 @@ void Director::send_header(Transit<A>& t, const Flow<A>& flow) {
     spliced_.stop_waiting(flow.spliced);
   }
 }
-template void Director::send_header(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
-template void Director::send_header(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
+template void ProxyProtocol::send_header(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
+template void ProxyProtocol::send_header(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
 // A real server's SYN-ACK. False: there is no room for what is to be remembered.
 template <class A>
-bool Director::await_handshake(const Transit<A>& t, Flow<A>& flow) {
+bool ProxyProtocol::await_handshake(const Transit<A>& t, Flow<A>& flow) {
   const wire::TcpView tcp(t.transport());
   if ((flow.flags & flow_flag::spliced) == 0) {
     SplicedFlow spliced;
     spliced.phase = SplicedFlow::Phase::spliced;
     spliced.family = A::family;
-    spliced.flow = flows<A>().table().index_of(flow);
+    spliced.flow = flows_.of<A>().table().index_of(flow);
     const uint32_t place = spliced_.take(spliced);
     if (place == SplicedFlows::none) return false;
     flow.spliced = place;
@@ -153,7 +144,7 @@ bool Director::await_handshake(const Transit<A>& t, Flow<A>& flow) {
 
 // A packet of the real server's that is to be forwarded to the client. False: it cannot be, for want of room.
 template <class A>
-bool Director::hear_of_header(Transit<A>& t, Flow<A>& flow) {
+bool ProxyProtocol::hear_of_header(Transit<A>& t, Flow<A>& flow) {
   if (t.is_later_fragment()) return true;
   const wire::TcpView tcp(t.transport());
   const bool is_syn_ack = tcp.has(flag::syn) && tcp.has(flag::ack);
@@ -180,12 +171,12 @@ bool Director::hear_of_header(Transit<A>& t, Flow<A>& flow) {
   }
   return true;
 }
-template bool Director::hear_of_header(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&);
-template bool Director::hear_of_header(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&);
+template bool ProxyProtocol::hear_of_header(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&);
+template bool ProxyProtocol::hear_of_header(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&);
 
 // After the SYN proxy's own ACK to the real server, `handshake`.
 template <class A>
-void Director::announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegment<A>& handshake) {
+void ProxyProtocol::announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegment<A>& handshake) {
   SplicedFlow& spliced = spliced_[flow.spliced];
   Announcement& announcement = spliced.announcement;
   if (announcement.header.phase == HeaderPhase::none) {
@@ -200,9 +191,9 @@ void Director::announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegm
   announcement.timestamp_echo = handshake.options.timestamp_echo;
   send_header(t, flow);
 }
-template void Director::announce_joined(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&,
-                                        const OwnSegment<wire::Ipv4Address>&);
-template void Director::announce_joined(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&,
-                                        const OwnSegment<wire::Ipv6Address>&);
+template void ProxyProtocol::announce_joined(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&,
+                                             const OwnSegment<wire::Ipv4Address>&);
+template void ProxyProtocol::announce_joined(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&,
+                                             const OwnSegment<wire::Ipv6Address>&);
 
 }  // namespace sluice::director

@@ -33,11 +33,11 @@ SynOptions decode(uint8_t bits, wire::Family family) {
   return options;
 }
 
-uint32_t cookie_of(const CookieFlow& flow, uint32_t client_sequence, uint8_t bits, uint32_t slot, SipKey key) {
+uint32_t cookie_of(const CookieFlow& flow, uint32_t client_sequence, uint8_t bits, uint32_t slot, core::SipKey key) {
   uint64_t words[4];
   std::memcpy(&words[0], flow.client.bytes.data(), 16);
   std::memcpy(&words[2], flow.virtual_address.bytes.data(), 16);
-  SipHash<2, 4> hash(key);
+  core::SipHash<2, 4> hash(key);
   for (uint64_t word : words) hash.add(word);
   hash.add(uint64_t{client_sequence} << 32 | uint64_t{flow.client_port} << 16 | flow.virtual_port);
   const uint64_t tail = uint64_t{slot} << 8 | bits;
@@ -58,7 +58,7 @@ SynOptions read_syn_options(wire::Bytes bytes) {
       result.window_scale = std::min(data[0], SynOptions::greatest_window_scale);
     } else if (option.kind == wire::tcp_option::sack_permitted && data.empty()) {
       result.sack_permitted = true;
-    } else if (option.kind == wire::tcp_option::timestamp && data.size() == timestamp_data_length) {
+    } else if (option.kind == wire::tcp_option::timestamp && data.size() == wire::timestamp_data_length) {
       result.timestamps = true;
       result.timestamp = wire::load_be32(data.data());
       result.timestamp_echo = wire::load_be32(data.data() + 4);
@@ -84,7 +84,7 @@ size_t write_syn_options(const SynOptions& options, std::array<uint8_t, 20>& out
     put({kind::timestamp, 10});
     wire::store_be32(at, options.timestamp);
     wire::store_be32(at + 4, options.timestamp_echo);
-    at += timestamp_data_length;
+    at += wire::timestamp_data_length;
   } else if (options.sack_permitted) {
     put({nop, nop, kind::sack_permitted, 2});
   }
@@ -102,7 +102,7 @@ void CookieSecrets::renew(Time now, const RandomSource& random) {
   const bool next_one = renewed_ && slot == slot_ + 1;
   for (uint32_t n : {slot, slot - 1}) {
     if (n == slot - 1 && next_one) continue;
-    SipKey& key = keys_[n % keys_.size()];
+    core::SipKey& key = keys_[n % keys_.size()];
     key.k0 = draw();
     key.k1 = draw();
   }
@@ -139,56 +139,56 @@ void change_be16(wire::MutableBytes bytes, size_t at, Change change) {
 }  // namespace
 
 void unquote_to_client(wire::MutableBytes quoted, const Splice& splice) {
-  move_quoted(quoted, quoted_at::sequence, 0 - splice.sequence);
-  change_be16(quoted, quoted_at::window,
+  wire::move_quoted(quoted, wire::quoted_at::sequence, 0 - splice.sequence);
+  change_be16(quoted, wire::quoted_at::window,
               [&](uint64_t window) { return window << splice.promised_scale >> splice.real_scale; });
-  each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
-    if (option.kind != wire::tcp_option::timestamp || option.data.size() != timestamp_data_length) return;
-    change_be32(data, [&](uint32_t value) { return value - splice.timestamp; });
+  wire::each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
+    if (option.kind != wire::tcp_option::timestamp || option.data.size() != wire::timestamp_data_length) return;
+    wire::change_be32(data, [&](uint32_t value) { return value - splice.timestamp; });
   });
 }
 
 void unquote_to_server(wire::MutableBytes quoted, const Splice& splice) {
-  if (!may_acknowledge(quoted)) return;
-  move_quoted(quoted, quoted_at::acknowledgement, splice.sequence);
-  change_be16(quoted, quoted_at::window, [&](uint64_t window) { return window >> splice.client_scale; });
-  each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
-    if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {
-      change_be32(data + 4, [&](uint32_t echo) { return echo + splice.timestamp; });
-    } else if (option.kind == wire::tcp_option::sack && option.data.size() % sack_block_length == 0) {
+  if (!wire::may_acknowledge(quoted)) return;
+  wire::move_quoted(quoted, wire::quoted_at::acknowledgement, splice.sequence);
+  change_be16(quoted, wire::quoted_at::window, [&](uint64_t window) { return window >> splice.client_scale; });
+  wire::each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
+    if (option.kind == wire::tcp_option::timestamp && option.data.size() == wire::timestamp_data_length) {
+      wire::change_be32(data + 4, [&](uint32_t echo) { return echo + splice.timestamp; });
+    } else if (option.kind == wire::tcp_option::sack && option.data.size() % wire::sack_block_length == 0) {
       for (size_t edge = 0; edge < option.data.size(); edge += 4) {
-        change_be32(data + edge, [&](uint32_t number) { return number + splice.sequence; });
+        wire::change_be32(data + edge, [&](uint32_t number) { return number + splice.sequence; });
       }
     }
   });
 }
 
 wire::Sum to_client(wire::MutableTcpView header, const Splice& splice) {
-  return change_numbers(header, [&] {
+  return wire::change_numbers(header, [&] {
     header.set_sequence(header.sequence() + splice.sequence);
     const uint64_t window = uint64_t{header.window()} << splice.real_scale >> splice.promised_scale;
     header.set_window(static_cast<uint16_t>(std::min<uint64_t>(window, 0xffff)));
-    each_option(header.options(), [&](const wire::Option& option, uint8_t* data) {
-      if (option.kind != wire::tcp_option::timestamp || option.data.size() != timestamp_data_length) return;
-      change_be32(data, [&](uint32_t value) { return value + splice.timestamp; });
+    wire::each_option(header.options(), [&](const wire::Option& option, uint8_t* data) {
+      if (option.kind != wire::tcp_option::timestamp || option.data.size() != wire::timestamp_data_length) return;
+      wire::change_be32(data, [&](uint32_t value) { return value + splice.timestamp; });
     });
   });
 }
 
 wire::Sum to_server(wire::MutableTcpView header, const Splice& splice) {
   if (!header.has(wire::tcp_flag::ack)) return 0;  // it says nothing about what the server has sent
-  return change_numbers(header, [&] {
+  return wire::change_numbers(header, [&] {
     header.set_acknowledgement(header.acknowledgement() - splice.sequence);
     if (splice.client_scale != 0) {
       header.set_window(
           static_cast<uint16_t>(std::min<uint32_t>(uint32_t{header.window()} << splice.client_scale, 0xffff)));
     }
-    each_option(header.options(), [&](const wire::Option& option, uint8_t* data) {
-      if (option.kind == wire::tcp_option::timestamp && option.data.size() == timestamp_data_length) {
-        change_be32(data + 4, [&](uint32_t echo) { return echo - splice.timestamp; });
-      } else if (option.kind == wire::tcp_option::sack && option.data.size() % sack_block_length == 0) {
+    wire::each_option(header.options(), [&](const wire::Option& option, uint8_t* data) {
+      if (option.kind == wire::tcp_option::timestamp && option.data.size() == wire::timestamp_data_length) {
+        wire::change_be32(data + 4, [&](uint32_t echo) { return echo - splice.timestamp; });
+      } else if (option.kind == wire::tcp_option::sack && option.data.size() % wire::sack_block_length == 0) {
         for (size_t edge = 0; edge < option.data.size(); edge += 4) {
-          change_be32(data + edge, [&](uint32_t number) { return number - splice.sequence; });
+          wire::change_be32(data + edge, [&](uint32_t number) { return number - splice.sequence; });
         }
       }
     });

@@ -17,7 +17,7 @@
 //      director → server   SYN seq c, options as the client sent them in 1: MSS, window scale, SACK-permitted out of
 //                          the cookie, the timestamp if the ACK carries one (its TSval; a client sends one only after
 //                          it has offered and been answered one). If this SYN or its answer is lost, a timer
-//                          repeats it (syn_proxy.h). Data that comes all the same (a probe of the closed window may
+//                          repeats it (spliced_flows.h). Data that comes all the same (a probe of the closed window may
 //                          carry some) is not kept: the client sends it again.
 //                          If the ACK of 3 is lost, a probe does for it: its sequence number may be c instead of c+1.
 //   4  server → director   SYN-ACK seq s ack c+1 The splice is known: k-s, the timestamps' difference, both scales.
@@ -53,6 +53,7 @@
 
 #include "core/siphash.h"
 #include "core/time.h"
+#include "director/flows/spliced_flows.h"
 #include "director/services/scheduler.h"
 #include "wire/address.h"
 #include "wire/tcp.h"
@@ -62,19 +63,6 @@ namespace sluice::director {
 struct CookieFlow {
   wire::Address client, virtual_address;
   uint16_t client_port = 0, virtual_port = 0;
-};
-
-// The options of a SYN that a SYN proxy understands.
-struct SynOptions {
-  static constexpr uint8_t no_window_scale = 15;
-  static constexpr uint8_t greatest_window_scale = 14;  // RFC 7323 2.3
-
-  uint16_t mss = 0;  // 0: the option is absent
-  uint8_t window_scale = no_window_scale;
-  bool sack_permitted = false;
-  bool timestamps = false;
-  uint32_t timestamp = 0, timestamp_echo = 0;
-  bool operator==(const SynOptions&) const = default;
 };
 
 SynOptions read_syn_options(wire::Bytes options);
@@ -91,10 +79,10 @@ class CookieSecrets {
   // Before the batch that arrives at `now`: renews what has expired.
   void renew(Time now, const RandomSource& random);
   uint32_t slot() const { return slot_; }
-  SipKey key_of(uint32_t slot) const { return keys_[slot % keys_.size()]; }
+  core::SipKey key_of(uint32_t slot) const { return keys_[slot % keys_.size()]; }
 
  private:
-  std::array<SipKey, 2> keys_{};
+  std::array<core::SipKey, 2> keys_{};
   uint32_t slot_ = 0;
   bool renewed_ = false;
 };
@@ -116,16 +104,6 @@ inline constexpr std::array<uint16_t, 8> mss_table_ipv6{536, 1220, 1340, 1380, 1
 // What clients are promised of the real server's window scale before it has said its own: Linux's for a receive buffer
 // of 4 to 8 MiB, which is its default. Windows up to 8 MiB can be said in it.
 inline constexpr uint8_t promised_window_scale = 7;
-
-// A flow whose two ends were promised different things.
-struct Splice {
-  uint32_t sequence = 0;       // what the client was told less what the real server says: k-s
-  uint32_t timestamp = 0;      // likewise, of the server's TSval
-  uint8_t promised_scale = 0;  // of the server's windows: what the client was told …
-  uint8_t real_scale = 0;      // … and what the real server uses; 0 where it does not scale
-  uint8_t client_scale = 0;    // of the client's windows, where the real server has declined scaling; else 0
-  bool operator==(const Splice&) const = default;
-};
 
 // Rewrites the header of a packet after phase 4 in place. Returns what that adds to the sum over the segment, for a
 // finished checksum (wire::updated_checksum); a partial one holds the pseudo-header alone and stays as it is.

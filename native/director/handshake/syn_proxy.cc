@@ -1,29 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SYN proxy in the director (theory of operation: syn_cookie.h).
-//
-// A service's SYNs are answered with cookies while it is `on`, or `automatic` and more of its flows are half open than
-// the limit allows; each flow that gets established or times out lets one ordinary SYN in again. Cookies that were sent
-// are honoured for as long as they are good, in force or not. While cookies may come, nothing but a SYN or a good
-// cookie opens a flow of the service, sloppy_tcp or not.
-//
-// The limits on new flows (drop_packet, sources, thresholds, pools) apply when the cookie comes back: a forged source
-// uses nothing up. A client that then gets no real server has an established connection already, so it is reset.
-//
-// To the table of states a proxied flow looks like any other: SYN_RECV from the SYN to the real server on, ESTABLISHED
-// when the director acknowledges its answer. It does not count as half open: its client has proved that it is there.
-//
-// A SYN that a real server does not answer is repeated by advance(), which therefore sends packets.
-//
-// After the handshakes a proxied packet goes the way of all packets; splice() is called where they are rewritten, so
-// that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
-// repeats because the director's ACK was lost.
 #include "director/handshake/syn_proxy.h"
 
 #include <algorithm>
 
+#include "director/flows/spliced_flows.h"
+#include "director/flows/text.h"
 #include "director/handshake/own_segment.h"
-#include "director/stages/director.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 #include "wire/tcp.h"
 
 namespace sluice::director {
@@ -64,6 +47,10 @@ uint16_t unscaled(uint16_t window, uint8_t scale) {
   return static_cast<uint16_t>(std::min<uint32_t>(uint32_t{window} << scale, 0xffff));
 }
 
+SplicedOutcome done(const Decision& decision) {
+  return {SplicedStep::done, decision};
+}
+
 // The client's latest word on what the real server is told in its name.
 void note_client(SplicedFlow& spliced, wire::TcpView tcp) {
   spliced.client_window = tcp.window();
@@ -73,9 +60,8 @@ void note_client(SplicedFlow& spliced, wire::TcpView tcp) {
 
 }  // namespace
 
-// Of a real server that has not answered in time.
 template <class A>
-void Director::ask_again(Transit<A>& t, Flow<A>& flow) {
+void SynHandshake::ask_again(Transit<A>& t, Flow<A>& flow) {
   const bool may_answer = services_.destination(flow.destination).available;
   if (spliced_[flow.spliced].syns >= SplicedFlows::most_syns || !may_answer) {
     refuse(t, flow);
@@ -83,10 +69,10 @@ void Director::ask_again(Transit<A>& t, Flow<A>& flow) {
     send_syn(t, flow);
   }
 }
-template void Director::ask_again(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&);
-template void Director::ask_again(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&);
+template void SynHandshake::ask_again(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&);
+template void SynHandshake::ask_again(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&);
 
-uint32_t Director::mtu_to_servers(Service& service, Time now) {
+uint32_t SynHandshake::mtu_to_servers(Service& service, Time now) {
   ProxyState& proxy = service.proxy;
   if (now < proxy.mtu_until) return proxy.mtu;
   proxy.mtu = UINT32_MAX;
@@ -98,30 +84,29 @@ uint32_t Director::mtu_to_servers(Service& service, Time now) {
   return proxy.mtu;
 }
 
-// A packet of a service whose SYN proxy is not off, and of no flow. Nothing: it goes the way without a proxy.
 template <class A>
-std::optional<Decision> Director::answer_opening(Transit<A>& t, Service& service) {
+Opening SynHandshake::answer_opening(Transit<A>& t, Service& service) {
   const uint8_t flags = t.packet.tcp_flags;
-  if (t.packet.protocol != wire::protocol::tcp || (flags & flag::rst) != 0) return std::nullopt;
+  if (t.packet.protocol != wire::protocol::tcp || (flags & flag::rst) != 0) return {};
   const bool is_other_port = service.key.mark == 0 && service.key.port != t.endpoints.destination_port;
-  if (service.destinations.empty() || (is_other_port && !service.is_persistent())) return std::nullopt;
+  if (service.destinations.empty() || (is_other_port && !service.is_persistent())) return {};
   const bool automatic = service.settings.syn_proxy == SynProxy::automatic;
   if ((flags & (flag::syn | flag::ack)) == flag::syn) {
-    if (automatic && service.proxy.half_open <= half_open_limit_) return std::nullopt;
+    if (automatic && service.proxy.half_open <= half_open_limit_) return {};
     if (automatic && t.trace) {
       t.trace->say("%u flows of the service are half open, more than %u: the SYN proxy answers",
                    service.proxy.half_open, half_open_limit_);
     }
-    return send_cookie(t, service);
+    return {send_cookie(t, service), std::nullopt};
   }
-  if (automatic && t.now >= service.proxy.cookies_until) return std::nullopt;
+  if (automatic && t.now >= service.proxy.cookies_until) return {};
   return open_by_cookie(t, service);
 }
-template std::optional<Decision> Director::answer_opening(Transit<wire::Ipv4Address>&, Service&);
-template std::optional<Decision> Director::answer_opening(Transit<wire::Ipv6Address>&, Service&);
+template Opening SynHandshake::answer_opening(Transit<wire::Ipv4Address>&, Service&);
+template Opening SynHandshake::answer_opening(Transit<wire::Ipv6Address>&, Service&);
 
 template <class A>
-Decision Director::send_cookie(Transit<A>& t, Service& service) {
+Decision SynHandshake::send_cookie(Transit<A>& t, Service& service) {
   if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, no_destination, &service};
   secrets_.renew(t.now, random_);
   const wire::TcpView syn(t.transport());
@@ -141,7 +126,8 @@ Decision Director::send_cookie(Transit<A>& t, Service& service) {
   answer.options.sack_permitted = offered.sack_permitted;
   if (offered.window_scale != SynOptions::no_window_scale) answer.options.window_scale = promised_window_scale;
 
-  if (const std::optional<Reason> failed = send_own(t, answer, hop)) return {*failed, no_destination, &service};
+  if (const std::optional<Reason> failed = send_own(transmitter_, t, answer, hop))
+    return {*failed, no_destination, &service};
   service.proxy.cookies_until = t.now + 2 * CookieSecrets::slot_length;
   if (t.trace) {
     t.trace->say("virtual service %s: answered with a cookie, MSS %u; nothing is kept until the client returns it",
@@ -151,8 +137,8 @@ Decision Director::send_cookie(Transit<A>& t, Service& service) {
 }
 
 template <class A>
-Decision Director::open_by_cookie(Transit<A>& t, Service& service) {
-  if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, no_destination, &service};
+Opening SynHandshake::open_by_cookie(Transit<A>& t, Service& service) {
+  if (!is_checksum_right(t)) return {Decision{Reason::bad_tcp_checksum, no_destination, &service}, std::nullopt};
   secrets_.renew(t.now, random_);
   const wire::TcpView ack(t.transport());
   ProvenClient proven;
@@ -169,7 +155,7 @@ Decision Director::open_by_cookie(Transit<A>& t, Service& service) {
   }
   if (!opened) {
     if (t.trace) t.trace->say("no flow, and its acknowledgement is no cookie that was sent in the last minutes");
-    return {Reason::syn_cookie_invalid, no_destination, &service};
+    return {Decision{Reason::syn_cookie_invalid, no_destination, &service}, std::nullopt};
   }
   proven.options = *opened;
   const SynOptions brought = read_syn_options(ack.options());
@@ -177,17 +163,19 @@ Decision Director::open_by_cookie(Transit<A>& t, Service& service) {
   proven.options.timestamp = brought.timestamp;
   proven.promised_timestamp = brought.timestamp_echo;
   if (t.trace) t.trace->say("its acknowledgement is a good cookie: the client is there, MSS %u", proven.options.mss);
-  const Decision decision = admit(t, service, &proven);
-  if (!proven.has_flow) {
-    if (t.trace) t.trace->say("the client, who is connected already, is reset");
-    reset_sender(t);
-  }
-  return decision;
+  return {std::nullopt, proven};
 }
 
-// The flow that a good cookie has opened.
 template <class A>
-Decision Director::greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven) {
+void SynHandshake::reset_unadmitted(Transit<A>& t) {
+  if (t.trace) t.trace->say("the client, who is connected already, is reset");
+  reset_sender(t);
+}
+template void SynHandshake::reset_unadmitted(Transit<wire::Ipv4Address>&);
+template void SynHandshake::reset_unadmitted(Transit<wire::Ipv6Address>&);
+
+template <class A>
+Decision SynHandshake::greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven) {
   const wire::TcpView ack(t.transport());
   proven.has_flow = true;
   SplicedFlow spliced;
@@ -196,22 +184,22 @@ Decision Director::greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& prov
   const uint32_t place = spliced_.take(spliced);
   if (place == SplicedFlows::none) {
     proven.has_flow = false;
-    flows<A>().end(flow);
+    flows_.of<A>().end(flow);
     return {Reason::flow_limit};
   }
   spliced_[place].family = A::family;
-  spliced_[place].flow = flows<A>().table().index_of(flow);
+  spliced_[place].flow = flows_.of<A>().table().index_of(flow);
   flow.spliced = place;
   flow.flags |= flow_flag::spliced;
-  count_packet(t, flow, true);
+  states_.count_packet(t, flow, true);
   flow.count_packet();
   return {send_syn(t, flow), flow.destination};
 }
-template Decision Director::greet_server(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, ProvenClient&);
-template Decision Director::greet_server(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, ProvenClient&);
+template Decision SynHandshake::greet_server(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, ProvenClient&);
+template Decision SynHandshake::greet_server(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, ProvenClient&);
 
 template <class A>
-Reason Director::send_syn(Transit<A>& t, Flow<A>& flow) {
+Reason SynHandshake::send_syn(Transit<A>& t, Flow<A>& flow) {
   SplicedFlow& spliced = spliced_[flow.spliced];
   spliced.syns++;
   spliced_.wait_for_answer(flow.spliced, t.now);
@@ -224,45 +212,43 @@ Reason Director::send_syn(Transit<A>& t, Flow<A>& flow) {
   syn.options = spliced.client.options;
   const NextHop& hop = transmitter_.hop_to(services_.destination(flow.destination), t.now);
   if (t.trace) t.trace->say("SYN number %u to the real server: %s", spliced.syns, to_text(syn.endpoints).c_str());
-  const std::optional<Reason> failed = send_own(t, syn, hop, &flow);
+  const std::optional<Reason> failed = send_own(transmitter_, t, syn, hop, &flow);
   if (failed == Reason::no_route) refuse(t, flow);
   return failed.value_or(Reason::syn_proxy_handshake);
 }
 
-// A packet of a proxied flow. Nothing: both handshakes are done, or the SYN proxy has no part in them, and it goes the
-// way of all packets.
 template <class A>
-std::optional<Decision> Director::spliced(Transit<A>& t, FoundFlow<A> found) {
+SplicedOutcome SynHandshake::spliced(Transit<A>& t, FoundFlow<A> found) {
   Flow<A>& flow = *found.flow;
-  if (!spliced_[flow.spliced].is_greeted()) return std::nullopt;
+  if (!spliced_[flow.spliced].is_greeted()) return {};
   if (t.is_later_fragment()) {
-    if (spliced_[flow.spliced].phase == Phase::spliced) return std::nullopt;
-    return Decision{Reason::syn_proxy_handshake, flow.destination};
+    if (spliced_[flow.spliced].phase == Phase::spliced) return {};
+    return done({Reason::syn_proxy_handshake, flow.destination});
   }
   return found.direction == Direction::forward ? from_spliced_client(t, flow) : from_spliced_server(t, flow);
 }
-template std::optional<Decision> Director::spliced(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
-template std::optional<Decision> Director::spliced(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
+template SplicedOutcome SynHandshake::spliced(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
+template SplicedOutcome SynHandshake::spliced(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 
 // Whoever has an answer, good or bad, waits for none any more.
 template <class A>
-void Director::leave_greeting(const Flow<A>& flow, SplicedFlow::Phase phase) {
+void SynHandshake::leave_greeting(const Flow<A>& flow, SplicedFlow::Phase phase) {
   spliced_[flow.spliced].phase = phase;
   spliced_.stop_waiting(flow.spliced);
 }
 
 template <class A>
-std::optional<Decision> Director::from_spliced_client(Transit<A>& t, Flow<A>& flow) {
+SplicedOutcome SynHandshake::from_spliced_client(Transit<A>& t, Flow<A>& flow) {
   SplicedFlow& spliced = spliced_[flow.spliced];
   const uint8_t flags = t.packet.tcp_flags;
   const wire::TcpView tcp(t.transport());
-  const Decision ours{Reason::syn_proxy_handshake, flow.destination};
+  const SplicedOutcome ours = done({Reason::syn_proxy_handshake, flow.destination});
   if ((flags & (flag::syn | flag::ack | flag::rst)) == flag::syn) {
     if (spliced.phase == Phase::spliced && !is_reusable(static_cast<TcpState>(flow.state), 1, false)) return {};
     if (spliced.phase == Phase::greeting && tcp.sequence() == spliced.client.sequence) return ours;  // an old duplicate
     if (t.trace) t.trace->say("a new connection on the same ports: the spliced flow ends");
-    flows<A>().end(flow);
-    return open_flow(t);
+    flows_.of<A>().end(flow);
+    return {SplicedStep::opens_anew, {}};
   }
   if (spliced.phase == Phase::spliced) return {};
   if ((flags & flag::rst) != 0) {
@@ -278,7 +264,7 @@ std::optional<Decision> Director::from_spliced_client(Transit<A>& t, Flow<A>& fl
     return ours;
   }
   if ((flags & flag::ack) == 0 || tcp.acknowledgement() != spliced.client.cookie + 1) {
-    return Decision{Reason::syn_cookie_invalid, flow.destination};
+    return done({Reason::syn_cookie_invalid, flow.destination});
   }
   note_client(spliced, tcp);
   if (t.trace) t.trace->say("the real server has not answered yet; what the client sends it will send again");
@@ -286,17 +272,17 @@ std::optional<Decision> Director::from_spliced_client(Transit<A>& t, Flow<A>& fl
 }
 
 template <class A>
-std::optional<Decision> Director::from_spliced_server(Transit<A>& t, Flow<A>& flow) {
+SplicedOutcome SynHandshake::from_spliced_server(Transit<A>& t, Flow<A>& flow) {
   const Phase phase = spliced_[flow.spliced].phase;
   if (phase == Phase::spliced && (t.packet.tcp_flags & flag::syn) == 0) return {};
-  if (phase != Phase::closed) return server_greets(t, flow);
+  if (phase != Phase::closed) return done(server_greets(t, flow));
   if ((t.packet.tcp_flags & flag::rst) == 0) reset_sender(t);
-  return Decision{Reason::syn_proxy_handshake, flow.destination};
+  return done({Reason::syn_proxy_handshake, flow.destination});
 }
 
 // The real server's part of the handshake, received as a client in SYN-SENT does (RFC 9293 3.10.7.3).
 template <class A>
-Decision Director::server_greets(Transit<A>& t, Flow<A>& flow) {
+Decision SynHandshake::server_greets(Transit<A>& t, Flow<A>& flow) {
   if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, flow.destination};
   SplicedFlow& spliced = spliced_[flow.spliced];
   const wire::TcpView tcp(t.transport());
@@ -323,7 +309,7 @@ Decision Director::server_greets(Transit<A>& t, Flow<A>& flow) {
   }
   if (is_reset && acknowledges) {
     if (t.trace) t.trace->say("the real server refuses the connection");
-    count_packet(t, flow, false);
+    states_.count_packet(t, flow, false);
     refuse(t, flow);
     return ours;
   }
@@ -333,11 +319,11 @@ Decision Director::server_greets(Transit<A>& t, Flow<A>& flow) {
 
 // Both ends have agreed, though not with each other: what they differ in is the splice.
 template <class A>
-Decision Director::join(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
+Decision SynHandshake::join(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
   SplicedFlow& spliced = spliced_[flow.spliced];
   const SynOptions& client = spliced.client.options;
   const Decision ours{Reason::syn_proxy_handshake, flow.destination};
-  count_packet(t, flow, false);
+  states_.count_packet(t, flow, false);
   if (client.timestamps && !server.timestamps) {
     if (t.trace) t.trace->say("the real server declines timestamps, which the client was promised: both are reset");
     Service* service = services_.destination(flow.destination).service;
@@ -366,7 +352,7 @@ Decision Director::join(Transit<A>& t, Flow<A>& flow, const SynOptions& server) 
 
 // The answer to a real server's SYN-ACK, and what the client waits for since its own: a window.
 template <class A>
-void Director::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
+void SynHandshake::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
   const SplicedFlow& spliced = spliced_[flow.spliced];
   const SynOptions& client = spliced.client.options;
   const wire::TcpView syn_ack(t.transport());
@@ -377,10 +363,10 @@ void Director::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& 
   to_server.flags = flag::ack;
   to_server.window = unscaled(spliced.client_window, spliced.splice.client_scale);
   to_server.options = timestamps(client.timestamps, client.timestamp, server.timestamp);
-  send_own(t, to_server, transmitter_.hop_to(services_.destination(flow.destination), t.now), &flow);
+  send_own(transmitter_, t, to_server, transmitter_.hop_to(services_.destination(flow.destination), t.now), &flow);
   uint16_t window = syn_ack.window();  // a SYN's is unscaled
   if ((flow.flags & flow_flag::announces) != 0) {
-    announce_joined(t, flow, to_server);
+    proxy_protocol_.announce_joined(t, flow, to_server);
     window = static_cast<uint16_t>(window - std::min<uint16_t>(window, proxy_header_length(A::family)));
   }
 
@@ -391,41 +377,41 @@ void Director::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& 
   to_client.flags = flag::ack;
   to_client.window = static_cast<uint16_t>(window >> spliced.splice.promised_scale);
   to_client.options = timestamps(client.timestamps, server.timestamp + spliced.splice.timestamp, client.timestamp);
-  send_own(t, to_client, transmitter_.hop_to(flow.client()));
+  send_own(transmitter_, t, to_client, transmitter_.hop_to(flow.client()));
 }
 
 // The client is told that there is no connection after all.
 template <class A>
-void Director::refuse(Transit<A>& t, Flow<A>& flow) {
+void SynHandshake::refuse(Transit<A>& t, Flow<A>& flow) {
   SplicedFlow& spliced = spliced_[flow.spliced];
   OwnSegment<A> reset;
   reset.endpoints = flow.forward.mirrored();
   reset.sequence = spliced.client.cookie + 1;
   reset.flags = flag::rst;
   if (t.trace) t.trace->say("the client is reset");
-  send_own(t, reset, transmitter_.hop_to(flow.client()));
+  send_own(transmitter_, t, reset, transmitter_.hop_to(flow.client()));
   act_as(t, flow, Seen::from_server, flag::rst);
   leave_greeting(flow, Phase::closed);
 }
 
 // RFC 9293 3.10.7.1: what acknowledges a connection that is none is reset where it says that it stands.
 template <class A>
-void Director::reset_sender(Transit<A>& t) {
+void SynHandshake::reset_sender(Transit<A>& t) {
   const wire::TcpView tcp(t.transport());
   if (!tcp.has(flag::ack)) return;
   OwnSegment<A> reset;
   reset.endpoints = t.endpoints.mirrored();
   reset.sequence = tcp.acknowledgement();
   reset.flags = flag::rst;
-  send_own(t, reset, transmitter_.hop_to(t.endpoints.source));
+  send_own(transmitter_, t, reset, transmitter_.hop_to(t.endpoints.source));
 }
 
 // The flow's state after a segment that the director sent in the place of one of its ends, or kept from the other.
 template <class A>
-void Director::act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags) {
+void SynHandshake::act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags) {
   wire::Packet packet = t.packet;
   packet.tcp_flags = flags;
-  advance_state(Transit<A>{t.frame, packet, t.now, t.out, t.trace, t.endpoints}, flow, seen);
+  states_.advance_state(Transit<A>{t.frame, packet, t.now, t.out, t.trace, t.endpoints}, flow, seen);
 }
 
 }  // namespace sluice::director

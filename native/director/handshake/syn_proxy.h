@@ -1,119 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flows whose two ends count differently: those that the SYN proxy has opened, and those whose real server is told
-// the client's address by the PROXY protocol. What they need lies beside the table of flows, so that other flows pay
-// nothing for it. The theories of operation are in syn_cookie.h and proxy_header.h, what the director does with them in
-// syn_proxy.cc and proxy_protocol.cc.
+// The SYN proxy in the director (theory of operation: syn_cookie.h).
 //
-// A flow of the SYN proxy goes through three phases; all others are spliced from the begin:
-//   greeting  the client has proved that it is there; the real server has been sent a SYN and has not answered yet. The
-//             SYN is repeated as TCP would: after a second, then after twice as long each time. When the last one has
-//             waited in vain too, the client is reset
-//   spliced   both handshakes are done: packets pass, each with the numbers that its receiver knows
-//   closed    the handshake with the real server has failed, and the client was told so; the flow waits out its CLOSE
+// A service's SYNs are answered with cookies while it is `on`, or `automatic` and more of its flows are half open than
+// the limit allows; each flow that gets established or times out lets one ordinary SYN in again. Cookies that were sent
+// are honoured for as long as they are good, in force or not. While cookies may come, nothing but a SYN or a good
+// cookie opens a flow of the service, sloppy_tcp or not.
+//
+// The limits on new flows (drop_packet, sources, thresholds, pools) apply when the cookie comes back: a forged source
+// uses nothing up. A client that then gets no real server has an established connection already, so it is reset.
+//
+// To the table of states a proxied flow looks like any other: SYN_RECV from the SYN to the real server on, ESTABLISHED
+// when the director acknowledges its answer. It does not count as half open: its client has proved that it is there.
+//
+// A SYN that a real server does not answer is repeated by advance(), which therefore sends packets.
+//
+// After the handshakes a proxied packet goes the way of all packets; splice() is called where they are rewritten, so
+// that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
+// repeats because the director's ACK was lost.
 #pragma once
 
-#include <array>
-#include <cstdint>
+#include <optional>
 
-#include "core/reserved_array.h"
-#include "core/time.h"
+#include "director/handshake/own_segment.h"
+#include "director/handshake/proxy_protocol.h"
 #include "director/handshake/syn_cookie.h"
-#include "director/outgoing/proxy_header.h"
+#include "director/outgoing/transmitter.h"
+#include "director/services/service_table.h"
+#include "director/tracking/flow_state.h"
 
 namespace sluice::director {
 
-// A client's ACK that brought a good cookie back.
-struct ProvenClient {
-  SynOptions options;               // of its SYN, as the cookie kept them; the timestamp is the ACK's
-  uint32_t sequence = 0;            // c: of its SYN
-  uint32_t cookie = 0;              // k
-  uint32_t promised_timestamp = 0;  // the TSval that it was told, if `options.timestamps`
-  bool has_flow = false;            // it got one: the proxied flow answers it from now on
+// What the SYN proxy does with a packet of no flow. Neither: the packet goes the way without a proxy.
+struct Opening {
+  std::optional<Decision> answered;    // the SYN proxy is done with the packet
+  std::optional<ProvenClient> proven;  // the packet brought a good cookie: its client is to get a flow
 };
 
-// What the real server is told by the PROXY protocol, and when it was last told.
-struct Announcement {
-  InsertedHeader header;
-  uint8_t times_sent = 0;  // for the first time and by the timer
-  bool has_timestamps = false;
-  uint16_t window = 0;           // of the client's last packet, as the real server was given it …
-  uint32_t acknowledgement = 0;  // … and all below
-  uint32_t timestamp = 0, timestamp_echo = 0;
-  uint32_t server_first = 0;  // s+1, as the client counts
-  uint32_t client_next = 0;   // the number after the client's last byte, as the client counts
-  uint32_t syn_first = 0;     // c+1 of the client's last SYN, which may be another connection's
+// What the SYN proxy does with a packet of a spliced flow.
+enum class SplicedStep : uint8_t {
+  passes,      // both handshakes are done, or the SYN proxy has no part in them: the packet goes the way of all packets
+  done,        // the packet has its decision
+  opens_anew,  // the flow has ended: the packet begins another connection
+};
+struct SplicedOutcome {
+  SplicedStep step = SplicedStep::passes;
+  Decision decision = {};  // of `done`
 };
 
-struct SplicedFlow {
-  enum class Phase : uint8_t { greeting, spliced, closed };
-
-  Splice splice;  // all zero before `spliced`, and without the SYN proxy
-  ProvenClient client;
-  Announcement announcement;
-  uint16_t client_window = 0;  // of its last packet before `spliced`, as the packet had it
-  uint8_t syns = 0;            // that the real server was sent
-  Phase phase = Phase::greeting;
-  wire::Family family = wire::Family::ipv4;
-  uint32_t flow = 0;  // its index in the table of its family
-
-  // The SYN proxy has opened it.
-  bool is_greeted() const { return client.has_flow; }
-
-  // The queue that it waits in for its timer; 0: none.
-  uint8_t queue = 0;
-  uint32_t next = 0, previous = 0;
-  Time due = 0;
-};
-
-class SplicedFlows {
+class SynHandshake {
  public:
-  static constexpr uint32_t none = UINT32_MAX;
+  SynHandshake(Transmitter& transmitter, FlowKeepers flows, ServiceTable& services, SplicedFlows& spliced,
+               FlowStates& states, ProxyProtocol& proxy_protocol, RandomSource random)
+      : transmitter_(transmitter),
+        flows_(flows),
+        services_(services),
+        spliced_(spliced),
+        states_(states),
+        proxy_protocol_(proxy_protocol),
+        random_(std::move(random)) {}
 
-  // `file`: a memory file that they are in; -1: none.
-  SplicedFlows(uint32_t limit, int file) : limit_(limit), flows_(limit, false, file), free_(limit, false) {}
+  // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
+  void set_half_open_limit(uint32_t flows) { half_open_limit_ = flows; }
 
-  // A place for a flow; `none` where there is no room.
-  uint32_t take(const SplicedFlow& flow);
-  void release(uint32_t place);
-  SplicedFlow& operator[](uint32_t place) { return flows_[place]; }
-  const SplicedFlow& operator[](uint32_t place) const { return flows_[place]; }
+  // A packet of a service whose SYN proxy is not off, and of no flow.
+  template <class A>
+  Opening answer_opening(Transit<A>& t, Service& service);
+  // The flow that a proven client got: its real server is greeted.
+  template <class A>
+  Decision greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven);
+  // A proven client that got none.
+  template <class A>
+  void reset_unadmitted(Transit<A>& t);
 
-  // The flow is looked at again when what was just sent has waited for as long as its number says: the SYN, or the
-  // header of the PROXY protocol. `now` never falls.
-  void wait_for_answer(uint32_t place, Time now);
-  void wait_for_acknowledgement(uint32_t place, Time now);
-  void stop_waiting(uint32_t place);
-  // The one whose time comes first; `none` where no flow waits.
-  uint32_t next_due() const;
-
-  // SYNs that a real server is sent: the first waits for TCP's first retransmission timeout (RFC 6298 2.1), each
-  // further one twice as long. All in all fifteen seconds: a client that is not reset by then has mostly given up
-  // itself.
-  static constexpr uint8_t most_syns = 4;
-  // Headers: the way is known to work, so the first waits no longer than TCPs do there. All in all a minute; after that
-  // one is sent when an end says something that asks for it.
-  static constexpr uint8_t most_headers = 11;
-
-  bool leave_file() { return flows_.leave_file(); }
-
-  uint32_t size() const { return high_water_ - free_count_; }
-  size_t memory_bytes() const { return flows_.committed_bytes() + free_.committed_bytes(); }
+  // A packet of a spliced flow.
+  template <class A>
+  SplicedOutcome spliced(Transit<A>& t, FoundFlow<A> found);
+  // The flow's real server has not answered in time.
+  template <class A>
+  void ask_again(Transit<A>& t, Flow<A>& flow);
 
  private:
-  // Flows in a queue wait equally long, twice as long as in the one before: the first to come is the first to be due.
-  struct Queue {
-    uint32_t first = none, last = none;
-  };
-  static constexpr Time shortest_wait = second / 4;
-  static constexpr uint8_t last_queue = 6;  // eight seconds
-  static constexpr uint8_t queue_of_one_second = 3;
-  void wait(uint32_t place, uint8_t queue, Time now);
+  template <class A>
+  Decision send_cookie(Transit<A>& t, Service& service);
+  template <class A>
+  Opening open_by_cookie(Transit<A>& t, Service& service);
+  template <class A>
+  Reason send_syn(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  SplicedOutcome from_spliced_client(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  SplicedOutcome from_spliced_server(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  Decision server_greets(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  Decision join(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
+  template <class A>
+  void acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
+  template <class A>
+  void refuse(Transit<A>& t, Flow<A>& flow);
+  template <class A>
+  void leave_greeting(const Flow<A>& flow, SplicedFlow::Phase phase);
+  template <class A>
+  void reset_sender(Transit<A>& t);
+  template <class A>
+  void act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags);
+  uint32_t mtu_to_servers(Service& service, Time now);
 
-  uint32_t limit_;
-  ReservedArray<SplicedFlow> flows_;
-  ReservedArray<uint32_t> free_;  // places, the last one freed on top
-  uint32_t high_water_ = 0, free_count_ = 0;
-  std::array<Queue, last_queue + 1> queues_;
+  Transmitter& transmitter_;
+  FlowKeepers flows_;
+  ServiceTable& services_;
+  SplicedFlows& spliced_;
+  FlowStates& states_;
+  ProxyProtocol& proxy_protocol_;
+  RandomSource random_;  // for the cookies' secrets
+  CookieSecrets secrets_;
+  uint32_t half_open_limit_ = 4096;  // as the configuration's default
 };
 
 }  // namespace sluice::director

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "director/network/route_table.h"
-#include "director/stages/text.h"
+#include "director/network/text.h"
 
 namespace sluice::director {
 

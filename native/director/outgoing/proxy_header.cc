@@ -40,12 +40,12 @@ uint32_t as_client_counts(uint32_t number, const InsertedHeader& header) {
 void move_sack_blocks(uint8_t* option, size_t data_length, const InsertedHeader& header) {
   uint8_t* const data = option + 2;
   uint8_t* to = data;
-  for (uint8_t* block = data; block < data + data_length; block += sack_block_length) {
+  for (uint8_t* block = data; block < data + data_length; block += wire::sack_block_length) {
     const uint32_t left = wire::load_be32(block), right = wire::load_be32(block + 4);
     if (is_inside(left, header) && right - header.first <= header.length) continue;
     wire::store_be32(to, as_client_counts(left, header));
     wire::store_be32(to + 4, as_client_counts(right, header));
-    to += sack_block_length;
+    to += wire::sack_block_length;
   }
   const auto left_over = static_cast<size_t>(data + data_length - to);
   std::fill_n(to == data ? option : to, to == data ? left_over + 2 : left_over, wire::OptionWalk::no_operation);
@@ -96,52 +96,52 @@ uint8_t write_proxy_header(const wire::Address& client, const wire::Address& vir
 
 wire::Sum past_header_to_server(wire::MutableTcpView tcp, const InsertedHeader& header) {
   if (!header.is_in_connection() || tcp.has(flag::syn)) return 0;
-  return change_numbers(tcp, [&] { tcp.set_sequence(tcp.sequence() + header.length); });
+  return wire::change_numbers(tcp, [&] { tcp.set_sequence(tcp.sequence() + header.length); });
 }
 
 wire::Sum past_header_to_client(wire::MutableTcpView tcp, const InsertedHeader& header) {
   using Phase = InsertedHeader::Phase;
   if (header.phase == Phase::none || !tcp.has(flag::ack)) return 0;
   if (tcp.has(flag::syn)) {  // a SYN's window is unscaled
-    return change_numbers(tcp, [&] { narrow_window(tcp, header.length, 0); });
+    return wire::change_numbers(tcp, [&] { narrow_window(tcp, header.length, 0); });
   }
   if (!header.is_in_connection()) return 0;
-  return change_numbers(tcp, [&] {
+  return wire::change_numbers(tcp, [&] {
     const uint32_t acknowledged = tcp.acknowledgement();
     if (header.phase == Phase::sent && is_inside(acknowledged, header)) {
       narrow_window(tcp, header.length - (acknowledged - header.first), header.window_scale);
     }
     tcp.set_acknowledgement(as_client_counts(acknowledged, header));
-    each_option(tcp.options(), [&](const wire::Option& option, uint8_t* data) {
+    wire::each_option(tcp.options(), [&](const wire::Option& option, uint8_t* data) {
       const size_t length = option.data.size();
-      if (option.kind != wire::tcp_option::sack || length % sack_block_length != 0) return;
+      if (option.kind != wire::tcp_option::sack || length % wire::sack_block_length != 0) return;
       move_sack_blocks(data - 2, length, header);
     });
   });
 }
 
 void unquote_past_header_to_server(wire::MutableBytes quoted, const InsertedHeader& header) {
-  if (!header.is_in_connection() || quoted.size() < quoted_at::sequence + 4) return;
-  const uint32_t sequence = wire::load_be32(quoted.data() + quoted_at::sequence);
+  if (!header.is_in_connection() || quoted.size() < wire::quoted_at::sequence + 4) return;
+  const uint32_t sequence = wire::load_be32(quoted.data() + wire::quoted_at::sequence);
   if (sequence + 1 == header.first) return;  // the SYN
-  wire::store_be32(quoted.data() + quoted_at::sequence, as_client_counts(sequence, header));
+  wire::store_be32(quoted.data() + wire::quoted_at::sequence, as_client_counts(sequence, header));
 }
 
 void unquote_past_header_to_client(wire::MutableBytes quoted, const InsertedHeader& header) {
-  if (!header.is_in_connection() || !may_acknowledge(quoted)) return;
-  move_quoted(quoted, quoted_at::acknowledgement, header.length);
-  each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
-    if (option.kind != wire::tcp_option::sack || option.data.size() % sack_block_length != 0) return;
+  if (!header.is_in_connection() || !wire::may_acknowledge(quoted)) return;
+  wire::move_quoted(quoted, wire::quoted_at::acknowledgement, header.length);
+  wire::each_quoted_option(quoted, [&](const wire::Option& option, uint8_t* data) {
+    if (option.kind != wire::tcp_option::sack || option.data.size() % wire::sack_block_length != 0) return;
     for (size_t edge = 0; edge < option.data.size(); edge += 4) {
-      change_be32(data + edge, [&](uint32_t number) { return number + header.length; });
+      wire::change_be32(data + edge, [&](uint32_t number) { return number + header.length; });
     }
   });
 }
 
 bool remove_early_data(IpPacket& packet, uint32_t transport, bool partial) {
   wire::MutableTcpView tcp(wire::MutableBytes(packet.data + transport, packet.length - transport));
-  const wire::Sum options = change_numbers(tcp, [&] {
-    each_option(tcp.options(), [](const wire::Option& option, uint8_t* data) {
+  const wire::Sum options = wire::change_numbers(tcp, [&] {
+    wire::each_option(tcp.options(), [](const wire::Option& option, uint8_t* data) {
       if (asks_for_fast_open(option)) std::fill_n(data - 2, option.data.size() + 2, wire::OptionWalk::no_operation);
     });
   });

@@ -32,26 +32,11 @@
 #include <array>
 #include <cstdint>
 
+#include "director/flows/spliced_flows.h"
 #include "director/outgoing/outgoing.h"
 #include "wire/tcp.h"
 
 namespace sluice::director {
-
-// A header in a connection: where, and whether the server has it.
-struct InsertedHeader {
-  enum class Phase : uint8_t {
-    none,
-    awaited,       // the server has answered the SYN; the client's ACK is to come
-    sent,          // it may have been lost
-    acknowledged,  // the server has it
-  };
-  uint32_t first = 0;        // its first byte's number: c+1
-  uint8_t length = 0;        // L
-  uint8_t window_scale = 0;  // of the server's windows
-  Phase phase = Phase::none;
-
-  bool is_in_connection() const { return phase >= Phase::sent; }
-};
 
 inline constexpr size_t longest_proxy_header = 52;
 

@@ -45,11 +45,22 @@ const wire::Address* own_address_beside(const Port& port, const wire::Address& a
 
 }  // namespace
 
+Pieces::Pieces(Transmitter& transmitter) : transmitter_(transmitter) {
+  pieces_.reserve(Transmitter::most_buffers);
+}
+
+uint8_t* Pieces::next_piece(uint32_t length) {
+  uint8_t* const buffer = transmitter_.take_buffer(length);
+  if (buffer != nullptr) pieces_.push_back({buffer, length, family_});
+  has_run_out_ |= buffer == nullptr;
+  return buffer;
+}
+
 Transmitter::Transmitter(bool limits_icmp, Resolve resolve)
     : limits_icmp_(limits_icmp), resolve_(std::move(resolve)), arena_(new uint8_t[arena_size]) {}
 
 uint8_t* Transmitter::take_buffer(uint32_t length) {
-  const size_t needed = (required_headroom + length + 63) & ~size_t{63};
+  const size_t needed = (required_headroom + length + buffer_alignment - 1) & ~(buffer_alignment - 1);
   if (used_ + needed > arena_size) return nullptr;
   uint8_t* buffer = arena_.get() + used_ + required_headroom;
   used_ += needed;
@@ -130,11 +141,10 @@ std::optional<Reason> Transmitter::send(const Frame& frame, const wire::Packet& 
     complete_checksum(ip, packet.l4 - packet.l3, packet.protocol);
     cut.checksum = TransportChecksum::complete;
   }
-  std::vector<IpPacket> pieces;
-  TransmitterPieces sink(*this, pieces, ip.family);
-  if (!fragment_packet(ip, hop.mtu, ++id_, sink)) return Reason::unfragmentable;
-  if (sink.has_run_out()) return Reason::out_of_buffers;
-  for (const IpPacket& piece : pieces) {
+  fragments_.begin(ip.family);
+  if (!fragment_packet(ip, hop.mtu, ++id_, fragments_)) return Reason::unfragmentable;
+  if (fragments_.has_run_out()) return Reason::out_of_buffers;
+  for (const IpPacket& piece : fragments_.all()) {
     push(cut, packet, piece.data, piece.length, ethertype_of(ip.family), hop, out);
   }
   return std::nullopt;

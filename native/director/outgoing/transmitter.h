@@ -6,20 +6,49 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
+#include "director/flows/verdict.h"
 #include "director/network/icmp_limit.h"
 #include "director/network/route_table.h"
 #include "director/outgoing/outgoing.h"
 #include "director/outgoing/transit.h"
 #include "director/services/service.h"
-#include "director/stages/verdict.h"
 
 namespace sluice::director {
+
+class Transmitter;
+
+// Where the pieces of one packet lie until they leave, in the transmitter's memory. It has room for the pieces of any
+// packet from the begin on, so that a packet that is cut costs no allocation.
+class Pieces : public PieceSink {
+ public:
+  explicit Pieces(Transmitter& transmitter);
+  // Forgets the pieces of the packet before.
+  void begin(wire::Family family) {
+    pieces_.clear();
+    family_ = family;
+    has_run_out_ = false;
+  }
+  uint8_t* next_piece(uint32_t length) override;
+  std::span<IpPacket> all() { return pieces_; }
+  // Some pieces found no memory: the others are not all of the packet.
+  bool has_run_out() const { return has_run_out_; }
+
+ private:
+  Transmitter& transmitter_;
+  std::vector<IpPacket> pieces_;
+  wire::Family family_ = wire::Family::ipv4;
+  bool has_run_out_ = false;
+};
 
 class Transmitter {
  public:
   using Resolve = std::function<void(PortId, const wire::Address&)>;
   Transmitter(bool limits_icmp, Resolve resolve);
+  Transmitter(const Transmitter&) = delete;
+  Transmitter& operator=(const Transmitter&) = delete;
 
   void set_route_table(std::shared_ptr<const RouteTable> route_table) { route_table_ = std::move(route_table); }
   const RouteTable& route_table() const { return *route_table_; }
@@ -69,10 +98,15 @@ class Transmitter {
   uint8_t* take_buffer(uint32_t length);
   uint16_t next_id() { return static_cast<uint16_t>(++id_); }
 
- private:
   // What one batch may make: 32 frames of 64 KiB cut into segments, twice over.
   static constexpr size_t arena_size = 4 << 20;
+  // Buffers begin at multiples of it.
+  static constexpr size_t buffer_alignment = 64;
+  static constexpr size_t smallest_buffer =
+      (required_headroom + buffer_alignment) / buffer_alignment * buffer_alignment;
+  static constexpr size_t most_buffers = arena_size / smallest_buffer;
 
+ private:
   void refresh(Destination& destination, Time now);
   void push_resolution(PortId port, const wire::MacAddress& to, wire::Family family, uint8_t* payload, uint32_t length,
                        TransmitQueue& out);
@@ -87,27 +121,8 @@ class Transmitter {
   Resolve resolve_;
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
+  Pieces fragments_{*this};
   uint32_t id_ = 0;  // IPv6 fragments show all of it, IPv4 the lower half
-};
-
-class TransmitterPieces : public PieceSink {
- public:
-  TransmitterPieces(Transmitter& transmitter, std::vector<IpPacket>& pieces, wire::Family family)
-      : transmitter_(transmitter), pieces_(pieces), family_(family) {}
-  uint8_t* next_piece(uint32_t length) override {
-    uint8_t* buffer = transmitter_.take_buffer(length);
-    if (buffer != nullptr) pieces_.push_back({buffer, length, family_});
-    has_run_out_ |= buffer == nullptr;
-    return buffer;
-  }
-  // Some pieces found no memory: the others are not all of the packet.
-  bool has_run_out() const { return has_run_out_; }
-
- private:
-  Transmitter& transmitter_;
-  std::vector<IpPacket>& pieces_;
-  wire::Family family_;
-  bool has_run_out_ = false;
 };
 
 }  // namespace sluice::director

@@ -28,7 +28,7 @@ void LocalPools::set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettin
     options.last_port = settings.last_port;
     options.worker = worker_;
     options.workers = workers_;
-    pool = std::make_unique<PortPool<A>>(addresses, options, random_);
+    pool = std::make_unique<PortPool<A>>(addresses, options, random_, memory_);
   }
 }
 

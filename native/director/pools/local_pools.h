@@ -26,8 +26,8 @@ struct PoolSettings {
 class LocalPools {
  public:
   // A worker has its share of each pool's ports.
-  LocalPools(RandomSource random, uint16_t worker, uint16_t workers)
-      : random_(std::move(random)), worker_(worker), workers_(workers) {}
+  LocalPools(RandomSource random, uint16_t worker, uint16_t workers, const core::MemorySource& memory)
+      : random_(std::move(random)), worker_(worker), workers_(workers), memory_(memory) {}
 
   // A new pool, or other addresses and ports for one that is there: flows keep what they have.
   void set(uint32_t id, const PoolSettings& settings);
@@ -73,6 +73,7 @@ class LocalPools {
 
   RandomSource random_;
   uint16_t worker_, workers_;
+  const core::MemorySource& memory_;
   std::unordered_map<uint32_t, Edition> editions_;
   std::unordered_map<uint32_t, uint32_t> present_;  // pool → edition
   uint32_t next_edition_ = 0;

@@ -29,8 +29,9 @@ bool is_before(const wire::Ipv6Address& a, const wire::Ipv6Address& b) {
 }  // namespace
 
 template <class Address>
-PortPool<Address>::PortPool(std::span<const Address> addresses, const PortPoolOptions& options, RandomSource random)
-    : options_(options), random_(std::move(random)) {
+PortPool<Address>::PortPool(std::span<const Address> addresses, const PortPoolOptions& options, RandomSource random,
+                            const core::MemorySource& memory)
+    : options_(options), random_(std::move(random)), memory_(memory) {
   for (uint64_t& word : seed_) word = uint64_t{random_()} << 32 | random_();
   options_.workers = std::max<uint16_t>(options_.workers, 1);
   const uint32_t workers = options_.workers;
@@ -77,7 +78,7 @@ void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
   places_ = ports_ * serving_;
   words_ = (places_ + 63) / 64;
   summary_words_ = (words_ + 63) / 64;
-  maps_.emplace(size_t{words_ + summary_words_} * options_.dense_limit, false);
+  maps_.emplace(size_t{words_ + summary_words_} * options_.dense_limit, false, memory_);
 }
 
 template <class Address>
@@ -235,7 +236,7 @@ uint64_t PortPool<Address>::hash(const RemoteEndpoint<Address>& remote) const {
   uint64_t words[2] = {};
   std::memcpy(words, &remote.address, sizeof remote.address);
   const uint64_t rest = uint64_t{remote.protocol} << 16 | remote.port;
-  return multiply_fold(multiply_fold(words[0] ^ seed_[0], rest ^ seed_[1]) ^ words[1], seed_[1] | 1);
+  return core::multiply_fold(core::multiply_fold(words[0] ^ seed_[0], rest ^ seed_[1]) ^ words[1], seed_[1] | 1);
 }
 
 // The remote end's entry, nullptr where it has none.

@@ -90,7 +90,9 @@ struct PortPoolCounters {
 template <class Address>
 class PortPool {
  public:
-  PortPool(std::span<const Address> addresses, const PortPoolOptions& options, RandomSource random);
+  // `memory`: of the maps.
+  PortPool(std::span<const Address> addresses, const PortPoolOptions& options, RandomSource random,
+           const core::MemorySource& memory);
 
   // The pool's addresses from now on. Addresses that are gone are not allocated any more and release() knows them until
   // their flows have ended; those that stay keep their counts. At most address_limit are used.
@@ -172,7 +174,8 @@ class PortPool {
   std::vector<Dense> dense_;         // open addressing, linear probing, twice as many as dense_limit
   std::vector<uint32_t> free_maps_;  // capacity for all of them
   uint32_t maps_begun_ = 0;
-  std::optional<ReservedArray<uint64_t>> maps_;
+  const core::MemorySource& memory_;
+  std::optional<core::ReservedArray<uint64_t>> maps_;
   PortPoolCounters counters_;
 };
 

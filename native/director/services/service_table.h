@@ -51,8 +51,9 @@ enum class EditResult : uint8_t {
 class ServiceTable {
  public:
   // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
-  ServiceTable(RandomSource random, int file, const Share& share) : random_(std::move(random)), share_(share) {
-    if (file >= 0) identities_.emplace(identity_limit, false, file);
+  ServiceTable(RandomSource random, const core::MemorySource* identities, const core::Share& share)
+      : random_(std::move(random)), share_(share) {
+    if (identities != nullptr) identities_.emplace(identity_limit, false, *identities);
   }
 
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
@@ -131,7 +132,7 @@ class ServiceTable {
   EditResult bind_scheduler(Service& service, const ServiceSettings& settings);
 
   RandomSource random_;
-  const Share share_;  // of the real servers' thresholds
+  const core::Share share_;  // of the real servers' thresholds
   std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
   std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
@@ -145,7 +146,7 @@ class ServiceTable {
   std::vector<uint32_t> free_ids_;
   // Real servers beyond it are not known to another process.
   static constexpr uint32_t identity_limit = 1 << 20;
-  std::optional<ReservedArray<DestinationIdentity>> identities_;  // by number
+  std::optional<core::ReservedArray<DestinationIdentity>> identities_;  // by number
   uint32_t mark_services_ = 0, port_zero_services_ = 0, ftp_services_ = 0;
 };
 

@@ -64,7 +64,8 @@ template <class Address>
 typename SourceLimit<Address>::Set& SourceLimit<Address>::set_of(const Address& network) {
   uint64_t words[2] = {};
   std::memcpy(words, &network, sizeof network);
-  const uint64_t hash = multiply_fold(multiply_fold(words[0] ^ seed_, 0x9e3779b97f4a7c15) ^ words[1], seed_ | 1);
+  const uint64_t hash =
+      core::multiply_fold(core::multiply_fold(words[0] ^ seed_, 0x9e3779b97f4a7c15) ^ words[1], seed_ | 1);
   return sets_[hash & (sets_.size() - 1)];
 }
 

@@ -2,20 +2,19 @@
 #include "director/stages/director.h"
 
 #include "director/outgoing/ip_options.h"
-#include "wire/arp.h"
+#include "director/tracking/restore.h"
 #include "wire/ethernet.h"
-#include "wire/icmp.h"
-#include "wire/icmpv6.h"
 
 namespace sluice::director {
 
 namespace {
 
-FlowTableOptions table_options(const DirectorOptions& options, int file) {
+FlowTableOptions table_options(const DirectorOptions& options, const core::MemorySource* flows) {
   FlowTableOptions table;
   table.limit = options.flow_limit;
   table.seed = options.seed;
-  table.file = file;
+  table.memory = options.memory.own;
+  table.flows = flows;
   table.start = tick_at(options.start);
   table.huge_pages = options.huge_pages;
   return table;
@@ -25,25 +24,6 @@ FlowTableOptions table_options(const DirectorOptions& options, int file) {
 uint32_t spliced_limit(const DirectorOptions& options) {
   return static_cast<uint32_t>(std::min<uint64_t>(2 * uint64_t{options.flow_limit}, SplicedFlows::none - 1));
 }
-
-// How long fragments wait for each other: net.ipv4.ipfrag_time; RFC 8200 4.5.
-constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
-
-FragmentTableOptions fragment_options(const DirectorOptions& options, Time timeout) {
-  FragmentTableOptions fragments;
-  fragments.datagrams = options.fragment_limit;
-  fragments.timeout = timeout;
-  fragments.chunks = options.fragment_chunks;
-  fragments.seed = options.seed[0];
-  return fragments;
-}
-
-// RFC 4861 7.1.1: a greater one cannot be, and a router on the way would have made it less.
-constexpr uint8_t neighbour_hop_limit = 255;
-constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff02::1 (RFC 2464 7)
-
-// A held fragment that goes nowhere was decided when it came: held, and counted so.
-void given_up(uint64_t, FragmentDrop) {}
 
 wire::Bytes bytes_of(const Frame& frame) {
   return {frame.data, frame.length};
@@ -68,17 +48,31 @@ Reason reason_of(wire::Malformed malformed, const wire::Packet& packet) {
 }  // namespace
 
 Director::Director(const DirectorOptions& options)
-    : transmitter_(options.limits_icmp, options.resolve),
+    : memory_(options.memory),
+      transmitter_(options.limits_icmp, options.resolve),
       share_(options.share),
-      services_(options.random, options.files.destinations, options.share),
-      pools_(options.random, options.share.worker, options.share.workers),
-      spliced_(spliced_limit(options), options.files.spliced),
-      flows4_(table_options(options, options.files.flows4), services_, pools_, spliced_),
-      flows6_(table_options(options, options.files.flows6), services_, pools_, spliced_),
-      fragments4_(fragment_options(options, ipv4_reassembly), given_up),
-      fragments6_(fragment_options(options, ipv6_reassembly), given_up),
+      services_(options.random, memory_.destinations.get(), options.share),
+      pools_(options.random, options.share.worker, options.share.workers, *memory_.own),
+      spliced_(spliced_limit(options), memory_.spliced ? *memory_.spliced : *memory_.own, *memory_.own),
+      flows4_(table_options(options, memory_.flows4.get()), services_, pools_, spliced_),
+      flows6_(table_options(options, memory_.flows6.get()), services_, pools_, spliced_),
       defence_(options.random, options.start),
-      random_(options.random),
+      states_(keepers(), services_, timeouts_, defence_),
+      proxy_protocol_(transmitter_, keepers(), services_, spliced_),
+      syn_proxy_(transmitter_, keepers(), services_, spliced_, states_, proxy_protocol_, options.random),
+      timers_(keepers(), spliced_, syn_proxy_, proxy_protocol_),
+      own_addresses_(services_, pools_, transmitter_),
+      neighbours_(transmitter_, services_, own_addresses_),
+      forwarder_(transmitter_, services_, spliced_, states_, proxy_protocol_, switches_),
+      related_errors_(transmitter_, services_, spliced_, states_, forwarder_),
+      egress_(transmitter_, keepers(), services_, pools_, own_addresses_, forwarder_, switches_),
+      admission_(transmitter_, keepers(), services_, marks_, own_addresses_, defence_, syn_proxy_, forwarder_,
+                 related_errors_, egress_, switches_),
+      icmp_(transmitter_, keepers(), services_, own_addresses_, neighbours_, related_errors_, egress_, admission_,
+            switches_),
+      dispatch_(keepers(), services_, syn_proxy_, forwarder_, egress_, admission_, icmp_, switches_),
+      fragments_({options.fragment_limit, options.fragment_chunks, options.seed[0]}, transmitter_, keepers(), services_,
+                 pools_, marks_, egress_, forwarder_, dispatch_),
       express_lane_(flows4_.table(), flows6_.table(), services_, transmitter_, switches_, counts_) {
   set_timeouts({});
 }
@@ -89,27 +83,27 @@ void Director::set_route_table(std::shared_ptr<const RouteTable> route_table) {
 
 EditResult Director::remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port) {
   const EditResult result = services_.remove_destination(key, address, port);
-  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  if (switches_.expire_nodest_conn) begin_sweep();
   return result;
 }
 
 EditResult Director::remove_service(const ServiceKey& key) {
   const EditResult result = services_.remove_service(key);
-  if (switches_.expire_nodest_conn) sweep4_ = sweep6_ = 0;
+  if (switches_.expire_nodest_conn) begin_sweep();
   return result;
 }
 
-// Ends flows whose real server was removed (expire_nodest_conn), a part of the table at a time.
-template <class A>
-bool Director::sweep(uint32_t& cursor, uint32_t budget) {
-  FlowKeeper<A>& keeper = flows<A>();
-  if (cursor >= keeper.table().span()) return true;
-  cursor = keeper.table().walk(cursor, budget, [&](Flow<A>& flow) {
-    const bool holds_others = flow.is_template() && flow.control > 0;
-    if (flow.destination == no_destination || holds_others) return;
-    if (!services_.destination(flow.destination).available) keeper.end(flow, Template::goes);
-  });
-  return cursor >= keeper.table().span();
+void Director::begin_sweep() {
+  flows4_.begin_sweep();
+  flows6_.begin_sweep();
+}
+
+Restored Director::restore(const SavedFlows& saved_flows, Time now) {
+  return restore_flows(saved_flows, keepers(), services_, pools_, spliced_, now);
+}
+
+bool Director::make_private() {
+  return flows4_.table().make_private() && flows6_.table().make_private() && spliced_.make_private();
 }
 
 void Director::set_switches(const Switches& switches) {
@@ -131,23 +125,6 @@ void Director::set_flow_limit(uint32_t limit) {
 void Director::set_timeouts(const Timeouts& timeouts) {
   timeouts_ = timeouts;
   express_lane_.set_timeouts(timeouts);
-}
-
-// Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
-// configured.
-bool Director::owns(const wire::Address& address) const {
-  return services_.is_virtual_address(address) ||
-         (pools_.is_local_address(address) && !route_table().is_local(address));
-}
-
-// Of an address that a frame says its sender has: whether it is a virtual one, and the sender another host.
-bool Director::is_claimed(const wire::Address& address, const Frame& frame, Time now) {
-  if (!services_.is_virtual_address(address)) return false;
-  const wire::MacAddress mac = wire::EthernetView(bytes_of(frame)).source();
-  const auto& ports = route_table().ports();
-  if (std::any_of(ports.begin(), ports.end(), [&](const Port& port) { return port.mac == mac; })) return false;
-  conflicts_.note({address, mac, frame.port, now});
-  return true;
 }
 
 Decision Director::receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace) {
@@ -184,7 +161,7 @@ Decision Director::decide(Frame& frame, const LookedUp& found, Time now, Transmi
     if (trace) trace->say("malformed: %s", std::string(wire::name(packet.malformed)).c_str());
     decision.reason = reason_of(packet.malformed, packet);
   } else if (packet.ethertype == wire::ethertype::arp) {
-    decision = arp(frame, packet, now, out);
+    decision = neighbours_.arp(frame, packet, now, out);
   } else if (packet.ip_version == 0) {
     decision.reason = Reason::not_ip;
   } else if (packet.ip_version == 4) {
@@ -204,7 +181,7 @@ template <class A>
 Decision Director::decide_ip(Transit<A>& t, const LookedUp& found) {
   if (!is_for_this_host(t.frame)) {
     if constexpr (A::family == wire::Family::ipv6) {
-      if (const auto answered = neighbour_message(t)) return *answered;
+      if (const auto answered = neighbours_.neighbour_message(t)) return *answered;
     }
     return {Reason::not_addressed_here};
   }
@@ -217,57 +194,17 @@ Decision Director::decide_ip(Transit<A>& t, const LookedUp& found) {
     }
   }
   if (found.kind.has_key && t.packet.fragment == wire::Fragment::none) {
-    return known_or_new(t, flows<A>().find(found.hash, {t.endpoints, t.packet.protocol}, t.tick()));
+    return dispatch_.known_or_new(t, flows<A>().find(found.hash, {t.endpoints, t.packet.protocol}, t.tick()));
   }
-  if (t.packet.fragment != wire::Fragment::none) return fragment(t);
-  return decide_packet(t);
-}
-
-// A packet whose flow has not been looked up yet: whole, or the first fragment of a datagram.
-template <class A>
-Decision Director::decide_packet(Transit<A>& t) {
-  if (t.packet.protocol == (A::family == wire::Family::ipv4 ? wire::protocol::icmp : wire::protocol::icmpv6)) {
-    return icmp(t);
-  }
-  if (!t.packet.has_ports) return {Reason::other_protocol};
-  FlowKeeper<A>& keeper = flows<A>();
-  const FlowKey<A> key{t.endpoints, t.packet.protocol};
-  return known_or_new(t, keeper.find(keeper.table().hash(key), key, t.tick()));
-}
-template Decision Director::decide_packet(Transit<wire::Ipv4Address>&);
-template Decision Director::decide_packet(Transit<wire::Ipv6Address>&);
-
-// Somebody advertises an address as its own, or asks for the link-layer address of an address that the director owns:
-// the first time by multicast, to see whether it is still there by unicast. Fragmented questions are nobody's (RFC
-// 6980). Nothing: it is no such question.
-std::optional<Decision> Director::neighbour_message(const Transit<wire::Ipv6Address>& t) {
-  if (t.packet.protocol != wire::protocol::icmpv6 || t.packet.fragment != wire::Fragment::none) return std::nullopt;
-  const auto view = wire::NeighbourView::parse(t.transport());
-  if (!view) return std::nullopt;
-  const bool is_from_link = wire::Ipv6View(t.ip()).hop_limit() == neighbour_hop_limit;
-  if (view->is_advertisement()) {
-    if (!is_from_link || !is_claimed(view->target(), t.frame, t.now)) return std::nullopt;
-    return Decision{Reason::address_taken};
-  }
-  if (!owns(view->target())) return std::nullopt;
-  if (!is_from_link) return Decision{Reason::martian_ttl};
-  uint8_t* buffer = transmitter_.take_buffer(resolution_reply_room);
-  if (buffer == nullptr) return std::nullopt;
-  const wire::MacAddress& mac = route_table().ports()[t.frame.port].mac;
-  const uint32_t length = write_neighbour_advertisement(t.ip(), t.packet.l4 - t.packet.l3, mac, buffer);
-  if (length == 0) return std::nullopt;
-  const wire::MacAddress asker = wire::EthernetView(bytes_of(t.frame)).source();
-  const bool is_probe = t.endpoints.source == wire::Ipv6Address{};
-  transmitter_.answer(t.frame, t.packet, buffer, length, wire::ethertype::ipv6, is_probe ? all_nodes_mac : asker,
-                      t.out);
-  return Decision{Reason::neighbour_answered};
+  if (t.packet.fragment != wire::Fragment::none) return fragments_.fragment(t);
+  return dispatch_.decide_packet(t);
 }
 
 bool Director::advance(Time now, uint32_t budget, TransmitQueue& out) {
   const Tick tick = tick_at(now);
   transmitter_.begin_batch();
   out.set_cause(TransmitQueue::no_cause);
-  const bool repeated = repeat_unanswered(now, budget, out);
+  const bool repeated = timers_.repeat_unanswered(now, budget, out);
   out.set_cause(0);
   const bool done4 = flows4_.advance(tick, budget);
   const bool done6 = flows6_.advance(tick, budget);
@@ -277,40 +214,19 @@ bool Director::advance(Time now, uint32_t budget, TransmitQueue& out) {
     defence_.drop_entries(flows4_, timeouts_, tick);
     defence_.drop_entries(flows6_, timeouts_, tick);
   }
-  const bool swept4 = sweep<wire::Ipv4Address>(sweep4_, budget);
-  const bool swept6 = sweep<wire::Ipv6Address>(sweep6_, budget);
+  const bool swept4 = flows4_.sweep(budget);
+  const bool swept6 = flows6_.sweep(budget);
   return repeated && done4 && done6 && swept4 && swept6;
 }
 
 void Director::announce(TransmitQueue& out) {
   transmitter_.begin_batch();
-  services_.for_each_virtual_address([&](const wire::Address& address) {
-    if (!route_table().is_local(address)) transmitter_.announce(address, out);
-  });
+  neighbours_.announce(out);
 }
 
 void Director::ask_for_owners(TransmitQueue& out) {
   transmitter_.begin_batch();
-  services_.for_each_virtual_address([&](const wire::Address& address) {
-    if (!route_table().is_local(address)) transmitter_.ask_for_owner(address, out);
-  });
-}
-
-Decision Director::arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out) {
-  const wire::Bytes question = bytes_of(frame).subspan(packet.l3);
-  const auto view = wire::ArpView::parse(question);
-  if (!view) return {Reason::not_ip};
-  if (is_claimed(view->sender(), frame, now)) return {Reason::address_taken};
-  if (view->operation() != wire::arp_operation::request) return {Reason::not_ip};
-  const wire::Address target = view->target();
-  if (!owns(target)) return {Reason::not_ip};
-  uint8_t* buffer = transmitter_.take_buffer(resolution_reply_room);
-  if (buffer == nullptr) return {Reason::not_ip};
-  const wire::MacAddress& mac = route_table().ports()[frame.port].mac;
-  const uint32_t length = write_arp_reply(question, mac, buffer);
-  if (length == 0) return {Reason::not_ip};
-  transmitter_.answer(frame, packet, buffer, length, wire::ethertype::arp, view->sender_mac(), out);
-  return {Reason::arp_answered};
+  neighbours_.ask_for_owners(out);
 }
 
 }  // namespace sluice::director

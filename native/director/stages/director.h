@@ -3,58 +3,78 @@
 //
 // Theory of operation
 //
+// A packet passes stages. Each stage is a class in a header of its own, and it is given exactly what it uses; Director
+// owns what the stages work on (tables, route table, settings), composes the stages, and decides nothing itself but
+// whether a frame is for this host at all.
+//
+//   frame ─▶ ExpressLane ─▶ Director ─▶ Fragments ─▶ Dispatch ─▶ Egress          flows of the NAT gateway
+//            established    dissected,  of pieces,   the flow    SynHandshake    flows that the SYN proxy opened
+//            flows          checked     the first    is looked   Forwarder       all other flows
+//                 │            │                     up          Admission       no flow: may one be opened?
+//                 ▼            ▼                                 Icmp            errors, echo
+//              forwarded    Neighbours: ARP, neighbour discovery
+//
+// A stage calls only stages below it, so there is no circle. From the bottom:
+//
+//   FlowStates      what a packet does to its flow: state, lifetime, counters        (tracking/flow_state.h)
+//   ProxyProtocol   the header that tells a real server who the client is            (handshake/proxy_protocol.h)
+//   SynHandshake    handshakes that the director makes itself                        (handshake/syn_proxy.h)
+//   SplicedTimers   what those two send again                                        (handshake/spliced_timers.h)
+//   OwnAddresses    which addresses are the director's
+//   Neighbours      ARP and neighbour discovery for these addresses
+//   Forwarder       packets of known flows: to a real server, or on as a router      (forwarder.h)
+//   RelatedErrors   ICMP errors about packets of known flows, translated
+//   Egress          the NAT gateway, and what no service wants
+//   Admission       packets that may open a flow: service, limits, persistence, scheduler
+//   Icmp            ICMP messages: errors are matched by the packet that they quote; echo
+//   Dispatch        from a packet to the stage that its flow asks for
+//   Fragments       later fragments follow the first of their datagram
+//   ExpressLane     packets of established flows that change nothing but counters    (express.h)
+//
+// Two ways would lead back up; both end in a value instead. SynHandshake says that a client has proved itself, or that
+// a packet begins a new connection on old ports, and its caller goes on to Admission. Admission gives an error that
+// opens a flow (schedule_icmp) to RelatedErrors, which lies below it, not to Icmp, which gave it the error.
+//
 // A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a
 // flow's forward half is what the client sends, its reverse half what the real server sends, and a packet that matches
-// one half leaves with the other half mirrored (flow.h). What is known goes its way: forward.cc. What is not known may
-// open a flow: schedule.cc finds the virtual service, honours persistence and thresholds, asks the scheduler. ICMP
-// errors are matched by the packet that they quote: related_icmp.cc. Every error that the director sends is written
-// before the packet is changed, so the sender finds its own packet quoted.
+// one half leaves with the other half mirrored (flow.h). Every error that the director sends is written before the
+// packet is changed, so the sender finds its own packet quoted.
 //
 // The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's
 // flow changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU)
 // before its flow hears of it.
 //
-// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet
-// of a known flow.
+// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet.
 #pragma once
 
 #include <memory>
 #include <span>
 
-#include "director/flows/fragment_table.h"
+#include "director/handshake/spliced_timers.h"
 #include "director/handshake/syn_proxy.h"
-#include "director/network/address_conflicts.h"
 #include "director/network/firewall_marks.h"
 #include "director/network/route_table.h"
 #include "director/outgoing/transit.h"
 #include "director/outgoing/transmitter.h"
 #include "director/services/service_table.h"
-#include "director/stages/defence.h"
+#include "director/stages/admission.h"
+#include "director/stages/dispatch.h"
+#include "director/stages/egress.h"
 #include "director/stages/express.h"
-#include "director/stages/flow_keeper.h"
-#include "director/stages/saved_flows.h"
+#include "director/stages/forwarder.h"
+#include "director/stages/fragments.h"
+#include "director/stages/icmp.h"
+#include "director/stages/neighbours.h"
+#include "director/stages/own_addresses.h"
+#include "director/stages/related_errors.h"
 #include "director/stages/settings.h"
-#include "director/stages/verdict.h"
 #include "director/states/timeouts.h"
+#include "director/tracking/defence.h"
+#include "director/tracking/flow_keeper.h"
+#include "director/tracking/flow_state.h"
+#include "director/tracking/saved_flows.h"
 
 namespace sluice::director {
-
-// Servers of this network that call out leave by the pool.
-struct EgressRule {
-  wire::Address network;
-  uint8_t prefix_length = 0;
-  uint32_t pool = no_pool;
-};
-
-// Whose packet it is: the side of a flow that opened it, or the other.
-enum class Seen : uint8_t { from_client, from_server };
-
-// From which address a sender is told of an error: the one that it wrote to, or this host's own on the way to it.
-enum class Answerer : uint8_t { destination, this_host };
-
-// A TCP segment that the director writes itself (own_segment.h).
-template <class A>
-struct OwnSegment;
 
 class Director {
  public:
@@ -76,7 +96,7 @@ class Director {
   // the next call as well; false when there is more to do.
   bool advance(Time now, uint32_t budget, TransmitQueue& out);
   // When a timer will send something next, if nothing happens before: who wants it sent on time calls advance() then.
-  std::optional<Time> next_timer() const;
+  std::optional<Time> next_timer() const { return timers_.next_timer(); }
 
   // --- configuration, between batches ---
 
@@ -84,12 +104,12 @@ class Director {
   void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches);
   // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
-  void set_half_open_limit(uint32_t flows) { half_open_limit_ = share_.of(flows); }
+  void set_half_open_limit(uint32_t flows) { syn_proxy_.set_half_open_limit(share_.of(flows)); }
   // Counters start again from zero: those of one service, or all.
   void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts);
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
-  void set_egress(std::vector<EgressRule> rules) { egress_ = std::move(rules); }
+  void set_egress(std::vector<EgressRule> rules) { egress_.set_rules(std::move(rules)); }
   // Of frames that come without a mark.
   void set_marks(std::vector<MarkRule> rules) { marks_.set(std::move(rules)); }
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
@@ -97,7 +117,7 @@ class Director {
   ServiceTable& services() { return services_; }
   const ServiceTable& services() const { return services_; }
   const LocalPools& pools() const { return pools_; }
-  const std::vector<EgressRule>& egress() const { return egress_; }
+  const std::vector<EgressRule>& egress() const { return egress_.rules(); }
   const FirewallMarks& marks() const { return marks_; }
   const RouteTable& route_table() const { return transmitter_.route_table(); }
 
@@ -107,7 +127,7 @@ class Director {
   // the first frame.
   Restored restore(const SavedFlows& saved_flows, Time now);
   // For a copy of this process: what it does from now on stays its own. False when that cannot be had.
-  bool leave_files() { return flows4_.table().leave_file() && flows6_.table().leave_file() && spliced_.leave_file(); }
+  bool make_private();
 
   // --- reports ---
 
@@ -116,226 +136,48 @@ class Director {
   FlowKeeper<A>& flows();
   LocalPools& pools() { return pools_; }
   const SplicedFlows& spliced_flows() const { return spliced_; }
-  const std::vector<AddressConflict>& conflicts() const { return conflicts_.all(); }
+  const std::vector<AddressConflict>& conflicts() const { return neighbours_.conflicts(); }
   // Of which some pieces have come and others not.
-  uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
+  uint32_t datagrams_in_pieces() const { return fragments_.datagrams_in_pieces(); }
 
  private:
-  // How long a flow lives that has no state yet: until its first packet has one.
-  static constexpr Time opening_time = 3 * second;
-
   // director.cc: from a frame to the packet's decision
   Decision decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
   Decision decide_ip(Transit<A>& t, const LookedUp& found);
-  template <class A>
-  Decision decide_packet(Transit<A>& t);
-  Decision arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out);
-  std::optional<Decision> neighbour_message(const Transit<wire::Ipv6Address>& t);
   // The port's own address. What a switch floods to us for another host is not ours to route.
   bool is_for_this_host(const Frame& frame) const { return route_table().is_for(frame.port, frame.data); }
-  bool owns(const wire::Address& address) const;
-  bool is_claimed(const wire::Address& address, const Frame& frame, Time now);
-  template <class A>
-  bool is_martian(const A& source) const;
 
-  // forward.cc: packets of known flows
-  template <class A>
-  Decision request(Transit<A>& t, Flow<A>& flow, Reason reason);
-  template <class A>
-  Reason send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason);
-  template <class A>
-  Reason send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason);
-  template <class A>
-  Reason send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason);
-  template <class A>
-  Decision route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason);
-  template <class A>
-  std::optional<Reason> obstacle(Transit<A>& t, const NextHop& hop);
-  template <class A>
-  void count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server);
-  template <class A>
-  void tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer);
+  void begin_sweep();
+  FlowKeepers keepers() { return {flows4_, flows6_}; }
 
-  // flow_state.cc
-  template <class A>
-  void advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen);
-  Time timeout_of(uint8_t protocol, uint8_t state) const;
-
-  // schedule.cc: packets that may open a flow
-  template <class A>
-  Decision known_or_new(Transit<A>& t, FoundFlow<A> found);
-  template <class A>
-  Decision replace_flow(Transit<A>& t, Flow<A>& old);
-  template <class A>
-  bool starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const;
-  template <class A>
-  bool may_open(const Transit<A>& t) const;
-  template <class A>
-  void mark(const Transit<A>& t) const;
-  template <class A>
-  Decision open_flow(Transit<A>& t);
-  template <class A>
-  Decision admit(Transit<A>& t, Service& service, ProvenClient* proven);
-  template <class A>
-  bool admits_source(const Transit<A>& t, Service& service);
-  template <class A>
-  Destination* ask_scheduler(const Transit<A>& t, Service& service);
-  template <class A>
-  Decision schedule(Transit<A>& t, Service& service, ProvenClient* proven);
-  template <class A>
-  Decision schedule_persistent(Transit<A>& t, Service& service, ProvenClient* proven);
-  template <class A>
-  bool keeps_its_server(const Flow<A>& control) const;
-  template <class A>
-  Decision open_to(Transit<A>& t, Service& service, Destination& destination, uint16_t port, Flow<A>* control,
-                   Reason reason, ProvenClient* proven);
-  template <class A>
-  Decision send_first(Transit<A>& t, Flow<A>& flow, Reason reason);
-  template <class A>
-  Decision leave(Transit<A>& t, const Service& service);
-
-  // syn_proxy.cc: handshakes that the director makes itself
-  template <class A>
-  std::optional<Decision> answer_opening(Transit<A>& t, Service& service);
-  template <class A>
-  Decision send_cookie(Transit<A>& t, Service& service);
-  template <class A>
-  Decision open_by_cookie(Transit<A>& t, Service& service);
-  template <class A>
-  Decision greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven);
-  template <class A>
-  Reason send_syn(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  std::optional<Decision> spliced(Transit<A>& t, FoundFlow<A> found);
-  template <class A>
-  std::optional<Decision> from_spliced_client(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  std::optional<Decision> from_spliced_server(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  Decision server_greets(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  Decision join(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
-  template <class A>
-  void acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server);
-  template <class A>
-  void refuse(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  void ask_again(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  void leave_greeting(const Flow<A>& flow, SplicedFlow::Phase phase);
-  template <class A>
-  void reset_sender(Transit<A>& t);
-  template <class A>
-  void act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags);
-  uint32_t mtu_to_servers(Service& service, Time now);
-
-  // own_segment.cc
-  template <class A>
-  std::optional<Reason> send_own(Transit<A>& t, const OwnSegment<A>& segment, const NextHop& hop,
-                                 const Flow<A>* told = nullptr);
-
-  // proxied_packets.cc: flows whose two ends count differently
-  bool repeat_unanswered(Time now, uint32_t budget, TransmitQueue& out);
-  template <class A>
-  void repeat_to_server(SplicedFlow& spliced, Time now, TransmitQueue& out);
-  template <class A>
-  void splice(const Transit<A>& t, const Flow<A>& flow, Seen seen) const;
-  template <class A>
-  void unsplice_quotation(const Flow<A>& flow, wire::MutableBytes quoted, bool is_about_reply) const;
-
-  // proxy_protocol.cc: the client's address told before its first byte
-  enum class HeaderTurn : uint8_t { no, before_packet, after_packet };
-  template <class A>
-  HeaderTurn turn_of_header(const Transit<A>& t, const Flow<A>& flow);
-  template <class A>
-  void note_for_header(const Transit<A>& t, const Flow<A>& flow);
-  template <class A>
-  void send_header(Transit<A>& t, const Flow<A>& flow);
-  template <class A>
-  bool await_handshake(const Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  bool hear_of_header(Transit<A>& t, Flow<A>& flow);
-  template <class A>
-  void announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegment<A>& handshake);
-
-  // egress.cc: the NAT gateway, and what nobody wants
-  template <class A>
-  const EgressRule* egress_rule(const A& source) const;
-  template <class A>
-  bool may_leave_to(const A& destination) const;
-  template <class A>
-  Decision without_service(Transit<A>& t);
-  template <class A>
-  Decision open_egress(Transit<A>& t, const EgressRule& rule);
-  template <class A>
-  Decision egress(Transit<A>& t, FoundFlow<A> found);
-  template <class A>
-  Reason take_local_port(Transit<A>& t, uint32_t pool_id, Flow<A>& flow);
-  template <class A>
-  std::optional<Reason> answer_real_server(Transit<A>& t);
-
-  // fragments.cc
-  template <class A>
-  bool may_be_marked(const Transit<A>& t) const;
-  template <class A>
-  bool is_for_host_alone(const Transit<A>& t) const;
-  template <class A>
-  bool may_concern_flows(const Transit<A>& t) const;
-  template <class A>
-  void pass_on(Transit<A>& t);
-  template <class A>
-  Decision fragment(Transit<A>& t);
-  template <class A>
-  Decision first_fragment(Transit<A>& t, const FragmentKey<A>& key);
-  template <class A>
-  Decision follow(Transit<A>& t, uint64_t decision);
-
-  // related_icmp.cc
-  template <class A>
-  Decision icmp(Transit<A>& t);
-  template <class A>
-  Decision answer_echo(Transit<A>& t);
-  template <class A>
-  Decision echo_through_gateway(Transit<A>& t, bool is_request);
-  template <class A>
-  Decision related_error(Transit<A>& t);
-  template <class A>
-  Decision open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner);
-  template <class A>
-  Decision carry_error(Transit<A>& t, Flow<A>& flow, const wire::Packet& inner, bool is_about_reply);
-  template <class A>
-  Decision translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& outer, const Endpoints<A>& quotation,
-                           const wire::Packet& inner, bool to_real_server);
-  template <class A>
-  Decision forward_related(Transit<A>& t, Flow<A>& flow);
-  Decision tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableBytes quoted, const wire::Packet& outer);
-
-  template <class A>
-  FragmentTable<A>& fragments();
-  template <class A>
-  bool sweep(uint32_t& cursor, uint32_t budget);
-
+  // What the stages work on …
+  const DirectorMemory memory_;
   Transmitter transmitter_;
-  const Share share_;
+  const core::Share share_;
   ServiceTable services_;
   LocalPools pools_;
-  std::vector<EgressRule> egress_;
   FirewallMarks marks_;
   SplicedFlows spliced_;
   FlowKeeper<wire::Ipv4Address> flows4_;
   FlowKeeper<wire::Ipv6Address> flows6_;
-  FragmentTable<wire::Ipv4Address> fragments4_;
-  FragmentTable<wire::Ipv6Address> fragments6_;
   Timeouts timeouts_;
   Switches switches_;
+  // … and the stages, each after those that it uses.
   Defence defence_;
-  RandomSource random_;  // for the cookies' secrets
-  CookieSecrets secrets_;
-  AddressConflicts conflicts_;
-  uint32_t half_open_limit_ = 4096;  // as the configuration's default
-  // Where the search for flows of removed servers is; done when past the table.
-  uint32_t sweep4_ = UINT32_MAX, sweep6_ = UINT32_MAX;
+  FlowStates states_;
+  ProxyProtocol proxy_protocol_;
+  SynHandshake syn_proxy_;
+  SplicedTimers timers_;
+  OwnAddresses own_addresses_;
+  Neighbours neighbours_;
+  Forwarder forwarder_;
+  RelatedErrors related_errors_;
+  Egress egress_;
+  Admission admission_;
+  Icmp icmp_;
+  Dispatch dispatch_;
+  Fragments fragments_;
   ReasonCounts counts_{};
   ExpressLane express_lane_;
 };
@@ -348,13 +190,4 @@ template <>
 inline FlowKeeper<wire::Ipv6Address>& Director::flows<wire::Ipv6Address>() {
   return flows6_;
 }
-template <>
-inline FragmentTable<wire::Ipv4Address>& Director::fragments<wire::Ipv4Address>() {
-  return fragments4_;
-}
-template <>
-inline FragmentTable<wire::Ipv6Address>& Director::fragments<wire::Ipv6Address>() {
-  return fragments6_;
-}
-
 }  // namespace sluice::director

@@ -3,7 +3,7 @@
 
 #include "core/prefetch.h"
 #include "director/outgoing/rewrite.h"
-#include "director/stages/flow_keeper.h"
+#include "director/tracking/flow_keeper.h"
 #include "wire/plain.h"
 
 namespace sluice::director {
@@ -201,8 +201,8 @@ inline void ExpressLane::fetch_destination(const Frame& frame, LookedUp& found) 
     return find<A>(frame, found);
   Destination& destination = services_.destination(flow->destination);
   found.destination = &destination;
-  prefetch(&destination);
-  if ((flow->flags & mode_bits(Forwarding::tunnel)) != 0) prefetch(&destination.outer);
+  core::prefetch(&destination);
+  if ((flow->flags & mode_bits(Forwarding::tunnel)) != 0) core::prefetch(&destination.outer);
 }
 
 // What the bucket names is another flow or nothing, or the table has changed since.
@@ -224,7 +224,7 @@ template <class A>
   const uint32_t id = found.packet.ip_version == 6
                           ? static_cast<const Flow<wire::Ipv6Address>*>(found.flow)->destination
                           : static_cast<const Flow<wire::Ipv4Address>*>(found.flow)->destination;
-  if (id != no_destination) prefetch(&services_.destination(id));
+  if (id != no_destination) core::prefetch(&services_.destination(id));
 }
 
 ExpressLane::Batch ExpressLane::look_up(std::span<Frame> frames, Decision* decisions, uint32_t cause, Time now,

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fragments: the first is decided like any packet, the later ones follow it (fragment_table.h).
-//
-// What is remembered of a first fragment is its five-tuple: a later one finds the flow again by it, so that it cannot
-// follow a flow that has ended meanwhile.
+#include "director/stages/fragments.h"
+
 #include "director/outgoing/rewrite.h"
-#include "director/stages/director.h"
 #include "wire/ipv6.h"
 
 namespace sluice::director {
@@ -54,11 +51,40 @@ Reason reason_of(FragmentDrop drop) {
   }
 }
 
+// How long fragments wait for each other: net.ipv4.ipfrag_time; RFC 8200 4.5.
+constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
+
+FragmentTableOptions fragment_options(const FragmentLimits& limits, Time timeout) {
+  FragmentTableOptions fragments;
+  fragments.datagrams = limits.datagrams;
+  fragments.timeout = timeout;
+  fragments.chunks = limits.chunks;
+  fragments.seed = limits.seed;
+  return fragments;
+}
+
+// A held fragment that goes nowhere was decided when it came: held, and counted so.
+void given_up(uint64_t, FragmentDrop) {}
+
 }  // namespace
+
+Fragments::Fragments(const FragmentLimits& limits, Transmitter& transmitter, FlowKeepers flows,
+                     const ServiceTable& services, const LocalPools& pools, const FirewallMarks& marks,
+                     const Egress& egress, Forwarder& forwarder, Dispatch& dispatch)
+    : fragments4_(fragment_options(limits, ipv4_reassembly), given_up),
+      fragments6_(fragment_options(limits, ipv6_reassembly), given_up),
+      transmitter_(transmitter),
+      flows_(flows),
+      services_(services),
+      pools_(pools),
+      marks_(marks),
+      egress_(egress),
+      forwarder_(forwarder),
+      dispatch_(dispatch) {}
 
 // Whether the whole datagram has a firewall mark, as far as one of its fragments tells.
 template <class A>
-bool Director::may_be_marked(const Transit<A>& t) const {
+bool Fragments::may_be_marked(const Transit<A>& t) const {
   if (t.frame.mark != 0) return true;
   return !marks_.empty() && marks_.may_mark_datagram(marked_packet(t));
 }
@@ -66,26 +92,27 @@ bool Director::may_be_marked(const Transit<A>& t) const {
 // To an address that the host has and the director has no use for. The host puts such datagrams together itself, and a
 // piece that waited here could not be given back to it.
 template <class A>
-bool Director::is_for_host_alone(const Transit<A>& t) const {
+bool Fragments::is_for_host_alone(const Transit<A>& t) const {
   const wire::Address destination = t.endpoints.destination;
-  return !may_be_marked(t) && route_table().is_local(destination) && !services_.is_virtual_address(destination) &&
-         !pools_.is_local_address(destination);
+  return !may_be_marked(t) && transmitter_.route_table().is_local(destination) &&
+         !services_.is_virtual_address(destination) && !pools_.is_local_address(destination);
 }
 
 // Whether a later fragment may be of a flow, as far as its addresses say: only then it is worth waiting for its first.
 template <class A>
-bool Director::may_concern_flows(const Transit<A>& t) const {
+bool Fragments::may_concern_flows(const Transit<A>& t) const {
   const wire::Address source = t.endpoints.source, destination = t.endpoints.destination;
   return may_be_marked(t) || services_.is_virtual_address(destination) || pools_.is_local_address(destination) ||
-         services_.is_real_server(source) || egress_rule(t.endpoints.source) != nullptr || services_.has_removed();
+         services_.is_real_server(source) || egress_.egress_rule(t.endpoints.source) != nullptr ||
+         services_.has_removed();
 }
 
 // A fragment that has waited in vain, because its first is the host's to route: the host has not seen it, so it goes
 // the way that the host would have sent it.
 template <class A>
-void Director::pass_on(Transit<A>& t) {
+void Fragments::pass_on(Transit<A>& t) {
   const NextHop& hop = transmitter_.hop_to(t.endpoints.destination);
-  if (obstacle(t, hop)) return;
+  if (forwarder_.obstacle(t, hop)) return;
   if (hop.state == HopState::no_neighbour) {
     transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return;
@@ -97,8 +124,9 @@ void Director::pass_on(Transit<A>& t) {
 }
 
 template <class A>
-Decision Director::fragment(Transit<A>& t) {
-  if (is_for_host_alone(t)) return t.is_later_fragment() ? Decision{Reason::unhandled_fragment} : decide_packet(t);
+Decision Fragments::fragment(Transit<A>& t) {
+  if (is_for_host_alone(t))
+    return t.is_later_fragment() ? Decision{Reason::unhandled_fragment} : dispatch_.decide_packet(t);
   if (t.frame.checksum == TransportChecksum::partial || t.frame.segmentation != Segmentation::none) {
     return {Reason::offloaded_fragment};
   }
@@ -109,7 +137,7 @@ Decision Director::fragment(Transit<A>& t) {
     case FragmentStep::first:
       return first_fragment(t, info.key);
     case FragmentStep::whole:
-      return decide_packet(t);
+      return dispatch_.decide_packet(t);
     case FragmentStep::follow:
       return follow(t, outcome.decision);
     case FragmentStep::held:
@@ -121,12 +149,12 @@ Decision Director::fragment(Transit<A>& t) {
   }
   return {reason_of(outcome.reason)};
 }
-template Decision Director::fragment(Transit<wire::Ipv4Address>&);
-template Decision Director::fragment(Transit<wire::Ipv6Address>&);
+template Decision Fragments::fragment(Transit<wire::Ipv4Address>&);
+template Decision Fragments::fragment(Transit<wire::Ipv6Address>&);
 
 template <class A>
-Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
-  const Decision decision = decide_packet(t);
+Decision Fragments::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
+  const Decision decision = dispatch_.decide_packet(t);
   // Only now: of an echo message its identifier has become a port.
   const uint64_t what = decision_of(t.endpoints.source_port, t.endpoints.destination_port, t.packet.protocol);
   if (decision.reason == Reason::no_neighbour) {
@@ -155,15 +183,15 @@ Decision Director::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
 }
 
 template <class A>
-Decision Director::follow(Transit<A>& t, uint64_t decision) {
-  FlowKeeper<A>& keeper = flows<A>();
+Decision Fragments::follow(Transit<A>& t, uint64_t decision) {
+  FlowKeeper<A>& keeper = flows_.of<A>();
   FlowKey<A> key{t.endpoints, static_cast<uint8_t>(decision)};
   key.endpoints.source_port = static_cast<uint16_t>(decision >> 24);
   key.endpoints.destination_port = static_cast<uint16_t>(decision >> 8);
   const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
   if (!found) return {Reason::unhandled_fragment};
   t.endpoints = key.endpoints;
-  Decision followed = known_or_new(t, found);
+  Decision followed = dispatch_.known_or_new(t, found);
   if (followed.verdict() == Verdict::forward) followed.reason = Reason::fragment;
   return followed;
 }

@@ -5,37 +5,22 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
+#include "core/memory.h"
 #include "core/share.h"
 #include "director/network/frame.h"
 #include "director/services/scheduler.h"
+#include "director/states/switches.h"
 #include "wire/address.h"
 
 namespace sluice::director {
 
-// IPVS's switches under IPVS's names and with its defaults (net.ipv4.vs.*), and those that Sluice adds.
-struct Switches {
-  uint8_t conn_reuse_mode = 1;
-  bool expire_nodest_conn = false;
-  bool expire_quiescent_template = false;
-  bool sloppy_tcp = false;
-  bool sloppy_sctp = false;
-  bool nat_icmp_send = false;
-  bool pmtu_disc = true;
-  bool schedule_icmp = false;
-  uint8_t drop_entry = 0;   // 0 never, 1 and 2 when memory is short, 3 always
-  uint8_t drop_packet = 0;  // the same
-  uint8_t secure_tcp = 0;   // the same
-  uint32_t am_droprate = 10;
-  uint32_t amemthresh = 1024;      // pages of 4 KiB: less room than this for new flows counts as short of memory
-  bool udp_leave_removed = false;  // UDP flows of a removed server end at once
-  bool operator==(const Switches&) const = default;
-};
-
-// Memory files that hold what another process needs to carry this director's flows on (restore.h). They are empty at
-// first and stay open; -1: what the director knows ends with its process.
-struct MemoryFiles {
-  int flows4 = -1, flows6 = -1, spliced = -1, destinations = -1;
+// Where a director's tables are.
+struct DirectorMemory {
+  std::shared_ptr<const core::MemorySource> flows4, flows6, spliced, destinations;  // nullptr: in `own`
+  // Of all else; must be set, and outlives the director.
+  const core::MemorySource* own = nullptr;
 };
 
 struct DirectorOptions {
@@ -44,9 +29,10 @@ struct DirectorOptions {
   std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
   RandomSource random;             // for schedulers and pools
   // Of the workers that have the same services: this one has its share of local ports and of limits.
-  Share share;
+  core::Share share;
   Time start = 0;
-  MemoryFiles files;
+  // What another process needs to carry this director's flows on lies apart from all else (restore.h).
+  DirectorMemory memory;
   bool huge_pages = true;
   bool limits_icmp = true;  // errors to one receiver at the kernel's rate
   // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the

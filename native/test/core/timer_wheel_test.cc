@@ -13,7 +13,7 @@ namespace {
 
 struct Timer {
   Tick deadline = 0, armed = 0;
-  uint32_t timer_next = 0, timer_previous = TimerWheel<Timer>::unqueued;
+  uint32_t timer_next = 0, timer_previous = core::TimerWheel<Timer>::unqueued;
 };
 
 constexpr auto no_soon = [](uint32_t) {};
@@ -26,7 +26,7 @@ void compare_with_scan(uint32_t seed, Tick start, uint32_t budget, unsigned long
   std::mt19937 random(seed);
   std::vector<Timer> timers(500);
   std::vector<bool> queued(timers.size());
-  TimerWheel<Timer> wheel(start);
+  core::TimerWheel<Timer> wheel(start);
   Tick now = start;
   const auto touch = [&](uint32_t index, Tick deadline) {
     timers[index].deadline = deadline;
@@ -85,7 +85,7 @@ TEST_CASE("timers fire exactly once when every call may do only a few steps") {
 
 TEST_CASE("moving a deadline later costs no relinking, and the timer still fires at the later one") {
   std::vector<Timer> timers(2);
-  TimerWheel<Timer> wheel(0);
+  core::TimerWheel<Timer> wheel(0);
   timers[0].deadline = timers[1].deadline = 100;
   wheel.arm(timers.data(), 0);
   wheel.arm(timers.data(), 1);
@@ -101,7 +101,7 @@ TEST_CASE("moving a deadline later costs no relinking, and the timer still fires
 
 TEST_CASE("an empty wheel skips any time, and timers that are armed then fire in time") {
   std::vector<Timer> timers(1);
-  TimerWheel<Timer> wheel(7);
+  core::TimerWheel<Timer> wheel(7);
   Tick now = 7;
   for (const Tick idle : {Tick{0}, Tick{300}, Tick{1} << 24, Tick{1} << 31, ~Tick{0}}) {
     now += idle;
@@ -120,7 +120,7 @@ TEST_CASE("an empty wheel skips any time, and timers that are armed then fire in
 
 TEST_CASE("no call does more than its budget") {
   std::vector<Timer> timers(10'000);
-  TimerWheel<Timer> wheel(0);
+  core::TimerWheel<Timer> wheel(0);
   for (uint32_t i = 0; i < timers.size(); ++i) {
     timers[i].deadline = 70'000;
     wheel.arm(timers.data(), i);

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "director/stages/director.h"
+#include "memory/mapped_memory.h"
 #include "packet_builder.h"
 #include "wire/describe.h"
 #include "wire/packet.h"
@@ -27,9 +28,7 @@ using director::Encapsulation;
 using director::Forwarding;
 using director::PortId;
 using director::Reason;
-using director::second;
 using director::Segmentation;
-using director::Time;
 using director::TransportChecksum;
 
 inline constexpr PortId c0 = 0, s0 = 1;
@@ -164,6 +163,7 @@ inline director::DirectorOptions small_options() {
   options.random = seeded(1);
   options.start = 1000 * second;
   options.huge_pages = false;
+  options.memory.own = &memory::process_memory();
   options.fragment_limit = 64;
   options.fragment_chunks = 64;
   return options;

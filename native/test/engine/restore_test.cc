@@ -33,7 +33,7 @@ struct Parent {
 
 director::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_t seed) {
   director::DirectorOptions options = small_options();
-  options.files = files.of_director();
+  options.memory = files.of_director();
   options.random = seeded(seed);
   return options;
 }
@@ -183,7 +183,7 @@ TEST_CASE("flows go on in the next process as they would have gone on in this on
       }
     }
     // Their time comes when it would have come.
-    second.fixture->wait(3600 * director::second);
+    second.fixture->wait(3600 * sluice::second);
     CHECK(second.fixture->flow_count() == 0);
   }
 }
@@ -215,7 +215,7 @@ TEST_CASE("flows whose time has come meanwhile stay away") {
   Process second(parent);
   second.fixture->add(tcp());
   second.fixture->add_server(tcp(), server4, 8080);
-  second.fixture->now += 3600 * director::second;
+  second.fixture->now += 3600 * sluice::second;
   const director::Restored restored = second.restore();
   CHECK(restored.flows == 0);
   CHECK(restored.over == 1);
@@ -275,11 +275,11 @@ TEST_CASE("the recorder has the last batch, of each frame the beginning") {
     return frame;
   };
   const director::Frame frames[] = {frame_of(small, c0), frame_of(large, s0)};
-  recorder.note(frames, 5 * director::second);
-  recorder.note(std::span(frames).last(1), 7 * director::second);
+  recorder.note(frames, 5 * second);
+  recorder.note(std::span(frames).last(1), 7 * second);
   const auto batch = FlightRecorder::read(file.get());
   REQUIRE(batch.has_value());
-  CHECK(batch->time == 7 * director::second);
+  CHECK(batch->time == 7 * second);
   REQUIRE(batch->frames.size() == 1);
   CHECK(batch->frames[0].port == s0);
   CHECK(batch->frames[0].length == 2000);

@@ -27,7 +27,7 @@ class Area {
   std::vector<uint64_t> words_ = std::vector<uint64_t>(layout::area_stride);
 };
 
-constexpr director::Time start = 1'000'000'000;
+constexpr Time start = 1'000'000'000;
 
 }  // namespace
 

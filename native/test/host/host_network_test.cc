@@ -18,8 +18,8 @@ using test::shell;
 
 namespace {
 
-director::Time now() {
-  return static_cast<director::Time>(std::chrono::steady_clock::now().time_since_epoch().count());
+Time now() {
+  return static_cast<Time>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
 // The network of this namespace, followed as the engine does it.
@@ -39,11 +39,11 @@ class Followed {
 
   // Whether it comes true within five seconds.
   bool until(const std::function<bool(const director::RouteTable&)>& condition) {
-    const director::Time deadline = now() + 5 * director::second;
+    const Time deadline = now() + 5 * second;
     while (!condition(*network_->route_table())) {
-      const director::Time at = now();
+      const Time at = now();
       if (at > deadline) return false;
-      const director::Time due = std::min(std::max(network_->due(), at), deadline);
+      const Time due = std::min(std::max(network_->due(), at), deadline);
       pollfd ready = {network_->fd(), POLLIN, 0};
       poll(&ready, 1, static_cast<int>((due - at) / 1'000'000) + 1);
       host::Failure failure;
@@ -238,7 +238,7 @@ TEST_CASE("neighbours are asked for once a second, however many packets wait for
   int questions = 0;
   namespaces.outside([&] {
     test::FrameSocket frames("x0");
-    const director::Time start = now();
+    const Time start = now();
     for (int i = 0; i < 1000; i++) network->resolve(0, address("10.9.0.99"), start);
     const auto is_question = [&](const test::Buffer& frame) { return frame[12] == 0x08 && frame[13] == 0x06; };
     while (!frames.receive(is_question, 200).empty()) questions++;
@@ -273,7 +273,7 @@ TEST_CASE("a gateway that has become stale is verified again while it is needed"
   CHECK(test::output("ip neighbour show nud stale").find("10.9.0.2") != std::string::npos);
   host::Failure failure;
   // The time is the caller's: six seconds have passed.
-  REQUIRE(network->follow(now() + 6 * director::second, failure));
+  REQUIRE(network->follow(now() + 6 * second, failure));
   CHECK(test::output("ip neighbour show nud stale").find("10.9.0.2") == std::string::npos);
 }
 
@@ -296,7 +296,7 @@ TEST_CASE("a gateway that had failed is used again when it answers") {
   CHECK_FALSE(uses_both(*network->route_table()));
   namespaces.outside([] { shell("ip address add 10.9.0.3/24 dev x0"); });
   host::Failure failure;
-  REQUIRE(network->follow(now() + 6 * director::second, failure));
+  REQUIRE(network->follow(now() + 6 * second, failure));
   CHECK(network.until(uses_both));
 }
 

@@ -24,8 +24,8 @@ inline uint32_t hash_32(uint32_t value, unsigned bits) {
 }
 
 // The kernel's hsiphash() of one 32-bit number on a 64-bit machine: SipHash-1-3, cut to 32 bits.
-inline uint32_t hsiphash(uint32_t value, SipKey key) {
-  return static_cast<uint32_t>(SipHash<1, 3>(key).finish(value, sizeof value));
+inline uint32_t hsiphash(uint32_t value, core::SipKey key) {
+  return static_cast<uint32_t>(core::SipHash<1, 3>(key).finish(value, sizeof value));
 }
 
 // The client's port for services that hash it too (sh-port, mh-port); 0 for those that do not.

@@ -23,8 +23,8 @@ namespace {
 constexpr uint32_t place_count = 4093;  // prime; the kernel's at CONFIG_IP_VS_MH_TAB_INDEX=12, its default
 constexpr int most_turns_bits = 6;      // turns a round stay below 2^6, by the same setting
 constexpr uint16_t nobody = 0xffff;
-constexpr SipKey place_key{2654435761, 2654435761};  // the kernel's fixed keys
-constexpr SipKey skip_key{2654446892, 2654446892};
+constexpr core::SipKey place_key{2654435761, 2654435761};  // the kernel's fixed keys
+constexpr core::SipKey skip_key{2654446892, 2654446892};
 
 int32_t lasting_weight(const Destination& d) {
   return d.weight > 0 ? d.weight : std::max(d.last_weight, 0);

@@ -10,13 +10,13 @@
 
 namespace sluice::director::schedulers {
 
-inline constexpr SipKey choice_key{0x736c756963652d6c,
-                                   0x76732d63686f6963};  // fixed for ever: it decides who serves whom
+inline constexpr core::SipKey choice_key{0x736c756963652d6c,
+                                         0x76732d63686f6963};  // fixed for ever: it decides who serves whom
 
 inline uint64_t hash_endpoint(const wire::Address& address, uint16_t port) {
   uint64_t words[2];
   std::memcpy(words, address.bytes.data(), sizeof words);
-  return SipHash<1, 3>(choice_key).add(words[0]).add(words[1]).finish(port, sizeof words + sizeof port);
+  return core::SipHash<1, 3>(choice_key).add(words[0]).add(words[1]).finish(port, sizeof words + sizeof port);
 }
 
 // A permutation of the 64-bit numbers in which every bit depends on every other (Stafford's variant 13 of MurmurHash3's

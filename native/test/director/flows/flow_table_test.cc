@@ -10,6 +10,8 @@
 #include <tuple>
 #include <vector>
 
+#include "memory/mapped_memory.h"
+
 namespace sluice::director {
 namespace {
 
@@ -45,7 +47,11 @@ Flow<Address> nat_flow(uint32_t client, uint16_t client_port, uint32_t virtual_a
 }
 
 FlowTableOptions options(uint32_t limit = 1 << 20, uint64_t seed = 1) {
-  return {.limit = limit, .seed = {seed, seed * 3, seed * 5, seed * 7}, .start = 0, .huge_pages = false};
+  return {.limit = limit,
+          .seed = {seed, seed * 3, seed * 5, seed * 7},
+          .start = 0,
+          .huge_pages = false,
+          .memory = &memory::process_memory()};
 }
 
 constexpr auto always_over = [](auto&) { return true; };

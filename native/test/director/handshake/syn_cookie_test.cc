@@ -44,11 +44,11 @@ struct Secrets : CookieSecrets {
 constexpr Time start = 1'000'000 * CookieSecrets::slot_length;
 
 TEST_CASE("SipHash agrees with its authors' vectors") {
-  constexpr SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
-  CHECK(SipHash<2, 4>(key).finish(0, 0) == 0x726fdb47dd0e0e31);
-  CHECK(SipHash<2, 4>(key).finish(0, 1) == 0x74f839c593dc67fd);
-  CHECK(SipHash<2, 4>(key).add(0x0706050403020100).finish(0, 8) == 0x93f5f5799a932462);
-  CHECK(SipHash<2, 4>(key).add(0x0706050403020100).finish(0x0e0d0c0b0a0908, 15) == 0xa129ca6149be45e5);
+  constexpr core::SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  CHECK(core::SipHash<2, 4>(key).finish(0, 0) == 0x726fdb47dd0e0e31);
+  CHECK(core::SipHash<2, 4>(key).finish(0, 1) == 0x74f839c593dc67fd);
+  CHECK(core::SipHash<2, 4>(key).add(0x0706050403020100).finish(0, 8) == 0x93f5f5799a932462);
+  CHECK(core::SipHash<2, 4>(key).add(0x0706050403020100).finish(0x0e0d0c0b0a0908, 15) == 0xa129ca6149be45e5);
 }
 
 TEST_CASE("a cookie brings back what it was made of") {
@@ -143,7 +143,7 @@ TEST_CASE("a cookie is good in its slot and the next one") {
   SUBCASE("and none survives a pause of the director") {
     Secrets secrets(start);
     const uint32_t cookie = make_cookie(flow, 7, {}, secrets);
-    const SipKey before = secrets.key_of(secrets.slot());
+    const core::SipKey before = secrets.key_of(secrets.slot());
     secrets.at(start + 5 * CookieSecrets::slot_length);
     CHECK_FALSE(secrets.key_of(CookieSecrets::slot_at(start)) == before);
     CHECK_FALSE(secrets.key_of(CookieSecrets::slot_at(start) - 1) == before);

@@ -8,6 +8,8 @@
 #include <set>
 #include <vector>
 
+#include "memory/mapped_memory.h"
+
 namespace sluice::director {
 namespace {
 
@@ -24,12 +26,12 @@ RandomSource random_source(uint32_t seed) {
 
 // A director's part: allocates, inserts, erases and releases.
 struct Egress {
-  FlowTable<Ipv4Address> table{{.limit = 1 << 20, .seed = {1, 2, 3, 4}}};
+  FlowTable<Ipv4Address> table{{.limit = 1 << 20, .seed = {1, 2, 3, 4}, .memory = &memory::process_memory()}};
   PortPool<Ipv4Address> pool;
   uint32_t client = 0;
 
   Egress(std::vector<Ipv4Address> addresses, const PortPoolOptions& options, uint32_t seed = 1)
-      : pool(addresses, options, random_source(seed)) {}
+      : pool(addresses, options, random_source(seed), memory::process_memory()) {}
 
   FlowV4* open(const Remote& remote) {
     const auto local = pool.allocate(table, remote);

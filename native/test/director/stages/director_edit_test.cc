@@ -312,6 +312,6 @@ TEST_CASE("of several workers each has a share of what is promised for all") {
     }
   }
   CHECK(flows == 10);
-  CHECK(director::Share{2, 3}.of(2) == 1);  // less than one each: everybody may have one
-  CHECK(director::Share{2, 3}.of(0) == 0);
+  CHECK(core::Share{2, 3}.of(2) == 1);  // less than one each: everybody may have one
+  CHECK(core::Share{2, 3}.of(0) == 0);
 }

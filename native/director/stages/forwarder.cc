@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets of known flows, on their way to a real server (request) or through the director as their router (route).
+#include "director/stages/forwarder.h"
+
+#include "director/flows/text.h"
+#include "director/handshake/splice.h"
 #include "director/outgoing/icmp_errors.h"
 #include "director/outgoing/ip_options.h"
 #include "director/outgoing/proxy_header.h"
 #include "director/outgoing/rewrite.h"
-#include "director/stages/director.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 #include "wire/ipv4.h"
 
 namespace sluice::director {
@@ -110,42 +112,30 @@ bool stays_whole(const Transit<A>& t, const Tunnel& tunnel, uint32_t overhead, c
 }  // namespace
 
 template <class A>
-void Director::tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer) {
+void Forwarder::tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer) {
   wire::Address source = t.endpoints.destination;
-  if (answerer == Answerer::this_host && !route_table().is_local(source)) {
+  if (answerer == Answerer::this_host && !transmitter_.route_table().is_local(source)) {
     source = {};
     source.family = A::family;
   }
   if (t.trace) t.trace->say("the sender is told: ICMP type %u code %u", error.type, error.code);
   transmitter_.send_error(ip_of(t), error, source, t.endpoints.source, t.now, t.frame, t.packet, t.out);
 }
-template void Director::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError&, Answerer);
-template void Director::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&, Answerer);
+template void Forwarder::tell_sender(Transit<wire::Ipv4Address>&, const IcmpError&, Answerer);
+template void Forwarder::tell_sender(Transit<wire::Ipv6Address>&, const IcmpError&, Answerer);
 
 template <class A>
-void Director::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server) {
-  if (flow.destination == no_destination) return;
-  Destination& destination = services_.destination(flow.destination);
-  if (!destination.available) return;
-  Counters& counters = destination.counters;
-  (to_real_server ? counters.packets_in : counters.packets_out)++;
-  (to_real_server ? counters.bytes_in : counters.bytes_out) += t.packet.l3_length;
-}
-template void Director::count_packet(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, bool);
-template void Director::count_packet(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, bool);
-
-template <class A>
-Decision Director::request(Transit<A>& t, Flow<A>& flow, Reason reason) {
-  count_packet(t, flow, true);
-  advance_state(t, flow, Seen::from_client);
+Decision Forwarder::request(Transit<A>& t, Flow<A>& flow, Reason reason) {
+  states_.count_packet(t, flow, true);
+  states_.advance_state(t, flow, Seen::from_client);
   flow.count_packet();
   return {send_request(t, flow, services_.destination(flow.destination), reason), flow.destination};
 }
-template Decision Director::request(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, Reason);
-template Decision Director::request(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, Reason);
+template Decision Forwarder::request(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, Reason);
+template Decision Forwarder::request(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, Reason);
 
 template <class A>
-Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason) {
+Reason Forwarder::send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason) {
   const NextHop& hop = transmitter_.hop_to(destination, t.now);
   switch (hop.state) {
     case HopState::reachable:
@@ -183,30 +173,30 @@ Reason Director::send_request(Transit<A>& t, const Flow<A>& flow, Destination& d
   }
   return transmitter_.send(t.frame, t.packet, ip_of(t), hop, t.out).value_or(reason);
 }
-template Reason Director::send_request(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, Destination&,
-                                       Reason);
-template Reason Director::send_request(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, Destination&,
-                                       Reason);
+template Reason Forwarder::send_request(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, Destination&,
+                                        Reason);
+template Reason Forwarder::send_request(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, Destination&,
+                                        Reason);
 
 // The packet, its addresses rewritten, with what the real server is told of the client.
 template <class A>
-Reason Director::send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason) {
+Reason Forwarder::send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason) {
   const bool is_spliced = (flow.flags & flow_flag::spliced) != 0 && !t.is_later_fragment();
   const bool announces = (flow.flags & flow_flag::announces) != 0 && !t.is_later_fragment();
-  const HeaderTurn turn = is_spliced && announces ? turn_of_header(t, flow) : HeaderTurn::no;
-  if (is_spliced) splice(t, flow, Seen::from_client);
-  if (is_spliced && announces) note_for_header(t, flow);
-  if (turn == HeaderTurn::before_packet) send_header(t, flow);
+  const HeaderTurn turn = is_spliced && announces ? proxy_protocol_.turn_of_header(t, flow) : HeaderTurn::no;
+  if (is_spliced) splice(t, spliced_[flow.spliced], Seen::from_client);
+  if (is_spliced && announces) proxy_protocol_.note_for_header(t, flow);
+  if (turn == HeaderTurn::before_packet) proxy_protocol_.send_header(t, flow);
 
   IpPacket ip = ip_of(t);
   if (announces && (t.packet.tcp_flags & wire::tcp_flag::syn) != 0) leave_early_data_out(t, ip);
   if ((flow.flags & flow_flag::tells_client) != 0) tell_by_option(t, ip, hop.mtu);
   const Reason sent = transmitter_.send(t.frame, t.packet, ip, hop, t.out).value_or(reason);
-  if (turn == HeaderTurn::after_packet) send_header(t, flow);
+  if (turn == HeaderTurn::after_packet) proxy_protocol_.send_header(t, flow);
   return sent;
 }
 template <class A>
-Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
+Reason Forwarder::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
   const Tunnel& tunnel = destination.tunnel;
   const wire::Family outer_family = destination.address.family;
   // What the tunnel's other end can complete: internet checksums of single packets; segments come out complete.
@@ -225,19 +215,18 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
     record_route_of(t, t.endpoints.destination);
 
   const uint32_t transport = t.packet.l4 - t.packet.l3;
-  std::vector<IpPacket> packets;
-  const bool is_whole = stays_whole(t, tunnel, overhead, hop, route_table().ports()[hop.port]);
-  if (is_whole) {
-    packets.push_back(ip_of(t));
-  } else if (t.frame.segmentation != Segmentation::none) {
-    TransmitterPieces sink(transmitter_, packets, A::family);
-    if (!segment_packet(ip_of(t), transport, t.frame.segmentation, t.frame.segment_size, sink)) {
+  IpPacket single = ip_of(t);
+  std::span<IpPacket> packets{&single, 1};
+  const bool is_whole = stays_whole(t, tunnel, overhead, hop, transmitter_.route_table().ports()[hop.port]);
+  if (!is_whole && t.frame.segmentation != Segmentation::none) {
+    segments_.begin(A::family);
+    if (!segment_packet(single, transport, t.frame.segmentation, t.frame.segment_size, segments_)) {
       return Reason::unsegmentable;
     }
-    if (sink.has_run_out()) return Reason::out_of_buffers;
-  } else {
-    packets.push_back(ip_of(t));
-    if (partial && !offloads) complete_checksum(packets[0], transport, t.packet.protocol);
+    if (segments_.has_run_out()) return Reason::out_of_buffers;
+    packets = segments_.all();
+  } else if (!is_whole && partial && !offloads) {
+    complete_checksum(single, transport, t.packet.protocol);
   }
   if (t.trace) {
     t.trace->say("wrapped for %s, %u bytes more", wire::to_string(destination.address).c_str(), overhead);
@@ -261,9 +250,8 @@ Reason Director::send_by_tunnel(Transit<A>& t, const Destination& destination, c
   return reason;
 }
 
-// What a router checks before it passes a packet on, in a router's order; nullopt: nothing stands in the way.
 template <class A>
-std::optional<Reason> Director::obstacle(Transit<A>& t, const NextHop& hop) {
+std::optional<Reason> Forwarder::obstacle(Transit<A>& t, const NextHop& hop) {
   if (hop.state == HopState::local) return Reason::local_real_server;
   if (hop.state == HopState::no_route) {
     tell_sender(t, network_unreachable<A>(), Answerer::this_host);
@@ -279,35 +267,34 @@ std::optional<Reason> Director::obstacle(Transit<A>& t, const NextHop& hop) {
   }
   return std::nullopt;
 }
-template std::optional<Reason> Director::obstacle(Transit<wire::Ipv4Address>&, const NextHop&);
-template std::optional<Reason> Director::obstacle(Transit<wire::Ipv6Address>&, const NextHop&);
+template std::optional<Reason> Forwarder::obstacle(Transit<wire::Ipv4Address>&, const NextHop&);
+template std::optional<Reason> Forwarder::obstacle(Transit<wire::Ipv6Address>&, const NextHop&);
 
-// A packet of the flow that the director only routes on: replies, and both directions of egress flows.
 template <class A>
-Decision Director::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason) {
+Decision Forwarder::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason) {
   const NextHop& hop = transmitter_.hop_to(to.destination);
   if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
   if (changes_sctp_fragment(t, to)) return {Reason::sctp_fragment, flow.destination};
-  count_packet(t, flow, false);
-  advance_state(t, flow, seen);
+  states_.count_packet(t, flow, false);
+  states_.advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {
     // As it came: whoever waits for the neighbour gives it to the director again.
     transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return {Reason::no_neighbour, flow.destination};
   }
-  if ((flow.flags & flow_flag::announces) != 0 && !hear_of_header(t, flow))
+  if ((flow.flags & flow_flag::announces) != 0 && !proxy_protocol_.hear_of_header(t, flow))
     return {Reason::flow_limit, flow.destination};
   decrement_hop_limit<A>(t.l3());
   if (has_options(t)) [[unlikely]]
     record_route_of(t, hop.source_address);
   if (t.trace) t.trace->say("leaves as %s", to_text(to).c_str());
   rewrite(t, to);
-  if ((flow.flags & flow_flag::spliced) != 0) splice(t, flow, Seen::from_server);
+  if ((flow.flags & flow_flag::spliced) != 0) splice(t, spliced_[flow.spliced], Seen::from_server);
   return {transmitter_.send(t.frame, t.packet, ip_of(t), hop, t.out).value_or(reason), flow.destination};
 }
-template Decision Director::route(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&,
-                                  const Endpoints<wire::Ipv4Address>&, Seen, Reason);
-template Decision Director::route(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&,
-                                  const Endpoints<wire::Ipv6Address>&, Seen, Reason);
+template Decision Forwarder::route(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&,
+                                   const Endpoints<wire::Ipv4Address>&, Seen, Reason);
+template Decision Forwarder::route(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&,
+                                   const Endpoints<wire::Ipv6Address>&, Seen, Reason);
 
 }  // namespace sluice::director

@@ -6,7 +6,9 @@
 #pragma once
 
 #include "director/flows/flow_table.h"
-#include "director/handshake/syn_proxy.h"
+#include "director/flows/spliced_flows.h"
+#include "director/flows/trace.h"
+#include "director/flows/verdict.h"
 #include "director/pools/local_pools.h"
 #include "director/services/service_table.h"
 
@@ -20,11 +22,14 @@ inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsa
 inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
 inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
 inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
-inline constexpr uint16_t spliced = 0x0200;       // `proxied` tells how its two ends differ (syn_proxy.h)
+inline constexpr uint16_t spliced = 0x0200;       // its place among the spliced flows tells how its two ends differ
 inline constexpr uint16_t announces = 0x0400;     // PROXY protocol: a header tells the real server the client's address
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
+
+// How long a flow lives that has no state yet: until its first packet has one.
+inline constexpr Time opening_time = 3 * second;
 
 // A template's state: whether a flow that it opened was ever established.
 namespace template_state {
@@ -78,6 +83,10 @@ class FlowKeeper {
   void release(Flow<A>& flow, Template fate = Template::stays);
   void hold_template(Flow<A>& flow, Flow<A>& control);
 
+  // Puts a source for the flow's outgoing side, out of a pool, into flow.reverse. The flow remembers the edition of the
+  // pool in its mark. Reason::scheduled, or why there is no such source.
+  Reason take_local_port(uint32_t pool, Flow<A>& flow, Trace* trace);
+
   // Ends a flow before its time.
   void end(Flow<A>& flow, Template fate = Template::stays) {
     release(flow, fate);
@@ -96,6 +105,11 @@ class FlowKeeper {
   void count_half_open(const Flow<A>& flow, int change);
   bool advance(Tick now, uint32_t budget);
 
+  // From here on sweep() ends the flows whose real server was removed (expire_nodest_conn).
+  void begin_sweep() { swept_ = 0; }
+  // Looks at a part of the table; true when the sweep is done.
+  bool sweep(uint32_t budget);
+
  private:
   bool on_due(Flow<A>& flow, Tick now);
   void release_local(const Flow<A>& flow);
@@ -105,6 +119,25 @@ class FlowKeeper {
   LocalPools& pools_;
   SplicedFlows& spliced_;
   uint32_t limit_ = UINT32_MAX;
+  uint32_t swept_ = UINT32_MAX;  // where the sweep is; it is done when this is past the table
+};
+
+// The keepers of both families: what a stage that handles both is given.
+class FlowKeepers {
+ public:
+  FlowKeepers(FlowKeeper<wire::Ipv4Address>& v4, FlowKeeper<wire::Ipv6Address>& v6) : v4_(v4), v6_(v6) {}
+  template <class A>
+  FlowKeeper<A>& of() const {
+    if constexpr (A::family == wire::Family::ipv4) {
+      return v4_;
+    } else {
+      return v6_;
+    }
+  }
+
+ private:
+  FlowKeeper<wire::Ipv4Address>& v4_;
+  FlowKeeper<wire::Ipv6Address>& v6_;
 };
 
 }  // namespace sluice::director

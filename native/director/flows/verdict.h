@@ -14,19 +14,19 @@ enum class Verdict : uint8_t { forward, drop, pass, consume };
 
 enum class Reason : uint8_t {
 #define REASON(identifier, verdict, meaning) identifier,
-#include "director/stages/reasons.def"
+#include "director/flows/reasons.def"
 #undef REASON
 };
 
 inline constexpr size_t reason_count = 0
 #define REASON(identifier, verdict, meaning) +1
-#include "director/stages/reasons.def"
+#include "director/flows/reasons.def"
 #undef REASON
     ;
 
 inline constexpr std::array<Verdict, reason_count> verdict_of_reason = {
 #define REASON(identifier, verdict, meaning) Verdict::verdict,
-#include "director/stages/reasons.def"
+#include "director/flows/reasons.def"
 #undef REASON
 };
 

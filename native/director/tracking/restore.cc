@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "director/tracking/restore.h"
+
 #include <unordered_map>
 
-#include "director/stages/director.h"
-#include "director/stages/saved_flows.h"
 #include "director/states/sctp_state.h"
 #include "director/states/tcp_state.h"
 #include "wire/protocol.h"
@@ -116,10 +116,11 @@ class Return {
 
 }  // namespace
 
-Restored Director::restore(const SavedFlows& saved_flows, Time now) {
+Restored restore_flows(const SavedFlows& saved_flows, FlowKeepers flows, ServiceTable& services, LocalPools& pools,
+                       SplicedFlows& spliced, Time now) {
   Restored restored;
-  Return(flows4_, services_, pools_, spliced_, saved_flows, now).all(saved_flows.flows4, restored);
-  Return(flows6_, services_, pools_, spliced_, saved_flows, now).all(saved_flows.flows6, restored);
+  Return(flows.of<wire::Ipv4Address>(), services, pools, spliced, saved_flows, now).all(saved_flows.flows4, restored);
+  Return(flows.of<wire::Ipv6Address>(), services, pools, spliced, saved_flows, now).all(saved_flows.flows6, restored);
   return restored;
 }
 

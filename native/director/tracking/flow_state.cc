@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a packet does to its flow's state, and how long the flow lives after it.
-#include "director/stages/director.h"
+#include "director/tracking/flow_state.h"
+
 #include "wire/protocol.h"
 #include "wire/sctp.h"
 #include "wire/tcp.h"
@@ -25,7 +25,19 @@ Passage passage_of(Flow<A>& flow, Seen seen) {
 
 }  // namespace
 
-Time Director::timeout_of(uint8_t protocol, uint8_t state) const {
+template <class A>
+void FlowStates::count_packet(const Transit<A>& t, const Flow<A>& flow, bool to_real_server) {
+  if (flow.destination == no_destination) return;
+  Destination& destination = services_.destination(flow.destination);
+  if (!destination.available) return;
+  Counters& counters = destination.counters;
+  (to_real_server ? counters.packets_in : counters.packets_out)++;
+  (to_real_server ? counters.bytes_in : counters.bytes_out) += t.packet.l3_length;
+}
+template void FlowStates::count_packet(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&, bool);
+template void FlowStates::count_packet(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, bool);
+
+Time FlowStates::timeout_of(uint8_t protocol, uint8_t state) const {
   switch (protocol) {
     case wire::protocol::tcp:
       return timeouts_.of(static_cast<TcpState>(state));
@@ -39,8 +51,8 @@ Time Director::timeout_of(uint8_t protocol, uint8_t state) const {
 }
 
 template <class A>
-void Director::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
-  FlowKeeper<A>& keeper = flows<A>();
+void FlowStates::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
+  FlowKeeper<A>& keeper = flows_.of<A>();
   bool assures = false;
   if (!t.is_later_fragment()) {
     if (flow.protocol == wire::protocol::tcp) {
@@ -78,7 +90,7 @@ void Director::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
   if ((flow.flags & flow_flag::one_packet) != 0) return;
   keeper.table().touch(flow, t.tick() + ticks(timeout_of(flow.protocol, flow.state)));
 }
-template void Director::advance_state(const Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, Seen);
-template void Director::advance_state(const Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, Seen);
+template void FlowStates::advance_state(const Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, Seen);
+template void FlowStates::advance_state(const Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, Seen);
 
 }  // namespace sluice::director

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "director/stages/verdict.h"
+#include "director/flows/verdict.h"
 
 #include <string>
 
@@ -22,7 +22,7 @@ std::string with_dashes(std::string identifier) {
 const std::array<ReasonText, reason_count>& reason_texts() {
   static const std::array<ReasonText, reason_count> texts = {{
 #define REASON(identifier, verdict, meaning) {with_dashes(#identifier), meaning},
-#include "director/stages/reasons.def"
+#include "director/flows/reasons.def"
 #undef REASON
   }};
   return texts;

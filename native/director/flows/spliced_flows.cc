@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
+#include "director/flows/spliced_flows.h"
 
-#include "director/handshake/syn_proxy.h"
+#include <algorithm>
 
 namespace sluice::director {
 

@@ -8,9 +8,9 @@
 // between 1 and 2 by itself; here both mean the same).
 #pragma once
 
-#include "director/stages/flow_keeper.h"
-#include "director/stages/settings.h"
+#include "director/states/switches.h"
 #include "director/states/timeouts.h"
+#include "director/tracking/flow_keeper.h"
 
 namespace sluice::director {
 

@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// ICMP: errors about packets of known flows, translated so that their receiver knows the packet; echo to virtual
-// addresses.
-//
-// An error quotes the packet that it is about. That packet was on its way away from here, so the quotation mirrored is
-// how the flow's packets arrive here: the same lookup as for any packet. An error about a reply (it matches the forward
-// half) goes to the real server and quotes what the real server had sent, the reverse half; an error about a request
-// (it matches the reverse half) goes to the client and quotes what the client had sent, the forward half.
-//
-// An error about a reply of which no flow is known may open that flow (schedule_icmp): where several directors share an
-// address and routers spread packets by their addresses, a router's error reaches another director than the client's
-// packets, and one that schedules by the client's address finds the same real server.
-//
-// A tunnel's routers complain about the outer packet, to this host. The packet inside is one that a client sent; the
-// client is told in its own terms (RFC 2003, section 4), with the tunnel's headers taken off the MTU.
+#include "director/stages/icmp.h"
+
+#include "director/flows/text.h"
 #include "director/outgoing/rewrite.h"
-#include "director/stages/director.h"
-#include "director/stages/text.h"
+#include "director/services/text.h"
 #include "wire/gre.h"
 #include "wire/gue.h"
 #include "wire/icmp.h"
@@ -26,7 +14,6 @@ namespace sluice::director {
 
 namespace {
 
-constexpr size_t icmp_header_length = wire::IcmpView::header_length;
 // Below this an IPv4 path is taken to be broken, not narrow (RFC 791).
 constexpr uint32_t smallest_ipv4_mtu = 68;
 
@@ -35,10 +22,6 @@ bool concerns_flows(uint8_t type, wire::Family family) {
   if (family == wire::Family::ipv6) return type < wire::icmpv6_type::first_informational;
   return type == wire::icmp_type::unreachable || type == wire::icmp_type::source_quench ||
          type == wire::icmp_type::time_exceeded;
-}
-
-bool has_ports(uint8_t protocol) {
-  return protocol == wire::protocol::tcp || protocol == wire::protocol::udp || protocol == wire::protocol::sctp;
 }
 
 // Whether what is quoted could be of a flow: a packet with ports, or an echo message, whose identifier is put into the
@@ -59,29 +42,6 @@ bool has_quoted_ports(wire::Bytes quoted, const wire::Packet& inner, Endpoints<A
   return true;
 }
 
-template <class A>
-bool icmp_checksum_ok(const Transit<A>& t) {
-  // A device has yet to compute a partial one: there is nothing to be wrong.
-  if (t.frame.checksum == TransportChecksum::partial) return true;
-  wire::Sum start = 0;
-  if constexpr (A::family == wire::Family::ipv6) {
-    start = wire::pseudo_header_sum(t.endpoints.source, t.endpoints.destination, wire::protocol::icmpv6,
-                                    t.packet.l4_length());
-  }
-  return wire::fold(wire::sum_bytes(t.transport(), start)) == 0xffff;
-}
-
-template <class A>
-void fill_icmp_checksum(const Transit<A>& t, const Endpoints<A>& outer) {
-  if constexpr (A::family == wire::Family::ipv4) {
-    wire::MutableIcmpView(t.transport()).fill_checksum();
-  } else {
-    wire::MutableIcmpv6View(t.transport())
-        .fill_checksum(
-            wire::pseudo_header_sum(outer.source, outer.destination, wire::protocol::icmpv6, t.packet.l4_length()));
-  }
-}
-
 // Bytes of headers between the outer IP header's end and the packet inside, where the quotation is of a packet in a
 // tunnel of that kind which holds an IPv4 packet; 0 otherwise.
 uint32_t tunnel_header_length(Encapsulation encapsulation, wire::Bytes after_ip) {
@@ -100,7 +60,7 @@ uint32_t tunnel_header_length(Encapsulation encapsulation, wire::Bytes after_ip)
 }  // namespace
 
 template <class A>
-Decision Director::icmp(Transit<A>& t) {
+Decision Icmp::icmp(Transit<A>& t) {
   const uint8_t type = t.l4()[0];
   if (t.is_later_fragment()) return {Reason::unhandled_fragment};
   if (concerns_flows(type, A::family)) {
@@ -112,21 +72,21 @@ Decision Director::icmp(Transit<A>& t) {
   constexpr bool is_v4 = A::family == wire::Family::ipv4;
   constexpr uint8_t request = is_v4 ? wire::icmp_type::echo_request : wire::icmpv6_type::echo_request;
   constexpr uint8_t reply = is_v4 ? wire::icmp_type::echo_reply : wire::icmpv6_type::echo_reply;
-  if (type == request && t.packet.fragment == wire::Fragment::none && owns(t.endpoints.destination)) {
+  if (type == request && t.packet.fragment == wire::Fragment::none && own_addresses_.owns(t.endpoints.destination)) {
     return answer_echo(t);
   }
   if constexpr (!is_v4) {
-    if (const auto answered = neighbour_message(t)) return *answered;
+    if (const auto answered = neighbours_.neighbour_message(t)) return *answered;
   }
-  if (type == request || type == reply) return echo_through_gateway(t, type == request);
+  if (type == request || type == reply) return egress_.echo_through_gateway(t, type == request);
   return {Reason::unrelated_icmp};
 }
-template Decision Director::icmp(Transit<wire::Ipv4Address>&);
-template Decision Director::icmp(Transit<wire::Ipv6Address>&);
+template Decision Icmp::icmp(Transit<wire::Ipv4Address>&);
+template Decision Icmp::icmp(Transit<wire::Ipv6Address>&);
 
 template <class A>
-Decision Director::answer_echo(Transit<A>& t) {
-  if (is_martian(t.endpoints.source)) return {Reason::martian_source};
+Decision Icmp::answer_echo(Transit<A>& t) {
+  if (own_addresses_.is_martian(t.endpoints.source)) return {Reason::martian_source};
   const NextHop& hop = transmitter_.hop_to(t.endpoints.source);
   if (hop.state != HopState::reachable) {
     return {hop.state == HopState::no_neighbour ? Reason::no_neighbour : Reason::no_route};
@@ -140,7 +100,7 @@ Decision Director::answer_echo(Transit<A>& t) {
 }
 
 template <class A>
-Decision Director::related_error(Transit<A>& t) {
+Decision Icmp::related_error(Transit<A>& t) {
   const wire::MutableBytes message = t.transport();
   wire::MutableBytes quoted = message.subspan(icmp_header_length);
   wire::Packet inner;
@@ -148,7 +108,7 @@ Decision Director::related_error(Transit<A>& t) {
     return {Reason::unrelated_icmp};
   }
   if constexpr (A::family == wire::Family::ipv4) {
-    if (route_table().is_local(t.endpoints.destination)) {
+    if (transmitter_.route_table().is_local(t.endpoints.destination)) {
       const Decision decision = tunnel_error(t, quoted, inner);
       if (decision.reason != Reason::unrelated_icmp) return decision;
     }
@@ -156,7 +116,7 @@ Decision Director::related_error(Transit<A>& t) {
   Endpoints<A> sent = endpoints_of<A>(quoted.data() + inner.l3, inner);
   if (!has_quoted_ports(quoted, inner, sent)) return {Reason::unrelated_icmp};
 
-  FlowKeeper<A>& keeper = flows<A>();
+  FlowKeeper<A>& keeper = flows_.of<A>();
   const FlowKey<A> key{sent.mirrored(), inner.protocol};
   const FoundFlow<A> found = keeper.find(keeper.table().hash(key), key, t.tick());
   if (!found) {
@@ -164,93 +124,26 @@ Decision Director::related_error(Transit<A>& t) {
     return switches_.schedule_icmp && inner.has_ports ? open_for_error(t, sent.mirrored(), inner)
                                                       : Decision{Reason::unrelated_icmp};
   }
-  return carry_error(t, *found.flow, inner, found.direction == Direction::forward);
+  return related_errors_.carry_error(t, *found.flow, inner, found.direction == Direction::forward);
 }
 
 // `request`: what the quoted reply would have answered. A forged error costs as much as a forged first packet; services
 // behind the SYN proxy open flows for neither.
 template <class A>
-Decision Director::open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner) {
-  mark(t);
+Decision Icmp::open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner) {
+  admission_.mark(t);
   Service* service = services_.find(inner.protocol, request.destination, request.destination_port, t.frame.mark);
   if (service == nullptr || service->settings.syn_proxy != SynProxy::off) return {Reason::unrelated_icmp};
-  if (is_martian(t.endpoints.source) || is_martian(request.source)) {
+  if (own_addresses_.is_martian(t.endpoints.source) || own_addresses_.is_martian(request.source)) {
     return {Reason::martian_source, no_destination, service};
   }
   const QuotingError<A> error{t, inner};
   Transit<A> quoted{t.frame, inner, t.now, t.out, t.trace, request, &error};
-  return admit(quoted, *service, nullptr);
-}
-
-template <class A>
-Decision Director::carry_error(Transit<A>& t, Flow<A>& flow, const wire::Packet& inner, bool is_about_reply) {
-  const Forwarding forwarding = forwarding_of(flow);
-  const bool translates = forwarding == Forwarding::nat || forwarding == Forwarding::fullnat;
-  if (translates && !icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum, flow.destination};
-  if (!translates) return forward_related(t, flow);
-
-  const Endpoints<A>& seen_by_receiver = is_about_reply ? flow.reverse : flow.forward;
-  Endpoints<A> outer = t.endpoints;
-  outer.destination = seen_by_receiver.source;
-  // A real server is told by an address that it knows, a client by the virtual address, a remote host by the NAT
-  // gateway's; what the gateway's servers are told keeps its sender (traceroute lives from that).
-  const bool is_egress = (flow.flags & flow_flag::egress) != 0;
-  if (is_about_reply && (is_egress || forwarding == Forwarding::fullnat)) outer.source = flow.local();
-  if (!is_about_reply && !is_egress) outer.source = flow.virtual_address();
-  return translate_error(t, flow, outer, seen_by_receiver, inner, is_about_reply);
-}
-
-template <class A>
-Decision Director::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& outer,
-                                   const Endpoints<A>& quotation, const wire::Packet& inner, bool to_real_server) {
-  const NextHop& hop = transmitter_.hop_to(outer.destination);
-  if (const std::optional<Reason> in_the_way = obstacle(t, hop)) return {*in_the_way, flow.destination};
-  if (hop.state == HopState::no_neighbour) {
-    transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
-    return {Reason::no_neighbour, flow.destination};
-  }
-  decrement_hop_limit<A>(t.l3());
-  count_packet(t, flow, to_real_server);
-  if (to_real_server) flow.count_packet();
-
-  uint8_t* inner_l3 = t.l4() + icmp_header_length + inner.l3;
-  uint8_t* inner_l4 = t.l4() + icmp_header_length + inner.l4;
-  const Endpoints<A> before = endpoints_of<A>(inner_l3, inner);
-  const wire::Sum addresses = replace_addresses(inner_l3, before, quotation);
-  if (!has_ports(inner.protocol)) {
-    replace_identifier(inner_l4, quotation, addresses, false);
-  } else {
-    wire::store_be16(inner_l4, quotation.source_port);
-    wire::store_be16(inner_l4 + 2, quotation.destination_port);
-    if ((flow.flags & flow_flag::spliced) != 0) {
-      unsplice_quotation(flow, t.transport().subspan(icmp_header_length + inner.l4), to_real_server);
-    }
-  }
-  replace_addresses(t.l3(), t.endpoints, outer);
-  fill_icmp_checksum(t, outer);
-  if (t.trace) t.trace->say("the error now quotes %s", to_text(quotation).c_str());
-  Frame frame = t.frame;
-  frame.checksum = TransportChecksum::complete;
-  const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
-  return {transmitter_.send(frame, t.packet, ip, hop, t.out).value_or(Reason::related_error), flow.destination};
-}
-
-template Decision Director::carry_error(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&, const wire::Packet&,
-                                        bool);
-template Decision Director::carry_error(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, const wire::Packet&,
-                                        bool);
-
-// DR and tunnels translate nothing: the error follows the flow's packets as it is.
-template <class A>
-Decision Director::forward_related(Transit<A>& t, Flow<A>& flow) {
-  Destination& destination = services_.destination(flow.destination);
-  count_packet(t, flow, true);
-  flow.count_packet();
-  return {send_request(t, flow, destination, Reason::related_error), flow.destination};
+  return admission_.admit(quoted, *service, nullptr);
 }
 
 // An error about a packet that this director had wrapped: the client learns of it in terms of its own packet.
-Decision Director::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableBytes quoted, const wire::Packet& outer) {
+Decision Icmp::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableBytes quoted, const wire::Packet& outer) {
   const wire::Ipv4View outer_ip(quoted);
   const wire::Address real_server = outer_ip.destination();
   Encapsulation encapsulation;
@@ -286,7 +179,8 @@ Decision Director::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableByte
   }
   const auto endpoints = endpoints_of<wire::Ipv4Address>(inside.data(), request);
   const FlowKey<wire::Ipv4Address> key{endpoints, request.protocol};
-  const auto found = flows4_.find(flows4_.table().hash(key), key, t.tick());
+  const auto found =
+      flows_.of<wire::Ipv4Address>().find(flows_.of<wire::Ipv4Address>().table().hash(key), key, t.tick());
   if (!found) return {Reason::unrelated_icmp};
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum, found.flow->destination};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "director/stages/flow_keeper.h"
+#include "director/tracking/flow_keeper.h"
 
+#include "director/network/text.h"
 #include "director/outgoing/rewrite.h"
 #include "director/states/tcp_state.h"
 #include "wire/protocol.h"
@@ -156,6 +157,35 @@ bool FlowKeeper<A>::on_due(Flow<A>& flow, Tick now) {
 template <class A>
 bool FlowKeeper<A>::advance(Tick now, uint32_t budget) {
   return table_.advance(now, budget, [&](Flow<A>& flow) { return on_due(flow, now); });
+}
+
+template <class A>
+Reason FlowKeeper<A>::take_local_port(uint32_t pool_id, Flow<A>& flow, Trace* trace) {
+  const uint32_t edition = pools_.edition(pool_id);
+  PortPool<A>* pool = pools_.find<A>(edition);
+  if (pool == nullptr || pool->places() == 0) return Reason::pool_missing;
+  const auto local = pool->allocate(table_, {flow.reverse.source, flow.reverse.source_port, flow.protocol});
+  if (!local) {
+    if (trace) trace->say("every address and port of the pool is in use towards this real server");
+    return Reason::pool_exhausted;
+  }
+  flow.reverse.destination = local->address;
+  flow.reverse.destination_port = local->port;
+  flow.mark = edition;
+  flow.flags |= flow_flag::has_local;
+  if (trace) trace->say("local address %s", to_text(wire::Address(local->address), local->port).c_str());
+  return Reason::scheduled;
+}
+
+template <class A>
+bool FlowKeeper<A>::sweep(uint32_t budget) {
+  if (swept_ >= table_.span()) return true;
+  swept_ = table_.walk(swept_, budget, [&](Flow<A>& flow) {
+    const bool holds_others = flow.is_template() && flow.control > 0;
+    if (flow.destination == no_destination || holds_others) return;
+    if (!services_.destination(flow.destination).available) end(flow, Template::goes);
+  });
+  return swept_ >= table_.span();
 }
 
 template class FlowKeeper<wire::Ipv4Address>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "director/stages/defence.h"
+#include "director/tracking/defence.h"
 
 #include "wire/protocol.h"
 

@@ -11,7 +11,7 @@
 #include <span>
 
 #include "director/flows/flow.h"
-#include "director/handshake/syn_proxy.h"
+#include "director/flows/spliced_flows.h"
 #include "director/services/service_table.h"
 
 namespace sluice::director {
