@@ -7,7 +7,7 @@
 // owns what the stages work on (tables, route table, settings), composes the stages, and decides nothing itself but
 // whether a frame is for this host at all.
 //
-//   frame ─▶ express.cc  ─▶ Director ─▶ Fragments ─▶ Dispatch ─▶ Egress          flows of the NAT gateway
+//   frame ─▶ ExpressLane ─▶ Director ─▶ Fragments ─▶ Dispatch ─▶ Egress          flows of the NAT gateway
 //            established    dissected,  of pieces,   the flow    SynHandshake    flows that the SYN proxy opened
 //            flows          checked     the first    is looked   Forwarder       all other flows
 //                 │            │                     up          Admission       no flow: may one be opened?
@@ -29,6 +29,7 @@
 //   Icmp            ICMP messages: errors are matched by the packet that they quote; echo
 //   Dispatch        from a packet to the stage that its flow asks for
 //   Fragments       later fragments follow the first of their datagram
+//   ExpressLane     packets of established flows that change nothing but counters    (express.h)
 //
 // Two ways would lead back up; both end in a value instead. SynHandshake says that a client has proved itself, or that
 // a packet begins a new connection on old ports, and its caller goes on to Admission. Admission gives an error that
