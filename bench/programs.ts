@@ -40,6 +40,7 @@ export const subjects = {
       native('director_bench', 'instructions', 'packets=known', 'mode=fullnat'),
       native('director_bench', 'instructions', 'packets=known', 'mode=dr'),
       native('director_bench', 'instructions', 'packets=known', 'mode=tunnel'),
+      native('director_bench', 'instructions', 'packets=known', 'mode=tunnel', 'family=6'),
       native('director_bench', 'instructions', 'packets=known', 'protocol=udp'),
       native('director_bench', 'instructions', 'packets=first'),
       native('director_bench', 'instructions', 'packets=first', 'family=6'),

@@ -14,7 +14,8 @@ export const floors: readonly (readonly string[])[] = [
   ['director/handshake'],
   ['director/stages'],
   ['port', 'host'],
-  ['engine', 'decap'],
+  ['engine'],
+  ['decap'],
   ['binding'],
 ];
 
@@ -46,7 +47,7 @@ export function roomOf(path: string): string | undefined {
 }
 
 function brokenInclude(room: string, included: string): string | undefined {
-  const other = roomOf(included);
+  const other = included.includes('/') ? roomOf(included) : room;
   if (other === undefined) return `includes "${included}", which is in no room`;
   if (other === room || floorOf(other) < floorOf(room)) return undefined;
   return `includes "${included}": ${other} is not below ${room} (scripts/native-floors.ts)`;

@@ -24,7 +24,7 @@ const emptyNames = /(^|[-_])(utils?|helpers?|managers?|common|misc)([-_.]|$)/;
 
 /** The first line of a C++ definition, and those that give no name to other sources. */
 const definition = /^[a-z_][\w:<>,&* ]*[ *&]\w/;
-const hasNoName = /^(const|constexpr|static|using|namespace) /;
+const hasNoName = /^(const|constexpr|static|using|namespace) |\boperator (new|delete)\b/;
 
 interface Source {
   path: string;

@@ -34,6 +34,7 @@ Napi::Function CrashStateObject::define(Napi::Env env) {
                      {InstanceMethod<&CrashStateObject::configuration>("configuration"),
                       InstanceMethod<&CrashStateObject::keep_configuration>("keepConfiguration"),
                       InstanceMethod<&CrashStateObject::last_batches>("lastBatches"),
+                      InstanceMethod<&CrashStateObject::take_over>("takeOver"),
                       InstanceMethod<&CrashStateObject::withdraw>("withdraw")});
 }
 
@@ -84,6 +85,12 @@ Napi::Value CrashStateObject::last_batches(const Napi::CallbackInfo& info) {
     }
   }
   return frames;
+}
+
+// For a process without a director, which takes over when it forwards.
+Napi::Value CrashStateObject::take_over(const Napi::CallbackInfo& info) {
+  host::Failure failure;
+  return Napi::Boolean::New(info.Env(), crash_state_.take_over(failure));
 }
 
 Napi::Value CrashStateObject::withdraw(const Napi::CallbackInfo& info) {

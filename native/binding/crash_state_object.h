@@ -19,6 +19,7 @@ class CrashStateObject : public Napi::ObjectWrap<CrashStateObject> {
   Napi::Value configuration(const Napi::CallbackInfo& info);
   Napi::Value keep_configuration(const Napi::CallbackInfo& info);
   Napi::Value last_batches(const Napi::CallbackInfo& info);
+  Napi::Value take_over(const Napi::CallbackInfo& info);
   Napi::Value withdraw(const Napi::CallbackInfo& info);
 
   engine::CrashState crash_state_;

@@ -36,9 +36,8 @@ std::optional<uint32_t> read_family(director::Director& director, Time now, uint
 
 }  // namespace
 
-std::optional<ConnectionCursor> read_connections(director::Director& director, Time now,
-                                                 ConnectionCursor cursor, uint32_t places,
-                                                 std::vector<Connection>& connections) {
+std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
+                                                 uint32_t places, std::vector<Connection>& connections) {
   const auto place = static_cast<uint32_t>(cursor);
   if (cursor < first_ipv6) {
     const auto next = read_family<wire::Ipv4Address>(director, now, place, places, connections);

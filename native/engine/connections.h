@@ -31,8 +31,7 @@ struct Connection {
 using ConnectionCursor = uint64_t;
 
 // Appends the connections at `places` places from `cursor` on. Gives the cursor for the next part; nothing at the end.
-std::optional<ConnectionCursor> read_connections(director::Director& director, Time now,
-                                                 ConnectionCursor cursor, uint32_t places,
-                                                 std::vector<Connection>& connections);
+std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
+                                                 uint32_t places, std::vector<Connection>& connections);
 
 }  // namespace sluice::engine

@@ -152,7 +152,7 @@ class LiveDirector {
   std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
   std::vector<std::shared_ptr<Tap>> taps_;                   // the configuring thread's
-  Time ended_flows_looked_for_ = 0;                // the follower's
+  Time ended_flows_looked_for_ = 0;         // the follower's
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;

@@ -24,7 +24,6 @@ class WorkerFiles {
 };
 
 // The director carries on the flows that the worker of the same number had in the process before.
-director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director,
-                                Time now);
+director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director, Time now);
 
 }  // namespace sluice::engine

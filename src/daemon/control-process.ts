@@ -28,9 +28,10 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const since = new Date().toISOString();
   const files = new Files(channel);
   let processes: readonly ProcessState[] = [];
+  const host = hostOf(composition, turn, files);
   const control = new Control({
     format,
-    host: hostOf(composition, turn, files),
+    host,
     clock: systemClock,
     logger,
     deadlineMilliseconds,
@@ -70,7 +71,12 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     try {
       const kept = keptSnapshot(format, crashState.configuration(), logger);
       if (kept === undefined) await control.reload();
-      else await control.resume(kept);
+      else {
+        host.keep(kept);
+        await control.resume(kept);
+      }
+      if (!crashState.takeOver())
+        logger.warn('no memory to keep the snapshot: after a crash the configuration is read anew');
       await server.start();
       channel.send('ready', {});
     } catch (error) {

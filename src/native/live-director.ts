@@ -32,6 +32,11 @@ export interface NativeCrashState {
   keepConfiguration(text: string): boolean;
   /** What the workers of the process before were given last. */
   lastBatches(): RecordedFrame[];
+  /**
+   * From now on a next process finds what this one has given. A director takes over by itself, when it forwards. False
+   * where the machine has no memory for it.
+   */
+  takeOver(): boolean;
   /** Nothing is kept any more. */
   withdraw(): void;
 }

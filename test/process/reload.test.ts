@@ -17,7 +17,7 @@ const before = `director:\n  limits: { flows: 10000 }\n  services:\n${service(vi
 
 interface Status {
   readonly snapshot: string;
-  readonly services: readonly { readonly identity: { readonly address: string } }[];
+  readonly director: { readonly services: readonly { readonly identity: { readonly address: string } }[] };
 }
 
 async function start(): Promise<{ sluice: RunningSluice; status: Status }> {
@@ -50,7 +50,10 @@ describeAsRoot('a changed configuration that cannot be had', () => {
       service('192.0.2.11'),
     ].join('\n');
     expect(await reload(sluice, document)).toContain('"name":"HostError"');
-    expect(await sluice.ask<Status>('status')).toMatchObject({ snapshot: status.snapshot, services: status.services });
+    expect(await sluice.ask<Status>('status')).toMatchObject({
+      snapshot: status.snapshot,
+      director: { services: status.director.services },
+    });
     await sluice.request(3);
   });
 

@@ -73,7 +73,8 @@ describeAsRoot('two workers', () => {
     await expectAllToAnswer(program);
     await become(running, '-p 300');
     await expectAllToAnswer(program);
-    const { pid } = await running.ask<{ pid: number }>('status');
+    const { planes } = await running.ask<{ planes: readonly { pid: number }[] }>('status');
+    const [{ pid } = { pid: 0 }] = planes;
     const from = running.program.stderr.length;
     process.kill(pid, 'SIGKILL');
     await running.program.logs('are carried on', from);

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/time.h"
+#include "director/network/outer_headers.h"
 #include "director/network/route_table.h"
-#include "director/outgoing/outer_headers.h"
 #include "director/services/source_limit.h"
 #include "wire/address.h"
 

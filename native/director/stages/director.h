@@ -7,7 +7,7 @@
 // owns what the stages work on (tables, route table, settings), composes the stages, and decides nothing itself but
 // whether a frame is for this host at all.
 //
-//   frame ─▶ express.cc  ─▶ Director ─▶ Fragments ─▶ Dispatch ─▶ Egress          flows of the NAT gateway
+//   frame ─▶ ExpressLane ─▶ Director ─▶ Fragments ─▶ Dispatch ─▶ Egress          flows of the NAT gateway
 //            established    dissected,  of pieces,   the flow    SynHandshake    flows that the SYN proxy opened
 //            flows          checked     the first    is looked   Forwarder       all other flows
 //                 │            │                     up          Admission       no flow: may one be opened?
@@ -31,6 +31,7 @@
 //   Dispatch        from a packet to the stage that its flow asks for
 //   Fragments       later fragments follow the first of their datagram
 //   HostAnswers     what nobody here wants, once that is decided, is answered as a host's stack would
+//   ExpressLane     packets of established flows that change nothing but counters    (express.h)
 //
 // Two ways would lead back up; both end in a value instead. SynHandshake says that a client has proved itself, or that
 // a packet begins a new connection on old ports, and its caller goes on to Admission. Admission gives an error that
@@ -61,8 +62,8 @@
 #include "director/stages/admission.h"
 #include "director/stages/dispatch.h"
 #include "director/stages/egress.h"
-#include "director/stages/forwarder.h"
 #include "director/stages/express.h"
+#include "director/stages/forwarder.h"
 #include "director/stages/fragments.h"
 #include "director/stages/host_answers.h"
 #include "director/stages/icmp.h"
@@ -146,7 +147,6 @@ class Director {
   uint32_t datagrams_in_pieces() const { return fragments_.datagrams_in_pieces(); }
 
  private:
-
   // director.cc: from a frame to the packet's decision
   Decision decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace);
   template <class A>

@@ -38,10 +38,10 @@
 #include <span>
 
 #include "director/flows/flow_table.h"
+#include "director/flows/verdict.h"
 #include "director/outgoing/transmitter.h"
 #include "director/services/service_table.h"
 #include "director/stages/settings.h"
-#include "director/flows/verdict.h"
 #include "director/states/timeouts.h"
 #include "wire/packet.h"
 

@@ -200,6 +200,7 @@ TEST_CASE("a director that is killed at any instant leaves nothing that harms th
     engine::WorkerFiles files;
     host::Failure failure;
     REQUIRE(files.make(of_child, 0, failure));
+    REQUIRE(of_child.take_over(failure));
     int ready[2];
     REQUIRE(pipe(ready) == 0);
     const pid_t child = fork();

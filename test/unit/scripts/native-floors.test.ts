@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { brokenFloors, floors, roomOf } from '../../../scripts/native-floors.ts';
 import { projectRoot } from '../../../tools/command.ts';
 import { filesUnder } from '../../../tools/files.ts';
-import { brokenFloors, floors, roomOf } from '../../../scripts/native-floors.ts';
 
 const complaints = (path: string, text: string): string[] => brokenFloors({ path, text });
 
