@@ -2,8 +2,8 @@
 // A worker's work where the worker is a director's: frames are decided about, recorded for a crash and shown to taps;
 // services are published; frames whose next hop is being asked for wait and are tried again.
 //
-// Behind the ports of the route table is one more, by which frames leave for the host's own stack (host_port.h). Nothing
-// gets there until somebody puts such a port in its place.
+// Behind the ports of the route table is one more, by which frames leave for the host's own stack (host_port.h).
+// Nothing gets there until somebody puts such a port in its place.
 #pragma once
 
 #include <array>

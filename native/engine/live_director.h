@@ -151,7 +151,7 @@ class LiveDirector {
   std::vector<WorkerFiles> files_;              // by worker, with crash state
   std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
-  std::vector<std::shared_ptr<Tap>> taps_;                   // the configuring thread's
+  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
   Time ended_flows_looked_for_ = 0;         // the follower's
 
   std::mutex host_;  // guards what follows
@@ -165,7 +165,7 @@ class LiveDirector {
   std::shared_ptr<const director::RouteTable> route_table_;  // what the workers have
   std::vector<wire::Address> host_addresses_;
   std::vector<wire::Address> addresses_by_route_;  // that what is stolen was last updated with
-  Configuration configuration_;  // what every worker has
+  Configuration configuration_;                    // what every worker has
   struct Staged {
     std::vector<PlanStep> steps;
     Configuration next;

@@ -135,8 +135,7 @@ bool add_address(NetlinkSocket& netlink, uint32_t index, const wire::Address& ad
 
 }  // namespace
 
-bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure,
-                     int held) {
+bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure, int held) {
   if (const auto before = made_with(held)) {
     descriptor_ = Descriptor(fcntl(held, F_DUPFD_CLOEXEC, 0));
     return descriptor_ ? true : fail(failure, "cannot take over the TUN device " + *before, errno);
@@ -165,8 +164,7 @@ bool TunDevice::write(const TunPacket& packet) {
     header.checksum_start = packet.checksum_start;
     header.checksum_offset = packet.checksum_offset;
   }
-  const iovec parts[] = {{&header, sizeof header},
-                         {const_cast<uint8_t*>(packet.packet.data()), packet.packet.size()}};
+  const iovec parts[] = {{&header, sizeof header}, {const_cast<uint8_t*>(packet.packet.data()), packet.packet.size()}};
   return ::writev(descriptor_.get(), parts, 2) >= 0;
 }
 

@@ -25,7 +25,8 @@ struct TunPacket {
 class TunDevice {
  public:
   // Makes the device, gives it the addresses and sets it up. `held`: /dev/net/tun as somebody with more rights has
-  // opened it and keeps it open; -1: it is opened here. The device that a process before has made with it is taken over.
+  // opened it and keeps it open; -1: it is opened here. The device that a process before has made with it is taken
+  // over.
   bool open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure, int held = -1);
   // Gives the host an IP packet. False with errno.
   bool write(const TunPacket& packet);
