@@ -28,8 +28,9 @@ describe('the demo by captures', () => {
   it('shows every way of forwarding, refusals and a reason', () => {
     const modes = ['nat', 'dr', 'tunnel', 'fullnat'];
     for (const mode of modes) expect(printed).toMatch(new RegExp(`^    s0 .* ${mode} \\S+$`, 'm'));
-    for (const verdict of ['forward', 'drop', 'pass', 'consume'])
+    for (const verdict of ['forward', 'drop', 'consume'])
       expect(printed).toMatch(new RegExp(` ${verdict} +\\S+$`, 'm'));
+    expect(printed).toContain(' consume connection-reset\n');
     expect(printed).toContain('IPVS connection entries\n');
     expect(printed).toContain('- wrr: 10.0.2.13:8080\n');
   });

@@ -51,7 +51,7 @@ describeAsRoot('sluice explain', () => {
   it.each([
     ['tcp 10.1.0.2:1024 10.1.0.1:22 S', 'host', 'no-service'],
     ['tcp 10.2.0.2:8080 10.1.0.2:1024 SA', 'director', 'no-service'],
-    [`udp 10.1.0.2:9 ${virtual}:53 ttl 1`, 'host', 'no-service'],
+    [`udp 10.1.0.2:9 ${virtual}:53 ttl 1`, 'director', 'port-unreachable'],
     [`tcp 10.1.0.2:1024 ${virtual}:80 S badipsum`, 'director', 'bad-ip-checksum'],
   ])('tells whose %s is', async (words, owner, reason) => {
     const { packets } = await explain('packet', words);
