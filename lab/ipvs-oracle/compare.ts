@@ -78,7 +78,9 @@ function compareStep(
   subject: SubjectOutcome,
 ): [string[], string[]] | undefined {
   const context = contextOf(step, routeTable);
-  const expected = normalFrames(kernel.transmitted, context);
+  // The answer of a host's stack that the director does not stand for.
+  const isHostsAnswer = subject.isHosts && subject.transmitted.length === 0;
+  const expected = isHostsAnswer ? [] : normalFrames(kernel.transmitted, context);
   const actual = normalFrames(subject.transmitted, context);
   if (expected.map(frame => frame.port + frame.hex).join() !== actual.map(frame => frame.port + frame.hex).join()) {
     const lines = (frames: NormalFrame[]) => frames.flatMap(frame => [frame.text, `  ${frame.hex}`]);

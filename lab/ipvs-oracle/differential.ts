@@ -54,6 +54,7 @@ function asOutcomes(recording: Recording): SubjectOutcome[] {
     transmitted: [...transmitted],
     output: [...output],
     failed: status !== 0,
+    isHosts: false,
   }));
 }
 

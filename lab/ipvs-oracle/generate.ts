@@ -3,7 +3,7 @@
 // of the rules in between. The same seed and index give the same text on any machine. The text is an ordinary scenario, so
 // one that finds a difference can be kept as it is.
 //
-// What is drawn stays inside what is determined: no victim chosen at random, no packet whose answer is the host's own, and
+// What is drawn stays inside what is determined: no victim chosen at random, and
 // at most one long wait, chosen so that no entry is within the reach of the kernel's coarse timers at its end.
 
 class Random {

@@ -38,19 +38,10 @@ function markRule({ mark, protocol, destination, ports }: FirewallMark): string 
   return `add rule inet firewall prerouting ${match.join(' ')} meta mark set ${mark}`;
 }
 
-// What reaches the host's own stack ends there, behind IPVS's hooks, without an answer: only what the director does is
-// heard. ICMP is let in, so that the host answers echo requests to the addresses that it owns.
-const hostLines = [
-  'add table inet host',
-  'add chain inet host input { type filter hook input priority 200 ; policy drop ; }',
-  'add rule inet host input meta l4proto 1 accept',
-  'add rule inet host input meta l4proto 58 accept',
-];
-
 function firewallLines(marks: readonly FirewallMark[]): string[] {
   const chain = 'add chain inet firewall prerouting { type filter hook prerouting priority mangle ; }';
   const lines = marks.length === 0 ? [] : ['add table inet firewall', chain, ...marks.map(markRule)];
-  return [...hostLines, ...lines].map(line => `nft ${line}`);
+  return lines.map(line => `nft ${line}`);
 }
 
 function stepLines(step: Step, index: number): string[] {

@@ -32,6 +32,8 @@ export interface RouteTable {
   locals: string[]; // prefixes that the host delivers to itself
   marks: FirewallMark[];
   sysctls: { readonly name: string; readonly value: string }[];
+  // Whether Sluice's host has the virtual addresses too; otherwise the director alone has them. The kernel's always has.
+  isShared: boolean;
 }
 
 export const showCommands = {
@@ -85,6 +87,7 @@ function emptyRouteTable(): RouteTable {
     locals: [],
     marks: [],
     sysctls: [],
+    isShared: false,
   };
 }
 
@@ -331,7 +334,8 @@ export function parseScenario(file: string, name: string, text: string): Scenari
   const routeTable = emptyRouteTable();
   if (!/^topology empty$/m.test(text)) new Reader(topologyFile, routeTable).read(readFileSync(topologyFile, 'utf8'));
   const reader = new Reader(file, routeTable);
-  reader.read(text.replace(/^topology empty$/m, ''));
+  routeTable.isShared = /^topology shared$/m.test(text);
+  reader.read(text.replace(/^topology (empty|shared)$/gm, ''));
   return reader.finish(name, title);
 }
 

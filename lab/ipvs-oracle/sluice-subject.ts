@@ -10,11 +10,14 @@ import { ServiceTable } from '../../src/director/ipvsadm/table.ts';
 import { systemPortNames } from '../../src/director/ipvsadm/values.ts';
 import { type DirectorModel, emptyDirectorModel, type Switches } from '../../src/director/model.ts';
 import { routeTableFrom } from '../../src/director/route-table.ts';
+import { hostPort } from '../../src/director/verdict.ts';
+import { etherType, formatAddress, protocol, view } from '../../src/wire/ip-packet.ts';
 import { markOf } from './firewall-mark.ts';
 import type { PortName, RouteTable, ShowView } from './scenario.ts';
-import type { MakeSubject, Subject, SubjectFrame } from './subject.ts';
+import type { MakeSubject, Subject, SubjectFrame, SubjectReceived } from './subject.ts';
 
 const switchPrefix = 'net.ipv4.vs.';
+const icmpLimit = 'net.ipv4.icmp_ratelimit';
 
 export class SluiceSubject implements Subject {
   readonly #routeTable: RouteTable;
@@ -24,7 +27,8 @@ export class SluiceSubject implements Subject {
 
   constructor(routeTable: RouteTable) {
     this.#routeTable = routeTable;
-    this.#director = new Director({ routeTable: routeTableFrom(netDocument(routeTable)), limitIcmp: false });
+    const limitIcmp = routeTable.sysctls.findLast(({ name }) => name === icmpLimit)?.value !== '0';
+    this.#director = new Director({ routeTable: routeTableFrom(netDocument(routeTable)), limitIcmp });
     for (const { name, value } of routeTable.sysctls) this.sysctl(name, value);
   }
 
@@ -45,10 +49,34 @@ export class SluiceSubject implements Subject {
     this.#apply({ ...this.#model, switches: { ...this.#model.switches, [key]: after } });
   }
 
-  receive(port: PortName, frame: Uint8Array, timeNs: bigint): readonly SubjectFrame[] {
+  receive(port: PortName, frame: Uint8Array, timeNs: bigint): SubjectReceived {
     const mark = markOf(frame, this.#routeTable.marks);
-    const { out } = this.#director.receive(port, frame, timeNs, { mark });
-    return out.map(sent => ({ port: sent.port as PortName, frame: sent.frame }));
+    const { verdict, out } = this.#director.receive(port, frame, timeNs, { mark });
+    const forOthers = out.filter(sent => sent.port !== hostPort);
+    return {
+      frames: forOthers.map(sent => ({ port: sent.port as PortName, frame: sent.frame })),
+      isHosts: verdict === 'deliver' || (verdict === 'pass' && mark === 0 && this.#isHosts(frame)),
+    };
+  }
+
+  // Whether ingress leaves the frame to the host: its address is no virtual one, or the host has it too and no service
+  // has the port.
+  #isHosts(frame: Uint8Array): boolean {
+    const destination = destinationOf(frame);
+    if (destination === undefined) return false;
+    const there = this.#model.services.filter(
+      ({ identity }) => 'address' in identity && identity.address === destination.address,
+    );
+    if (there.length === 0) return true;
+    return (
+      this.#routeTable.isShared &&
+      !there.some(
+        ({ identity }) =>
+          'address' in identity &&
+          protocol[identity.protocol] === destination.protocol &&
+          (identity.port === 0 || identity.port === destination.port),
+      )
+    );
   }
 
   advance(timeNs: bigint): readonly SubjectFrame[] {
@@ -83,11 +111,31 @@ export class SluiceSubject implements Subject {
 
 export const makeSubject: MakeSubject = routeTable => new SluiceSubject(routeTable);
 
+function isVirtual(prefix: string): boolean {
+  return prefix.endsWith(prefix.includes(':') ? '/128' : '/32');
+}
+
+function destinationOf(frame: Uint8Array): { address: string; protocol: number; port: number } | undefined {
+  const ethernetLength = 14;
+  const type = frame.length < ethernetLength + 20 ? 0 : view(frame).getUint16(12);
+  const isIpv4 = type === etherType.ipv4;
+  if (!isIpv4 && (type !== etherType.ipv6 || frame.length < ethernetLength + 40)) return undefined;
+  const packet = frame.subarray(ethernetLength);
+  const transport = isIpv4 ? ((packet[0] ?? 0) & 15) * 4 : 40;
+  return {
+    address: formatAddress(isIpv4 ? packet.subarray(16, 20) : packet.subarray(24, 40)),
+    protocol: packet[isIpv4 ? 9 : 6] ?? 0,
+    port: packet.length >= transport + 4 ? view(packet).getUint16(transport + 2) : 0,
+  };
+}
+
 // The scenario's route table in the words of `sluice replay --net`.
 function netDocument(routeTable: RouteTable): unknown {
   const ports = Object.fromEntries(
     Object.entries(routeTable.ports).map(([name, { mac, mtu }]) => {
-      const addresses = routeTable.addresses.filter(({ port }) => port === name).map(({ prefix }) => prefix);
+      const addresses = routeTable.addresses
+        .filter(({ port, prefix }) => port === name && (routeTable.isShared || !isVirtual(prefix)))
+        .map(({ prefix }) => prefix);
       return [name, { mac, mtu, addresses }];
     }),
   );

@@ -245,6 +245,9 @@ LiveDirectorObject::LiveDirectorObject(const Napi::CallbackInfo& info) : ObjectW
   for (const auto way : {host::StealWay::tcx, host::StealWay::clsact, host::StealWay::nftables}) {
     if (text_field(values, "stealing") == way_text(way)) options.stealing = way;
   }
+  if (const Napi::Value given = values.Get("tunDevice"); given.IsNumber()) {
+    options.tun_device = given.ToNumber().Int32Value();
+  }
   if (const Napi::Value crash_state = values.Get("crashState"); crash_state.IsObject()) {
     crash_state_ = Napi::Persistent(crash_state.As<Napi::Object>());
     options.crash_state = &CrashStateObject::Unwrap(crash_state_.Value())->crash_state();

@@ -77,6 +77,7 @@ director::Switches switches_of(const Napi::Object& values) {
   switches.sloppy_tcp = flag_field(values, "sloppy_tcp");
   switches.sloppy_sctp = flag_field(values, "sloppy_sctp");
   switches.nat_icmp_send = flag_field(values, "nat_icmp_send");
+  switches.host_answers = flag_field(values, "host_answers");
   switches.pmtu_disc = flag_field(values, "pmtu_disc");
   switches.schedule_icmp = flag_field(values, "schedule_icmp");
   switches.drop_entry = static_cast<uint8_t>(number_field(values, "drop_entry"));

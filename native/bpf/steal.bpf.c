@@ -12,8 +12,8 @@
 // All of them ask owner_of(). It looks up the destination in the map of places, which says what kinds of tuples are
 // worth asking for, then the source:
 //
-//   to a service                      the tuple, or its address with port 0; where the host does not own the address,
-//                                     echo requests and fragments too
+//   to a service                      the tuple, or its address with port 0; if the host does not own the address,
+//                                     everything
 //   to a local address of a pool      ports of the pool; if the host does not own the address, everything
 //   with a firewall mark              by the rules of marks, the first that fits, if there is a service of its mark
 //   to another address of the host    nothing: SSH, DNS and health checks are the host's
@@ -292,7 +292,7 @@ INLINE u64 marks_of_number(const struct steal_settings* set, u16 kind, u32 numbe
 // Whose packets of a client to an address and port are by the rules of firewall marks. `to` is null where the address
 // is no longer known, because it was translated. Of a later fragment, which has no port, the first fragment decides.
 INLINE u32 owner_by_marks(const struct steal_address* client, const struct steal_address* to,
-                              const struct packet* packet, u16 port, u32 interface) {
+                          const struct packet* packet, u16 port, u32 interface) {
   const u32 only = 0;
   const struct steal_settings* set = map_lookup(&settings, &only);
   if (!set || set->marks == 0) return STEAL_NOTHING;
@@ -321,8 +321,7 @@ INLINE u32 owner_of_marked_error(const struct packet* quoted, const struct steal
   const u32 of_reply = owner_by_marks(&quoted->destination, &quoted->source, quoted, quoted->source_port, 0);
   if (of_reply != STEAL_NOTHING || has(receiver, STEAL_HOST)) return of_reply;
   const int is_translated = has(place_of(&quoted->destination), STEAL_MARKED);
-  return owner_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted, quoted->destination_port,
-                            0);
+  return owner_by_marks(&quoted->source, is_translated ? 0 : &quoted->destination, quoted, quoted->destination_port, 0);
 }
 
 // The director's packet that an ICMP error quotes.
@@ -355,13 +354,13 @@ INLINE u32 owner_of_error(const struct packet* quoted, const struct steal_place*
 INLINE u32 owner_to_place(const struct packet* packet, const struct steal_place* place) {
   const int is_hosts = has(place, STEAL_HOST);
   if (has(place, STEAL_WHOLE)) return STEAL_TAKEN;
-  if (has(place, STEAL_SERVICE)) {
-    if (!is_hosts && (is_icmp(packet) || packet->is_first || packet->is_later)) return STEAL_TAKEN;
-    if (is_tuple(&packet->destination, packet->destination_port, packet->protocol, STEAL_TO_SERVICE))
-      return STEAL_TAKEN;
+  // Of an address that the host does not have, the director alone can answer.
+  if (!is_hosts && has(place, STEAL_SERVICE | STEAL_POOL)) return STEAL_TAKEN;
+  if (has(place, STEAL_SERVICE) &&
+      is_tuple(&packet->destination, packet->destination_port, packet->protocol, STEAL_TO_SERVICE)) {
+    return STEAL_TAKEN;
   }
   if (!has(place, STEAL_POOL)) return STEAL_NOTHING;
-  if (!is_hosts) return STEAL_TAKEN;
   if (!is_of_pool(place, packet->destination_port)) return STEAL_NOTHING;
   // The identifiers of the host's own echoes are not the director's to choose.
   if (is_icmp(packet)) return is_echo_reply(packet) ? STEAL_SEEN : STEAL_NOTHING;

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "engine/absent_port.h"
+
 namespace sluice::engine {
 
 namespace {
@@ -78,6 +80,12 @@ void DirectorWork::publish_counts(CounterBlock& block) {
 void DirectorWork::finish(CounterBlock& block) {
   publish_counts(block);
   service_rows_.advance(director_, service_rows_.due());
+}
+
+std::vector<std::unique_ptr<port::Port>> DirectorWorker::with_host_port(
+    std::vector<std::unique_ptr<port::Port>> ports) {
+  ports.push_back(std::make_unique<AbsentPort>());
+  return ports;
 }
 
 }  // namespace sluice::engine

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A worker's work where the worker is a director's: frames are decided about, recorded for a crash and shown to taps;
 // services are published; frames whose next hop is being asked for wait and are tried again.
+//
+// Behind the ports of the route table is one more, by which frames leave for the host's own stack (host_port.h).
+// Nothing gets there until somebody puts such a port in its place.
 #pragma once
 
 #include <array>
@@ -64,7 +67,7 @@ class DirectorWorker {
  public:
   DirectorWorker(const WorkerOptions& options, const DirectorWorkOptions& work,
                  std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block)
-      : work_(work), worker_(options, std::move(ports), work_, std::move(block)) {}
+      : work_(work), worker_(options, with_host_port(std::move(ports)), work_, std::move(block)) {}
 
   void start() { worker_.start(); }
   void stop() { worker_.stop(); }
@@ -90,6 +93,8 @@ class DirectorWorker {
   };
 
  private:
+  static std::vector<std::unique_ptr<port::Port>> with_host_port(std::vector<std::unique_ptr<port::Port>> ports);
+
   DirectorWork work_;
   Worker worker_;  // behind its work, which it uses until it has stopped
 };

@@ -10,6 +10,8 @@
 #include <algorithm>
 
 #include "engine/absent_port.h"
+#include "engine/host_port.h"
+#include "engine/ownership.h"
 #include "memory/mapped_memory.h"
 #include "port/packet_ring.h"
 #include "port/port_wait.h"
@@ -53,8 +55,9 @@ LiveDirector::~LiveDirector() {
 }
 
 bool LiveDirector::open(host::Failure& failure) {
-  if (options_.interfaces.empty() || options_.interfaces.size() > port::max_ports) {
-    return host::fail(failure, "a director has 1 to " + std::to_string(port::max_ports) + " ports, not " +
+  constexpr size_t most_ports = port::max_ports - 1;  // one is for the host's own stack
+  if (options_.interfaces.empty() || options_.interfaces.size() > most_ports) {
+    return host::fail(failure, "a director has 1 to " + std::to_string(most_ports) + " ports, not " +
                                    std::to_string(options_.interfaces.size()));
   }
   std::vector<host::NetworkPort> ports;
@@ -101,6 +104,7 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   options.cpu = options_.cpus[number];
   DirectorWorkOptions work;
   work.director = options_.director;
+  work.director.translates_for_host = false;  // the host's answers leave by its own routes
   work.director.share = {number, static_cast<uint16_t>(options_.cpus.size())};
   work.director.flow_limit = work.director.share.of(options_.director.flow_limit);
   work.director.fragment_limit = work.director.share.of(options_.director.fragment_limit);
@@ -236,6 +240,19 @@ bool LiveDirector::keep_links(host::Failure& failure) {
   return host::fail(failure, "cannot keep the links of BPF programs for a process after this one", errno);
 }
 
+// The device through which the host's stack gets packets is made when the first real server is this host, and stays.
+bool LiveDirector::serve_local_node(const Configuration& configuration, host::Failure& failure) {
+  if (host_device_ || !has_local_node(configuration, *route_table_)) return true;
+  auto device = std::make_shared<host::TunDevice>();
+  // Another process of this host may have one, and the one before this may not have ended yet.
+  if (!device->open("sluice-" + std::to_string(getpid()), {}, failure, options_.tun_device)) return false;
+  host_device_ = std::move(device);
+  for (const auto& worker : workers_) {
+    DirectorWorker::Visit(*worker).replace_port(options_.interfaces.size(), std::make_unique<HostPort>(host_device_));
+  }
+  return true;
+}
+
 void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
   if (is_copy_) return;
   {
@@ -278,7 +295,11 @@ void LiveDirector::follow() {
 void LiveDirector::surround(const std::shared_ptr<const director::RouteTable>& route_table) {
   if (workers_.empty()) return;
   // The table before is kept until the visits are over: the last who lets go of a large one takes milliseconds.
-  const auto before = std::exchange(route_table_, route_table);
+  std::shared_ptr<const director::RouteTable> before;
+  {
+    const std::lock_guard lock(host_);
+    before = std::exchange(route_table_, route_table);
+  }
   for (const auto& worker : workers_) {
     DirectorWorker::Visit visit(*worker);
     visit.director().set_route_table(route_table);
@@ -293,11 +314,16 @@ void LiveDirector::surround(const std::shared_ptr<const director::RouteTable>& r
   for (director::PortId port = 0; port < opened_.size(); port++) {
     if (opened_[port] != 0) steal_->readdress(opened_[port], route_table->ports()[port].mac);
   }
-  if (!is_stealing_ || !(has_other_addresses || opened != opened_ || is_ingress_behind_)) return;
+  if (!is_stealing_) return;
+  const Configuration both = staged_ ? Configuration::both(configuration_, staged_->next) : configuration_;
   host::Failure failure;
-  const Configuration& present = configuration_;
-  const bool is_done = update_ingress(staged_ ? Configuration::both(present, staged_->next) : present, failure);
-  if (!is_done) note_ingress_failure(failure);
+  if (!serve_local_node(both, failure) &&
+      std::find(notices_.begin(), notices_.end(), failure.message) == notices_.end()) {
+    notices_.push_back(failure.message);
+  }
+  const bool has_other_routes = addresses_by_route(both, *route_table_) != addresses_by_route_;
+  if (!(has_other_addresses || has_other_routes || opened != opened_ || is_ingress_behind_)) return;
+  if (!update_ingress(both, failure)) note_ingress_failure(failure);
 }
 
 void LiveDirector::open_what_came() {

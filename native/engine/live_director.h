@@ -33,6 +33,7 @@
 #include "engine/worker_files.h"
 #include "host/host_network.h"
 #include "host/steal.h"
+#include "host/tun_device.h"
 #include "host/tunnel_egress.h"
 #include "port/xdp_port.h"
 
@@ -45,6 +46,7 @@ struct LiveDirectorOptions {
   std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
   director::DirectorOptions director;   // limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
+  int tun_device = -1;                // /dev/net/tun, opened by somebody who may; -1: the director opens it
   CrashState* crash_state = nullptr;  // where what is to outlive this process goes; it must outlive the director
   Words service_rows;  // an area of service_rows.h for each worker, which must outlive the director; or none
 };
@@ -133,6 +135,8 @@ class LiveDirector {
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
+  bool serve(const Configuration& configuration, host::Failure& failure);
+  bool serve_local_node(const Configuration& configuration, host::Failure& failure);
   bool update_ingress(const Configuration& configuration, host::Failure& failure);
   void visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow);
   void carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps);
@@ -147,19 +151,21 @@ class LiveDirector {
   std::vector<WorkerFiles> files_;              // by worker, with crash state
   std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
-  std::vector<std::shared_ptr<Tap>> taps_;                   // the configuring thread's
-  std::shared_ptr<const director::RouteTable> route_table_;  // the follower's: what the workers have
-  Time ended_flows_looked_for_ = 0;                          // the follower's
+  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
+  Time ended_flows_looked_for_ = 0;         // the follower's
 
   std::mutex host_;  // guards what follows
   std::unique_ptr<host::Steal> steal_;
   host::TunnelEgress tunnel_egress_;
-  std::vector<uint32_t> opened_;             // by port: the interface's index on which it is open; 0: on none
-  std::vector<bool> up_;                     // by port
-  std::vector<PortKind> kinds_;              // by port
-  std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that have gone
+  std::shared_ptr<host::TunDevice> host_device_;  // once a real server is this host
+  std::vector<uint32_t> opened_;                  // by port: the interface's index on which it is open; 0: on none
+  std::vector<bool> up_;                          // by port
+  std::vector<PortKind> kinds_;                   // by port
+  std::vector<port::PortStatistics> ended_;       // by port: counted on interfaces that have gone
+  std::shared_ptr<const director::RouteTable> route_table_;  // what the workers have
   std::vector<wire::Address> host_addresses_;
-  Configuration configuration_;  // what every worker has
+  std::vector<wire::Address> addresses_by_route_;  // that what is stolen was last updated with
+  Configuration configuration_;                    // what every worker has
   struct Staged {
     std::vector<PlanStep> steps;
     Configuration next;

@@ -62,8 +62,7 @@ bool LiveDirector::prepare(std::vector<PlanStep> steps, Refusal& refusal) {
     std::move(parts.begin(), parts.end(), std::back_inserter(staged.steps));
   }
   host::Failure failure;
-  if (is_stealing_ && !staged.steps.empty() &&
-      !update_ingress(Configuration::both(configuration_, staged.next), failure)) {
+  if (is_stealing_ && !staged.steps.empty() && !serve(Configuration::both(configuration_, staged.next), failure)) {
     refusal = {std::nullopt, failure.message, {}};
     if (!update_ingress(configuration_, failure)) note_ingress_failure(failure);
     return false;
@@ -116,14 +115,21 @@ void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<Plan
 bool LiveDirector::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
   const bool is_first = !std::exchange(is_stealing_, true);
-  if (!update_ingress(configuration_, failure)) return false;
+  if (!serve(configuration_, failure)) return false;
   if (!is_first || options_.crash_state == nullptr) return true;
   return keep_links(failure) && options_.crash_state->take_over(failure);
 }
 
+bool LiveDirector::serve(const Configuration& configuration, host::Failure& failure) {
+  return serve_local_node(configuration, failure) && update_ingress(configuration, failure);
+}
+
 bool LiveDirector::update_ingress(const Configuration& configuration, host::Failure& failure) {
   host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), opened_);
+  addresses_by_route_ = addresses_by_route(configuration, *route_table_);
   owned_traffic.host_addresses = host_addresses_;
+  owned_traffic.host_addresses.insert(owned_traffic.host_addresses.end(), addresses_by_route_.begin(),
+                                      addresses_by_route_.end());
   const uint64_t lost_before = steal_->lost_strays();
   const auto placed_flows = [this](const auto& visit_flow) { visit_placed_flows(visit_flow); };
   is_ingress_behind_ = !steal_->update(owned_traffic, failure, placed_flows);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 #include <unordered_map>
 
 namespace sluice::engine {
@@ -109,6 +110,32 @@ host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t
     owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
   }
   return owned_traffic;
+}
+
+std::vector<wire::Address> addresses_by_route(const Configuration& configuration,
+                                              const director::RouteTable& route_table) {
+  std::vector<wire::Address> addresses;
+  const auto note = [&](const wire::Address& address) {
+    if (route_table.is_local(address)) addresses.push_back(address);
+  };
+  configuration.for_each_service([&](const Configuration::Service& service) {
+    if (service.key.mark == 0) note(service.key.address);
+  });
+  configuration.for_each_range([&](const Configuration::PoolRange& range) { note(range.address); });
+  const auto before = [](const wire::Address& a, const wire::Address& b) {
+    return std::tie(a.family, a.bytes) < std::tie(b.family, b.bytes);
+  };
+  std::sort(addresses.begin(), addresses.end(), before);
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+bool has_local_node(const Configuration& configuration, const director::RouteTable& route_table) {
+  bool is_there = false;
+  configuration.for_each_destination([&](const Configuration::Destination& destination) {
+    is_there |= destination.service != nullptr && route_table.is_local(destination.address);
+  });
+  return is_there;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "director/stages/director.h"
 #include "engine/configuration.h"
@@ -15,6 +16,14 @@ namespace sluice::engine {
 // firewall mark have packets by the rules of marks; `interfaces` are those of the ports that rules may ask for.
 host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t workers,
                                     std::span<const uint32_t> interfaces);
+
+// Of the virtual addresses and those of pools, which the host has by a route alone (ip route add … local), so that no
+// list of its addresses tells. Each once.
+std::vector<wire::Address> addresses_by_route(const Configuration& configuration,
+                                              const director::RouteTable& route_table);
+
+// Whether a real server is this host itself.
+bool has_local_node(const Configuration& configuration, const director::RouteTable& route_table);
 
 // The flows of one worker, some at a time, so that no visit lasts long. False when all have been seen.
 struct FlowCursor {

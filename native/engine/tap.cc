@@ -66,6 +66,7 @@ void Tap::before(std::span<const director::Frame> frames) {
 
 void Tap::after(std::span<const director::Decision> decisions, Sent sent, const director::Director& director,
                 Time now) {
+  host_port_ = director.route_table().ports().size();
   for (uint32_t i = 0; i < came_.size(); i++) {
     TappedFrame head;
     head.reason = decisions[i].reason;
@@ -117,7 +118,7 @@ bool Tap::is_about(wire::Bytes frame) const {
 void Tap::record(const Copy& came, TappedFrame& head, Sent sent, uint32_t cause) {
   size_t size = size_of_record(came.length);
   for (const auto& entry : sent) {
-    if (entry.cause != cause) continue;
+    if (entry.cause != cause || is_for_host(entry)) continue;
     size += size_of_record(entry.frame.length);
     head.left++;
   }
@@ -138,7 +139,7 @@ void Tap::record(const Copy& came, TappedFrame& head, Sent sent, uint32_t cause)
   put(bytes_of(came));
   head.has_left = true;
   for (const auto& entry : sent) {
-    if (entry.cause != cause) continue;
+    if (entry.cause != cause || is_for_host(entry)) continue;
     head.port = entry.frame.port;
     put(bytes_of_frame(entry.frame));
   }

@@ -96,12 +96,15 @@ class Tap {
              uint32_t cause) const;
   bool is_about(wire::Bytes frame) const;
   void record(const Copy& came, TappedFrame& record, Sent sent, uint32_t cause);
+  // What the host's own stack gets has left by no port.
+  bool is_for_host(const director::TransmitQueue::Entry& entry) const { return entry.frame.port >= host_port_; }
   wire::Bytes bytes_of(const Copy& copy) const { return {copies_.data() + copy.begin, copy.length}; }
 
   const TapFilter filter_;
   RecordRing ring_;
   std::vector<uint8_t> copies_;  // of the batch
   std::vector<Copy> came_;
+  size_t host_port_ = 0;  // the number behind the last port's
   uint64_t packets_ = 0;
   std::atomic<uint64_t> missed_ = 0;
 };

@@ -511,6 +511,7 @@ void set_switches(Pair& pair, Program& program) {
   switches.udp_leave_removed = (b & 64) != 0;
   switches.amemthresh = (b & 128) != 0 ? 1 : 1024;
   switches.am_droprate = 3;
+  switches.host_answers = (a & 64) == 0;
   pair.each([&](Director& director) { director.set_switches(switches); });
 }
 

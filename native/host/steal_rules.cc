@@ -174,6 +174,7 @@ class RuleText {
     rule(to, "whole");
     rule(to, "pools");
     rule(std::string(words_.is_fragment) + " " + to, "unowned");
+    rule("meta l4proto != " + std::string(words_.echo) + " " + to, "unowned");
     rule("meta l4proto " + std::string(words_.echo) + " " + to, "unowned", except_neighbour_discovery());
     rule(to + " . " + protocol + " . th dport", "services");
     rule(to + " . " + protocol, "whole_ports");

@@ -25,6 +25,7 @@ const verdictStyles: Readonly<Record<Explanation['verdict'], Style>> = {
   drop: 'red',
   pass: 'yellow',
   consume: 'cyan',
+  deliver: 'green',
 };
 
 function row(number: string, port: string, packet: string, decision: string): string {

@@ -20,6 +20,8 @@ export interface CrashFolder {
 export interface PlaneEnvironment {
   readonly logger: Logger;
   readonly crashState: NativeCrashState;
+  /** Descriptors of the files that its policy lists, in the same order. */
+  readonly openedFiles: readonly number[];
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: CrashFolder;
 }

@@ -12,14 +12,22 @@ export const crashStateDescriptors = [4, 5] as const;
  */
 export const crashFolderDescriptor = 6;
 
+/** Where a process finds so many files that were opened for it. */
+export function openedFileDescriptors(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => crashFolderDescriptor + 1 + index);
+}
+
 /** What the supervisor holds for one row of the table, whichever process works. */
 export interface HeldDescriptors {
   readonly socket: number;
   readonly crashState: readonly [number, number];
   readonly crashFolder: number;
+  /** undefined: it could not be opened. */
+  readonly openedFiles: readonly (number | undefined)[];
 }
 
 /** The standard streams, what is held, and the channel for messages. */
-export function standardStreams({ socket, crashState, crashFolder }: HeldDescriptors): StdioOptions {
-  return ['ignore', 'inherit', 'inherit', socket, ...crashState, crashFolder, 'ipc'];
+export function standardStreams({ socket, crashState, crashFolder, openedFiles }: HeldDescriptors): StdioOptions {
+  const files = openedFiles.map(file => file ?? 'ignore');
+  return ['ignore', 'inherit', 'inherit', socket, ...crashState, crashFolder, ...files, 'ipc'];
 }

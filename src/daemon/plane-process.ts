@@ -7,7 +7,7 @@ import { ApiServer } from '../core/api/server.ts';
 import type { PlanePart } from '../core/plane.ts';
 import type { Part } from './child.ts';
 import type { PlaneRow } from './composition.ts';
-import { crashFolderDescriptor, socketDescriptor } from './descriptors.ts';
+import { crashFolderDescriptor, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
 
 /** 10,000 services with 40 real servers each are some 60 MB. */
 const mostPartBytes = 256 << 20;
@@ -19,6 +19,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
     const { plane, answers, close } = create({
       logger: area,
       crashState,
+      openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
       crashFolder: { shown: options.crashFolder, path: `/proc/self/fd/${crashFolderDescriptor}` },
     });
     const host = new PlaneHost({

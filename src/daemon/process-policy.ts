@@ -11,6 +11,8 @@ export interface ProcessPolicy {
   readonly standsBy: boolean;
   /** All that is left of root's powers. A process without any cannot do more than an ordinary user. */
   readonly capabilities: readonly { readonly capability: Capability; readonly reason: string }[];
+  /** Files that root opens for it, for reading and writing. Where one cannot be opened the process gets /dev/null. */
+  readonly openedFiles?: readonly { readonly path: string; readonly reason: string }[];
   /** Whether it starts other programs. Whatever the policy, no process makes system calls that no plane needs. */
   readonly runsPrograms: boolean;
   readonly backOff: BackOff;

@@ -111,7 +111,8 @@ export class Supervisor {
     if (user !== undefined && policy.name !== controlName) chownSync(socketPath, user.uid, user.gid);
     const crashState = addon.crashStateSockets();
     const crashFolder = openSync(this.#options.crashFolder, constants.O_RDONLY | constants.O_DIRECTORY);
-    this.#held.push(socket, ...crashState, crashFolder);
+    const openedFiles = (policy.openedFiles ?? []).map(({ path }) => openOrNothing(path));
+    this.#held.push(socket, ...crashState, crashFolder, ...openedFiles.filter(file => file !== undefined));
     const isControl = policy.name === controlName;
     return new ManagedProcess({
       ...{ policy, clock, logger },
@@ -119,7 +120,7 @@ export class Supervisor {
       start: () =>
         launch(command(policy.name), policy, user, {
           detached: true,
-          stdio: standardStreams({ socket, crashState, crashFolder }),
+          stdio: standardStreams({ socket, crashState, crashFolder, openedFiles }),
         }),
       work: () => ({ token: this.#token, sockets: this.#sockets }),
       changed: () => this.#tellControl(),
@@ -170,5 +171,14 @@ export class Supervisor {
     for (const descriptor of this.#held) closeSync(descriptor);
     rmSync(this.#options.adminSocket, { force: true });
     rmSync(this.#options.runtimeFolder, { recursive: true, force: true });
+  }
+}
+
+/** A process says itself what it lacks, once it needs the file. */
+function openOrNothing(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
   }
 }

@@ -18,6 +18,9 @@ export const planeTable: readonly PlaneRow[] = [
         { capability: 'perfmon', reason: 'the verifier of the kernel follows pointers in the programs' },
         { capability: 'ipc_lock', reason: 'rings and the memory of AF_XDP are locked' },
       ],
+      openedFiles: [
+        { path: '/dev/net/tun', reason: 'gives packets to the host itself, where the host is a real server' },
+      ],
       // nft(8), where packets are kept from the host's stack by nftables; given up when they are not.
       runsPrograms: true,
       backOff: usualBackOff,

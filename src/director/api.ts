@@ -92,7 +92,7 @@ const portSchema = Type.Object({
   sendFailures: count('Frames that could not be sent'),
 });
 
-const verdict = Type.Enum(['forward', 'drop', 'pass', 'consume']);
+const verdict = Type.Enum(['forward', 'drop', 'pass', 'consume', 'deliver']);
 
 /** The service and the server that a decision is about. */
 const parties = {
@@ -260,7 +260,7 @@ export const directorCapture = route({
         }),
       ),
       verdict: Type.Optional(
-        Type.Enum(['forward', 'drop', 'pass', 'consume'], {
+        Type.Enum(['forward', 'drop', 'pass', 'consume', 'deliver'], {
           description: 'The verdict about the packet',
           examples: ['drop'],
         }),

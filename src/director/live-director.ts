@@ -17,6 +17,7 @@ import type {
 import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
+import { refuseLocalNat } from './local-node.ts';
 import { type DirectorModel, emptyDirectorModel, type Port, type StealWay } from './model.ts';
 import { type PlanStep, planChanges } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
@@ -36,6 +37,8 @@ export interface LiveDirectorOptions {
   readonly cpus?: readonly number[];
   /** How the host's stack is kept away; the first way that the kernel has unless given. */
   readonly stealing?: StealWay | undefined;
+  /** /dev/net/tun as the supervisor has opened it; unless given the director opens it. */
+  readonly tunDevice?: number | undefined;
   /** Where flows are kept for the next process, and those of the process before come from. */
   readonly crashState?: NativeCrashState | undefined;
 }
@@ -100,7 +103,7 @@ export class LiveDirector {
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: LiveDirectorOptions) {
-    const { model, devices, cpus = [-1], stealing, crashState } = options;
+    const { model, devices, cpus = [-1], stealing, tunDevice, crashState } = options;
     this.#ports = model.ports.length > 0 ? model.ports : devices.map(name => ({ name, device: name, type: 'packet' }));
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;
@@ -114,6 +117,7 @@ export class LiveDirector {
     this.#native = new addon.LiveDirector({
       ...{ interfaces, vlans, xdp, cpus, flowLimit, fragmentLimit, statistics, serviceRows },
       ...(stealing && { stealing }),
+      ...(tunDevice !== undefined && { tunDevice }),
       ...(crashState && { crashState }),
     });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
@@ -154,6 +158,7 @@ export class LiveDirector {
     this.#checkPorts(model);
     this.#checkThreads(model);
     this.#checkMarks(model);
+    refuseLocalNat(model);
     const changes = compareDirectorModels(this.#model, model);
     const names = this.#ports.map(port => port.name);
     const steps = planChanges(changes, names);

@@ -190,6 +190,8 @@ export interface Switches {
   readonly amemthresh: number;
   readonly pmtu_disc: boolean;
   readonly nat_icmp_send: boolean;
+  /** Answer what nobody here wants as a host's stack would. */
+  readonly host_answers: boolean;
   readonly schedule_icmp: boolean;
   readonly udp_leave_removed: boolean;
 }
@@ -207,6 +209,7 @@ export const defaultSwitches: Switches = {
   amemthresh: 1024,
   pmtu_disc: true,
   nat_icmp_send: false,
+  host_answers: true,
   schedule_icmp: false,
   udp_leave_removed: false,
 };

@@ -20,6 +20,8 @@ import { directorSection } from './section.ts';
 export interface DirectorEnvironment {
   readonly logger: Logger;
   readonly crashState: NativeCrashState;
+  /** The files of the policy (src/daemon/table.ts): /dev/net/tun. */
+  readonly openedFiles: readonly number[];
   /** The folder for captures of what a crashed process was given last: for people, and for this process. */
   readonly crashFolder: { readonly shown: string; readonly path: string };
 }
@@ -72,7 +74,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
 
   // Nothing worked before, so nothing has to be left as it was: the director is made whole here and closed by abort.
   #open({ model, digest }: PlanePart<DirectorModel>): Prepared {
-    const { crashState, logger } = this.#environment;
+    const { crashState, openedFiles, logger } = this.#environment;
     const isSuccessor = crashState.configuration() !== undefined;
     const frames = crashState.lastBatches();
     const { stealing } = model;
@@ -81,6 +83,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
       devices: defaultDevices(),
       cpus: cpusFor(model.workers),
       stealing,
+      tunDevice: openedFiles[0],
       crashState,
     });
     return {

@@ -355,6 +355,10 @@ const switchesSchema = Type.Object(
     amemthresh: level('amemthresh', highestWeight, 'Memory is short below this.', { unit: 'pages' }),
     pmtu_disc: flag('pmtu_disc', 'Tunnels answer packets that are too large with the MTU that fits.'),
     nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
+    host_answers: flag(
+      'host_answers',
+      'Answer what nobody here wants as a host does: TCP with a reset, UDP with port unreachable. Off: silence.',
+    ),
     schedule_icmp: flag('schedule_icmp', 'An ICMP error about a reply of an unknown flow may create that flow.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
     ignore_tunneled: fixed(

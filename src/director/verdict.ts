@@ -5,8 +5,11 @@ import type { NativeDecision, ReasonRow } from '../native/director.ts';
 
 export type Verdict = ReasonRow['verdict'];
 
+/** In the place of a port's name: the frame is for the host's own stack (a real server that is the host itself). */
+export const hostPort = 'host';
+
 export interface TransmittedFrame {
-  /** The name of the port. */
+  /** The port's name, or `host`. */
   readonly port: string;
   readonly frame: Uint8Array;
 }
@@ -52,7 +55,7 @@ export function verdictOf(
     ...(service === undefined ? {} : { service }),
     ...(server === undefined ? {} : { server }),
     ...(mode === undefined ? {} : { mode }),
-    out: decision.out.map(sent => ({ port: ports[sent.port] ?? '', frame: sent.frame })),
+    out: decision.out.map(sent => ({ port: ports[sent.port] ?? hostPort, frame: sent.frame })),
     ...(steps === undefined ? {} : { steps }),
   };
 }

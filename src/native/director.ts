@@ -4,7 +4,7 @@
 /** One row of the table of reasons, in the order of their numbers. */
 export interface ReasonRow {
   readonly name: string;
-  readonly verdict: 'forward' | 'drop' | 'pass' | 'consume';
+  readonly verdict: 'forward' | 'drop' | 'pass' | 'consume' | 'deliver';
   readonly meaning: string;
 }
 

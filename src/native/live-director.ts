@@ -18,6 +18,8 @@ export interface NativeLiveDirectorOptions {
   readonly statistics: BigUint64Array;
   /** Where they publish their services (service-rows.ts): an area for each. */
   readonly serviceRows: BigUint64Array;
+  /** /dev/net/tun as the supervisor has opened it; unless given the director opens it. */
+  readonly tunDevice?: number;
   /** Where flows are kept for the next process. */
   readonly crashState?: NativeCrashState;
 }

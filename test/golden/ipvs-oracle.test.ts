@@ -134,8 +134,8 @@ describe('the comparison', () => {
     ],
   };
   const outcomes = (sent: Uint8Array[], output: string[]): SubjectOutcome[] => [
-    { transmitted: sent.map(bytes => ({ port: 's0', frame: bytes })), output: [], failed: false },
-    { transmitted: [], output, failed: false },
+    { transmitted: sent.map(bytes => ({ port: 's0', frame: bytes })), output: [], failed: false, isHosts: false },
+    { transmitted: [], output, failed: false, isHosts: false },
   ];
   const changed = Uint8Array.from(frame, (byte, i) => (i === frame.length - 1 ? byte ^ 1 : byte));
   const moved = ['TCP 00:11  NONE', ...table('04:58')];

@@ -31,7 +31,7 @@ const std::array<ReasonText, reason_count>& reason_texts() {
 }  // namespace
 
 std::string_view verdict_name(Verdict verdict) {
-  constexpr std::array<std::string_view, 4> names = {"forward", "drop", "pass", "consume"};
+  constexpr std::array<std::string_view, 5> names = {"forward", "drop", "pass", "consume", "deliver"};
   return names[static_cast<size_t>(verdict)];
 }
 

@@ -10,7 +10,7 @@
 
 namespace sluice::director {
 
-enum class Verdict : uint8_t { forward, drop, pass, consume };
+enum class Verdict : uint8_t { forward, drop, pass, consume, deliver };
 
 enum class Reason : uint8_t {
 #define REASON(identifier, verdict, meaning) identifier,

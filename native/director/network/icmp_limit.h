@@ -45,4 +45,23 @@ class IcmpLimit {
   std::vector<Bucket> buckets_;
 };
 
+// How many ICMP errors all receivers together are sent: a flood from forged sources has no two alike.
+class IcmpBudget {
+ public:
+  IcmpBudget(uint32_t a_second, uint32_t at_once)
+      : interval_(second / std::max<uint32_t>(a_second, 1)), full_(interval_ * at_once), tokens_(full_) {}
+
+  bool admit(Time now) {
+    tokens_ = std::min(full_, tokens_ + (now > last_ ? now - last_ : 0));
+    last_ = now;
+    if (tokens_ < interval_) return false;
+    tokens_ -= interval_;
+    return true;
+  }
+
+ private:
+  Time interval_, full_, tokens_;  // in nanoseconds' worth
+  Time last_ = 0;
+};
+
 }  // namespace sluice::director

@@ -85,6 +85,14 @@ RouteTable::RouteTable(std::vector<Port> ports, std::vector<Route> routes, std::
   static std::atomic<uint32_t> generations{0};
   while (generation_ == 0) generation_ = ++generations;
   std::vector<wire::Address> here = local;
+  // Every host has them.
+  wire::Address loopback4, loopback6;
+  loopback4.family = wire::Family::ipv4;
+  loopback4.bytes[0] = 127;
+  loopback6.family = wire::Family::ipv6;
+  loopback6.bytes[15] = 1;
+  routes.push_back({.to = loopback4, .prefix_length = 8, .via = {}, .kind = RouteKind::local});
+  here.push_back(loopback6);
   for (PortId id = 0; id < ports_.size(); id++) {
     uint64_t& mac = mac_words_.emplace_back(0);
     std::memcpy(reinterpret_cast<uint8_t*>(&mac) + 2, ports_[id].mac.bytes.data(), wire::MacAddress::size);

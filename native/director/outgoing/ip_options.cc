@@ -71,4 +71,12 @@ size_t echo_options(wire::Bytes options, wire::Ipv4Address address, uint8_t* to)
   return length;
 }
 
+size_t answered_options(wire::Bytes options, wire::Ipv4Address address, uint8_t* to) {
+  std::array<uint8_t, echoed_options_room> arrived{};
+  const wire::MutableBytes recorded(arrived.data(), options.size());
+  std::copy(options.begin(), options.end(), recorded.begin());
+  record_route(recorded, address);
+  return echo_options(recorded, address, to);
+}
+
 }  // namespace sluice::director

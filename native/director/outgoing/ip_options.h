@@ -25,5 +25,8 @@ bool record_route(wire::MutableBytes options, wire::Ipv4Address address);
 // to whole words, and returns how many; 0: nothing is to be echoed.
 inline constexpr size_t echoed_options_room = 40;
 size_t echo_options(wire::Bytes options, wire::Ipv4Address address, uint8_t* to);
+// The same for a segment that answers a packet with these options: the packet has come to `address` and recorded it
+// before the answer records it.
+size_t answered_options(wire::Bytes options, wire::Ipv4Address address, uint8_t* to);
 
 }  // namespace sluice::director

@@ -98,6 +98,22 @@ void LocalPools::for_each_range(const std::function<void(const wire::Address&, u
   }
 }
 
+bool LocalPools::has_port(const wire::Address& address, uint16_t port) const {
+  if (!is_local_address(address)) return false;
+  for (const auto& [number, edition] : editions_) {
+    const PoolSettings& settings = edition.settings;
+    if (port < settings.first_port || port > settings.last_port) continue;
+    const auto& addresses = settings.addresses;
+    if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) return true;
+    bool is_drained = false;
+    const auto look = [&](const wire::Address& one, uint64_t flows) { is_drained |= flows > 0 && one == address; };
+    visit_use(edition.v4.get(), look);
+    visit_use(edition.v6.get(), look);
+    if (is_drained) return true;
+  }
+  return false;
+}
+
 // Of an address that no pool has any more: whether some flow still has it.
 bool LocalPools::is_in_use(const wire::Address& address) const {
   if (!draining_.contains(address)) return false;

@@ -51,6 +51,9 @@ class LocalPools {
     return addresses_.contains(address) || (!draining_.empty() && is_in_use(address));
   }
 
+  // Whether a pool has the address with that port.
+  bool has_port(const wire::Address& address, uint16_t port) const;
+
   // visit(address, first port, last port) for every address that is in a pool, or that flows still have from one.
   void for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const;
 

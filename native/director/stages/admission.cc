@@ -66,6 +66,8 @@ Decision Admission::open_flow(Transit<A>& t) {
   }
   if (own_addresses_.is_martian(e.source)) return {Reason::martian_source, no_destination, service};
   if (service->settings.syn_proxy != SynProxy::off && e.source_port != ftp_data_port) {
+    // Its client has to be answered.
+    if (!own_addresses_.may_tell(e.source)) return {Reason::martian_source, no_destination, service};
     Opening opening = syn_proxy_.answer_opening(t, *service);
     if (opening.answered) return *opening.answered;
     if (opening.proven) return admit_proven(t, *service, *opening.proven);

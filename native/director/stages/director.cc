@@ -62,8 +62,10 @@ Director::Director(const DirectorOptions& options)
       syn_proxy_(transmitter_, keepers(), services_, spliced_, states_, proxy_protocol_, options.random),
       timers_(keepers(), spliced_, syn_proxy_, proxy_protocol_),
       own_addresses_(services_, pools_, transmitter_),
+      host_answers_(transmitter_, services_, pools_, own_addresses_, options.share, options.limits_icmp),
       neighbours_(transmitter_, services_, own_addresses_),
-      forwarder_(transmitter_, services_, spliced_, states_, proxy_protocol_, switches_),
+      local_node_(transmitter_, options.translates_for_host),
+      forwarder_(transmitter_, services_, spliced_, states_, proxy_protocol_, own_addresses_, local_node_, switches_),
       related_errors_(transmitter_, services_, spliced_, states_, forwarder_),
       egress_(transmitter_, keepers(), services_, pools_, own_addresses_, forwarder_, switches_),
       admission_(transmitter_, keepers(), services_, marks_, own_addresses_, defence_, syn_proxy_, forwarder_,
@@ -108,6 +110,7 @@ bool Director::make_private() {
 
 void Director::set_switches(const Switches& switches) {
   switches_ = switches;
+  host_answers_.set_enabled(switches.host_answers);
   const auto& table = flows4_.table();
   defence_.set_level(switches_, table.limit() - table.size());
 }
@@ -168,11 +171,11 @@ Decision Director::decide(Frame& frame, const LookedUp& found, Time now, Transmi
   } else if (packet.ip_version == 4) {
     Transit<wire::Ipv4Address> t{frame, packet, now,
                                  out,   trace,  endpoints_of<wire::Ipv4Address>(frame.data + packet.l3, packet)};
-    decision = decide_ip(t, found);
+    decision = host_answers_.answer(t, decide_ip(t, found));
   } else {
     Transit<wire::Ipv6Address> t{frame, packet, now,
                                  out,   trace,  endpoints_of<wire::Ipv6Address>(frame.data + packet.l3, packet)};
-    decision = decide_ip(t, found);
+    decision = host_answers_.answer(t, decide_ip(t, found));
   }
   counts_[static_cast<size_t>(decision.reason)]++;
   return decision;

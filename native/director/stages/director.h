@@ -20,8 +20,9 @@
 //   ProxyProtocol   the header that tells a real server who the client is            (handshake/proxy_protocol.h)
 //   SynHandshake    handshakes that the director makes itself                        (handshake/syn_proxy.h)
 //   SplicedTimers   what those two send again                                        (handshake/spliced_timers.h)
-//   OwnAddresses    which addresses are the director's
+//   OwnAddresses    which addresses are the director's, and which senders may be told something
 //   Neighbours      ARP and neighbour discovery for these addresses
+//   LocalNode       packets for a real server that is this host
 //   Forwarder       packets of known flows: to a real server, or on as a router      (forwarder.h)
 //   RelatedErrors   ICMP errors about packets of known flows, translated
 //   Egress          the NAT gateway, and what no service wants
@@ -29,6 +30,7 @@
 //   Icmp            ICMP messages: errors are matched by the packet that they quote; echo
 //   Dispatch        from a packet to the stage that its flow asks for
 //   Fragments       later fragments follow the first of their datagram
+//   HostAnswers     what nobody here wants, once that is decided, is answered as a host's stack would
 //   ExpressLane     packets of established flows that change nothing but counters    (express.h)
 //
 // Two ways would lead back up; both end in a value instead. SynHandshake says that a client has proved itself, or that
@@ -63,7 +65,9 @@
 #include "director/stages/express.h"
 #include "director/stages/forwarder.h"
 #include "director/stages/fragments.h"
+#include "director/stages/host_answers.h"
 #include "director/stages/icmp.h"
+#include "director/stages/local_node.h"
 #include "director/stages/neighbours.h"
 #include "director/stages/own_addresses.h"
 #include "director/stages/related_errors.h"
@@ -172,7 +176,9 @@ class Director {
   SynHandshake syn_proxy_;
   SplicedTimers timers_;
   OwnAddresses own_addresses_;
+  HostAnswers host_answers_;
   Neighbours neighbours_;
+  LocalNode local_node_;
   Forwarder forwarder_;
   RelatedErrors related_errors_;
   Egress egress_;

@@ -59,7 +59,7 @@ template <class A>
 Decision Egress::open_egress(Transit<A>& t, const EgressRule& rule) {
   // A connection's middle cannot be taken over, as its other end knows another address; and it must not leave as it is.
   if (!may_open(t, switches_)) return {Reason::egress_untracked};
-  if (own_addresses_.is_martian(t.endpoints.source)) return {Reason::martian_source};
+  if (!own_addresses_.may_tell(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
   flow.forward = t.endpoints;
   flow.protocol = t.packet.protocol;

@@ -113,6 +113,7 @@ bool stays_whole(const Transit<A>& t, const Tunnel& tunnel, uint32_t overhead, c
 
 template <class A>
 void Forwarder::tell_sender(Transit<A>& t, const IcmpError& error, Answerer answerer) {
+  if (!own_addresses_.may_tell(t.endpoints.source)) return;
   wire::Address source = t.endpoints.destination;
   if (answerer == Answerer::this_host && !transmitter_.route_table().is_local(source)) {
     source = {};
@@ -141,7 +142,7 @@ Reason Forwarder::send_request(Transit<A>& t, const Flow<A>& flow, Destination& 
     case HopState::reachable:
       break;
     case HopState::local:
-      return Reason::local_real_server;
+      return local_node_.deliver(t, flow);
     case HopState::no_route:
       tell_sender(t, host_unreachable<A>(), Answerer::destination);
       return Reason::no_route;

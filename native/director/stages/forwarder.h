@@ -13,6 +13,8 @@
 #include "director/outgoing/transit.h"
 #include "director/outgoing/transmitter.h"
 #include "director/services/service_table.h"
+#include "director/stages/local_node.h"
+#include "director/stages/own_addresses.h"
 #include "director/states/switches.h"
 #include "director/tracking/flow_state.h"
 
@@ -24,12 +26,15 @@ enum class Answerer : uint8_t { destination, this_host };
 class Forwarder {
  public:
   Forwarder(Transmitter& transmitter, ServiceTable& services, const SplicedFlows& spliced, FlowStates& states,
-            ProxyProtocol& proxy_protocol, const Switches& switches)
+            ProxyProtocol& proxy_protocol, const OwnAddresses& own_addresses, const LocalNode& local_node,
+            const Switches& switches)
       : transmitter_(transmitter),
         services_(services),
         spliced_(spliced),
         states_(states),
         proxy_protocol_(proxy_protocol),
+        own_addresses_(own_addresses),
+        local_node_(local_node),
         switches_(switches),
         segments_(transmitter) {}
 
@@ -60,6 +65,8 @@ class Forwarder {
   const SplicedFlows& spliced_;
   FlowStates& states_;
   ProxyProtocol& proxy_protocol_;
+  const OwnAddresses& own_addresses_;
+  const LocalNode& local_node_;
   const Switches& switches_;
   Pieces segments_;  // of a frame that a tunnel wraps piece by piece
 };

@@ -86,12 +86,15 @@ template Decision Icmp::icmp(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Icmp::answer_echo(Transit<A>& t) {
-  if (own_addresses_.is_martian(t.endpoints.source)) return {Reason::martian_source};
-  const NextHop& hop = transmitter_.hop_to(t.endpoints.source);
-  if (hop.state != HopState::reachable) {
-    return {hop.state == HopState::no_neighbour ? Reason::no_neighbour : Reason::no_route};
-  }
+  if (!own_addresses_.may_tell(t.endpoints.source)) return {Reason::martian_source};
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
+  const NextHop& hop = transmitter_.hop_to(t.endpoints.source);
+  if (hop.state == HopState::no_neighbour) {
+    // As it came: whoever waits for the neighbour gives it to the director again.
+    transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+    return {Reason::no_neighbour};
+  }
+  if (hop.state != HopState::reachable) return {Reason::no_route};
   IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   turn_echo_around(ip, t.packet.l4 - t.packet.l3, transmitter_.next_id());
   Frame frame = t.frame;

@@ -16,11 +16,14 @@ class OwnAddresses {
   // Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
   // configured.
   bool owns(const wire::Address& address) const;
-  // Whether no host can have sent from the address: RFC 1812 5.3.7, RFC 4291 2.7 and what the kernel refuses beside
-  // them. Asked of packets that would open a flow or be answered; what belongs to a flow was let in by one that was
-  // asked.
+  // Whether no host can have sent from the address, as Linux 6.1 sees it where it lets a packet in: RFC 1812 5.3.7, and
+  // for IPv4 this host's own addresses. IPv6 packets from this host's own addresses are let in. Asked of packets that
+  // would open a flow; what belongs to a flow was let in by one that was asked.
   template <class A>
   bool is_martian(const A& source) const;
+  // Whether the sender of a packet may be told anything by this host: it is one host, and another one.
+  template <class A>
+  bool may_tell(const A& sender) const;
 
  private:
   const ServiceTable& services_;

@@ -34,6 +34,8 @@ struct DirectorOptions {
   // What another process needs to carry this director's flows on lies apart from all else (restore.h).
   DirectorMemory memory;
   bool huge_pages = true;
+  // Whether what the host's stack answers to a packet that was translated for it comes back to the director.
+  bool translates_for_host = true;
   bool limits_icmp = true;  // errors to one receiver at the kernel's rate
   // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the
   // network itself.

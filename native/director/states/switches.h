@@ -21,6 +21,7 @@ struct Switches {
   uint32_t am_droprate = 10;
   uint32_t amemthresh = 1024;      // pages of 4 KiB: less room than this for new flows counts as short of memory
   bool udp_leave_removed = false;  // UDP flows of a removed server end at once
+  bool host_answers = true;        // what nobody here wants is answered as a host's stack would (host_answers.h)
   bool operator==(const Switches&) const = default;
 };
 

@@ -82,7 +82,7 @@ TEST_CASE("a tap shows what its filter wants") {
     balancer.worker->start();
     balancer.arrive(c0, from_client()
                             .ipv4({.source = std::string(client4), .destination = std::string(vip4)})
-                            .tcp({.source_port = 1, .destination_port = 81})
+                            .tcp({.source_port = 1, .destination_port = 81, .flags = RST})
                             .build());
     balancer.arrive(c0, syn(40000));
     REQUIRE(balancer.sent(s0, 1).size() == 1);

@@ -107,19 +107,22 @@ test::Buffer quoting6(const test::PacketBuilder& outer, test::PacketBuilder quot
 
 }  // namespace
 
-TEST_CASE("packets to services are the director's, other ports are the host's") {
+TEST_CASE("packets to services are the director's, and all that is sent to addresses that the host does not have") {
   if (!test::is_root()) return;
   check(
       {
           {"a service", from_client("10.0.1.100").tcp({.destination_port = 80}), Owner::director},
-          {"its other port", from_client("10.0.1.100").tcp({.destination_port = 81}), Owner::host},
-          {"its port, another protocol", from_client("10.0.1.100").udp({.destination_port = 80}), Owner::host},
+          {"its other port", from_client("10.0.1.100").tcp({.destination_port = 81}), Owner::director},
+          {"its port, another protocol", from_client("10.0.1.100").udp({.destination_port = 80}), Owner::director},
+          {"a protocol without ports", ethernet(to_host).ipv4({.destination = "10.0.1.100", .protocol = 89}),
+           Owner::director},
           {"a UDP service", from_client("10.0.1.100").udp({.destination_port = 53}), Owner::director},
           {"a service of every port", from_client("10.0.1.101").tcp({.destination_port = 4711}), Owner::director},
-          {"another protocol to it", from_client("10.0.1.101").udp({.destination_port = 4711}), Owner::host},
+          {"another protocol to it", from_client("10.0.1.101").udp({.destination_port = 4711}), Owner::director},
           {"a service of everything", from_client("10.0.1.102").sctp({.destination_port = 9}), Owner::director},
           {"a service of every protocol", from_client("10.0.1.103").sctp({.destination_port = 99}), Owner::director},
           {"a service on the host's address", from_client("10.0.1.1").tcp({.destination_port = 8080}), Owner::director},
+          {"its other protocol", from_client("10.0.1.1").udp({.destination_port = 8080}), Owner::host},
           {"SSH to the host", from_client("10.0.1.1").tcp({.destination_port = 22}), Owner::host},
           {"a stranger's packet", from_client("198.51.100.1").tcp({.destination_port = 80}), Owner::host},
           {"another host's frame", ethernet().ipv4({.destination = "10.0.1.100"}).tcp({.destination_port = 80}),
@@ -139,7 +142,8 @@ TEST_CASE("packets to services are the director's, other ports are the host's") 
                .tcp({.destination_port = 80}),
            Owner::director},
           {"IPv6", from_client6("2001:db8::100").tcp({.destination_port = 80}), Owner::director},
-          {"IPv6 to its other port", from_client6("2001:db8::100").tcp({.destination_port = 22}), Owner::host},
+          {"IPv6 to its other port", from_client6("2001:db8::100").tcp({.destination_port = 22}), Owner::director},
+          {"IPv6 to the host's other port", from_client6("2001:db8::1").tcp({.destination_port = 22}), Owner::host},
           {"IPv6 with extension headers",
            from_client6("2001:db8::100").hop_by_hop().destination_options().ah().tcp({.destination_port = 80}),
            Owner::director},
@@ -309,11 +313,11 @@ TEST_CASE("questions for addresses of the director are its own where the host do
       Programs());
 }
 
-TEST_CASE("frames that are cut short are the host's") {
+TEST_CASE("frames to an address of the host that are cut short are the host's") {
   if (!test::is_root()) return;
   const Programs programs;
-  for (const test::Buffer& whole : {from_client("10.0.1.100").tcp({.destination_port = 80}).build(),
-                                    from_client6("2001:db8::100").hop_by_hop().tcp({.destination_port = 80}).build()}) {
+  for (const test::Buffer& whole : {from_client("10.0.1.1").tcp({.destination_port = 8080}).build(),
+                                    from_client6("2001:db8::1").hop_by_hop().tcp({.destination_port = 8080}).build()}) {
     const size_t ports_end = whole.size() - 20 + 4;
     // The kernel runs nothing shorter than what it calls an IP packet.
     const size_t shortest = whole[12] == 0x08 ? 34 : 54;
@@ -406,7 +410,7 @@ TEST_CASE("a change takes what is new, keeps what stays and gives back what is g
   next.services = {{address("10.0.1.100"), 80, 6}, {address("10.0.1.120"), 80, 6}};
   host::Failure failure;
   REQUIRE(programs.steal->update(next, failure));
-  CHECK(programs.owner(old_one) == Owner::host);
+  CHECK(programs.owner(old_one) == Owner::director);  // of an address that the host does not have
   CHECK(programs.owner(kept) == Owner::director);
   CHECK(programs.owner(new_one) == Owner::director);
   CHECK(programs.owner(reply("10.7.3.4", "198.51.100.1").udp().build()) == Owner::host);

@@ -6,6 +6,7 @@ import { CaptureBatch } from '../../capture/capture-reader.ts';
 import { CaptureWriter } from '../../capture/capture-writer.ts';
 import { linkTypes } from '../../capture/link-type.ts';
 import { SystemError, UsageError } from '../../core/errors.ts';
+import { hostPort } from '../../director/verdict.ts';
 
 /** Of a CaptureBatch. */
 const fieldsPerPacket = 5;
@@ -23,6 +24,10 @@ export class Outputs {
   /** Frames written so far, by the number of the port. */
   readonly counts: number[];
   readonly #writers: readonly CaptureWriter[];
+  readonly #hostPath: string;
+  readonly #precision: OutputOptions['precision'];
+  /** Of frames for the host's own stack: made with the first of them. */
+  #hostWriter: CaptureWriter | undefined;
   readonly #verdicts: number;
   readonly #verdictsPath: string;
 
@@ -30,8 +35,10 @@ export class Outputs {
   constructor({ folder, ports, precision, inputs }: OutputOptions) {
     const paths = ports.map(port => join(folder, `${port}.pcap`));
     this.#verdictsPath = join(folder, 'verdicts.jsonl');
+    this.#hostPath = join(folder, `${hostPort}.pcap`);
+    this.#precision = precision;
     const known = new Set(inputs.map(real));
-    for (const path of [...paths, this.#verdictsPath]) {
+    for (const path of [...paths, this.#hostPath, this.#verdictsPath]) {
       if (!existsSync(path) || !known.has(real(path))) continue;
       throw new UsageError('the replay would write over its own input', { value: path, remedy: 'use another --out' });
     }
@@ -53,6 +60,10 @@ export class Outputs {
       const batch = sent.batchOf(port);
       if (batch !== undefined) writer.writeBatch(batch);
     }
+    const forHost = sent.batchOf(this.#writers.length);
+    if (forHost === undefined) return;
+    this.#hostWriter ??= new CaptureWriter(this.#hostPath, { format: 'pcap', precision: this.#precision });
+    this.#hostWriter.writeBatch(forHost);
   }
 
   /** The number, from 1, of the next frame in the capture of a port. */
@@ -65,6 +76,7 @@ export class Outputs {
   /** Everything is in the files then. */
   close(): void {
     for (const writer of this.#writers) writer.close();
+    this.#hostWriter?.close();
     attempt('cannot write the verdicts', this.#verdictsPath, () => closeSync(this.#verdicts));
   }
 }

@@ -2,6 +2,7 @@
 // Puts what a director decided into words and files: a line of JSON for every frame that came, the frames that were sent
 // into the captures of their ports, and for those who ask the whole decision.
 import { type BatchDecisions, reasons, type Verdict } from '../../director/forwarding-core.ts';
+import { hostPort } from '../../director/verdict.ts';
 import type { NativeParties, ReasonRow } from '../../native/director.ts';
 import { describeFrame } from '../../wire/describe.ts';
 import type { MergedBatch } from './merge.ts';
@@ -73,7 +74,7 @@ export class Scribe {
       const [port = 0, length = 0] = [sentFrames[nextSent], sentFrames[nextSent + 1]];
       nextSent += fieldsPerSent;
       const begin = sent.add(port, length, time);
-      return { port: this.#ports[port] ?? '', n: this.#outputs.number(port), begin, length };
+      return { port: this.#ports[port] ?? hostPort, n: this.#outputs.number(port), begin, length };
     };
     for (let index = first; index < next; index += 1) {
       const row = (index - first) * fieldsPerDecision;

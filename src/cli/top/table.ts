@@ -71,7 +71,7 @@ function serviceLines({ identity, scheduler, rates, servers }: ServiceView): str
 }
 
 /** Those that cost somebody a packet first. */
-const verdictOrder = ['drop', 'consume', 'pass', 'forward'];
+const verdictOrder = ['drop', 'consume', 'pass', 'deliver', 'forward'];
 
 function reasonLines(reasons: readonly ReasonRate[]): string[] {
   const place = ({ verdict }: ReasonRate): number => verdictOrder.indexOf(verdict);

@@ -344,6 +344,7 @@ TEST_CASE("what is no SYN and no good cookie opens nothing while the proxy is on
     ProxyFixture f;
     director::Switches switches;
     switches.sloppy_tcp = sloppy;
+    switches.host_answers = false;
     f.director.set_switches(switches);
     f.take_cookie();
     const uint32_t good = f.k + 1;
@@ -384,6 +385,9 @@ TEST_CASE("what is no SYN and no good cookie opens nothing while the proxy is on
 
 TEST_CASE("without a proxy nothing is answered for the real server") {
   ProxyFixture f({}, director::SynProxy::off);
+  director::Switches switches;
+  switches.host_answers = false;
+  f.director.set_switches(switches);
   f.run({
       {"ACK", f.request({.flags = ACK}), Reason::not_opening},
       {"SYN", f.request({.sequence = 3}), Reason::scheduled, {f.request_out({.sequence = 3})}},
@@ -393,6 +397,9 @@ TEST_CASE("without a proxy nothing is answered for the real server") {
 
 TEST_CASE("automatic: SYNs are answered while more flows than the limit are half open") {
   ProxyFixture f({}, director::SynProxy::automatic);
+  director::Switches switches;
+  switches.host_answers = false;
+  f.director.set_switches(switches);
   f.director.set_half_open_limit(2);
   const auto syn = [&](uint16_t port, Reason reason) {
     f.port = port;

@@ -109,11 +109,14 @@ TEST_CASE("an idle egress flow ends and gives its place back") {
   CHECK(f.pool_flows(2) == 1);
   f.wait(2 * second);
   CHECK(f.pool_flows(2) == 0);
-  f.expect({"what comes late is unsolicited", inwards().udp(answer).build(), Reason::egress_unsolicited});
+  CHECK(f.receive(inwards().udp(answer).build()).decision.reason == Reason::port_unreachable);
 }
 
 TEST_CASE("strangers, hairpins and the middle of connections do not pass the gateway") {
   EgressFixture f;
+  director::Switches switches;
+  switches.host_answers = false;
+  f.director.set_switches(switches);
   f.run({
       {"a stranger calls the public address", inwards().udp(answer).build(), Reason::egress_unsolicited},
       {"a server calls the public address", outwards(public4).udp(query).build(), Reason::hairpin_refused},
@@ -168,10 +171,32 @@ TEST_CASE("a real server's packet without a flow has one answer, or none and pas
           {told(3, 0, 3, packet(64, "198.51.100.7"))}}});
 }
 
+TEST_CASE("strangers and hairpins are told what the gateway's host would tell them") {
+  EgressFixture f;
+  f.expect({"UDP from a stranger",
+            inwards().udp(answer).build(),
+            Reason::port_unreachable,
+            {to_router()
+                 .ipv4({.source = public4, .destination = remote4, .tos = 0xc0, .id = 1})
+                 .icmp({.type = 3, .code = 3, .rest = 0})
+                 .ipv4({.source = remote4, .destination = public4})
+                 .udp(answer)
+                 .build()}});
+  f.expect({"TCP of a connection that the gateway does not know",
+            inwards().tcp({.source_port = 443, .destination_port = 4000, .acknowledgement = 7, .flags = ACK}).build(),
+            Reason::connection_reset,
+            {to_router()
+                 .ipv4({.source = public4, .destination = remote4, .dont_fragment = true})
+                 .tcp({.source_port = 4000, .destination_port = 443, .sequence = 7, .flags = RST, .window = 0})
+                 .build()}});
+  CHECK(f.receive(outwards(public4).udp(query).build()).decision.reason == Reason::port_unreachable);
+}
+
 TEST_CASE("a virtual address is not called through the gateway") {
   EgressFixture f;
   f.add(tcp());
-  f.run({{"a port without a service", outwards(vip4).udp(query).build(), Reason::no_service}});
+  CHECK(f.receive(outwards(vip4).udp(query).build()).decision.reason == Reason::port_unreachable);
+  CHECK(f.flow_count() == 0);
 }
 
 TEST_CASE("a pool address that is this host's own leaves the host's packets to it") {

@@ -59,6 +59,11 @@ Network changed(const std::function<void(Network&)>& change) {
   change(network);
   return network;
 }
+// A service whose virtual address this host has, and whose real server this host is.
+void local_web(Fixture& f, Forwarding forwarding, std::string_view host) {
+  f.use(changed([](Network& n) { n.ports[c0].addresses.push_back({address(vip4), 32}); }));
+  web(f, {}, {.forwarding = forwarding}, host);
+}
 void proxied_web(Fixture& f) {
   web(f, settings([](auto& s) { s.syn_proxy = director::SynProxy::on; }));
 }
@@ -110,10 +115,24 @@ const std::vector<Producer>& producers() {
       {Reason::no_service, [](Fixture& f) { return f.receive(syn()); }},
       {Reason::other_protocol, [](Fixture& f) { return f.receive(from_client().ipv4({.protocol = 89}).build()); }},
       {Reason::not_opening,
-       [](Fixture& f) { return web(f), f.receive(from_client().ipv4().tcp({.flags = ACK}).build()); }},
-      {Reason::ftp_data, [](Fixture& f) { return web(f), f.receive(syn(20)); }},
+       [](Fixture& f) { return web(f), f.receive(from_client().ipv4().tcp({.flags = RST}).build()); }},
+      {Reason::ftp_data,
+       [](Fixture& f) {
+         set(f, [](auto& s) { s.host_answers = false; });
+         return web(f), f.receive(syn(20));
+       }},
       {Reason::unrelated_icmp, [](Fixture& f) { return f.receive(from_client().ipv4().icmp().build()); }},
-      {Reason::local_real_server, [](Fixture& f) { return web(f, {}, {}, "10.0.2.1"), f.receive(syn()); }},
+      {Reason::local_real_server,
+       [](Fixture& f) {
+         // The client is this host itself, which IPv6 does not refuse.
+         f.add(tcp(vip6)), f.add_server(tcp(vip6), server6, 8080);
+         f.receive(
+             from_client().ipv6({.source = "2001:db8:1::1", .destination = vip6}).tcp({.source_port = 1}).build());
+         return f.receive(from_server()
+                              .ipv6({.source = server6, .destination = "2001:db8:1::1"})
+                              .tcp({.source_port = 8080, .destination_port = 1, .flags = SYN | ACK})
+                              .build());
+       }},
       {Reason::unhandled_fragment, [](Fixture& f) { return f.receive(query({.more = true})), f.receive(piece(64)); }},
       // drop
       {Reason::truncated, [](Fixture& f) { return f.receive(cut(syn(), 14 + 10)); }},
@@ -168,10 +187,15 @@ const std::vector<Producer>& producers() {
        [](Fixture& f) { return web(f, {}, {.forwarding = Forwarding::fullnat}), f.receive(syn()); }},
       {Reason::hairpin_refused,
        [](Fixture& f) {
+         set(f, [](auto& s) { s.host_answers = false; });
          return gateway(f),
                 f.receive(from_server().ipv4({.source = server4, .destination = "10.0.1.200"}).udp().build());
        }},
-      {Reason::egress_unsolicited, [](Fixture& f) { return gateway(f), f.receive(from_remote().udp().build()); }},
+      {Reason::egress_unsolicited,
+       [](Fixture& f) {
+         set(f, [](auto& s) { s.host_answers = false; });
+         return gateway(f), f.receive(from_remote().udp().build());
+       }},
       {Reason::fragment_overlap,
        [](Fixture& f) { return dns(f), f.receive(query({.more = true})), f.receive(piece(56)); }},
       {Reason::fragment_tiny,
@@ -305,6 +329,22 @@ const std::vector<Producer>& producers() {
                                       .tcp({.source_port = 8080, .flags = ACK})
                                       .build());
        }},
+      {Reason::connection_reset,
+       [](Fixture& f) { return web(f), f.receive(from_client().ipv4().tcp({.flags = ACK}).build()); }},
+      {Reason::port_unreachable, [](Fixture& f) { return web(f), f.receive(query()); }},
+      {Reason::protocol_unreachable,
+       [](Fixture& f) { return web(f), f.receive(from_client().ipv4({.protocol = 89}).build()); }},
+      // deliver, and what would be delivered
+      {Reason::delivered, [](Fixture& f) { return local_web(f, Forwarding::dr, "10.0.2.1"), f.receive(syn()); }},
+      {Reason::not_deliverable,
+       [](Fixture& f) { return web(f, {}, {.forwarding = Forwarding::dr}, "10.0.2.1"), f.receive(syn()); }},
+      {Reason::loopback_refused,
+       [](Fixture& f) { return local_web(f, Forwarding::nat, "127.0.0.1"), f.receive(syn()); }},
+      {Reason::local_nat_refused,
+       [](Fixture& f) {
+         const auto toa = settings([](auto& s) { s.proxy_protocol = true; });
+         return web(f, toa, {}, "10.0.2.1"), f.receive(syn());
+       }},
   };
   return all;
 }
@@ -319,6 +359,7 @@ TEST_CASE("each reason is met by the packet that is made for it") {
     CHECK(director::reason_name(outcome.decision.reason) == director::reason_name(producer.reason));
     CHECK(f.director.count(producer.reason) >= 1);
     if (outcome.decision.verdict() == director::Verdict::forward) CHECK(outcome.out.size() >= 1);
+    if (outcome.decision.verdict() == director::Verdict::deliver) CHECK(outcome.out.size() == 1);
     if (outcome.decision.verdict() == director::Verdict::pass) CHECK(outcome.out.empty());
   }
 }

