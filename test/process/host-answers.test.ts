@@ -217,6 +217,23 @@ describeAsRoot('a real server that is the balancer itself', () => {
     }
   });
 
+  it('gets them from the next process of the director after a crash', async () => {
+    const { client, balancer, sluice: program } = await start(last('127.0.0.1', '[::1]'), { own });
+    await balancer.startService({
+      name: 'sorry',
+      command: [process.execPath, '-e', http(80, 'sorry')],
+      ready: { listens: 'tcp:80' },
+    });
+    expect(await curl(client, virtual4)).toBe('sorry');
+    const socket = join(balancer.folder, 'sluice.sock');
+    const { planes } = JSON.parse(await balancer.must([...sluice, 'status', '--json', '--socket', socket]));
+    const from = program.stderr.length;
+    process.kill(planes[0].pid, 'SIGKILL');
+    await program.logs('"msg":"ready"', from);
+    expect(await curl(client, virtual4)).toBe('sorry');
+    expect(await curl(client, virtual6)).toBe('sorry');
+  });
+
   it('is refused where its replies would have to be translated', async () => {
     standing = await Topology.up(description);
     const balancer = standing.host('balancer');
