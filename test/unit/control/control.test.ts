@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { Control, type ControlHost } from '../../../src/control/control.ts';
+import { VirtualClock } from '../../../src/core/clock.ts';
+import { DocumentFormat, type Snapshot } from '../../../src/core/config/snapshot.ts';
+import { ConfigError, PlaneError, UsageError } from '../../../src/core/errors.ts';
+import { createLogger } from '../../../src/core/logger.ts';
+import type { Plane, PlanePart } from '../../../src/core/plane.ts';
+import { type ToyModel, toySection } from '../../process/toy-plane/section.ts';
+
+const sections = [toySection] as const;
+const format = new DocumentFormat(sections, { $id: 'urn:test', title: 'toy', description: 'A greeting.' });
+type Toys = typeof sections;
+
+/** A plane whose next changes go as a test wants. */
+class TestPlane implements Plane<ToyModel> {
+  readonly name = 'toy';
+  model: ToyModel | undefined;
+  digest: string | undefined;
+  refusal: Error | undefined;
+  commitFailure: Error | undefined;
+  prepares = 0;
+
+  async prepare({ model, digest }: PlanePart<ToyModel>) {
+    this.prepares++;
+    if (this.refusal !== undefined) throw this.refusal;
+    return {
+      changes: [],
+      commit: async () => {
+        if (this.commitFailure !== undefined) throw this.commitFailure;
+        this.model = model;
+        this.digest = digest;
+      },
+      abort: async () => undefined,
+    };
+  }
+
+  async inForce() {
+    return this.digest;
+  }
+
+  /** As a process that has taken the place of another. */
+  forget(): void {
+    this.model = undefined;
+    this.digest = undefined;
+  }
+}
+
+function controlOf(greeting: string) {
+  const plane = new TestPlane();
+  const clock = new VirtualClock(1_700_000_000_000);
+  const kept: string[] = [];
+  const retained: (readonly string[])[] = [];
+  let text = greeting;
+  const host: ControlHost<Toys> = {
+    planes: ['toy'],
+    plane: () => plane,
+    read: async () => format.from(text === '' ? {} : { toy: { greeting: text } }),
+    checkReload: (_before, after) => {
+      if (after.toy.greeting === 'restart') throw new UsageError('the greeting cannot be changed while toy runs');
+    },
+    retain: names => void retained.push(names),
+    override: (_section, model) => model,
+    keep: snapshot => void kept.push(snapshot.id),
+  };
+  const control = new Control({ format, host, clock, logger: createLogger({ level: 'silent' }) });
+  const configure = (next: string): void => {
+    text = next;
+  };
+  return { control, plane, clock, kept, retained, configure };
+}
+
+const snapshotOf = (greeting: string): Snapshot<Toys> => format.from({ toy: { greeting } });
+
+describe('control', () => {
+  it('brings what it reads into force, keeps it, and says what is different', async () => {
+    const { control, plane, kept, configure } = controlOf('hello');
+    expect(await control.reload()).toEqual({ id: snapshotOf('hello').id, changes: [] });
+    configure('good day');
+    expect(await control.reload()).toEqual({ id: snapshotOf('good day').id, changes: ['it says good day'] });
+    expect(plane.model).toEqual({ greeting: 'good day' });
+    expect(kept).toEqual([snapshotOf('hello').id, snapshotOf('good day').id]);
+    expect(control.snapshot?.id).toBe(snapshotOf('good day').id);
+  });
+
+  it('goes on with the snapshot before when a plane refuses, and says why', async () => {
+    const { control, plane, kept, configure } = controlOf('hello');
+    await control.reload();
+    plane.refusal = new ConfigError('SLUICE_CONFIG_INVALID', 'not that');
+    configure('bad');
+    await expect(control.reload()).rejects.toBe(plane.refusal);
+    expect(control.snapshot?.id).toBe(snapshotOf('hello').id);
+    expect(kept).toEqual([snapshotOf('hello').id]);
+    expect(control.behind.size).toBe(0);
+  });
+
+  it('refuses what takes a restart before any plane prepares', async () => {
+    const { control, plane, configure } = controlOf('hello');
+    await control.reload();
+    configure('restart');
+    await expect(control.reload()).rejects.toThrow('cannot be changed while toy runs');
+    expect(plane.prepares).toBe(1);
+  });
+
+  it('asks for no plane of a section that says nothing', async () => {
+    const { control, plane, retained } = controlOf('');
+    await control.reload();
+    expect(plane.prepares).toBe(0);
+    expect(retained.at(-1)).toEqual([]);
+  });
+
+  it('makes one change at a time, in the order in which they were asked for', async () => {
+    const { control, plane, configure } = controlOf('one');
+    const first = control.reload();
+    const second = first.then(() => undefined);
+    configure('two');
+    const third = control.reload();
+    await Promise.all([first, second, third]);
+    expect(plane.model).toEqual({ greeting: 'two' });
+  });
+
+  it('gives a plane whose process was replaced the snapshot in force, and leaves one that has it alone', async () => {
+    const { control, plane } = controlOf('hello');
+    await control.reload();
+    await control.reconcile('toy');
+    expect(plane.prepares).toBe(1);
+    plane.forget();
+    await control.reconcile('toy');
+    expect(plane.model).toEqual({ greeting: 'hello' });
+  });
+
+  it('tries again every second while a plane is behind, and says so until the plane has caught up', async () => {
+    const { control, plane, clock, configure } = controlOf('hello');
+    await control.reload();
+    plane.commitFailure = new PlaneError('SLUICE_PLANE_LOST', 'the plane has no such change prepared');
+    configure('next');
+    await control.reload();
+    expect(control.snapshot?.id).toBe(snapshotOf('next').id);
+    expect(control.behind.get('toy')).toEqual({
+      at: new Date(1_700_000_000_000).toISOString(),
+      message: 'the plane has no such change prepared',
+    });
+    await clock.advance(1000);
+    expect(control.behind.has('toy')).toBe(true);
+    plane.commitFailure = undefined;
+    await clock.advance(1000);
+    expect(control.behind.size).toBe(0);
+    expect(plane.model).toEqual({ greeting: 'next' });
+  });
+
+  it('goes on with a snapshot that the process before kept, without asking a plane that runs by it', async () => {
+    const before = controlOf('hello');
+    await before.control.reload();
+    const { control, plane } = controlOf('another text by now');
+    plane.digest = before.plane.digest;
+    await control.resume(snapshotOf('hello'));
+    expect(control.snapshot?.id).toBe(snapshotOf('hello').id);
+    expect(plane.prepares).toBe(0);
+  });
+
+  it('asks no plane for anything once it is stopped', async () => {
+    const { control, plane, clock, configure } = controlOf('hello');
+    await control.reload();
+    plane.commitFailure = new PlaneError('SLUICE_PLANE_LOST', 'gone');
+    configure('next');
+    await control.reload();
+    control.stop();
+    const { prepares } = plane;
+    await clock.advance(60_000);
+    expect(plane.prepares).toBe(prepares);
+  });
+});
