@@ -110,7 +110,14 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     const words = ['-c', this.#file, '--socket', this.#socket, '--workers', String(forwarding.workers ?? 1)];
     const { stealing } = forwarding;
     const way = stealing === undefined ? [] : ['--stealing', stealing];
-    this.#program = host.start('sluice', [...sluice, 'run', ...words, ...way, '--crashes', host.folder]);
+    this.#program = host.start('sluice', [
+      ...sluice,
+      'run',
+      ...words,
+      ...way,
+      '--crashes',
+      join(host.folder, `${host.name}-crashes`),
+    ]);
   }
 
   async ready(): Promise<void> {

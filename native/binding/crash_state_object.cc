@@ -24,7 +24,7 @@ bool write_whole(int file, const std::string& text) {
     if (written < 0) return false;
     done += static_cast<size_t>(written);
   }
-  return ftruncate(file, static_cast<off_t>(text.size())) == 0;
+  return true;
 }
 
 }  // namespace
@@ -52,17 +52,14 @@ Napi::Value CrashStateObject::configuration(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), text);
 }
 
-// In one file over and over: a process that ends meanwhile leaves a text that cannot be read, and is read nowhere.
+// In a new file each time: until it is whole and given, the next process finds the text before.
 Napi::Value CrashStateObject::keep_configuration(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string text = info.Length() > 0 ? info[0].ToString().Utf8Value() : std::string();
-  if (!configuration_) {
-    configuration_ = host::Descriptor(memfd_create("sluice configuration", MFD_CLOEXEC));
-    if (!configuration_ || !crash_state_.give(engine::CrashItem::configuration, 0, configuration_.get())) {
-      return Napi::Boolean::New(env, false);
-    }
-  }
-  return Napi::Boolean::New(env, write_whole(configuration_.get(), text));
+  const host::Descriptor file(memfd_create("sluice configuration", MFD_CLOEXEC));
+  const bool is_kept =
+      file && write_whole(file.get(), text) && crash_state_.give(engine::CrashItem::configuration, 0, file.get());
+  return Napi::Boolean::New(env, is_kept);
 }
 
 Napi::Value CrashStateObject::last_batches(const Napi::CallbackInfo& info) {

@@ -23,7 +23,6 @@ class CrashStateObject : public Napi::ObjectWrap<CrashStateObject> {
   Napi::Value withdraw(const Napi::CallbackInfo& info);
 
   engine::CrashState crash_state_;
-  host::Descriptor configuration_;  // a memory file, once there is something in it
 };
 
 // [giving end, taking end]: descriptors for the children of this process.

@@ -23,10 +23,10 @@ export interface ControlHost<S extends Sections> {
   checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
   /** The sections that have a plane of their name. */
   readonly planes: readonly string[];
-  /** One of these planes. Its process is started when it does not run. */
+  /** One of these planes. */
   plane(name: string): Plane;
-  /** The process of a plane that no snapshot asks for any more is ended. */
-  retain(planes: readonly string[]): void;
+  /** The processes of these planes are to run, and no others. */
+  run(planes: readonly string[]): void;
   /** The effective model with what the command line says besides. */
   override(section: string, model: unknown): unknown;
   /** Stores the snapshot in force for the next process of control. Throws when it cannot. */
@@ -73,6 +73,8 @@ export class Control<S extends Sections> {
   #observed: Observed = nothingObserved;
   readonly #changes = new OneAtATime();
   readonly #behind = new Map<string, Lag>();
+  /** Planes for which a timer is set. */
+  readonly #retrying = new Set<string>();
   #isStopped = false;
 
   constructor({ format, host, clock, logger, deadlineMilliseconds }: ControlOptions<S>) {
@@ -97,6 +99,7 @@ export class Control<S extends Sections> {
   resume(kept: Snapshot<S>): Promise<void> {
     return this.#changes.run(async () => {
       this.#inForce = kept;
+      this.#host.run(this.#planesOf(kept));
       for (const name of this.#planesOf(kept)) await this.#catchUp(name);
     });
   }
@@ -136,8 +139,9 @@ export class Control<S extends Sections> {
     const names = this.#planesOf(next);
     const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
     const changes = before === undefined ? [] : this.#format.describe(this.#format.compare(before, next));
+    this.#host.run([...new Set([...names, ...(before === undefined ? [] : this.#planesOf(before))])]);
     try {
-      await Promise.all(assignments.map(({ plane }) => this.#hasStarted(plane)));
+      await Promise.all(assignments.map(({ plane }) => this.#partInForce(plane)));
       const { behind } = await bringIntoForce(assignments, {
         clock: this.#clock,
         deadlineMilliseconds: this.#deadlineMilliseconds,
@@ -150,7 +154,7 @@ export class Control<S extends Sections> {
       this.#behind.clear();
       for (const { plane, reason } of behind) this.#fellBehind(plane.name, reason);
     } finally {
-      this.#host.retain(this.#inForce === undefined ? [] : this.#planesOf(this.#inForce));
+      this.#host.run(this.#inForce === undefined ? [] : this.#planesOf(this.#inForce));
     }
     return { id: next.id, changes };
   }
@@ -161,8 +165,7 @@ export class Control<S extends Sections> {
     try {
       const plane = this.#host.plane(name);
       const part = this.#part(name, snapshot, this.#observed);
-      await this.#hasStarted(plane);
-      if ((await plane.inForce()) !== part.digest) {
+      if ((await this.#partInForce(plane)) !== part.digest) {
         const options = { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds, keep: () => undefined };
         const { behind } = await bringIntoForce([{ plane, part }], options);
         const [failed] = behind;
@@ -181,14 +184,17 @@ export class Control<S extends Sections> {
       this.#logger.error({ err: reason, plane: name }, 'the plane does not run by the snapshot in force: trying again');
     }
     this.#behind.set(name, { at: new Date(this.#clock.now()).toISOString(), message });
+    if (this.#retrying.has(name)) return;
+    this.#retrying.add(name);
     this.#clock.after(retryMilliseconds, () => {
+      this.#retrying.delete(name);
       if (!this.#isStopped && this.#behind.has(name)) void this.reconcile(name);
     });
   }
 
-  /** Resolves when the process of the plane answers: its start is not counted as the plane's time to prepare. */
-  async #hasStarted(plane: Plane): Promise<void> {
-    await beforeDeadline(this.#clock, startMilliseconds, plane, 'start', () => plane.inForce());
+  /** The digest of what the plane runs by, once its process answers: a start does not count as time to prepare. */
+  async #partInForce(plane: Plane): Promise<string | undefined> {
+    return await beforeDeadline(this.#clock, startMilliseconds, plane, 'start', signal => plane.inForce(signal));
   }
 
   /** The names of the planes whose sections the snapshot has. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control asks of the process of a plane. These routes are on the plane's own socket, which only control can use;
 // the admin socket does not pass them on.
-import Type, { type Static } from 'typebox';
+import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
 
 export const partSchema = parametersSchema({
@@ -9,8 +9,6 @@ export const partSchema = parametersSchema({
   digest: Type.String({ description: 'Equal for equal models.' }),
   model: Type.Unknown({ description: "The section's effective model." }),
 });
-
-export type PlanePartMessage = Static<typeof partSchema>;
 
 const changeSchema = parametersSchema({ change: Type.String({ description: 'Names one prepared change.' }) });
 const nothing = parametersSchema({});

@@ -59,6 +59,11 @@ export class PlaneHost {
     });
   }
 
+  /** Forgets what is prepared: nobody will commit it. */
+  close(): Promise<void> {
+    return this.#changes.run(() => this.#forget());
+  }
+
   async #prepare(change: string, part: PlanePart, signal: AbortSignal): Promise<readonly string[]> {
     await this.#forget();
     signal.throwIfAborted();
@@ -68,6 +73,12 @@ export class PlaneHost {
       if (signal.aborted) preparing.then(late => late.abort()).catch(() => undefined);
       throw error;
     });
+    // A plane that has blocked this thread lets the end of the connection be seen only now.
+    await new Promise(setImmediate);
+    if (signal.aborted) {
+      await prepared.abort();
+      signal.throwIfAborted();
+    }
     this.#held = { change, part, prepared };
     return prepared.changes;
   }

@@ -29,7 +29,7 @@ export class RemotePlane implements Plane {
     };
   }
 
-  async inForce(): Promise<string | undefined> {
-    return (await this.#client.call(inForceRoute, {})).digest;
+  async inForce(signal?: AbortSignal): Promise<string | undefined> {
+    return (await this.#client.call(inForceRoute, {}, signal === undefined ? {} : { signal })).digest;
   }
 }

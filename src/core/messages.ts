@@ -49,11 +49,14 @@ export class MessageChannel<Sent extends MessageKinds, Received extends MessageK
    */
   listen(listeners: Listeners<Received>, onError: (error: unknown) => void): () => void {
     const listener = (message: unknown): void => {
+      let call: () => void;
       try {
-        this.#dispatch(message, listeners);
+        call = this.#understand(message, listeners);
       } catch (error) {
         onError(error);
+        return;
       }
+      call();
     };
     this.#port.on('message', listener);
     return () => {
@@ -61,7 +64,8 @@ export class MessageChannel<Sent extends MessageKinds, Received extends MessageK
     };
   }
 
-  #dispatch(message: unknown, listeners: Listeners<Received>): void {
+  /** The call that the message asks for. */
+  #understand(message: unknown, listeners: Listeners<Received>): () => void {
     if (!Value.Check(envelope, message)) {
       throw new MessageError('a message between processes has no version and kind', { value: message });
     }
@@ -77,7 +81,7 @@ export class MessageChannel<Sent extends MessageKinds, Received extends MessageK
     }
     const known = kind as Kind<Received>;
     checkFields(known, this.#received[known], fields);
-    listeners[known](fields as Fields<Received, typeof known>);
+    return () => listeners[known](fields as Fields<Received, typeof known>);
   }
 }
 

@@ -32,5 +32,5 @@ export interface Plane<Model = unknown> {
   /** Throws when the plane cannot do what the part asks for. The signal is aborted when nobody waits any longer. */
   prepare(part: PlanePart<Model>, signal: AbortSignal): Promise<Prepared>;
   /** The digest of the part that is in force; undefined before the first commit. */
-  inForce(): Promise<string | undefined>;
+  inForce(signal?: AbortSignal): Promise<string | undefined>;
 }

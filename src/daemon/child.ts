@@ -4,7 +4,6 @@
 
 import { createLogger, type Logger } from '../core/logger.ts';
 import type { Fields } from '../core/messages.ts';
-import { stopOnSignals } from '../core/signals.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
 import { crashStateDescriptors } from './descriptors.ts';
@@ -65,7 +64,8 @@ export async function runPart(
     );
   });
   const ended = new Promise<void>(resolve => {
-    stopOnSignals({ logger, stop: resolve });
+    // However often: the supervisor is the one that loses patience, and kills.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
     process.once('disconnect', resolve);
   });
   const allowBpf = capabilities.some(({ capability }) => capability === 'bpf');

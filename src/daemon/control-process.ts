@@ -118,28 +118,18 @@ function hostOf<S extends Sections>(
   files: Files,
 ): ControlHost<S> {
   const { format } = composition;
-  const wanted = new Set<string>();
   const planes = new Map<string, Plane>();
-  const ask = (): void => channel.send('planes', { names: [...wanted] });
   return {
     planes: composition.planes.map(({ policy }) => policy.name),
     read: () => composition.read(options.source, file => files.text(file)),
     checkReload: composition.checkReload,
     plane: name => {
-      if (!wanted.has(name)) {
-        wanted.add(name);
-        ask();
-      }
       const known =
         planes.get(name) ?? new RemotePlane(name, new ApiClient(work.sockets[name] ?? '', { token: work.token }));
       planes.set(name, known);
       return known;
     },
-    retain: names => {
-      const gone = [...wanted].filter(name => !names.includes(name));
-      for (const name of gone) wanted.delete(name);
-      if (gone.length > 0) ask();
-    },
+    run: names => channel.send('planes', { names: [...names] }),
     override: (section, model) => ({ ...(model as object), ...options.overrides[section] }),
     keep: snapshot => {
       if (crashState.keepConfiguration(JSON.stringify(format.write(snapshot)))) return;

@@ -8,8 +8,8 @@
 //                         │ ends: failed()     ▼
 //                         └──────────────▶   stopped
 //
-// A process that ends before it has ever worked would fail again: `failed` says so, and `sluice run` ends. Once it has
-// worked, every end that nobody asked for is unexpected, whatever the status. The process that stands by has its code
+// At the first start of all, a process that ends before it is ready would fail again: `failed` says so, and `sluice run`
+// ends. From then on every end that nobody asked for is unexpected, whatever the status. The process that stands by has its code
 // loaded, which takes a second of a CPU; it is told to work when the other one ends.
 import type { ChildProcess } from 'node:child_process';
 import type { Clock, Timer } from '../core/clock.ts';
@@ -39,7 +39,9 @@ export interface ManagedProcessOptions {
   readonly work: () => Omit<Fields<typeof toChild, 'work'>, 'crashState'>;
   /** The process has changed its state. */
   readonly changed: () => void;
-  /** The process ended before it has ever worked. */
+  /** Nothing has worked yet: a process that ends would fail again. */
+  readonly isFirstStart: () => boolean;
+  /** The process ended at the first start, before it was ready. */
   readonly failed: (ending: Ending) => void;
   readonly refused: (fields: Fields<typeof toSupervisor, 'refused'>) => void;
   readonly planes: (names: readonly string[]) => void;
@@ -88,7 +90,7 @@ export class ManagedProcess {
     if (this.#state === 'stopped') this.#begin();
   }
 
-  /** Messages to a process that does not run wait for none: its next process is told everything with `work`. */
+  /** A message to a process that does not run is dropped. */
   send: SupervisorEnd['send'] = (kind, fields) => this.#works?.channel.send(kind, fields);
 
   /** Asks the process to end, and kills it when it has not ended in time. */
@@ -105,14 +107,24 @@ export class ManagedProcess {
     const ended = new Promise<void>(resolve => {
       this.#ended.push(resolve);
     });
+    if (!this.#isStopping) works.child.kill('SIGTERM');
     this.#isStopping = true;
-    works.child.kill('SIGTERM');
     const timer = this.#clock.after(deadlineMilliseconds, () => {
       this.#options.logger.error({ process: this.#options.policy.name }, 'the process did not end in time: killing it');
       works.child.kill('SIGKILL');
     });
     await ended;
     timer.cancel();
+  }
+
+  /** From now on the end of the process is expected, whoever asks for it: a service manager signals all processes. */
+  expectEnd(): void {
+    this.#isWanted = false;
+  }
+
+  /** Whether a process of this row has been ready, of those since the last stop. */
+  get hasWorked(): boolean {
+    return this.#hasWorked;
   }
 
   /** Ends the process at once. */
@@ -161,19 +173,25 @@ export class ManagedProcess {
   }
 
   #hasEnded(started: Started, ending: Ending): void {
-    if (started === this.#standsBy) this.#standsBy = undefined;
+    if (started === this.#standsBy) {
+      this.#standsBy = undefined;
+      this.#options.logger.warn(
+        { process: this.#options.policy.name, ...ending },
+        'the process that stood by has ended',
+      );
+    }
     if (started !== this.#works) return;
     this.#works = undefined;
     this.#since = undefined;
     for (const call of this.#ended.splice(0)) call();
-    if (this.#isStopping) {
+    if (this.#isStopping || !this.#isWanted) {
       this.#isStopping = false;
       this.#hasWorked = false;
       this.#enter('stopped');
       if (this.#isWanted) this.#begin();
       return;
     }
-    if (!this.#hasWorked) {
+    if (!this.#hasWorked && this.#options.isFirstStart()) {
       this.#enter('stopped');
       this.#options.failed(ending);
       return;

@@ -44,7 +44,7 @@ export const toChild = {
 export const toSupervisor = {
   /** The process does its work: its end would be unexpected from now on. */
   ready: Type.Object({}),
-  /** Nothing can be done as it was asked for: `sluice run` ends with these words. */
+  /** From control: it cannot begin as it was asked to. At the first start `sluice run` ends with these words. */
   refused: Type.Object({ message: Type.String(), exitStatus: Type.Integer({ minimum: 1, maximum: 2 }) }),
   /** From control: the planes whose processes are to run. */
   planes: Type.Object({ names: Type.Array(Type.String()) }),

@@ -44,6 +44,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
     return {
       stop: async () => {
         await server.stop();
+        await host.close();
         await close();
       },
     };

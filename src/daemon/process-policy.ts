@@ -2,7 +2,7 @@
 // How the processes of `sluice run` are run, as data. table.ts has a row for each.
 
 /** A capability of capabilities(7), as setpriv(1) writes it. */
-export type Capability = 'net_raw' | 'net_admin' | 'bpf' | 'perfmon' | 'ipc_lock' | 'dac_read_search';
+export type Capability = 'net_raw' | 'net_admin' | 'bpf' | 'perfmon' | 'ipc_lock';
 
 export interface ProcessPolicy {
   /** The plane's name, or control. */
@@ -46,5 +46,6 @@ export const controlPolicy: ProcessPolicy = {
   standsBy: false,
   capabilities: [],
   runsPrograms: false,
-  backOff: usualBackOff,
+  // What control keeps is the snapshot in force, which control itself has checked: it is never forgotten.
+  backOff: { ...usualBackOff, shortLivesUntilForgotten: Number.POSITIVE_INFINITY },
 };

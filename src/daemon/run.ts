@@ -36,7 +36,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   await makeRoom(adminSocket);
   removeLeftovers();
   const whom = unprivileged(user, program, logger);
-  makeFolder(options.crashFolder, whom);
+  makeFolder(options.crashFolder, whom, logger);
   process.title = 'sluice: supervisor';
   const supervisor = new Supervisor({
     control: controlPolicy,
@@ -68,9 +68,10 @@ function unprivileged(name: string, program: string, logger: Logger): User | und
 }
 
 /** Makes the folder for captures of crashes where there is none, for the user that writes them. */
-function makeFolder(folder: string, user: User | undefined): void {
+function makeFolder(folder: string, user: User | undefined, logger: Logger): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    const made = mkdirSync(folder, { recursive: true, mode: 0o750 });
+    if (made !== undefined && user !== undefined) chownSync(folder, user.uid, user.gid);
   } catch (error) {
     throw SystemError.from(error, 'cannot make the folder for captures of crashes', {
       value: folder,
@@ -78,9 +79,13 @@ function makeFolder(folder: string, user: User | undefined): void {
     });
   }
   if (user === undefined) return;
-  const { uid: owner, mode } = statSync(folder);
-  const isForAll = (mode & 0o002) !== 0;
-  if (owner === 0 && !isForAll) chownSync(folder, user.uid, user.gid);
+  // A folder that was there keeps its owner.
+  const { uid, gid, mode } = statSync(folder);
+  const canWrite = (uid === user.uid && mode & 0o200) || (gid === user.gid && mode & 0o020) || mode & 0o002;
+  if (!canWrite) {
+    const remedy = `chown ${user.name} ${folder}, or name a folder that does not exist with --crashes`;
+    logger.warn({ folder, user: user.name, remedy }, 'captures of crashes cannot be written into this folder');
+  }
 }
 
 /** Folders of supervisors that were killed. */

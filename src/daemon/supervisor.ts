@@ -7,7 +7,7 @@
 //   start   control first; control asks for planes, gives them their parts, and is then ready
 //   end     SIGINT or SIGTERM: control first, so that nothing is configured any more, then the planes
 import { randomBytes } from 'node:crypto';
-import { chownSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
@@ -58,12 +58,15 @@ export class Supervisor {
   readonly #token = randomBytes(32).toString('base64url');
   #end: (ending: SupervisorEnding) => void = () => undefined;
   #isEnding = false;
+  #isReloadOpen = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     const sockets = options.planes.map(({ name }) => [name, join(options.runtimeFolder, `${name}.sock`)] as const);
     this.#sockets = Object.fromEntries(sockets);
-    mkdirSync(options.runtimeFolder, { recursive: true, mode: 0o711 });
+    mkdirSync(options.runtimeFolder, { recursive: true });
+    // Whatever the umask is: control passes through it as another user.
+    chmodSync(options.runtimeFolder, 0o711);
     this.#control = this.#manage(options.control, options.adminSocket);
     for (const policy of options.planes) {
       this.#planes.set(policy.name, this.#manage(policy, this.#sockets[policy.name] ?? ''));
@@ -82,7 +85,7 @@ export class Supervisor {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
     try {
       this.#control.start();
-      this.#options.hangups.passTo(() => this.#control.send('reload', {}));
+      this.#options.hangups.passTo(() => this.#reload());
       const ending = await ended;
       await this.#control.stop(stopMilliseconds);
       await Promise.all([...this.#planes.values()].map(plane => plane.stop(stopMilliseconds)));
@@ -94,8 +97,20 @@ export class Supervisor {
     }
   }
 
+  // Control that waits to be started again is told when it works: what was asked for is done then.
+  #reload(): void {
+    this.#isReloadOpen = this.#control.state.pid === undefined;
+    this.#control.send('reload', {});
+  }
+
+  #controlChanged(): void {
+    if (this.#isReloadOpen && this.#control.state.state === 'starting') this.#reload();
+    this.#tellControl();
+  }
+
   #finish(ending: SupervisorEnding): void {
     this.#isEnding = true;
+    for (const each of this.#all()) each.expectEnd();
     this.#end(ending);
   }
 
@@ -123,9 +138,12 @@ export class Supervisor {
           stdio: standardStreams({ socket, crashState, crashFolder, openedFiles }),
         }),
       work: () => ({ token: this.#token, sockets: this.#sockets }),
-      changed: () => this.#tellControl(),
+      changed: () => (isControl ? this.#controlChanged() : this.#tellControl()),
+      isFirstStart: () => !this.#control.hasWorked,
       failed: ending => this.#failed(policy.name, ending),
-      refused: ({ message, exitStatus }) => this.#finish({ exitStatus: exitStatus === 2 ? 2 : 1, message }),
+      refused: ({ message, exitStatus }) => {
+        if (isControl) this.#refused(message, exitStatus === 2 ? 2 : 1);
+      },
       planes: names => {
         if (isControl) this.#runPlanes(names);
       },
@@ -133,6 +151,16 @@ export class Supervisor {
         if (isControl) this.#control.send('file', { request, ...this.#read(file) });
       },
     });
+  }
+
+  // At the first start nothing works that could be lost. Later the planes go on, and control is started again.
+  #refused(message: string, exitStatus: 1 | 2): void {
+    if (!this.#control.hasWorked) {
+      this.#finish({ exitStatus, message });
+      return;
+    }
+    this.#options.logger.error({ reason: message }, 'control cannot begin: starting it again, the planes go on');
+    this.#control.kill();
   }
 
   #failed(name: string, { status, signal }: Ending): void {

@@ -13,7 +13,10 @@ export const planeTable: readonly PlaneRow[] = [
       standsBy: true,
       capabilities: [
         { capability: 'net_raw', reason: 'packet sockets and AF_XDP sockets' },
-        { capability: 'net_admin', reason: 'programs at the ingress of devices, nftables, neighbours, buffers beyond the limit' },
+        {
+          capability: 'net_admin',
+          reason: 'programs at the ingress of devices, nftables, neighbours, buffers beyond the limit',
+        },
         { capability: 'bpf', reason: 'makes maps and loads programs' },
         { capability: 'perfmon', reason: 'the verifier of the kernel lets the programs use the stack as they do' },
         { capability: 'ipc_lock', reason: 'the memory of AF_XDP is locked' },

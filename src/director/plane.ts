@@ -93,7 +93,8 @@ export class DirectorPlane implements Plane<DirectorModel> {
         this.#digest = digest;
         const { ports, notices, stealing: way } = running.state();
         // The one program that the director starts is nft(8).
-        loadAddon().confine({ allowExec: way === 'nftables', allowBpf: true });
+        const failure = loadAddon().confine({ allowExec: way === 'nftables', allowBpf: true });
+        if (failure !== undefined) logger.warn({ reason: failure.problem }, 'the process may still start programs');
         for (const notice of notices) logger.warn(notice);
         logger.info({ ports: ports.map(({ name }) => name), stealing: way }, 'ready');
         if (!isSuccessor) return;

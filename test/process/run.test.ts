@@ -61,7 +61,7 @@ async function start(): Promise<Running> {
   const rulesFile = join(balancer.folder, 'rules');
   const socket = join(balancer.folder, 'sluice.sock');
   writeFileSync(rulesFile, rules);
-  const files = ['--rules', rulesFile, '--socket', socket, '--crashes', balancer.folder] as const;
+  const files = ['--rules', rulesFile, '--socket', socket, '--crashes', join(balancer.folder, 'crashes')] as const;
   const program = balancer.start('sluice', [...canFail, ...sluice, 'run', ...files]);
   await program.ready({ prints: '"msg":"ready"' });
   return { client, balancer, program, rulesFile, socket };
@@ -198,8 +198,8 @@ describeAsRoot('a running sluice', () => {
     await program.logs('was given last', from);
     expect(await download).toMatchObject({ status: 0, stdout: String(bigSize) });
     expect(await directorPid(running)).not.toBe(pid);
-    const [capture = ''] = readdirSync(balancer.folder).filter(name => name.startsWith('crash-'));
-    const frames = await balancer.must(['tcpdump', '-n', '-r', join(balancer.folder, capture)]);
+    const [capture = ''] = readdirSync(join(balancer.folder, 'crashes'));
+    const frames = await balancer.must(['tcpdump', '-n', '-r', join(balancer.folder, 'crashes', capture)]);
     expect(frames).toMatch(/IP 10\.[12]\.0\.2\./);
     expect(await get(client)).toBe(greeting);
   });

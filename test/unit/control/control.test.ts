@@ -50,7 +50,7 @@ function controlOf(greeting: string) {
   const plane = new TestPlane();
   const clock = new VirtualClock(1_700_000_000_000);
   const kept: string[] = [];
-  const retained: (readonly string[])[] = [];
+  const asked: (readonly string[])[] = [];
   let text = greeting;
   const host: ControlHost<Toys> = {
     planes: ['toy'],
@@ -59,7 +59,7 @@ function controlOf(greeting: string) {
     checkReload: (_before, after) => {
       if (after.toy.greeting === 'restart') throw new UsageError('the greeting cannot be changed while toy runs');
     },
-    retain: names => void retained.push(names),
+    run: names => void asked.push(names),
     override: (_section, model) => model,
     keep: snapshot => void kept.push(snapshot.id),
   };
@@ -67,7 +67,7 @@ function controlOf(greeting: string) {
   const configure = (next: string): void => {
     text = next;
   };
-  return { control, plane, clock, kept, retained, configure };
+  return { control, plane, clock, kept, asked, configure };
 }
 
 const snapshotOf = (greeting: string): Snapshot<Toys> => format.from({ toy: { greeting } });
@@ -103,10 +103,10 @@ describe('control', () => {
   });
 
   it('asks for no plane of a section that says nothing', async () => {
-    const { control, plane, retained } = controlOf('');
+    const { control, plane, asked } = controlOf('');
     await control.reload();
     expect(plane.prepares).toBe(0);
-    expect(retained.at(-1)).toEqual([]);
+    expect(asked.at(-1)).toEqual([]);
   });
 
   it('makes one change at a time, in the order in which they were asked for', async () => {

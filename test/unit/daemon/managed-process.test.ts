@@ -6,7 +6,7 @@ import { type Ending, ManagedProcess } from '../../../src/daemon/managed-process
 import { type ProcessPolicy, usualBackOff } from '../../../src/daemon/process-policy.ts';
 import { FakeChild } from './fake-child.ts';
 
-function manage(policy: Partial<ProcessPolicy> = {}) {
+function manage(policy: Partial<ProcessPolicy> = {}, isFirstStart = true) {
   const clock = new VirtualClock(1_000_000);
   const children: FakeChild[] = [];
   const states: string[] = [];
@@ -29,6 +29,7 @@ function manage(policy: Partial<ProcessPolicy> = {}) {
     },
     work: () => ({ token: 't', sockets: {} }),
     changed: () => void states.push(managed.state.state),
+    isFirstStart: () => isFirstStart,
     failed: ending => void failures.push(ending),
     refused: () => undefined,
     planes: () => undefined,
@@ -150,6 +151,27 @@ describe('a process of the table', () => {
     expect(managed.state).toMatchObject({ state: 'starting', pid: 101 });
   });
 
+  it('that ends before it is ready is started again once others work', async () => {
+    const { managed, clock, child, failures } = manage({}, false);
+    managed.start();
+    child(0).ends(1);
+    expect(failures).toEqual([]);
+    await clock.advance(1000);
+    expect(managed.state).toMatchObject({ state: 'starting', pid: 101, restarts: 1 });
+  });
+
+  it('is not started again when its end is expected, whoever has asked for it', async () => {
+    const { managed, clock, child, children } = manage();
+    managed.start();
+    child(0).says('ready');
+    managed.expectEnd();
+    child(0).ends(0);
+    await managed.stop(1000);
+    await clock.advance(60_000);
+    expect(children).toHaveLength(1);
+    expect(managed.state.state).toBe('stopped');
+  });
+
   it('ends for all who have asked it to', async () => {
     const { managed, clock, child } = manage();
     managed.start();
@@ -158,7 +180,7 @@ describe('a process of the table', () => {
     child(0).ends(0);
     await stopped;
     await clock.advance(60_000);
-    expect(child(0).signals).toEqual(['SIGTERM', 'SIGTERM']);
+    expect(child(0).signals).toEqual(['SIGTERM']);
   });
 
   it('is not started again when it is stopped while it waits', async () => {
