@@ -50,7 +50,7 @@ LiveDirector::LiveDirector(LiveDirectorOptions options, StatisticsPage& page)
 LiveDirector::~LiveDirector() {
   end_forwarding();
   // What still has connections stays kept from the host, which would reset them: the next process takes it over.
-  if (is_stealing_) steal_.release();
+  if (steal_ && is_stealing_) steal_->leave_behind();
   ::close(alarm_);
 }
 

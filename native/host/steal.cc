@@ -165,6 +165,7 @@ void Steal::remove(uint32_t interface) {
 }
 
 Steal::~Steal() {
+  if (is_left_behind_) return;
   Failure ignored;  // what stays is removed by the next process
   if (way_ == StealWay::nftables && is_filled_) remove_rules(ignored);
   detach_all();

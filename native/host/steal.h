@@ -104,6 +104,9 @@ class Steal {
   // For a process that ends in good order: removes everything from the interfaces, also what another process has left.
   // Without give_back() the destructor keeps what another process has left, unless update() has replaced it.
   void give_back();
+  // The destructor leaves everything on the interfaces, for the next process. Links of tcx stay as long as somebody
+  // holds them.
+  void leave_behind() { is_left_behind_ = true; }
   // Removes what processes have left on the interfaces of this network namespace.
   static bool remove_left_overs(Failure& failure);
 
@@ -140,6 +143,7 @@ class Steal {
   uint32_t steering_edition_ = 0;       // that holds
   bool is_filled_ = false;              // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;
+  bool is_left_behind_ = false;
   OwnedTraffic owned_traffic_;  // nftables: what the rules were made from
 };
 
