@@ -8,6 +8,7 @@ import { deepFreeze } from '../core/config/canonical.ts';
 import { PlaneError } from '../core/errors.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
+import { settleBefore } from '../core/settle-before.ts';
 import { abortRoute, commitRoute, inForceRoute, prepareRoute } from './plane-api.ts';
 
 interface Held {
@@ -68,7 +69,7 @@ export class PlaneHost {
     await this.#forget();
     signal.throwIfAborted();
     const preparing = this.#plane.prepare(part, signal);
-    const prepared = await unlessAborted(preparing, signal).catch((error: unknown) => {
+    const prepared = await settleBefore(preparing, signal).catch((error: unknown) => {
       // A plane that can after all, when nobody waits any longer, must not keep the part.
       if (signal.aborted) preparing.then(late => late.abort()).catch(() => undefined);
       throw error;
@@ -106,19 +107,5 @@ export class PlaneHost {
     const held = this.#held;
     this.#held = undefined;
     await held?.prepared.abort();
-  }
-}
-
-/** What the work gives; the signal's reason when the signal is aborted first, so that a plane that hangs delays no other change. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let giveUp = (): void => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    giveUp = () => reject(signal.reason);
-    signal.addEventListener('abort', giveUp);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', giveUp);
   }
 }

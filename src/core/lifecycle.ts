@@ -14,6 +14,7 @@
 // component is stopped. A start that does neither before the deadline is abandoned.
 import { type Clock, systemClock } from './clock.ts';
 import { LifecycleError } from './errors.ts';
+import { settleBefore } from './settle-before.ts';
 
 /** A part of a program that is started and stopped. */
 export interface Component {
@@ -131,21 +132,6 @@ export class Lifecycle {
     timer.cancel();
     this.#state = 'stopped';
     if (errors.length > 0) throw stopError(errors);
-  }
-}
-
-// Settles as the work does, or rejects with the reason of the signal when the signal is aborted first.
-async function settleBefore(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const listening = new AbortController();
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason);
-    if (signal.aborted) giveUp();
-    else signal.addEventListener('abort', giveUp, { signal: listening.signal });
-  });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    listening.abort();
   }
 }
 
