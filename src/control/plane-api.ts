@@ -40,7 +40,7 @@ export const abortRoute = route({
 export const inForceRoute = route({
   method: 'GET',
   path: '/plane/in-force',
-  summary: 'Names the part that is in force.',
+  summary: 'Names the part that is in force, and forgets what is prepared: a new control begins with this question.',
   parameters: nothing,
   answer: Type.Object({ digest: Type.Optional(Type.String()) }),
 });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other end of remote-plane.ts, in the process of the plane: holds at most one prepared change and answers control.
 // A prepare in place of another one aborts that one first. If control closes the connection while the plane prepares,
-// nobody waits for the change any more and it is aborted.
+// nobody waits for the change any more and it is aborted. Control asks what is in force before each change, and makes one
+// change at a time. So a change that is still held then is of a control that has ended, and it is aborted too.
 
 import { type Answering, answering } from '../core/api/route.ts';
 import { deepFreeze } from '../core/config/canonical.ts';
@@ -44,6 +45,7 @@ export class PlaneHost {
       answering(abortRoute, ({ change }) => this.#changes.run(() => this.#abort(change))),
       answering(inForceRoute, () =>
         this.#changes.run(async () => {
+          await this.#forget();
           const digest = await this.#plane.inForce();
           return digest === undefined ? {} : { digest };
         }),

@@ -7,8 +7,8 @@
 namespace sluice::director {
 
 bool OwnAddresses::owns(const wire::Address& address) const {
-  return services_.is_virtual_address(address) ||
-         (pools_.is_local_address(address) && !transmitter_.route_table().is_local(address));
+  if (!services_.is_virtual_address(address) && !pools_.is_local_address(address)) return false;
+  return !transmitter_.route_table().is_local(address);
 }
 
 template <class A>

@@ -13,8 +13,8 @@ class OwnAddresses {
   OwnAddresses(const ServiceTable& services, const LocalPools& pools, const Transmitter& transmitter)
       : services_(services), pools_(pools), transmitter_(transmitter) {}
 
-  // Whether the director alone has the address: a virtual one, or a local one of a pool that this host has not
-  // configured.
+  // Whether the director alone has the address: a virtual address or an address of a pool that this host has not
+  // configured. The host itself answers questions about its addresses.
   bool owns(const wire::Address& address) const;
   // Whether no host can have sent from the address, as Linux 6.1 sees it where it lets a packet in: RFC 1812 5.3.7, and
   // for IPv4 this host's own addresses. IPv6 packets from this host's own addresses are let in. Asked of packets that

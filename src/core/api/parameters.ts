@@ -113,7 +113,9 @@ function wordsByName(text: string): Map<string, string[]> {
     const equals = part.indexOf('=');
     const name = decoded(equals < 0 ? part : part.slice(0, equals), part);
     const word = equals < 0 ? '' : decoded(part.slice(equals + 1), part);
-    words.set(name, [...(words.get(name) ?? []), word]);
+    const known = words.get(name);
+    if (known === undefined) words.set(name, [word]);
+    else known.push(word);
   }
   return words;
 }

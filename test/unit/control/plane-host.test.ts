@@ -66,6 +66,16 @@ describe('the process of a plane', () => {
     await expect(ask('/plane/commit', { change: 'c2' })).rejects.toMatchObject({ code: 'SLUICE_PLANE_LOST' });
   });
 
+  it('forgets what a control that has ended prepared when the next control asks what is in force', async () => {
+    const { log, ask } = hosted();
+    await ask('/plane/prepare', { change: 'c1', part: part('one') });
+    await ask('/plane/commit', { change: 'c1' });
+    await ask('/plane/prepare', { change: 'c2', part: part('two') });
+    expect(await ask('/plane/in-force')).toEqual({ digest: 'digest of one' });
+    expect(log.at(-1)).toBe('abort two');
+    await expect(ask('/plane/commit', { change: 'c2' })).rejects.toMatchObject({ code: 'SLUICE_PLANE_LOST' });
+  });
+
   it('goes on with the next change when control waits no longer for one that hangs, and aborts that one later', async () => {
     let finish = (): void => undefined;
     const { log, ask } = hosted(async ({ id }) => {

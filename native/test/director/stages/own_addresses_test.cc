@@ -7,7 +7,7 @@ using namespace sluice;
 using namespace sluice::director;
 using namespace sluice::test;
 
-TEST_CASE("the director owns virtual addresses, and those addresses of pools that the host has not configured") {
+TEST_CASE("the director owns the addresses of services and pools that the host has not configured") {
   ServiceTable services{seeded(1), nullptr, {}};
   LocalPools pools{seeded(1), 0, 1, memory::process_memory()};
   Transmitter transmitter(true, {});
@@ -22,4 +22,6 @@ TEST_CASE("the director owns virtual addresses, and those addresses of pools tha
   CHECK(own.owns(address("10.0.2.200")));
   CHECK_FALSE(own.owns(address("10.0.2.1")));  // s0 has it
   CHECK_FALSE(own.owns(address(server4)));
+  REQUIRE(services.add_service(tcp("10.0.2.1"), {}) == EditResult::done);
+  CHECK_FALSE(own.owns(address("10.0.2.1")));
 }
