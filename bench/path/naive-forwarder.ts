@@ -12,6 +12,8 @@ const [address = '', port = '', server = ''] = process.argv.slice(2);
 if (isIP(address) !== 4 || isIP(server) !== 4) throw new Error('naive-forwarder ADDRESS PORT SERVER, IPv4');
 
 const udp = 17;
+/** sys/socket.h: SOL_SOCKET, SO_RCVBUFFORCE. */
+const [socketLevel, forcedReceiveBuffer] = [1, 33];
 const at = { headerChecksum: 10, destination: 16 };
 const own = Buffer.from(address.split('.').map(Number));
 const target = Buffer.from(server.split('.').map(Number));
@@ -22,6 +24,9 @@ const incoming = raw.createSocket({ addressFamily: family, protocol: udp }) as R
   RawSocketModule['createSocket']
 > &
   Listening;
+// The kernel's default buffer holds 277 small packets. A socket that loses packets would be measured by the waits of the
+// generator after each loss.
+incoming.setOption(socketLevel, forcedReceiveBuffer, 8 * 1024 * 1024);
 const outgoing = raw.createSocket({ addressFamily: family, protocol: rawSocketOptions.anyProtocol });
 outgoing.setOption(level, headerIncluded, 1);
 

@@ -192,7 +192,6 @@ stream {
 const rawSocket: Subject = {
   name: 'raw-socket (npm)',
   way: 'through',
-  flood: fewerUnderWay,
   measures: ['packets'],
   target: { tcp: balancerAddress, udp: balancerAddress },
   start(stage) {
