@@ -2,7 +2,7 @@
 // Passes the example captures through the director and prints the verdict on each packet.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Explanation } from '../../src/cli/replay/scribe.ts';
+import type { Explanation } from '../../src/cli/replay/decision-writer.ts';
 import { replay } from '../../src/cli/replay/session.ts';
 import { explanationText } from '../../src/cli/replay/text.ts';
 import { documentFormat } from '../../src/daemon/document.ts';

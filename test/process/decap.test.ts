@@ -199,7 +199,7 @@ describe('sluice decap', () => {
     [['--tunnel', 'vxlan'], 'no such tunnel: "vxlan" (use ipip, gue, gre)'],
     [['--gue-port', '0'], 'not a port: "0" (use 1 to 65535)'],
     [['--device', 'a-name-that-is-too-long'], 'not a name for a device: "a-name-that-is-too-long"'],
-    [['eth0'], 'a word is not expected here: "eth0"'],
+    [['eth0'], 'unexpected word: "eth0"'],
   ])('refuses %j', async (words, message) => {
     const { status, stderr } = await runSluice(['decap', ...words]);
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(`sluice: ${message}`) });

@@ -116,7 +116,7 @@ describeAsRoot('sluice explain', () => {
     [['frame', '00', '--device', 'eth0'], 2, 'no frame that a port could have received'],
     [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--port', 'eth0'], 2, "unknown option '--port' (use --device"],
     [['frame', '0'], 2, 'parameter frame: frame must be an even number of hexadecimal digits: "0"'],
-    [['frame'], 2, 'it is not clear which packet is to be explained'],
+    [['frame'], 2, 'it is not clear which packet to explain'],
     [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--mark', 'x'], 2, 'not a firewall mark'],
   ])('says what is wrong with %j', async (words, status, problem) => {
     const ending = await running.command('explain', ...words);

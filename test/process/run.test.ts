@@ -106,7 +106,7 @@ describe('sluice run', () => {
     expect(nothing).toMatchObject({ status: 2, stdout: '' });
     const way = await runSluice(['run', '--rules', 'a', '--stealing', 'ebpf']);
     expect(way.stderr).toBe('sluice: not a way of stealing: "ebpf" (use one of tcx, clsact, nftables)\n');
-    expect(nothing.stderr).toBe('sluice: nothing is configured (give -c SLUICE.yaml or --rules FILE)\n');
+    expect(nothing.stderr).toBe('sluice: no configuration is given (give -c SLUICE.yaml or --rules FILE)\n');
     expect(both.status).toBe(2);
     expect(both.stderr).toContain('--rules and --config exclude each other');
   });
