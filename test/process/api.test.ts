@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The admin API of a running sluice: each answer is what its schema says, and no request ends a process.
+// The admin API of a running Sluice: each answer matches its schema, and no request ends a process.
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../lab/topology/until.ts';

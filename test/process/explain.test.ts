@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice explain`, answered by a director that forwards.
+// `sluice explain`, with a running director.
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CaptureWriter } from '../../src/capture/capture-writer.ts';
@@ -19,7 +19,7 @@ describeAsRoot('sluice explain', () => {
 
   const explain = (...words: string[]) => running.ask<Explanation>('explain', ...words);
 
-  /** What an explanation must not change. */
+  /** The state that an explanation must not change. */
   async function state() {
     const [connections, { director }] = [
       await running.ask<{ client: object }[]>('connections'),
