@@ -71,7 +71,7 @@ describeAsRoot('sluice capture', () => {
     ]);
   });
 
-  it('wants what its filters want', async () => {
+  it('has only packets that match its filters', async () => {
     const { file } = await capture(
       () => running.request(),
       ...['--service', `tcp ${virtual}:80`, '--device', 'eth1', '--verdict', 'forward', '--port', '8080'],
@@ -81,7 +81,7 @@ describeAsRoot('sluice capture', () => {
     for (const line of came) expect(line).toMatch(/^eth1\|8080\|\d+\|forward, reply: /);
   });
 
-  it('is had by one at a time, and by the next one after that', async () => {
+  it('runs once at a time, and again after the first has ended', async () => {
     await capture(async () => {
       const file = join(running.balancer.folder, 'second.pcapng');
       const { status, stderr } = await running.command('capture', '-w', file);

@@ -28,7 +28,7 @@ describeAsRoot('sluice explain', () => {
     return { clients: connections.map(({ client }) => client), packets: director?.packets };
   }
 
-  it('tells what a packet would meet, and nothing has happened', async () => {
+  it('explains a packet and changes nothing', async () => {
     const before = await state();
     const { packets, port, workers } = await explain('packet', `tcp 10.1.0.2:1024 ${virtual}:80 S`);
     expect({ port, workers }).toEqual({ port: 'eth0', workers: 2 });
@@ -63,7 +63,7 @@ describeAsRoot('sluice explain', () => {
     expect(packets.map(({ reason }) => reason)).toEqual(['scheduled', 'fragment']);
   });
 
-  it('takes a frame as it is, from digits or from a capture', async () => {
+  it('explains a whole frame, from digits or from a capture', async () => {
     const frame = buildFrame(
       ethernet({ destination: 'ff:ff:ff:ff:ff:ff' }),
       ipv4({ source: '10.1.0.2', destination: virtual }),
@@ -82,7 +82,7 @@ describeAsRoot('sluice explain', () => {
     expect(typed.packets[0]).toMatchObject({ verdict: 'pass' });
   });
 
-  it('has a frame come on the port that it is addressed to', async () => {
+  it('assumes the port that a frame is addressed to', async () => {
     const { director } = await running.ask<Status>('status');
     const destination = director?.ports.find(({ name }) => name === 'eth0')?.mac ?? '';
     const frame = buildFrame(
@@ -95,7 +95,7 @@ describeAsRoot('sluice explain', () => {
     expect(packets).toMatchObject([{ owner: 'director', reason: 'scheduled' }]);
   });
 
-  it('says it in words', async () => {
+  it('prints text for people', async () => {
     const { stdout, status } = await running.command('explain', 'packet', `tcp 10.1.0.2:1024 ${virtual}:80 S`);
     expect(status).toBe(0);
     const lines = stdout.split('\n');

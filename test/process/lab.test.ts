@@ -24,7 +24,7 @@ const loader = import.meta.resolve('tsx');
 
 // Below the limit of the test, so that what was said so far is there to be seen.
 const commandMilliseconds = 50_000;
-/** An ordinary user, who may read the project wherever root has put it. */
+/** An ordinary user, who can read the project's folder although it belongs to root. */
 const asNobody = [
   ...['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'],
   ...['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search', '--'],

@@ -98,7 +98,7 @@ async function directorPid(running: Running): Promise<number> {
 }
 
 describe('sluice run', () => {
-  it('says what is missing, and what exclude each other', async () => {
+  it('reports missing options and options that exclude each other', async () => {
     const [nothing, both] = await Promise.all([
       runSluice(['run']),
       runSluice(['run', '--rules', 'a', '--config', 'b']),
@@ -212,7 +212,7 @@ describeAsRoot('a running sluice', () => {
     expect(await get(client)).toBe(greeting);
   });
 
-  it('names an interface that is not there', async () => {
+  it('names a configured interface that does not exist', async () => {
     standing = await Topology.up(topologyDescription);
     const balancer = standing.host('balancer');
     const file = join(balancer.folder, 'sluice.yaml');

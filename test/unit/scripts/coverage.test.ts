@@ -30,7 +30,7 @@ function report(branches: IstanbulFile['branchMap'], hits: IstanbulFile['b'], lo
 }
 
 describe('the lines that ran', () => {
-  it('leave out those in a stretch that never ran, and do not count what is no code', () => {
+  it('leave out lines in a range that never ran, and lines without code', () => {
     const file = report({ 0: stretch(7, 2, 7, 25), 1: stretch(3, 2, 5, 3) }, { 0: [0], 1: [4] });
     expect([...linesThatRan(file, source)]).toEqual([
       [2, true],
