@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Instructions a packet, as callgrind counts them. They repeat exactly whatever else the machine does, so CI can hold
-// the director to them: none of the figures may rise above 120 % of what bench/recorded.json has.
+// Instructions a packet, counted by callgrind. They do not depend on the machine's load, so CI can check them: no figure may
+// rise above 120 % of its value in bench/recorded.json.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, projectRoot } from '../tools/command.ts';
 import { type Figure, type Run, readFigures } from './programs.ts';
 
-/** What a figure may grow to. Compilers differ by some percent; what is more than this was a change of ours. */
+/** A figure may grow by this factor, as compilers differ by some percent. More is a change of our code. */
 const tolerance = 1.2;
 
 const recordFile = join(projectRoot, 'bench/recorded.json');
 const unit = 'instructions a packet';
 
-/** Counts what the program does within MemoryPort::pass(), where its packets go through the director. */
+/** Counts the instructions within MemoryPort::pass(), in which packets go through the director. */
 export function count(run: Run): readonly Figure[] {
   const folder = join(projectRoot, 'out/bench');
   mkdirSync(folder, { recursive: true });
@@ -33,7 +33,7 @@ export function count(run: Run): readonly Figure[] {
   }));
 }
 
-/** For `callgrind_annotate` of the last run. */
+/** The output file is for `callgrind_annotate`; it holds the last run. */
 function callgrindOptions(folder: string): string[] {
   return [`--callgrind-out-file=${join(folder, 'callgrind.out')}`, '--toggle-collect=*MemoryPort*::pass(*'];
 }
@@ -50,12 +50,13 @@ export function record(figures: readonly Figure[]): void {
   console.log(`\nbench/recorded.json has these figures now.`);
 }
 
-/** What is wrong with the figures against those on record, a line each. */
-export function complaints(figures: readonly Figure[], recorded: Recorded = readRecord()): readonly string[] {
+/** The figures that exceed their recorded values or have none, a line each. */
+export function regressions(figures: readonly Figure[], recorded: Recorded = readRecord()): readonly string[] {
   return figures.flatMap(({ figure, value }) => {
     const before = recorded[figure];
-    if (before === undefined) return [`${figure}: nothing on record; npm run bench -- instructions --record`];
+    if (before === undefined)
+      return [`${figure}: no recorded value; record it with: npm run bench -- instructions --record`];
     if (value <= before * tolerance) return [];
-    return [`${figure}: ${value} ${unit}, ${Math.round((value / before) * 100)} % of the ${before} on record`];
+    return [`${figure}: ${value} ${unit}, ${Math.round((value / before) * 100)} % of the recorded ${before}`];
   });
 }

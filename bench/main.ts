@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run bench`: builds the benchmarks optimised, runs them, and writes their figures with the machine that they are from.
+// `npm run bench`: builds the benchmarks optimised, runs them, and writes their figures with a description of the machine.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { build } from '../tools/build.ts';
@@ -7,7 +7,7 @@ import { Failure, heading, projectRoot, startScript } from '../tools/command.ts'
 import { compile } from '../tools/native-tests.ts';
 import { finish } from '../tools/results.ts';
 import { setup } from '../tools/setup.ts';
-import { complaints, count, record } from './instructions.ts';
+import { count, record, regressions } from './instructions.ts';
 import { benchPath, pathUsage } from './path/main.ts';
 import { type Figure, isSubject, type Run, readFigures, type Subject, subjects } from './programs.ts';
 import { type Machine, machine, optimised, writeReport } from './report.ts';
@@ -17,17 +17,18 @@ const names = Object.keys(subjects) as Subject[];
 const usage = `Usage: npm run bench -- [SUBJECT…] [--json | --record]
        npm run bench -- path [OPTION…]
 
-Measures what Sluice costs. Without a subject, all of them but path; allow some minutes and leave the machine alone
-meanwhile.
+Measures the cost of Sluice. Without a subject, measures all of them except path. This takes some minutes, in which the
+machine should do nothing else.
 
 ${names.map(name => `  ${name.padEnd(12)} ${subjects[name].about}`).join('\n')}
   ${'path'.padEnd(12)} live traffic beside other forwarders (root); see below
 
   --json       print one JSON document instead of text
-  --record     with instructions: these figures are what later ones are held to
-  --help       print this
+  --record     with instructions: record the figures; later runs are compared with them
+  --help       print this text
 
-The figures also go to out/bench/SUBJECT.json, with kernel, CPU, Node and commit. docs/performance.md explains them.
+The figures are also written to out/bench/SUBJECT.json, with kernel, CPU, Node and commit. docs/performance.md explains
+them.
 
 ${pathUsage}`;
 
@@ -71,9 +72,9 @@ function bench(subject: Subject, quiet: boolean): Report {
   return report;
 }
 
-/** One test of CI's: all figures within what is on record. */
-function holdToRecord(report: Report): void {
-  const wrong = complaints(report.runs.flatMap(run => run.figures));
+/** Counts as one test for CI: no figure exceeds its recorded value. */
+function checkAgainstRecord(report: Report): void {
+  const wrong = regressions(report.runs.flatMap(run => run.figures));
   for (const line of wrong) console.log(line);
   finish('instructions', { passed: wrong.length === 0 ? 1 : 0, failed: wrong.length === 0 ? 0 : 1, skipped: 0 });
 }
@@ -99,5 +100,5 @@ await startScript(import.meta.url, usage, async args => {
   const instructions = reports.find(report => report.subject === 'instructions');
   if (instructions === undefined) return;
   if (values.record) record(instructions.runs.flatMap(run => run.figures));
-  else if (!values.json) holdToRecord(instructions);
+  else if (!values.json) checkAgainstRecord(instructions);
 });

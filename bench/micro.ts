@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What people wait for on the side of TypeScript: reading large configurations, naming and comparing snapshots, making
-// the director's plan, and passing frames through the library. A figure is the median of its runs, in CPU time of the
-// process, which others on the machine do not lengthen. One line of JSON a figure, as the native benchmarks print.
+// Measures the TypeScript code: reading large configurations, hashing and comparing snapshots, making the director's plan,
+// and passing frames through the library. A figure is the median of its runs, in CPU time of the process, which does not
+// depend on the machine's load. Each figure is a line of JSON, as in the native benchmarks.
 import { Bench } from 'tinybench';
 import { documentFormat } from '../src/daemon/document.ts';
 import { readRules } from '../src/director/ipvsadm/rules.ts';
@@ -11,11 +11,11 @@ import { buildFrame, ethernet, ipv4, tcp } from '../src/wire/packet-builder.ts';
 
 const services = 10_000;
 const rulesPerService = 2;
-/** At least this many runs of each, and this long. */
+/** The least number of runs of each benchmark, and its least duration. */
 const iterations = 5;
 const milliseconds = 500;
 
-/** Service and server `n` of a net of 16 million addresses each. */
+/** Address number `n` of the /8 network `first`. */
 function address(first: number, n: number): string {
   return `${first}.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
 }
@@ -50,7 +50,7 @@ neighbours:
 `;
 const oneService = '-A -t 10.0.1.100:80 -s rr\n-a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m -w 1\n';
 
-/** The client's packets of as many connections: a SYN each, then ACKs. */
+/** One packet of the client for each connection: a SYN or an ACK. */
 function clientFrames(connections: number, flags: 'S' | 'A'): Uint8Array[] {
   return Array.from({ length: connections }, (_, n) =>
     buildFrame(
@@ -66,7 +66,7 @@ function cpuMilliseconds(): number {
   return (user + system) / 1000;
 }
 
-/** Gives the time of one call, in milliseconds. */
+/** The median time of one call, in milliseconds. */
 async function median(body: () => void): Promise<number> {
   const bench = new Bench({ iterations, time: milliseconds, warmupIterations: 1, warmupTime: 0, now: cpuMilliseconds });
   bench.add('it', body);
@@ -88,7 +88,7 @@ print(`sluice.yaml of ${services} services: parse`, await median(() => documentF
 const ruleText = rules(10_000);
 print('ipvsadm rules of 10000 lines: parse', await median(() => readRules(ruleText, { file: 'rules' })), 'ms');
 
-// Digests are remembered by the object: only a copy is hashed anew.
+// The hash of an object is cached, so each run needs a new copy.
 const copies = Array.from({ length: 64 }, () => structuredClone(before.director));
 const nextCopy = () => copies.pop() ?? structuredClone(before.director);
 print(`${services} services: snapshot`, await median(() => documentFormat.snapshot({ director: nextCopy() })), 'ms');

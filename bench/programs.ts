@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is measured, and with which programs: native/bench/NAME_bench.cc, built optimised, and bench/micro.ts. A program
-// prints one line of JSON a figure; other lines are text for people.
+// The subjects of `npm run bench`, and the programs that measure them: native/bench/NAME_bench.cc, built optimised, and
+// bench/micro.ts. A program prints each figure as a line of JSON; other lines are text for people.
 
 export interface Figure {
   readonly figure: string;
@@ -10,7 +10,7 @@ export interface Figure {
 
 export interface Run {
   readonly command: readonly string[];
-  /** What is to be built for it: a target of CMake, or all that the package ships. */
+  /** What must be built before: a target of CMake, or the whole package. */
   readonly target?: string;
   readonly needs?: 'package';
 }
@@ -20,7 +20,7 @@ export const buildFolder = 'release';
 
 export const subjects = {
   director: {
-    about: 'the whole director: a packet of known flows, new flows, expiry, many services and servers, edits',
+    about: 'the whole director: packets of known flows, new flows, expiry, many services and servers, edits',
     runs: [
       native('director_bench', 'established', 'flows=1000'),
       native('director_bench', 'established', 'flows=1000000'),
@@ -33,7 +33,7 @@ export const subjects = {
     ],
   },
   instructions: {
-    about: 'instructions a packet, counted by callgrind and held to bench/recorded.json',
+    about: 'instructions a packet, counted by callgrind and compared with bench/recorded.json',
     runs: [
       native('director_bench', 'instructions', 'packets=known'),
       native('director_bench', 'instructions', 'packets=known', 'family=6'),
@@ -55,11 +55,11 @@ export const subjects = {
     ],
   },
   balance: {
-    about: 'flows that move when servers change, and what a choice costs, by scheduler',
+    about: 'by scheduler: flows that move when servers change, and the cost of a choice',
     runs: [native('balance_bench')],
   },
   micro: {
-    about: 'the side of TypeScript: reading configurations, snapshots, plans, frames through the library',
+    about: 'the TypeScript code: reading configurations, snapshots, plans, frames through the library',
     runs: [{ command: ['node', '--import', 'tsx', 'bench/micro.ts'], needs: 'package' }],
   },
   'packet-ring': {
@@ -72,11 +72,11 @@ export const subjects = {
     ],
   },
   visit: {
-    about: 'how long a worker with a million flows stands still for a list of connections, a plan, a route table',
+    about: 'how long a list of connections, a plan or a route table stops a worker with a million flows',
     runs: [native('visit_bench', '1000000')],
   },
   rehearsal: {
-    about: 'what an explanation costs a worker: the copy of its director',
+    about: 'the cost of an explanation for a worker: the copy of its director',
     runs: [native('rehearsal_bench', '1000'), native('rehearsal_bench', '1000000')],
   },
   'port-pool': { about: 'local ports for FULLNAT and egress', runs: [native('port_pool_bench')] },
@@ -92,7 +92,7 @@ function native(target: string, ...args: readonly string[]): Run {
   return { command: [`out/${buildFolder}/native/${target}`, ...args], target };
 }
 
-/** A program's output: its figures, and the rest. */
+/** Splits a program's output into figures and other text. */
 export function readFigures(output: string): { figures: readonly Figure[]; text: readonly string[] } {
   const lines = output.split('\n').filter(line => line !== '');
   return {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all benchmarks have in common: their build, the machine that figures are from, and where they are kept.
+// Shared by all benchmarks: their build, the description of the machine, and the file of their figures.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks the director about one packet, from JavaScript: what it does with it, and why.
+// Passes one packet through the director and prints the verdict with its reasons.
 //   node examples/explain-a-packet.mjs
 import { Director, describeFrame, formatConnections } from 'sluice';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this host's kernel has, by itself or after loading its module.
+// Whether this host's kernel supports a protocol, after loading its module if necessary.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 

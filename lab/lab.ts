@@ -11,7 +11,7 @@ import { balancers } from './balancers/table.ts';
 import { runInGuest } from './guest/guest.ts';
 import { MachineError } from './guest/system-program.ts';
 import { hasSctp } from './kernel.ts';
-import { leaveStanding, type Outcome, perform, setStage, unsuited } from './perform.ts';
+import { keepTopology, type Outcome, perform, startBalancer, unsuited } from './perform.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 import { scenarios } from './scenarios/table.ts';
 import { LabError } from './topology/lab-error.ts';
@@ -26,22 +26,22 @@ export const usage = `Usage: npm run lab [-- [OPTION…] [NAME…]]
        npm run lab -- oracle [OPTION…] [NAME…]
 
 Plays scenarios with real clients and servers in network namespaces, with Sluice as their balancer. Needs root, except
-for list, oracle and --help. Nothing outside of the namespaces is changed, and nothing is left behind.
+for list, oracle and --help. It changes nothing outside of the namespaces, and removes them at the end.
 
-  NAME            a scenario, or all whose names begin so: nat-ipv4
-  up NAME         raise a scenario's topology with the balancer running, leave it standing, and say how to enter its hosts
-  down [NAME]     remove what was left standing: all, or what was raised for that scenario
-  list            the scenarios, and the topologies that stand
-  oracle          asks the Linux kernel's IPVS; oracle --help tells more
+  NAME            a scenario, or all scenarios whose names begin with NAME: nat-ipv4
+  up NAME         make a scenario's topology, start the balancer, keep both running, and print how to enter the hosts
+  down [NAME]     remove kept topologies: all, or those of that scenario
+  list            print the scenarios and the kept topologies
+  oracle          play scenarios to the Linux kernel's IPVS; see oracle --help
 
-  --balancer B    with this one: ${balancers.map(({ name }) => name).join(', ')}; or all that can play it: ${everyBalancer}
+  --balancer B    the balancer: ${balancers.map(({ name }) => name).join(', ')}; or each that can play the scenario: ${everyBalancer}
   --guest         on Debian's own kernel, which has IPVS and SCTP, in a virtual machine; ten to twenty times as slow, and
-                  its captures go with it
-  --keep          leave the topologies standing after the scenarios
+                  captures of failed scenarios are lost
+  --keep          keep the topologies after the scenarios
   --json          print the results as JSON
-  --help          this text
+  --help          print this text
 
-A scenario that fails leaves the captures of all links and the logs of all programs in out/lab.
+The captures of all links and the logs of all programs of a failed scenario are kept in out/lab.
 `;
 
 const options = {
@@ -59,14 +59,14 @@ interface Request {
   readonly json: boolean;
 }
 
-/** A command line that cannot be understood. */
+/** The command line is wrong. */
 class Misuse extends Error {}
 
 interface NotPlayed {
   readonly scenario: string;
   readonly result: 'not run';
   readonly problem: string;
-  /** The kernel cannot: nothing that a person could have done. */
+  /** The kernel lacks what the scenario needs, so this is no failure. */
   readonly isExcused: boolean;
 }
 
@@ -91,7 +91,7 @@ export async function lab(args: readonly string[]): Promise<0 | 1 | 2> {
       process.stderr.write(`lab: ${error.message}\nTry --help.\n`);
       return 2;
     }
-    // Only a mistake of ours has a stack that somebody wants to see.
+    // The stack is shown for bugs only.
     const isExpected =
       error instanceof LabError || error instanceof MachineError || (error instanceof Error && 'exitStatus' in error);
     process.stderr.write(`lab: ${isExpected ? error.message : error instanceof Error ? error.stack : error}\n`);
@@ -126,11 +126,11 @@ function list(json: boolean): 0 {
   if (json) return print(`${JSON.stringify({ scenarios: rows, standing })}\n`);
   const width = Math.max(...rows.map(({ name }) => name.length)) + 2;
   for (const row of rows) print(`${row.name.padEnd(width)}${row.title} [${row.balancers.join(', ')}]\n`);
-  for (const topology of standing) print(`\nstands: ${topology.scenario}\n${entrances(topology)}`);
+  for (const topology of standing) print(`\nkept: ${topology.scenario}\n${enterCommands(topology)}`);
   return 0;
 }
 
-function entrances({ id, hosts }: KeptTopology): string {
+function enterCommands({ id, hosts }: KeptTopology): string {
   const width = Math.max(...hosts.map(name => name.length)) + 2;
   return hosts.map(name => `  ${name.padEnd(width)}ip netns exec ${namespaceOf(id, name)} bash\n`).join('');
 }
@@ -152,7 +152,7 @@ function balancersOf(name: string): readonly Balancer[] {
   return named;
 }
 
-/** What can be played here, and why the rest cannot. */
+/** Which scenarios can be played with which balancers on this machine, and why the others cannot. */
 function match({ names, balancer }: Request): { pairs: Pair[]; notPlayed: NotPlayed[] } {
   const candidates = balancersOf(balancer).map(each => ({ each, reason: each.unavailable() }));
   const lacksSctp = !hasSctp();
@@ -190,7 +190,7 @@ async function play(request: Request): Promise<0 | 1> {
     say(`${String(index + 1).padStart(3)}/${pairs.length} ${scenario.name} with ${balancer.name}: `);
     const outcome = await perform(scenario, balancer, { keep: request.keep });
     outcomes.push(outcome);
-    say(`${inWords(outcome)}\n`);
+    say(`${resultText(outcome)}\n`);
   }
   for (const { scenario, problem } of notPlayed) say(`${scenario}: not run: ${problem}\n`);
   const failed = outcomes.filter(({ result }) => result === 'failed').length;
@@ -199,16 +199,16 @@ async function play(request: Request): Promise<0 | 1> {
   const count = { passed: outcomes.length - failed, failed: failed + missed, skipped: notPlayed.length - missed };
   if (request.names.length === 0) record('lab', count);
   say(`\n${closingLine(count)}\n`);
-  if (request.keep) for (const topology of keptTopologies()) say(`\n${topology.scenario}\n${entrances(topology)}`);
+  if (request.keep) for (const topology of keptTopologies()) say(`\n${topology.scenario}\n${enterCommands(topology)}`);
   return count.failed === 0 ? 0 : 1;
 }
 
-function inWords({ result, seconds, problem, evidence, notes = [] }: Outcome): string {
+function resultText({ result, seconds, problem, evidence, notes = [] }: Outcome): string {
   if (result === 'passed') return [`passed (${seconds} s)`, ...notes].join('\n    ');
   return `FAILED (${seconds} s)\n    ${problem}${evidence === undefined ? '' : `\n    captures and logs: ${evidence}`}`;
 }
 
-/** What is missing is installed here: the machine has no network. */
+/** Missing packages are installed before, on the host: the virtual machine has no network. */
 async function playInGuest(request: Request): Promise<0 | 1> {
   setup(['oracle']);
   prepare(request);
@@ -225,18 +225,18 @@ async function up(request: Request): Promise<0> {
   prepare(request);
   const { pairs, notPlayed } = match({ ...request, names: [name] });
   const [pair] = pairs;
-  if (pair === undefined) throw new LabError(`${name} cannot be raised here: ${notPlayed[0]?.problem}`);
+  if (pair === undefined) throw new LabError(`${name} cannot be played on this machine: ${notPlayed[0]?.problem}`);
   const topology = await Topology.up(scenario.topology);
   try {
-    await setStage(topology, scenario, pair.balancer);
+    await startBalancer(topology, scenario, pair.balancer);
   } catch (error) {
     await topology.down();
     throw error;
   }
-  const kept = leaveStanding(topology, scenario);
+  const kept = keepTopology(topology, scenario);
   if (request.json) return print(`${JSON.stringify(kept)}\n`);
   return print(
-    `${name} stands, with ${pair.balancer.name} as its balancer. Enter a host:\n${entrances(kept)}` +
+    `${name} is running, with ${pair.balancer.name} as its balancer. Enter a host:\n${enterCommands(kept)}` +
       `Remove it: npm run lab -- down ${name}\n`,
   );
 }
@@ -245,19 +245,19 @@ function down(names: readonly string[]): 0 {
   const standing = keptTopologies().filter(({ scenario }) => names.length === 0 || names.includes(scenario));
   for (const { id } of standing) remove(id);
   const abandoned = removeAbandoned();
-  const also = abandoned > 0 ? `, and ${abandoned} that an ended run had left` : '';
+  const also = abandoned > 0 ? `, and ${abandoned} left by a run that was killed` : '';
   return print(`${standing.length} topologies removed${also}\n`);
 }
 
-/** Packages, what is to be tested, the remains of runs that were killed, and the promise to leave none. */
+/** Installs packages, builds Sluice, removes what killed runs left, and makes signals remove this run's topologies. */
 function prepare({ json, balancer }: Request): void {
   setup(['lab']);
-  // Building has something to say, which is no JSON.
+  // With --json nothing is built: a build prints text that is no JSON.
   if (!json && [sluiceBalancer.name, everyBalancer].includes(balancer)) {
     setup(['build']);
     build();
   }
   const abandoned = removeAbandoned();
-  if (abandoned > 0 && !json) process.stdout.write(`removed what an ended run had left: ${abandoned} topologies\n`);
+  if (abandoned > 0 && !json) process.stdout.write(`removed ${abandoned} topologies left by a run that was killed\n`);
   removeOnSignals();
 }

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays a scenario with a balancer: raises its topology, starts the balancer, and removes everything afterwards. What was
-// captured and printed is kept when it fails.
+// Plays a scenario with a balancer: makes its topology, starts the balancer, and removes everything afterwards. Captures and
+// logs are kept when the scenario fails.
 import { cpSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Balancer } from './balancers/balancer.ts';
 import type { Scenario, Stage } from './scenarios/scenario.ts';
 import { LabError } from './topology/lab-error.ts';
-import { patient } from './topology/patience.ts';
 import { type KeptTopology, keep } from './topology/run.ts';
+import { scaled } from './topology/time-scale.ts';
 import { Topology } from './topology/topology.ts';
 
-/** What failed scenarios leave, below the project's root. */
+/** The folder for captures and logs of failed scenarios, below the project's root. */
 export const failureFolder = 'out/lab';
 
-/** The longest scenario moves a gigabyte on a busy machine; one that takes longer hangs. */
-const scenarioMilliseconds = patient(300_000);
+/** The longest scenario transfers a gigabyte on a busy machine. A scenario that takes longer than this hangs. */
+const scenarioMilliseconds = scaled(300_000);
 
 export interface Outcome {
   readonly scenario: string;
   readonly balancer: string;
   readonly result: 'passed' | 'failed';
   readonly seconds: number;
-  /** What was wrong. */
+  /** Why it failed. */
   readonly problem?: string;
-  /** Figures. */
+  /** Figures that the scenario noted. */
   readonly notes?: readonly string[];
-  /** Where captures and logs are. */
+  /** The folder of captures and logs. */
   readonly evidence?: string;
 }
 
@@ -39,8 +39,8 @@ export function unsuited(scenario: Scenario, balancer: Balancer): string | undef
   return ability === undefined ? undefined : `${balancer.name} lacks the ability: ${ability}`;
 }
 
-/** The scenario's topology, as it stands, with the balancer running. */
-export async function setStage(
+/** Starts the balancer in the scenario's topology, which must exist already. */
+export async function startBalancer(
   topology: Topology,
   scenario: Scenario,
   balancer: Balancer,
@@ -60,7 +60,7 @@ export async function perform(scenario: Scenario, balancer: Balancer, options: {
   try {
     topology = await Topology.up(scenario.topology);
     await topology.capture();
-    const stage = await setStage(topology, scenario, balancer, text => notes.push(text));
+    const stage = await startBalancer(topology, scenario, balancer, text => notes.push(text));
     await beforeDeadline(scenario.play(stage));
     return { ...of, result: 'passed', seconds: seconds(), ...(notes.length > 0 && { notes }) };
   } catch (error) {
@@ -69,17 +69,17 @@ export async function perform(scenario: Scenario, balancer: Balancer, options: {
       ...of,
       result: 'failed',
       seconds: seconds(),
-      problem: inWords(error),
+      problem: textOf(error),
       ...(evidence !== undefined && { evidence }),
     };
   } finally {
-    if (topology && options.keep) leaveStanding(topology, scenario);
+    if (topology && options.keep) keepTopology(topology, scenario);
     else await topology?.down();
   }
 }
 
 /** Lets the topology and its programs outlive this process, until `npm run lab -- down`. */
-export function leaveStanding(topology: Topology, scenario: Scenario): KeptTopology {
+export function keepTopology(topology: Topology, scenario: Scenario): KeptTopology {
   const kept = { id: topology.id, scenario: scenario.name, hosts: topology.hostNames };
   keep(kept);
   topology.release();
@@ -89,7 +89,7 @@ export function leaveStanding(topology: Topology, scenario: Scenario): KeptTopol
 async function beforeDeadline(work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const error = new LabError(`it was not done within ${scenarioMilliseconds / 1000} s`);
+    const error = new LabError(`the scenario did not end within ${scenarioMilliseconds / 1000} s`);
     timer = setTimeout(() => reject(error), scenarioMilliseconds);
   });
   try {
@@ -99,8 +99,8 @@ async function beforeDeadline(work: Promise<void>): Promise<void> {
   }
 }
 
-/** A mistake of ours is shown whole. */
-function inWords(error: unknown): string {
+/** A LabError explains itself. Any other error is a bug and is shown with its stack. */
+function textOf(error: unknown): string {
   if (error instanceof LabError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -109,7 +109,7 @@ function saveEvidence(topology: Topology, scenario: Scenario, balancer: Balancer
   const folder = join(failureFolder, `${scenario.name}@${balancer.name}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  // Most programs have nothing to say.
+  // Without the empty logs.
   cpSync(topology.folder, folder, { recursive: true, filter: path => statSync(path).size > 0 });
   return folder;
 }

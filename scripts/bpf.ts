@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles native/bpf/*.bpf.c and writes the programs as numbers into native/bpf/*.generated.h, which are committed: who
-// builds Sluice needs no clang. Each header names the hash of what it was made from.
+// Compiles native/bpf/*.bpf.c and writes the programs as numbers into native/bpf/*.generated.h. These headers are committed,
+// so that building Sluice needs no clang. Each header has the hash of its sources.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,13 +18,13 @@ const compiler = 'clang-14';
 const folder = join(projectRoot, 'native/bpf');
 
 interface Source {
-  /** Of NAME.bpf.c and NAME.generated.h. */
+  /** NAME in NAME.bpf.c and NAME.generated.h. */
   readonly name: string;
-  /** What it includes. */
+  /** The files that it includes. */
   readonly headers: readonly string[];
-  /** Sections of the object. */
+  /** The programs: sections of the object file. */
   readonly programs: readonly string[];
-  /** Whose maps its programs look up too; it has the same, in the same order. */
+  /** The source whose maps its programs use, too. Both have the same maps in the same order. */
   readonly mapsOf?: string;
 }
 const sources: readonly Source[] = [
@@ -37,7 +37,7 @@ const instructionSize = 8;
 const instructionsOfLine = 16;
 const mapSymbolSize = 4;
 
-/** What is wrong with the committed headers. Without clang only the hashes of the sources tell. */
+/** The committed headers that are not up to date, a line each. Without clang only the hashes are compared. */
 export function staleBpf(): string[] {
   const hasCompiler = spawnSync(compiler, ['--version']).status === 0;
   const isStale = (source: Source): boolean => {
@@ -46,7 +46,7 @@ export function staleBpf(): string[] {
   };
   return sources
     .filter(isStale)
-    .map(({ name }) => `native/bpf/${name}.generated.h is not what its sources compile to: npm run bpf`);
+    .map(({ name }) => `native/bpf/${name}.generated.h does not match its sources: run npm run bpf`);
 }
 
 function generated({ name }: Source): string {
@@ -63,7 +63,7 @@ function compile(source: Source): string {
   const { name } = source;
   const output = join(projectRoot, 'out', `${name}.bpf.o`);
   mkdirSync(join(projectRoot, 'out'), { recursive: true });
-  // Version 3 of the instruction set: kernel 5.1. The second folder has asm/ of Debian's headers.
+  // Version 3 of the instruction set needs kernel 5.1. The later folders have Debian's asm/ headers.
   const includes = ['-I', folder, '-I', '/usr/include/x86_64-linux-gnu', '-I', '/usr/include/aarch64-linux-gnu'];
   const options = ['-target', 'bpf', '-mcpu=v3', '-O2', '-Wall', '-Wextra', '-Werror', ...includes];
   mustRun(compiler, [...options, '-c', join(folder, `${name}.bpf.c`), '-o', output], { quiet: true });
@@ -75,7 +75,7 @@ interface Section {
   readonly bytes: Buffer;
 }
 
-/** Of a 64-bit little-endian ELF object as much as BPF needs. */
+/** The parts of a 64-bit little-endian ELF object that BPF needs. */
 class ObjectFile {
   readonly #sections: readonly Section[];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that can be said about the sources without running them: types, lint, format, and the house rules.
+// Checks the sources without running them: types, lint, format, and the house rules.
 import { parseArgs } from 'node:util';
 import { Failure, heading, projectRoot, run, startScript } from '../tools/command.ts';
 import { ownFiles } from '../tools/files.ts';
@@ -10,19 +10,18 @@ import { brokenRules } from './rules.ts';
 const usage = `
 Usage: npm run check [-- --fix]
 
-Types (tsc), lint and format of TypeScript and JSON (biome), format of C++ (clang-format 14), whether the
-committed BPF programs are what their source compiles to, and the rules that CONTRIBUTING.md names and a program can
-check.
+Checks types (tsc), lint and format of TypeScript and JSON (biome), format of C++ (clang-format 14), whether the committed
+BPF programs match their sources, and the rules of CONTRIBUTING.md that a program can check.
 
   --fix   format, and apply the lint's safe fixes
 `;
 
-// biome writes colours for GitHub's log whenever it sees CI in the environment.
+// Without this option biome writes colours whenever the variable CI is set.
 const colors = process.stdout.isTTY ? '--colors=force' : '--colors=off';
 
 interface Check {
   name: string;
-  /** Whether the sources pass. What is wrong is printed. */
+  /** Whether the sources pass. Prints what is wrong. */
   passes: () => boolean;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of .ci/run: the seconds of each step, what each run of tests counted, and the total on the last line.
+// The summary of .ci/run: the seconds of each step, the count of each run of tests, and the total on the last line.
 import { Failure, startScript } from '../tools/command.ts';
 import { recorded } from '../tools/results.ts';
 import { type Step, summarise } from './steps.ts';

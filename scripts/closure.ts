@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a source is made of: the files that it includes or imports, and theirs. Tests are chosen by it, so that nobody has
-// to keep a list.
+// The files that a source includes or imports, directly or indirectly. Tests are selected by them, so that nobody has to
+// keep lists of tests.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { projectRoot } from '../tools/command.ts';
@@ -8,7 +8,7 @@ import { filesUnder } from '../tools/files.ts';
 
 const textOf = (path: string): string => readFileSync(join(projectRoot, path), 'utf8');
 
-/** The sources that `path` reaches by `next`, itself among them. */
+/** The sources that `path` reaches by `next`, including itself. */
 function closure(path: string, next: (path: string) => readonly string[]): Set<string> {
   const reached = new Set<string>();
   const waiting = [path];
@@ -22,7 +22,7 @@ function closure(path: string, next: (path: string) => readonly string[]): Set<s
 
 const isThere = (path: string): boolean => existsSync(join(projectRoot, path));
 
-/** The headers that a C++ source includes, and the sources beside them, which a program with the header links. */
+/** The headers that a C++ source includes, and the sources of these headers, which its program links. */
 function included(path: string): string[] {
   const names = [...textOf(path).matchAll(/^#include "([^"]+)"/gm)].map(match => match[1] ?? '');
   return names.flatMap(name => {
@@ -32,10 +32,10 @@ function included(path: string): string[] {
   });
 }
 
-/** Ways to have two threads. */
+/** Signs of code with threads. */
 const threads = /#include <(thread|future|pthread\.h|condition_variable|mutex|shared_mutex|semaphore)>|pthread_create/;
 
-/** The folders of native/test that have a test of code with threads, its own or those of what it links. */
+/** The folders of native/test with a test that has threads, or that links code with threads. */
 export function foldersWithThreads(): string[] {
   const tests = filesUnder('native/test', path => path.endsWith('_test.cc'));
   const threaded = tests.filter(test => [...closure(test, included)].some(path => threads.test(textOf(path))));
@@ -47,7 +47,7 @@ function imported(path: string): string[] {
   return names.map(name => normalize(join(dirname(path), name))).filter(isThere);
 }
 
-/** The TypeScript tests that make networks: they are long, because they start a process for each question. */
+/** The TypeScript tests that make networks. They are slow, because they start a process for each question. */
 export function testsWithNetworks(): string[] {
   const makesNetworks = /^describeAsRoot\(|\bTopology\.up\(/m;
   const isTest = (path: string): boolean => path.endsWith('.test.ts');

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run coverage`: runs the whole suite on an instrumented build and prints what it covered, folder by folder, for
-// TypeScript (V8's counts, through c8) and for C++ (gcov's, through gcovr).
+// `npm run coverage`: runs all tests on an instrumented build and prints the coverage of each folder, for TypeScript (V8's
+// counts, by c8) and for C++ (gcov's counts, by gcovr).
 //
-// One build serves both: cmake-js makes the native unit tests and the addon in out/coverage; ctest runs the former,
-// SLUICE_ADDON gives the latter to vitest, so that native/binding/ is measured as well.
+// One build serves both: cmake-js builds the native unit tests and the addon in out/coverage. ctest runs the tests, and
+// vitest loads the addon by SLUICE_ADDON, so that native/binding/ is measured, too.
 //
-// A coverage tool that is set up wrongly reports nonsense without complaint. test/coverage/canary.ts has one branch
-// that is taken and one that never is; unless the report knows both, the figures are not printed and this fails.
+// A coverage tool with a wrong setup reports wrong figures without an error. test/coverage/canary.ts has one branch that is
+// taken and one that is not. If the report gets one of them wrong, this script fails and prints no figures.
 //
-// c8's own count of lines is not used. It calls a line uncovered only if the stretch of code that never ran begins
-// before its indentation, which code that tsx has stripped of white space never does; and it counts comments as
-// covered. Its stretches are right, so the lines that lie in them are counted here.
+// c8's own count of lines is not used. c8 reports a line as uncovered only if the range of code that never ran begins before
+// the line's indentation. That is never so here, as tsx removes the indentation. c8 also counts comments as covered. Its
+// ranges are right, so this script counts the lines in them.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build } from '../tools/build.ts';
@@ -24,8 +24,8 @@ import { vitest } from './vitest.ts';
 const usage = `
 Usage: npm run coverage
 
-Runs the native and the TypeScript tests on an instrumented build and prints how much of the code they reach, folder by
-folder. Fails when a test fails, and when the figures cannot be believed.
+Runs the native and the TypeScript tests on an instrumented build and prints how much of each folder's code they reach.
+Fails when a test fails, or when the figures are found to be wrong.
 `;
 
 const folder = 'coverage';
@@ -34,7 +34,7 @@ const counts = join(out, 'v8');
 const reports = join(out, 'report');
 const canary = 'test/coverage/canary.ts';
 
-/** How much of a folder's code ran. */
+/** The coverage of a folder. */
 export interface FolderCoverage {
   readonly folder: string;
   readonly lines: Ratio;
@@ -51,22 +51,22 @@ interface Position {
   readonly column: number;
 }
 
-interface Stretch {
+interface Range {
   readonly start: Position;
   readonly end: Position;
 }
 
-/** The parts of a file in istanbul's coverage-final.json that are read here. A statement is a line. */
+/** A file in istanbul's coverage-final.json; only the fields that are read here. A statement is a line. */
 export interface IstanbulFile {
   readonly statementMap: Readonly<Record<string, { readonly start: Position }>>;
   readonly s: Readonly<Record<string, number>>;
-  readonly branchMap: Readonly<Record<string, { readonly loc: Stretch }>>;
+  readonly branchMap: Readonly<Record<string, { readonly loc: Range }>>;
   readonly b: Readonly<Record<string, readonly number[]>>;
-  readonly fnMap: Readonly<Record<string, { readonly loc: Stretch }>>;
+  readonly fnMap: Readonly<Record<string, { readonly loc: Range }>>;
   readonly f: Readonly<Record<string, number>>;
 }
 
-// The parts of gcovr's JSON summary that are read here.
+// gcovr's JSON summary; only the fields that are read here.
 interface GcovrSummary {
   readonly files: readonly {
     readonly filename: string;
@@ -94,8 +94,8 @@ function byFolder(files: readonly FolderCoverage[]): FolderCoverage[] {
 }
 
 /**
- * Whether each line of code ran, by its number. Comments and lines of brackets are not in the answer; types, of which
- * nothing is left when the program runs, count with the file around them.
+ * Whether each line of code ran, by line number. Comments and lines of brackets are left out. Lines of types count as run
+ * when the file was loaded.
  */
 export function linesThatRan(file: IstanbulFile, source: string): Map<number, boolean> {
   const neverRan = [
@@ -109,7 +109,7 @@ export function linesThatRan(file: IstanbulFile, source: string): Map<number, bo
     if (code?.rest === undefined || code.rest === '') continue;
     const start = { line: index + 1, column: code.indentation?.length ?? 0 };
     const end = { line: index + 1, column: start.column + code.rest.length };
-    const inside = neverRan.some(stretch => !isBefore(start, stretch.start) && !isBefore(stretch.end, end));
+    const inside = neverRan.some(range => !isBefore(start, range.start) && !isBefore(range.end, end));
     ran.set(index + 1, loaded && !inside);
   }
   return ran;
@@ -119,9 +119,9 @@ function isBefore(a: Position, b: Position): boolean {
   return a.line < b.line || (a.line === b.line && a.column < b.column);
 }
 
-/** Why the report cannot be believed; nothing when it knows the lines of the canary that ran and those that did not. */
-export function canaryComplaint(file: IstanbulFile | undefined, source: string): string | undefined {
-  if (file === undefined) return 'the report does not know the canary';
+/** Why the report is wrong; undefined when it is right about the lines of the canary. */
+export function canaryError(file: IstanbulFile | undefined, source: string): string | undefined {
+  if (file === undefined) return 'the report lacks the canary';
   const ran = linesThatRan(file, source);
   const lineOf = (text: string): number => source.split('\n').findIndex(line => line.includes(text)) + 1;
   if (ran.get(lineOf("return 'covered'")) !== true) return 'the branch that is taken is reported as not covered';
@@ -141,7 +141,7 @@ function runTests(): Count {
   const native = ctest(folder);
   heading('TypeScript tests');
   const typeScript = vitest({
-    // What the documents say reaches no code.
+    // The tests of documents reach no code.
     args: ['--exclude=test/docs/**'],
     env: { SLUICE_ADDON: join(out, 'Debug/sluice.node'), NODE_V8_COVERAGE: counts },
   });
@@ -150,7 +150,7 @@ function runTests(): Count {
 
 function measureTypeScript(): FolderCoverage[] {
   const c8 = join(projectRoot, 'node_modules/c8/bin/c8.js');
-  // c8 leaves out test/ unless it is told what else to leave out.
+  // Without --exclude c8 would leave out test/ and the canary with it.
   const scope = ['--all', '--src=.', '--include=src/**', `--include=${canary}`, '--exclude=dist/**'];
   const files = [`--temp-directory=${counts}`, `--reports-dir=${reports}`, '--reporter=json'];
   mustRun(process.execPath, [c8, 'report', ...files, ...scope]);
@@ -158,8 +158,8 @@ function measureTypeScript(): FolderCoverage[] {
     readFileSync(join(reports, 'coverage-final.json'), 'utf8'),
   );
   const canaryPath = join(projectRoot, canary);
-  const complaint = canaryComplaint(report[canaryPath], readFileSync(canaryPath, 'utf8'));
-  if (complaint !== undefined) throw new Failure(`The coverage is not true: ${complaint}.`);
+  const wrong = canaryError(report[canaryPath], readFileSync(canaryPath, 'utf8'));
+  if (wrong !== undefined) throw new Failure(`The coverage report is wrong: ${wrong}.`);
   const measured = Object.entries(report).map(([path, file]) => {
     const lines = [...linesThatRan(file, readFileSync(path, 'utf8')).values()];
     const branches = Object.values(file.b).flat();
@@ -175,8 +175,8 @@ function measureTypeScript(): FolderCoverage[] {
 function measureNative(): FolderCoverage[] {
   const summary = join(reports, 'native.json');
   const scope = ['--root=.', '--filter=native/', '--exclude=native/test/', '--exclude=native/fuzz/'];
-  // A process that ends while its workers run writes counts that contradict each other in a line or two. gcov then
-  // prints a count below nought, which gcovr cannot read: that line is named and left out, the others count.
+  // A process that ends while its workers run writes inconsistent counts for some lines. gcov then prints a negative count,
+  // which gcovr cannot parse. With --gcov-ignore-parse-errors gcovr reports such lines and leaves them out.
   const rules = ['--exclude-throw-branches', '--gcov-ignore-parse-errors'];
   mustRun('gcovr', [...scope, ...rules, '--json-summary', summary, join('out', folder)]);
   const { files }: GcovrSummary = JSON.parse(readFileSync(summary, 'utf8'));
@@ -210,8 +210,8 @@ export function formatCoverage(title: string, folders: readonly FolderCoverage[]
   return [`${title.padEnd(width)}      lines   branches`, ...folders.map(row), row(all)].join('\n');
 }
 
-/** Counts would be added to, and notes on a source that is gone would be missed by gcov. */
-function forgetEarlierRuns(): void {
+/** Removes counts, to which a new run would add, and notes (.gcno) of sources that no longer exist, at which gcov fails. */
+function removeEarlierRuns(): void {
   for (const path of [counts, reports]) rmSync(path, { recursive: true, force: true });
   for (const path of filesUnder(join('out', folder), name => /\.gc(da|no)$/.test(name))) {
     const source = /\/CMakeFiles\/\w+\.dir\/(?<name>.*)\.gc(?:da|no)$/.exec(path)?.groups?.name ?? '';
@@ -223,7 +223,7 @@ function main(): void {
   setup(['coverage']);
   build();
   buildInstrumented();
-  forgetEarlierRuns();
+  removeEarlierRuns();
   mkdirSync(reports, { recursive: true });
   const count = runTests();
   heading('coverage');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What takes too long to gate every landing: `.ci/run` is the gate, this is the rest of what the project can find out
-// about itself. Every step is a command that a person can type, and runs even when one before it failed.
+// The tests that take too long for `.ci/run`, which every change must pass. Each step is a command that a person can type.
+// A step that fails does not stop the next ones.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,15 +14,15 @@ import { type Step, summarise } from './steps.ts';
 const usage = `
 Usage: npm run deep [-- [--minutes N] [--scenarios N] [--seed S] [--only STEP]… [--list]]
 
-Runs what .ci/run leaves out, two to three hours of it, as root: every test with the long ones, on this Node and on Node
-24; coverage of TypeScript and C++; all sanitizers; every scenario of the lab with every balancer that can play it, in a
-virtual machine where this kernel cannot; the director beside the kernel's IPVS; fuzzing. A step that fails does not stop
-those after it. Ends with a table of the steps and one line: N passed, N failed.
+Runs what .ci/run leaves out, as root, in two to three hours: all tests with the long ones, on this Node and on Node 24;
+coverage of TypeScript and C++; all sanitizers; every scenario of the lab with every balancer that can play it, in a
+virtual machine if this kernel lacks something; the comparison of the director with the kernel's IPVS; fuzzing. A step
+that fails does not stop the next ones. The end is a table of the steps and one line: N passed, N failed.
 
-  --minutes N    how long each fuzz target runs; 10 without it
-  --scenarios N  how many random scenarios the director and the kernel's IPVS both play; 300 without it
-  --seed S       what they follow from; the day without it, so that every day's differ
-  --only STEP    this step only; may be repeated
+  --minutes N    how long each fuzz target runs; 10 unless given
+  --scenarios N  number of random scenarios that the director and the kernel's IPVS both play; 300 unless given
+  --seed S       seed of the random scenarios; the number of the day unless given
+  --only STEP    run only this step; may be repeated
   --list         print the steps
 `;
 
@@ -35,7 +35,7 @@ interface Amounts {
   readonly seed: string;
 }
 
-/** The words after `npm run` of each step, by its name. */
+/** The arguments of `npm run` for each step, by the step's name. */
 function stepsOf({ minutes, scenarios: count, seed }: Amounts): Record<string, readonly string[]> {
   const forKernel = scenarios.filter(scenario => unsuited(scenario, kernelIpvs) === undefined).map(({ name }) => name);
   const needsOtherKernel = scenarios.filter(scenario => scenario.kernel !== undefined).map(({ name }) => name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the captures of examples/demo/: what arrives on the clients' and the servers' side of a director.
+// Makes the captures of examples/demo/: the packets that a director receives from clients and from servers.
 import { join } from 'node:path';
 import { CaptureWriter } from '../src/capture/capture-writer.ts';
 import * as wire from '../src/wire/packet-builder.ts';
@@ -8,7 +8,7 @@ import { projectRoot, startScript } from '../tools/command.ts';
 const usage = `
 Usage: npx tsx scripts/demo-captures.ts [FOLDER]
 
-Writes client.pcapng and servers.pcap of the demo to FOLDER, examples/demo unless given. Always the same bytes.
+Writes client.pcapng and servers.pcap of the demo to FOLDER, examples/demo unless given. The bytes are always the same.
 `;
 
 const client = '10.0.1.2';

@@ -10,14 +10,14 @@ import { showReplay } from './demo/replay.ts';
 const usage = `
 Usage: npm run demo [-- --replay]
 
-As root: raises a client, a balancer and three real servers in network namespaces, lets \`sluice run\` forward by NAT, DR,
-tunnel and FULLNAT between them, and shows its connections and rates until Ctrl-C, which removes everything. Without a
-terminal it ends by itself.
+As root: makes a client, a balancer and three real servers in network namespaces, runs \`sluice run\` with services of modes
+NAT, FULLNAT, DR and tunnel, and shows connections and rates until Ctrl-C, which removes everything. Without a terminal it
+ends by itself.
 
-As an ordinary user, or with --replay: sends the captures of examples/demo through the director and prints what happened to
-each packet, the table of connections, and why one packet was forwarded as it was. What was sent is in out/demo.
+As an ordinary user, or with --replay: passes the captures of examples/demo through the director and prints the verdict on
+each packet, the table of connections, and the explanation of one packet. The sent packets are written to out/demo.
 
-Builds what is not up to date first.
+Builds first what is not up to date.
 `;
 
 await startScript(import.meta.url, usage, async args => {
@@ -26,5 +26,5 @@ await startScript(import.meta.url, usage, async args => {
   setup([isLive ? 'lab' : 'build']);
   build();
   await (isLive ? showLive() : showReplay());
-  if (!isRoot) console.log('\nRoot sees more, live traffic in all modes: sudo npm run demo');
+  if (!isRoot) console.log('\nAs root the demo shows live traffic in all modes: sudo npm run demo');
 });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks for inputs that crash a parser: libFuzzer with AddressSanitizer and UBSan, a process a target.
+// Looks for inputs that crash a parser: libFuzzer with AddressSanitizer and UBSan, one process for each target.
 //
-// Inputs that reach new code are kept in out/fuzz-corpus/NAME from run to run, together with the committed ones in
-// native/fuzz/corpus/NAME as the start. What crashes is kept in out/fuzz-artifacts, with the log of the run that found it.
+// A run starts with the committed inputs in native/fuzz/corpus/NAME and those that earlier runs kept in out/fuzz-corpus/NAME,
+// to which it adds inputs that reach new code. Crashing inputs are kept in out/fuzz-artifacts, with the log of the run.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -17,20 +17,20 @@ const usage = `
 Usage: npm run fuzz [-- [--minutes N] [--target NAME]… [--jobs N] [--merge] [--list]]
 
 Runs the fuzz targets of native/fuzz with libFuzzer, AddressSanitizer and UBSan. Crashing inputs and logs are kept in
-out/fuzz-artifacts; to see one again, give its path to the target: out/fuzz/native/NAME_fuzz FILE.
+out/fuzz-artifacts; to repeat a crash, run the target with that input: out/fuzz/native/NAME_fuzz FILE.
 
-  --minutes N    how long each target runs; 1 without it
-  --target NAME  this target only, pcapng for native/fuzz/pcapng_fuzz.cc; may be repeated; all without it
-  --jobs N       how many targets run at once; ${parallelJobs} here without it
-  --merge        instead of looking for crashes, copy what earlier runs found to native/fuzz/corpus, as few inputs as
-                 reach the same code
+  --minutes N    how long each target runs; 1 unless given
+  --target NAME  run only this target: pcapng for native/fuzz/pcapng_fuzz.cc; may be repeated; all unless given
+  --jobs N       how many targets run at once; ${parallelJobs} on this machine unless given
+  --merge        instead of fuzzing, copy inputs that earlier runs found to native/fuzz/corpus: the fewest that reach the
+                 same code
   --list         print the targets
 `;
 
 const longestRun = 24 * 60;
 const secondsBetweenReports = 10;
 
-// Parsers of packets read no more than a jumbo frame and of captures a few records: longer inputs only cost time.
+// Packet parsers read at most a jumbo frame, capture parsers need only a few records. Longer inputs only cost time.
 const libFuzzerLimits = ['-max_len=16384', '-timeout=10', '-rss_limit_mb=2048'];
 
 interface Target {
@@ -38,7 +38,7 @@ interface Target {
   program: string;
   committed: string;
   found: string;
-  /** The newest line of libFuzzer's own, for the report on the screen. */
+  /** libFuzzer's latest status line, for the report on the screen. */
   status: string;
 }
 
@@ -69,7 +69,7 @@ function compileTargets(targets: readonly Target[]): void {
   for (const target of targets) mkdirSync(target.found, { recursive: true });
 }
 
-/** Runs one target for its time; resolves with whether it found nothing. */
+/** Runs one target for `seconds`. Resolves with true when it found nothing. */
 function fuzz(target: Target, seconds: number, running: Set<ChildProcess>): Promise<boolean> {
   const artifacts = join(projectRoot, 'out/fuzz-artifacts');
   mkdirSync(artifacts, { recursive: true });
@@ -99,7 +99,7 @@ function fuzz(target: Target, seconds: number, running: Set<ChildProcess>): Prom
   });
 }
 
-/** Runs the targets, some at a time; returns the names of those that failed. */
+/** Runs the targets, `jobs` of them at once. Returns the names of those that failed. */
 async function fuzzAll(targets: readonly Target[], seconds: number, jobs: number): Promise<string[]> {
   const waiting = [...targets];
   const active = new Set<Target>();
@@ -168,7 +168,7 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   const failed = await fuzzAll(targets, Math.ceil(minutes * 60), jobs);
-  if (failed.length > 0) throw new Failure(`Something was found in ${failed.join(', ')}: see out/fuzz-artifacts.`);
+  if (failed.length > 0) throw new Failure(`These targets crashed: ${failed.join(', ')}. See out/fuzz-artifacts.`);
 }
 
 await startScript(import.meta.url, usage, main);

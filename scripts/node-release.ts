@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Another release of Node than the one that runs, from the npm registry, to run the same tests on.
+// Installs another release of Node from the npm registry, to run the same tests on it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { heading, mustRun, projectRoot } from '../tools/command.ts';
 
-/** The path of a Node binary of this major version; fetched into out/ (190 MB) the first time. */
+/** The path of a Node binary of this major version. The first call downloads it into out/ (190 MB). */
 export function nodeRelease(major: string): string {
   const name = `node-linux-${process.arch}`;
   const folder = `out/node${major}`;

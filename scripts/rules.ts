@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of CONTRIBUTING.md that a program can check and no linter knows.
+// The rules of CONTRIBUTING.md that a program can check and linters do not.
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { projectRoot } from '../tools/command.ts';
 import { ownFiles } from '../tools/files.ts';
-import { brokenFloors } from './native-floors.ts';
+import { brokenLayers } from './native-layers.ts';
 
-/** Longer files are two files. */
+/** A longer file should be split. */
 const mostLines = 600;
 
-/** More scripts than this nobody remembers. */
+/** Nobody remembers more scripts than this. */
 const mostScripts = 15;
 
 /** Folders of src/ that any capability may import; `daemon` and `cli` may import everything. */
@@ -20,9 +20,9 @@ const compositionRoots = ['daemon', 'cli'];
 const bindingFolder = 'native/binding';
 const nativeTests = 'native/test';
 
-const emptyNames = /(^|[-_])(utils?|helpers?|managers?|common|misc)([-_.]|$)/;
+const vagueNames = /(^|[-_])(utils?|helpers?|managers?|common|misc)([-_.]|$)/;
 
-/** The first line of a C++ definition, and those that give no name to other sources. */
+/** The first line of a C++ definition, and definitions that are not visible to other sources. */
 const definition = /^[a-z_][\w:<>,&* ]*[ *&]\w/;
 const hasNoName = /^(const|constexpr|static|using|namespace) |\boperator (new|delete)\b/;
 
@@ -38,7 +38,7 @@ const isCode = (path: string): boolean => /\.(ts|cc|h)$/.test(path);
 const rules: readonly Rule[] = [
   function staysShort({ path, text }) {
     const lines = text.split('\n').length - 1;
-    // Nobody reads what a program wrote.
+    // Generated files are not read by people.
     return isCode(path) && !path.includes('.generated.') && lines > mostLines
       ? `${lines} lines, more than ${mostLines}: split it`
       : undefined;
@@ -50,7 +50,7 @@ const rules: readonly Rule[] = [
   },
 
   function isNamedForWhatItIs({ path }) {
-    return emptyNames.test(basename(path)) ? 'a name that says nothing: name what is in it' : undefined;
+    return vagueNames.test(basename(path)) ? 'the name is vague: name the content of the file' : undefined;
   },
 
   function keepsNodeApiInTheBinding({ path, text }) {
@@ -58,7 +58,7 @@ const rules: readonly Rule[] = [
     return isOutside && /#include <napi\.h>/.test(text) ? `includes napi.h outside of ${bindingFolder}/` : undefined;
   },
 
-  // The tests of a folder are one program: what two of them define by the same name would be taken for the same.
+  // The tests of a folder are linked into one program, in which equal names of two tests would collide.
   function keepsItsNamesToItself({ path, text }) {
     if (!path.startsWith(`${nativeTests}/`) || !path.endsWith('_test.cc')) return undefined;
     const outside = text.replace(/^namespace \{$[\s\S]*?^\} {2}\/\/ namespace$/gm, '');
@@ -75,14 +75,14 @@ const rules: readonly Rule[] = [
     return foreign.length > 0 ? `imports another capability: ${foreign.join(', ')}` : undefined;
   },
 
-  // scripts may use the lab and the benches; both of them, and scripts, use tools. So there is no circle.
+  // To avoid circular imports, scripts/ may import lab/ and bench/, and all three may import tools/, but not the reverse.
   function usesNoScripts({ path, text }) {
     const folder = /^(lab|bench|tools)\//.exec(path)?.[1];
     if (folder === undefined) return undefined;
     const imported = [...text.matchAll(/from '(\.\.?\/[^']+)'/g)].map(match => join(dirname(path), match[1] ?? ''));
     const others = folder === 'tools' ? ['scripts/', 'lab/', 'bench/'] : ['scripts/'];
     const upwards = imported.find(file => others.some(other => file.startsWith(other)));
-    return upwards === undefined ? undefined : `imports ${upwards}: what both need belongs to tools/`;
+    return upwards === undefined ? undefined : `imports ${upwards}: move what both need to tools/`;
   },
 
   function hasFewScripts({ path, text }) {
@@ -93,13 +93,13 @@ const rules: readonly Rule[] = [
   },
 ];
 
-/** A rule about a folder that is not there would hold for ever and say nothing. */
+/** A rule about a folder that does not exist would always pass. */
 function rulesAboutNothing(): string[] {
   const folders = ['lab', 'bench', 'tools'];
   const sources = [...sharedFolders, ...compositionRoots].map(name => join('src', name));
   return [...sources, ...folders, bindingFolder, nativeTests]
     .filter(folder => !existsSync(join(projectRoot, folder)))
-    .map(folder => `scripts/rules.ts: names ${folder}, which is not there`);
+    .map(folder => `scripts/rules.ts: names ${folder}, which does not exist`);
 }
 
 /** One line for each file and each rule that it breaks. */
@@ -108,7 +108,7 @@ export function brokenRules(): string[] {
     .filter(path => isCode(path) || path === 'package.json')
     .map(path => ({ path, text: readFileSync(join(projectRoot, path), 'utf8') }))
     .flatMap(source =>
-      [...rules.flatMap(rule => rule(source) ?? []), ...brokenFloors(source)].map(
+      [...rules.flatMap(rule => rule(source) ?? []), ...brokenLayers(source)].map(
         complaint => `${source.path}: ${complaint}`,
       ),
     );

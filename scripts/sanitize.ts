@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same tests under the sanitizers: memory errors, leaks and undefined behaviour in the native tests and in the
-// addon as Node loads it; data races in the native tests of what runs threads.
+// Runs the tests under sanitizers. They find memory errors, leaks and undefined behaviour in the native tests, memory errors
+// and undefined behaviour in the addon, and data races in the native tests of code with threads.
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from '../tools/build.ts';
@@ -16,10 +16,10 @@ const usage = `
 Usage: npm run sanitize [-- [--only PART] [--deep]]
 
   address      the native tests and corpus replays with AddressSanitizer, LeakSanitizer and UBSan
-  addon        the TypeScript tests on an addon that was built the same way, but those that make networks
-  thread       with ThreadSanitizer the native tests of every folder where one of them, or what it links, has threads
+  addon        the TypeScript tests on an addon with AddressSanitizer and UBSan, without those that make networks
+  thread       with ThreadSanitizer, the native tests of each folder in which a test, or code that it links, has threads
 
-  --only PART  one of these; all without it
+  --only PART  only one of these parts; all unless given
   --deep       also the long native tests, NAME_deep_test.cc
 `;
 
@@ -44,13 +44,13 @@ function addon(): Count {
   build();
   const runtimes = ['libasan.so', 'libubsan.so'].map(name => outputOf('g++', [`-print-file-name=${name}`]));
   return vitest({
-    // What the documents say does not depend on the addon. Tests that raise networks start a process for each question,
-    // which takes many times as long here; the native code that they reach has tests of its own.
+    // The tests of documents do not need the addon. Tests that make networks start a process for each question, which is
+    // very slow under sanitizers; the native code that they reach has native tests.
     args: ['test/docs/**', ...testsWithNetworks()].map(tests => `--exclude=${tests}`),
     env: {
       SLUICE_ADDON: join(projectRoot, 'out/asan/RelWithDebInfo/sluice.node'),
       LD_PRELOAD: runtimes.join(' '),
-      // Node does not free everything at its exit; the native tests look for leaks.
+      // Node does not free everything at its exit. The native tests look for leaks.
       ASAN_OPTIONS: 'detect_leaks=0',
     },
   });
@@ -63,7 +63,7 @@ function thread(deep: boolean): Count {
   const programs = folders.map(folder => `tests_of_${folder}`);
   compile({ folder: 'tsan', variables: { CMAKE_BUILD_TYPE: 'RelWithDebInfo', SANITIZE: 'thread' } }, programs);
   const names = tests.map(path => basename(path, '.cc'));
-  // ThreadSanitizer's fixed shadow does not fit beside the wide address randomisation of newer kernels.
+  // ThreadSanitizer's shadow memory has fixed addresses, which collide with the wide address randomisation of newer kernels.
   const launcher = ['setarch', '--addr-no-randomize'];
   return ctest('tsan', { only: `^(${names.join('|')})$`, launcher, deep });
 }

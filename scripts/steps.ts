@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of several steps, of .ci/run and of `npm run deep`: a table of their seconds, and the total of what they counted.
+// The summary of several steps, for .ci/run and `npm run deep`: a table of their seconds, and the total of their tests.
 import { type Count, closingLine, sum } from '../tools/results.ts';
 
 export interface Step {
@@ -21,13 +21,13 @@ export function tableOf(steps: readonly Step[]): string {
     .join('\n');
 }
 
-/** A step that failed without a failing test to show for it counts as one. */
+/** The total of all tests. A step that failed without a failed test counts as one. */
 export function totalOf(steps: readonly Step[], runs: ReadonlyMap<string, Count>): Count {
   const total = sum([...runs.values()]);
   return { ...total, failed: Math.max(total.failed, steps.filter(step => step.failed).length) };
 }
 
-/** Prints the table, the counts and, on the last line, the total; the script fails when anything has. */
+/** Prints the table, the counts and, on the last line, the total. Sets the exit status to 1 if anything failed. */
 export function summarise(steps: readonly Step[], runs: ReadonlyMap<string, Count>): void {
   console.log(`\n${tableOf(steps)}\n`);
   for (const [name, count] of runs) console.log(`${name}: ${closingLine(count)}`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every test that this machine and this user can run: the native unit tests (ctest) and the TypeScript tests (vitest).
+// Runs every test that this machine and this user can run: native unit tests (ctest) and TypeScript tests (vitest).
 import { parseArgs } from 'node:util';
 import { build } from '../tools/build.ts';
 import { heading, startScript } from '../tools/command.ts';
@@ -14,21 +14,21 @@ const usage = `
 Usage: npm test [-- [--update] [--deep] [--node MAJOR] [FILE…] [VITEST OPTION…]]
 
 Installs what is missing, builds what is not up to date, then runs the native tests with ctest and the TypeScript tests
-with vitest. What needs root is reported as not run when an ordinary user runs it; root runs everything.
+with vitest. An ordinary user cannot run the tests that need root: they are listed as not run. Root runs everything.
 
-  --update        write the golden captures anew from what the code does now, instead of comparing; look at the change
-                  with git before you commit it
+  --update        renew the golden captures instead of comparing with them; look at the change with git before you
+                  commit it
   --deep          also the long tests: test/deep and native/test/…_deep_test.cc
-  --node MAJOR    run the TypeScript tests on the newest Node of this major version, with the same native module: those
-                  that depend on the native module or on Node; with --deep all of them
-  FILE            run these only: test/unit/errors.test.ts, or native/test/udp_test.cc
+  --node MAJOR    run the TypeScript tests on the newest Node of this major version, with the same native module; without
+                  --deep, leave out tests of documents and most tests that make networks
+  FILE            run only these: test/unit/core/errors.test.ts, or native/test/wire/udp_test.cc
 
-Anything else is given to vitest, for instance -t 'part of a name'.
+Other words are passed to vitest, for instance -t 'part of a name'.
 `;
 
 const nativeTest = /^(?:native\/(?:test|fuzz)\/)?(?:.*\/)?(\w+_(?:test|fuzz))(?:\.cc)?$/;
 
-/** Makes a process and a socket with every question, and is the one such test that a gate runs on another Node. */
+/** The only test with networks that the gate runs on another Node. */
 const liveTest = 'test/process/run.test.ts';
 
 interface Request {
@@ -39,8 +39,8 @@ interface Request {
   forVitest: string[];
 }
 
-/** Takes out what is ours; the rest, options and files, is vitest's in its order. */
-function understand(args: string[]): Request {
+/** Parses this script's own options and native tests. The other words are passed to vitest in their order. */
+function parse(args: string[]): Request {
   const { values, tokens } = parseArgs({
     args,
     strict: false,
@@ -72,10 +72,10 @@ function nativeTests({ nativeTests: names, deep }: Request): Count {
   return ctest(shipped.folder, { deep: deep || isNamed, ...(isNamed && { only: `^(${names.join('|')})$` }) });
 }
 
-/** What is not run on another Node. */
+/** The tests that are not run on another Node. */
 function leftOut({ node, deep, forVitest }: Request): string[] {
   if (node === undefined) return [];
-  // The lab injects packets by raw-socket, whose native part is of the Node that has installed it.
+  // The lab injects packets by raw-socket, whose native part is built for the installed Node.
   const labIsOfOneNode = 'test/process/lab.test.ts';
   if (deep || forVitest.length > 0) return [labIsOfOneNode];
   return ['test/docs/**', ...testsWithNetworks().filter(path => path !== liveTest)];
@@ -92,7 +92,7 @@ function typeScriptTests(request: Request): Count {
 }
 
 function main(args: string[]): void {
-  const request = understand(args);
+  const request = parse(args);
   const onlyNative = request.nativeTests.length > 0 && request.forVitest.length === 0;
   const onlyTypeScript =
     request.nativeTests.length === 0 && (request.forVitest.length > 0 || request.node !== undefined);

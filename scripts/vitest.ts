@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The TypeScript tests: one run of vitest, what it counted, and what it did not run and why. vitest.config.ts names the
-// two files that are read here.
+// Runs the TypeScript tests with vitest, counts them, and prints which were not run and why. vitest.config.ts makes vitest
+// write the two files that are read here.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, heading, projectRoot, run } from '../tools/command.ts';
@@ -9,20 +9,20 @@ import type { Count } from '../tools/results.ts';
 export interface VitestRun {
   /** The Node binary to run on. */
   node?: string;
-  /** Options for vitest, and the tests to run; all without any. */
+  /** Options for vitest, and the tests to run; all tests unless given. */
   args?: readonly string[];
   env?: Record<string, string>;
-  /** Only some tests were asked for: the others are not skipped, just not asked for. */
+  /** Only some tests were requested, so the others do not count as skipped. */
   isPartial?: boolean;
 }
 
-/** Of vitest's JSON reporter. */
+/** The output of vitest's JSON reporter; only the fields that are read here. */
 interface Totals {
   numPassedTests: number;
   numFailedTests: number;
 }
 
-/** A test that was collected and not run; a reason of null is a test that somebody skipped without saying why. */
+/** A test that was not run. `reason` is null when the test was skipped without a reason. */
 interface NotRun {
   file: string;
   name: string;
@@ -47,7 +47,7 @@ export function vitest(options: VitestRun = {}): Count {
 
 function readReport<Content>(file: string): Content {
   const path = join(projectRoot, file);
-  if (!existsSync(path)) throw new Failure(`vitest ended without writing ${file}: its own words are above`);
+  if (!existsSync(path)) throw new Failure(`vitest ended without writing ${file}: see its output above`);
   return JSON.parse(readFileSync(path, 'utf8'));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes a list of every test that was collected and not run, out/not-run.json in the project's own runs. A reason of
-// null means that somebody skipped a test without saying why, which is never allowed.
+// null means that a test was skipped without a reason, which is never allowed.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';

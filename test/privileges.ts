@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Suites that need more than every machine gives. Where it is missing they are reported as not run, with the reason in
-// their name; test/not-run-reporter.ts lists them in out/not-run.json, and `npm test` decides what may be missing: for an
-// ordinary user what needs root, for root nothing.
+// Suites that need more than an ordinary machine or user has. Without it they are reported as not run, with the reason in
+// their name. test/not-run-reporter.ts lists them in out/not-run.json. `npm test` accepts such tests for an ordinary user,
+// and fails for root.
 import { describe } from 'vitest';
 import { nameNotRun } from './not-run-reporter.ts';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds what the package ships: the native module with node-gyp, the JavaScript with tsc. Each part remembers the
-// files that it was made of (path, size, time of change) and is left alone while they are the same.
+// Builds the package: the native module with node-gyp, the JavaScript with tsc. A record of each part lists its inputs
+// (path, size, time of change); the part is built again only when they have changed.
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ import { setup } from './setup.ts';
 const usage = `
 Usage: npm run build [-- --raw-socket]
 
-Builds the native module (build/Release/sluice.node) and the JavaScript (dist/). What is up to date is left alone.
+Builds the native module (build/Release/sluice.node) and the JavaScript (dist/), if they are not up to date.
 
   --raw-socket   also build the npm package raw-socket, which the lab and the benchmarks use
 `;
@@ -26,7 +26,7 @@ export function build(): void {
   buildJavaScript();
 }
 
-/** Also what native tests and benchmarks link. */
+/** Builds the native module. Native tests and benchmarks link its objects. */
 export function buildAddon(): void {
   const configuration = fingerprint(['binding.gyp', 'native/sources.txt'], nodeVersion());
   const sources = filesUnder('native', path => /\.(cc|h)$/.test(path) && !/^native\/(test|fuzz|bench)\//.test(path));
@@ -49,7 +49,7 @@ function buildJavaScript(): void {
   if (!compiled) console.log('JavaScript: up to date');
 }
 
-/** Builds the npm package raw-socket, whose own installation is not run by `npm ci`. */
+/** Builds the npm package raw-socket, as `npm ci` runs no installation scripts. */
 export function buildRawSocket(): void {
   const folder = join(projectRoot, 'node_modules/raw-socket');
   const built = ifChanged('raw-socket', nodeVersion(), 'node_modules/raw-socket/build/Release/raw.node', () =>
@@ -63,13 +63,13 @@ function gyp(words: readonly string[], folder: string): void {
   mustRun(process.execPath, [nodeGyp, ...words, ...options], { env: cachedCompiler() });
 }
 
-/** Node's headers lie beside its binary, in its own archives and in distributions' packages; else node-gyp fetches them. */
+/** Node's headers, if they are next to its binary, as in Node's archives and most packages. Else node-gyp downloads them. */
 function headers(): string[] {
   const prefix = resolve(process.execPath, '../..');
   return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
-/** Makes `product` unless it was made from the same inputs before, as out/built-from/PART records; says whether it did. */
+/** Makes `product`, unless out/built-from/PART records that it was made from the same inputs. Returns whether it did. */
 function ifChanged(part: string, inputs: string, product: string, make: () => void): boolean {
   const recordPath = join(projectRoot, 'out/built-from', part);
   const isRecorded = existsSync(recordPath) && readFileSync(recordPath, 'utf8') === inputs;
@@ -93,7 +93,7 @@ function nodeVersion(): string {
   return `${process.execPath} ${process.version}\n`;
 }
 
-/** The files that package.json's `bin` names. tsc writes files that nobody may execute. */
+/** The files that package.json's `bin` names. They must be made executable, which tsc does not do. */
 function commands(): string[] {
   const manifest: { bin: Record<string, string> } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
   return Object.values(manifest.bin)

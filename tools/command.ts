@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How every script of the project starts and how it runs other programs: the command is shown before it runs, its output
-// goes to the screen, and a failure ends the script with one line that says what failed.
+// The start of every script of the project, and how scripts run other programs: the command is shown before it runs, its
+// output goes to the screen, and a failure ends the script with one line that says what failed.
 // Exit status: 0 done, 1 failed, 2 misuse.
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -8,17 +8,17 @@ import { fileURLToPath } from 'node:url';
 
 export const projectRoot = fileURLToPath(new URL('..', import.meta.url));
 
-/** Two lines of a terminal. */
+/** Characters of a command line that are shown: two lines of a terminal. */
 const longestShown = 160;
 
-/** A program that ran for less is not worth a line about its time. */
+/** Seconds. The time of a program that ran for less is not shown. */
 const shortestTimed = 1;
 
 export const parallelJobs = availableParallelism();
 
 export const isRoot = process.getuid?.() === 0;
 
-/** What went wrong, in words for the person at the terminal; no stack trace is shown for it. */
+/** An error for the person at the terminal: its message says what went wrong, and no stack trace is shown. */
 export class Failure extends Error {
   readonly exitStatus: number;
 
@@ -29,7 +29,7 @@ export class Failure extends Error {
 }
 
 export interface RunOptions {
-  /** What is shown as the command, when that is not the whole of it. */
+  /** The words to show instead of the command. */
   shownAs?: readonly string[];
   env?: Record<string, string>;
   /** Keep the output and show it only when the program fails. */
@@ -40,13 +40,13 @@ export function heading(text: string): void {
   console.log(`\n── ${text}`);
 }
 
-/** A command line with paths relative to the project's root, cut where it would fill the screen. */
+/** A command line with paths relative to the project's root, cut if it is long. */
 function shown(words: readonly string[]): string {
   const line = words.map(word => word.replace(projectRoot, './')).join(' ');
   return line.length > longestShown ? `${line.slice(0, longestShown)} …` : line;
 }
 
-/** Runs a program from the project's root and returns its exit status. Its seconds are shown below its output. */
+/** Runs a program in the project's root and returns its exit status. Shows its seconds below its output. */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): number {
   console.log(`$ ${shown(options.shownAs ?? [program, ...args])}`);
   const began = performance.now();
@@ -76,7 +76,7 @@ export function mustRun(program: string, args: readonly string[], options: RunOp
   if (status !== 0) throw new Failure(`${program} failed with exit status ${status}`);
 }
 
-/** What a program prints, without the last line end. */
+/** Runs a program and returns what it prints, without the line end of the last line. */
 export function outputOf(program: string, args: readonly string[]): string {
   const result = spawnSync(program, args, { cwd: projectRoot, encoding: 'utf8', maxBuffer: Number.POSITIVE_INFINITY });
   if (result.error) throw new Failure(`${program} could not be started: ${result.error.message}`);
@@ -85,7 +85,7 @@ export function outputOf(program: string, args: readonly string[]): string {
 }
 
 /**
- * Runs `body` when the module at `moduleUrl` is the program that was started; nothing when another script imports it.
+ * Runs `body` if the module at `moduleUrl` is the started program. Does nothing if another script imports the module.
  * `--help` prints `usage`.
  */
 export async function startScript(
@@ -118,7 +118,7 @@ function report(error: unknown): number {
   throw error;
 }
 
-/** node:util's parseArgs names what it does not understand with a code of this family. */
+/** The errors of node:util's parseArgs have codes with this prefix. */
 function isMisuse(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
 }

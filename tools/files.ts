@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of the tree, with paths relative to the project's root, in the order of their names.
+// Lists files of the project, with paths relative to its root, sorted by name.
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { outputOf, projectRoot } from './command.ts';
 
-/** Every file below `folder` that `wanted` accepts; none when there is no such folder. */
+/** The files below `folder` that `wanted` accepts. None if the folder does not exist. */
 export function filesUnder(folder: string, wanted: (path: string) => boolean): string[] {
   const start = join(projectRoot, folder);
   if (!existsSync(start)) return [];
@@ -15,7 +15,7 @@ export function filesUnder(folder: string, wanted: (path: string) => boolean): s
     .sort();
 }
 
-/** The files of the project's own: committed, or new and not ignored. */
+/** The project's own files: committed, or new and not ignored. */
 export function ownFiles(): string[] {
   const listed = outputOf('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate']);
   return listed.split('\n').filter(path => path !== '' && existsSync(join(projectRoot, path)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The native unit tests and corpus replays: built with CMake into a folder of out/, run by ctest.
+// Builds the native unit tests and corpus replays with CMake into a folder of out/, and runs them with ctest.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildAddon } from './build.ts';
@@ -7,19 +7,19 @@ import { Failure, mustRun, parallelJobs, projectRoot, run } from './command.ts';
 import type { Count } from './results.ts';
 
 export interface NativeBuild {
-  /** Below out/. */
+  /** The build's folder, below out/. */
   folder: string;
   /** CMake's cache variables. */
   variables: Record<string, string>;
 }
 
-/** The tests of what ships. */
+/** The tests of the objects that ship. */
 export const shipped: NativeBuild = { folder: 'release', variables: { CMAKE_BUILD_TYPE: 'Release' } };
 
-/** Builds the named targets, or all. CMake configures once; later builds find out themselves when they must again. */
+/** Builds the named targets, or all. CMake is configured once; later builds configure again by themselves if necessary. */
 export function compile(build: NativeBuild, targets: readonly string[] = []): void {
   const folder = join('out', build.folder);
-  // What CMake calls Release links what node-gyp has made.
+  // CMake's build type Release links the objects that node-gyp has built.
   if (build.variables.CMAKE_BUILD_TYPE === 'Release') buildAddon();
   const isConfigured = ['build.ninja', 'Makefile'].some(name => existsSync(join(projectRoot, folder, name)));
   if (!isConfigured) {
@@ -31,12 +31,12 @@ export function compile(build: NativeBuild, targets: readonly string[] = []): vo
 }
 
 export interface TestRun {
-  /** Regular expression of the tests to run; all without it. */
+  /** Regular expression of the tests to run; all tests unless given. */
   only?: string;
-  /** Also the long ones, NAME_deep_test.cc. */
+  /** Also run the long tests, NAME_deep_test.cc. */
   deep?: boolean;
   env?: Record<string, string>;
-  /** A program, with its arguments, that starts ctest: to change how it and its tests run. */
+  /** A program with arguments that starts ctest, to change the environment of the tests. */
   launcher?: readonly string[];
 }
 
@@ -48,7 +48,7 @@ export function ctest(folder: string, options: TestRun = {}): Count {
   const words = [
     '--test-dir',
     join('out', folder),
-    // Networks and timers are waited for.
+    // One more than there are CPUs, as some tests wait for networks and timers.
     `-j${parallelJobs + 1}`,
     '--output-on-failure',
     '--output-junit',
@@ -57,14 +57,14 @@ export function ctest(folder: string, options: TestRun = {}): Count {
   const [program = 'ctest', ...args] = [...(options.launcher ?? []), 'ctest', ...words, ...long, ...only];
   rmSync(report, { force: true });
   run(program, args, { ...(options.env && { env: options.env }) });
-  if (!existsSync(report)) throw new Failure('ctest ended without a report: its own words are above');
+  if (!existsSync(report)) throw new Failure('ctest ended without a report: see its output above');
   const junit = readFileSync(report, 'utf8');
-  sayNotRun(junit);
+  printNotRun(junit);
   return countOf(junit);
 }
 
-/** A test that needs more than this machine or this user gives prints its reason, which ctest leaves in the report. */
-function sayNotRun(junit: string): void {
+/** Prints the tests that could not run on this machine or by this user. The report has the reason that each of them printed. */
+function printNotRun(junit: string): void {
   for (const test of junit.split('<testcase ').slice(1)) {
     const reason = /\[not run: (.*)\]/.exec(test)?.[1];
     if (reason !== undefined) console.log(`not run: ${/name="(\w+)"/.exec(test)?.[1]}: ${reason}`);

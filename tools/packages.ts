@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the project needs from the system, by the work that needs it. Versions are those of Debian 12; formatting is
-// pinned to one version of clang-format because versions differ in what they call formatted.
+// The Debian packages that the project needs, in groups by the work that needs them. Versions are those of Debian 12.
+// clang-format is pinned to one version, because versions format differently.
 
 export interface SystemPackage {
   /** The Debian package. */
   name: string;
-  /** Why it is wanted; shown when it is missing. */
+  /** What it is for; shown when it is missing. */
   purpose: string;
-  /** The command it brings: how a system without dpkg is asked. Absent for headers and libraries. */
+  /** A command of the package, by which a system without dpkg is checked. Absent for headers and libraries. */
   command?: string;
 }
 
@@ -18,14 +18,18 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'g++', purpose: 'compiles the native module', command: 'g++' },
     { name: 'make', purpose: 'runs the build that node-gyp writes', command: 'make' },
     { name: 'python3', purpose: 'runs node-gyp', command: 'python3' },
-    { name: 'ccache', purpose: 'finds again what was compiled before, in any clone', command: 'ccache' },
+    { name: 'ccache', purpose: 'keeps compiled objects for later builds, in any clone', command: 'ccache' },
   ],
   test: [
     { name: 'cmake', purpose: 'builds the native unit tests', command: 'cmake' },
     { name: 'ninja-build', purpose: 'runs the builds that CMake writes', command: 'ninja' },
     { name: 'doctest-dev', purpose: 'the native unit tests are written with it' },
-    { name: 'tcpdump', purpose: 'reads our captures, as a second opinion', command: 'tcpdump' },
-    { name: 'tshark', purpose: 'dissects our packets and captures, as a second opinion', command: 'tshark' },
+    { name: 'tcpdump', purpose: 'reads our captures, to compare with our own reader', command: 'tcpdump' },
+    {
+      name: 'tshark',
+      purpose: 'dissects our packets and captures, to compare with our own parsers',
+      command: 'tshark',
+    },
   ],
   check: [
     {
@@ -47,21 +51,21 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'valgrind', purpose: 'counts instructions a packet (callgrind)', command: 'valgrind' },
     { name: 'cmake', purpose: 'builds the native benchmarks', command: 'cmake' },
   ],
-  // Fetched when `npm run bench -- path` is asked for, and then only.
+  // Installed only for `npm run bench -- path`.
   path: [
     { name: 'haproxy', purpose: 'a proxy for TCP to compare with', command: 'haproxy' },
-    { name: 'nginx', purpose: 'another one', command: 'nginx' },
+    { name: 'nginx', purpose: 'another proxy to compare with', command: 'nginx' },
     { name: 'libnginx-mod-stream', purpose: "nginx's module for TCP and UDP" },
-    { name: 'util-linux', purpose: 'taskset gives programs a core', command: 'taskset' },
+    { name: 'util-linux', purpose: 'taskset, which binds programs to a CPU', command: 'taskset' },
   ],
   lab: [
     { name: 'iproute2', purpose: 'network namespaces and links', command: 'ip' },
     { name: 'nftables', purpose: 'a balancer to compare with', command: 'nft' },
-    { name: 'ethtool', purpose: 'has frames segmented before a faulty link', command: 'ethtool' },
-    { name: 'tcpdump', purpose: 'records what passed each link', command: 'tcpdump' },
+    { name: 'ethtool', purpose: 'turns offloads off at links with faults', command: 'ethtool' },
+    { name: 'tcpdump', purpose: 'captures the packets of each link', command: 'tcpdump' },
     { name: 'curl', purpose: 'the HTTP client of scenarios', command: 'curl' },
     { name: 'iperf3', purpose: 'measures TCP, UDP and SCTP', command: 'iperf3' },
-    { name: 'iputils-ping', purpose: 'asks whether there is a way', command: 'ping' },
+    { name: 'iputils-ping', purpose: 'ping, as a client of scenarios', command: 'ping' },
     { name: 'bind9-dnsutils', purpose: 'dig, the DNS client of scenarios', command: 'dig' },
     {
       name: 'dnsmasq-base',
@@ -71,21 +75,21 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     // The lab runs these two in namespaces; setup.ts keeps the machine from starting them as services.
     { name: 'nginx', purpose: 'a server that reads the PROXY protocol', command: 'nginx' },
     { name: 'libnginx-mod-stream', purpose: "nginx's module for servers that speak first" },
-    { name: 'haproxy', purpose: 'another one', command: 'haproxy' },
-    { name: 'tshark', purpose: 'dissects the headers, as a second opinion', command: 'tshark' },
+    { name: 'haproxy', purpose: 'another server that reads the PROXY protocol', command: 'haproxy' },
+    { name: 'tshark', purpose: 'dissects the PROXY headers that servers get', command: 'tshark' },
   ],
   oracle: [
-    { name: 'qemu-system-x86', purpose: "boots Debian's kernel to ask its IPVS", command: 'qemu-system-x86_64' },
+    { name: 'qemu-system-x86', purpose: "runs Debian's kernel, which has IPVS", command: 'qemu-system-x86_64' },
     { name: 'busybox-static', purpose: 'the user space inside that machine', command: 'busybox' },
     { name: 'cpio', purpose: "packs that machine's file system", command: 'cpio' },
     { name: 'kmod', purpose: 'finds the kernel modules that IPVS needs', command: 'modprobe' },
-    { name: 'ipvsadm', purpose: "sets the kernel's IPVS up", command: 'ipvsadm' },
+    { name: 'ipvsadm', purpose: "configures the kernel's IPVS", command: 'ipvsadm' },
     { name: 'iproute2', purpose: 'the network inside that machine', command: 'ip' },
     { name: 'nftables', purpose: 'firewall marks inside that machine', command: 'nft' },
   ],
 };
 
-/** Groups whose work begins with the work of others. */
+/** Groups that need the packages of other groups, too. */
 const includes: Partial<Record<Group, readonly Group[]>> = {
   test: ['build', 'lab'],
   sanitize: ['test'],

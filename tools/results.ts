@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many tests passed and failed, a file a run in out/results/, so that CI can add up what its runs counted.
+// The number of passed and failed tests. Each run writes a file in out/results/, so that CI can add up its runs.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, isRoot, projectRoot } from './command.ts';
@@ -10,7 +10,7 @@ export interface Count {
   skipped: number;
 }
 
-/** The project's, from its root. */
+/** Relative to the project's root. */
 export const resultsFolder = 'out/results';
 const resultsPath = join(projectRoot, resultsFolder);
 
@@ -27,21 +27,21 @@ export function sum(counts: readonly Count[]): Count {
   );
 }
 
-/** The closing line of a run of tests: a person and a CI system read the same. */
+/** The last line of a run of tests, for people and for CI systems. */
 export function closingLine(count: Count): string {
   const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
   return `${count.passed} passed, ${count.failed} failed${skipped}`;
 }
 
-/** Remembers the count of a run for CI's total. */
+/** Writes the count of a run for CI's total. */
 export function record(name: string, count: Count): void {
   mkdirSync(resultsPath, { recursive: true });
   writeFileSync(join(resultsPath, `${name}.json`), `${JSON.stringify(count)}\n`);
 }
 
 /**
- * The end of a run of tests: its count is remembered and printed, and what must not be ends the script. An ordinary user
- * cannot run every test; root can, so that for root a skipped test is a failure.
+ * Ends a run of tests: writes and prints its count, and throws a Failure if a test failed. For root a skipped test is a
+ * failure, too, as root can run every test.
  */
 export function finish(name: string, count: Count): void {
   record(name, count);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the Debian packages that are missing for a piece of work, says what each is for and installs them. Every other
-// script calls it for its own group first, so that a fresh machine needs no step of its own.
+// Finds the Debian packages that are missing for a group of work, prints what each is for and installs them. Every script
+// calls this first with its groups, so that a new machine needs no separate setup.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -10,18 +10,18 @@ import { type Group, packagesOf, type SystemPackage, systemPackages } from './pa
 const usage = `
 Usage: npm run setup [-- GROUP… | --list]
 
-Installs the Debian packages that the project's work needs, after saying what each is for. Does nothing when none is
-missing. Starts none of the services that packages bring. Without root it prints the line to run and stops.
+Installs the Debian packages that the project needs, after printing what each is for. Does nothing when none is missing.
+Starts no service of a package. Without root it prints the command to run and stops.
 
-  GROUP    ${Object.keys(systemPackages).join(', ')}; all of them when none is named
+  GROUP    ${Object.keys(systemPackages).join(', ')}; all of them unless given
   --list   print every package with its purpose and whether it is installed; install nothing
 `;
 
 const installArguments = ['install', '--yes', '--no-install-recommends', '-qq', '-o', 'Dpkg::Use-Pty=0'];
 
 /**
- * Runs its arguments while /usr/sbin/policy-rc.d forbids packages to start services, as Debian's policy has it. A policy
- * that the machine has already is left as it is. What was written is removed however the shell ends, by Ctrl-C too.
+ * Runs its arguments while /usr/sbin/policy-rc.d forbids packages to start services (Debian's mechanism for this). An
+ * existing file is left unchanged. A file that was written is removed when the shell ends, also by Ctrl-C.
  */
 const withoutServices = `
 policy=/usr/sbin/policy-rc.d
@@ -35,19 +35,21 @@ fi
 "$@"
 `;
 
-/** Makes sure that the packages of `groups` are installed; ends the script when they cannot be. */
+/** Makes sure that the packages of `groups` are installed. Ends the script if they cannot be installed. */
 export function setup(groups: readonly Group[]): void {
   const missing = missingPackages(packagesOf(groups));
   if (missing.length === 0) return;
-  heading('packages that are missing');
+  heading('missing packages');
   console.log(missing.map(line).join('\n'));
   if (!isDebian()) {
-    throw new Failure('This system has no dpkg: install the tools above in its own way, then run this again.');
+    throw new Failure(
+      "This system has no dpkg: install the tools above with the system's package manager and try again.",
+    );
   }
   const names = missing.map(row => row.name);
   if (!isRoot) {
     throw new Failure(
-      'Installing them needs root. Run this line, then the same command again:\n\n' +
+      'Installing them needs root. Run this command, then try again:\n\n' +
         `  sudo sh -c 'apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ${names.join(' ')}'`,
     );
   }
@@ -60,13 +62,13 @@ function aptGet(words: readonly string[], options: RunOptions): boolean {
 }
 
 function install(names: readonly string[]): void {
-  // tshark asks at installation who may capture; noninteractive answers with the default, which is root only.
+  // tshark's installation asks who may capture. noninteractive chooses the default: root only.
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   console.log(`Installing ${names.join(' ')}; no service is started.`);
   if (aptGet([...installArguments, ...names], { env, quiet: true })) return;
   console.log('The package lists may be missing or old: fetching them and trying once more.');
   if (aptGet(['update', '-qq'], { env }) && aptGet([...installArguments, ...names], { env })) return;
-  throw new Failure(`apt-get could not install ${names.join(' ')}: its own words are above.`);
+  throw new Failure(`apt-get could not install ${names.join(' ')}: see its output above.`);
 }
 
 function missingPackages(rows: readonly SystemPackage[]): SystemPackage[] {
@@ -76,7 +78,7 @@ function missingPackages(rows: readonly SystemPackage[]): SystemPackage[] {
 }
 
 function installedPackages(names: readonly string[]): Set<string> {
-  // dpkg-query exits with 1 when one of the names is unknown, and still prints the others.
+  // dpkg-query exits with 1 if one of the names is unknown, but prints the others.
   const format = '$' + '{Package} $' + '{db:Status-Status}\\n';
   const { stdout } = spawnSync('dpkg-query', ['--show', `--showformat=${format}`, ...names], { encoding: 'utf8' });
   const rows = stdout.split('\n').map(row => row.split(' '));
@@ -87,7 +89,7 @@ function isDebian(): boolean {
   return onPath('dpkg-query') && onPath('apt-get');
 }
 
-/** Package managers and network tools live in sbin, which an ordinary user's PATH may lack. */
+/** Also looks in sbin, which an ordinary user's PATH may lack: network tools are there. */
 function onPath(command: string): boolean {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some(folder => isExecutable(join(folder, command)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run bench -- path`: the live director beside its peers, in network namespaces of its own. Rounds in which each subject
-// has its turn, so that what else the machine does meets all of them; the median of the rounds counts.
+// `npm run bench -- path`: compares the live director with other forwarders, in network namespaces. Each subject has a turn
+// in each round, so that other load of the machine affects all of them. The result is the median of the rounds.
 import { parseArgs } from 'node:util';
 import { runInGuest } from '../../lab/guest/guest.ts';
 import { MachineError } from '../../lab/guest/system-program.ts';
@@ -14,19 +14,19 @@ import { setup } from '../../tools/setup.ts';
 import { machine, optimised, writeReport } from '../report.ts';
 import { generatorLimit, measureNames, measures, onceOnly } from './measures.ts';
 import { Results, targets, text } from './report.ts';
-import { raise, type Stage, type Way } from './stage.ts';
+import { type ReplyPath, raise, type Stage } from './stage.ts';
 import { type Measure, type Subject, subjects } from './subjects.ts';
 
 export const pathUsage = `Usage: npm run bench -- path [--only MEASURE]… [--subject NAME]… [--rounds N] [--json]
 
-The live director beside what it is compared with: a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx
-and the npm package raw-socket, between hosts that are network namespaces. Needs root; takes some four minutes.
+Compares the live director with a bare forwarder, the kernel's forwarding, nftables, HAProxy, nginx and the npm package
+raw-socket. The hosts are network namespaces. Needs root; takes some four minutes.
 
   --guest          on Debian's own kernel, which has IPVS, in a virtual machine: ten to twenty times as slow, so that only
-                   the ratios mean something
+                   ratios of figures are useful
   --only MEASURE   ${measureNames.join(', ')}; may be repeated; all unless given
-  --subject NAME   one of those that are compared, as the table names it; may be repeated; all unless given
-  --rounds N       each subject has its turn so often, the median counts; 3 unless given
+  --subject NAME   one of the forwarders, by its name in the table; may be repeated; all unless given
+  --rounds N       number of rounds, of which the median is printed; 3 unless given
   --json           print one JSON document instead of text
 `;
 
@@ -55,7 +55,8 @@ function read(args: readonly string[]): Request {
   const unknown = values.only?.find(word => !isMeasure(word));
   if (unknown !== undefined) throw new Failure(`path measures ${measureNames.join(', ')}, not "${unknown}"`, 2);
   const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Failure(`no number of rounds: "${values.rounds}"`, 2);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Failure(`--rounds takes a whole number from 1, not "${values.rounds}"`, 2);
   const wanted = values.only?.filter(isMeasure) ?? measureNames;
   return { wanted, subjects: named(values.subject), rounds, guest: values.guest, json: values.json };
 }
@@ -81,7 +82,7 @@ export async function benchPath(args: readonly string[]): Promise<void> {
   }
 }
 
-/** What is missing was installed here: the machine has no network. */
+/** Missing packages are installed before, on the host: the virtual machine has no network. */
 async function measureInGuest(args: readonly string[]): Promise<void> {
   setup(['oracle']);
   const words = args.filter(word => word !== '--guest');
@@ -103,7 +104,7 @@ async function measure(request: Request): Promise<void> {
     if (request.wanted.includes('packets')) results.add('generator', 'alone', await generatorLimit(stages.through));
     for (let round = 1; round <= request.rounds; round++) {
       say(`round ${round} of ${request.rounds}`);
-      // The other way round every other time, so that nobody always follows the same neighbour.
+      // Every other round has the opposite order, so that no subject always follows the same one.
       const order = round % 2 === 1 ? here : here.toReversed();
       for (const subject of order)
         await turn(subject, stages, { ...request, isLast: round === request.rounds }, results);
@@ -119,13 +120,13 @@ async function measure(request: Request): Promise<void> {
 
 async function turn(
   subject: Subject,
-  stages: Readonly<Record<Way, Stage>>,
+  stages: Readonly<Record<ReplyPath, Stage>>,
   { wanted, isLast }: Request & { readonly isLast: boolean },
   results: Results,
 ): Promise<void> {
   const own = subject.measures.filter(name => wanted.includes(name) && (isLast || !onceOnly.includes(name)));
   if (own.length === 0) return;
-  const stage = stages[subject.way];
+  const stage = stages[subject.replies];
   const stop = await subject.start(stage);
   try {
     for (const name of own) results.add(name, subject.name, await measures[name](stage, subject));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One measurement of one subject each: figures by name.
+// The measurements. Each measures one subject and returns figures by name.
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { iperf } from '../../lab/drivers/iperf.ts';
@@ -9,7 +9,7 @@ import { namespacePath } from '../../lab/topology/run.ts';
 import { readFigures } from '../programs.ts';
 import { cpuNanoseconds, machineBusySeconds, processesOf, softirqThreads } from './cpu.ts';
 import { endsCpu, floodPort, pinned, program, type Stage, webPort } from './stage.ts';
-import { type Measure, type Subject, workingProcess } from './subjects.ts';
+import { directorPid, type Measure, type Subject } from './subjects.ts';
 
 export type Values = Readonly<Record<string, number>>;
 
@@ -19,9 +19,9 @@ const webSeconds = 1.5;
 const idleSeconds = 5;
 const manyFlows = 1_000_000;
 
-/** So many requests are under way at once. */
+/** Number of concurrent requests. */
 const parallel = 64;
-/** Between lone requests: everything has gone to sleep. */
+/** Pause between single requests, long enough for all processes to sleep. */
 const restMilliseconds = 5;
 
 async function runProgram(host: Host, name: string, words: readonly string[]): Promise<Map<string, number>> {
@@ -61,7 +61,7 @@ async function packets(stage: Stage, { target, name, flood: words = [] }: Subjec
     'CPU time of its process a packet, ns': (balancerSeconds / arrived) * 1e9,
     'CPU time of the generator a packet, ns': (generator / arrived) * 1e9,
     'lost, %': Math.max(0, (1 - arrived / sent) * 100),
-    'CPUs of the machine in use, by whomever': machine / elapsed,
+    'CPUs of the machine in use, by all processes': machine / elapsed,
   };
 }
 
@@ -107,16 +107,16 @@ async function idle(stage: Stage): Promise<Values> {
   return { '% of a core': ((cpuNanoseconds(balancer) - before) / (idleSeconds * 1e9)) * 100 };
 }
 
-/** Of a process, in MB: what it has in memory, and its own share of what it has in common with others. */
+/** A process's resident memory, and its proportional share of it (memory shared with other processes is divided), in MB. */
 function memoryOf(pid: number): { resident: number; proportional: number } {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   const kilobytes = (name: string): number => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(rollup)?.[1]);
   return { resident: kilobytes('Rss') / 1000, proportional: kilobytes('Pss') / 1000 };
 }
 
-/** Last of all: a million connections stand afterwards. */
+/** Must be the last measurement: it leaves a million flows. */
 async function memory(stage: Stage, { target }: Subject): Promise<Values> {
-  const pid = workingProcess(stage);
+  const pid = directorPid(stage);
   const before = memoryOf(pid);
   const figures = await flood(stage, target.udp, [`packets=${manyFlows}`, `flows=${manyFlows}`]);
   const after = memoryOf(pid);
@@ -135,10 +135,10 @@ export const measures: Readonly<Record<Measure, (stage: Stage, subject: Subject)
   ...{ packets, bulk, connections, latency, idle, memory },
 };
 
-/** These say the same every time. */
+/** Measured in one round only, as these figures hardly vary. */
 export const onceOnly: readonly Measure[] = ['idle', 'memory'];
 
-/** What the generator can send: to a balancer that drops everything, as it is addressed to nobody. */
+/** The rate at which the generator can send. The packets go to an unknown MAC address, so the balancer's host drops them. */
 export async function generatorLimit(stage: Stage): Promise<Values> {
   const figures = await runProgram(stage.client, 'path_packets_bench', [
     ...['send', 'interface=eth0', 'mac=02:00:00:00:00:98', 'source=10.1.1.0', 'address=10.1.0.1', 'window=0'],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// naive-forwarder ADDRESS PORT SERVER: what somebody would write first. UDP packets for ADDRESS:PORT come from a raw
-// socket of the npm package raw-socket, get the server's address and go out by another.
+// naive-forwarder ADDRESS PORT SERVER: the simplest forwarder in JavaScript. It receives UDP packets for ADDRESS:PORT from a
+// raw socket of the npm package raw-socket, sets the server's address and sends them by another raw socket.
 import { isIP } from 'node:net';
 import { type RawSocketModule, rawSocketOptions } from '../../lab/programs/raw-socket.ts';
 
@@ -35,7 +35,7 @@ incoming.on('message', packet => {
   if (packet.compare(own, 0, 4, at.destination, at.destination + 4) !== 0) return;
   if (packet.readUInt16BE(header + 2) !== Number(port)) return;
   target.copy(packet, at.destination);
-  // The kernel fills in the header's checksum; none is allowed for UDP over IPv4.
+  // The kernel fills in the header's checksum. UDP over IPv4 may have none.
   packet.writeUInt16BE(0, at.headerChecksum);
   packet.writeUInt16BE(0, header + 6);
   outgoing.send(packet, 0, packet.length, server, () => undefined);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Medians of the rounds, what is meant to be reached, and both as a table.
+// Medians of the rounds, targets, and both as text.
 import type { Values } from './measures.ts';
 import type { Measure } from './subjects.ts';
 
@@ -26,7 +26,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** What was measured, by measure, subject and figure. */
+/** Collects the measured values, by measure, subject and figure. */
 export class Results {
   readonly #rounds = new Map<string, { row: Omit<Row, 'value' | 'rounds'>; rounds: number[] }>();
 
@@ -44,15 +44,15 @@ export class Results {
   }
 }
 
-interface Wish {
+interface TargetDefinition {
   readonly what: string;
-  /** Figures of the first in units of those of the second; of the first alone where there is no second. */
+  /** The value is this figure, divided by the same figure of subject `to` if there is one. */
   readonly of: readonly [measure: Measure, subject: string, figure: string];
   readonly to?: string;
-  /** Neither where nothing is promised: it is good to know. */
+  /** The limit. Without `least` and `most` the value is printed only. */
   readonly least?: number;
   readonly most?: number;
-  /** The value is a factor that a second worker brings: both have twice the cores. */
+  /** Multiplies the ratio; 1 unless given. */
   readonly factor?: number;
 }
 
@@ -60,7 +60,7 @@ const coreSecond = 'packets a core-second, both ends';
 const bulkTime = 'CPU time of its process a GB, ms';
 const ownTime = 'CPU time of its process a packet, ns';
 
-const wishes: readonly Wish[] = [
+const definitions: readonly TargetDefinition[] = [
   {
     what: 'packets: NAT / bare forwarder',
     of: ['packets', 'Sluice NAT', 'packets a second'],
@@ -87,7 +87,7 @@ const wishes: readonly Wish[] = [
   { what: 'bulk: NAT / nftables DNAT', of: ['bulk', 'Sluice NAT', 'Gbit/s'], to: 'nftables DNAT', least: 0.7 },
   { what: 'bulk: DR / NAT', of: ['bulk', 'Sluice DR', 'Gbit/s'], to: 'Sluice NAT', least: 1 },
   { what: 'bulk: TUN / NAT', of: ['bulk', 'Sluice TUN', 'Gbit/s'], to: 'Sluice NAT', least: 1 },
-  // Of the director alone: whoever takes the packets out of the tunnel has the same CPUs here.
+  // The director's CPU time only: the program that takes the packets out of the tunnel shares the CPUs here.
   { what: 'bulk: CPU time of the director, DR / NAT', of: ['bulk', 'Sluice DR', bulkTime], to: 'Sluice NAT', most: 1 },
   {
     what: 'bulk: CPU time of the director, TUN / NAT',
@@ -119,8 +119,8 @@ const wishes: readonly Wish[] = [
   { what: 'MB with a million flows', of: ['memory', 'Sluice NAT', 'resident, MB'], most: 250 },
 ];
 
-/** Two workers on two cores forward as many packets a second of each core's time as one on one, or less. */
-const secondWorker: Wish = {
+/** How much a second worker adds, by the CPU time of a packet: 2 when two workers on two cores use no more than one does. */
+const secondWorker: TargetDefinition = {
   what: 'two workers / one, by CPU time a packet',
   of: ['packets', 'Sluice NAT', ownTime],
   to: 'Sluice NAT, two workers',
@@ -131,7 +131,7 @@ const secondWorker: Wish = {
 export function targets(rows: readonly Row[]): Target[] {
   const find = (measure: string, subject: string, figure: string) =>
     rows.find(row => row.measure === measure && row.subject === subject && row.figure === figure)?.value;
-  return [...wishes, secondWorker].flatMap(({ what, of, to, factor = 1, least, most }) => {
+  return [...definitions, secondWorker].flatMap(({ what, of, to, factor = 1, least, most }) => {
     const own = find(...of);
     const other = to === undefined ? 1 : find(of[0], to, of[2]);
     if (own === undefined || other === undefined) return [];
@@ -142,7 +142,7 @@ export function targets(rows: readonly Row[]): Target[] {
   });
 }
 
-/** Three significant digits; thousands whole. */
+/** Three significant digits; from 1,000 on whole numbers. */
 function number(value: number): string {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
@@ -158,7 +158,7 @@ export function text(rows: readonly Row[], reached: readonly Target[]): string {
       lines.push(`  ${row.subject.padEnd(26)}${number(row.value).padStart(12)}${spread}`);
     }
   }
-  lines.push('', 'what is meant to be');
+  lines.push('', 'targets');
   for (const { what, value, wanted, met } of reached) {
     lines.push(`  ${what.padEnd(46)}${number(value).padStart(9)}  ${wanted.padEnd(8)}${met ? '' : 'MISSED'}`.trimEnd());
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hosts between which the path is measured:
 //
-//   client ── eth0 balancer eth1 ── server          through: answers come back through the balancer
-//      └─────────── direct ───────────┘             direct: and here by a way of their own, as in DR and TUN
+//   client ── eth0 balancer eth1 ── server          through: replies come back through the balancer
+//      └─────────── direct ───────────┘             direct: replies take this link, as in DR and TUN
 import { join } from 'node:path';
 import { iperfServer } from '../../lab/drivers/iperf.ts';
 import type { HostDescription, TopologyDescription } from '../../lab/topology/description.ts';
@@ -14,11 +14,11 @@ import { buildFolder } from '../programs.ts';
 export const virtualAddress = '192.0.2.10';
 export const balancerAddress = '10.1.0.1';
 export const serverAddress = '10.2.0.11';
-/** Of FULLNAT. */
+/** The source address of FULLNAT. */
 export const localAddress = '10.2.0.200';
 /**
- * Where floods go: the server's network card hears them, and its stack drops them at once, as they are addressed to a MAC
- * that nobody has. So what receives costs the same for every subject, and next to nothing.
+ * The destination of floods. Its MAC address belongs to no host: the server's interface receives the packets and its stack
+ * drops them at once. So receiving costs little, and the same for every subject.
  */
 export const floodAddress = '10.2.0.99';
 const nobodyMac = '02:00:00:00:00:99';
@@ -26,10 +26,10 @@ const nobodyMac = '02:00:00:00:00:99';
 export const floodPort = 9000;
 export const webPort = 80;
 
-/** Clients and servers have the first CPU, a balancer that is a process the last. */
+/** Clients and servers run on the first CPU. A balancer that is a process runs on the last. */
 export const endsCpu = 0;
 
-export type Way = 'through' | 'direct';
+export type ReplyPath = 'through' | 'direct';
 
 export function program(name: string): string {
   return join(projectRoot, 'out', buildFolder, 'native', name);
@@ -39,17 +39,17 @@ export function pinned(cpu: number, command: readonly [string, ...string[]]): [s
   return ['taskset', '-c', String(cpu), ...command];
 }
 
-/** Thousands of short connections take thousands of ports. */
+/** Thousands of short connections need thousands of ports. */
 const manyPorts = { 'net/ipv4/ip_local_port_range': '1024 65535' };
 
-function server(way: Way): HostDescription {
+function server(replies: ReplyPath): HostDescription {
   return {
     interfaces: {
       eth0: [`${serverAddress}/24`],
       direct: ['10.3.0.11/24'],
-      ...(way === 'direct' && { lo: [`${virtualAddress}/32`] }),
+      ...(replies === 'direct' && { lo: [`${virtualAddress}/32`] }),
     },
-    routes: [{ to: 'default', via: way === 'direct' ? '10.3.0.2' : '10.2.0.1' }],
+    routes: [{ to: 'default', via: replies === 'direct' ? '10.3.0.2' : '10.2.0.1' }],
     services: [
       iperfServer,
       {
@@ -61,7 +61,7 @@ function server(way: Way): HostDescription {
   };
 }
 
-function description(way: Way): TopologyDescription {
+function description(replies: ReplyPath): TopologyDescription {
   return {
     hosts: {
       client: {
@@ -74,7 +74,7 @@ function description(way: Way): TopologyDescription {
         sysctls: manyPorts,
         forwards: true,
       },
-      server: server(way),
+      server: server(replies),
     },
     links: [
       { between: ['client:eth0', 'balancer:eth0'] },
@@ -88,7 +88,7 @@ export interface Stage {
   readonly client: Host;
   readonly balancer: Host;
   readonly server: Host;
-  /** Of the balancer's interface to the client. */
+  /** The MAC address of the balancer's interface to the client. */
   readonly gatewayMac: string;
   readonly clientMac: string;
   down(): Promise<void>;
@@ -101,8 +101,8 @@ export async function macOf(host: Host, device: string): Promise<string> {
 
 export const floodMac = nobodyMac;
 
-export async function raise(way: Way): Promise<Stage> {
-  const topology = await Topology.up(description(way));
+export async function raise(replies: ReplyPath): Promise<Stage> {
+  const topology = await Topology.up(description(replies));
   const [client, balancer, real] = ['client', 'balancer', 'server'].map(name => topology.host(name));
   if (client === undefined || balancer === undefined || real === undefined) throw new Error('a host is missing');
   const neighbour = [

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What forwards, and how it is started on the balancer.
+// The forwarders that are compared, and how each is started on the balancer's host.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -11,6 +11,8 @@ import { takeAddress } from '../../lab/balancers/kernel-ipvs.ts';
 import { buildRawSocket } from '../../lab/drivers/inject.ts';
 import { iperfPort } from '../../lab/drivers/iperf.ts';
 import { hasIpvs } from '../../lab/kernel.ts';
+import { LabError } from '../../lab/topology/lab-error.ts';
+import type { Status } from '../../src/cli/status.ts';
 import { projectRoot } from '../../tools/command.ts';
 import {
   balancerAddress,
@@ -20,10 +22,10 @@ import {
   localAddress,
   pinned,
   program,
+  type ReplyPath,
   type Stage,
   serverAddress,
   virtualAddress,
-  type Way,
   webPort,
 } from './stage.ts';
 
@@ -31,19 +33,19 @@ export type Measure = 'packets' | 'bulk' | 'connections' | 'latency' | 'idle' | 
 
 export interface Subject {
   readonly name: string;
-  readonly way: Way;
+  readonly replies: ReplyPath;
   readonly measures: readonly Measure[];
-  /** Whom clients ask: for TCP, and for the flood of UDP. */
+  /** The addresses to which clients send: TCP requests, and the flood of UDP. */
   readonly target: { readonly tcp: string; readonly udp: string };
-  /** More words for the generator of packets. */
+  /** Additional arguments of the packet generator. */
   readonly flood?: readonly string[];
-  /** Whether this host can have it; it can unless there is a question. */
+  /** Whether this machine supports it; always, if this function is missing. */
   isAvailable?(): boolean;
-  /** Resolves when it forwards; what it gives ends it. */
+  /** Resolves when it forwards. The returned function stops it. */
   start(stage: Stage): Promise<() => Promise<void>>;
 }
 
-/** An ordinary socket's buffer is full with 277 small packets. */
+/** Limits the packets that are under way: the buffer of an ordinary socket holds only 277 small ones. */
 const fewerUnderWay = ['window=128'];
 
 const lastCpu = availableParallelism() - 1;
@@ -67,7 +69,7 @@ function file({ balancer }: Stage, name: string, content: string): string {
 
 const bare: Subject = {
   name: 'bare forwarder',
-  way: 'through',
+  replies: 'through',
   measures: ['packets'],
   target: { tcp: serverAddress, udp: floodAddress },
   async start(stage) {
@@ -85,7 +87,7 @@ const bare: Subject = {
 
 const kernel: Subject = {
   name: 'kernel forwarding',
-  way: 'through',
+  replies: 'through',
   measures: ['packets', 'bulk', 'connections', 'latency'],
   target: { tcp: serverAddress, udp: floodAddress },
   start: async () => async () => undefined,
@@ -93,7 +95,7 @@ const kernel: Subject = {
 
 const nftables: Subject = {
   name: 'nftables DNAT',
-  way: 'through',
+  replies: 'through',
   measures: ['packets', 'bulk', 'connections', 'latency'],
   target: { tcp: virtualAddress, udp: virtualAddress },
   async start({ balancer }) {
@@ -114,7 +116,7 @@ const nftables: Subject = {
 
 const ipvs: Subject = {
   name: 'kernel IPVS',
-  way: 'through',
+  replies: 'through',
   measures: ['packets', 'bulk', 'connections', 'latency'],
   target: { tcp: virtualAddress, udp: virtualAddress },
   isAvailable: hasIpvs,
@@ -137,7 +139,7 @@ const ipvs: Subject = {
 
 const haproxy: Subject = {
   name: 'HAProxy',
-  way: 'through',
+  replies: 'through',
   measures: ['connections'],
   target: { tcp: balancerAddress, udp: balancerAddress },
   start(stage) {
@@ -165,7 +167,7 @@ listen web
 
 const nginx: Subject = {
   name: 'nginx stream',
-  way: 'through',
+  replies: 'through',
   flood: fewerUnderWay,
   measures: ['packets', 'connections'],
   target: { tcp: balancerAddress, udp: balancerAddress },
@@ -191,7 +193,7 @@ stream {
 
 const rawSocket: Subject = {
   name: 'raw-socket (npm)',
-  way: 'through',
+  replies: 'through',
   measures: ['packets'],
   target: { tcp: balancerAddress, udp: balancerAddress },
   start(stage) {
@@ -207,7 +209,7 @@ export function adminSocket({ balancer }: Stage): string {
   return join(balancer.folder, 'sluice.sock');
 }
 
-/** The process that stands by loads its code first, on the same CPU. */
+/** After this time the standby process has loaded its code; it runs on the same CPU. */
 const settlingMilliseconds = 3000;
 
 type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
@@ -248,7 +250,7 @@ async function startSluice(
   const config = file(stage, `sluice-${mode}.yaml`, sluiceDocument(mode, ports));
   const words = ['run', '-c', config, '--socket', adminSocket(stage), '--workers', String(workers)];
   const command = [...sluice, ...words] as const;
-  // Several workers are pinned by Sluice itself.
+  // Sluice pins several workers itself.
   const stop = await startProgram(stage, 'sluice', workers === 1 ? pinned(lastCpu, [...command]) : [...command], {
     prints: '"msg":"ready"',
   });
@@ -268,14 +270,14 @@ async function startSluice(
 function sluiceSubject(name: string, mode: Mode, measures: readonly Measure[], options: SluiceOptions = {}): Subject {
   return {
     name,
-    way: mode === 'dr' || mode === 'tunnel' ? 'direct' : 'through',
+    replies: mode === 'dr' || mode === 'tunnel' ? 'direct' : 'through',
     measures,
     target: { tcp: virtualAddress, udp: virtualAddress },
     start: stage => startSluice(stage, mode, options),
   };
 }
 
-/** In the order in which a round asks them: those that are compared stand beside each other. */
+/** In the order of a round: subjects that are compared with each other follow each other. */
 export const subjects: readonly Subject[] = [
   bare,
   sluiceSubject('Sluice NAT', 'nat', ['packets', 'bulk', 'connections', 'latency', 'idle', 'memory']),
@@ -292,11 +294,14 @@ export const subjects: readonly Subject[] = [
   rawSocket,
 ];
 
-/** Of the process that forwards. */
-export function workingProcess(stage: Stage): number {
+/** The number of the director's process, which forwards. */
+export function directorPid(stage: Stage): number {
   const asked = spawnSync(sluice[0], [sluice[1], 'status', '--json', '--socket', adminSocket(stage)], {
     encoding: 'utf8',
     maxBuffer: Number.POSITIVE_INFINITY,
   });
-  return JSON.parse(asked.stdout).pid;
+  const { planes }: Status = JSON.parse(asked.stdout);
+  const pid = planes.find(({ name }) => name === 'director')?.pid;
+  if (pid === undefined) throw new LabError('sluice status names no process of the director');
+  return pid;
 }

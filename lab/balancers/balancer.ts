@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands between clients and real servers in a scenario: the same scenario is played with each balancer that can do
-// what it asks for.
+// The interface of a balancer, which stands between clients and real servers in a scenario. A scenario can be played with
+// each balancer that has the modes and abilities that it needs.
 import type { Host } from '../topology/host.ts';
 
 export type Mode = 'nat' | 'fullnat' | 'dr' | 'tunnel';
@@ -9,7 +9,7 @@ export type Encapsulation = 'ipip' | 'gre' | 'gue';
 
 /** What a scenario may need beyond forwarding in a mode. */
 export type Ability =
-  /** Takes other services while it runs. */
+  /** Its services can be changed while it runs. */
   | 'change'
   /** Rewrites the sources of connections from inside. */
   | 'snat'
@@ -21,21 +21,21 @@ export type Ability =
   | 'mixed'
   /** Answers for virtual addresses that the host does not have: ARP, neighbour discovery, ping. */
   | 'answers'
-  /** Tells FULLNAT servers of TCP who the client is. */
+  /** Tells FULLNAT servers the client's address by the TCP option TOA. */
   | 'toa'
-  /** Tells them by the PROXY protocol. */
+  /** Tells FULLNAT servers the client's address by the PROXY protocol. */
   | 'proxy-protocol'
   /** Answers SYNs with cookies. */
   | 'syn-proxy'
-  /** Takes several ports as one service. */
+  /** Makes one service of several ports. */
   | 'groups'
-  /** Is a process of its own. */
+  /** Runs as a process, which can be stopped and killed. */
   | 'process';
 
 export interface RealServer {
-  /** With a port where it is not the service's. */
+  /** With a port when it differs from the service's. */
   readonly address: string;
-  /** 1 unless given; 0: no new connections, those that are stay. */
+  /** 1 unless given. 0: no new connections; existing connections stay. */
   readonly weight?: number;
   /** The service's unless given. */
   readonly mode?: Mode;
@@ -49,13 +49,13 @@ export interface VirtualService {
   readonly servers: readonly RealServer[];
   /** Mode tunnel: how packets are wrapped; IPIP unless given. */
   readonly encapsulation?: Encapsulation;
-  /** FULLNAT: servers are told who the client is. */
+  /** FULLNAT: servers are told the client's address by the TCP option TOA. */
   readonly tellsClient?: boolean;
-  /** FULLNAT: servers are told by a header of the PROXY protocol. */
+  /** FULLNAT: servers are told the client's address by a header of the PROXY protocol. */
   readonly proxyProtocol?: boolean;
-  /** TCP: SYNs are answered with cookies, and servers hear of clients that have proved themselves. */
+  /** TCP: the balancer answers SYNs with cookies. Servers see only connections whose handshake is complete. */
   readonly synProxy?: boolean;
-  /** Instead of `port`: 80, "8000-8010". A client has the same server on all of them. */
+  /** Instead of `port`, as 80 or "8000-8010". A client gets the same server on all of these ports. */
   readonly groupedPorts?: readonly (number | string)[];
 }
 
@@ -68,38 +68,38 @@ export interface SourceNat {
 export interface Forwarding {
   readonly services: readonly VirtualService[];
   readonly sourceNat?: SourceNat;
-  /** Threads that forward, where the balancer has such; 1 unless given. */
+  /** Number of workers, if the balancer has workers; 1 unless given. */
   readonly workers?: number;
-  /** How packets are kept from the stack of the balancer's host, where it is not as the balancer chooses. */
+  /** How packets are kept from the stack of the balancer's host. The balancer chooses unless given. */
   readonly stealing?: 'nftables';
   /** Frames to and from the clients carry this 802.1Q tag. */
   readonly uplinkVlan?: number;
-  /** Devices of the balancer whose frames it is to take by AF_XDP. */
+  /** Devices whose frames the balancer receives by AF_XDP. */
   readonly xdp?: readonly string[];
 }
 
 export interface RunningBalancer {
   /** Resolves when the new services are in force. */
   change(forwarding: Forwarding): Promise<void>;
-  /** Of one that is a process. */
+  /** Only if the balancer runs as a process. */
   readonly process?: BalancerProcess;
 }
 
 export interface BalancerProcess {
-  /** So much CPU time it has used since it was started. */
+  /** The CPU time that it has used since its start. */
   cpuSeconds(): number;
-  /** What it says of the kind of its ports, by device. */
+  /** The type of each port, by device, as the process reports it. */
   portTypes(): Promise<Record<string, string>>;
   /**
-   * Ends what forwards, without a chance to clean up. Returns when it forwards again, as it has to do by itself: after so
-   * many seconds.
+   * Kills the process that forwards, without a chance to clean up. Returns when the balancer has recovered by itself, with
+   * the seconds that this took.
    */
   crash(): Promise<number>;
-  /** Ends it in good order. */
+  /** Stops it with SIGTERM. */
   stop(): Promise<void>;
-  /** Ends all of it, without a chance to clean up. */
+  /** Kills all its processes, without a chance to clean up. */
   kill(): Promise<void>;
-  /** Removes what it has left when it was killed. */
+  /** Removes what it left on the host when it was killed. */
   clean(): Promise<void>;
 }
 
@@ -113,7 +113,7 @@ export interface Balancer {
   start(host: Host, forwarding: Forwarding): Promise<RunningBalancer>;
 }
 
-/** Those that take new connections, each as often as its weight says. */
+/** The addresses of servers that take new connections. Each is in the list as often as its weight says. */
 export function byWeight(servers: readonly RealServer[]): string[] {
   return servers.flatMap(({ address, weight = 1 }) => new Array<string>(weight).fill(address));
 }

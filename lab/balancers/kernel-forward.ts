@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's own routing as a balancer: the virtual address is reached over several next hops, and a hash of addresses
-// and ports says which. A packet goes on unchanged but for its MAC addresses: that is direct routing.
+// The kernel's own routing as a balancer: the virtual address has several next hops, and a hash of addresses and ports
+// chooses one. Only the packet's MAC addresses change, as in direct routing.
 import { isIPv6 } from 'node:net';
 import type { Host } from '../topology/host.ts';
 import type { Balancer, Forwarding, VirtualService } from './balancer.ts';
@@ -24,7 +24,7 @@ async function routeAll(host: Host, { services }: Forwarding): Promise<void> {
 export const kernelForward: Balancer = {
   name: 'kernel-forward',
   modes: ['dr'],
-  // A change moves connections to other hops: the kernel's routing remembers none.
+  // No ability to change: the kernel's routing keeps no connections, so that a change would move them to other hops.
   abilities: [],
   unavailable: () => undefined,
   async start(host, forwarding) {

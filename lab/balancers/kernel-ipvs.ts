@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Sluice is measured against: the kernel's own IPVS, set up with ipvsadm. Where this host's kernel has none, Debian's
-// has it: `npm run lab -- --guest --balancer kernel-ipvs`.
+// The kernel's own IPVS, set up with ipvsadm: Sluice is compared with it. If this host's kernel has no IPVS, use Debian's
+// kernel: `npm run lab -- --guest --balancer kernel-ipvs`.
 import { isIPv6 } from 'node:net';
 import { hasIpvs } from '../kernel.ts';
 import type { Host } from '../topology/host.ts';
 import type { Balancer, Mode, VirtualService } from './balancer.ts';
 
-/** ipvsadm's options. */
+/** ipvsadm's option for each mode. */
 const forwardingOf: Partial<Record<Mode, string>> = { nat: '-m', dr: '-g', tunnel: '-i' };
 
 const protocolOf = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
@@ -22,7 +22,7 @@ function rules({ protocol, address, port, mode, servers }: VirtualService): stri
   return [`-A ${service} -s wrr`, ...toServers];
 }
 
-/** IPVS looks at what is the host's own. */
+/** IPVS handles only packets to the host's own addresses. */
 export async function takeAddress(host: Host, address: string): Promise<void> {
   await host.must(['ip', 'address', 'replace', `${address}/${isIPv6(address) ? 128 : 32}`, 'dev', 'lo']);
 }

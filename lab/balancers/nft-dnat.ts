@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// nftables as a balancer: destination NAT to one server after the other; for FULLNAT the source becomes the balancer's own
-// address on the servers' side as well. The kernel's connection tracking brings replies back and keeps connections that
-// are there when the rules change.
+// nftables as a balancer: destination NAT to the servers in turn. For FULLNAT the source becomes the balancer's own address
+// on the servers' side. The kernel's connection tracking translates replies, and keeps existing connections when the rules
+// change.
 import { isIPv6 } from 'node:net';
 import type { Host } from '../topology/host.ts';
 import { type Balancer, byWeight, type Forwarding, type SourceNat, type VirtualService } from './balancer.ts';
 
 const nftFamily = (address: string): string => (isIPv6(address) ? 'ip6' : 'ip');
 
-/** Of connections whose source is rewritten, too. */
+/** Marks connections whose source is rewritten, too. */
 const fullnatMark = 1;
 
 function destinationRule({ protocol, address, port, servers, mode }: VirtualService): string {
@@ -44,7 +44,7 @@ table inet lab {
 `;
 }
 
-/** The rules change in one transaction. */
+/** nft replaces all rules in one transaction. */
 async function load(host: Host, forwarding: Forwarding): Promise<void> {
   await host.must(['nft', '-f', '-'], { input: ruleset(forwarding) });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director itself, started as a person starts it: `sluice run` in the balancer's namespace.
+// Sluice as a balancer, started as an administrator starts it: `sluice run` in the balancer's namespace.
 import { existsSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
@@ -20,19 +20,19 @@ import type {
 
 const addon = process.env.SLUICE_ADDON ?? join(import.meta.dirname, '../../build/Release/sluice.node');
 
-/** What FULLNAT takes as its sources: free addresses on the servers' side of every topology. */
+/** The sources of FULLNAT: addresses on the servers' side that are free in every topology. */
 const localAddresses: readonly string[] = ['10.2.0.200', 'fd00:2::200'];
 
 const endpoint = (address: string, port: number): string => `${isIPv6(address) ? `[${address}]` : address}:${port}`;
 
-/** IANA's for GUE, which `sluice decap` listens on. */
+/** IANA's port for GUE; `sluice decap` listens on it. */
 const guePort = 6080;
 
 function tunnelDocument(type: Encapsulation): object {
   return type === 'gue' ? { type, port: guePort } : { type };
 }
 
-/** What a service of grouped ports is found by: there is one of each family at most. */
+/** The firewall mark of a service of grouped ports. A scenario has at most one such service for each family. */
 const groupMark = 1;
 
 const namesService = ({ protocol, address, port, groupedPorts }: VirtualService): object =>
@@ -105,7 +105,7 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     this.#devices = devices;
     this.#file = join(host.folder, `${host.name}-sluice.yaml`);
     this.#write(forwarding);
-    // A path of its own: namespaces of networks share the machine's files.
+    // Not the default path: network namespaces share the machine's file system.
     this.#socket = join(host.folder, `${host.name}-sluice.sock`);
     const words = ['-c', this.#file, '--socket', this.#socket, '--workers', String(forwarding.workers ?? 1)];
     const { stealing } = forwarding;
@@ -159,7 +159,7 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   }
 
   async kill(): Promise<void> {
-    // A parent that stands still starts no other child meanwhile.
+    // A stopped parent cannot start a child again meanwhile.
     this.#program.kill('SIGSTOP');
     for (const pid of this.#program.children()) process.kill(pid, 'SIGKILL');
     this.#program.kill('SIGKILL');

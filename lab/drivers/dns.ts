@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// dnsmasq, which answers for a name of its own, asked by dig. Of the DNS servers in Debian, dnsmasq-base is the one whose
+// dnsmasq as the DNS server, dig as the client. Of the DNS servers in Debian, dnsmasq-base is the only one whose
 // installation starts no service on the machine.
 import type { ServiceDescription } from '../topology/description.ts';
 import type { Host } from '../topology/host.ts';
@@ -17,7 +17,7 @@ export function dnsServer(name: string): ServiceDescription {
   };
 }
 
-/** Who answers, over that transport. */
+/** Asks over `transport` and returns the name of the server that answers. */
 export async function whoAnswers(client: Host, address: string, transport: 'udp' | 'tcp'): Promise<string> {
   const words = ['+short', '+tries=2', '+time=2', transport === 'tcp' ? '+tcp' : '+notcp'];
   const printed = await client.must(['dig', `@${address}`, ...words, 'who.example', 'TXT']);

@@ -10,7 +10,7 @@ import { nodeProgram } from './node-program.ts';
 const projectRoot = join(import.meta.dirname, '../..');
 const nativePart = join(projectRoot, 'node_modules/raw-socket/build/Release/raw.node');
 
-/** `npm ci` runs no package's code, so that the package's native part is built when it is first wanted. */
+/** Builds the package's native part if it is missing: `npm ci` runs no package's code. */
 export function buildRawSocket(): void {
   if (existsSync(nativePart)) return;
   const words = ['--import=tsx', 'tools/build.ts', '--raw-socket'];
@@ -18,7 +18,7 @@ export function buildRawSocket(): void {
   if (status !== 0) throw new LabError(`raw-socket cannot be built:\n${stdout}${stderr}`);
 }
 
-/** Sends IP packets as they are, whatever they claim; `address` says where the host's routing sends them. */
+/** Sends IP packets unchanged, also with false sources or checksums. The host routes them to `address`. */
 export async function inject(from: Host, address: string, packets: readonly Uint8Array[]): Promise<void> {
   buildRawSocket();
   const lines = packets.map(packet => `${Buffer.from(packet).toString('hex')}\n`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// iperf3 between a client and a server. It opens a control connection first, so that a balancer must bring both
-// connections to the same server: one server, or persistence.
+// iperf3 between a client and a server. It opens a control connection first, so a balancer must send both connections to
+// the same server: the service has one server, or persistence.
 import type { ServiceDescription } from '../topology/description.ts';
 import type { Host } from '../topology/host.ts';
 
@@ -15,14 +15,14 @@ export const iperfServer: ServiceDescription = {
 export interface IperfOptions {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly seconds: number;
-  /** Of UDP. */
+  /** Rate at which UDP is sent. */
   readonly megabits?: number;
 }
 
 export interface IperfResult {
-  /** As the receiver saw it. */
+  /** Rate at the receiver. */
   readonly megabits: number;
-  /** Of UDP. */
+  /** Datagrams that were lost; UDP only. */
   readonly lostPercent: number;
 }
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 const loader = import.meta.resolve('tsx');
 
-/** The command that runs one of lab/programs/ in Node. */
+/** The command that runs lab/programs/NAME.ts in Node. */
 export function nodeProgram(name: string, ...words: readonly string[]): [string, ...string[]] {
   return [
     process.execPath,

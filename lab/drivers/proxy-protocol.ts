@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// nginx and HAProxy before lab/programs/server.ts on a real server: who they take the client to be, they have from the
-// PROXY protocol, and a connection without its header they refuse.
+// nginx and HAProxy in front of lab/programs/server.ts on a real server. They take the client's address from the header of
+// the PROXY protocol, and refuse connections without it.
 import { isIPv6 } from 'node:net';
 import type { Service } from '../programs/service.ts';
 import type { ServiceDescription } from '../topology/description.ts';
@@ -10,15 +10,15 @@ import type { Program } from '../topology/program.ts';
 export const proxyPorts = {
   /** nginx: /who, /content and /digest as lab/programs/server.ts has them. */
   nginx: 8080,
-  /** HAProxy: the same. */
+  /** HAProxy: the same as nginx. */
   haproxy: 8081,
   /** HAProxy: what arrives is sent back. */
   echo: 8007,
-  /** nginx says who the client is without being asked, and hangs up. */
+  /** nginx: sends the client's address at once, without a request, and closes the connection. */
   greeting: 8025,
 } as const;
 
-/** A connection that has brought no greeting by then has lost it for good. */
+/** A connection without a greeting after this time will not get one. */
 const greetingSeconds = 15;
 
 function nginxConfiguration(name: string): string {
@@ -79,15 +79,15 @@ listen echo
 }
 
 /**
- * `command` with the text in a file behind it; a pipe would not do for nginx. The file has no name that would stay; nginx
- * takes that name for the file with its process's number, which it removes when it ends.
+ * `command` with the text as a file in its last argument; nginx does not read a pipe. The file's name is removed at once,
+ * so that no file stays behind. nginx uses the same name for its pid file, which it removes when it ends.
  */
 function configured(command: string, text: string): ServiceDescription['command'] {
   const script = `file=$(mktemp); printf %s "$1" >$file; exec 3<$file; rm $file; exec ${command} /dev/fd/3`;
   return ['bash', '-c', script, 'bash', text];
 }
 
-/** Both, on a host that runs lab/programs/server.ts. */
+/** nginx and HAProxy, for a host that runs lab/programs/server.ts. */
 export function proxyServers(name: string): ServiceDescription[] {
   return [
     {
@@ -103,21 +103,21 @@ export function proxyServers(name: string): ServiceDescription[] {
   ];
 }
 
-/** The address of a server with another port than the service's. */
+/** A server's address with a port that differs from the service's. */
 export function withPort(address: string, port: number): string {
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Connects, says nothing and reads to the end: whom the server greets. */
+/** Connects, sends nothing and reads the greeting, in which the server says which client it sees. */
 export async function whoIsGreeted(client: Host, address: string, port: number): Promise<Service> {
   const script = 'exec 3<>/dev/tcp/$1/$2; cat <&3';
   const words = ['timeout', String(greetingSeconds), 'bash', '-c', script, 'bash', address, String(port)];
   return JSON.parse(await client.must(['env', ...words]));
 }
 
-/** tshark's second opinion about what comes to that port: a line for each header, with version, client and port. */
+/** Runs tshark, which prints a line for each PROXY header that arrives at the port: version, client and port. */
 export function watchHeaders(host: Host, port: number): Promise<Program> {
-  // HTTP has its ports, and would be looked for first.
+  // Else tshark would dissect the port's traffic as HTTP first.
   const preferences = ['-o', 'tcp.try_heuristic_first:TRUE'];
   const fields = ['proxy.version', 'proxy.src.ipv4', 'proxy.src.ipv6', 'proxy.srcport'].flatMap(field => ['-e', field]);
   const shown = ['-Y', 'proxy', '-T', 'fields', '-E', 'separator=|', ...fields];

@@ -3,13 +3,13 @@ import type { Host } from '../topology/host.ts';
 import type { Program } from '../topology/program.ts';
 import { nodeProgram } from './node-program.ts';
 
-/** Longer than what a person at a terminal takes for "it hangs". */
+/** A person at a terminal would call a longer wait a hang. */
 const answerMilliseconds = 5000;
 
-/** A TCP connection in which somebody types and reads, as in SSH. */
+/** An interactive TCP connection, as that of SSH. */
 export class Session {
   readonly #program: Program;
-  /** The client's. */
+  /** The client's port. */
   readonly port: number;
   #lines = 0;
 
@@ -24,7 +24,7 @@ export class Session {
     return new Session(program);
   }
 
-  /** Types a line; fails unless it comes back in the same connection. */
+  /** Sends a line. Fails unless it comes back in the same connection. */
   async type(): Promise<void> {
     this.#lines += 1;
     const line = `line ${this.#lines} of the session`;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbered datagrams to the echo servers and back, as an account of what is lost on the way.
+// Numbered datagrams to the echo servers and back, to count those that are lost on the way.
 import type { Host } from '../topology/host.ts';
 import { LabError } from '../topology/lab-error.ts';
 import type { Program } from '../topology/program.ts';
 import { nodeProgram } from './node-program.ts';
 
-/** Small enough that a busy machine keeps up with both ends. */
+/** Long enough for both ends to keep up on a busy machine. */
 const microsecondsBetween = 1000;
 
-export interface Account {
+export interface StreamResult {
   readonly sent: number;
-  /** Their numbers. */
+  /** The numbers of the datagrams that did not come back. */
   readonly lost: readonly number[];
-  readonly doubled: readonly number[];
+  /** The numbers of those that came back more than once. */
+  readonly duplicated: readonly number[];
 }
 
 export class Stream {
@@ -29,7 +30,7 @@ export class Stream {
     return new Stream(program);
   }
 
-  async end(): Promise<Account> {
+  async end(): Promise<StreamResult> {
     this.#program.endInput();
     const { stdout } = await this.#program.ending;
     const last = stdout.trim().split('\n').at(-1) ?? '';
@@ -38,7 +39,7 @@ export class Stream {
   }
 }
 
-/** Datagrams that came to a host and found the buffer of their receiver full: lost by the receiver, not by the way. */
+/** Datagrams that a host dropped because the receiver's buffer was full. The network did not lose them. */
 export async function lostByReceivers(host: Host): Promise<number> {
   const printed = await host.must(['cat', '/proc/net/snmp']);
   const [names = [], values = []] = [...printed.matchAll(/^Udp: (.*)$/gm)].map(match => (match[1] ?? '').split(' '));

@@ -12,7 +12,7 @@ async function ask(client: Host, address: string, bytes: number, count: number):
   return lines.map(line => JSON.parse(line));
 }
 
-/** Sends datagrams of that size, each from a new port, and says who answered; fails when one came back otherwise or not. */
+/** Sends datagrams of `bytes` bytes, each from a new port, and returns who answered. Fails when one is lost or changed. */
 export async function whoEchoes(client: Host, address: string, bytes: number, count: number): Promise<Service[]> {
   return (await ask(client, address, bytes, count)).map(answer => {
     if (answer !== null && 'server' in answer) return answer;
@@ -21,7 +21,7 @@ export async function whoEchoes(client: Host, address: string, bytes: number, co
   });
 }
 
-/** Sends one small datagram, and gives the name of the error that comes back, or undefined. */
+/** Sends one small datagram. Returns the name of the error that comes back, or undefined when none does. */
 export async function udpError(client: Host, address: string): Promise<string | undefined> {
   const [answer] = await ask(client, address, 1, 1);
   return answer && 'error' in answer ? answer.error : undefined;

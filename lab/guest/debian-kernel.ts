@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Debian's own kernel, as its package has it: fetched once, unpacked into a folder that later runs find again.
+// Debian's own kernel. Its package is downloaded once and unpacked into a folder that later runs use again.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -8,11 +8,11 @@ import { execute, MachineError } from './system-program.ts';
 const metaPackage = 'linux-image-cloud-amd64';
 
 export class DebianKernel {
-  /** What is kept between runs, the kernel's files below it in `kernel`. */
+  /** The folder that is kept between runs. Its subfolder `kernel` has the kernel's files. */
   readonly work: string;
-  /** As uname -r has it. */
+  /** The kernel's release, as `uname -r` prints it. */
   readonly release: string;
-  /** Of the Debian package. */
+  /** The version of the Debian package. */
   readonly version: string;
 
   constructor(work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle')) {
@@ -71,7 +71,7 @@ export class DebianKernel {
   #download(): string {
     const depends = execute('apt-cache', ['depends', metaPackage]).toString();
     const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-    if (!name) throw new MachineError(`apt-cache knows no ${metaPackage}; run apt-get update first`);
+    if (!name) throw new MachineError(`apt-cache does not know ${metaPackage}; run apt-get update first`);
     for (const old of readdirSync(this.work).filter(file => file.endsWith('.deb'))) rmSync(join(this.work, old));
     execute('apt-get', ['download', name], { cwd: this.work });
     const archive = readdirSync(this.work).find(file => file.endsWith('.deb'));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a command of this host on Debian's own kernel: in a virtual machine that has the host's files (through virtiofsd,
-// read only; what is written goes to the machine's memory and is gone afterwards) and no network but what it makes itself.
+// Runs a command of this host in a virtual machine with Debian's own kernel. The machine reads the host's files through
+// virtiofsd. What it writes goes to its own memory and is lost at the end. It has no network but the one that it makes.
 //
-// QEMU emulates the processor, so that any host can do it; everything takes ten to twenty times as long there. Figures
-// compare with figures of the same machine, and with nothing else.
+// QEMU emulates the processor, so any host can run it; everything takes ten to twenty times as long. Its figures can only be
+// compared with figures of the same machine.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,18 +13,18 @@ import { DebianKernel } from './debian-kernel.ts';
 import { copyModules, packInitrd } from './initrd.ts';
 import { MachineError, systemProgram } from './system-program.ts';
 
-/** What the machine needs to reach the host's files; the kernel loads all else from there when it is used. */
+/** The modules for reaching the host's files. The kernel loads all other modules from those files when it needs them. */
 const bootModules = ['virtio_pci', 'virtiofs', 'overlay'];
 
-/** So many times as long as on the host may everything take. */
-const patience = '20';
+/** Time limits are so many times as long as on the host. */
+const timeScale = '20';
 
 const kernelArguments = 'console=ttyS0 panic=-1 quiet mitigations=off';
 
 const cpus = '2';
 const memory = '4G';
 
-/** Runs the command in the current folder, what it prints going where this process prints. Resolves with its exit status. */
+/** Runs the command in the current folder. Its output goes to this process's output. Resolves with its exit status. */
 export async function runInGuest(command: readonly string[]): Promise<number> {
   const kernel = new DebianKernel();
   const folder = mkdtempSync(join(tmpdir(), 'sluice-guest-'));
@@ -45,7 +45,7 @@ export async function runInGuest(command: readonly string[]): Promise<number> {
 function qemuWords(kernel: DebianKernel, initrd: string, console: string, files: string): string[] {
   return [
     ...['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-smp', cpus, '-m', memory],
-    // virtiofsd reads and writes the machine's memory.
+    // Shared, as virtiofsd reads and writes the machine's memory.
     ...['-object', `memory-backend-memfd,id=memory,size=${memory},share=on`, '-numa', 'node,memdev=memory'],
     ...['-chardev', `socket,id=files,path=${files}`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
     ...['-display', 'none', '-nodefaults', '-no-reboot'],
@@ -54,7 +54,7 @@ function qemuWords(kernel: DebianKernel, initrd: string, console: string, files:
   ];
 }
 
-/** The program that hands the host's files to the machine. */
+/** Runs virtiofsd, which serves the host's files to the machine. */
 class HostFiles {
   readonly socket: string;
   #server: ChildProcess | undefined;
@@ -73,7 +73,7 @@ class HostFiles {
     }
   }
 
-  /** It ends by itself when the machine does; this is for a machine that never was. */
+  /** For the case that no machine has started: virtiofsd ends by itself when its machine ends. */
   end(): void {
     this.#server?.kill();
   }
@@ -98,7 +98,7 @@ function script(command: readonly string[]): string {
   const environment = {
     PATH: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/root',
-    SLUICE_LAB_PATIENCE: patience,
+    SLUICE_LAB_TIME_SCALE: timeScale,
   };
   const settings = Object.entries(environment).map(([name, value]) => `export ${name}=${quoted(value)}`);
   return [...settings, `cd ${quoted(process.cwd())}`, command.map(quoted).join(' '), ''].join('\n');
@@ -111,15 +111,15 @@ function ended(machine: ChildProcess): Promise<void> {
     machine.once('error', reject);
     machine.once('close', (status, signal) => {
       if (status === 0) resolve();
-      else reject(new MachineError(`the virtual machine was ended: ${signal ?? `status ${status}`}`));
+      else reject(new MachineError(`QEMU ended with ${signal ?? `status ${status}`}`));
     });
   });
 }
 
-/** What the machine's first program has said of the command. */
+/** The command's exit status, which lab/guest/init prints on the console. */
 function statusOn(console: string): number {
   const said = existsSync(console) ? readFileSync(console, 'utf8') : '';
   const status = /sluice guest: ended with (\d+)/.exec(said)?.[1];
   if (status !== undefined) return Number(status);
-  throw new MachineError(`the virtual machine ended by itself: ${said.trimEnd().split('\n').slice(-5).join('\n')}`);
+  throw new MachineError(`the virtual machine ended early: ${said.trimEnd().split('\n').slice(-5).join('\n')}`);
 }

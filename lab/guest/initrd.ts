@@ -3,14 +3,14 @@ import { copyFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { execute } from './system-program.ts';
 
-/** Kernel modules into `folder`, by names that sort in the order in which they can be loaded. */
+/** Copies kernel modules into `folder`. Their new names sort in the order in which they must be loaded. */
 export function copyModules(files: readonly string[], folder: string): void {
   for (const [index, file] of files.entries()) {
     copyFileSync(file, join(folder, `${String(index).padStart(2, '0')}-${basename(file)}`));
   }
 }
 
-/** Packs a folder as the file system that a kernel boots with. */
+/** Packs a folder as the initial file system of a kernel. */
 export function packInitrd(root: string, initrd: string): void {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' });
   const input = Buffer.from(files.join('\n'));

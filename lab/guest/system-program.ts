@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs of the host that virtual machines are made with.
+// Runs the host's programs that make and run virtual machines.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ export class MachineError extends Error {
   readonly code = 'MACHINE_FAILED';
 }
 
-/** Debian's packages, by the program that they bring. */
+/** The Debian package of each program. */
 const packageOf: Record<string, string> = {
   'qemu-system-x86_64': 'qemu-system-x86',
   virtiofsd: 'qemu-system-common',
@@ -25,14 +25,14 @@ const packageOf: Record<string, string> = {
 
 const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/lib/qemu', '/usr/libexec'];
 
-/** Where it is; a MachineError that says how to get it where it is not. */
+/** The path of a program. Throws a MachineError with the package to install when the program is missing. */
 export function systemProgram(name: string): string {
   const found = folders.find(folder => folder && existsSync(join(folder, name)));
   if (!found) throw new MachineError(`${name} is missing; install it with: apt-get install ${packageOf[name] ?? name}`);
   return join(found, name);
 }
 
-/** What it prints. */
+/** Runs a program and returns what it prints. */
 export function execute(
   name: string,
   args: readonly string[],

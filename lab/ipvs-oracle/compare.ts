@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares what a director did in a scenario with what the kernel did: frames byte for byte, tables line for line.
-// normalise.ts says what is not determined.
+// Fields whose value is random are normalised first (normalise.ts).
 
 import { toHex } from '../../src/wire/ip-packet.ts';
 import { type Context, contextOf, isRouted, normalise } from './normalise.ts';
 import type { Outcome, Recording } from './recording.ts';
-import { portNames, type RouteTable, type Scenario, type ShowView, type Step } from './scenario.ts';
+import { portNames, type Scenario, type ScenarioTopology, type ShowView, type Step } from './scenario.ts';
 import type { SubjectFrame, SubjectOutcome } from './subject.ts';
 import { summarize } from './summary.ts';
 
@@ -35,7 +35,7 @@ function normalFrames(frames: readonly SubjectFrame[], context: Context): Normal
   );
 }
 
-// A connection's remaining time may differ by so much: both round it down to seconds, from times that differ by moments.
+// A connection's remaining time may differ by this. Both sides round down to seconds, at slightly different instants.
 const expiryToleranceSeconds = 2;
 
 function expirySeconds(line: string): number {
@@ -50,7 +50,7 @@ const withoutExpiry = (line: string) =>
     .trim();
 
 function sameConnections(expected: readonly string[], actual: readonly string[]): boolean {
-  // The kernel walks a hash table whose seed is random: the order of the lines says nothing.
+  // The kernel walks a hash table with a random seed, so the order of the lines has no meaning.
   const order = (a: string, b: string) => (withoutExpiry(a) < withoutExpiry(b) ? -1 : 1);
   const left = [...expected].sort(order);
   const right = [...actual].sort(order);
@@ -66,19 +66,19 @@ function sameConnections(expected: readonly string[], actual: readonly string[])
 
 function sameOutput(showing: ShowView | undefined, expected: readonly string[], actual: readonly string[]): boolean {
   if (showing === 'connections') return sameConnections(expected, actual);
-  // A recording's text has lost the blanks at the ends of its lines.
+  // A recording has no blanks at the ends of lines.
   const text = (lines: readonly string[]) => lines.map(line => line.trimEnd()).join('\n');
   return text(expected) === text(actual);
 }
 
 function compareStep(
   step: Step,
-  routeTable: RouteTable,
+  topology: ScenarioTopology,
   kernel: Outcome,
   subject: SubjectOutcome,
 ): [string[], string[]] | undefined {
-  const context = contextOf(step, routeTable);
-  // The answer of a host's stack that the director does not stand for.
+  const context = contextOf(step, topology);
+  // The director left the packet to the host's stack, so the stack's answer is not compared.
   const isHostsAnswer = subject.isHosts && subject.transmitted.length === 0;
   const expected = isHostsAnswer ? [] : normalFrames(kernel.transmitted, context);
   const actual = normalFrames(subject.transmitted, context);
@@ -95,14 +95,14 @@ function compareStep(
   return undefined;
 }
 
-// Every step in which the subject did something else than the kernel. Steps with a deviation are left out.
+// The steps in which the subject behaved differently from the kernel. Steps with a deviation are not compared.
 export function compare(scenario: Scenario, recording: Recording, outcomes: readonly SubjectOutcome[]): Difference[] {
   if (scenario.deviation !== undefined) return [];
   return scenario.steps.flatMap((step, index) => {
     const kernel = recording.outcomes[index];
     const subject = outcomes[index];
     if (!kernel || !subject || step.deviation !== undefined) return [];
-    const difference = compareStep(step, scenario.routeTable, kernel, subject);
+    const difference = compareStep(step, scenario.topology, kernel, subject);
     if (!difference) return [];
     const [expected, actual] = difference;
     return [{ scenario: scenario.name, line: step.line, step: step.text, expected, actual }];

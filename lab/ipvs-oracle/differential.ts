@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director beside the kernel: with the recordings that are kept, and with random scenarios.
+// Compares the director with the kernel: by the recordings in the repository, and in random scenarios.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { formatRecording, parseRecording, type Recording, TranscriptError } from
 import { parseScenario, readScenario, recordingFile, type Scenario } from './scenario.ts';
 import { type MakeSubject, playSubject, type SubjectOutcome } from './subject.ts';
 
-// The adapter of Sluice's director exports makeSubject from here.
+// The adapter of Sluice's director; it exports makeSubject.
 const adapterFile = join(import.meta.dirname, 'sluice-subject.ts');
 
 function isMakeSubject(value: unknown): value is MakeSubject {
@@ -58,8 +58,8 @@ function asOutcomes(recording: Recording): SubjectOutcome[] {
   }));
 }
 
-// Two runs of the kernel that draw different random numbers, the second in the opposite order: what differs between them is
-// not determined and must be normalised, or not be asked.
+// Runs the kernel twice, with different random seeds and in opposite order. What differs between the runs is random: it
+// must be normalised, or no scenario may depend on it.
 export async function compareKernelWithItself(scenarios: readonly Scenario[]): Promise<number> {
   const first = await playScenarios(scenarios, { kernelSeed: 1 });
   const second = await playScenarios([...scenarios].reverse(), { kernelSeed: 2 });
@@ -88,8 +88,8 @@ export function randomScenarios(count: number, seed: number): Map<Scenario, stri
   return texts;
 }
 
-// Plays random scenarios to the kernel and, where there is one, to the director. Those that differ are written to `folder`,
-// all of them without a director.
+// Plays random scenarios to the kernel and to the director. Scenarios in which they differ are written to `folder`; without
+// a director, all are.
 export async function compareRandom(
   make: MakeSubject | undefined,
   texts: ReadonlyMap<Scenario, string>,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The firewall mark that a packet gets by a scenario's rules, as the guest's nftables rules give it.
+// The firewall mark that a scenario's rules give to a packet. In the virtual machine, nftables rules give the same mark.
 import { etherType, parseAddress, protocol, view } from '../../src/wire/ip-packet.ts';
 import type { FirewallMark } from './scenario.ts';
 
 const ethernetLength = 14;
 const protocols: Readonly<Record<string, number>> = { tcp: protocol.tcp, udp: protocol.udp, sctp: protocol.sctp };
 
-/** 0 where no rule fits. The last rule that fits counts, since each sets the mark anew. */
+/** 0 when no rule matches. The last matching rule wins, since every matching rule sets the mark. */
 export function markOf(frame: Uint8Array, rules: readonly FirewallMark[]): number {
   return rules.filter(rule => fits(frame, rule)).at(-1)?.mark ?? 0;
 }

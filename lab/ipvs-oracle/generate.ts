@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random scenarios from a seed: services, servers, modes and schedulers at random, then packets, valid and weird, and changes
-// of the rules in between. The same seed and index give the same text on any machine. The text is an ordinary scenario, so
-// one that finds a difference can be kept as it is.
+// Random scenarios from a seed: random services, servers, modes and schedulers, then valid and malformed packets, with
+// changes of the rules between them. The same seed and index give the same text on any machine. The text is an ordinary
+// scenario: one that finds a difference can be kept as it is.
 //
-// What is drawn stays inside what is determined: no victim chosen at random, and
-// at most one long wait, chosen so that no entry is within the reach of the kernel's coarse timers at its end.
+// A generated scenario has only one correct outcome. It uses no drop_entry, whose victims are random. It has at most one
+// long wait, at whose end no entry is so close to expiry that the kernel's coarse timers matter.
 
 class Random {
   #state: number;
@@ -47,7 +47,7 @@ interface Server {
   readonly host: string; // without brackets
   readonly port: number;
   readonly mode: string; // ipvsadm's option and what follows
-  weight: string; // and threshold, as the last command had them
+  weight: string; // options of the last command: weight and threshold
 }
 
 interface Service {
@@ -86,7 +86,7 @@ function endpoint(host: string, port: number): string {
 
 class Generator {
   readonly #random: Random;
-  readonly #routeTableLines: string[] = []; // stand before the first step
+  readonly #topologyLines: string[] = []; // stand before the first step
   readonly #lines: string[] = [];
   readonly #services: Service[] = [];
   #persistent = false;
@@ -97,24 +97,24 @@ class Generator {
   }
 
   generate(title: string): string {
-    this.#routeTable();
+    this.#topology();
     const count = this.#random.chance(0.3) ? 2 : 1;
     const marks = Array.from({ length: count }, () => this.#random.chance(0.12));
     for (const [index, marked] of marks.entries()) this.#service(index, marked);
     const steps = this.#random.from(8, 30);
     for (let i = 0; i < steps; i++) this.#step();
     this.#finish();
-    return `${[`# ${title}`, '', ...this.#routeTableLines, ...this.#lines].join('\n')}\n`;
+    return `${[`# ${title}`, '', ...this.#topologyLines, ...this.#lines].join('\n')}\n`;
   }
 
   #say(line: string): void {
     this.#lines.push(line);
   }
 
-  #routeTable(): void {
+  #topology(): void {
     const random = this.#random;
     const sysctl = (name: string, value: number, probability: number) => {
-      if (random.chance(probability)) this.#routeTableLines.push(`sysctl net.ipv4.vs.${name} ${value}`);
+      if (random.chance(probability)) this.#topologyLines.push(`sysctl net.ipv4.vs.${name} ${value}`);
     };
     sysctl('conn_reuse_mode', random.below(3), 0.4);
     sysctl('expire_nodest_conn', 1, 0.4);
@@ -139,7 +139,7 @@ class Generator {
     const port = marked ? 8001 + index : random.pick([80, 53, 443]);
     const service: Service = { protocol, v6, vip, port, marked: marked ? index + 1 : undefined, servers: [] };
     this.#services.push(service);
-    if (marked) this.#routeTableLines.push(`fwmark ${index + 1} tcp ${vip} ${port}`);
+    if (marked) this.#topologyLines.push(`fwmark ${index + 1} tcp ${vip} ${port}`);
     const options: string[] = [`-s ${this.#scheduler()}`];
     if (random.chance(0.2)) {
       this.#persistent = true;
@@ -244,8 +244,8 @@ class Generator {
     this.#say(`c0 > ${segment}${this.#ipOptions(service.v6, [1, 2, 17, 255])}`);
   }
 
-  // From every NAT server: which of them has the connection is the scheduler's secret, the others' packets are routed, so
-  // that an expired TTL would be the host's to answer for.
+  // From every NAT server, as only the scheduler knows which of them has the connection. The host routes the packets of the
+  // others. No TTL is 1, since the host would answer those with an error.
   #serverPackets(service: Service): void {
     const client = this.#client(service);
     for (const server of service.servers.filter(({ mode }) => mode === '-m')) {
@@ -261,7 +261,7 @@ class Generator {
     if (dice < 0.35 || !server) {
       this.#addServer(service, this.#mode(service.v6));
     } else if (dice < 0.75) {
-      // An edit that changes nothing disturbs the kernel's round, and not the director's (docs/decisions/0008-*).
+      // An edit without a change restarts the round of wrr in the kernel, but not in the director (docs/decisions/0008-*).
       const before = server.weight;
       while (server.weight === before) server.weight = this.#weight();
       const target = `-r ${endpoint(server.host, server.port)}`;
@@ -292,13 +292,14 @@ class Generator {
 
   #finish(): void {
     const random = this.#random;
-    // Of an error's flow dh, lblc and lblcr hash the client in the place of the destination (docs/decisions/0008-*).
+    // When an ICMP error creates a flow, dh, lblc and lblcr hash the client instead of the destination
+    // (docs/decisions/0008-*).
     if (random.chance(0.3) && !this.#hashesDestination) {
-      this.#routeTableLines.push('sysctl net.ipv4.vs.schedule_icmp 1');
+      this.#topologyLines.push('sysctl net.ipv4.vs.schedule_icmp 1');
     }
     this.#say('show connections');
     this.#say('show services');
-    // A template's renewal and its connections' end fall together at 60 s: no waiting there.
+    // No wait with persistence: a template is renewed and its connections end at the same time, 60 s.
     if (this.#persistent || !random.chance(0.15)) return;
     this.#say(`wait ${random.pick([20, 140, 1200])}`);
     this.#say('show connections');
@@ -307,7 +308,7 @@ class Generator {
 }
 
 export function generateScenario(seed: number, index: number): string {
-  // Neighbouring seeds and indices must not give neighbouring states.
+  // Close seeds and indices must not give close states.
   const state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35);
   return new Generator(new Random(state)).generate(`Random scenario ${index} of seed ${seed}.`);
 }

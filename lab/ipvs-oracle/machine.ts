@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The virtual machine that runs Debian's own kernel: made of Debian packages, booted under QEMU's emulation, no privileges
-// needed. Its clock counts instructions and jumps over idle time (-icount shift=0,sleep=off): a scenario that waits fifteen
-// minutes takes a moment, and a recording made twice is the same twice.
+// The virtual machine that runs Debian's own kernel. It is made of Debian packages and booted under QEMU's emulation; it
+// needs no privileges. Its clock counts instructions and skips idle time (-icount shift=0,sleep=off). So a scenario that
+// waits fifteen minutes takes a moment, and two recordings of a scenario are equal.
 
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { execute, MachineError, systemProgram } from '../guest/system-program.ts
 
 const guestFolder = join(import.meta.dirname, 'guest');
 
-// FTP's and SIP's modules stay out: they would treat ports 21 and 5060 in their own way.
+// Without the modules for FTP and SIP: they would treat ports 21 and 5060 differently from others.
 const kernelModules = [
   'tun',
   'nf_tables',
@@ -22,7 +22,7 @@ const kernelModules = [
   ),
 ];
 
-// norandmaps and mitigations=off: the same code at the same place is translated once, which halves the time of a run.
+// With norandmaps and mitigations=off QEMU translates code once, as its address does not change. This halves a run's time.
 const kernelArguments = 'console=ttyS0 panic=-1 quiet norandmaps nokaslr mitigations=off random.trust_bootloader=off';
 
 export class Machine {
@@ -59,7 +59,7 @@ export class Machine {
     }
   }
 
-  // Boots, plays the plan, and gives back the transcript. The seed is of everything that the kernel draws at random.
+  // Boots, plays the plan and returns the transcript. All random numbers of the kernel follow from the seed.
   async play(plan: string, timeoutSeconds: number, seed: number): Promise<string> {
     const initrd = this.#buildInitrd(plan);
     const transcript = join(this.kernel.work, 'transcript');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run lab -- oracle`: what the Linux kernel's IPVS does with the scenarios in scenarios/.
+// `npm run lab -- oracle`: plays the scenarios in scenarios/ to the IPVS of the Linux kernel.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,17 +21,17 @@ Plays scenarios to the IPVS of Debian's kernel in a virtual machine (QEMU, no pr
 NAME is AREA/NAME, NAME or AREA below lab/ipvs-oracle/scenarios; without one, all of them.
 
   --random N --seed S
-             plays N random scenarios and compares the director with the kernel; what differs goes to out/oracle/
-  --itself   plays everything twice, with other random numbers in the kernel, and compares the kernel with itself
+             plays N random scenarios and compares the director with the kernel; scenarios that differ go to out/oracle/
+  --itself   plays everything twice, with another random seed of the kernel, and compares the kernel with itself
   --compare  compares the director with the recordings
   --record   writes what the kernel transmitted and printed to NAME.recording
   --show     prints it instead
   --check    only reads the scenarios and reports mistakes in them
-  --list     names the scenarios with the behaviour that each one fixes
-  --help     prints this
+  --list     prints each scenario's name and the behaviour that it fixes
+  --help     prints this text
 
-Environment: SLUICE_ORACLE_DIR, the folder that keeps the unpacked kernel (default: sluice-ipvs-oracle below the system's
-folder for temporary files).
+Environment: SLUICE_ORACLE_DIR, the folder of the unpacked kernel (default: sluice-ipvs-oracle in the system's folder for
+temporary files).
 `;
 
 function reason(error: unknown): string {
@@ -94,7 +94,7 @@ function parse(args: readonly string[]) {
 
 async function random(count: string, seed: string, withItself: boolean): Promise<number> {
   if (!/^[1-9]\d*$/.test(count) || !/^\d+$/.test(seed)) {
-    process.stderr.write(`--random and --seed are whole numbers, not "${count}" and "${seed}"\n${usage}`);
+    process.stderr.write(`oracle: --random and --seed take whole numbers, not "${count}" and "${seed}"\n${usage}`);
     return 2;
   }
   const scenarios = randomScenarios(Number(count), Number(seed));
@@ -109,7 +109,7 @@ async function compareAll(names: readonly string[]): Promise<number> {
   return 1;
 }
 
-async function obey({ values }: ReturnType<typeof parse>, names: readonly string[]): Promise<number> {
+async function runMode({ values }: ReturnType<typeof parse>, names: readonly string[]): Promise<number> {
   if (values.list) return list(names);
   if (values.check) return check(names);
   if (values.random !== undefined) return random(values.random, values.seed, values.itself);
@@ -136,7 +136,7 @@ export async function oracle(args: readonly string[]): Promise<number> {
     return 0;
   }
   try {
-    return await obey(parsed, names);
+    return await runMode(parsed, names);
   } catch (error) {
     process.stderr.write(`oracle: ${reason(error)}\n`);
     return 1;

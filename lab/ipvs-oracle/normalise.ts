@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is not determined in a transmitted frame is set to a fixed value, in recordings and before a comparison: what the
-// kernel draws at random. docs/oracle.md lists it, with the reasons.
+// Sets the fields of a transmitted frame that the kernel chooses at random to fixed values: in recordings, and before a
+// comparison. docs/oracle.md lists these fields with the reasons.
 
 import {
   etherType,
@@ -11,7 +11,7 @@ import {
   toHex,
   view,
 } from '../../src/wire/ip-packet.ts';
-import type { RouteTable, Step } from './scenario.ts';
+import type { ScenarioTopology, Step } from './scenario.ts';
 import { guePort } from './summary.ts';
 
 const ethernetLength = 14;
@@ -36,10 +36,10 @@ function setIpv4Id(packet: Uint8Array, id: number): void {
   view(header).setUint16(10, internetChecksum(header));
 }
 
-// What a frame is judged by: what the director received in the step, and where it stands.
+// What the normalisation of a frame depends on: what the director received in the step, and its topology.
 export interface Context {
   readonly inputs: readonly Uint8Array[];
-  readonly routeTable: RouteTable;
+  readonly topology: ScenarioTopology;
 }
 
 function bitsOf(bytes: Uint8Array): string {
@@ -55,21 +55,21 @@ function isWithin(address: Uint8Array, prefix: string): boolean {
   );
 }
 
-export function contextOf(step: Step, routeTable: RouteTable): Context {
-  return { inputs: step.action.kind === 'frames' ? step.action.frames : [], routeTable };
+export function contextOf(step: Step, topology: ScenarioTopology): Context {
+  return { inputs: step.action.kind === 'frames' ? step.action.frames : [], topology };
 }
 
-// The director's own packets: an outer header of a tunnel bears the address of a port, which no virtual service has; an
-// ICMP message that is passed on keeps its identification.
-function isMade(packet: Uint8Array, { inputs, routeTable }: Context): boolean {
+// Whether the director made the packet itself, rather than passed it on. The outer header of a tunnel has the address of a
+// port, which no virtual service has. An ICMP message that was passed on has the identification of an input.
+function isMade(packet: Uint8Array, { inputs, topology }: Context): boolean {
   const source = packet.subarray(12, 16);
-  const ofPorts = routeTable.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
+  const ofPorts = topology.addresses.filter(({ prefix }) => !prefix.endsWith('/32'));
   if (ofPorts.some(({ prefix }) => isWithin(source, `${prefix.split('/')[0]}/32`))) return true;
   const proto = packet[ipv4ProtocolAt];
   return proto === protocol.icmp && !inputs.some(input => isSameIcmp(input.subarray(ethernetLength), packet));
 }
 
-// With the input's type and identification: the same message, on its way.
+// An ICMP message with the type and identification of an input is that input, passed on.
 function isSameIcmp(input: Uint8Array, packet: Uint8Array): boolean {
   return (
     input[ipv4ProtocolAt] === protocol.icmp &&
@@ -82,8 +82,8 @@ function isGue(datagram: Uint8Array): boolean {
   return datagram.length >= 12 && view(datagram).getUint16(2) === guePort;
 }
 
-// GUE's source port is a hash of the flow under a key that the host draws at random, and the checksum covers it. A right
-// checksum becomes all ones; so does that of a first fragment, which cannot be checked.
+// GUE's source port is a hash of the flow with a random key, and the UDP checksum covers it. A correct checksum is set to
+// all ones; so is the checksum of a first fragment, which cannot be verified.
 function clearGueSource(addresses: Uint8Array, datagram: Uint8Array): void {
   if (!isGue(datagram)) return;
   const fields = view(datagram);
@@ -122,12 +122,12 @@ export function normalise(frame: Uint8Array, context: Context): Uint8Array {
   return copy;
 }
 
-// What the host only routes, none of the director's business: an input to somebody else's address, with other MAC
-// addresses and a TTL one less.
-export function isRouted(frame: Uint8Array, { inputs, routeTable }: Context): boolean {
+// Whether the host only routed the frame and the director had no part in it: the frame is an input to a foreign address,
+// with other MAC addresses and a TTL that is one less.
+export function isRouted(frame: Uint8Array, { inputs, topology }: Context): boolean {
   const own = [
-    ...routeTable.addresses.map(({ prefix }) => prefix.replace(/\/\d+$/, prefix.includes(':') ? '/128' : '/32')),
-    ...routeTable.locals,
+    ...topology.addresses.map(({ prefix }) => prefix.replace(/\/\d+$/, prefix.includes(':') ? '/128' : '/32')),
+    ...topology.locals,
   ];
   return inputs.some(input => {
     const v4 = isIpv4(input);

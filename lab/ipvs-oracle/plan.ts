@@ -1,35 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scenario as the program in the virtual machine reads it (guest/stage.c tells the directives).
+// Writes a scenario as the plan that the program in the virtual machine reads. guest/stage.c describes the directives.
 
 import { toHex } from '../../src/wire/ip-packet.ts';
-import { type FirewallMark, portNames, type RouteTable, type Scenario, type Step, showCommands } from './scenario.ts';
+import {
+  type FirewallMark,
+  portNames,
+  type Scenario,
+  type ScenarioTopology,
+  type Step,
+  showCommands,
+} from './scenario.ts';
 
 function sysctlLine({ name, value }: { name: string; value: string }): string {
   return `sysctl ${name.replaceAll('.', '/')} ${value}`;
 }
 
-function ipLines(routeTable: RouteTable): string[] {
+function ipLines(topology: ScenarioTopology): string[] {
   const lines = ['link set lo up'];
   for (const name of portNames) {
-    const { mac, mtu } = routeTable.ports[name];
+    const { mac, mtu } = topology.ports[name];
     lines.push(`link set ${name} address ${mac} mtu ${mtu} up`);
   }
-  for (const { port, prefix } of routeTable.addresses) {
+  for (const { port, prefix } of topology.addresses) {
     lines.push(`addr add ${prefix} dev ${port}${prefix.includes(':') ? ' nodad' : ''}`);
   }
-  for (const { port, address, mac } of routeTable.neighbours) {
+  for (const { port, address, mac } of topology.neighbours) {
     lines.push(`neigh add ${address} lladdr ${mac} dev ${port} nud permanent`);
   }
-  for (const { to, via, port } of routeTable.routes) {
+  for (const { to, via, port } of topology.routes) {
     lines.push(`route add ${to}${via ? ` via ${via}` : ''} dev ${port}`);
   }
-  for (const prefix of routeTable.locals) {
+  for (const prefix of topology.locals) {
     lines.push(`route add local ${prefix} dev lo`);
   }
   return lines.map(line => `ip ${line}`);
 }
 
-// By number: the machine has no /etc/protocols.
+// Numbers, as the machine has no /etc/protocols.
 const protocolNumbers: Record<string, number> = { tcp: 6, udp: 17, sctp: 132 };
 
 function markRule({ mark, protocol, destination, ports }: FirewallMark): string {
@@ -63,15 +70,15 @@ function stepLines(step: Step, index: number): string[] {
 }
 
 export function planLines(scenario: Scenario): string[] {
-  const { routeTable } = scenario;
-  const ofDevices = routeTable.sysctls.filter(({ name }) => /\.[cs]0\./.test(name));
-  const others = routeTable.sysctls.filter(sysctl => !ofDevices.includes(sysctl));
+  const { topology } = scenario;
+  const ofDevices = topology.sysctls.filter(({ name }) => /\.[cs]0\./.test(name));
+  const others = topology.sysctls.filter(sysctl => !ofDevices.includes(sysctl));
   return [
     `scenario ${scenario.name}`,
     ...others.map(sysctlLine),
     'devices',
-    ...ipLines(routeTable),
-    ...firewallLines(routeTable.marks),
+    ...ipLines(topology),
+    ...firewallLines(topology.marks),
     ...ofDevices.map(sysctlLine),
     'start',
     ...scenario.steps.flatMap(stepLines),

@@ -6,16 +6,16 @@ import { planLines } from './plan.ts';
 import { type Recording, readTranscript, splitTranscript, type TranscriptError } from './recording.ts';
 import type { Scenario } from './scenario.ts';
 
-// The machine needs some seconds to boot and, without hardware virtualization, a third of a second a scenario.
+// Timeouts. Without hardware virtualization the machine needs some seconds to boot and a third of a second a scenario.
 const bootSeconds = 120;
 const scenarioSeconds = 10;
 
-// What one boot's memory and one transcript hold with ease.
+// One boot's memory and one transcript hold this many easily.
 const scenariosPerBoot = 250;
 
 export type Played = Map<Scenario, Recording | TranscriptError>;
 
-// A scenario that went wrong in the machine has the reason in place of its recording.
+// The value of a scenario that failed in the machine is the error instead of a recording.
 export async function playScenarios(
   scenarios: readonly Scenario[],
   { onProgress = (_done: number) => {}, kernelSeed = 1 } = {},

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel did in a scenario: as the virtual machine's transcript tells it, and as the text file that is kept.
+// What the kernel did in a scenario. It is read from the virtual machine's transcript and kept in a text file.
 //
-// A recording has one section a step, in the order of the scenario:
+// A recording has one section for each step, in the order of the scenario:
 //   ## LINE TIME TEXT                      the step: its line in the scenario, its time in seconds
 //   PORT < SUMMARY                         a frame that the director transmitted, in words
 //     HEX                                  and in bytes
 //   PORT < +DELAY SUMMARY                  the same, but DELAY seconds after the step
 //   | TEXT                                 a line that a command printed
 //   ! STATUS                               the command's exit status, unless it was 0
-// What the kernel draws at random has fixed values (normalise.ts), so renewing a recording changes only what has changed.
-// Frames are grouped by port: which port was served first cannot be seen on two wires.
+// Random fields have fixed values (normalise.ts), so a renewed recording differs only where the behaviour differs.
+// Frames are grouped by port, since two ports give no order between their frames.
 
 import { toHex } from '../../src/wire/ip-packet.ts';
 import { type Context, contextOf, normalise } from './normalise.ts';
@@ -30,10 +30,10 @@ export interface Outcome {
 
 export interface Recording {
   readonly kernel: string;
-  readonly outcomes: readonly Outcome[]; // one a step
+  readonly outcomes: readonly Outcome[]; // one for each step
 }
 
-// What follows a step sooner than this belongs to its instant; the machine's clock counts instructions meanwhile.
+// A delay below this is recorded as none: the machine's clock counts instructions, and the kernel's work takes some.
 const instantNs = 10_000_000n;
 
 interface OpenOutcome {
@@ -53,7 +53,7 @@ function portOf(text: string): PortName {
   return port;
 }
 
-function obeyTranscript(line: string, current: OpenOutcome): void {
+function addTranscriptLine(line: string, current: OpenOutcome): void {
   const [word = '', ...rest] = line.split(' ');
   if (word === 'tx') {
     const [port = '', time = '0', hex = ''] = rest;
@@ -67,7 +67,7 @@ function obeyTranscript(line: string, current: OpenOutcome): void {
   }
 }
 
-// The lines of a transcript by scenario, without those of a scenario in which the machine stopped.
+// The lines of a transcript by scenario. A scenario in which the machine stopped is left out.
 export function splitTranscript(text: string): Map<string, string[]> {
   const sections = new Map<string, string[]>();
   let lines: string[] | undefined;
@@ -104,7 +104,7 @@ export function readTranscript(
       current = outcomes[Number(step)];
       if (current) current.startNs = BigInt(time);
     } else if (current) {
-      obeyTranscript(line, current);
+      addTranscriptLine(line, current);
     }
   }
   return { kernel, outcomes: outcomes.map(byPort) };
@@ -120,7 +120,7 @@ function seconds(ns: bigint): string {
   return (Number(ns) / 1e9).toFixed(3);
 }
 
-// A listing of connections is put in order: the kernel walks a hash table with a random seed.
+// Sorts a listing of connections: the kernel walks a hash table with a random seed.
 function printedLines(step: Step, output: readonly string[]): readonly string[] {
   if (step.action.kind !== 'show' || step.action.view !== 'connections') return output;
   return [...output.slice(0, connectionHeadLines), ...output.slice(connectionHeadLines).sort(byEnds)];
@@ -128,7 +128,7 @@ function printedLines(step: Step, output: readonly string[]): readonly string[] 
 
 const connectionHeadLines = 2;
 
-// By what comes after the expiry: the state, the client, the rest.
+// Compares two lines without their expiry: by protocol, state, client and the rest.
 function byEnds(a: string, b: string): number {
   const key = (line: string) => line.replace(/^(\S+)\s+\S+/, '$1');
   return key(a) < key(b) ? -1 : 1;
@@ -156,7 +156,7 @@ export function formatRecording(scenario: Scenario, recording: Recording): strin
     lines.push(
       '',
       `## ${step.line} ${seconds(step.timeNs)} ${step.text}`,
-      ...(outcome ? outcomeLines(step, outcome, contextOf(step, scenario.routeTable)) : []),
+      ...(outcome ? outcomeLines(step, outcome, contextOf(step, scenario.topology)) : []),
     );
   }
   return `${lines.join('\n')}\n`;
@@ -186,7 +186,7 @@ function parseSection(lines: readonly string[]): Section {
   return { head: lines[0] ?? '', outcome: { transmitted, output, status } };
 }
 
-// Reads a recording back; a recording whose steps are not those of the scenario must be renewed first.
+// Reads a recording. Fails when its steps differ from those of the scenario: then it must be renewed.
 export function parseRecording(scenario: Scenario, text: string): Recording {
   const sections = text
     .split(/^## /m)
@@ -196,7 +196,7 @@ export function parseRecording(scenario: Scenario, text: string): Recording {
   const expected = scenario.steps.map(step => step.text);
   if (matches.length !== expected.length || !expected.every((step, i) => step === matches[i])) {
     throw new Error(
-      `${scenario.name}: the scenario has changed since its recording: npm run lab -- oracle --record ${scenario.name}`,
+      `${scenario.name}: the scenario has changed since its recording; renew it: npm run lab -- oracle --record ${scenario.name}`,
     );
   }
   return {

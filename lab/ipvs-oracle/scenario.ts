@@ -23,8 +23,8 @@ export interface FirewallMark {
   readonly ports: string | undefined; // "80" or "80-90"
 }
 
-// What the director has around it.
-export interface RouteTable {
+// The network around the director: its ports and addresses, its neighbours, the host's routes, firewall marks and sysctls.
+export interface ScenarioTopology {
   readonly ports: Record<PortName, Port>;
   addresses: { readonly port: PortName; readonly prefix: string }[];
   neighbours: { readonly port: PortName; readonly address: string; readonly mac: string }[];
@@ -32,7 +32,7 @@ export interface RouteTable {
   locals: string[]; // prefixes that the host delivers to itself
   marks: FirewallMark[];
   sysctls: { readonly name: string; readonly value: string }[];
-  // Whether Sluice's host has the virtual addresses too; otherwise the director alone has them. The kernel's always has.
+  // True: Sluice's host has the virtual addresses, too. False: only the director has them. The kernel's host always has them.
   isShared: boolean;
 }
 
@@ -57,7 +57,7 @@ export type Action =
 export interface Step {
   readonly line: number;
   readonly text: string;
-  readonly timeNs: bigint; // a wait ends at this time, everything else happens at it
+  readonly timeNs: bigint; // when the step happens; a wait ends at this time
   readonly action: Action;
   readonly deviation: string | undefined;
 }
@@ -66,19 +66,19 @@ export interface Scenario {
   readonly name: string; // AREA/NAME
   readonly title: string; // the first line of the header comment
   readonly deviation: string | undefined;
-  readonly routeTable: RouteTable;
+  readonly topology: ScenarioTopology;
   readonly steps: readonly Step[];
 }
 
-// A command in the virtual machine takes some 7 ms of its clock; a step without a time comes this long after the last.
+// A step without a time comes this long after the step before. A command takes some 7 ms of the virtual machine's clock.
 const stepGapNs = 20_000_000n;
-// The kernel folds its counters every two seconds.
+// The kernel adds up its counters every two seconds.
 const statisticsDelayNs = 2_100_000_000n;
 
 export const scenariosFolder = join(import.meta.dirname, 'scenarios');
 const topologyFile = join(import.meta.dirname, 'default-topology');
 
-function emptyRouteTable(): RouteTable {
+function emptyTopology(): ScenarioTopology {
   return {
     ports: { c0: { mac: '02:00:00:01:00:01', mtu: 1500 }, s0: { mac: '02:00:00:02:00:01', mtu: 1500 } },
     addresses: [],
@@ -121,37 +121,37 @@ function takeMac(words: Words): string {
   return text.toLowerCase();
 }
 
-function describePort(words: Words, routeTable: RouteTable): void {
-  const port = routeTable.ports[takePort(words)];
+function describePort(words: Words, topology: ScenarioTopology): void {
+  const port = topology.ports[takePort(words)];
   if (words.takeIf('mac')) port.mac = takeMac(words);
   if (words.takeIf('mtu')) port.mtu = words.takeInteger('mtu', 68, 65521);
 }
 
-function describeNeighbour(words: Words, routeTable: RouteTable): void {
+function describeNeighbour(words: Words, topology: ScenarioTopology): void {
   const port = takePort(words);
   const address = takeAddressText(words, 'neighbour');
-  const others = routeTable.neighbours.filter(known => known.address !== address);
-  routeTable.neighbours = words.takeIf('none') ? others : [...others, { port, address, mac: takeMac(words) }];
+  const others = topology.neighbours.filter(known => known.address !== address);
+  topology.neighbours = words.takeIf('none') ? others : [...others, { port, address, mac: takeMac(words) }];
 }
 
-function describeRoute(words: Words, routeTable: RouteTable): void {
+function describeRoute(words: Words, topology: ScenarioTopology): void {
   const to = takePrefix(words);
   const via = words.takeIf('via') ? takeAddressText(words, 'gateway') : undefined;
   if (words.takeIf('none')) {
-    routeTable.routes = routeTable.routes.filter(route => route.to !== to);
+    topology.routes = topology.routes.filter(route => route.to !== to);
     return;
   }
   words.expect('port');
-  routeTable.routes.push({ to, via, port: takePort(words) });
+  topology.routes.push({ to, via, port: takePort(words) });
 }
 
-function describeMark(words: Words, routeTable: RouteTable): void {
+function describeMark(words: Words, topology: ScenarioTopology): void {
   const mark = words.takeInteger('mark', 1, 0xffffffff);
   const protocol = ['tcp', 'udp', 'sctp'].find(name => words.takeIf(name));
   const destination = words.peek()?.includes('/') ? takePrefix(words) : takeAddressText(words, 'destination');
   const ports = protocol && !words.done ? words.take('ports') : undefined;
   if (ports !== undefined && !/^\d+(-\d+)?$/.test(ports)) throw words.complain(`ports are 80 or 80-90, not "${ports}"`);
-  routeTable.marks.push({ mark, protocol, destination, ports });
+  topology.marks.push({ mark, protocol, destination, ports });
 }
 
 function takeSysctl(words: Words): { name: string; value: string } {
@@ -162,35 +162,35 @@ function takeSysctl(words: Words): { name: string; value: string } {
   return { name, value: values.join(' ').replaceAll('"', '') };
 }
 
-const descriptions: Record<string, (words: Words, routeTable: RouteTable) => void> = {
+const descriptions: Record<string, (words: Words, topology: ScenarioTopology) => void> = {
   port: describePort,
   neighbour: describeNeighbour,
   route: describeRoute,
   fwmark: describeMark,
-  address: (words, routeTable) => {
+  address: (words, topology) => {
     const port = takePort(words);
     const prefix = takePrefix(words);
-    const others = routeTable.addresses.filter(known => known.prefix !== prefix);
-    routeTable.addresses = words.takeIf('none') ? others : [...others, { port, prefix }];
+    const others = topology.addresses.filter(known => known.prefix !== prefix);
+    topology.addresses = words.takeIf('none') ? others : [...others, { port, prefix }];
   },
-  local: (words, routeTable) => {
-    routeTable.locals.push(takePrefix(words));
+  local: (words, topology) => {
+    topology.locals.push(takePrefix(words));
   },
 };
 
-// Reads one file. `include` is the text of the default topology, which the scenario's own lines change.
+// Reads one file into `topology`: first the default topology's, then the scenario's, whose lines change it.
 class Reader {
   readonly #file: string;
-  readonly #routeTable: RouteTable;
+  readonly #topology: ScenarioTopology;
   readonly #steps: Step[] = [];
   #clockNs = 0n;
   #nextNs = 0n;
   #deviation: string | undefined;
   #scenarioDeviation: string | undefined;
 
-  constructor(file: string, routeTable: RouteTable) {
+  constructor(file: string, topology: ScenarioTopology) {
     this.#file = file;
-    this.#routeTable = routeTable;
+    this.#topology = topology;
   }
 
   read(text: string): void {
@@ -205,7 +205,7 @@ class Reader {
       name,
       title,
       deviation: this.#scenarioDeviation,
-      routeTable: this.#routeTable,
+      topology: this.#topology,
       steps: this.#steps,
     };
   }
@@ -221,7 +221,7 @@ class Reader {
       return;
     }
     const [head, , first, last] = loop;
-    // Columns of messages stay those of the file: the loop's head is replaced by blanks.
+    // Blanks replace the loop's head, so that columns in messages are those of the file.
     for (let value = Number(first); value <= Number(last); value++) {
       const body = line.slice(head.length).replaceAll('%', String(value));
       this.#readStep(place, new Words(place, ' '.repeat(head.length) + body), body);
@@ -236,15 +236,15 @@ class Reader {
   #readStep(place: Place, words: Words, line: string): void {
     const describe = descriptions[words.peek() ?? ''];
     if (describe) {
-      if (this.#steps.length > 0) throw words.error('the route table comes before the first step');
+      if (this.#steps.length > 0) throw words.error('lines of the topology come before the first step');
       words.take('directive');
-      describe(words, this.#routeTable);
+      describe(words, this.#topology);
       words.finish();
       return;
     }
     if (words.peek() === 'sysctl' && this.#steps.length === 0) {
       words.take('directive');
-      this.#routeTable.sysctls.push(takeSysctl(words));
+      this.#topology.sysctls.push(takeSysctl(words));
       return;
     }
     const timed = words.peek()?.startsWith('@') === true;
@@ -260,7 +260,7 @@ class Reader {
     const at = time.startsWith('+')
       ? this.#clockNs + words.parseSeconds(time.slice(1), 'time')
       : words.parseSeconds(time, 'time');
-    if (at < this.#clockNs) throw words.complain('time runs backwards here');
+    if (at < this.#clockNs) throw words.complain('this time is before that of the step before');
     this.#nextNs = at;
   }
 
@@ -298,7 +298,7 @@ class Reader {
 
   #frames(port: PortName, described: Described, words: Words): Uint8Array[] {
     if (described.frame) return [...described.packets];
-    const { mac } = this.#routeTable.ports[port];
+    const { mac } = this.#topology.ports[port];
     const destination = described.destinationMac ?? parseMac(mac);
     const source = parseMac(this.#senderMac(port, described, words));
     if (!destination || !source) throw words.complain('no MAC address for this frame');
@@ -308,7 +308,7 @@ class Reader {
 
   // The neighbour that has the source address, else the port's router.
   #senderMac(port: PortName, described: Described, words: Words): string {
-    const neighbours = this.#routeTable.neighbours.filter(known => known.port === port);
+    const neighbours = this.#topology.neighbours.filter(known => known.port === port);
     const text = described.source ? formatAddress(described.source.bytes) : '';
     const found =
       neighbours.find(known => known.address === text) ?? neighbours.find(known => known.mac.endsWith(':fe'));
@@ -328,13 +328,13 @@ class Reader {
 export function parseScenario(file: string, name: string, text: string): Scenario {
   const title = /^#\s*(.+)$/m.exec(text.split('\n')[0] ?? '')?.[1];
   if (title === undefined)
-    throw new ConfigError('SLUICE_CONFIG_SYNTAX', 'a scenario begins with a comment that says the behaviour', {
+    throw new ConfigError('SLUICE_CONFIG_SYNTAX', 'a scenario begins with a comment that states the behaviour', {
       place: { file, line: 1, column: 1 },
     });
-  const routeTable = emptyRouteTable();
-  if (!/^topology empty$/m.test(text)) new Reader(topologyFile, routeTable).read(readFileSync(topologyFile, 'utf8'));
-  const reader = new Reader(file, routeTable);
-  routeTable.isShared = /^topology shared$/m.test(text);
+  const topology = emptyTopology();
+  if (!/^topology empty$/m.test(text)) new Reader(topologyFile, topology).read(readFileSync(topologyFile, 'utf8'));
+  const reader = new Reader(file, topology);
+  topology.isShared = /^topology shared$/m.test(text);
   reader.read(text.replace(/^topology (empty|shared)$/gm, ''));
   return reader.finish(name, title);
 }
@@ -352,7 +352,7 @@ export function readScenario(name: string): Scenario {
   return parseScenario(relative(process.cwd(), file), name, readFileSync(file, 'utf8'));
 }
 
-// Every scenario's name, or those that the given words mean: AREA/NAME, an AREA, or a NAME.
+// The names of the scenarios that `wanted` selects: AREA/NAME, an AREA, or a NAME. All scenarios when it is empty.
 export function scenarioNames(wanted: readonly string[] = []): string[] {
   const all = readdirSync(scenariosFolder, { recursive: true, encoding: 'utf8' })
     .filter(path => path.endsWith('.scenario'))

@@ -13,23 +13,23 @@ import { routeTableFrom } from '../../src/director/route-table.ts';
 import { hostPort } from '../../src/director/verdict.ts';
 import { etherType, formatAddress, protocol, view } from '../../src/wire/ip-packet.ts';
 import { markOf } from './firewall-mark.ts';
-import type { PortName, RouteTable, ShowView } from './scenario.ts';
+import type { PortName, ScenarioTopology, ShowView } from './scenario.ts';
 import type { MakeSubject, Subject, SubjectFrame, SubjectReceived } from './subject.ts';
 
 const switchPrefix = 'net.ipv4.vs.';
 const icmpLimit = 'net.ipv4.icmp_ratelimit';
 
 export class SluiceSubject implements Subject {
-  readonly #routeTable: RouteTable;
+  readonly #topology: ScenarioTopology;
   readonly #director: Director;
   readonly #ports = systemPortNames();
   #model: DirectorModel = emptyDirectorModel;
 
-  constructor(routeTable: RouteTable) {
-    this.#routeTable = routeTable;
-    const limitIcmp = routeTable.sysctls.findLast(({ name }) => name === icmpLimit)?.value !== '0';
-    this.#director = new Director({ routeTable: routeTableFrom(netDocument(routeTable)), limitIcmp });
-    for (const { name, value } of routeTable.sysctls) this.sysctl(name, value);
+  constructor(topology: ScenarioTopology) {
+    this.#topology = topology;
+    const limitIcmp = topology.sysctls.findLast(({ name }) => name === icmpLimit)?.value !== '0';
+    this.#director = new Director({ routeTable: routeTableFrom(netDocument(topology)), limitIcmp });
+    for (const { name, value } of topology.sysctls) this.sysctl(name, value);
   }
 
   command(line: string): boolean {
@@ -50,7 +50,7 @@ export class SluiceSubject implements Subject {
   }
 
   receive(port: PortName, frame: Uint8Array, timeNs: bigint): SubjectReceived {
-    const mark = markOf(frame, this.#routeTable.marks);
+    const mark = markOf(frame, this.#topology.marks);
     const { verdict, out } = this.#director.receive(port, frame, timeNs, { mark });
     const forOthers = out.filter(sent => sent.port !== hostPort);
     return {
@@ -59,8 +59,8 @@ export class SluiceSubject implements Subject {
     };
   }
 
-  // Whether ingress leaves the frame to the host: its address is no virtual one, or the host has it too and no service
-  // has the port.
+  // Whether ingress leaves the frame to the host: its destination is no virtual address, or the host has that address, too,
+  // and no service has the port.
   #isHosts(frame: Uint8Array): boolean {
     const destination = destinationOf(frame);
     if (destination === undefined) return false;
@@ -69,7 +69,7 @@ export class SluiceSubject implements Subject {
     );
     if (there.length === 0) return true;
     return (
-      this.#routeTable.isShared &&
+      this.#topology.isShared &&
       !there.some(
         ({ identity }) =>
           'address' in identity &&
@@ -109,7 +109,7 @@ export class SluiceSubject implements Subject {
   }
 }
 
-export const makeSubject: MakeSubject = routeTable => new SluiceSubject(routeTable);
+export const makeSubject: MakeSubject = topology => new SluiceSubject(topology);
 
 function isVirtual(prefix: string): boolean {
   return prefix.endsWith(prefix.includes(':') ? '/128' : '/32');
@@ -129,19 +129,17 @@ function destinationOf(frame: Uint8Array): { address: string; protocol: number; 
   };
 }
 
-// The scenario's route table in the words of `sluice replay --net`.
-function netDocument(routeTable: RouteTable): unknown {
+// The scenario's topology as the document that `sluice replay --net` takes.
+function netDocument(topology: ScenarioTopology): unknown {
   const ports = Object.fromEntries(
-    Object.entries(routeTable.ports).map(([name, { mac, mtu }]) => {
-      const addresses = routeTable.addresses
-        .filter(({ port, prefix }) => port === name && (routeTable.isShared || !isVirtual(prefix)))
+    Object.entries(topology.ports).map(([name, { mac, mtu }]) => {
+      const addresses = topology.addresses
+        .filter(({ port, prefix }) => port === name && (topology.isShared || !isVirtual(prefix)))
         .map(({ prefix }) => prefix);
       return [name, { mac, mtu, addresses }];
     }),
   );
-  const neighbours = Object.fromEntries(
-    routeTable.neighbours.map(({ address, mac, port }) => [address, { mac, port }]),
-  );
-  const routes = routeTable.routes.map(({ to, via, port }) => ({ to, ...(via === undefined ? {} : { via }), port }));
+  const neighbours = Object.fromEntries(topology.neighbours.map(({ address, mac, port }) => [address, { mac, port }]));
+  const routes = topology.routes.map(({ to, via, port }) => ({ to, ...(via === undefined ? {} : { via }), port }));
   return { ports, neighbours, routes };
 }

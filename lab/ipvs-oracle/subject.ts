@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a director must offer to be compared with the kernel.
+// The interface of a director that is compared with the kernel.
 //
-// The host's own stack is no part of it: what the kernel answers to a packet that the director leaves to the host is not
-// compared. What ingress takes from the host is never left to it: the director answers, or is silent.
+// The host's own stack is not compared: what the kernel answers to a packet that the director leaves to the host does not
+// count. Packets that ingress takes from the host are never left to it: the director answers them or is silent.
 
-import type { PortName, RouteTable, Scenario, ShowView } from './scenario.ts';
+import type { PortName, Scenario, ScenarioTopology, ShowView } from './scenario.ts';
 
 export interface SubjectFrame {
   readonly port: PortName;
@@ -13,7 +13,7 @@ export interface SubjectFrame {
 
 export interface SubjectReceived {
   readonly frames: readonly SubjectFrame[];
-  readonly isHosts: boolean; // the host's own stack has the packet
+  readonly isHosts: boolean; // the packet was left to the host's own stack
 }
 
 export interface Subject {
@@ -27,7 +27,7 @@ export interface Subject {
   show(view: ShowView, timeNs: bigint): string;
 }
 
-export type MakeSubject = (routeTable: RouteTable) => Subject;
+export type MakeSubject = (topology: ScenarioTopology) => Subject;
 
 export interface SubjectOutcome {
   transmitted: SubjectFrame[];
@@ -36,14 +36,14 @@ export interface SubjectOutcome {
   isHosts: boolean; // a packet of the step was left to the host's own stack
 }
 
-// Plays a scenario to a subject: one outcome a step.
+// Plays a scenario to a subject. Returns one outcome for each step.
 export function playSubject(make: MakeSubject, scenario: Scenario): SubjectOutcome[] {
-  const subject = make(scenario.routeTable);
+  const subject = make(scenario.topology);
   const outcomes: SubjectOutcome[] = [];
   for (const step of scenario.steps) {
     const outcome: SubjectOutcome = { transmitted: [], output: [], failed: false, isHosts: false };
     const { action, timeNs } = step;
-    // What the passing of time brings belongs to the step before, except that a wait is itself the passing of time.
+    // Frames that are sent while time passes belong to the step before. During a wait they belong to the wait.
     const waited = action.kind === 'wait' ? outcome : (outcomes.at(-1) ?? outcome);
     waited.transmitted.push(...subject.advance(timeNs));
     outcomes.push(outcome);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line about a frame, in the words of the packet language, so that a recording can be read without a decoder.
-// A checksum that is wrong, or a frame that lies about its length, is said in capitals.
+// Prints a frame as one line of the packet language, so that a recording can be read without a decoder. Wrong checksums
+// and wrong lengths are marked in capitals.
 
 import {
   crc32c,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// connections ADDRESS COUNT: opens so many TCP connections to port 7 at once, says something different on each when all
-// stand, closes them when all have answered, and prints as JSON how many stood and how many got back what they said.
+// connections ADDRESS COUNT: opens COUNT TCP connections to port 7 at once. When all are open, it sends a different text on
+// each and closes its sending side. It prints as JSON how many were open and how many got back what they sent.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -28,6 +28,6 @@ async function isEchoed(socket: Socket, words: string): Promise<boolean> {
 }
 
 const sockets = await Promise.all(Array.from({ length: Number(count) }, open));
-const standing = sockets.filter(socket => socket !== undefined);
-const echoed = await Promise.all(standing.map((socket, index) => isEchoed(socket, `connection ${index}`)));
-console.log(JSON.stringify({ stood: standing.length, echoed: echoed.filter(Boolean).length }));
+const opened = sockets.filter(socket => socket !== undefined);
+const echoed = await Promise.all(opened.map((socket, index) => isEchoed(socket, `connection ${index}`)));
+console.log(JSON.stringify({ opened: opened.length, echoed: echoed.filter(Boolean).length }));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Content for transfers of any length that no disk holds: the key stream of AES-128 in counter mode. No part of it
-// repeats, so that a lost, doubled or misplaced piece changes the hash.
+// Content for transfers of any length, made in memory: the key stream of AES-128 in counter mode. No part of it repeats, so
+// a lost, duplicated or misplaced piece changes the hash.
 import { createCipheriv, createHash } from 'node:crypto';
 
 const pieceBytes = 1 << 20;
@@ -13,7 +13,7 @@ export function* content(bytes: number): Generator<Buffer> {
   }
 }
 
-/** The SHA-256 of so much content, in hexadecimal digits. */
+/** The SHA-256 of the first `bytes` of content, in hexadecimal digits. */
 export function digestOfContent(bytes: number): string {
   const hash = createHash('sha256');
   for (const piece of content(bytes)) hash.update(piece);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// inject ADDRESS: sends the IP packets that standard input holds, a line of hexadecimal digits each, as they are; ADDRESS
-// is where the host's routing sends them. Prints how many were sent.
+// inject ADDRESS: reads IP packets from standard input, each a line of hexadecimal digits, and sends them unchanged. The
+// host routes them to ADDRESS. Prints how many were sent.
 
 import { isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';

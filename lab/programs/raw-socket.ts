@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// As much of the npm package raw-socket as the lab uses; it has no types of its own.
+// Types for the part of the npm package raw-socket that the lab uses. The package has none.
 
 export interface RawSocket {
   setOption(level: number, option: number, value: number): void;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// requests SOURCE@ADDRESS…: asks each address for a page, from that source, again and again until it is ended: a connection each,
-// as browsers of many people would open them.
+// requests SOURCE@ADDRESS…: requests a page from each address, from that source, again and again until the program is
+// stopped. Each request has a connection of its own, as those of many clients.
 import { get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const page = '/content?bytes=20000';
 const pauseMilliseconds = 40;
-/** Above this, an answer is not worth waiting for. */
+/** A request is given up after this time. */
 const patienceMilliseconds = 1000;
 
 function ask(source: string, address: string): Promise<void> {
@@ -16,7 +16,7 @@ function ask(source: string, address: string): Promise<void> {
       answer.resume();
       answer.on('close', resolve);
     });
-    // An answer that does not come is seen in the table.
+    // A missing answer needs no message: it shows in the demo's table.
     asking.on('error', () => resolve());
   });
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // server NAME [ADDRESS…]: a real server. On TCP, for all addresses of the host:
 //
-//   port 80  HTTP: /who tells who serves and which client it sees, /content?bytes=N sends so much content,
-//            PUT /digest answers with the SHA-256 of what was sent; the same on ports 443 and 8005
-//   port 7   what arrives is sent back (RFC 862): for sessions that last
+//   port 80  HTTP: /who says which server answers and which client it sees, /content?bytes=N sends N bytes of content,
+//            PUT /digest answers with the SHA-256 of the body; the same on ports 443 and 8005
+//   port 7   what arrives is sent back (RFC 862): for long sessions
 //
-// and on UDP port 7 of each ADDRESS: a datagram comes back behind a line of JSON that says the same as /who. An answer comes
-// from the address that was asked, so each has a socket of its own.
+// On UDP port 7 of each ADDRESS: a datagram is sent back after a line of JSON that says the same as /who. Each address has a
+// socket of its own, so that an answer comes from the address of the request.
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -17,7 +17,7 @@ import type { Service } from './service.ts';
 
 const httpPorts = [80, 443, 8005];
 const echoPort = 7;
-/** As much as waits to be accepted while the machine is busy elsewhere. */
+/** Connections that may wait to be accepted while the machine is busy. */
 const backlog = 4096;
 
 const [name = 'server', ...addresses] = process.argv.slice(2);
@@ -45,7 +45,7 @@ const listening: Promise<unknown>[] = [];
 
 for (const port of httpPorts) {
   const web = createServer((request, response) => {
-    // A client that goes away in the middle is no failure of the server.
+    // A client that closes in the middle of an answer does not stop the server.
     answer(request, response).catch(error => console.log(`${request.url}: ${error.message}`));
   });
   listening.push(new Promise<void>(resolve => web.listen({ port, backlog }, resolve)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// session ADDRESS: one TCP connection to port 7 for as long as it holds. Prints "open PORT" with its own port; then every
-// line from standard input goes through the connection, and what comes back is printed behind "heard ". An end is told.
+// session ADDRESS: one TCP connection to port 7. Prints "open PORT" with its own port. Sends every line from standard input
+// and prints every line that comes back after "heard ". Prints "closed" when the connection ends.
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 

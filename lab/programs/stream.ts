@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// stream ADDRESS MICROSECONDS: sends numbered datagrams from one port to port 7 of ADDRESS, one every so often, until
-// standard input ends. Prints "flows" when the first has come back, and at the end as JSON how many were sent and which
-// came back never, or twice.
+// stream ADDRESS MICROSECONDS: sends numbered datagrams from one port to port 7 of ADDRESS, one every MICROSECONDS, until
+// standard input ends. Prints "flows" when the first has come back. At the end it prints as JSON how many were sent, which
+// did not come back, and which came back more than once.
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 
-/** What is on its way when the sending ends is there by then, also on a busy machine. */
+/** Time for the last answers to arrive, also on a busy machine. */
 const lastAnswersMilliseconds = 1000;
 
 const [address = '', microseconds = '1000'] = process.argv.slice(2);
@@ -27,7 +27,7 @@ process.stdin.resume();
 
 const began = performance.now();
 
-/** Timers fire late and seldom more often than once in a millisecond: each sends what is due by then. */
+/** A timer fires late, and at most once in a millisecond. So each call sends all datagrams that are due. */
 function sendWhatIsDue(): void {
   const due = Math.floor(((performance.now() - began) * 1000) / Number(microseconds));
   while (sent < due) socket.send(String(sent++));
@@ -38,8 +38,8 @@ function sendWhatIsDue(): void {
 function finish(): void {
   const numbers = Array.from({ length: sent }, (_, number) => number);
   const lost = numbers.filter(number => !heard.has(number));
-  const doubled = numbers.filter(number => (heard.get(number) ?? 0) > 1);
-  console.log(JSON.stringify({ sent, lost, doubled }));
+  const duplicated = numbers.filter(number => (heard.get(number) ?? 0) > 1);
+  console.log(JSON.stringify({ sent, lost, duplicated }));
   socket.close();
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// udp-client ADDRESS BYTES COUNT: sends datagrams of that size to port 7, each from a new port, and prints for each, as
-// JSON on one line, who answered it; null when nobody did, or when the answer was not the datagram.
+// udp-client ADDRESS BYTES COUNT: sends COUNT datagrams of BYTES bytes to port 7, each from a new port. Prints a line of
+// JSON for each: which server answered; null when there was no answer or the answer was not the datagram.
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { content } from './content.ts';
 import type { Service } from './service.ts';
 
-/** Long for a machine, short for a person. */
+/** A datagram without an answer after this time counts as lost. */
 const answerMilliseconds = 3000;
 
 const [address = '', bytes = '1', count = '1'] = process.argv.slice(2);
@@ -27,7 +27,7 @@ function ask(): Promise<Service | null | { error: string }> {
     };
     const timer = setTimeout(() => finish(null), answerMilliseconds);
     socket.on('message', answer => finish(readAnswer(answer)));
-    // A connected socket hears of ICMP errors.
+    // Only a connected socket gets ICMP errors.
     socket.on('error', (error: NodeJS.ErrnoException) => finish({ error: error.code ?? error.message }));
     socket.connect(7, address, () => socket.send(datagram));
   });

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // relay FIRST SECOND [OPTION…]: a wire between two interfaces, with faults.
 //
-// Every frame that arrives on one interface leaves on the other, unless it is lost; later, when the wire has a delay or
-// a rate; twice, when it is duplicated; after its successors, when it is reordered. Checksums that are not computed yet
-// and frames that are not segmented yet go through as they are: packet sockets hand the kernel's notes about them
-// (struct virtio_net_hdr) on in both directions.
+// A frame that arrives on one interface leaves on the other, unless the relay loses it. The wire can delay frames,
+// limit their rate, duplicate and reorder them. Frames whose checksum or segmentation the kernel has postponed stay so:
+// packet sockets pass the kernel's notes about it (struct virtio_net_hdr) in both directions.
 //
-// With --vlan frames carry that 802.1Q tag on the side of SECOND and none on the side of FIRST; what comes from SECOND
-// with another tag or none is not for this wire. The kernel takes the tag off before a packet socket sees the frame and
-// reports it beside it (PACKET_AUXDATA).
+// With --vlan frames have that 802.1Q tag on the side of SECOND and none on the side of FIRST. Frames from SECOND with
+// another tag or without one are dropped. The kernel removes the tag before a packet socket sees the frame, and reports
+// it separately (PACKET_AUXDATA).
 //
-// One frame: receive() → decide(): lost? when does it leave? → queue → send() when its time has come. Nothing here
-// knows protocols above Ethernet. Random decisions follow from --seed and the order of frames, a generator for each
-// direction.
+// The way of a frame: receive() → decide(): is it lost, when does it leave? → queue → send() at that time. The relay
+// does not look at protocols above Ethernet. Random decisions follow from --seed and the order of frames; each
+// direction has a generator of its own.
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -36,15 +35,15 @@
 namespace {
 
 constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
-// A reordered frame is held so long that those right behind it overtake it.
+// A reordered frame is held this long, so that the next frames overtake it.
 constexpr uint64_t kReorderNanoseconds = 2'000'000;
-// As the queue of an interface: a thousand frames wait for a slow wire, then the tail is dropped.
+// As in an interface's queue: a thousand frames may wait for a slow wire, later ones are dropped.
 constexpr size_t kLongestQueue = 1000;
-// A segmented-later frame of the kernel is at most 64 KiB and its header.
+// A frame that the kernel leaves to be segmented later has at most 64 KiB and its header.
 constexpr size_t kLongestFrame = 65536 + 256;
 constexpr size_t kMacAddresses = 12;
 constexpr size_t kTag = 4;
-// Frames are taken from an interface in turns of so many, so that the other one is not forgotten.
+// Frames read from one interface before it is the other one's turn.
 constexpr int kFramesATurn = 64;
 
 // struct virtio_net_hdr of linux/virtio_net.h, which does not compile as C++.
@@ -118,7 +117,7 @@ int OpenInterface(const char* name) {
   Enable(fd, PACKET_VNET_HDR);
   Enable(fd, PACKET_AUXDATA);
   Enable(fd, PACKET_IGNORE_OUTGOING);
-  // A burst of a fast sender waits here, and not in vain.
+  // Room for the burst of a fast sender.
   const int buffer = 32 << 20;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
   setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
@@ -148,7 +147,7 @@ const tpacket_auxdata* AuxiliaryData(msghdr& message) {
   return nullptr;
 }
 
-// Takes the tag off or puts it on; false when the frame is not for this wire.
+// Removes or adds the tag. Returns false when the frame is not for this wire.
 bool Retag(Frame& frame, const tpacket_auxdata* auxiliary, const Direction& direction, int vlan) {
   constexpr uint16_t kIdBits = 0x0fff;
   const bool is_tagged = auxiliary != nullptr && (auxiliary->tp_status & TP_STATUS_VLAN_VALID) != 0;
@@ -174,7 +173,7 @@ Received Receive(const Direction& direction, int vlan, Frame& frame) {
   message.msg_controllen = sizeof control;
   const ssize_t length = recvmsg(direction.from, &message, 0);
   if (length < 0) {
-    // An interface that goes down says so once and may come back.
+    // An interface that goes down reports ENETDOWN once; it may come up again.
     if (errno == EAGAIN || errno == EINTR) return Received::kNothing;
     if (errno == ENETDOWN) return Received::kOther;
     Fail("recvmsg");
@@ -216,7 +215,7 @@ void Send(int to, const Frame& frame) {
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = 2;
-  // What the next interface cannot take is lost, as on a wire.
+  // A frame that the other interface cannot take is lost, as on a wire.
   if (sendmsg(to, &message, 0) < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENETDOWN)
     fprintf(stderr, "a frame of %zu bytes is lost: %s\n", frame.bytes.size(), strerror(errno));
 }
@@ -294,7 +293,7 @@ int main(int count, char** words) {
   const int first = OpenInterface(words[1]);
   const int second = OpenInterface(words[2]);
   const bool is_tagged = options.vlan >= 0;
-  // The directions draw from sequences of their own, so that what one loses does not depend on the other's timing.
+  // Each direction has a random sequence of its own, so that its losses do not depend on the other direction's timing.
   Direction directions[2] = {
       {first, second, is_tagged, false, std::mt19937_64(options.seed), 0, 0, {}},
       {second, first, false, is_tagged, std::mt19937_64(~options.seed), 0, 0, {}},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The relay of a link, compiled when its source is newer than what was compiled.
+// Compiles the relay of a link when its source is newer than the compiled program.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,7 +12,7 @@ const program = join(import.meta.dirname, '../../out/lab/relay');
 export function relayCommand(): string {
   if (changedAt(program) >= changedAt(source)) return program;
   mkdirSync(dirname(program), { recursive: true });
-  // Two runs may compile at the same time; each has its own file until it is whole.
+  // Two runs may compile at the same time, so each writes a file of its own and renames it when it is complete.
   const unfinished = `${program}.${process.pid}`;
   const compiled = spawnSync('g++', ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', unfinished, source], {
     encoding: 'utf8',

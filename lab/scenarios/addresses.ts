@@ -7,22 +7,22 @@ export type Family = 'ipv4' | 'ipv6';
 export const serverNames = ['r1', 'r2', 'r3'] as const;
 
 export const virtualAddress: Record<Family, string> = { ipv4: '192.0.2.10', ipv6: '2001:db8::10' };
-/** Those in the client's own network, for which nobody answers but the balancer. */
+/** Virtual addresses in the client's own network: only the balancer answers ARP and neighbour discovery for them. */
 export const addressOnLink: Record<Family, string> = { ipv4: '10.1.0.100', ipv6: 'fd00:1::100' };
-/** What egress uses as its source. */
+/** The source address of connections that egress rewrites. */
 export const publicAddress = '192.0.2.20';
 
 export const clientAddress: Record<Family, string> = { ipv4: '10.1.0.2', ipv6: 'fd00:1::2' };
 /** The first hop of the client. */
 export const clientGateway: Record<Family, string> = { ipv4: '10.1.0.1', ipv6: 'fd00:1::1' };
-/** The balancer on the servers' network. */
+/** The balancer's address on the servers' network. */
 export const balancerAddress: Record<Family, string> = { ipv4: '10.2.0.1', ipv6: 'fd00:2::1' };
-/** The router on the servers' network, where there is one. */
+/** The router's address on the servers' network, in topologies with a router. */
 export const routerAddress: Record<Family, string> = { ipv4: '10.2.0.254', ipv6: 'fd00:2::fe' };
 
 export const serverNetwork = '10.2.0.0/24';
 
-/** r1 is number 1. */
+/** The address of server r`number`. */
 export function serverAddress(family: Family, number: number): string {
   return family === 'ipv4' ? `10.2.0.${10 + number}` : `fd00:2::1${number}`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens to those who are there when something changes.
+// What happens to existing connections when services change.
 
 import { buildPacket, ipv4, tcp } from '../../src/wire/packet-builder.ts';
 import type { VirtualService } from '../balancers/balancer.ts';
@@ -17,7 +17,7 @@ const web = service('tcp', 'ipv4', 'nat');
 const echo = service('tcp', 'ipv4', 'nat', 7);
 
 const requests = 30;
-/** More than the buffers on the way hold: the transfer is still there when something has changed. */
+/** More than all buffers on the path hold, so that the transfer is not complete before the change. */
 const downloadBytes = 50_000_000;
 
 const alone = (number: number): VirtualService => ({ ...web, servers: [{ address: serverAddress('ipv4', number) }] });
@@ -27,7 +27,7 @@ async function metServers({ client }: Stage): Promise<string> {
   return [...new Set(services.map(({ server }) => server))].sort().join();
 }
 
-/** Starts a transfer from r1, then replaces r1 by what `change` says of it and looks where new requests go. */
+/** Starts a transfer from r1, then changes the service and checks that new requests go to r2 and r3. */
 async function changeInTransfer(stage: Stage, changed: VirtualService): Promise<{ finish: () => Promise<void> }> {
   await stage.balancer.change({ services: [alone(1)] });
   const transfer = startDownload(stage.client, vip, downloadBytes);
@@ -37,15 +37,15 @@ async function changeInTransfer(stage: Stage, changed: VirtualService): Promise<
   });
   await stage.balancer.change({ services: [changed] });
   const met = await metServers(stage);
-  expect(met === 'r2,r3', `after the change new requests met ${met || 'nobody'} instead of r2 and r3`);
-  expect(!transfer.hasEnded, 'the transfer ended before the change was looked at');
+  expect(met === 'r2,r3', `after the change new requests reached ${met || 'nobody'} instead of r2 and r3`);
+  expect(!transfer.hasEnded, 'the transfer ended before the change was checked');
   return { finish: () => finishDownload(transfer, downloadBytes) };
 }
 
 export const changeScenarios: readonly Scenario[] = [
   {
     name: 'drain',
-    title: 'a server of weight 0 gets no new connections and finishes what it has',
+    title: 'a server of weight 0 gets no new connections, and its existing connections go on',
     topology: twoArms(),
     forwarding: { services: [web] },
     needs: ['change'],
@@ -68,7 +68,7 @@ export const changeScenarios: readonly Scenario[] = [
   },
   {
     name: 'session-untouched',
-    title: 'sessions with a server and with the balancer itself outlive fifty changes of the services',
+    title: 'sessions with a server and with the host of the balancer outlive fifty changes of the services',
     topology: twoArms(),
     forwarding: { services: [web, echo] },
     needs: ['change'],
@@ -85,7 +85,7 @@ export const changeScenarios: readonly Scenario[] = [
   },
   {
     name: 'forged-reset',
-    title: 'a reset that somebody forges without knowing the sequence numbers ends no session',
+    title: 'a forged reset with a wrong sequence number ends no session',
     topology: twoArms(),
     forwarding: { services: [echo] },
     async play({ client }) {

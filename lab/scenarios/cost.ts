@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the balancer costs while little happens. Figures are noted; what is demanded of them leaves room for a busy machine.
+// What the balancer costs with little traffic. The limits of the figures leave room for a busy machine.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../topology/host.ts';
-import { patient } from '../topology/patience.ts';
+import { scaled } from '../topology/time-scale.ts';
 import { clientAddress, publicAddress, serverAddress } from './addresses.ts';
 import { service } from './modes.ts';
 import { expect, type Scenario } from './scenario.ts';
 import { twoArms } from './topologies.ts';
 
 const settlingMilliseconds = 3000;
-/** Long beside a tick of the kernel's accounting: 1 % of a core are three ticks. */
+/** Long compared with a tick of the kernel's accounting (10 ms): 1 % of a core is three ticks. */
 const idleSeconds = 3;
 const mostIdlePercent = 5;
 
 const rounds = 5;
 const mostTimesSlower = 4;
 
-/** The shortest round trip, in milliseconds: what a busy machine adds to others is not the balancer's. */
+/** The shortest round trip, in milliseconds. A busy machine delays others; the balancer is not the cause of that. */
 async function ping(from: Host): Promise<number> {
   const printed = await from.must(['ping', '-q', '-c', '50', '-i', '0.01', clientAddress.ipv4]);
   return Number(/= ([\d.]+)\//.exec(printed)?.[1]);
@@ -34,8 +34,8 @@ export const costScenarios: readonly Scenario[] = [
     forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
     needs: ['process'],
     async play({ balancer, note }) {
-      // The process that stands by loads its code first.
-      await delay(patient(settlingMilliseconds));
+      // The standby process loads its code first.
+      await delay(scaled(settlingMilliseconds));
       const before = balancer.process?.cpuSeconds() ?? 0;
       await delay(idleSeconds * 1000);
       const percent = (100 * ((balancer.process?.cpuSeconds() ?? 0) - before)) / idleSeconds;
@@ -45,9 +45,9 @@ export const costScenarios: readonly Scenario[] = [
   },
   {
     name: 'latency',
-    title: 'a ping through an otherwise idle balancer takes about as long as through the forwarding of the kernel',
+    title: 'a ping through an idle balancer takes at most four times as long as through the forwarding of the kernel',
     topology: twoArms(),
-    // r2's packets are no business of the balancer: the kernel of the same host forwards them.
+    // The balancer takes only r1's packets. The kernel of the same host forwards r2's.
     forwarding: {
       services: [],
       sourceNat: { inside: `${serverAddress('ipv4', 1)}/32`, address: publicAddress },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DNS, fragments, and the errors that routers and servers send about datagrams.
+// DNS, fragments, and ICMP errors about datagrams.
 
 import { buildPacket, ipv4, protocols, udp, unreachable } from '../../src/wire/packet-builder.ts';
 import type { Mode } from '../balancers/balancer.ts';
@@ -22,7 +22,7 @@ const requests = 30;
 function fragments(family: Family, mode: Mode): Scenario {
   return {
     name: mode === 'nat' ? `fragments-${family}` : `fragments-${mode}-${family}`,
-    title: 'datagrams of 5,000 bytes come back whole, whichever server they meet',
+    title: 'datagrams of 5,000 bytes come back complete from every server',
     topology: topologies[mode],
     forwarding: { services: [service('udp', family, mode)] },
     needs: ['fragments'],
@@ -37,31 +37,31 @@ async function meetsAllDnsServers(stage: Stage, transport: 'udp' | 'tcp'): Promi
   const met = new Set<string>();
   for (let query = 0; query < 2 * serverNames.length; query++) met.add(await whoAnswers(stage.client, vip, transport));
   const names = [...met].sort().join();
-  expect(names === serverNames.join(), `over ${transport}, of r1, r2 and r3 dig met ${names}`);
+  expect(names === serverNames.join(), `over ${transport}, of r1, r2 and r3 only ${names} answered dig`);
 }
 
-/** Addresses of r1 on which nobody listens. */
-const deafAddress: Record<Family, string> = { ipv4: '10.2.0.99', ipv6: 'fd00:2::99' };
+/** Addresses of r1 on which no program listens. */
+const closedAddress: Record<Family, string> = { ipv4: '10.2.0.99', ipv6: 'fd00:2::99' };
 
 function portUnreachable(family: Family, mode: Mode): Scenario {
-  const address = deafAddress[family];
+  const address = closedAddress[family];
   return {
     name: `icmp-port-unreachable-${mode}-${family}`,
-    title: 'that a server does not listen reaches the client, from the virtual address',
+    title: 'port unreachable from a server reaches the client, with the virtual address as its source',
     topology: twoArms(),
     forwarding: { services: [{ ...service('udp', family, mode), servers: [{ address }] }] },
     async play({ client, host }) {
       await host('r1').must(['ip', 'addr', 'add', address, 'dev', 'eth0', ...(family === 'ipv6' ? ['nodad'] : [])]);
       const error = await udpError(client, virtualAddress[family]);
-      expect(error === 'ECONNREFUSED', `the client heard ${error ?? 'nothing'} instead of ECONNREFUSED`);
+      expect(error === 'ECONNREFUSED', `the client got ${error ?? 'no error'} instead of ECONNREFUSED`);
     },
   };
 }
 
-/** Of the crafted packets; nothing on the client listens there, so that its stack does not interfere. */
+/** The source port of crafted packets. No program on the client uses it. */
 const craftedPort = 40_000;
 
-/** The request of the client, as it is addressed on one side of the balancer or the other. */
+/** The client's request, with the destination that it has on one side of the balancer or on the other. */
 const crafted = (destination: string): Uint8Array =>
   buildPacket(
     ipv4({ source: client4, destination }),
@@ -71,7 +71,7 @@ const crafted = (destination: string): Uint8Array =>
 
 const ipv4HeaderBytes = 20;
 
-/** An echo request in two fragments, of which the second begins at `offset`: 16 is where it belongs. */
+/** The client's request in two fragments. The second begins at `offset`: at 16 it is correct, below it overlaps. */
 function inTwoFragments(offset: number, id: number): Uint8Array[] {
   const datagram = crafted(vip).subarray(ipv4HeaderBytes);
   const addresses = { source: client4, destination: vip, id, protocol: protocols.udp };
@@ -94,12 +94,13 @@ export const datagramScenarios: readonly Scenario[] = [
   },
   ...modes
     .flatMap(mode => families.map(family => [family, mode] as const))
-    // No router cuts IPv6, so fragments that are too long for a tunnel are answered instead: path-mtu-tunnel-ipv6.
+    // Not IPv6 in tunnels: routers do not fragment IPv6, so fragments that are too long are answered with an error. The
+    // scenario path-mtu-tunnel-ipv6 covers that.
     .filter(([family, mode]) => family === 'ipv4' || mode !== 'tunnel')
     .map(([family, mode]) => fragments(family, mode)),
   {
     name: 'fragments-overlap',
-    title: 'fragments that overlap reach no server, and those that follow do',
+    title: 'overlapping fragments reach no server, and correct fragments after them do',
     topology: twoArms(),
     forwarding: { services: [service('udp', 'ipv4', 'nat')] },
     needs: ['fragments'],
@@ -116,7 +117,7 @@ export const datagramScenarios: readonly Scenario[] = [
   portUnreachable('ipv4', 'fullnat'),
   {
     name: 'icmp-crafted',
-    title: 'an ICMP error that a server makes about a request comes to the client as from the virtual address',
+    title: 'an ICMP error of a server about a request reaches the client with the virtual address as its source',
     topology: twoArms(),
     forwarding: { services: [{ ...service('udp', 'ipv4', 'nat'), servers: [{ address: serverAddress('ipv4', 1) }] }] },
     async play({ client, host }) {

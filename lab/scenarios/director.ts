@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a director does for virtual addresses and servers beyond forwarding in a mode.
+// What the director does for virtual addresses and servers, apart from forwarding in each mode.
 import type { Mode } from '../balancers/balancer.ts';
 import { openConnections } from '../drivers/connections.ts';
 import { Session } from '../drivers/session.ts';
@@ -19,7 +19,7 @@ function onLink(family: Family): Scenario {
   const address = addressOnLink[family];
   return {
     name: `address-on-link-${family}`,
-    title: 'a virtual address in the network of the client is found, though no host has it',
+    title: 'a virtual address in the network of the client is reached, though no host has it',
     topology: twoArms(),
     forwarding: { services: [{ ...service('tcp', family, 'nat'), address }] },
     needs: ['answers'],
@@ -53,11 +53,11 @@ function toaOf(address: string, port: number): string {
 const workers = 2;
 const connections = 200;
 
-/** Connections meet all workers; each worker must know the replies that are its own. */
+/** Enough connections for all workers to get some. Each worker must get the replies of its own connections. */
 function sharedByWorkers(mode: Mode): Scenario {
   return {
     name: `workers-${mode}`,
-    title: 'two workers share connections and datagrams, and none of either is lost between them',
+    title: 'two workers share connections and datagrams, and no connection or datagram is lost',
     topology: twoArms(),
     forwarding: {
       services: [service('tcp', 'ipv4', mode, 7), service('udp', 'ipv4', mode)],
@@ -65,14 +65,14 @@ function sharedByWorkers(mode: Mode): Scenario {
     },
     needs: ['process'],
     async play({ client }) {
-      const { stood, echoed } = await openConnections(client, virtualAddress.ipv4, connections);
-      expect(stood === connections && echoed === connections, `${stood} connections stood, ${echoed} were answered`);
+      const { opened, echoed } = await openConnections(client, virtualAddress.ipv4, connections);
+      expect(opened === connections && echoed === connections, `${opened} connections opened, ${echoed} were answered`);
       checkServices(await whoEchoes(client, virtualAddress.ipv4, fragmentedBytes, requests), 'ipv4', mode);
     },
   };
 }
 
-/** A server that nobody is: questions for its link-layer address stay without an answer. */
+/** No host has this address: ARP requests for it get no answer. */
 const silentServer = '10.2.0.77';
 
 export const directorScenarios: readonly Scenario[] = [
@@ -100,7 +100,7 @@ export const directorScenarios: readonly Scenario[] = [
     async play({ client }) {
       const services = await whoServes(client, virtualAddress.ipv4, requests);
       const met = [...new Set(services.map(({ server }) => server))].sort().join();
-      expect(met === 'r1,r2,r3', `of r1, r2 and r3 the client met ${met}`);
+      expect(met === 'r1,r2,r3', `of r1, r2 and r3 the client reached ${met}`);
       for (const { server, client: seen } of services) {
         const isClient = seen === clientAddress.ipv4;
         expect(isClient === (server !== 'r2'), `${server} saw ${seen} as its client`);
@@ -109,7 +109,7 @@ export const directorScenarios: readonly Scenario[] = [
   },
   {
     name: 'host-forwards-nothing',
-    title: 'the host of the balancer need not be a router, nor tolerant of asymmetric ways',
+    title: 'the host of the balancer may have IP forwarding off and reverse path filtering on',
     topology: twoArms({ hostForwardsNothing: true }),
     forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
     needs: ['process'],
@@ -144,7 +144,7 @@ export const directorScenarios: readonly Scenario[] = [
   },
   {
     name: 'server-silent',
-    title: 'a server that does not answer for its address delays nobody who wants another',
+    title: 'a server that does not answer ARP does not delay the requests for other servers',
     topology: twoArms(),
     forwarding: {
       services: [
@@ -155,8 +155,7 @@ export const directorScenarios: readonly Scenario[] = [
     },
     needs: ['process'],
     async play({ client }) {
-      const inVain = await isServed(client, virtualAddress.ipv6);
-      expect(!inVain, 'somebody answered in the place of the silent server');
+      expect(!(await isServed(client, virtualAddress.ipv6)), 'somebody answered in place of the silent server');
       checkServices(await whoServes(client, virtualAddress.ipv4, requests), 'ipv4', 'nat');
     },
   },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes, crashes and links that go, while traffic flows: what is lost by them is counted.
+// Changes, crashes and links that go down, while traffic flows. The scenarios count what is lost.
 import { Session } from '../drivers/session.ts';
 import { lostByReceivers, Stream } from '../drivers/stream.ts';
 import { download, isServed, whoServes } from '../drivers/web.ts';
@@ -18,23 +18,23 @@ const requests = 30;
 const changes = 1000;
 const transferBytes = 300_000_000;
 const crashBytes = 100_000_000;
-/** From the start of the program to the first request that is served, on a machine that is busy otherwise. */
+/** Deadline for requests to be served again, on a busy machine. */
 const backMilliseconds = 20_000;
 
-/** Other weights, and one service more, or less. */
+/** Change number N: weights alternate, and so does the presence of one service. */
 function changed(number: number) {
   const weight = 1 + (number % 2);
   const services = [web, echo].map(each => ({ ...each, servers: each.servers.map(server => ({ ...server, weight })) }));
   return { services: number % 2 === 0 ? services : [...services, sessions] };
 }
 
-/** Of what a stream lost, what no receiver had to answer for. */
+/** Fails if the stream lost datagrams, other than those that receivers dropped because their buffers were full. */
 async function checkNothingLost({ host, client }: Stage, stream: Stream): Promise<number> {
-  const { sent, lost, doubled } = await stream.end();
+  const { sent, lost, duplicated } = await stream.end();
   const receivers = await Promise.all([client, host('r1'), host('r2'), host('r3')].map(lostByReceivers));
   const excused = receivers.reduce((sum, count) => sum + count, 0);
   expect(lost.length <= excused, `${lost.length} of ${sent} datagrams were lost: ${lost.slice(0, 20).join(', ')} …`);
-  expect(doubled.length === 0, `${doubled.length} of ${sent} datagrams came twice`);
+  expect(duplicated.length === 0, `${duplicated.length} of ${sent} datagrams came twice`);
   return sent;
 }
 
@@ -45,7 +45,7 @@ async function takeLinkAway(stage: Stage, device: string): Promise<void> {
   await balancer.must(['ip', 'link', 'set', device, 'up']);
 }
 
-/** The link between client and balancer, which has gone with both of its ends. */
+/** Makes the link between client and balancer again. Its deletion removed both ends. */
 async function makeUplink({ client, host }: Stage): Promise<void> {
   const balancer = host('balancer');
   const peer = ['peer', 'name', 'eth0', 'netns', client.namespace] as const;
@@ -72,7 +72,7 @@ export const disturbanceScenarios: readonly Scenario[] = [
       const withBalancer = await Session.open(client, clientGateway.ipv4);
       const stream = await Stream.open(client, vip);
       const transfer = download(client, vip, transferBytes);
-      // It may fail long before somebody waits for it.
+      // It may fail before the await below; Node would end the process for an unhandled rejection.
       transfer.catch(() => undefined);
       for (let number = 0; number < changes; number++) await balancer.change(changed(number));
       note(`${changes} changes, ${await checkNothingLost(stage, stream)} datagrams, none lost`);
@@ -82,7 +82,7 @@ export const disturbanceScenarios: readonly Scenario[] = [
   },
   {
     name: 'crash',
-    title: 'after kill -9 under load it forwards again within seconds, and connections go on',
+    title: 'after kill -9 under load the director forwards again within seconds, and connections go on',
     topology: twoArms(),
     forwarding: { services: [web, echo, sessions] },
     needs: ['process'],
@@ -105,7 +105,7 @@ export const disturbanceScenarios: readonly Scenario[] = [
   },
   {
     name: 'link-again',
-    title: 'a link of the balancer that goes down and comes up again carries what it carried, old sessions too',
+    title: 'when a link of the balancer comes up again, requests are served and old sessions go on',
     topology: twoArms(),
     forwarding: { services: [web, sessions] },
     async play(stage) {
@@ -122,7 +122,7 @@ export const disturbanceScenarios: readonly Scenario[] = [
   },
   {
     name: 'link-made-anew',
-    title: 'an interface of the balancer that is deleted and made again carries what it carried, old sessions too',
+    title: 'when an interface of the balancer is deleted and made again, requests are served and old sessions go on',
     topology: twoArms(),
     forwarding: { services: [web, sessions] },
     needs: ['process'],
@@ -142,7 +142,7 @@ export const disturbanceScenarios: readonly Scenario[] = [
   },
   {
     name: 'stream',
-    title: 'a stream of datagrams through an untroubled balancer loses and doubles none',
+    title: 'a balancer without disturbance loses and duplicates no datagram of a stream',
     topology: twoArms(),
     forwarding: { services: [{ ...echo, servers: [{ address: serverAddress('ipv4', 1) }] }] },
     async play(stage) {

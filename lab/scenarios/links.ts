@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ways that are not as good as a cable on a desk.
+// Links with faults, VLAN tags and small MTUs.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from '../drivers/tcpdump.ts';
@@ -15,7 +15,7 @@ const vip = virtualAddress.ipv4;
 
 const vlan = 100;
 const transferBytes = 10_000_000;
-/** Enough packets of full size that a black hole shows. */
+/** Enough packets of full size to notice when they are dropped without an error. */
 const uploadBytes = 1_000_000;
 
 function faulty(name: string, title: string, faults: LinkFaults): Scenario {
@@ -28,16 +28,16 @@ function faulty(name: string, title: string, faults: LinkFaults): Scenario {
   };
 }
 
-/** Of a link of 1500 bytes, the header of IPIP off. */
+/** The MTU of a link of 1500 bytes without the outer header of IPIP. */
 const tunnelMtu: Record<Family, number> = { ipv4: 1480, ipv6: 1460 };
 
-/** What tcpdump says of an error that tells the MTU. */
+/** How tcpdump prints an ICMP error with the MTU. */
 const tooBig: Record<Family, (mtu: number) => string> = {
   ipv4: mtu => `${virtualAddress.ipv4} unreachable - need to frag (mtu ${mtu})`,
   ipv6: mtu => `packet too big, mtu ${mtu}`,
 };
 
-/** An upload arrives, and the client has learned of this MTU by an ICMP error about it. */
+/** Fails unless an upload arrives and the client has learned the MTU from an ICMP error. */
 async function uploadsBelow({ client }: Stage, family: Family, mtu: number): Promise<void> {
   const address = virtualAddress[family];
   const errors = await watch(client, 'eth0', 'icmp[icmptype] == icmp-unreach or icmp6[icmp6type] == 2');
@@ -46,25 +46,25 @@ async function uploadsBelow({ client }: Stage, family: Family, mtu: number): Pro
   await upload(client, address, file, uploadBytes);
   await errors.says(tooBig[family](mtu));
   const route = await client.must(['ip', 'route', 'get', address]);
-  expect(route.includes(`mtu ${mtu}`), `the client did not learn the MTU of its way: ${route.trim()}`);
+  expect(route.includes(`mtu ${mtu}`), `the client did not learn the path's MTU: ${route.trim()}`);
 }
 
 export const linkScenarios: readonly Scenario[] = [
-  faulty('loss', '10 MB arrive as they were over a link that loses 5 % of the packets', { lossPercent: 5 }),
-  faulty('reorder', '10 MB arrive as they were over a link that reorders 5 % of the packets', { reorderPercent: 5 }),
-  faulty('duplicate', '10 MB arrive as they were over a link that doubles 5 % of the packets', { duplicatePercent: 5 }),
-  faulty('slow', '10 MB arrive as they were over a link of 100 Mbit/s with a delay of 10 ms', {
+  faulty('loss', '10 MB arrive unchanged over a link that loses 5 % of the packets', { lossPercent: 5 }),
+  faulty('reorder', '10 MB arrive unchanged over a link that reorders 5 % of the packets', { reorderPercent: 5 }),
+  faulty('duplicate', '10 MB arrive unchanged over a link that duplicates 5 % of the packets', { duplicatePercent: 5 }),
+  faulty('slow', '10 MB arrive unchanged over a link of 100 Mbit/s with a delay of 10 ms', {
     delayMilliseconds: 10,
     rateMegabits: 100,
   }),
   {
     name: 'vlan-uplink',
-    title: 'an uplink may be tagged, though the kernel has no VLAN device for it',
+    title: 'an uplink may have a VLAN tag, though the kernel has no VLAN device for it',
     topology: twoArms({ uplink: { vlan } }),
     forwarding: { services: [{ ...service('tcp', 'ipv4', 'nat'), address: addressOnLink.ipv4 }], uplinkVlan: vlan },
     needs: ['vlan', 'answers'],
     async play({ client, host }) {
-      // What the client answers is tagged, so the balancer's kernel does not hear it.
+      // The client's ARP replies are tagged, so the balancer's kernel does not receive them.
       const [{ address }] = JSON.parse(await client.must(['ip', '-json', 'link', 'show', 'eth0']));
       await host('balancer').must(['ip', 'neigh', 'replace', clientAddress.ipv4, 'lladdr', address, 'dev', 'eth0']);
       await download(client, addressOnLink.ipv4, transferBytes);
@@ -72,14 +72,14 @@ export const linkScenarios: readonly Scenario[] = [
   },
   ...families.map(family => ({
     name: `path-mtu-tunnel-${family}`,
-    title: 'that a tunnel leaves less room is told to the client, through the virtual address',
+    title: 'the client learns the smaller MTU of a tunnel by an ICMP error from the virtual address',
     topology: oneArm({ tunnels: true }),
     forwarding: { services: [service('tcp', family, 'tunnel')] },
     play: (stage: Stage) => uploadsBelow(stage, family, tunnelMtu[family]),
   })),
   ...families.map(family => ({
     name: `path-mtu-${family}`,
-    title: 'a narrow link behind the balancer makes itself known to the client, through the virtual address',
+    title: 'the client learns the small MTU of a link behind the balancer by an ICMP error from the virtual address',
     topology: narrowWay(),
     forwarding: { services: [{ ...service('tcp', family, 'nat'), servers: [{ address: farServer[family] }] }] },
     play: (stage: Stage) => uploadsBelow(stage, family, narrowMtu),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Much at once: long transfers, many connections, as fast as it goes.
+// Load: long transfers, many connections at once, throughput.
 import { openConnections } from '../drivers/connections.ts';
 import { iperf, iperfPort } from '../drivers/iperf.ts';
 import { realServer } from '../drivers/real-server.ts';
@@ -12,7 +12,7 @@ import { twoArms } from './topologies.ts';
 
 const vip = virtualAddress.ipv4;
 
-/** iperf3 opens more than one connection, and both have to come to the same server. */
+/** One server, as iperf3 opens more than one connection and all must reach the same server. */
 const iperfService = (protocol: 'tcp' | 'udp' | 'sctp') => ({
   protocol,
   address: vip,
@@ -22,9 +22,9 @@ const iperfService = (protocol: 'tcp' | 'udp' | 'sctp') => ({
 });
 
 async function connectMany(from: Host, address: string, count: number): Promise<void> {
-  const { stood, echoed } = await openConnections(from, address, count);
-  expect(stood === count, `${stood} of ${count} connections stood at the same time`);
-  expect(echoed === count, `${echoed} of ${count} connections brought back what was said`);
+  const { opened, echoed } = await openConnections(from, address, count);
+  expect(opened === count, `${opened} of ${count} connections were open at the same time`);
+  expect(echoed === count, `${echoed} of ${count} connections got back what they sent`);
 }
 
 const egress: Scenario = {
@@ -34,7 +34,7 @@ const egress: Scenario = {
   forwarding: { services: [], sourceNat: { inside: serverNetwork, address: publicAddress } },
   needs: ['snat'],
   async play({ host, client }) {
-    // The client is the internet here, and the servers are its clients.
+    // Here the client's host is the internet, and the servers are the clients.
     await client.startService(realServer('outside', []));
     await connectMany(host('r1'), clientAddress.ipv4, 1000);
     const [seen] = await whoServes(host('r1'), clientAddress.ipv4, 1);
@@ -42,29 +42,29 @@ const egress: Scenario = {
   },
 };
 
-/** Below what any machine that runs tests forwards, above what a relay of every packet through a slow path would. */
+/** Every machine that runs tests forwards more. A slow path for every packet would forward less. */
 const leastMegabits = 100;
-/** A receiver that a busy machine lets wait loses some when its buffer is full; more is a fault of the way. */
+/** On a busy machine a receiver's buffer may be full and lose some. A higher loss is the balancer's fault. */
 const mostLostPercent = 5;
 
 export const loadScenarios: readonly Scenario[] = [
   {
     name: 'transfer-1gb',
-    title: 'a gigabyte arrives as it was',
+    title: 'a gigabyte arrives unchanged',
     topology: twoArms(),
     forwarding: { services: [service('tcp', 'ipv4', 'nat')] },
     play: ({ client }) => download(client, vip, 1_000_000_000),
   },
   {
     name: 'parallel-500',
-    title: '500 connections stand at the same time, and each keeps its own words',
+    title: '500 connections are open at the same time, and each gets back what it sent',
     topology: twoArms(),
     forwarding: { services: [service('tcp', 'ipv4', 'nat', 7)] },
     play: ({ client }) => connectMany(client, vip, 500),
   },
   {
     name: 'iperf-tcp',
-    title: 'iperf3 finds a way for TCP that is not slow',
+    title: 'iperf3 measures at least 100 Mbit/s of TCP',
     topology: twoArms({ services: 'iperf' }),
     forwarding: { services: [iperfService('tcp')] },
     async play({ client }) {
@@ -74,7 +74,7 @@ export const loadScenarios: readonly Scenario[] = [
   },
   {
     name: 'iperf-udp',
-    title: 'iperf3 sends 20 Mbit/s of datagrams through',
+    title: 'iperf3 sends 20 Mbit/s of UDP and loses at most 5 %',
     topology: twoArms({ services: 'iperf' }),
     forwarding: { services: [iperfService('tcp'), iperfService('udp')] },
     async play({ client }) {
@@ -84,15 +84,15 @@ export const loadScenarios: readonly Scenario[] = [
   },
   {
     name: 'sctp',
-    title: 'iperf3 finds a way for SCTP',
+    title: 'iperf3 transfers data over SCTP',
     topology: twoArms({ services: 'iperf' }),
     forwarding: { services: [iperfService('tcp'), iperfService('sctp')] },
     kernel: 'sctp',
     async play({ client }) {
-      // docs/lab.md, Limits: segments that the client leaves to its virtual device do not come out of a packet socket.
+      // docs/lab.md, Limits: a packet socket cannot receive SCTP packets that the client leaves to its device to segment.
       await client.must(['ethtool', '-K', 'eth0', 'tx-sctp-segmentation', 'off']);
       const { megabits } = await iperf(client, vip, { protocol: 'sctp', seconds: 2 });
-      expect(megabits > 0, 'iperf3 brought nothing through');
+      expect(megabits > 0, 'iperf3 transferred nothing');
     },
   },
   egress,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several ports as one service, by a firewall mark that the balancer itself gives.
+// Several ports as one service, by a firewall mark that the balancer itself sets.
 import { Session } from '../drivers/session.ts';
 import { whoServes } from '../drivers/web.ts';
 import { type Family, serverNames, virtualAddress } from './addresses.ts';
@@ -8,7 +8,7 @@ import { expect, type Scenario } from './scenario.ts';
 import { twoArms } from './topologies.ts';
 
 const requests = 10;
-/** The real servers and the balancer's own host answer on all of them. */
+/** The real servers and the balancer's host listen on all of these ports. */
 const [ownPorts, portOfRange] = [[80, 443], 8005] as const;
 
 function firewallMark(family: Family): Scenario {
@@ -34,13 +34,13 @@ function firewallMark(family: Family): Scenario {
       );
       expect(
         servers.every(server => server === first),
-        `a client met ${servers.join(', ')}`,
+        `a client reached ${servers.join(', ')}`,
       );
       await withHost.type();
 
       await balancer.change({ services: [{ ...web, groupedPorts: ownPorts }] });
-      expect((await met(443)) === first, 'the client has lost its server by the change');
-      expect((await met(portOfRange)) === 'balancer', "a port that left the service is not the host's again");
+      expect((await met(443)) === first, 'the change moved the client to another server');
+      expect((await met(portOfRange)) === 'balancer', 'a port that left the service was not given back to the host');
       await withHost.type();
     },
   };

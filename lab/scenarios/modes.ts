@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every forwarding mode, for every family and protocol: all servers are used, each sees the source that its mode
-// promises, and content arrives as it was.
+// Every forwarding mode, for every family and protocol: all servers are used, each sees the source that its mode promises,
+// and content arrives unchanged.
 import type { Mode, VirtualService } from '../balancers/balancer.ts';
 import { whoEchoes } from '../drivers/udp-echo.ts';
 import { download, whoServes } from '../drivers/web.ts';
@@ -14,10 +14,10 @@ export const families: readonly Family[] = ['ipv4', 'ipv6'];
 export const modes: readonly Mode[] = ['nat', 'fullnat', 'dr', 'tunnel'];
 const protocols = ['tcp', 'udp'] as const;
 
-/** Enough for a hash of ports to meet three servers: none is missed but once in ten thousand runs. */
+/** Enough for a hash of ports to choose all three servers: one is missed in only one of ten thousand runs. */
 const requests = 30;
 const transferBytes = 10_000_000;
-/** Fits into one packet of any link. */
+/** A datagram of this size fits into one packet on any link. */
 const datagramBytes = 1000;
 
 /** A service on all three servers; web or echo by its protocol. */
@@ -28,10 +28,10 @@ export function service(protocol: 'tcp' | 'udp', family: Family, mode: Mode, por
 
 const ports = { tcp: 80, udp: 7 };
 
-/** Fails unless all servers were met, and each saw the client, or in FULLNAT somebody else. */
+/** Fails unless all servers were reached and each saw the client's address, or in FULLNAT another address. */
 export function checkServices(services: readonly Service[], family: Family, mode: Mode): void {
   const met = [...new Set(services.map(({ server }) => server))].sort();
-  expect(met.join() === serverNames.join(), `of r1, r2 and r3 the client met ${met.join(', ') || 'none'}`);
+  expect(met.join() === serverNames.join(), `of r1, r2 and r3 the client reached ${met.join(', ') || 'none'}`);
   for (const { server, client } of services) {
     const isClient = client === clientAddress[family];
     expect(isClient === (mode !== 'fullnat'), `in mode ${mode} ${server} saw ${client} as its client`);
@@ -49,14 +49,13 @@ const plays: Record<(typeof protocols)[number], (stage: Stage, family: Family, m
 };
 
 const titles = {
-  tcp: 'requests meet all servers, and 10 MB arrive as they were',
-  udp: 'datagrams meet all servers and come back as they were',
+  tcp: 'requests reach all servers, and 10 MB arrive unchanged',
+  udp: 'datagrams reach all servers and come back unchanged',
 };
 
 const onHost: readonly Scenario[] = families.map(family => ({
   name: `address-on-host-${family}`,
-  title:
-    'requests meet the servers, not the balancer, whose own stack has the virtual address and serves the same port',
+  title: 'requests reach the servers, though the host of the balancer has the virtual address and serves the same port',
   topology: twoArms({ virtualAddressOnHost: true }),
   forwarding: { services: [service('tcp', family, 'nat')] },
   play: (stage: Stage) => plays.tcp(stage, family, 'nat'),
@@ -69,7 +68,7 @@ export const topologies: Record<Mode, TopologyDescription> = {
   tunnel: oneArm({ tunnels: true }),
 };
 
-/** Beside IPIP, which is what mode tunnel is unless told otherwise. */
+/** The encapsulations other than IPIP, the default of mode tunnel. */
 const otherTunnels: readonly Scenario[] = (['gre', 'gue'] as const).map(encapsulation => ({
   name: `tunnel-${encapsulation}`,
   title: titles.tcp,

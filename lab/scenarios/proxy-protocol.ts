@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real servers that speak the PROXY protocol learn who the client is, in connections that nobody has terminated.
+// Real servers that speak the PROXY protocol learn the client's address, though no proxy terminates the connection.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VirtualService } from '../balancers/balancer.ts';
@@ -20,7 +20,7 @@ const crashBytes = 100_000_000;
 const requests = 20;
 const greetingPort = 25;
 
-/** Of the virtual port, by these programs, each on a server of its own. */
+/** A FULLNAT service that announces clients by the PROXY protocol. Each program is on a server of its own. */
 function announcing(family: Family, port: number, ...programs: (keyof typeof proxyPorts)[]): VirtualService {
   return {
     ...service('tcp', family, 'fullnat', port),
@@ -45,7 +45,7 @@ async function transfer(client: Host, family: Family): Promise<void> {
   await download(client, virtualAddress[family], transferBytes);
 }
 
-/** Connections whose clients wait silently for the server's first word. */
+/** Opens `count` connections in which the server speaks first. */
 async function greet(client: Host, family: Family, count: number): Promise<void> {
   const greeted: Service[] = [];
   for (let number = 0; number < count; number++) {
@@ -57,7 +57,7 @@ async function greet(client: Host, family: Family, count: number): Promise<void>
 function overBadLinks(name: string, what: string, faults: LinkFaults): Scenario {
   return {
     name: `proxy-protocol-${name}`,
-    title: `nginx and HAProxy know the client over links that ${what}, and 10 MB arrive as they were`,
+    title: `nginx and HAProxy know the client over links that ${what}, and 10 MB arrive unchanged`,
     topology: twoArms({ services: 'proxy-protocol', uplink: { faults }, downlink: { faults } }),
     forwarding: {
       services: [announcing('ipv4', 80, 'nginx', 'haproxy'), announcing('ipv4', greetingPort, 'greeting')],
@@ -75,7 +75,7 @@ export const proxyProtocolScenarios: readonly Scenario[] = [
   ...families.map(
     (family): Scenario => ({
       name: `proxy-protocol-${family}`,
-      title: 'nginx and HAProxy behind FULLNAT know the client by PROXY v2, and 10 MB arrive as they were both ways',
+      title: 'nginx and HAProxy behind FULLNAT know the client by PROXY v2, and 10 MB arrive unchanged both ways',
       topology: twoArms({ services: 'proxy-protocol' }),
       forwarding: {
         services: [announcing(family, 80, 'nginx', 'haproxy'), announcing(family, greetingPort, 'greeting')],
@@ -86,7 +86,7 @@ export const proxyProtocolScenarios: readonly Scenario[] = [
         const services = await whoServes(client, virtualAddress[family], requests);
         checkClient(services, family);
         const met = [...new Set(services.map(({ server }) => server))].sort().join();
-        expect(met === 'r1,r2', `of r1 with nginx and r2 with HAProxy the client met ${met}`);
+        expect(met === 'r1,r2', `of r1 with nginx and r2 with HAProxy the client reached ${met}`);
         const port = services.find(({ server }) => server === 'r1')?.port;
         const [v4, v6] = family === 'ipv4' ? [clientAddress.ipv4, ''] : ['', clientAddress.ipv6];
         await headers.says(`2|${v4}|${v6}|${port}`);
@@ -99,7 +99,7 @@ export const proxyProtocolScenarios: readonly Scenario[] = [
   overBadLinks('reorder', 'reorder 5 % of the packets', { reorderPercent: 5 }),
   {
     name: 'proxy-protocol-syn-proxy',
-    title: 'the PROXY header, TOA and the SYN proxy go together, and 10 MB arrive as they were both ways',
+    title: 'the PROXY header, TOA and the SYN proxy go together, and 10 MB arrive unchanged both ways',
     topology: twoArms({ services: 'proxy-protocol' }),
     forwarding: {
       services: [announcing('ipv4', 80, 'nginx', 'haproxy'), announcing('ipv4', greetingPort, 'greeting')].map(
@@ -119,7 +119,7 @@ export const proxyProtocolScenarios: readonly Scenario[] = [
   },
   {
     name: 'proxy-protocol-crash',
-    title: 'connections with a PROXY header go on after kill -9, and new ones have theirs',
+    title: 'after kill -9 connections with a PROXY header go on, and new connections get a header',
     topology: twoArms({ services: 'proxy-protocol' }),
     forwarding: { services: [announcing('ipv4', 80, 'nginx'), announcing('ipv4', 7, 'echo')] },
     needs: ['proxy-protocol', 'process'],

@@ -6,13 +6,13 @@ import { LabError } from '../topology/lab-error.ts';
 
 export interface Scenario {
   readonly name: string;
-  /** A sentence about what holds when it passes. */
+  /** A sentence: what is true when the scenario passes. */
   readonly title: string;
   readonly topology: TopologyDescription;
-  /** What the balancer is to do, on the host `balancer`. A balancer is used that can do all of it. */
+  /** The services that the balancer forwards, on the host `balancer`. */
   readonly forwarding: Forwarding;
   readonly needs?: readonly Ability[];
-  /** Of the kernel: played where it is there. */
+  /** A protocol that the kernel must have. */
   readonly kernel?: 'sctp';
   /** Fails by throwing. */
   play(stage: Stage): Promise<void>;
@@ -23,11 +23,11 @@ export interface Stage {
   readonly host: (name: string) => Host;
   readonly client: Host;
   readonly balancer: RunningBalancer;
-  /** A figure that is worth a line beside the result. */
+  /** Adds a figure to the scenario's result. */
   readonly note: (text: string) => void;
 }
 
-/** Throws what is wrong when the condition does not hold. */
+/** Throws a LabError with the message `otherwise` unless the condition is true. */
 export function expect(condition: boolean, otherwise: string): void {
   if (!condition) throw new LabError(otherwise);
 }

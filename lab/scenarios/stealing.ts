@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where BPF is not to be had: nftables keeps the host's stack away.
+// Stealing by nftables, for hosts without BPF: nftables keeps packets of services from the host's stack.
 import { Session } from '../drivers/session.ts';
 import { whoEchoes } from '../drivers/udp-echo.ts';
 import { whoServes } from '../drivers/web.ts';
@@ -10,20 +10,20 @@ import { twoArms } from './topologies.ts';
 
 const requests = 30;
 const datagramBytes = 1000;
-/** The host of the balancer has the first address, nobody the second. */
-const [onHost, onNobody] = [virtualAddress.ipv4, addressOnLink.ipv4] as const;
+/** The balancer's host has the first address, no host the second. */
+const [onHost, onNoHost] = [virtualAddress.ipv4, addressOnLink.ipv4] as const;
 
 /** Modes NAT and FULLNAT, TCP and UDP, on both addresses. */
 async function playTraffic({ client }: Stage): Promise<void> {
   checkServices(await whoServes(client, onHost, requests), 'ipv4', 'nat');
-  checkServices(await whoServes(client, onNobody, requests), 'ipv4', 'fullnat');
+  checkServices(await whoServes(client, onNoHost, requests), 'ipv4', 'fullnat');
   checkServices(await whoEchoes(client, onHost, datagramBytes, requests), 'ipv4', 'fullnat');
-  checkServices(await whoEchoes(client, onNobody, datagramBytes, requests), 'ipv4', 'nat');
+  checkServices(await whoEchoes(client, onNoHost, datagramBytes, requests), 'ipv4', 'nat');
 }
 
 const tables = ({ host }: Stage): Promise<string> => host('balancer').must(['nft', 'list', 'tables', 'netdev']);
 
-/** `end` ends the balancer and removes what that leaves. */
+/** `end` stops the balancer and removes what it leaves on the host. */
 function stealsByNftables(name: string, title: string, end: (stage: Stage) => Promise<void>): Scenario {
   return {
     name,
@@ -32,9 +32,9 @@ function stealsByNftables(name: string, title: string, end: (stage: Stage) => Pr
     forwarding: {
       services: [
         service('tcp', 'ipv4', 'nat'),
-        { ...service('tcp', 'ipv4', 'fullnat'), address: onNobody },
+        { ...service('tcp', 'ipv4', 'fullnat'), address: onNoHost },
         service('udp', 'ipv4', 'fullnat'),
-        { ...service('udp', 'ipv4', 'nat'), address: onNobody },
+        { ...service('udp', 'ipv4', 'nat'), address: onNoHost },
       ],
       stealing: 'nftables',
     },
@@ -55,12 +55,12 @@ function stealsByNftables(name: string, title: string, end: (stage: Stage) => Pr
 export const stealingScenarios: readonly Scenario[] = [
   stealsByNftables(
     'stealing-nftables',
-    'nftables keeps packets from the host in the place of BPF; SIGTERM leaves no rule behind',
+    'nftables instead of BPF keeps packets of services from the host, and SIGTERM removes its rules',
     async ({ balancer }) => balancer.process?.stop(),
   ),
   stealsByNftables(
     'stealing-nftables-killed',
-    'after kill -9 of all of it `sluice clean` removes the rules of nftables',
+    'after kill -9 of all processes `sluice clean` removes the rules of nftables',
     async stage => {
       await stage.balancer.process?.kill();
       expect((await tables(stage)) !== '', 'there is nothing to clean');

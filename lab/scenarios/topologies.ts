@@ -52,20 +52,20 @@ function hostEntries<Value>(value: (name: string, number: number) => Value): Rec
 const serverLinks: readonly LinkDescription[] = serverNames.map(name => ({ between: [`${name}:eth0`, 'lan'] }));
 
 export interface TwoArms {
-  /** Of the link between the client and the balancer. */
+  /** The link between the client and the balancer. */
   readonly uplink?: LinkProperties;
-  /** Of the link between the balancer and the servers. */
+  /** The link between the balancer and the servers. */
   readonly downlink?: LinkProperties;
   readonly services?: MoreServices;
-  /** The balancer's own stack has the virtual addresses, too. */
+  /** The balancer's host has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
-  /** The host of the balancer forwards nothing by itself. */
+  /** The balancer's host has IP forwarding off. */
   readonly hostForwardsNothing?: boolean;
-  /** This server has the virtual addresses, too, and keeps silent about them. */
+  /** This server has the virtual addresses, too, and does not answer ARP for them. */
   readonly directServer?: string;
 }
 
-/** Servers of direct routing have the virtual address and keep silent about it. */
+/** Servers of direct routing have the virtual address, but must not answer ARP for it. */
 const silentAboutVirtualAddress = {
   'net/ipv4/conf/all/arp_ignore': 1,
   'net/ipv4/conf/all/arp_announce': 2,
@@ -96,7 +96,7 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
           ...(options.virtualAddressOnHost && { lo: hostRoutes(virtualAddress) }),
         },
         forwards: !options.hostForwardsNothing,
-        // A session with the balancer itself, as SSH is one.
+        // For sessions with the host itself, such as SSH.
         services: [realServer('balancer', [])],
       },
       ...servers,
@@ -113,8 +113,8 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
 /**
  * client ── router ── lan ── eth0 balancer, r1, r2, r3
  *
- * Requests to the virtual address go through the balancer; servers answer through the router. They have the virtual
- * address on `lo`, or behind an agent that takes packets out of their tunnels.
+ * Requests to the virtual address go through the balancer; servers answer through the router. Servers have the virtual
+ * address on `lo`, or run an agent that has it and takes packets out of their tunnels.
  */
 export function oneArm(options: { tunnels?: true } = {}): TopologyDescription {
   const servers = hostEntries((name, number) => ({
@@ -157,16 +157,16 @@ export function oneArm(options: { tunnels?: true } = {}): TopologyDescription {
   };
 }
 
-/** At the end of the narrow way. */
+/** The server behind the narrow link. */
 export const farServer: Record<Family, string> = { ipv4: '10.5.0.11', ipv6: 'fd00:5::11' };
 
-/** Of the narrow link; both ends of the way have 1500. */
+/** The MTU of the narrow link; all other links have 1500. */
 export const narrowMtu = 1400;
 
 /**
  * client ── eth0 balancer eth1 ── near ═(narrow)═ far ── r1
  *
- * Neither end of a connection knows of the narrow link but by the ICMP errors of `near` and `far`.
+ * The ends of a connection learn about the narrow link only by the ICMP errors of `near` and `far`.
  */
 export function narrowWay(): TopologyDescription {
   return {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames by AF_XDP: on veth by copying, with the offloads of all devices as they are.
+// Ports by AF_XDP, in copy mode as the devices are veths. The offloads of the devices stay on.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Forwarding } from '../balancers/balancer.ts';
@@ -41,7 +41,7 @@ async function checkTraffic({ client }: Stage): Promise<void> {
     checkServices(await whoEchoes(client, address, fragmentedBytes, requests), family, 'nat');
     await download(client, address, transferBytes);
     await upload(client, address, file, transferBytes);
-    // A virtual address, and the host itself.
+    // The director answers for the virtual address, the host's stack for its own.
     for (const pinged of [address, clientGateway[family]]) {
       const printed = await client.must(['ping', '-q', '-c', '10', '-i', '0.05', pinged]);
       expect(printed.includes(' 10 received, 0% packet loss'), printed.trim());
@@ -55,7 +55,7 @@ async function checkTraffic({ client }: Stage): Promise<void> {
 export const xdpScenarios: readonly Scenario[] = [
   {
     name: 'xdp',
-    title: "10 MB each way arrive as they were by AF_XDP, and the host's own traffic is untouched",
+    title: "10 MB arrive unchanged in each direction by AF_XDP, and the host's own traffic goes on",
     topology: twoArms(),
     forwarding: { ...forwarding, xdp: ['eth0', 'eth1'] },
     needs: ['process'],
@@ -66,7 +66,7 @@ export const xdpScenarios: readonly Scenario[] = [
   },
   {
     name: 'xdp-beside-ring',
-    title: 'segments and checksums that a packet ring leaves to devices leave whole by an AF_XDP port',
+    title: 'frames whose checksum or segmentation a packet ring leaves to the device leave correctly by an AF_XDP port',
     topology: twoArms(),
     forwarding: { ...forwarding, xdp: ['eth0'] },
     needs: ['process'],
@@ -77,7 +77,7 @@ export const xdpScenarios: readonly Scenario[] = [
   },
   {
     name: 'xdp-workers',
-    title: 'where AF_XDP cannot be had, a packet ring carries the same',
+    title: 'when AF_XDP cannot be used, packet rings carry the same traffic',
     topology: twoArms(),
     forwarding: { ...forwarding, xdp: ['eth0', 'eth1'], workers: 2 },
     needs: ['process'],
@@ -88,7 +88,7 @@ export const xdpScenarios: readonly Scenario[] = [
   },
   {
     name: 'xdp-crash',
-    title: 'after kill -9 frames come by AF_XDP again, and connections go on',
+    title: 'after kill -9 the ports are AF_XDP ports again, and connections go on',
     topology: twoArms(),
     forwarding: { ...forwarding, xdp: ['eth0', 'eth1'] },
     needs: ['process'],

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a topology consists of, as data. lab/topology/topology.ts makes it of network namespaces.
+// A topology as data. lab/topology/topology.ts makes it of network namespaces.
 
 /** Names are letters, digits and hyphens. */
 export interface TopologyDescription {
   readonly hosts: Readonly<Record<string, HostDescription>>;
-  /** Ethernet switches (Linux bridges), each in a namespace of its own; none has an address. */
+  /** Ethernet switches (Linux bridges) without addresses, each in a namespace of its own. */
   readonly switches?: readonly string[];
   readonly links: readonly LinkDescription[];
 }
 
 export interface HostDescription {
-  /** Addresses with prefix lengths by interface: `{ eth0: ['10.1.0.2/24'] }`. `lo` may be named; 127.0.0.1 it always has. */
+  /** Addresses with prefix lengths by interface: `{ eth0: ['10.1.0.2/24'] }`. `lo` may have some besides 127.0.0.1. */
   readonly interfaces: Readonly<Record<string, readonly string[]>>;
   readonly routes?: readonly RouteDescription[];
-  /** By path below /proc/sys: `{ 'net/ipv4/conf/all/arp_ignore': 1 }`. */
+  /** Values by path below /proc/sys: `{ 'net/ipv4/conf/all/arp_ignore': 1 }`. */
   readonly sysctls?: Readonly<Record<string, number | string>>;
-  /** Forwards packets of others, IPv4 and IPv6. */
+  /** The host is a router for IPv4 and IPv6. */
   readonly forwards?: boolean;
   readonly services?: readonly ServiceDescription[];
 }
@@ -33,27 +33,27 @@ export interface ServiceDescription {
   readonly ready: Readiness;
 }
 
-/** When a program is ready: it listens on a port of its host (TCP or UDP), or it has printed this line. */
+/** A program is ready when it listens on this port of its host (TCP or UDP), or when it has printed this text. */
 export type Readiness = { readonly listens: `${'tcp' | 'udp'}:${number}` } | { readonly prints: string };
 
 export interface LinkDescription {
   /** Each end is `host:interface`, or the name of a switch. */
   readonly between: readonly [string, string];
-  /** Of both interfaces; 1500 unless given. */
+  /** The MTU of both interfaces; 1500 unless given. */
   readonly mtu?: number;
   readonly faults?: LinkFaults;
   /** Frames carry this 802.1Q tag at the second end of `between`, and none at the first. */
   readonly vlan?: number;
 }
 
-/** Each applies to each direction by itself. */
+/** The faults of each direction. */
 export interface LinkFaults {
-  /** One way. */
+  /** One-way delay. */
   readonly delayMilliseconds?: number;
   readonly lossPercent?: number;
   readonly reorderPercent?: number;
   readonly duplicatePercent?: number;
   readonly rateMegabits?: number;
-  /** The same seed takes the same decisions; 1 unless given. */
+  /** The seed of the random decisions; 1 unless given. */
   readonly seed?: number;
 }

@@ -3,11 +3,11 @@
 import { join } from 'node:path';
 import type { ServiceDescription } from './description.ts';
 import { LabError } from './lab-error.ts';
-import { patient } from './patience.ts';
 import { type Ending, Program } from './program.ts';
 import { namespaceOf, namespacePath } from './run.ts';
+import { scaled } from './time-scale.ts';
 
-/** A command that is to end by itself and has not after so long hangs. */
+/** A command that has not ended after this time hangs. */
 const commandMilliseconds = 60_000;
 
 export interface CommandOptions {
@@ -18,7 +18,7 @@ export interface CommandOptions {
 export class Host {
   readonly name: string;
   readonly namespace: string;
-  /** Keeps the logs of its programs; room for what they read. It goes with the topology. */
+  /** Holds the logs of its programs and the files that they read. It is removed with the topology. */
   readonly folder: string;
   readonly #programs: Program[] = [];
   #started = 0;
@@ -45,10 +45,10 @@ export class Host {
     return program;
   }
 
-  /** Runs a command to its end, whatever its exit status. */
+  /** Runs a command to its end, with any exit status. */
   async run(command: readonly [string, ...string[]], options: CommandOptions = {}): Promise<Ending> {
     const { input = '' } = options;
-    const milliseconds = patient(options.milliseconds ?? commandMilliseconds);
+    const milliseconds = scaled(options.milliseconds ?? commandMilliseconds);
     const program = this.start(command[0].replace(/^.*\//, ''), command, input);
     let isLate = false;
     const timer = setTimeout(() => {
@@ -57,7 +57,7 @@ export class Host {
     }, milliseconds);
     try {
       const ending = await program.ending;
-      if (isLate) throw new LabError(`${this.name}: not within ${milliseconds / 1000} s: ${command.join(' ')}`);
+      if (isLate) throw new LabError(`${this.name}: did not end within ${milliseconds / 1000} s: ${command.join(' ')}`);
       return ending;
     } finally {
       clearTimeout(timer);
@@ -65,7 +65,7 @@ export class Host {
     }
   }
 
-  /** What a command prints; a LabError when it fails. */
+  /** Runs a command and returns what it prints. Throws a LabError when the command fails. */
   async must(command: readonly [string, ...string[]], options: CommandOptions = {}): Promise<string> {
     const { status, stdout, stderr } = await this.run(command, options);
     if (status !== 0) {
@@ -75,12 +75,12 @@ export class Host {
     return stdout;
   }
 
-  /** Lets this process end while the programs go on. */
+  /** Lets this process end while the programs keep running. */
   release(): void {
     for (const program of this.#programs) program.release();
   }
 
-  /** Ends what still runs, the last started first. */
+  /** Stops the programs that still run, the last started first. */
   async stopPrograms(): Promise<void> {
     for (const program of this.#programs.splice(0).toReversed()) await program.stop();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What went wrong in a lab, in words for the person at the terminal; no stack trace is shown for it. */
+/** An error for the person at the terminal: its message says what went wrong, and no stack trace is shown. */
 export class LabError extends Error {
   readonly code = 'LAB_FAILED';
 }

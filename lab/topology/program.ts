@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program that runs inside a host. Its output goes to files, not pipes: it outlives this process when the topology is
-// left standing, and what it said is there when a scenario fails. It has a session of its own, so that Ctrl-C at the
-// terminal reaches the lab alone, which then ends it.
+// A program that runs inside a host. Its output goes to files, not pipes: so the program can outlive this process when the
+// topology is kept, and its output can be read when a scenario fails. It has a session of its own: Ctrl-C at the terminal
+// reaches only the lab, which then stops the program.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Readiness } from './description.ts';
 import { LabError } from './lab-error.ts';
-import { patient } from './patience.ts';
+import { scaled } from './time-scale.ts';
 import { until } from './until.ts';
 
-/** A shared machine may need seconds to start a program; one that needs more hangs. */
+/** A busy machine may need seconds to start a program. A program that is not ready after this time hangs. */
 const readyMilliseconds = 20_000;
 /** After this, a program that was asked to end is killed. */
 const endMilliseconds = 3000;
-/** As much of an output as an error message shows. */
+/** An error message shows at most so many characters of an output. */
 const shownOfOutput = 2000;
 
-/** Of a file that a program writes, its output above all: one that runs wild must not fill the machine's disk. */
+/** Bytes. Limits each file that a program writes, so that a defective program cannot fill the machine's disk. */
 const longestFile = 1 << 30;
 
-/** Of the times in /proc: the same on every architecture. */
+/** The unit of times in /proc; it is the same on every architecture. */
 const ticksASecond = 100;
 
 export interface Ending {
-  /** null when a signal ended it. */
+  /** null when a signal ended the program. */
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -34,9 +34,9 @@ export interface ProgramOptions {
   readonly command: readonly [string, ...string[]];
   /** In messages: `client: iperf3`. */
   readonly name: string;
-  /** Output goes to this path with `.out` and `.err` behind it. */
+  /** Output goes to the files `log`.out and `log`.err. */
   readonly log: string;
-  /** Given to standard input, which is then closed; 'open' to write to it later; nothing unless given. */
+  /** A text is written to standard input, which is then closed. `open` keeps standard input open for write(). */
   readonly input?: string | { readonly open: true } | undefined;
 }
 
@@ -57,7 +57,7 @@ export class Program {
       detached: true,
     });
     for (const output of outputs) closeSync(output);
-    // A program that ends before it has read everything closes the pipe: its status says what went wrong.
+    // A program that ends before it has read everything closes the pipe. That error is ignored: its status tells the cause.
     this.#child.stdin?.on('error', () => undefined);
     if (typeof input === 'string') this.#child.stdin?.end(input);
     this.ending = new Promise((resolve, reject) => {
@@ -67,7 +67,7 @@ export class Program {
         resolve({ status, stdout: this.stdout, stderr: this.stderr });
       });
     });
-    // Whoever waits for the ending sees the failure; nobody needs to wait.
+    // If nobody awaits the ending, its rejection must not end the lab.
     this.ending.catch(() => undefined);
   }
 
@@ -75,7 +75,7 @@ export class Program {
     return this.#hasEnded;
   }
 
-  /** What it has printed so far. */
+  /** What the program has printed so far. */
   get stdout(): string {
     return readOrEmpty(`${this.#log}.out`);
   }
@@ -92,12 +92,12 @@ export class Program {
     );
   }
 
-  /** To a program that was started with an open input. */
+  /** Writes to standard input, if the program was started with an open input. */
   write(text: string): void {
     this.#child.stdin?.write(text);
   }
 
-  /** Of one that was started with an open input: it reads no more. */
+  /** Closes standard input, if the program was started with an open input. */
   endInput(): void {
     this.#child.stdin?.end();
   }
@@ -112,12 +112,12 @@ export class Program {
     await this.#until(`logs ${text}`, milliseconds, () => this.stderr.includes(text, from));
   }
 
-  /** So much CPU time it has used, and the programs that it has started and that still run, on all cores. */
+  /** The CPU time that the program and its running children have used, on all cores. */
   cpuSeconds(): number {
     return [this.#child.pid, ...this.children()].map(cpuSecondsOf).reduce((sum, seconds) => sum + seconds, 0);
   }
 
-  /** Processes that it has started. */
+  /** The child processes of the program. */
   children(): number[] {
     const { pid } = this.#child;
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
@@ -130,15 +130,15 @@ export class Program {
     if (!this.#hasEnded) this.#child.kill(signal);
   }
 
-  /** Ends it in good order, or otherwise. */
+  /** Sends SIGTERM, and SIGKILL if the program has not ended in time. */
   async stop(): Promise<void> {
     this.kill('SIGTERM');
-    const timer = setTimeout(() => this.kill('SIGKILL'), patient(endMilliseconds));
+    const timer = setTimeout(() => this.kill('SIGKILL'), scaled(endMilliseconds));
     await this.ending.catch(() => undefined);
     clearTimeout(timer);
   }
 
-  /** Lets this process end while the program goes on. */
+  /** Lets this process end while the program keeps running. */
   release(): void {
     this.#child.unref();
     this.#child.stdin?.destroy();
@@ -152,8 +152,10 @@ export class Program {
     });
   }
 
-  /** /proc/PID/net is of the namespace that the process is in: nobody has to enter it to look. prlimit and
-   * nsenter become the program. */
+  /**
+   * Reads /proc/PID/net, which shows the network namespace of the process. The child's pid is the program's: prlimit and
+   * nsenter replace themselves with it.
+   */
   #listens(where: string): boolean {
     const [protocol = '', port] = where.split(':');
     const listening = protocol === 'tcp' ? '0A' : '07';
@@ -168,7 +170,7 @@ export class Program {
 }
 
 function cpuSecondsOf(pid: number | undefined): number {
-  // The name in the second field may have spaces, but ends with the last bracket (proc_pid_stat(5)).
+  // The name in the second field may contain spaces and brackets; it ends with the last bracket (proc_pid_stat(5)).
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ');

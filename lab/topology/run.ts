@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// To whom namespaces belong. Every topology has an id that is unique on the machine, and its namespaces are called
-// sl<id>-<name>. The id holds the process that made it and when that process started, so that whoever comes later can tell
-// whether it still runs, also after kill -9, and although process numbers are used again:
+// Which process owns a namespace. Every topology has an id that is unique on the machine, and its namespaces are called
+// sl<id>-<name>. The id holds the number and the start time of the process that made the topology. So a later run can tell
+// whether that process still runs, even after kill -9 and when the number is used by another process:
 //
 //   sl4711.9k3f2.1-client        process 4711, started 9k3f2 (clock ticks since boot, base 36), its first topology
 //
-// A topology that was left standing on purpose has a file `kept` in its folder below /run/sluice-lab; it is removed when
-// somebody asks for that. All others go with their process, or in the next run.
+// A topology that was kept on purpose has a file `kept` in its folder below /run/sluice-lab; `npm run lab -- down` removes
+// it. All other topologies are removed by their process, or by the next run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError } from './lab-error.ts';
 
 const namespaceFolder = '/run/netns';
-/** Below /run: only root can write there, and a reboot clears it together with the namespaces. */
+/** Below /run, as only root can write there, and a reboot removes it together with the namespaces. */
 const runFolder = '/run/sluice-lab';
 const namespaceName = /^sl((?<pid>\d+)\.(?<start>[0-9a-z]+)\.\d+)-/;
 
 let topologies = 0;
 
-/** An id for one more topology of this process. */
+/** An id for a new topology of this process. */
 export function newId(): string {
   topologies += 1;
   return `${process.pid}.${startOf(process.pid)}.${topologies}`;
@@ -33,7 +33,7 @@ export function namespacePath(namespace: string): string {
   return join(namespaceFolder, namespace);
 }
 
-/** Where a topology keeps its files: logs, captures, what its programs read. */
+/** The folder of a topology's files: logs, captures, files that its programs read. */
 export function folderOf(id: string): string {
   return join(runFolder, id);
 }
@@ -43,10 +43,7 @@ export function makeFolder(id: string): string {
   return folderOf(id);
 }
 
-/**
- * When a process started, in clock ticks since boot, base 36 (proc(5), field 22); undefined when there is none, or one that
- * has ended and that nobody has waited for.
- */
+/** When a process started, in clock ticks since boot, base 36 (proc(5), field 22). Undefined if it does not exist or is a zombie. */
 function startOf(pid: number): string | undefined {
   try {
     const fromState = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -67,7 +64,7 @@ export function namespacesOf(id: string): string[] {
   return namespaces().filter(name => name.startsWith(namespaceOf(id, '')));
 }
 
-/** The ids of all topologies on this machine that left a namespace or a folder. */
+/** The ids of all topologies on this machine that have a namespace or a folder. */
 function ids(): string[] {
   const fromNames = namespaces().flatMap(name => namespaceName.exec(name)?.[1] ?? []);
   const fromFolders = existsSync(runFolder) ? readdirSync(runFolder) : [];
@@ -79,7 +76,7 @@ function isOwned(id: string): boolean {
   return start !== undefined && startOf(Number(pid)) === start;
 }
 
-/** Those of this process that still stand and were not left standing on purpose. */
+/** The ids of this process's topologies, without those that were kept on purpose. */
 export function ownIds(): string[] {
   const own = `${process.pid}.${startOf(process.pid)}.`;
   return ids().filter(id => id.startsWith(own) && !existsSync(keptFile(id)));
@@ -104,14 +101,14 @@ export function keptTopologies(): KeptTopology[] {
     .map(id => JSON.parse(readFileSync(keptFile(id), 'utf8')));
 }
 
-/** Removes what runs left that ended without cleaning up; says how many topologies that were. */
+/** Removes the topologies of processes that ended without removing them. Returns how many there were. */
 export function removeAbandoned(): number {
   const abandoned = ids().filter(id => !isOwned(id) && !existsSync(keptFile(id)));
   for (const id of abandoned) remove(id);
   return abandoned.length;
 }
 
-/** Ends every program in the topology's namespaces, then removes them and its folder. Waits for nobody: for signals too. */
+/** Kills the programs in the topology's namespaces, and removes the namespaces and the folder. Synchronous, for signal handlers. */
 export function remove(id: string): void {
   const names = namespacesOf(id);
   for (const name of names) killProgramsIn(name);
@@ -127,7 +124,7 @@ function killProgramsIn(namespace: string): void {
     try {
       process.kill(Number(pid), 'SIGKILL');
     } catch {
-      // It ended by itself meanwhile.
+      // The process has ended meanwhile.
     }
   }
 }

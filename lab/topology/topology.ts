@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes a topology of network namespaces, one a host or switch. Nothing is made in the namespace of the machine itself,
-// so that removing the namespaces removes everything: interfaces, addresses, routes and rules live in them.
+// Makes a topology of network namespaces, one for each host or switch. Interfaces, addresses, routes and rules are made in
+// these namespaces only, not in the machine's own, so that removing the namespaces removes everything.
 //
-// A link is a veth pair. When it has faults or a VLAN tag, a relay stands in it: a namespace of its own with two veths
-// whose frames a program (lab/relay) carries from one to the other. Kernels with netem could do the faults by themselves; the
-// relay is used on all of them, because one way is tested everywhere and its random choices repeat.
+// A link is a veth pair. A link with faults or a VLAN tag has a relay in its middle: a namespace with an interface of each
+// half, between which a program (lab/relay) copies frames. Some kernels have netem for faults. The relay is used on all
+// kernels: its random decisions repeat, and there is only one implementation to test.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { relayCommand } from '../relay/relay.ts';
@@ -13,9 +13,9 @@ import { Host } from './host.ts';
 import { LabError } from './lab-error.ts';
 import { makeFolder, namespaceOf, newId, remove } from './run.ts';
 
-/** Of every host, unless its description says otherwise. */
+/** Sysctls of every host, unless its description changes them. */
 const hostSysctls: Sysctls = {
-  // Addresses are usable at once: duplicates cannot be, in a topology that was just made.
+  // Without duplicate address detection addresses are usable at once. A new topology has no duplicates.
   'net/ipv6/conf/all/accept_dad': 0,
   'net/ipv6/conf/default/accept_dad': 0,
   'net/ipv6/conf/all/accept_ra': 0,
@@ -23,22 +23,22 @@ const hostSysctls: Sysctls = {
   // Virtual addresses make paths asymmetric on purpose.
   'net/ipv4/conf/all/rp_filter': 0,
   'net/ipv4/conf/default/rp_filter': 0,
-  // A router on a stick is meant to be one.
+  // A router with one interface forwards on purpose; redirects would make hosts avoid it.
   'net/ipv4/conf/all/send_redirects': 0,
   'net/ipv4/conf/default/send_redirects': 0,
 };
 
 const forwardingSysctls = { 'net/ipv4/ip_forward': 1, 'net/ipv6/conf/all/forwarding': 1 };
-/** Switches and relays have no business with IP. */
+/** Switches and relays must not send packets of their own, such as those of IPv6. */
 const silentSysctls = { 'net/ipv6/conf/all/disable_ipv6': 1, 'net/ipv6/conf/default/disable_ipv6': 1 };
 
 const defaultMtu = 1500;
-/** A tag makes a frame longer; a relay has to carry the longest. */
+/** The relay's own interfaces must carry the longest frame of any link, with its tag. */
 const relayMtu = 9216;
 
-/** Bytes of a frame that a capture keeps: all headers, also of a packet that an ICMP error quotes. */
+/** Bytes of a frame that a capture keeps: all headers, also those that an ICMP error quotes. */
 const captureSnapLength = 256;
-/** Two files of so many megabytes a link: the end of a transfer of gigabytes, not all of it. */
+/** Each link has two capture files of this size in turn, so a long transfer keeps only its end. */
 const captureMegabytes = 16;
 
 interface LinkEnd {
@@ -58,7 +58,7 @@ export class Topology {
     this.folder = makeFolder(this.id);
   }
 
-  /** Makes it and starts its services. What was made is removed again when that fails. */
+  /** Makes a topology and starts its services. Removes everything again when a step fails. */
   static async up(description: TopologyDescription): Promise<Topology> {
     if (process.getuid?.() !== 0) throw new LabError('network namespaces need root: run this with sudo');
     const topology = new Topology(description);
@@ -81,24 +81,24 @@ export class Topology {
     return Object.keys(this.description.hosts);
   }
 
-  /** Ends all programs and removes everything. */
+  /** Stops all programs and removes the topology. */
   async down(): Promise<void> {
     for (const host of [...this.#hosts.values()].toReversed()) await host.stopPrograms();
     remove(this.id);
   }
 
-  /** Lets this process end while the topology and its programs go on. */
+  /** Lets this process end while the topology and its programs keep running. */
   release(): void {
     for (const host of this.#hosts.values()) host.release();
   }
 
-  /** Records every link in files of the topology's folder, until the topology goes. */
+  /** Captures every link into files of the topology's folder, until the topology is removed. */
   async capture(): Promise<void> {
     await Promise.all(this.description.links.map(link => this.#captureLink(link)));
   }
 
   async #captureLink({ between }: LinkDescription): Promise<void> {
-    // At a host, where it has one: its name says more than a switch's.
+    // At the end that is a host, as a host's name says more than a switch's.
     const side = between[0].includes(':') ? 0 : 1;
     const { node, interface: device } = this.#end(between[side], between);
     const file = join(this.folder, `${node}-${device}.pcap`);
@@ -135,7 +135,7 @@ export class Topology {
   }
 
   async #addNode(name: string, sysctls: Sysctls): Promise<void> {
-    if (!/^[\w~-]+$/.test(name)) throw new LabError(`no name for a host: "${name}" (letters, digits and hyphens)`);
+    if (!/^[\w~-]+$/.test(name)) throw new LabError(`"${name}" cannot name a host: use letters, digits and hyphens`);
     if (this.#hosts.has(name)) throw new LabError(`two hosts or switches are called ${name}`);
     const made = spawnSync('ip', ['netns', 'add', namespaceOf(this.id, name)], { encoding: 'utf8' });
     if (made.status !== 0) throw new LabError(`the namespace of ${name} cannot be made: ${made.stderr}`);
@@ -154,7 +154,7 @@ export class Topology {
       const relay = `relay~${index}`;
       await this.#addNode(relay, silentSysctls);
       await this.#addVeth(first, { node: relay, interface: 'first' }, mtu);
-      // The tag comes on top of what the host may send.
+      // The hosts keep `mtu`; only the relay's interfaces need room for the tag.
       await this.#addVeth({ node: relay, interface: 'second' }, second, mtu);
       for (const device of ['first', 'second']) await this.#ip(relay, [`link set ${device} mtu ${relayMtu}`]);
       await this.#startRelay(relay, link);
@@ -173,7 +173,7 @@ export class Topology {
     });
   }
 
-  /** A frame that a faulty link loses is one packet of the wire, not 64 kB of a TCP stream. */
+  /** Without segmentation offload a faulty link loses single packets, not segments of 64 kB. */
   async #segment(ends: readonly LinkEnd[]): Promise<void> {
     for (const { node, interface: device } of ends) {
       await this.#node(node).must(['ethtool', '-K', device, 'tso', 'off', 'gso', 'off']);
@@ -211,7 +211,7 @@ export class Topology {
   #end(text: string, between: LinkDescription['between']): LinkEnd {
     const [node = '', device] = text.split(':');
     this.#node(node);
-    // A switch has a port for every link; its name is that of the other end.
+    // A switch has one port for each link, named after the node at the other end.
     const [far = ''] = (between[0] === text ? between[1] : between[0]).split(':');
     return { node, interface: device ?? far.slice(0, 15) };
   }
@@ -221,7 +221,7 @@ export class Topology {
     await this.#node(node).must(['ip', '-batch', '-'], { input: `${commands.join('\n')}\n` });
   }
 
-  /** `ip -batch` takes no option before the object, such as -6. */
+  /** For commands with an option before the object, such as -6: `ip -batch` does not take those. */
   async #ipEach(node: string, commands: readonly string[]): Promise<void> {
     for (const command of commands) await this.#node(node).must(['ip', ...command.split(' ')]);
   }
@@ -236,7 +236,10 @@ export class Topology {
 
 type Sysctls = Readonly<Record<string, number | string>>;
 
-/** Those can only be set when the interface is there; all others before it is, so that it is made with them. */
+/**
+ * Whether a sysctl belongs to one interface. Such sysctls are set when the interface exists. All others are set before any
+ * interface exists, so that new interfaces take their defaults.
+ */
 function isOfInterface(path: string): boolean {
   return /\/(conf|neigh)\/(?!all\/|default\/)/.test(path);
 }

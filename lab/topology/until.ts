@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from './lab-error.ts';
-import { patient } from './patience.ts';
+import { scaled } from './time-scale.ts';
 
-/** Short beside what a program needs to start, long beside what a look costs. */
+/** Short compared with the start of a program, long compared with the cost of one check. */
 const pollMilliseconds = 20;
 
-/** Looks until the condition holds; a LabError that names it when that takes longer than `milliseconds`, or what they are here. */
+/** Waits until the condition holds. Throws a LabError with its name after `milliseconds`, scaled for this machine. */
 export async function until(
   condition: string,
   milliseconds: number,
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const deadline = performance.now() + patient(milliseconds);
+  const deadline = performance.now() + scaled(milliseconds);
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new LabError(`not within ${patient(milliseconds) / 1000} s: ${condition}`);
+    if (performance.now() > deadline)
+      throw new LabError(`not true within ${scaled(milliseconds) / 1000} s: ${condition}`);
     await delay(pollMilliseconds);
   }
 }

@@ -4,8 +4,8 @@
 //   client ── eth0 balancer eth1 ── lan ── r1, r2, r3
 //      └───────────── lan
 //
-// The client has two addresses. Servers answer the near one through the balancer, as NAT needs it, and the far one on a
-// way of their own, as with DR and tunnels.
+// The client has two addresses. Servers send replies to the near address through the balancer, as NAT needs it, and replies
+// to the far address directly, as with DR and tunnels.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -88,7 +88,7 @@ const sluiceDocument = stringify({
   },
 });
 
-/** Starts `sluice run`, then the clients; gives the admin socket. */
+/** Starts `sluice run`, then the clients. Returns the path of the admin socket. */
 export async function start(topology: Topology): Promise<string> {
   const balancer: Host = topology.host('balancer');
   const config = join(topology.folder, 'sluice.yaml');

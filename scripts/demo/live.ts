@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice run` between hosts that are network namespaces, and what its admin socket tells about it, again and again.
+// Runs `sluice run` between hosts that are network namespaces, and prints every second what its admin socket reports.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,10 +23,10 @@ import { showReplay } from './replay.ts';
 import { isTerminal, styled } from './style.ts';
 
 const frameMilliseconds = 1000;
-/** Where nobody can press Ctrl-C. */
+/** Number of tables when there is no terminal for Ctrl-C. */
 const framesWithoutTerminal = 3;
 const firstRequestMilliseconds = 20_000;
-/** Of the table of connections: the latest are as good as any. */
+/** Number of rows that are shown of the table of connections. */
 const shownConnections = 5;
 
 const map = `
@@ -48,7 +48,7 @@ export async function showLive(): Promise<void> {
   } finally {
     await topology?.down();
   }
-  console.log('\nThe namespaces and all that ran in them are gone.');
+  console.log('\nThe namespaces and all programs in them are removed.');
 }
 
 async function showBalancer(socket: string): Promise<void> {
@@ -64,7 +64,7 @@ async function showBalancer(socket: string): Promise<void> {
     const now = await look(socket);
     const lines = [...tableOf(before, now), '', ...latest(await connections(socket))];
     before = now;
-    // Over the one before.
+    // Clear the previous table.
     if (isTerminal && drawn > 0) process.stdout.write(`\x1b[${drawn}A\x1b[J`);
     console.log(lines.join('\n'));
     drawn = lines.length;
@@ -72,7 +72,7 @@ async function showBalancer(socket: string): Promise<void> {
 }
 
 interface Look {
-  /** Milliseconds, of a clock that goes on. */
+  /** Time in milliseconds, of a monotonic clock. */
   readonly at: number;
   readonly services: readonly ServiceView[];
 }
@@ -88,7 +88,7 @@ async function connections(socket: string): Promise<Connection[]> {
   return rows.sort(byEndpoints);
 }
 
-/** What the running process would do with a packet; a build without that command explains a capture instead. */
+/** Shows what the running director would do with a packet. A build without `explain` shows the replay instead. */
 async function explain(socket: string): Promise<void> {
   const sluice = (...words: readonly string[]): string =>
     spawnSync(process.execPath, [join(projectRoot, 'dist/cli/main.js'), ...words], { encoding: 'utf8' }).stdout;
@@ -108,7 +108,7 @@ const title = row(['service, servers', 'mode', 'open', 'ended', 'total', 'conn/s
 
 type Counted = Pick<ServerView, 'active' | 'inactive' | 'counters'>;
 
-/** `before`: the same counters, so many seconds ago. */
+/** A row's figures. `before` are the counters of `seconds` ago, from which rates follow. */
 function numbers({ active, inactive, counters }: Counted, before: Counters | undefined, seconds: number): number[] {
   const rate = (name: keyof Counters): number =>
     Math.round(Number(BigInt(counters[name]) - BigInt(before?.[name] ?? 0)) / seconds);
@@ -131,7 +131,7 @@ function serviceRows(service: ServiceView, before: ServiceView | undefined, seco
   ];
 }
 
-/** Services and servers stand in the same order in both. */
+/** `before` and `now` have services and servers in the same order. */
 function tableOf(before: Look, now: Look): string[] {
   const seconds = (now.at - before.at) / 1000;
   const rows = now.services.flatMap((service, index) => serviceRows(service, before.services[index], seconds));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The example captures through the director, and what happened to each packet.
+// Passes the example captures through the director and prints the verdict on each packet.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Explanation } from '../../src/cli/replay/scribe.ts';
+import type { Explanation } from '../../src/cli/replay/decision-writer.ts';
 import { replay } from '../../src/cli/replay/session.ts';
 import { explanationText } from '../../src/cli/replay/text.ts';
 import { documentFormat } from '../../src/daemon/document.ts';
@@ -13,11 +13,11 @@ import { type Style, styled, width } from './style.ts';
 
 const numberWidth = 3;
 const portWidth = 3;
-/** "consume", a space, and the longest reason of the table: "fragment-of-icmp-error". */
+/** "consume", a space, and the longest reason: "fragment-of-icmp-error". */
 const decisionWidth = 30;
 const packetWidth = width - numberWidth - portWidth - decisionWidth - 3;
 
-/** The packet whose decision is printed whole: the first that the scheduler sees. */
+/** The packet whose explanation is printed: the first that the scheduler sees. */
 const explained = 2;
 
 const verdictStyles: Readonly<Record<Explanation['verdict'], Style>> = {
@@ -35,7 +35,7 @@ function row(number: string, port: string, packet: string, decision: string): st
     .trimEnd();
 }
 
-/** A line for the packet that came, one for each that left. */
+/** A line for the received packet, and one for each sent packet. */
 function rows(explanation: Explanation): string[] {
   const { n, port, packet, verdict, reason, server, mode, sent } = explanation;
   const by = server === undefined ? '' : `${mode} ${server}`;
@@ -58,18 +58,18 @@ export async function showReplay(): Promise<void> {
     explain: explanation => explanations.push(explanation),
   });
   heading('what the director does: clients on c0, servers on s0');
-  console.log(styled('bold', row('#', 'on', 'packet that came, and below it what was sent', 'verdict and reason')));
+  console.log(styled('bold', row('#', 'on', 'received packet, and below it the sent packets', 'verdict and reason')));
   for (const explanation of explanations) for (const line of rows(explanation)) console.log(line);
-  heading('its connections, as ipvsadm -Lnc lists them');
+  heading('connections, as ipvsadm -Lnc lists them');
   process.stdout.write(formatConnections(connections));
-  heading(`why packet ${explained} went where it went`);
+  heading(`why packet ${explained} was sent there`);
   process.stdout.write(
     explanations
       .filter(one => one.n === explained)
       .map(explanationText)
       .join(''),
   );
-  console.log('examples/demo has the captures and the configuration, out/demo what was sent. The same by hand:');
+  console.log('examples/demo has the captures and the configuration, out/demo the sent packets. The same by hand:');
   console.log('  npx sluice replay --net examples/demo/net.yaml --config examples/demo/sluice.yaml \\');
   console.log('    --in c0=examples/demo/client.pcapng --in s0=examples/demo/servers.pcap --out out/demo --explain');
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { styleText } from 'node:util';
 
-/** A terminal's width that everybody has. */
+/** Columns of the output; most terminals have more. */
 export const width = 100;
 
 export const isTerminal = process.stdout.isTTY === true;

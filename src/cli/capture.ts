@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice capture`: what the running process does with packets, as a pcapng with a comment on each frame.
+// `sluice capture`: writes packets of the running director to a pcapng, with the decision as a comment on each frame.
 import { CaptureWriter } from '../capture/capture-writer.ts';
 import type { AnswerOf, ParametersOf } from '../core/api/route.ts';
 import { UsageError } from '../core/errors.ts';
 import { directorCapture } from '../director/api.ts';
-import { clientOf, commonOptions, socketUsage } from './asking.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions, print } from './command.ts';
+import { clientOf, commonOptions, socketUsage } from './question.ts';
 import { partiesText } from './replay/text.ts';
 
 const usage = `Usage: sluice capture -w FILE [FILTER…] [OPTION…]
 
-Writes packets that the running process takes, and the frames that it sends for them, to a pcapng. Interfaces are named
-after the devices; a comment on each frame says what was decided, or for which frame it was sent (Wireshark shows it, and
-tshark -T fields -e frame.comment). Ends at Ctrl-C, with a complete file.
+Writes packets that the running director receives, and the frames that it sends for them, to a pcapng. Interfaces are
+named after the devices. A comment on each frame says what was decided, or for which frame it was sent; Wireshark shows
+comments, and so does tshark -T fields -e frame.comment. Ctrl-C ends the capture; the file is then complete.
 
-  -w, --write FILE      the capture
+  -w, --write FILE      the file to write
   --count N             end after N packets
-  --seconds S           end after so long
+  --seconds S           end after S seconds
 
-Filters, of which all must hold:
-  --host ADDRESS        of the packet that came, or of one that was sent for it
-  --port N              the same, a port of TCP, UDP or SCTP
-  --protocol NAME       the same: tcp, udp, sctp, icmp or icmpv6
-  --verdict NAME        forward, drop, pass or consume
-  --reason NAME         such as no-real-server; \`sluice top\` shows which there are
+A packet is written if it matches all filters. The first three match a received packet or one that was sent for it:
+  --host ADDRESS        source or destination address
+  --port N              source or destination port of TCP, UDP or SCTP
+  --protocol NAME       tcp, udp, sctp, icmp or icmpv6
+  --verdict NAME        forward, drop, pass, consume or deliver
+  --reason NAME         such as no-real-server; \`sluice top\` lists the reasons
   --service NAME        such as 'tcp 10.0.1.100:80'
-  --device NAME         on which it came
+  --device NAME         the device that received the packet
 
 ${socketUsage}
   --json          print the summary at the end as one JSON document
@@ -41,7 +41,7 @@ const options = {
   ...Object.fromEntries(filterNames.map(name => [name, { type: 'string' }] as const)),
 } as const;
 
-const elsewhere = { 'port-number': 'use --port' };
+const remedies = { 'port-number': 'use --port' };
 
 type CaptureLine = AnswerOf<typeof directorCapture>;
 type Frame = Extract<CaptureLine, { bytes: string }>;
@@ -50,7 +50,7 @@ interface Summary {
   readonly file: string;
   readonly packets: number;
   readonly frames: number;
-  /** Packets that found no room on their way here. */
+  /** Packets that are not in the file, because a buffer was full. */
   readonly missed: number;
 }
 
@@ -62,7 +62,7 @@ function positive({ values }: ParsedOptions, name: string): number {
   throw new UsageError(`--${name} is not a number above zero`, { value: text });
 }
 
-/** What a filter may be is for the director to say; a number is made of the words here. */
+/** The director checks the values of the filters. Only the port is parsed here, to a number. */
 function filterOf({ values }: ParsedOptions): ParametersOf<typeof directorCapture> {
   const given = filterNames.flatMap(name => {
     const [value] = values.get(name) ?? [];
@@ -79,15 +79,15 @@ function portOf(text: string): number {
   });
 }
 
-/** The file, from its first frame to its end. */
+/** Writes the capture file. */
 class Recording {
   packets = 0;
   frames = 0;
   missed = 0;
   readonly #writer: CaptureWriter;
   /** Packets of which all frames are written. */
-  whole = 0;
-  /** By worker: the number of the frame that came last, and how many are still to be sent for it. */
+  complete = 0;
+  /** By worker: the number of the latest received frame, and how many of its frames are still to come. */
   readonly #causes = new Map<number, { readonly frame: number; left: number }>();
 
   constructor(file: string) {
@@ -111,9 +111,9 @@ class Recording {
       this.#causes.set(frame.worker, { frame: this.frames, left: frame.left + 1 });
     }
     const cause = this.#causes.get(frame.worker);
-    if (cause === undefined) throw new RangeError('a frame was sent for none that came');
+    if (cause === undefined) throw new RangeError('a sent frame belongs to no received frame');
     cause.left -= 1;
-    if (cause.left === 0) this.whole += 1;
+    if (cause.left === 0) this.complete += 1;
     this.#writer.write({
       time: BigInt(frame.time),
       bytes: Buffer.from(frame.bytes, 'base64'),
@@ -134,7 +134,7 @@ function decisionText(frame: Frame): string {
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
-  const parsed = parseOptions(args, options, { elsewhere });
+  const parsed = parseOptions(args, options, { remedies });
   const file = parsed.values.get('write')?.[0];
   if (file === undefined) throw new UsageError('no file is given', { remedy: 'give -w FILE.pcapng' });
   const [count, seconds] = [positive(parsed, 'count'), positive(parsed, 'seconds')];
@@ -147,12 +147,12 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     const lines = clientOf(parsed).stream(directorCapture, filterOf(parsed), { signal: ending.signal });
     for await (const line of lines) {
       if (recording === undefined) {
-        // Not before the process has agreed: a file that is there stays as it is otherwise.
+        // The file is made after the director has accepted the capture. Otherwise an existing file is left unchanged.
         recording = new Recording(file);
         process.stderr.write(`capturing into ${file}: Ctrl-C ends\n`);
       }
       recording.take(line);
-      if (recording.whole >= count) break;
+      if (recording.complete >= count) break;
     }
   } finally {
     clearTimeout(timer);
@@ -167,7 +167,8 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
 }
 
 function summaryText({ packets, frames, missed }: Summary): string {
-  const lost = missed === 0 ? '' : `; ${missed} packets more found no room and are missing: use a narrower filter`;
+  const lost =
+    missed === 0 ? '' : `; ${missed} more packets are missing, because a buffer was full: use a narrower filter`;
   return `${packets} packets in ${frames} frames${lost}`;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every subcommand has in common: a row in main.ts's table, options by node:util's parseArgs, errors that name what
-// was wrong. Standard output belongs to the answer, standard error to everything else.
+// Shared by all commands: the interface of a command, and the parsing of options with node:util's parseArgs. Standard output
+// is for the answer, standard error for everything else.
 import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearest } from '../core/config/suggest.ts';
 import { SystemError, UsageError } from '../core/errors.ts';
 
-/** Of a process: done, failed, misuse. */
+/** 0 done, 1 failed, 2 misuse. */
 export type ExitStatus = 0 | 1 | 2;
 
 export interface Command {
@@ -28,35 +28,35 @@ export interface ParsedOptions {
 export interface ParsingOptions {
   /** Whether the command takes words that belong to no option. */
   readonly takesWords?: boolean;
-  /** Options that people may look for in vain, each with what to do instead. */
-  readonly elsewhere?: Readonly<Record<string, string>>;
+  /** Remedies for options that the command does not have but people may expect, by the option's name. */
+  readonly remedies?: Readonly<Record<string, string>>;
 }
 
-/** Throws a UsageError for a word that is not expected, and for an option that is not known, lacks its value or stands twice and may not. */
+/** Throws a UsageError for an unexpected word, and for an option that is unknown, lacks its value or is given twice. */
 export function parseOptions(
   args: readonly string[],
   options: OptionTypes,
-  { takesWords = false, elsewhere = {} }: ParsingOptions = {},
+  { takesWords = false, remedies = {} }: ParsingOptions = {},
 ): ParsedOptions {
   const flags = new Set<string>();
   const values = new Map<string, string[]>();
   const positionals: string[] = [];
-  for (const token of tokensOf({ args: [...args], options, allowPositionals: true, tokens: true }, elsewhere)) {
+  for (const token of tokensOf({ args: [...args], options, allowPositionals: true, tokens: true }, remedies)) {
     if (token.kind === 'positional') positionals.push(token.value);
     if (token.kind === 'positional' && !takesWords) {
-      throw new UsageError('a word is not expected here', { value: token.value, remedy: '--help shows what is' });
+      throw new UsageError('unexpected word', { value: token.value, remedy: '--help shows the usage' });
     }
     if (token.kind !== 'option') continue;
     const { name, value } = token;
     const isRepeated = flags.has(name) || values.has(name);
-    if (isRepeated && !options[name]?.multiple) throw new UsageError(`--${name} stands twice`, { value });
+    if (isRepeated && !options[name]?.multiple) throw new UsageError(`--${name} is given twice`, { value });
     if (value === undefined) flags.add(name);
     else values.set(name, [...(values.get(name) ?? []), value]);
   }
   return { flags, values, positionals };
 }
 
-function tokensOf(config: ParseArgsConfig & { tokens: true }, elsewhere: Readonly<Record<string, string>>) {
+function tokensOf(config: ParseArgsConfig & { tokens: true }, remedies: Readonly<Record<string, string>>) {
   try {
     return parseArgs(config).tokens;
   } catch (error) {
@@ -64,7 +64,7 @@ function tokensOf(config: ParseArgsConfig & { tokens: true }, elsewhere: Readonl
     const [problem = ''] = error.message.split('. ');
     const isUnknown = error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
     const name = isUnknown ? /--([\w-]+)/.exec(problem)?.[1] : undefined;
-    const remedy = name === undefined ? undefined : remedyFor(name, Object.keys(config.options ?? {}), elsewhere);
+    const remedy = name === undefined ? undefined : remedyFor(name, Object.keys(config.options ?? {}), remedies);
     throw new UsageError(problem.charAt(0).toLowerCase() + problem.slice(1), { remedy, cause: error });
   }
 }
@@ -72,14 +72,14 @@ function tokensOf(config: ParseArgsConfig & { tokens: true }, elsewhere: Readonl
 function remedyFor(
   name: string,
   known: readonly string[],
-  elsewhere: Readonly<Record<string, string>>,
+  remedies: Readonly<Record<string, string>>,
 ): string | undefined {
-  if (Object.hasOwn(elsewhere, name)) return elsewhere[name];
+  if (Object.hasOwn(remedies, name)) return remedies[name];
   const meant = nearest(name, known);
   return meant === undefined ? undefined : `did you mean --${meant}?`;
 }
 
-/** A configuration as text. */
+/** Reads a configuration file. */
 export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -88,7 +88,7 @@ export function readText(file: string): string {
   }
 }
 
-/** Writes the answer. What nobody reads any more (`sluice … | head`) is dropped. */
+/** Writes to standard output. If the reader has closed it (`sluice … | head`), the text is dropped. */
 export function print(text: string): void {
   process.stdout.write(text);
 }

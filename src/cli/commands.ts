@@ -4,9 +4,9 @@ import type { Command } from './command.ts';
 
 export interface CommandRow {
   readonly name: string;
-  /** In a line of `sluice --help`. */
+  /** The line in `sluice --help`. */
   readonly summary: string;
-  /** A question to a running process does not wait until all that another command needs is loaded. */
+  /** Loads the command's modules only, so that short commands start quickly. */
   load(): Promise<Command>;
 }
 
@@ -18,27 +18,27 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'status',
-    summary: 'what the running process forwards, and how it goes',
+    summary: 'the snapshot in force, the state of the planes, and what the director forwards',
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
     name: 'top',
-    summary: 'connections and rates of the running process, every second',
+    summary: 'connections and rates of the running director, every second',
     load: async () => (await import('./top.ts')).topCommand,
   },
   {
     name: 'connections',
-    summary: 'the connections of the running process',
+    summary: 'the connections of the running director',
     load: async () => (await import('./connections.ts')).connectionsCommand,
   },
   {
     name: 'explain',
-    summary: 'what the running process would do with a packet, and why',
+    summary: 'what the running director would do with a packet, and why',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
   {
     name: 'capture',
-    summary: 'packets of the running process with what was decided, as a pcapng',
+    summary: 'writes packets of the running director with its decisions to a pcapng',
     load: async () => (await import('./capture.ts')).captureCommand,
   },
   {
@@ -48,7 +48,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'clean',
-    summary: 'removes what a killed process has left on the host',
+    summary: 'removes the rules that a killed `sluice run` has left on the host',
     load: async () => (await import('./clean.ts')).cleanCommand,
   },
   {

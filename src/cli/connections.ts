@@ -5,15 +5,15 @@ import type { AnswerOf } from '../core/api/route.ts';
 import { directorConnections } from '../director/api.ts';
 import { formatConnections } from '../director/ipvsadm/listing.ts';
 import { byEndpoints } from '../director/views.ts';
-import { askAndPrint, commonUsage } from './asking.ts';
 import type { Command, ParsedOptions } from './command.ts';
+import { askAndPrint, commonUsage } from './question.ts';
 
 const usage = `Usage: sluice connections [OPTION…]
 
 Prints the connections of the running director as \`ipvsadm -Lnc\` does.
 
-  --service NAME  those of a virtual service only, such as 'tcp 10.0.1.100:80'
-  --client ADDR   those of a client only
+  --service NAME  only those of this virtual service, such as 'tcp 10.0.1.100:80'
+  --client ADDR   only those of this client
 ${commonUsage}
 `;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice decap`: takes the director's packets out of their tunnels on a real server whose kernel cannot.
+// `sluice decap`: takes the director's packets out of their tunnels on a real server whose kernel lacks the tunnel.
 import { bitsOf, isMulticast, isUnspecified, parseInterfaceAddress } from '../core/address.ts';
 import { type HostError, UsageError } from '../core/errors.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
@@ -9,19 +9,19 @@ import { DecapAgent, type Tunnel, tunnels } from '../decap/agent.ts';
 import { type Command, type ExitStatus, parseOptions } from './command.ts';
 
 const defaultDevice = 'sluice-decap';
-/** IANA's for GUE. */
+/** IANA's port for GUE. */
 const defaultGuePort = 6080;
 
 const usage = `Usage: sluice decap [OPTION…]
 
-Takes packets out of IPIP, GUE and GRE tunnels that arrive for this host, and gives the inner packets to its own stack,
-by a TUN device. For real servers in forwarding mode TUN whose kernel lacks the tunnel; answers go out directly, by the
-host's routes. Needs root. Runs until SIGINT or SIGTERM and leaves nothing behind.
+Takes packets out of IPIP, GUE and GRE tunnels that end at this host, and passes the inner packets to the host's stack
+by a TUN device. It is for real servers of mode tunnel whose kernel lacks the tunnel. Replies go to the client directly,
+by the host's routes. Needs root. Runs until SIGINT or SIGTERM, and then removes what it has set up.
 
-  --address ADDRESS   a virtual address that this host is to have while it runs: 192.0.2.10/32 or 2001:db8::10/128. May
-                      be repeated. With any, inner packets for other addresses are dropped
-  --from DEVICE       take packets that arrive on this device only; on any unless given
-  --tunnel KIND       ipip, gue or gre, may be repeated; all three unless given
+  --address ADDRESS   a virtual address that the host has while the command runs: 192.0.2.10/32 or 2001:db8::10/128. May
+                      be repeated. If it is given, inner packets for other addresses are dropped
+  --from DEVICE       take packets from this device only; from all devices unless given
+  --tunnel TYPE       ipip, gue or gre; may be repeated; all three unless given
   --gue-port PORT     UDP port of GUE; ${defaultGuePort} unless given
   --device NAME       name of the TUN device; ${defaultDevice} unless given
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
@@ -36,7 +36,7 @@ const options = {
   'log-level': { type: 'string' },
 } as const;
 
-/** One host each, without the prefix length that all of them have. */
+/** The addresses without their prefix lengths, which must be those of a single host. */
 function addressesOf(words: readonly string[]): string[] {
   const addresses = words.map(word => {
     const parsed = parseInterfaceAddress(word);
@@ -74,7 +74,7 @@ function portOf(word: string | undefined): number {
   return port;
 }
 
-/** A name that the kernel takes; "%d" in one would make it choose. */
+/** A device name that the kernel accepts. "%" is refused, as the kernel would replace "%d" by a number. */
 function deviceOf(word: string): string {
   if (/^[^\s/:%]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
   throw new UsageError('not a name for a device', { value: word, remedy: 'use 1 to 15 letters, digits and hyphens' });

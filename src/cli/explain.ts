@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice explain`: what the running director would do with a packet, and why, without doing it.
+// `sluice explain`: prints what the running director would do with a packet, and why. Nothing is sent.
 import { openCapture } from '../capture/capture-reader.ts';
 import { linkTypes } from '../capture/link-type.ts';
 import type { AnswerOf, ParametersOf } from '../core/api/route.ts';
 import { UsageError } from '../core/errors.ts';
 import { directorExplain } from '../director/api.ts';
-import { askAndPrint, commonUsage } from './asking.ts';
 import type { Command, ParsedOptions } from './command.ts';
+import { askAndPrint, commonUsage } from './question.ts';
 import { decisionLines } from './replay/text.ts';
 
 const usage = `Usage: sluice explain packet 'WORDS' [OPTION…]
        sluice explain frame HEX [OPTION…]
        sluice explain --in FILE [--number N] [OPTION…]
 
-Prints what the running process would do with a packet that came now: whether the host's stack would get it, which worker
-would, and each step of the director's decision. A copy of the director decides: nothing is sent, opened or counted.
+Prints what the running director would do with a packet that arrives now: whether the host's stack would get it, which
+worker would, and each step of the decision. A copy of the director decides: nothing is sent, opened or counted.
 
   WORDS           such as  tcp 10.0.1.2:1024 10.0.1.100:80 S
                            udp [2001:db8::2]:5353 [2001:db8::100]:53 len 40 ttl 3
                            icmp 10.0.2.11 10.0.1.2 unreachable port about (udp 10.0.1.2:9 10.0.2.11:53)
-                  docs/running.md has them all. Fragments of one datagram are explained one after another
+                  docs/running.md lists all words. Fragments of a datagram are explained one after another
   HEX             a whole Ethernet frame
-  --in FILE       the frame of a capture, pcap or pcapng …
-  --number N      … of this number; 1 unless given
-  --device NAME   on which it comes; unless given, the device that a frame is addressed to, or that leads to the sender
-  --mark N        the firewall mark that it has
+  --in FILE       explain a frame of this capture, pcap or pcapng
+  --number N      the number of the frame in the capture; 1 unless given
+  --device NAME   the device that receives the packet. Unless given: the device that the frame is addressed to, or the
+                  device on the route to the sender
+  --mark N        the packet's firewall mark
 ${commonUsage}
 `;
 
@@ -35,7 +36,7 @@ const options = {
   mark: { type: 'string' },
 } as const;
 
-const elsewhere = { port: 'use --device for the device on which the packet comes' };
+const remedies = { port: 'use --device for the device on which the packet comes' };
 
 type Explanation = AnswerOf<typeof directorExplain>;
 type PacketExplanation = Explanation['packets'][number];
@@ -66,7 +67,7 @@ function packetOf(
   const isClear = file === undefined && number === undefined && words.length > 0;
   if (kind === 'packet' && isClear) return { packet: words.join(' ') };
   if (kind === 'frame' && isClear) return { frame: words.join('').replaceAll(/[\s:]/g, '') };
-  throw new UsageError('it is not clear which packet is to be explained', {
+  throw new UsageError('it is not clear which packet to explain', {
     value: kind,
     remedy: "give packet 'WORDS', frame HEX or --in FILE; sluice explain --help has examples",
   });
@@ -124,7 +125,7 @@ export const explainCommand: Command = {
     askAndPrint<Explanation>(args, {
       options,
       takesWords: true,
-      elsewhere,
+      remedies,
       ask: (client, parsed) => client.call(directorExplain, parametersOf(parsed)),
       text,
     }),

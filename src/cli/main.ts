@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// `sluice COMMAND …`: finds the command in the table and gives it the rest of the line.
+// `sluice COMMAND …`: finds the command in the table and runs it with the other arguments.
 // Exit status: 0 done, 1 failed, 2 misuse.
 import { SluiceError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
@@ -11,8 +11,8 @@ const usage = `Usage: sluice COMMAND [OPTION…]
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
 
-  --help        this text; after a command, its own
-  --version     the version of this package
+  --help        print this text; after a command, print the usage of the command
+  --version     print the version of this package
 
 Exit status: 0 done, 1 failed, 2 misuse.
 `;
@@ -39,7 +39,7 @@ function answer(text: string): ExitStatus {
 }
 
 function report(error: unknown): ExitStatus {
-  // A mistake of ours is shown whole.
+  // Any other error is a bug, which is shown with its stack.
   if (!(error instanceof SluiceError)) {
     console.error(error);
     return 1;
@@ -48,7 +48,7 @@ function report(error: unknown): ExitStatus {
   return error.exitStatus;
 }
 
-// Whoever reads the answer may stop reading (`| head`): the work goes on, its files are wanted.
+// The reader of standard output may close it (`| head`). The command goes on, as it may write files, too.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

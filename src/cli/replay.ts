@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice replay`: what the director does with the frames of captures. docs/replay.md describes what it reads and writes.
+// `sluice replay`: passes the frames of captures through the director. docs/replay.md describes its files.
 import { type SluiceError, UsageError } from '../core/errors.ts';
 import { documentFormat } from '../daemon/document.ts';
 import { formatConnections } from '../director/ipvsadm/listing.ts';
@@ -15,21 +15,22 @@ import { explanationText, summaryText } from './replay/text.ts';
 const usage = `Usage: sluice replay --net NET.yaml (--rules FILE | --config SLUICE.yaml) --in PORT=FILE… --out DIR
                      [--connections] [--explain] [--json]
 
-Sends the frames of captures through the director. No privileges, no network: the time stamps are the clock.
+Passes the frames of captures through the director. It needs no privileges and no network. The clock follows the frames'
+time stamps.
 
-  --net FILE        ports, neighbours and routes around the director
+  --net FILE        a net.yaml: the director's ports, neighbours and routes
   --rules FILE      services and servers as ipvsadm commands, one a line, as \`ipvsadm -S -n\` prints them
-  --config FILE     the same, and everything else, as a sluice.yaml
-  --in PORT=FILE    frames that arrive on a port: pcap or pcapng with Ethernet frames. Several are merged by their time
-                    stamps, equal stamps in the order given
-  --out DIR         where DIR/PORT.pcap gets what is sent on each port, and DIR/verdicts.jsonl a line for each frame
-                    that came in; files of an earlier replay are overwritten
+  --config FILE     services, servers and all other settings of the director, as a sluice.yaml
+  --in PORT=FILE    frames that arrive on a port: pcap or pcapng with Ethernet frames. Several captures are merged by
+                    their time stamps, equal stamps in the order of the options
+  --out DIR         the folder to write: DIR/PORT.pcap has the frames sent on each port, DIR/verdicts.jsonl a line for
+                    each received frame. Files of an earlier replay are overwritten
   --connections     print the table of connections at the end, as \`ipvsadm -Lnc\` does
   --explain         print the steps of the decision about each packet
-  --json            print one JSON document instead of text: summary, and what was asked for
+  --json            print one JSON document instead of text: the summary, with --connections and --explain theirs, too
 
-A summary goes to standard error. Exit status: 0 done, 1 failed, 2 misuse. A capture that cannot be read to its end is
-replayed up to there; the exit status is then 1.
+The summary is printed to standard error. Exit status: 0 done, 1 failed, 2 misuse. If a capture cannot be read to its
+end, its first frames are replayed and the exit status is 1.
 `;
 
 const options = {
@@ -55,7 +56,7 @@ interface Request {
   readonly json: boolean;
 }
 
-function understand(args: readonly string[]): Request {
+function parseRequest(args: readonly string[]): Request {
   const { flags, values, positionals } = parseOptions(args, options, { takesWords: true });
   const needed = (name: string, form: string) => {
     const value = values.get(name)?.[0];
@@ -70,7 +71,7 @@ function understand(args: readonly string[]): Request {
   if (rules !== undefined && config !== undefined) {
     throw new UsageError('--rules and --config exclude each other', { remedy: 'give one of them' });
   }
-  // A shell expands `--in c0=a.pcap s0=b.pcap` to words that are as clear as with another --in.
+  // Also accepts `--in c0=a.pcap s0=b.pcap`, without a second --in.
   const inputs = [needed('in', 'PORT=FILE'), ...(values.get('in') ?? []).slice(1), ...positionals];
   const out = needed('out', 'DIR');
   const flag = (name: string) => flags.has(name);
@@ -105,7 +106,7 @@ function readModel({ rules, config }: Request): DirectorModel {
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
-  const request = understand(args);
+  const request = parseRequest(args);
   const routeTable = parseRouteTable(readText(request.net), request.net);
   const inputs = readInputs(request.inputs, routeTable);
   const model = readModel(request);
@@ -125,10 +126,10 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     if (request.connections) print(formatConnections(connections));
     process.stderr.write(summaryText(summary));
   }
-  return complain(failures);
+  return reportFailures(failures);
 }
 
-function complain(failures: readonly SluiceError[]): ExitStatus {
+function reportFailures(failures: readonly SluiceError[]): ExitStatus {
   for (const failure of failures) console.error(`sluice: ${failure.message}`);
   return failures.length > 0 ? 1 : 0;
 }

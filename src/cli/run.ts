@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice run`: forwards between network devices, in the foreground, until it is asked to end.
+// `sluice run`: forwards packets between network devices, in the foreground, until SIGINT or SIGTERM.
 
 import { defaultSocket } from '../control/api.ts';
 import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
@@ -16,22 +16,22 @@ const defaultCrashFolder = '/var/lib/sluice';
 
 const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
 
-Runs what is configured: a supervisor, control, and a process for each plane, today the director, which forwards packets
-between network devices. Needs root; all processes but the supervisor give root's powers up. Runs until SIGINT or SIGTERM
-and leaves the host as it was; SIGHUP applies the changed configuration, or says what is wrong with it. When the process
-of the director crashes, another one carries its connections on.
+Runs a supervisor, control, and a process for each configured plane. Today's plane is the director, which forwards
+packets between network devices. Needs root; all processes except the supervisor give up root's powers. Runs until
+SIGINT or SIGTERM and leaves the host as it was. SIGHUP applies the changed configuration, or logs what is wrong with it.
+When the director's process crashes, another one takes over its connections.
 
-  -c, --config FILE   what to do, as a sluice.yaml
+  -c, --config FILE   the configuration, as a sluice.yaml
   --rules FILE        instead: services and servers as ipvsadm commands, one a line
-  --net FILE          with --rules: a net.yaml whose ports name the devices. Without it, and in a sluice.yaml without
-                      ports, all devices that have an address, but the loopback
-  --stealing WAY      how packets are kept from the host's stack: tcx or clsact (BPF), or nftables, with one worker only;
-                      the first of them that the kernel has unless given
-  --workers N         threads that forward, each pinned to a CPU, or auto: one a CPU; 1 unless given, and then
-                      pinned to none
-  --socket PATH       where questions are answered (sluice status …); ${defaultSocket} unless given
+  --net FILE          with --rules: a net.yaml whose ports name the devices. Without it, and with a sluice.yaml without
+                      ports, all devices with an address are used, except the loopback
+  --stealing WAY      how packets are kept from the host's stack: tcx or clsact (BPF), or nftables (with one worker only);
+                      the first one that the kernel supports unless given
+  --workers N         number of workers, each pinned to a CPU, or auto: one for each CPU; 1 unless given, and then not
+                      pinned
+  --socket PATH       the admin socket (sluice status …); ${defaultSocket} unless given
   --user NAME         the user of all processes but the supervisor; ${defaultProcessSettings.user} unless given
-  --crashes DIR       where the last packets before a crash are written; ${defaultCrashFolder} unless given
+  --crashes DIR       the folder for captures of the last packets before a crash; ${defaultCrashFolder} unless given
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
 `;
 
@@ -50,12 +50,15 @@ const options = {
 function sourceOf({ values }: ParsedOptions): ConfigurationSource {
   const [config, rules, net] = ['config', 'rules', 'net'].map(name => values.get(name)?.[0]);
   if ((config === undefined) === (rules === undefined)) {
-    throw new UsageError(config === undefined ? 'nothing is configured' : '--rules and --config exclude each other', {
-      remedy: 'give -c SLUICE.yaml or --rules FILE',
-    });
+    throw new UsageError(
+      config === undefined ? 'no configuration is given' : '--rules and --config exclude each other',
+      {
+        remedy: 'give -c SLUICE.yaml or --rules FILE',
+      },
+    );
   }
   if (config !== undefined && net !== undefined) {
-    throw new UsageError('--net belongs to --rules', { remedy: 'name the ports in the sluice.yaml' });
+    throw new UsageError('--net can only be used with --rules', { remedy: 'name the ports in the sluice.yaml' });
   }
   return {
     ...(config === undefined ? {} : { config }),
@@ -68,7 +71,10 @@ function workers(word: string | undefined): number | 'auto' | undefined {
   if (word === undefined || word === 'auto') return word;
   const count = Number(word);
   if (Number.isInteger(count) && count >= 1) return count;
-  throw new UsageError('not a number of workers', { value: word, remedy: 'use 1 or more, or auto: one a CPU' });
+  throw new UsageError('not a number of workers', {
+    value: word,
+    remedy: 'use 1 or more, or auto for one on each CPU',
+  });
 }
 
 function stealing(word: string | undefined): string | undefined {
@@ -92,7 +98,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   };
   const source = sourceOf(parsed);
   const overrides = { director: given({ workers: workers(value('workers')), stealing: stealing(value('stealing')) }) };
-  // What is wrong with the configuration is said before anything is started.
+  // A wrong configuration is reported before any process is started.
   const snapshot = await readSnapshot(source);
   const settings = settingsOf(snapshot, flags);
   const { workers: count, stealing: way } = snapshot.director;

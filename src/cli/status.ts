@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice status`: which snapshot is in force, how the planes are, and what the director forwards.
+// `sluice status`: prints the snapshot in force, the state of the planes, and what the director forwards.
 import { controlStatus } from '../control/api.ts';
 import type { ApiClient } from '../core/api/client.ts';
 import type { AnswerOf } from '../core/api/route.ts';
 import { UnavailableError } from '../core/errors.ts';
 import { directorStatus } from '../director/api.ts';
 import { formatServices } from '../director/ipvsadm/listing.ts';
-import { askAndPrint, commonUsage } from './asking.ts';
 import type { Command } from './command.ts';
+import { askAndPrint, commonUsage } from './question.ts';
 
 const usage = `Usage: sluice status [OPTION…]
 
-Prints which snapshot is in force, how the planes are, and what the director forwards: ports, services with their servers
-and connections, and packets by reason.
+Prints the snapshot in force, the state of the planes, and what the director forwards: ports, services with their
+servers and connections, and packets by reason.
 
 ${commonUsage}
 `;
@@ -30,7 +30,7 @@ async function ask(client: ApiClient): Promise<Status> {
   try {
     return { ...control, director: await client.call(directorStatus, {}) };
   } catch (error) {
-    // Its row among the planes says why.
+    // The director does not run. The list of planes says why.
     if (error instanceof UnavailableError) return control;
     throw error;
   }
@@ -68,7 +68,7 @@ function directorLines({ workers, stealing, ports, services, packets, notices }:
     .map(([reason, count]) => `${String(count).padStart(12)}  ${reason}`);
   return [
     workers === 1 ? 'one worker' : `${workers} workers`,
-    `the host's stack is kept away by ${stealing}`,
+    `packets are kept from the host's stack by ${stealing}`,
     ...notices.map(notice => `note: ${notice}`),
     '',
     ...portLines,

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice top`: connections and rates of the running process, every second.
+// `sluice top`: prints connections and rates of the running director, every second.
 import { setTimeout as wait } from 'node:timers/promises';
 import { directorTop } from '../director/api.ts';
-import { clientOf, commonOptions, commonUsage } from './asking.ts';
 import { type Command, type ExitStatus, parseOptions, print } from './command.ts';
+import { clientOf, commonOptions, commonUsage } from './question.ts';
 import { ratesBetween } from './top/rates.ts';
 import { tableLines } from './top/table.ts';
 
 const usage = `Usage: sluice top [OPTION…]
 
-Shows services and servers of the running process with their connections and what passes a second, how busy its workers
-are, and packets by reason, those that were dropped first. Renewed every second until Ctrl-C; plain text, one table after
-another, where no terminal reads it.
+Shows services and servers of the running director with their connections and rates, the load of its workers, and
+packets by reason, dropped packets first. The table is renewed every second until Ctrl-C. If standard output is no
+terminal, the tables follow each other as plain text.
 
   --once          print one table, of the next second
 ${commonUsage}
@@ -21,7 +21,7 @@ const options = { ...commonOptions, once: { type: 'boolean' } } as const;
 
 const millisecondsBetween = 1000;
 
-/** To the upper left corner, and everything from there on is gone. */
+/** Moves to the upper left corner and clears the screen. */
 const clear = '\x1b[H\x1b[J';
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
@@ -46,15 +46,15 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   return 0;
 }
 
-/** In the place of the table before, as much of it as the terminal has lines for; or after it. */
+/** Prints a table. With `replaces` it replaces the table before, cut to the lines of the terminal. */
 function show(lines: readonly string[], replaces: boolean): void {
-  // A terminal that does not know its size has none.
+  // The number of rows is undefined or 0 when the terminal's size is not known.
   const { rows } = process.stdout;
   const fitting = rows > 1 ? lines.slice(0, rows - 1) : lines;
   print(replaces ? `${clear}${fitting.join('\n')}\n` : `${lines.join('\n')}\n\n`);
 }
 
-/** False when the end came meanwhile. */
+/** Waits for the next table. Returns false if the command was asked to end meanwhile. */
 async function pause(signal: AbortSignal): Promise<boolean> {
   try {
     await wait(millisecondsBetween, undefined, { signal });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vitest ends its workers with SIGTERM, which keeps both Node and gcov from writing what they counted at exit.
+// vitest ends its workers with SIGTERM. Then neither Node nor gcov writes its counts at exit.
 import { takeCoverage } from 'node:v8';
 import { afterAll } from 'vitest';
 

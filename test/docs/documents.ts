@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The project's documents, taken apart: what they name, show and link to, with the line it stands on.
+// Parses the project's documents: the files that they name, their blocks and links, each with its line.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Made by the build or fetched: not there in a fresh clone. */
+/** Built or downloaded folders, which a fresh clone does not have. */
 const generated = ['.git', 'node_modules', 'build', 'out', 'dist', 'coverage'];
 
 /** Something that a document says. */
@@ -74,14 +74,14 @@ export function takeApart(path: string, text: string): Document {
   return document;
 }
 
-/** What stands between backticks outside of the blocks. */
+/** The code spans outside of blocks. */
 export function codeSpans(document: Document): Mention[] {
   return document.prose.flatMap(({ where, text }) =>
     [...text.matchAll(/`([^`]+)`/g)].map(match => ({ where, text: match[1] ?? '' })),
   );
 }
 
-/** The targets of links that lead to a place in the project. */
+/** The targets of links within the project. */
 export function localLinks(document: Document): Mention[] {
   return document.prose.flatMap(({ where, text }) =>
     [...text.matchAll(/\]\(([^)\s]+)\)/g)]

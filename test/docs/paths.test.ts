@@ -18,7 +18,7 @@ const tree = sourceTree();
 const topLevel = new Set(tree.map(path => path.split('/')[0]));
 const fileName = /^[\w.-]+\.(ts|cc|h|c|md|json|yaml|txt|gyp|pcap|pcapng)$/;
 
-/** Files that a person who uses Sluice has, or that a build makes. */
+/** Files of users, or files that a build makes. */
 const elsewhere = ['sluice.yaml', 'compile_commands.json'];
 
 /** Whether a code span means a file: it begins with a folder of ours, or is called as files are. */

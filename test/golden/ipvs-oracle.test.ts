@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle's own instruments: the scenario language, the comparison and the generator.
+// The oracle itself: the scenario language, the comparison and the generator.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,9 +27,9 @@ describe('a mistake in a scenario is reported with file, line and column', () =>
     ['c0 > udp 10.0.1.2:1 [fd00::1]:80', '2:21: source and destination are of different families'],
     ['c1 > udp 10.0.1.2:1 10.0.1.100:80', '2:1: "c1" begins no step: c0, s0, ipvsadm, sysctl, wait or show'],
     ['for 1..2 c0 > udp 10.0.1.2:1 10.0.1.100:80 nonsense %', '2:44: "nonsense" is not known here'],
-    ['@1 wait 1\n@0.5 wait 1', '3:1: time runs backwards here'],
+    ['@1 wait 1\n@0.5 wait 1', '3:1: this time is before that of the step before'],
     ['show everything', '2:6: show one of connections, services, stats, thresholds, persistence, timeouts, rules, not "everything"'],
-    ['wait 1\nport c0 mtu 1400', '3:1: the route table comes before the first step'],
+    ['wait 1\nport c0 mtu 1400', '3:1: lines of the topology come before the first step'],
     ['c0 > icmp 10.0.1.2 10.0.1.100 unreachable port about (udp 1.1.1.1:1 2.2.2.2:2', '2:78: ")" is missing at the end of the line'],
     ['address c0 10.0.1.7', '2:12: expected ADDRESS/LENGTH, not "10.0.1.7"'],
   ])('%s', (text, message) => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director beside the kernel's IPVS: every scenario of the oracle, with the recording of what the kernel did.
+// Compares the director with the kernel's IPVS: every scenario of the oracle, with the kernel's recording.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

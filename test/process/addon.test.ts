@@ -100,7 +100,7 @@ describe('SLUICE_ADDON', () => {
   });
 });
 
-// Each of these is what a mistake in TypeScript would pass; none may end the process.
+// Wrong arguments, as a mistake in TypeScript would pass them. None of them may end the process.
 describe('the native statistics writer', () => {
   const { statisticsLayout: layout, StatisticsWriter } = loadAddon();
   const shared = (words: number) => new BigUint64Array(new SharedArrayBuffer(words * 8));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The admin API of a running sluice: each answer is what its schema says, and no request ends a process.
+// The admin API of a running Sluice: each answer matches its schema, and no request ends a process.
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
@@ -53,7 +53,7 @@ describeAsRoot('the admin API of a running sluice', () => {
     expect(explained.packets).toMatchObject([{ reason: 'scheduled' }]);
   });
 
-  it('takes the same question as a form', async () => {
+  it('accepts the same question as a form', async () => {
     const form = `packet=${encodeURIComponent(`tcp 10.1.0.2:1024 ${virtual}:80 S`)}&mark=7`;
     const answer = await exchange(running.socket, post('/director/explain', form, 'application/x-www-form-urlencoded'));
     expect(answerIn(answer)).toMatchObject({ status: 200, body: { port: 'eth0' } });
@@ -109,7 +109,7 @@ describeAsRoot('the admin API of a running sluice', () => {
     expect(await client.call(directorServices, {})).toHaveLength(2);
   });
 
-  it('goes on in the same process whatever it is asked', async () => {
+  it('stays in the same process after any request', async () => {
     const { pid } = await client.call(controlStatus, {});
     const requests = [
       ...[get('//'), get('http://[::1'), get('/director/top?x=%'), 'CONNECT a:1 HTTP/1.1\r\n\r\n', '\0\xff\r\n\r\n'],

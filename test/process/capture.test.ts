@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice capture`, read by the tools that people read captures with.
+// `sluice capture`: tshark reads its files.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
-/** What tshark says of each frame: device, source and destination port, comment. */
+/** What tshark prints for each frame: device, source and destination port, comment. */
 function frames(file: string): string[] {
   const fields = ['frame.interface_name', 'tcp.srcport', 'tcp.dstport', 'frame.comment'];
   const words = ['-r', file, '-T', 'fields', '-E', 'separator=|', ...fields.flatMap(field => ['-e', field])];
@@ -21,7 +21,7 @@ describeAsRoot('sluice capture', () => {
   let files = 0;
   beforeAll(async () => {
     running = await RunningSluice.start();
-    // Neighbours are known from here on.
+    // After this the neighbours are known.
     await running.request();
   });
   afterAll(() => running?.stop());
@@ -71,7 +71,7 @@ describeAsRoot('sluice capture', () => {
     ]);
   });
 
-  it('wants what its filters want', async () => {
+  it('has only packets that match its filters', async () => {
     const { file } = await capture(
       () => running.request(),
       ...['--service', `tcp ${virtual}:80`, '--device', 'eth1', '--verdict', 'forward', '--port', '8080'],
@@ -81,7 +81,7 @@ describeAsRoot('sluice capture', () => {
     for (const line of came) expect(line).toMatch(/^eth1\|8080\|\d+\|forward, reply: /);
   });
 
-  it('is had by one at a time, and by the next one after that', async () => {
+  it('runs once at a time, and again after the first has ended', async () => {
     await capture(async () => {
       const file = join(running.balancer.folder, 'second.pcapng');
       const { status, stderr } = await running.command('capture', '-w', file);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Node can still do in a process that has given up system calls.
+// Node still works in a process that has given up system calls.
 import { expect, it } from 'vitest';
 import { runProgram } from './run-program.ts';
 

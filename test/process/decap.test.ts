@@ -37,7 +37,7 @@ const families = ['ipv4', 'ipv6'] as const;
 const ports = { tcp: 80, udp: 7 };
 const transferBytes = 5_000_000;
 const longestTest = 90_000;
-/** An ordinary user, who may read the project wherever root has put it. */
+/** An ordinary user, who can read the project's folder although it belongs to root. */
 const asNobody = [
   ...(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const),
   ...['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search', '--'],
@@ -71,7 +71,7 @@ async function startSluice(host: Host, ...words: string[]): Promise<Program> {
   return program;
 }
 
-/** The addresses of the server, by the family of the client's, that outer packets go to. */
+/** The server's addresses, to which outer packets are sent, by the family of the client's packets. */
 type Way = Readonly<Record<(typeof families)[number], string>>;
 
 async function startDirector(balancer: Host, tunnel: object, way: Way): Promise<void> {
@@ -88,7 +88,7 @@ async function startDirector(balancer: Host, tunnel: object, way: Way): Promise<
   await startSluice(balancer, 'run', '-c', file, '--socket', join(balancer.folder, 'admin.sock'));
 }
 
-/** A client's requests of both families are answered by r1, and what it sends arrives as it was. */
+/** Checks that r1 answers a client's requests of both families, and that uploads arrive unchanged. */
 async function checkRequests(client: Host): Promise<void> {
   const file = join(client.folder, 'content');
   writeFileSync(file, Buffer.concat([...content(transferBytes)]));
@@ -101,7 +101,7 @@ async function checkRequests(client: Host): Promise<void> {
   }
 }
 
-/** What r1 itself sends to the balancer: nothing but the questions of neighbours, for it has nothing to complain of. */
+/** The packets that r1 itself sends to the balancer: only neighbour discovery, no ICMP errors. */
 const complaints =
   '(src host 10.2.0.11 or src host fd00:2::11) and (ip or ip6) and not (icmp6 and ip6[40] >= 133 and ip6[40] <= 136)';
 
@@ -172,7 +172,7 @@ describeAsRoot('sluice decap', () => {
       const agent = await startSluice(host('r1'), 'decap', '--address', virtualAddress.ipv4);
       await startDirector(host('balancer'), { type: 'ipip' }, straight);
       await host('r1').must(['ip', 'link', 'delete', 'sluice-decap']);
-      // Nobody hears this one; the agent notices.
+      // No program is told of this; the agent must notice it.
       await host('client').run(nodeProgram('udp-client', virtualAddress.ipv4, '1', '1'));
       const { status, stderr } = await agent.ending;
       expect(status).toBe(1);
@@ -199,7 +199,7 @@ describe('sluice decap', () => {
     [['--tunnel', 'vxlan'], 'no such tunnel: "vxlan" (use ipip, gue, gre)'],
     [['--gue-port', '0'], 'not a port: "0" (use 1 to 65535)'],
     [['--device', 'a-name-that-is-too-long'], 'not a name for a device: "a-name-that-is-too-long"'],
-    [['eth0'], 'a word is not expected here: "eth0"'],
+    [['eth0'], 'unexpected word: "eth0"'],
   ])('refuses %j', async (words, message) => {
     const { status, stderr } = await runSluice(['decap', ...words]);
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(`sluice: ${message}`) });

@@ -12,7 +12,7 @@ function demo(...words: readonly string[]): string {
   return execFileSync(process.execPath, [...command, ...words], { cwd: root, encoding: 'utf8' });
 }
 
-/** Lines that are too long for a terminal, or would move its cursor. */
+/** Lines that are too long for a terminal or have control sequences. */
 function unfit(printed: string): string[] {
   const lines = printed.split('\n').filter(line => !line.startsWith('$ '));
   return lines.filter(line => line.length > 100 || line.includes('\x1b'));
@@ -40,7 +40,7 @@ describeAsRoot('the demo by live traffic', () => {
   it('shows connections in every mode, ends by itself where no terminal is, and is plain text then', () => {
     const printed = demo();
     for (const mode of ['nat', 'dr', 'tunnel', 'fullnat']) {
-      // Three frames; whatever the machine is busy with, connections were made before the first.
+      // Three tables. Connections were made before the first one, also on a busy machine.
       const totals = [...printed.matchAll(new RegExp(`^192\\.0\\.2\\.\\d+:80 +${mode} +\\d+ +\\d+ +(\\d+) `, 'gm'))];
       expect(totals.map(([, total]) => Number(total) > 0)).toEqual([true, true, true]);
     }
@@ -54,7 +54,7 @@ describeAsRoot('the demo by live traffic', () => {
     let printed = '';
     for await (const text of child.stdout) {
       printed += text;
-      // Everything stands by now.
+      // Everything runs now.
       if (printed.includes('── connections and rates') && child.exitCode === null) child.kill('SIGINT');
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice explain`, answered by a director that forwards.
+// `sluice explain`, with a running director.
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CaptureWriter } from '../../src/capture/capture-writer.ts';
@@ -19,7 +19,7 @@ describeAsRoot('sluice explain', () => {
 
   const explain = (...words: string[]) => running.ask<Explanation>('explain', ...words);
 
-  /** What an explanation must not change. */
+  /** The state that an explanation must not change. */
   async function state() {
     const [connections, { director }] = [
       await running.ask<{ client: object }[]>('connections'),
@@ -28,7 +28,7 @@ describeAsRoot('sluice explain', () => {
     return { clients: connections.map(({ client }) => client), packets: director?.packets };
   }
 
-  it('tells what a packet would meet, and nothing has happened', async () => {
+  it('explains a packet and changes nothing', async () => {
     const before = await state();
     const { packets, port, workers } = await explain('packet', `tcp 10.1.0.2:1024 ${virtual}:80 S`);
     expect({ port, workers }).toEqual({ port: 'eth0', workers: 2 });
@@ -63,7 +63,7 @@ describeAsRoot('sluice explain', () => {
     expect(packets.map(({ reason }) => reason)).toEqual(['scheduled', 'fragment']);
   });
 
-  it('takes a frame as it is, from digits or from a capture', async () => {
+  it('explains a whole frame, from digits or from a capture', async () => {
     const frame = buildFrame(
       ethernet({ destination: 'ff:ff:ff:ff:ff:ff' }),
       ipv4({ source: '10.1.0.2', destination: virtual }),
@@ -82,7 +82,7 @@ describeAsRoot('sluice explain', () => {
     expect(typed.packets[0]).toMatchObject({ verdict: 'pass' });
   });
 
-  it('has a frame come on the port that it is addressed to', async () => {
+  it('assumes the port that a frame is addressed to', async () => {
     const { director } = await running.ask<Status>('status');
     const destination = director?.ports.find(({ name }) => name === 'eth0')?.mac ?? '';
     const frame = buildFrame(
@@ -95,7 +95,7 @@ describeAsRoot('sluice explain', () => {
     expect(packets).toMatchObject([{ owner: 'director', reason: 'scheduled' }]);
   });
 
-  it('says it in words', async () => {
+  it('prints text for people', async () => {
     const { stdout, status } = await running.command('explain', 'packet', `tcp 10.1.0.2:1024 ${virtual}:80 S`);
     expect(status).toBe(0);
     const lines = stdout.split('\n');
@@ -116,7 +116,7 @@ describeAsRoot('sluice explain', () => {
     [['frame', '00', '--device', 'eth0'], 2, 'no frame that a port could have received'],
     [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--port', 'eth0'], 2, "unknown option '--port' (use --device"],
     [['frame', '0'], 2, 'parameter frame: frame must be an even number of hexadecimal digits: "0"'],
-    [['frame'], 2, 'it is not clear which packet is to be explained'],
+    [['frame'], 2, 'it is not clear which packet to explain'],
     [['packet', 'tcp 10.1.0.2:1 1.2.3.4:80 S', '--mark', 'x'], 2, 'not a firewall mark'],
   ])('says what is wrong with %j', async (words, status, problem) => {
     const ending = await running.command('explain', ...words);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sluice.yaml that the README shows first: it is the smallest example, and it does what the README says.
+// The first sluice.yaml of the README is examples/minimal.yaml, and it does what the README says.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What clients meet when `sluice run` has no use for their packets: an answer at once, as a host would give it, though no
-// host has the virtual address. And a real server that is the balancer itself.
+// `sluice run` answers packets to a virtual address that no service wants at once, as a host would, though no host has the
+// address. Also tested: a real server that is the balancer's host itself.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,13 +91,13 @@ const services = `
     - { tcp: "[${virtual6}]:80", servers: ["[fd00:2::2]:8080"] }
 `;
 
-/** Connects, says so, and sends a byte for each line of its input; what becomes of it is its last line. */
+/** Connects, prints that, and sends a byte for each line of its input. Its last line is how the connection ended. */
 const talker = (host: string, port = 80) => `
   const socket = require('node:net').connect(${port}, '${host}', () => console.log('connected'));
   socket.on('error', ({ code }) => { console.log('ended', code); process.exit(); });
   process.stdin.on('data', () => socket.write('G'));`;
 
-/** Sends a datagram and says what comes of it. */
+/** Sends a datagram and prints the answer or the error. */
 const asker = (host: string, port: number) => `
   const socket = require('node:dgram').createSocket('udp${host.includes(':') ? 6 : 4}');
   socket.on('error', ({ code }) => { console.log('ended', code); process.exit(); });

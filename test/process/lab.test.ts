@@ -24,7 +24,7 @@ const loader = import.meta.resolve('tsx');
 
 // Below the limit of the test, so that what was said so far is there to be seen.
 const commandMilliseconds = 50_000;
-/** An ordinary user, who may read the project wherever root has put it. */
+/** An ordinary user, who can read the project's folder although it belongs to root. */
 const asNobody = [
   ...['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'],
   ...['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search', '--'],
@@ -60,8 +60,8 @@ function isOfOthers(name: string): boolean {
   return maker > 0;
 }
 
-/** What must be as before: namespaces, interfaces of the machine, folders. */
-function routeTable() {
+/** What the lab must leave unchanged on the machine: namespaces, interfaces, folders. */
+function machineState() {
   const folder = (path: string) => (existsSync(path) ? readdirSync(path).sort() : []);
   return {
     namespaces: folder('/run/netns').filter(name => !isOfOthers(name)),
@@ -77,8 +77,8 @@ async function up(description: TopologyDescription): Promise<Topology> {
   return standing;
 }
 
-/** Writes into a host's table what it would have asked the other one. */
-async function know(topology: Topology, host: string, address: string, other: string): Promise<void> {
+/** Writes the other host's MAC address into a host's neighbour table, so that no neighbour discovery is needed. */
+async function setNeighbour(topology: Topology, host: string, address: string, other: string): Promise<void> {
   const mac = await linkAddress(topology, other);
   await topology.host(host).must(['ip', 'neigh', 'replace', address, 'lladdr', mac, 'dev', 'eth0']);
 }
@@ -95,13 +95,13 @@ async function ping(topology: Topology, ...words: string[]): Promise<string> {
 }
 
 describe('npm run lab', () => {
-  it('tells its usage, and which scenarios there are', () => {
+  it('prints its usage and the list of scenarios', () => {
     expect(runLab(['--help'])).toMatchObject({ status: 0, stderr: '' });
     const listed = runLab(['list', '--json']);
     expect(listed.status).toBe(0);
     expect(JSON.parse(listed.stdout).scenarios).toContainEqual({
       name: 'dr-ipv6-udp',
-      title: 'datagrams meet all servers and come back as they were',
+      title: 'datagrams reach all servers and come back unchanged',
       balancers: ['sluice', 'kernel-forward', 'kernel-ipvs'],
     });
   });
@@ -111,7 +111,7 @@ describe('npm run lab', () => {
     [['up'], 'up takes the name of one scenario'],
   ])('refuses %j', (words, problem) => {
     const { status, stderr } = runLab(words);
-    // Without root the command says so first, where it can be understood.
+    // Without root, the message about root comes first, except for words that cannot be parsed.
     if (process.getuid?.() === 0 || words[0] !== 'up')
       expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(problem) });
   });
@@ -124,25 +124,25 @@ describeAsRoot('a topology', () => {
   });
 
   it('leaves nothing behind', async () => {
-    const before = routeTable();
+    const before = machineState();
     const topology = await up(twoHosts({ delayMilliseconds: 1 }));
     expect(namespacesOf(topology.id).map(name => name.replace(/^.*?-/, ''))).toEqual(['left', 'relay~0', 'right']);
     await topology.down();
-    expect(routeTable()).toEqual(before);
+    expect(machineState()).toEqual(before);
   });
 
-  it('that cannot be made leaves nothing behind, and says why', async () => {
-    const before = routeTable();
+  it('that cannot be made leaves nothing behind, and the error says why', async () => {
+    const before = machineState();
     const description = twoHosts();
     const left = { interfaces: { eth7: ['10.0.0.1/24'] } };
     await expect(Topology.up({ ...description, hosts: { ...description.hosts, left } })).rejects.toThrow(
       'Cannot find device "eth7"',
     );
-    expect(routeTable()).toEqual(before);
+    expect(machineState()).toEqual(before);
   });
 
   it('of a run that was killed is removed by the next, with its programs', async () => {
-    const before = routeTable();
+    const before = machineState();
     const [node, ...words] = programCommand('lab-standing');
     const child = spawn(node, words, { stdio: ['ignore', 'pipe', 'inherit'] });
     let said = '';
@@ -152,11 +152,11 @@ describeAsRoot('a topology', () => {
     await until('the topology stands', 30_000, () => said.includes('\n'));
     const id = /^stands: (.*)\.$/m.exec(said)?.[1] ?? '';
     const programs = () => spawnSync('ip', ['netns', 'pids', namespacesOf(id)[0] ?? ''], { encoding: 'utf8' }).stdout;
-    // The program enters its namespace in its own time.
+    // The program needs some time to enter its namespace.
     await until('its program runs', 30_000, () => programs() !== '');
     const [program] = programs().split('\n');
 
-    // While it runs, nobody takes it away.
+    // While the process runs, its topology is not abandoned.
     removeAbandoned();
     expect(namespacesOf(id)).toHaveLength(1);
 
@@ -164,13 +164,13 @@ describeAsRoot('a topology', () => {
     child.kill('SIGKILL');
     await ended;
     expect(removeAbandoned()).toBeGreaterThanOrEqual(1);
-    expect(routeTable()).toEqual(before);
-    // Killed, and perhaps not yet waited for by the process that has inherited it.
+    expect(machineState()).toEqual(before);
+    // The program is killed. It may still be a zombie, if its new parent has not yet waited for it.
     const state = existsSync(`/proc/${program}`) ? readFileSync(`/proc/${program}/stat`, 'utf8').split(' ')[2] : 'Z';
     expect(state).toBe('Z');
   });
 
-  it('has links without faults unless it asks for some', async () => {
+  it('has links without faults unless its description has some', async () => {
     const topology = await up(twoHosts());
     expect(await ping(topology, '-c', '20', '10.0.0.2')).toContain(
       '20 packets transmitted, 20 received, 0% packet loss',
@@ -180,17 +180,17 @@ describeAsRoot('a topology', () => {
     );
   });
 
-  it('has links that delay, and they do so in both directions', async () => {
+  it('has links that delay frames in both directions', async () => {
     const topology = await up(twoHosts({ delayMilliseconds: 25 }));
     const shortest = /rtt min\/avg\/max\/mdev = ([\d.]+)\//.exec(await ping(topology, '-c', '20', '10.0.0.2'))?.[1];
     expect(Number(shortest)).toBeGreaterThanOrEqual(50);
     expect(Number(shortest)).toBeLessThan(100);
   });
 
-  it('has links that lose as often as asked, and the same packets every time', async () => {
+  it('has links that lose the given share of packets, the same ones in every run', async () => {
     const counts: (string | undefined)[] = [];
     for (let time = 0; time < 2; time++) {
-      // Packets that hosts send unasked would take part in the dice: no IPv6, no questions for neighbours.
+      // Other packets of the hosts would use up random numbers: no IPv6, no neighbour discovery.
       const sysctls = { 'net/ipv6/conf/default/disable_ipv6': 1 };
       const topology = await up({
         ...twoHosts({ lossPercent: 20 }),
@@ -199,8 +199,8 @@ describeAsRoot('a topology', () => {
           right: { interfaces: { eth0: ['10.0.0.2/24'] }, sysctls },
         },
       });
-      await know(topology, 'left', '10.0.0.2', 'right');
-      await know(topology, 'right', '10.0.0.1', 'left');
+      await setNeighbour(topology, 'left', '10.0.0.2', 'right');
+      await setNeighbour(topology, 'right', '10.0.0.1', 'left');
       counts.push(/(\d+) received/.exec(await ping(topology, '-c', '200', '-W', '1', '10.0.0.2'))?.[1]);
       await topology.down();
     }
@@ -240,7 +240,7 @@ describeAsRoot('a topology', () => {
     await seen.says('who-has 10.0.0.2 tell 10.0.0.1');
   });
 
-  it('takes crafted packets, as they are', async () => {
+  it('carries crafted packets unchanged', async () => {
     const topology = await up(twoHosts());
     const seen = await watch(topology.host('right'), 'eth0', 'icmp');
     const forged = buildPacket(ipv4({ source: '198.51.100.7', destination: '10.0.0.2', id: 7, ttl: 3 }), echoRequest());
@@ -274,15 +274,15 @@ describeAsRoot('a scenario', () => {
     },
   };
 
-  it('that fails keeps the captures of its links and what its programs said', async () => {
-    const before = routeTable();
+  it('that fails keeps the captures of its links and the output of its programs', async () => {
+    const before = machineState();
     const outcome = await perform(broken, nftDnat, { keep: false });
     expect(outcome).toMatchObject({ result: 'failed', evidence: 'out/lab/broken@nft-dnat' });
     expect(outcome.problem).toContain("ls: cannot access '/nothing': No such file or directory");
     const capture = join(projectRoot, outcome.evidence ?? '', 'client-eth0.pcap0');
     const { stdout } = spawnSync('tcpdump', ['-n', '-r', capture, 'icmp'], { encoding: 'utf8' });
     expect(stdout).toContain('10.0.0.1 > 10.0.0.2: ICMP echo request');
-    expect(routeTable()).toEqual(before);
+    expect(machineState()).toEqual(before);
   });
 
   it('is played from the command line with real clients and servers', () => {
@@ -293,8 +293,8 @@ describeAsRoot('a scenario', () => {
     });
   });
 
-  it('stays where it was raised, until it is taken down', () => {
-    const before = routeTable();
+  it('keeps its topology after `up` until `down`', () => {
+    const before = machineState();
     const raised = runLab(['up', 'dr-ipv4-tcp', '--balancer', 'kernel-forward', '--json']);
     const { id } = JSON.parse(raised.stdout);
     removeAbandoned();
@@ -305,20 +305,20 @@ describeAsRoot('a scenario', () => {
     expect(JSON.parse(page.stdout)).toMatchObject({ server: expect.stringMatching(/^r[123]$/), client: '10.1.0.2' });
     expect(runLab(['list']).stdout).toContain(`ip netns exec ${client} bash`);
     expect(runLab(['down', 'dr-ipv4-tcp'])).toMatchObject({ status: 0, stdout: '1 topologies removed\n' });
-    expect(routeTable()).toEqual(before);
+    expect(machineState()).toEqual(before);
   });
 
   it('that is interrupted leaves nothing behind', async () => {
-    const before = routeTable();
+    const before = machineState();
     const lab = spawn(process.execPath, [`--import=${loader}`, 'lab/main.ts', 'transfer-1gb'], { cwd: projectRoot });
     const ended = once(lab, 'exit');
-    await until('hosts are there', 30_000, () => routeTable().namespaces.length > before.namespaces.length + 2);
+    await until('hosts are there', 30_000, () => machineState().namespaces.length > before.namespaces.length + 2);
     lab.kill('SIGINT');
     expect(await ended).toEqual([130, null]);
-    expect(routeTable()).toEqual(before);
+    expect(machineState()).toEqual(before);
   });
 
-  it('as the documents show one passes', () => {
+  it('from docs/lab.md passes', () => {
     const path = 'examples/lab/delayed-web.ts';
     const [, ...code] = readFileSync(join(projectRoot, path), 'utf8').split('\n');
     expect(readFileSync(join(projectRoot, 'docs/lab.md'), 'utf8')).toContain(code.join('\n').trim());
@@ -329,7 +329,7 @@ describeAsRoot('a scenario', () => {
     expect(JSON.parse(stdout)).toMatchObject({ result: 'passed' });
   });
 
-  it('is refused to an ordinary user, with what to do', () => {
+  it('is refused to an ordinary user, and the error names the remedy', () => {
     const { status, stderr } = runLab(['nat-ipv4-tcp'], asNobody);
     expect({ status, stderr }).toEqual({
       status: 1,

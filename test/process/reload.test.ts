@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `sluice run` goes on doing when a changed configuration cannot be had: exactly what it did before.
+// When a changed configuration cannot be applied, `sluice run` goes on exactly as before.
 import { afterEach, expect, it } from 'vitest';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
@@ -36,7 +36,7 @@ async function reload(sluice: RunningSluice, document: string): Promise<string> 
 describeAsRoot('a changed configuration that cannot be had', () => {
   it('changes nothing where the kernel refuses what is to be kept from the host', async () => {
     const { sluice, status } = await start();
-    // More networks than the kernel's map holds.
+    // More networks than the BPF map can hold.
     const networks = (first: number): string =>
       Array.from({ length: 3000 }, (_, n) => `172.${first}.${n >> 8}.${n & 255}/32`).join(', ');
     const document = [

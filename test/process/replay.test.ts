@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice` as a process: exit status, what goes to which stream, captures that end too early, and what other programs
-// read from the captures that it leaves.
+// `sluice` as a process: exit status, the output of each stream, captures that end too early, and what other programs read
+// from the captures that it writes.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

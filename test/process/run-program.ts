@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs one of test/process/programs/ as a process of its own and says how it ended.
+// Runs one of test/process/programs/ as a process and returns how it ended.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -18,7 +18,7 @@ export interface ProgramOptions {
   readonly signalAfter?: readonly (readonly [text: string, signal: NodeJS.Signals])[];
 }
 
-// A limit for hangs, below that of the test, so that the output so far is there to be seen.
+// A limit for hangs, below that of the test, so that the test can show the output so far.
 const deadlineMilliseconds = 50_000;
 
 /** The words of the command that runs a program. */

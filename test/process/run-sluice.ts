@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs `sluice` as a process of its own and says how it ended.
+// Runs `sluice` as a process and returns how it ended.
 import { spawn } from 'node:child_process';
 import type { Ending } from './run-program.ts';
 import { sluiceCommand } from './sluice-command.ts';
@@ -10,7 +10,7 @@ export interface SluiceOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-// A limit for hangs, below that of the test, so that the output so far is there to be seen.
+// A limit for hangs, below that of the test, so that the test can show the output so far.
 const deadlineMilliseconds = 50_000;
 
 export function runSluice(args: readonly string[], options: SluiceOptions = {}): Promise<Ending> {

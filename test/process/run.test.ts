@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice run` as a person uses it: a client and a server, the balancer between them, and the virtual address on the
-// balancer itself, so that its own stack would answer wherever Sluice does not keep it away.
+// `sluice run` as a person uses it, with a client, a server, and the balancer between them. The balancer's host has the
+// virtual address, too: its stack answers every packet that Sluice does not steal.
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,7 +51,7 @@ interface Running {
   readonly socket: string;
 }
 
-/** A mistake in the process that forwards, when somebody wants it: an exception that nobody catches. */
+/** A module that makes the director's process throw an uncaught exception on request. */
 const mistake = "process.on('SIGUSR2',()=>{throw%20new%20Error('a%20mistake')})";
 const canFail = ['env', `NODE_OPTIONS=--import=data:text/javascript,${mistake}`] as const;
 
@@ -69,7 +69,7 @@ async function start(): Promise<Running> {
 
 const url = (path: string, port = 80): string => `http://${virtual}:${port}${path}`;
 
-/** What a client gets: the body, or curl's exit status. */
+/** The body that a client gets, or curl's exit status. */
 async function get(client: Host, port = 80): Promise<string | number> {
   const { status, stdout } = await client.run(['curl', '-sS', '--max-time', '1', url('/', port)]);
   return status === 0 ? stdout : (status ?? -1);
@@ -82,13 +82,13 @@ async function ask<Answer>({ balancer, socket }: Running, ...words: string[]): P
   return JSON.parse(await balancer.must([...sluice, ...words, '--json', '--socket', socket]));
 }
 
-/** What another program asks and gets: a line of JSON for each value. */
+/** Sends a question to the admin socket as another program would. Returns a line of JSON for each value. */
 async function askSocket({ balancer, socket }: Running, question: string): Promise<string[]> {
   const answer = await balancer.must(['curl', '-sS', '--unix-socket', socket, `http://sluice/${question}`]);
   return answer.split('\n').filter(line => line !== '');
 }
 
-/** Of the process that forwards. */
+/** The number of the director's process. */
 async function directorPid(running: Running): Promise<number> {
   const [line = ''] = await askSocket(running, 'control/status');
   const { planes }: Status = JSON.parse(line);
@@ -98,7 +98,7 @@ async function directorPid(running: Running): Promise<number> {
 }
 
 describe('sluice run', () => {
-  it('says what is missing, and what exclude each other', async () => {
+  it('reports missing options and options that exclude each other', async () => {
     const [nothing, both] = await Promise.all([
       runSluice(['run']),
       runSluice(['run', '--rules', 'a', '--config', 'b']),
@@ -106,7 +106,7 @@ describe('sluice run', () => {
     expect(nothing).toMatchObject({ status: 2, stdout: '' });
     const way = await runSluice(['run', '--rules', 'a', '--stealing', 'ebpf']);
     expect(way.stderr).toBe('sluice: not a way of stealing: "ebpf" (use one of tcx, clsact, nftables)\n');
-    expect(nothing.stderr).toBe('sluice: nothing is configured (give -c SLUICE.yaml or --rules FILE)\n');
+    expect(nothing.stderr).toBe('sluice: no configuration is given (give -c SLUICE.yaml or --rules FILE)\n');
     expect(both.status).toBe(2);
     expect(both.stderr).toContain('--rules and --config exclude each other');
   });
@@ -132,7 +132,7 @@ describeAsRoot('a running sluice', () => {
     const running = await start();
     const { client, program, socket } = running;
     expect(await get(client)).toBe(greeting);
-    expect(await get(client, 81)).toBe(refused); // not Sluice's: the host's own answer
+    expect(await get(client, 81)).toBe(refused); // no service has this port: the host's own answer
 
     expect(statSync(socket).mode & 0o777).toBe(0o600);
     const { director, planes } = await ask<Status>(running, 'status');
@@ -167,7 +167,7 @@ describeAsRoot('a running sluice', () => {
     const { client, program } = await start();
     program.kill('SIGKILL');
     await program.ending;
-    // The process that forwards ends a moment after its parent.
+    // The director's process ends shortly after its parent.
     await until('the host answers again', 10_000, async () => (await get(client)) === refused);
   });
 
@@ -194,7 +194,7 @@ describeAsRoot('a running sluice', () => {
     const pid = await directorPid(running);
     const from = program.stderr.length;
     process.kill(pid, end);
-    // The host would answer a packet of the connection with a reset, if it saw one.
+    // The host's stack would answer a packet of the connection with a reset.
     await program.logs('was given last', from);
     expect(await download).toMatchObject({ status: 0, stdout: String(bigSize) });
     expect(await directorPid(running)).not.toBe(pid);
@@ -212,7 +212,7 @@ describeAsRoot('a running sluice', () => {
     expect(await get(client)).toBe(greeting);
   });
 
-  it('names an interface that is not there', async () => {
+  it('names a configured interface that does not exist', async () => {
     standing = await Topology.up(topologyDescription);
     const balancer = standing.host('balancer');
     const file = join(balancer.folder, 'sluice.yaml');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A balancer that runs, with a client and a server beside it, and its commands asked as a person asks them.
+// A running Sluice with a client and a server, and its commands, run as a person runs them.
 //
 //   client 10.1.0.2 ── eth0 balancer eth1 ── server 10.2.0.2, HTTP on 8080
 import { writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ export class RunningSluice {
   readonly server: Host;
   readonly program: Program;
   readonly #topology: Topology;
-  /** Where it answers. */
+  /** The admin socket. */
   readonly socket: string;
   readonly #file: string;
 
@@ -49,17 +49,17 @@ export class RunningSluice {
     this.program = this.balancer.start('sluice', [...sluice, ...words]);
   }
 
-  /** With more options of `sluice run`. */
+  /** Starts it with additional options of `sluice run`. */
   static start(...options: readonly string[]): Promise<RunningSluice> {
     return RunningSluice.#start('--rules', rules, options);
   }
 
-  /** By rules of its own. */
+  /** Starts it with these rules. */
   static startWith(rulesText: string, ...options: readonly string[]): Promise<RunningSluice> {
     return RunningSluice.#start('--rules', rulesText, options);
   }
 
-  /** By a sluice.yaml. */
+  /** Starts it with this sluice.yaml. */
   static startBy(document: string, ...options: readonly string[]): Promise<RunningSluice> {
     return RunningSluice.#start('--config', document, options);
   }
@@ -80,12 +80,12 @@ export class RunningSluice {
     }
   }
 
-  /** What is read at the next SIGHUP. */
+  /** Writes the configuration that the next SIGHUP applies. */
   configure(text: string): void {
     writeFileSync(this.#file, text);
   }
 
-  /** What a command prints, whatever its exit status. */
+  /** Runs a command, with any exit status, and returns its output. */
   command(...words: string[]) {
     return this.balancer.run([...sluice, ...words, '--socket', this.socket]);
   }
@@ -112,7 +112,7 @@ export class RunningSluice {
     return JSON.parse(await this.balancer.must([...sluice, ...words, '--json', '--socket', this.socket]));
   }
 
-  /** So many requests, each over a connection of its own; fails unless all are answered. */
+  /** Sends requests, each over a connection of its own. Fails unless all are answered. */
   async request(count = 1): Promise<void> {
     const urls = Array.from({ length: count }, () => `http://${virtual}/`);
     await this.client.must(['curl', '-sS', '--max-time', '5', '--header', 'Connection: close', ...urls]);

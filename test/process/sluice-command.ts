@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words that start `sluice` as a process of its own: the JavaScript that ships, which `npm test` has built. It starts
-// in a third of the time that the sources take through tsx. Coverage counts lines of the sources, and so takes those.
+// The command that starts `sluice` as a process: the JavaScript that ships, which `npm test` builds. The sources, run by tsx,
+// take three times as long to start. Coverage counts lines of the sources, so it runs those.
 import { fileURLToPath } from 'node:url';
 
 const fromSources = [

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two workers, and connections that last while services change which worker has a client.
+// Connections go on while services change which of two workers gets a client's packets.
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import type { Program } from '../../lab/topology/program.ts';
@@ -23,7 +23,7 @@ const rules = (persistence: string): string =>
     '',
   ].join('\n');
 
-/** Answers as long as somebody asks: an HTTP server would close what is idle. */
+/** A server that keeps idle connections open, which an HTTP server does not. */
 const server = `for (const port of [8081, 8082])
   require('node:net')
     .createServer(socket => socket.on('data', () => socket.write('hello')).on('error', () => {}))

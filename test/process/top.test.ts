@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice top` beside traffic.
+// `sluice top`, with traffic.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
 import type { Rates } from '../../src/cli/top/rates.ts';

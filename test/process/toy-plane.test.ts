@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machinery of `sluice run` with a plane that follows docs/adding-a-plane.md: processes, transactions and what becomes
-// of them when a plane refuses, hangs or dies. The real planes have tests of their own.
+// `sluice run` with a plane that follows docs/adding-a-plane.md: its processes, and transactions in which the plane refuses,
+// hangs or dies. The real planes have tests of their own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ class Toy {
     return this;
   }
 
-  /** What the plane says, and from which process; undefined while it says nothing. */
+  /** The plane's answer and its process; undefined while it does not answer. */
   async says() {
     return await this.client.call(toyGreeting, {}).catch(() => undefined);
   }
@@ -143,7 +143,7 @@ describeAsRoot('a plane beside control', () => {
     const before = await toy.says();
     const once = join(toy.folder, 'once');
     writeFileSync(once, '');
-    // The plane is an ordinary user, who removes the file.
+    // The plane's process is an ordinary user's, and it must remove the file.
     chmodSync(toy.folder, 0o777);
     toy.configure(`toy: { greeting: again, prepares: dies, once: ${once} }`);
     const { id } = await toy.reload();
@@ -156,7 +156,7 @@ describeAsRoot('a plane beside control', () => {
   it('goes on when control crashes, and the next control goes on with the snapshot in force', async () => {
     const toy = await start('toy: { greeting: hello }');
     const [status, before] = [await toy.status(), await toy.says()];
-    // What the file says now was never applied.
+    // The present content of the file was never applied.
     toy.configure('toy: { greeting: changed }');
     process.kill(status.pid, 'SIGKILL');
     await until('another control answers', patience, async () => {

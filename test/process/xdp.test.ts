@@ -30,7 +30,7 @@ async function directorOf(one: RunningSluice): Promise<Director> {
   return director;
 }
 
-/** Of the program that the driver has. */
+/** The name of the program that is attached to the driver. */
 async function programOf({ balancer }: RunningSluice, device: string): Promise<string | undefined> {
   const [link] = JSON.parse(await balancer.must(['ip', '-json', '-details', 'link', 'show', device]));
   return link.xdp?.prog?.name;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every layer-4 model: both grammars can say it and read it back, changes lead from any model to any other,
-// and nothing that is read makes the readers fail in any other way than with an error that says what is wrong.
+// Properties of every director model: both grammars can write it and read it back, a plan leads from any model to any other,
+// and a wrong input makes the readers fail only with an error that says what is wrong.
 import fc from 'fast-check';
 import { Compile } from 'typebox/compile';
 import { expect, it } from 'vitest';
@@ -21,7 +21,7 @@ import { directorSchema } from '../../src/director/schema.ts';
 
 const runs = { numRuns: 150 };
 
-// Documents of the parts that ipvsadm's grammar can say.
+// Documents with only the settings that ipvsadm's grammar has.
 const ipv4 = fc.tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(3)).map(([a, b, c]) => `${a}.${b}.0.${c}`);
 const ipv6 = fc.nat(0xffff).map(word => `2001:db8::${word.toString(16)}`);
 const port = fc.integer({ min: 1, max: 65535 });
@@ -143,7 +143,7 @@ it('what ipvsadm can say is the same after printing its commands and reading the
   );
 });
 
-// What the director does with changes, in the simplest way.
+// A simple model of how the director applies changes.
 function applyChanges(before: DirectorModel, changes: readonly DirectorChange[]): DirectorModel {
   const services = new Map<string, Service>(before.services.map(service => [serviceKey(service.identity), service]));
   const edit = (service: Service, change: (servers: RealServer[]) => RealServer[]) => {

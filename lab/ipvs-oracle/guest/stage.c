@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program that plays scenarios inside the oracle's virtual machine. It is PID 1 there.
 //
-// Theory of operation. The plan (/plan, made by ../plan.ts) holds scenarios one after the other. Each is played by a
-// child process in a network namespace of its own, so every scenario meets an IPVS without services, connections or
+// Theory of operation. The plan (/plan, made by ../plan.ts) holds scenarios one after the other. A child process plays
+// each of them in a network namespace of its own, so every scenario starts with an IPVS without services, connections or
 // changed sysctls. The child owns the director's two network devices, TAPs named c0 and s0: a frame written to a TAP is
-// a frame that the director receives, a frame read from it is one that the director has transmitted. TAP delivers
-// synchronously: when write() returns, everything that the kernel transmits at once because of the frame can be read.
+// received by the director, a frame read from a TAP was transmitted by the director. TAP delivers synchronously: when
+// write() returns, everything that the kernel transmits at once because of the frame can be read.
 //
-// The machine runs with a virtual clock that jumps over idle time (QEMU's -icount sleep=off), so sleeping costs
-// nothing.
+// The machine has a virtual clock that skips idle time (QEMU's -icount sleep=off), so sleeping costs nothing.
 //
 // Plan, one directive a line:
-//   scenario NAME      begins one
+//   scenario NAME      begins a scenario
 //   ip ARGUMENTS       a line for `ip -batch`, nft LINE: a line for `nft -f`; both run at the next other directive
 //   sysctl PATH VALUE  PATH below /proc/sys
 //   devices            creates the TAPs
@@ -46,12 +45,12 @@
 
 enum { debug_port = 0xe9, port_count = 2, longest_frame = 70000, longest_line = 2 * longest_frame + 64 };
 
-// Reports of joined multicast groups leave a new device for up to two seconds; three let them pass.
+// A new device sends reports of joined multicast groups for up to two seconds. After three seconds they are over.
 static const uint64_t settle_ns = 3000000000ull;
 static const uint64_t second_ns = 1000000000ull;
 
-// The kernel rounds a timer up, the further off the coarser: one of up to 1048 s to 4096 ticks of 4 ms. Scenarios begin
-// at the same place in that raster, so that what expires late is late by the same time in every run.
+// The kernel rounds timers up, long timers more: those of up to 1048 s to multiples of 4096 ticks of 4 ms. Every scenario
+// begins at a multiple of that, so that an entry expires equally late in every run.
 static const uint64_t timer_raster_ns = 16384000000ull;
 
 static const char* const port_names[port_count] = {"c0", "s0"};
@@ -212,7 +211,7 @@ static void start_clock(void) {
   wait_until(origin_ns, 0);
 }
 
-static void obey(char* line) {
+static void run_directive(char* line) {
   char* text = strchr(line, ' ');
   text = text ? text + 1 : line + strlen(line);
   if (!strncmp(line, "ip ", 3)) return add_line(&ip_lines, text);
@@ -249,7 +248,7 @@ static void play(FILE* plan, char* line) {
   while (fgets(line, longest_line, plan)) {
     line[strcspn(line, "\n")] = 0;
     if (!strcmp(line, "end")) break;
-    obey(line);
+    run_directive(line);
   }
   fprintf(out, "end\n");
   flush_transcript();

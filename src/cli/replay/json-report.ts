@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A replay as one JSON document, written while it goes on: one packet a line, so that a capture of any length can be
-// followed without holding it.
+// Prints a replay as one JSON document. It is printed while the replay runs, with one packet on each line, so that a long
+// capture needs no memory.
 //
 //   { "packets": […], "summary": {…}, "connections": […], "errors": […] }
 //
-// What was not asked for is left out.
+// Keys that were not requested are left out.
 import { type SluiceError, serializeError } from '../../core/errors.ts';
 import type { Connection } from '../../director/forwarding-core.ts';
-import type { Explanation } from './scribe.ts';
+import type { Explanation } from './decision-writer.ts';
 import type { ReplaySummary } from './session.ts';
 
 export class JsonReport {
@@ -18,7 +18,7 @@ export class JsonReport {
     this.#print = print;
   }
 
-  /** The keys of verdicts.jsonl, and the packet, the steps and what was sent. */
+  /** Prints a packet: the keys of verdicts.jsonl, and the packet, the meaning, the steps and the sent packets. */
   packet({ line, packet, meaning, steps, sent, timers }: Explanation): void {
     const timed = timers.length === 0 ? {} : { timers };
     const more = JSON.stringify({ packet, meaning, steps, sent: sent.map(frame => frame.packet), ...timed });

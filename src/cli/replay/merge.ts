@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several captures as one sequence of frames in the order of their time stamps; equal stamps in the order in which the
-// captures were given. A capture's own order is kept, also where its stamps fall: then the director's clock stands still
-// until they have caught up, because its time never runs backwards.
+// Merges captures into one sequence of frames, in the order of their time stamps. Frames with equal stamps are in the order
+// in which the captures were given. The order of frames within a capture is kept, also when a stamp is earlier than the one
+// before. The director's clock does not go backwards: it stays until the stamps have caught up.
 //
-// A batch of every capture is in memory, never more. A capture that cannot be read any further ends there, the others go
-// on, and what was wrong waits in `failures`.
+// Only one batch of each capture is in memory. A capture that cannot be read further ends there, with its error in
+// `failures`; the other captures go on.
 import { type Capture, type CaptureBatch, openCapture } from '../../capture/capture-reader.ts';
 import { linkTypes } from '../../capture/link-type.ts';
 import { SluiceError } from '../../core/errors.ts';
 import { FrameBatch } from '../../director/frame-batch.ts';
-import type { FrameJudge } from './frame-properties.ts';
+import type { OffloadDetector } from './frame-properties.ts';
 
 export interface Input {
   /** The port's number. */
@@ -17,17 +17,17 @@ export interface Input {
   readonly file: string;
 }
 
-/** Frames of one stretch of the sequence. */
+/** Consecutive frames of the sequence. */
 export interface MergedBatch {
   readonly frames: FrameBatch;
   /** The frames' own stamps, nanoseconds. */
   readonly stamps: BigUint64Array;
 }
 
-// Large enough that the cost of a call does not show, small enough that progress does.
+// Large enough for the cost of a call to be small, small enough for progress to be shown often.
 const framesPerBatch = 8192;
 
-// What follows is padding: no IP packet is longer than this behind a link header with two tags.
+// The longest IP packet with a link header and two VLAN tags. Bytes after that are padding.
 const longestFrame = 65535 + 40 + 14 + 8;
 
 const [beginField, lengthField, originalLengthField, linkTypeField] = [0, 1, 2, 4] as const;
@@ -35,31 +35,31 @@ const fieldsPerPacket = 5;
 
 export class MergedCaptures {
   readonly failures: SluiceError[] = [];
-  /** Of the finest stamps. */
+  /** The precision of the finest stamps. */
   readonly precision: 'nanosecond' | 'microsecond';
-  /** Frames that the capture holds only the beginning of. */
+  /** Frames that are in the capture only in part. */
   cutFrames = 0;
-  /** Frames stamped earlier than one before them. */
+  /** Frames whose stamp is earlier than that of a frame before. */
   lateFrames = 0;
   readonly #streams: Stream[];
-  readonly #judge: FrameJudge;
+  readonly #detector: OffloadDetector;
   #clock = 0n;
 
-  /** Opens all of them, or throws what is wrong with the first that cannot be opened. */
-  constructor(inputs: readonly Input[], judge: FrameJudge) {
-    this.#judge = judge;
+  /** Opens all captures. Throws the error of the first that cannot be opened. */
+  constructor(inputs: readonly Input[], detector: OffloadDetector) {
+    this.#detector = detector;
     this.#streams = inputs.map(input => new Stream(input));
     const isFine = this.#streams.some(stream => stream.precision === 'nanosecond');
     this.precision = isFine ? 'nanosecond' : 'microsecond';
     this.#refill();
   }
 
-  /** The stamp of the first frame; 0 where there is none. */
+  /** The stamp of the first frame; 0 if there is no frame. */
   get start(): bigint {
     return earliest(this.#streams.filter(stream => stream.hasMore))?.stamp ?? 0n;
   }
 
-  /** How many frames were taken from each, in the order in which they were given. */
+  /** The number of frames taken from each capture, in the order in which the captures were given. */
   get counts(): number[] {
     return this.#streams.map(stream => stream.taken);
   }
@@ -68,7 +68,7 @@ export class MergedCaptures {
     for (let ready = this.#refill(); ready.length > 0; ready = this.#refill()) yield this.#merge(ready);
   }
 
-  // Up to the end of any batch in memory: only then somebody knows what comes next.
+  // Merges up to the end of the first batch that ends: after it, the next frame of that capture is not known.
   #merge(streams: readonly Stream[]): MergedBatch {
     const room = streams.reduce((sum, stream) => sum + stream.left, 0);
     const frames = new FrameBatch(
@@ -86,7 +86,7 @@ export class MergedCaptures {
       if (next.originalLength > next.length) this.cutFrames += 1;
       const { begin, port } = next;
       const length = Math.min(next.length, longestFrame);
-      const properties = this.#judge.propertiesOf(next.data.subarray(begin, begin + length), port);
+      const properties = this.#detector.propertiesOf(next.data.subarray(begin, begin + length), port);
       frames.add(streams.indexOf(next), begin, length, port, this.#clock, properties);
       next.step();
       if (!next.hasMore) break;
@@ -94,7 +94,7 @@ export class MergedCaptures {
     return { frames, stamps };
   }
 
-  /** The captures that have frames. */
+  /** Reads the next batches where necessary. Returns the captures that have frames. */
   #refill(): Stream[] {
     return this.#streams.filter(stream => {
       try {
@@ -122,7 +122,7 @@ const noBatch: Pick<CaptureBatch, 'length' | 'data' | 'times' | 'fields'> = {
   fields: new Uint32Array(0),
 };
 
-/** A capture and the frame that is next in it. */
+/** A capture and its next frame. */
 class Stream {
   readonly port: number;
   readonly precision: Capture['precision'];
@@ -170,7 +170,7 @@ class Stream {
     this.stamp = this.#batch.times[this.#position] ?? 0n;
   }
 
-  /** Reads on when nothing is left; false at the end. */
+  /** Reads the next batch if this one is used up. Returns false at the end. */
   refill(): boolean {
     if (this.hasMore) return true;
     if (this.#failure !== undefined && this.#isOpen) throw this.#failure;
@@ -191,7 +191,7 @@ class Stream {
     this.#capture.close();
   }
 
-  // The frames before the first that has no Ethernet header, which is the capture's end.
+  // The frames before the first one without an Ethernet header, at which the capture ends.
   #ethernetPart(batch: CaptureBatch): typeof noBatch {
     for (let index = 0; index < batch.length; index += 1) {
       if (batch.fields[index * fieldsPerPacket + linkTypeField] === linkTypes.ethernet) continue;

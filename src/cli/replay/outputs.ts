@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a replay leaves behind: a capture for every port, and a line of JSON for every frame that came in.
+// The files that a replay writes: a capture for every port, and a line of JSON for every received frame.
 import { closeSync, existsSync, mkdirSync, openSync, realpathSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaptureBatch } from '../../capture/capture-reader.ts';
@@ -8,7 +8,7 @@ import { linkTypes } from '../../capture/link-type.ts';
 import { SystemError, UsageError } from '../../core/errors.ts';
 import { hostPort } from '../../director/verdict.ts';
 
-/** Of a CaptureBatch. */
+/** Fields of a packet in a CaptureBatch. */
 const fieldsPerPacket = 5;
 
 export interface OutputOptions {
@@ -16,7 +16,7 @@ export interface OutputOptions {
   /** The names of all ports. */
   readonly ports: readonly string[];
   readonly precision: 'nanosecond' | 'microsecond';
-  /** Files that must not be written over. */
+  /** Files that must not be overwritten. */
   readonly inputs: readonly string[];
 }
 
@@ -26,12 +26,12 @@ export class Outputs {
   readonly #writers: readonly CaptureWriter[];
   readonly #hostPath: string;
   readonly #precision: OutputOptions['precision'];
-  /** Of frames for the host's own stack: made with the first of them. */
+  /** Writes the frames for the host's own stack. It is made with the first such frame. */
   #hostWriter: CaptureWriter | undefined;
   readonly #verdicts: number;
   readonly #verdictsPath: string;
 
-  /** Makes the folder and its files; files of these names that are there are overwritten. */
+  /** Makes the folder and its files. Existing files of these names are overwritten. */
   constructor({ folder, ports, precision, inputs }: OutputOptions) {
     const paths = ports.map(port => join(folder, `${port}.pcap`));
     this.#verdictsPath = join(folder, 'verdicts.jsonl');
@@ -73,7 +73,7 @@ export class Outputs {
     return number;
   }
 
-  /** Everything is in the files then. */
+  /** Completes the files. */
   close(): void {
     for (const writer of this.#writers) writer.close();
     this.#hostWriter?.close();
@@ -81,7 +81,7 @@ export class Outputs {
   }
 }
 
-/** Frames that were sent, sorted by port. Their bytes lie one after another in one buffer. */
+/** Sent frames by port. The bytes of all frames are in one buffer, one after another. */
 export class SentFrames {
   readonly #bytes: Buffer;
   readonly #byPort = new Map<
@@ -90,7 +90,7 @@ export class SentFrames {
   >();
   #end = 0;
 
-  /** `frames` has the port and the length of each. */
+  /** `frames` has two numbers for each frame: its port and its length. */
   constructor(bytes: Buffer, frames: Uint32Array) {
     this.#bytes = bytes;
     const counts = new Map<number, number>();
@@ -104,7 +104,7 @@ export class SentFrames {
     }
   }
 
-  /** The next frame in the buffer; returns its bytes' place. */
+  /** Adds the next frame in the buffer. Returns the offset of its bytes. */
   add(port: number, length: number, time: bigint): number {
     const begin = this.#end;
     this.#end += length;

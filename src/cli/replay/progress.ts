@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a long replay is, in a line of the terminal that the next one replaces. Nothing where no terminal is attached
-// to standard error.
+// Shows the progress of a long replay in one line of the terminal. Does nothing if standard error is no terminal.
 
-/** Often enough to be seen moving. */
+/** Time between two updates of the line. */
 const millisecondsBetween = 250;
 
 const eraseLine = '\r\x1b[2K';

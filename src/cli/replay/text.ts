@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A replay in words, for people. Numbers are printed alike in every locale.
-import type { Explanation } from './scribe.ts';
+// A replay as text for people. Numbers are printed equally in every locale.
+import type { Explanation } from './decision-writer.ts';
 import type { ReplaySummary } from './session.ts';
 
-/** Of one packet: what it was, what was decided about it, why, and what was sent. */
+/** The explanation of one packet: the packet, the decision with its steps, and the sent packets. */
 export function explanationText(explanation: Explanation): string {
   const { n, port, time, packet, sent, timers } = explanation;
   const timed = timers.map(frame => `timer ${frame.time}\n   > ${frame.port} #${frame.n} ${frame.packet}\n\n`);
@@ -12,7 +12,7 @@ export function explanationText(explanation: Explanation): string {
   return `${timed.join('')}${lines.join('\n')}\n\n`;
 }
 
-/** What was decided, about whom, and why: the same words wherever decisions are explained. */
+/** The lines of a decision. All commands that explain decisions print them. */
 export function decisionLines(
   decision: Parties & Pick<Explanation, 'verdict' | 'reason' | 'meaning'> & { readonly steps?: readonly string[] },
 ): string[] {
@@ -44,11 +44,14 @@ export function summaryText(summary: ReplaySummary): string {
     lines.push(`  ${number}  ${row.verdict.padEnd('consume'.length)}  ${row.name.padEnd(nameWidth)}  ${row.meaning}`);
   }
   lines.push(`sent: ${outputs.map(({ port, frames: sent }) => `${port} ${sent}`).join(', ')}`);
-  if (cutFrames > 0) lines.push(`${count(cutFrames, 'frame')} captured in part (snap length), judged as what is there`);
+  if (cutFrames > 0)
+    lines.push(`${count(cutFrames, 'frame')} captured in part (snap length), judged by the captured bytes`);
   if (mergedFrames > 0)
     lines.push(`${count(mergedFrames, 'frame')} longer than the MTU of its port, taken to be of several TCP segments`);
   if (lateFrames > 0)
-    lines.push(`${count(lateFrames, 'frame')} stamped earlier than one before, taken in the order of the file`);
+    lines.push(
+      `${count(lateFrames, 'frame')} with an earlier time stamp than a frame before, taken in the order of the file`,
+    );
   return lines.map(line => `${line}\n`).join('');
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happened a second between two measurements.
+// Rates a second, from two measurements.
 import type { AnswerOf } from '../../core/api/route.ts';
 import type { directorTop } from '../../director/api.ts';
 import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
@@ -9,7 +9,7 @@ export type Measurement = AnswerOf<typeof directorTop>;
 
 export interface WorkerRates {
   readonly name: string;
-  /** The share of the time that it did not sleep, 0 to 1. */
+  /** The share of time in which the worker did not sleep, 0 to 1. */
   readonly awake: number;
   readonly received: number;
   readonly receivedBytes: number;
@@ -20,13 +20,13 @@ export interface WorkerRates {
 export interface ReasonRate {
   readonly name: string;
   readonly verdict: string;
-  /** So far. */
+  /** Packets so far. */
   readonly packets: number;
   readonly perSecond: number;
 }
 
 export interface Rates {
-  /** Between the two measurements. */
+  /** Time between the two measurements. */
   readonly seconds: number;
   readonly workers: readonly WorkerRates[];
   readonly services: readonly ServiceView[];
@@ -35,7 +35,7 @@ export interface Rates {
 
 export function ratesBetween(before: Measurement, now: Measurement): Rates {
   const seconds = (now.at - before.at) / 1e9;
-  // What was set to zero meanwhile begins there.
+  // A counter that has become smaller was set to zero meanwhile: it counts from zero.
   const rate = (from: number | bigint = 0, to: number | bigint = 0): number =>
     (Number(to) - (Number(from) > Number(to) ? 0 : Number(from))) / seconds;
   const ratesOf = (from: Counters | undefined, to: Counters): Counters => ({
@@ -66,7 +66,7 @@ export function ratesBetween(before: Measurement, now: Measurement): Rates {
       const servers = new Map(from?.servers.map(server => [serverKey(server), server.counters]));
       return {
         ...service,
-        // A service that was not there has had no time.
+        // A new service has no earlier counters, so its rates are zero.
         rates: ratesOf(from?.counters ?? service.counters, service.counters),
         servers: service.servers.map(server => ({
           ...server,

@@ -4,13 +4,13 @@ import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
 import { serverKey, serviceKey } from '../../director/model.ts';
 import type { Rates, ReasonRate, WorkerRates } from './rates.ts';
 
-// 38 and six columns of seven are 80.
+// A name of 38 columns and six numbers, each with a space before it, are 80 columns.
 const nameWidth = 38;
 const numberWidth = 6;
 
 const titles = ['conns', 'new/s', 'in p/s', 'out', 'in B/s', 'out'] as const;
 
-/** Without line ends. */
+/** The lines of the table, without line ends. */
 export function tableLines({ workers, services, reasons }: Rates): string[] {
   return [
     ...workers.map(workerLine),
@@ -27,12 +27,12 @@ export function shortNumber(value: number): string {
   const units = ['', 'k', 'M', 'G', 'T'];
   let scaled = value;
   let unit = 0;
-  // What would be rounded up to a thousand is a thousand.
+  // 999.5 and more would be rounded to 1000, which takes the next unit.
   while (scaled >= 999.5 && unit < units.length - 1) {
     scaled /= 1000;
     unit += 1;
   }
-  // Rounded before its digits are counted: 9.999 is 10.0.
+  // Rounded before the digits are counted, since 9.999 becomes 10.0.
   scaled = Number(scaled.toPrecision(3));
   if (unit === 0) return Number.isInteger(scaled) ? String(scaled) : scaled.toFixed(scaled < 100 ? 1 : 0);
   const digits = scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
@@ -70,7 +70,7 @@ function serviceLines({ identity, scheduler, rates, servers }: ServiceView): str
   ];
 }
 
-/** Those that cost somebody a packet first. */
+/** The order of the rows: dropped packets first. */
 const verdictOrder = ['drop', 'consume', 'pass', 'deliver', 'forward'];
 
 function reasonLines(reasons: readonly ReasonRate[]): string[] {

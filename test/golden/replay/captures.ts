@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of the golden cases: what each capture in-ORDER-PORT.* of a case holds.
+// The frames of the golden cases: the content of each capture in-ORDER-PORT.* of a case.
 import { CaptureWriter } from '../../../src/capture/capture-writer.ts';
 import * as wire from '../../../src/wire/packet-builder.ts';
 
@@ -7,7 +7,7 @@ interface Moment {
   /** Nanoseconds after the case's beginning. */
   readonly at: bigint;
   readonly frame: Uint8Array;
-  /** On the wire, where the capture holds less. */
+  /** The frame's length on the wire, if the capture has less of it. */
   readonly originalLength?: number;
 }
 
@@ -23,7 +23,7 @@ const second = 1_000_000_000n;
 const beginning = 1_704_067_200n * second;
 
 const client = '10.0.1.2';
-/** The only one of the case's pool. */
+/** The only address of the case's pool. */
 const localPort = 20000;
 const vip = '10.0.1.100';
 const fromClient = wire.ethernet({ source: '02:00:00:00:01:02', destination: '02:00:00:00:01:01' });
@@ -111,7 +111,7 @@ const persistence: readonly CaseCapture[] = [
   },
 ];
 
-/** Headers that lie: a reason for each, and no reason to stop. */
+/** Wrong headers: each frame is dropped with a reason, and the replay goes on. */
 const badInput: readonly CaseCapture[] = [
   {
     file: 'in-1-c0.pcap',
@@ -210,7 +210,7 @@ const marks: readonly CaseCapture[] = [
   },
 ];
 
-/** Frames that a host had merged or not yet cut: NAT passes them whole, a tunnel cuts them into segments. */
+/** Frames that a host had merged or not yet segmented: NAT passes them whole, a tunnel cuts them into segments. */
 const offloads: readonly CaseCapture[] = [
   {
     file: 'in-1-c0.pcap',
@@ -227,7 +227,7 @@ const offloads: readonly CaseCapture[] = [
   },
 ];
 
-/** By the seed and the time of the case: the sequence number that the director answers the SYN with. */
+/** The sequence number of the director's SYN-ACK, which follows from the seed and the time of the case. */
 const cookie = 469_734_462;
 
 /** The SYN proxy and a real server that never answers: SYNs by the timer, each at its own time, then a reset. */
@@ -244,7 +244,7 @@ const silentServer: readonly CaseCapture[] = [
   },
 ];
 
-/** PROXY v2: a silent client, a real server that misses the header and then has it, and what both say after that. */
+/** PROXY v2: a silent client, a real server that first misses the header and then gets it, and data of both after that. */
 const proxyProtocol: readonly CaseCapture[] = [
   {
     file: 'in-1-c0.pcap',

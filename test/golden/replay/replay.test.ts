@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A case is a folder: net.yaml, rules or sluice.yaml, captures in-ORDER-PORT.*, and in expected/ every file that the
-// replay leaves and everything that it prints. `npm test -- --update` writes captures and expectations anew.
+// replay writes and everything that it prints. `npm test -- --update` renews captures and expected files.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ function compare(outcome: Outcome, expected: string, renew = update): void {
   expect(Object.keys(outcome.files).sort()).toEqual(readdirSync(expected).sort());
   for (const [file, content] of Object.entries(outcome.files)) {
     const wanted = readFileSync(join(expected, file));
-    // Text shows its difference, bytes only that there is one.
+    // Text files are compared as text, since a failure then shows the difference.
     if (file.endsWith('.pcap')) expect(content.equals(wanted), `${file} is as expected`).toBe(true);
     else expect(content.toString()).toBe(wanted.toString());
   }

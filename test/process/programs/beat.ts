@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends in the way that its argument says while a native thread writes to a statistics page.
+// Ends as its argument says, while a native thread writes to a statistics page.
 import { loadAddon } from '../../../src/native/addon.ts';
 import { StatisticsWriter } from '../../../src/native/statistics-page.ts';
 

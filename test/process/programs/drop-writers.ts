@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lets the garbage collector take writers whose threads run, and keeps their pages: the threads must end with them.
+// Lets the garbage collector collect writers whose threads run, and keeps their pages. The threads must end.
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client that keeps connections: to each HOST:PORT of its arguments so many, opened at the start. At SIGUSR2 it sends a
-// request on each and prints how many were answered.
+// A client that opens connections to each HOST:PORT of its arguments at its start and keeps them. At SIGUSR2 it sends a
+// request on each connection and prints how many were answered.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -15,7 +15,7 @@ async function open(place: string): Promise<Socket> {
   return socket;
 }
 
-/** Whether the other end answers; a connection that nobody knows is silent, or reset. */
+/** Whether the other end answers. A lost connection is silent or reset. */
 function answers(socket: Socket): Promise<boolean> {
   return new Promise(resolve => {
     const done = (outcome: boolean): void => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Raises a topology with a program in it, says its id, and waits to be killed.
+// Makes a topology with a program in it, prints its id, and waits to be killed.
 import { Topology } from '../../../lab/topology/topology.ts';
 
 const topology = await Topology.up({

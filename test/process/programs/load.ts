@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads the addon and says how that went, as a command would.
+// Loads the addon and reports an error as a command does.
 import { SluiceError } from '../../../src/core/errors.ts';
 import { loadAddon } from '../../../src/native/addon.ts';
 

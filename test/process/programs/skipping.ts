@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests for test/process/privileges.test.ts to run: as an ordinary user would, whoever runs them.
+// Tests that test/process/privileges.test.ts runs as an ordinary user, also when root runs it.
 import { describe, it } from 'vitest';
 import { describeAsRoot, describeIf } from '../../privileges.ts';
 

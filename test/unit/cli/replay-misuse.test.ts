@@ -53,8 +53,8 @@ describe('a wrong command line is misuse', () => {
       'no services are given (give --rules FILE or --config SLUICE.yaml)',
     ],
     ['services twice', words({ '--config': config }), '--rules and --config exclude each other (give one of them)'],
-    ['an option twice', [...words(), '--net', 'other.yaml'], '--net stands twice: "other.yaml"'],
-    ['a flag twice', [...words(), '--json', '--json'], '--json stands twice'],
+    ['an option twice', [...words(), '--net', 'other.yaml'], '--net is given twice: "other.yaml"'],
+    ['a flag twice', [...words(), '--json', '--json'], '--json is given twice'],
     ['an unknown option', [...words(), '--verbose'], "unknown option '--verbose'"],
     ['an option without its value', ['--net'], "option '--net <value>' argument missing"],
     [

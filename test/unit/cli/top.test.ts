@@ -43,7 +43,7 @@ function measurement(at: number, connections: number, bytes: number): Measuremen
 const second = 1e9;
 
 describe('rates', () => {
-  it('are what was added in the time between', () => {
+  it('are the increase between two measurements', () => {
     const rates = ratesBetween(measurement(second, 10, 500), measurement(3 * second, 30, 2500));
     const service = rates.services.find(({ servers }) => servers.length > 0);
     expect(service?.rates).toEqual({ connections: 10, packetsIn: 100, packetsOut: 0, bytesIn: 1000, bytesOut: 0 });
@@ -57,7 +57,7 @@ describe('rates', () => {
     expect(rates.services.find(({ servers }) => servers.length > 0)?.rates.connections).toBe(5);
   });
 
-  it('of a service that was not there are none', () => {
+  it('of a new service are zero', () => {
     const before = { ...measurement(second, 0, 0), services: [] };
     const rates = ratesBetween(before, measurement(2 * second, 5, 0));
     expect(rates.services.map(service => service.rates.connections)).toEqual([0, 0]);
@@ -65,7 +65,7 @@ describe('rates', () => {
 });
 
 describe('the table', () => {
-  it('is 80 columns wide, cuts long names, and has what was dropped first', () => {
+  it('is 80 columns wide, cuts long names, and has dropped packets first', () => {
     const lines = tableLines(ratesBetween(measurement(second, 10, 500), measurement(2 * second, 1_000_000, 1e12)));
     expect(lines).toEqual([
       'worker 0   awake  25.0 %   in 1.00M pkt/s     0 B/s   out     0 pkt/s     0 B/s',

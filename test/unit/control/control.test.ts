@@ -94,7 +94,7 @@ describe('control', () => {
     expect(control.behind.size).toBe(0);
   });
 
-  it('refuses what takes a restart before any plane prepares', async () => {
+  it('refuses a change that needs a restart before any plane prepares', async () => {
     const { control, plane, configure } = controlOf('hello');
     await control.reload();
     configure('restart');
@@ -102,7 +102,7 @@ describe('control', () => {
     expect(plane.prepares).toBe(1);
   });
 
-  it('asks for no plane of a section that says nothing', async () => {
+  it('asks for no plane whose section is empty', async () => {
     const { control, plane, asked } = controlOf('');
     await control.reload();
     expect(plane.prepares).toBe(0);

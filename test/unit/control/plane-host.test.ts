@@ -99,7 +99,7 @@ describe('the process of a plane', () => {
     expect(log.at(-1)).toBe('quick is in force');
   });
 
-  it('carries on what the process before had in force, without control', async () => {
+  it('continues with the snapshot of the process before, without control', async () => {
     const { log, host, ask } = hosted();
     await host.resume(part('kept'), new AbortController().signal);
     expect(log).toEqual(['prepare kept', 'commit kept', 'kept is in force']);

@@ -85,7 +85,7 @@ describe('the threads of the director', () => {
   });
 });
 
-describe('the sections that say something', () => {
+describe('the sections that are not empty', () => {
   it.each([
     ['{}', []],
     ['director: {}', []],

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { sleep, systemClock, VirtualClock } from '../../../src/core/clock.ts';
 
 describe('the virtual clock', () => {
-  it('stands still until it is moved', async () => {
+  it('does not advance by itself', async () => {
     const clock = new VirtualClock(1_000);
     expect([clock.now(), clock.monotonic()]).toEqual([1_000, 0n]);
     await clock.advance(250);

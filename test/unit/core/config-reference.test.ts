@@ -37,11 +37,11 @@ const documents = [
 ];
 
 describe.each(documents)('$name', ({ name, page, schemaFile, schema, introduction }) => {
-  it('has a reference page that says what the schema says', async () => {
+  it('has a reference page that matches the schema', async () => {
     await expect(referenceOf(schema, name, introduction)).toMatchFileSnapshot(path(page));
   });
 
-  it('has a schema file for editors that says what the schema says', async () => {
+  it('has a schema file for editors that matches the schema', async () => {
     const file = { $schema: 'https://json-schema.org/draft/2020-12/schema', ...schema };
     await expect(`${JSON.stringify(file, null, 2)}\n`).toMatchFileSnapshot(path(schemaFile));
   });

@@ -83,11 +83,11 @@ describe('a reference to another section', () => {
     );
   });
 
-  it('to a thing with a mistake is not reported beside the mistake', () => {
+  it('to a definition with an error is not reported in addition to the error', () => {
     expect(parse('visits: { first: rose }\ngardens: { rose: none }\n')).toMatch(/^a\.yaml:2:18: gardens\.rose must be/);
   });
 
-  it('is checked only where the schema finds no fault', () => {
+  it('is checked only if the schema finds no error', () => {
     expect(parse('visits: { first: [rose] }\ngardens: { lily: 1 }\n')).toMatch(/^a\.yaml:1:18: visits\.first must be/);
   });
 
@@ -109,7 +109,7 @@ describe('the id of a snapshot', () => {
     expect(later.parse(text).id).toBe(documentFormat.parse(text).id);
   });
 
-  it('stays when a section says nothing, or nothing else than the defaults', () => {
+  it('stays when a section is empty or has only defaults', () => {
     const { id } = documentFormat.from({});
     expect(documentFormat.from({ director: {} }).id).toBe(id);
     expect(documentFormat.from({ director: { timeouts: { tcp: { established: 900 } } } }).id).toBe(id);
@@ -117,7 +117,7 @@ describe('the id of a snapshot', () => {
     expect(later.from({ gardens: {}, visits: {} }).id).toBe(id);
   });
 
-  it('changes when another section says something', () => {
+  it('changes when another section has content', () => {
     expect(later.from({ gardens: { rose: 1 } }).id).not.toBe(later.from({}).id);
     expect(later.from({ gardens: { rose: 1 } }).id).not.toBe(later.from({ gardens: { rose: 2 } }).id);
   });

@@ -86,7 +86,7 @@ describe('a lifecycle', () => {
     expect(await rejectionOf(lifecycle.stop())).toBe(error);
   });
 
-  it('gives all stops one deadline, then still asks the rest and waits for nobody', async () => {
+  it('gives all stops one deadline, after which it stops the rest without waiting', async () => {
     let sawAbort = false;
     const { clock, journal, lifecycle } = lifecycleOf(
       {},
@@ -115,7 +115,7 @@ describe('a lifecycle', () => {
     expect(lifecycle.state).toBe('stopped');
   });
 
-  it('calls off a start through the signal and stops what had started', async () => {
+  it('cancels a start by the signal and stops the components that had started', async () => {
     const controller = new AbortController();
     const { clock, journal, lifecycle } = lifecycleOf({}, { start: signal => sleep(clock, 5_000, signal) }, {});
     const starting = rejectionOf(lifecycle.start(controller.signal));

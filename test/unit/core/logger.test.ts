@@ -46,7 +46,7 @@ describe('the logger for machines', () => {
     });
   });
 
-  it('adds the stack of an error that nobody foresaw', () => {
+  it('adds the stack of an unexpected error', () => {
     const { lines, logger } = loggerInto({ pretty: false });
     const error = new TypeError('undefined is not a function');
     logger.error({ err: error }, 'defect');
@@ -80,7 +80,7 @@ describe('the logger for people', () => {
     );
   });
 
-  it('shows the stack of an error that nobody foresaw', () => {
+  it('shows the stack of an unexpected error', () => {
     const { lines, logger } = loggerInto({ pretty: true });
     logger.error({ err: new TypeError('undefined is not a function') }, 'defect');
     expect(lines.join('')).toContain('TypeError: undefined is not a function\n');

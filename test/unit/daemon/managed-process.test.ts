@@ -47,7 +47,7 @@ const crashStates = (child: FakeChild) =>
   child.received.filter(({ kind }) => kind === 'work').map(({ fields }) => fields.crashState);
 
 describe('a process of the table', () => {
-  it('is told to work, and works when it says so', () => {
+  it('is told to work, and is running when it reports so', () => {
     const { managed, child, states } = manage();
     managed.start();
     expect(child(0).received).toEqual([{ kind: 'work', fields: { token: 't', sockets: {}, crashState: 'keep' } }]);
@@ -101,7 +101,7 @@ describe('a process of the table', () => {
     }
   });
 
-  it('has another one stand by once it works, which works at once when it ends', async () => {
+  it('gets a standby process once it works, which works at once when the process ends', async () => {
     const { managed, clock, child, children } = manage({ standsBy: true });
     managed.start();
     expect(children).toHaveLength(1);
@@ -115,7 +115,7 @@ describe('a process of the table', () => {
     expect(children).toHaveLength(3);
   });
 
-  it('does without the one that stands by when that has ended', async () => {
+  it('goes on without the standby process when that has ended', async () => {
     const { managed, clock, child } = manage({ standsBy: true });
     managed.start();
     child(0).says('ready');

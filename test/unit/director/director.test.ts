@@ -74,14 +74,14 @@ describe('a director of the library', () => {
     expect(director.connections(now + 70_000_000_000n)).toEqual([]);
   });
 
-  it('forwards nothing without services, and by new ones when it is told', () => {
+  it('forwards nothing without services, and forwards when services are added', () => {
     const director = new Director({ net });
     expect(director.receive('c0', syn, now).reason).toBe('no-service');
     director.configure({ rules });
     expect(director.receive('c0', syn, now).reason).toBe('scheduled');
   });
 
-  it('chooses alike with the same seed', () => {
+  it('makes the same choices with the same seed', () => {
     const random = {
       director: {
         services: [
@@ -108,7 +108,7 @@ describe('a director of the library', () => {
     expect(() => new Director({ net, rules, config })).toThrow(UsageError);
   });
 
-  it('refuses frames, ports and times that are none', () => {
+  it('refuses invalid frames, ports and times', () => {
     const director = new Director({ net, rules });
     expect(() => director.receive('c1', syn, now)).toThrow('there is no such port: "c1" (use one of c0, s0)');
     expect(() => director.receive('c0', 'frame' as never, now)).toThrow('a frame is not a Uint8Array');

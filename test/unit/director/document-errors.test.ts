@@ -391,7 +391,7 @@ describe('all errors of a file', () => {
     ]);
   });
 
-  it('are cut where nobody reads on, and counted', () => {
+  it('are limited to a number that people read, and the rest is counted', () => {
     const text = `director:\n${Array.from({ length: 60 }, (_, index) => `  x${index}: 1\n`).join('')}`;
     expect.assertions(3);
     try {

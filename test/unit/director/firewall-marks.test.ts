@@ -41,7 +41,7 @@ describe('in a sluice.yaml', () => {
     ]);
   });
 
-  it('name a port that is there', () => {
+  it('must name an existing port', () => {
     const text = 'director:\n  ports: { c0: eth0 }\n  marks: [{ mark: 1, port: c1 }]\n';
     expect(() => documentFormat.parse(text, 'a.yaml')).toThrow(
       'a.yaml:3:28: director.marks[0].port names a port that is not defined: "c1" (did you mean c0?)',

@@ -75,7 +75,7 @@ describe('the statistics page', () => {
     expect(writer.page.beat).toBeLessThanOrEqual(process.hrtime.bigint());
   });
 
-  it('can be read by whoever was handed the words', () => {
+  it('can be read by any holder of its memory', () => {
     const writer = new StatisticsWriter(addon);
     writer.claim('dns').add('frames_dropped', 1n);
     const view = new StatisticsPage(new BigUint64Array(writer.page.words.buffer), layout);

@@ -24,7 +24,7 @@ describe('the native tests that ThreadSanitizer watches', () => {
 });
 
 describe('the tests that make networks', () => {
-  it('are those that do, by themselves or by what they import', () => {
+  it('are those that make networks themselves or import code that does', () => {
     const tests = testsWithNetworks();
     // By a topology of its own, by RunningSluice, and by a script that it starts.
     for (const name of ['decap', 'top', 'demo']) expect(tests).toContain(`test/process/${name}.test.ts`);

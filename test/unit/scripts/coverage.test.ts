@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { canaryComplaint, formatCoverage, type IstanbulFile, linesThatRan } from '../../../scripts/coverage.ts';
+import { canaryError, formatCoverage, type IstanbulFile, linesThatRan } from '../../../scripts/coverage.ts';
 
 const source = [
   '// a comment',
@@ -30,7 +30,7 @@ function report(branches: IstanbulFile['branchMap'], hits: IstanbulFile['b'], lo
 }
 
 describe('the lines that ran', () => {
-  it('leave out those in a stretch that never ran, and do not count what is no code', () => {
+  it('leave out lines in a range that never ran, and lines without code', () => {
     const file = report({ 0: stretch(7, 2, 7, 25), 1: stretch(3, 2, 5, 3) }, { 0: [0], 1: [4] });
     expect([...linesThatRan(file, source)]).toEqual([
       [2, true],
@@ -53,11 +53,11 @@ describe('the lines that ran', () => {
 describe('the canary', () => {
   it.each([
     ['is content with the truth', report({ 0: stretch(7, 2, 7, 25) }, { 0: [0] }), undefined],
-    ['is missing', undefined, 'the report does not know the canary'],
+    ['is missing', undefined, 'the report lacks the canary'],
     ['sees that nothing was measured', report({}, {}, false), 'the branch that is taken is reported as not covered'],
     ['sees that all is called covered', report({}, {}), 'the branch never taken is reported as covered'],
   ])('%s', (_what, file, complaint) => {
-    expect(canaryComplaint(file, source)).toBe(complaint);
+    expect(canaryError(file, source)).toBe(complaint);
   });
 });
 

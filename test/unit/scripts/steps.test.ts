@@ -17,7 +17,7 @@ describe('the table of steps', () => {
 });
 
 describe('the total of steps', () => {
-  it('is what their tests counted', () => {
+  it('is the sum of the counts of their tests', () => {
     expect(totalOf([passed], counted)).toEqual({ passed: 90, failed: 0, skipped: 0 });
   });
 

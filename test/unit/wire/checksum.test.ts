@@ -51,7 +51,7 @@ describe('checksums', () => {
     );
   });
 
-  it('of random packets are right in the eyes of tcpdump', async () => {
+  it('of random packets are correct for tcpdump', async () => {
     const frames = fc.sample(packets, { numRuns: 300, seed: 1 }).map(layers => buildPacket(ethernet(), ...layers));
     const lines = await tcpdumpLines(frames, '-vv');
     expect(lines.length).toBeGreaterThanOrEqual(frames.length);

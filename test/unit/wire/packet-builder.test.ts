@@ -136,7 +136,7 @@ describe('the packet builder', () => {
     expect(await tsharkFields(frames, ['sctp.checksum.status'], ['sctp.checksum:CRC-32c'])).toEqual([[good], [good]]);
   });
 
-  it('leaves wrong what it is told to leave wrong', async () => {
+  it('writes wrong fields when told to', async () => {
     const lines = await tcpdumpLines(
       [
         buildPacket(ethernet(), ipv4({ checksum: 0x1234 }), udp({ checksum: 0x5678 }), 'x'),

@@ -116,7 +116,7 @@ describe('a client', () => {
     expect(error).toMatchObject({ code: 'SLUICE_API_VERSION', value: '0', remedy: expect.stringContaining('restart') });
   });
 
-  it('says that nobody answers, and how to start one', async () => {
+  it('reports that no Sluice answers, and how to start one', async () => {
     const error = await errorOf(new ApiClient('/nowhere/sluice.sock').call(echo, {}));
     expect(error).toBeInstanceOf(SystemError);
     expect(error).toMatchObject({ errnoName: 'ENOENT', value: '/nowhere/sluice.sock' });
@@ -174,7 +174,7 @@ describe('a client of something else', () => {
     expect(await errorOf(all(client.stream(count, { to: 2 })))).toMatchObject({ code: 'SLUICE_API_ANSWER' });
   });
 
-  it('names what is no HTTP', async () => {
+  it('reports an answer that is no HTTP', async () => {
     const client = await listen(
       createServer(
         connection =>

@@ -215,7 +215,7 @@ describe('whatever a client sends', () => {
     expect(received.endsWith('0\r\n\r\n')).toBe(true);
   });
 
-  it('a thousand idle connections keep nobody from an answer, and are closed in the end', async () => {
+  it('a thousand idle connections do not delay answers, and are closed in the end', async () => {
     const idle = Array.from({ length: 1000 }, () => new RawClient(served.path));
     await until('all are connected', 20_000, () => idle.every(({ socket }) => !socket.connecting));
     const rows = [];

@@ -9,7 +9,7 @@ import { apiDescription, apiRoutes } from '../../../../src/daemon/api.ts';
 const path = (name: string) => new URL(`../../../../${name}`, import.meta.url).pathname;
 
 describe('the OpenAPI document', () => {
-  it('says what the routes say', async () => {
+  it('matches the routes', async () => {
     await expect(`${JSON.stringify(apiDescription, null, 2)}\n`).toMatchFileSnapshot(path('schema/openapi.json'));
   });
 
@@ -25,7 +25,7 @@ describe('the OpenAPI document', () => {
   });
 });
 
-it('the reference page says what the routes say', async () => {
+it('the reference page matches the routes', async () => {
   await expect(apiReference(apiRoutes)).toMatchFileSnapshot(path('docs/reference/api.md'));
 });
 

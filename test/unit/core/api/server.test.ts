@@ -77,7 +77,7 @@ describe("a server's socket", () => {
     expect(statSync(path).size).toBe(5);
   });
 
-  it('names a folder that is not there', async () => {
+  it('in a folder that does not exist is an error that names the folder', async () => {
     const start = serverAt({ path: '/nowhere/socket' }).start();
     await expect(start).rejects.toThrow(SystemError);
     await expect(start).rejects.toThrow('choose another place with --socket');
@@ -112,7 +112,7 @@ describe("a server's socket", () => {
 });
 
 describe('a server', () => {
-  it('names the questions that there are', async () => {
+  it('lists its questions', async () => {
     const { path } = await started();
     const { body } = answerIn(await exchange(path, get('/plane/ecco')));
     expect(body).toMatchObject({ error: { value: '"/plane/ecco"', remedy: 'did you mean /plane/echo?' } });
@@ -168,7 +168,7 @@ describe('a server', () => {
     expect(words).toEqual(['first', 'last']);
   });
 
-  it('is asked before a definition that cannot be served', () => {
+  it('checks a definition before it serves it', () => {
     const base = { method: 'GET', summary: '', answer: Type.Object({}) } as const;
     expect(() => route({ ...base, path: 'x', parameters: parametersSchema({}) })).toThrow('not a path');
     const parameters = parametersSchema({ deep: Type.Object({}, { additionalProperties: false }) });
@@ -226,7 +226,7 @@ describe('a server that forwards to the process of a plane', () => {
     await stopping;
   });
 
-  it('waits for a process that hangs only so long', async () => {
+  it('waits for a process that hangs only until a deadline', async () => {
     const path = join(folder(), 'socket');
     const hanging = createServer(() => {});
     await new Promise<void>(resolve => hanging.listen(path, resolve));

@@ -57,7 +57,7 @@ describe('sluice status', () => {
       'snapshot abc',
       'director: running, process 8, since today, restarted 2 times',
       '2 workers',
-      "the host's stack is kept away by tcx",
+      "packets are kept from the host's stack by tcx",
       'note: port eth0 is a packet ring',
     ]);
     expect(lines.slice(-3)).toEqual(['          12  scheduled', '           5  established', '']);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the commands that ask a running sluice have in common.
+// Shared by the commands that send a question to a running Sluice.
 import { defaultSocket } from '../control/api.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { type OptionTypes, type ParsedOptions, type ParsingOptions, parseOptions, print } from './command.ts';
 
 export const commonOptions = { socket: { type: 'string' }, json: { type: 'boolean' } } as const;
 
-export const socketUsage = `  --socket PATH   where sluice answers; ${defaultSocket} unless given`;
+export const socketUsage = `  --socket PATH   the admin socket; ${defaultSocket} unless given`;
 
-/** The lines of a usage for the options that all of these commands have. */
+/** The usage of the options that all of these commands have. */
 export const commonUsage = `${socketUsage}
   --json          print one JSON document instead of text`;
 
 export interface Question<Answer> extends ParsingOptions {
-  /** Beside those that all commands have. */
+  /** The command's own options, in addition to the common ones. */
   readonly options?: OptionTypes;
   ask(client: ApiClient, parsed: ParsedOptions): Promise<Answer>;
   text(answer: Answer): string;
 }
 
-/** Asks, and prints the answer. */
+/** Sends a question and prints the answer. */
 export async function askAndPrint<Answer>(args: readonly string[], question: Question<Answer>): Promise<0> {
   const parsed = parseOptions(args, { ...commonOptions, ...question.options }, question);
   const answer = await question.ask(clientOf(parsed), parsed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts what a director decided into words and files: a line of JSON for every frame that came, the frames that were sent
-// into the captures of their ports, and for those who ask the whole decision.
+// Writes the decisions of a director: a line of JSON for every received frame, the sent frames into the captures of their
+// ports, and explanations on request.
 import { type BatchDecisions, reasons, type Verdict } from '../../director/forwarding-core.ts';
 import { hostPort } from '../../director/verdict.ts';
 import type { NativeParties, ReasonRow } from '../../native/director.ts';
@@ -8,7 +8,7 @@ import { describeFrame } from '../../wire/describe.ts';
 import type { MergedBatch } from './merge.ts';
 import { type Outputs, SentFrames } from './outputs.ts';
 
-/** One packet's decision, for those who asked for its steps. */
+/** The explanation of one packet. */
 export interface Explanation {
   /** Its line in verdicts.jsonl, without the line end. */
   readonly line: string;
@@ -16,7 +16,7 @@ export interface Explanation {
   readonly port: string;
   /** Seconds with nine decimals. */
   readonly time: string;
-  /** The frame in a line. */
+  /** The frame as one line of text. */
   readonly packet: string;
   readonly verdict: Verdict;
   readonly reason: string;
@@ -26,7 +26,7 @@ export interface Explanation {
   readonly mode?: string;
   readonly steps: readonly string[];
   readonly sent: readonly { readonly port: string; readonly n: number; readonly packet: string }[];
-  /** What timers sent before the packet came; no packet's decision, so it stands in no line of verdicts.jsonl. */
+  /** Frames that timers sent before the packet arrived. They belong to no packet, so verdicts.jsonl does not have them. */
   readonly timers: readonly {
     readonly port: string;
     readonly n: number;
@@ -38,11 +38,11 @@ export interface Explanation {
 /** A reason and how many frames had it. */
 export type CountedReason = ReasonRow & { readonly frames: number };
 
-/** Of NativeDecisions.decisions and .sentFrames. */
+/** Numbers for each row of NativeDecisions.decisions and .sentFrames. */
 const [fieldsPerDecision, fieldsPerSent] = [4, 2] as const;
 
-export class Scribe {
-  /** So far. */
+export class DecisionWriter {
+  /** Number of frames so far. */
   frames = 0;
   readonly #ports: readonly string[];
   readonly #outputs: Outputs;
@@ -57,7 +57,7 @@ export class Scribe {
     this.#explain = explain;
   }
 
-  /** Those that occurred. */
+  /** The reasons that occurred. */
   reasons(): CountedReason[] {
     return this.#reasons
       .map((row, index) => ({ ...row, frames: this.#counts[index] ?? 0 }))
@@ -93,7 +93,7 @@ export class Scribe {
       lines.push(line, '\n');
       this.#explain?.({
         line,
-        ...this.#story(batch, part, index),
+        ...this.#received(batch, part, index),
         ...this.#decision(part, reason, party, out),
         timers: timers.map(({ port, n, time, ...frame }) => ({ port, n, time, packet: packetText(part, frame) })),
       });
@@ -102,7 +102,7 @@ export class Scribe {
     this.#outputs.writeFrames(sent);
   }
 
-  #story({ frames, stamps }: MergedBatch, { first, steps }: BatchDecisions, index: number) {
+  #received({ frames, stamps }: MergedBatch, { first, steps }: BatchDecisions, index: number) {
     return {
       n: this.frames,
       port: this.#ports[frames.portOf(index)] ?? '',
@@ -124,7 +124,7 @@ export class Scribe {
 interface SentFrame {
   readonly port: string;
   readonly n: number;
-  /** In the buffer of what was sent. */
+  /** Offset in the buffer of sent frames. */
   readonly begin: number;
   readonly length: number;
 }

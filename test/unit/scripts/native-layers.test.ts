@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { brokenFloors, floors, roomOf } from '../../../scripts/native-floors.ts';
+import { brokenLayers, folderOf, layers } from '../../../scripts/native-layers.ts';
 import { projectRoot } from '../../../tools/command.ts';
 import { filesUnder } from '../../../tools/files.ts';
 
-const complaints = (path: string, text: string): string[] => brokenFloors({ path, text });
+const complaints = (path: string, text: string): string[] => brokenLayers({ path, text });
 
-describe('the floors of the native code', () => {
-  it('are kept by every source', () => {
+describe('the layers of the native code', () => {
+  it('are respected by every source', () => {
     const sources = filesUnder('native', path => /\.(h|cc)$/.test(path));
     const broken = sources.flatMap(path =>
       complaints(path, readFileSync(join(projectRoot, path), 'utf8')).map(complaint => `${path}: ${complaint}`),
@@ -18,31 +18,31 @@ describe('the floors of the native code', () => {
     expect(broken).toEqual([]);
   });
 
-  it('have only rooms that exist', () => {
-    for (const room of floors.flat())
+  it('have only folders that exist', () => {
+    for (const folder of layers.flat())
       expect(
-        filesUnder(`native/${room}`, () => true),
-        room,
+        filesUnder(`native/${folder}`, () => true),
+        folder,
       ).not.toEqual([]);
   });
 
-  it('let a room include itself and what is below it', () => {
+  it('let a folder include its own headers and those of lower layers', () => {
     const text = '#include "director/handshake/syn_proxy.h"\n#include "wire/tcp.h"\n#include <span>\n';
     expect(complaints('native/director/handshake/syn_proxy.cc', text)).toEqual([]);
   });
 
-  it('let no room include what is above it', () => {
+  it('let no folder include a higher layer', () => {
     expect(complaints('native/director/flows/flow_table.cc', '#include "director/stages/director.h"\n')).toEqual([
-      'includes "director/stages/director.h": director/stages is not below director/flows (scripts/native-floors.ts)',
+      'includes "director/stages/director.h": director/stages is not below director/flows (scripts/native-layers.ts)',
     ]);
   });
 
-  it('let no room include its neighbour', () => {
+  it('let no folder include another one of its layer', () => {
     expect(complaints('native/wire/udp.h', '#include "core/time.h"\n')).toHaveLength(1);
   });
 
   it.each(['sys/mman.h', 'unistd.h', 'linux/if_packet.h', 'netinet/in.h', 'fstream', 'chrono', 'thread'])(
-    'let no pure room include <%s>',
+    'let no pure folder include <%s>',
     header => {
       for (const path of ['native/core/time.h', 'native/wire/udp.h', 'native/director/stages/director.cc']) {
         expect(complaints(path, `#include <${header}>\n`)).toHaveLength(1);
@@ -51,10 +51,10 @@ describe('the floors of the native code', () => {
     },
   );
 
-  it('want every folder to be a room', () => {
+  it('must have every folder', () => {
     expect(complaints('native/elsewhere/new.h', '')).toEqual([
-      'is in no room: add its folder to the floors in scripts/native-floors.ts',
+      'its folder is in no layer: add it to the layers in scripts/native-layers.ts',
     ]);
-    expect(roomOf('director/services/schedulers/rr.cc')).toBe('director/services');
+    expect(folderOf('director/services/schedulers/rr.cc')).toBe('director/services');
   });
 });
