@@ -57,13 +57,13 @@ struct Inner {
   Reason reason = Reason::delivered;
   wire::MutableBytes packet;                         // within the payload; empty unless delivered
   bool is_partial = false;                           // its transport checksum is still to be computed:
-  uint16_t checksum_start = 0, checksum_offset = 0;  // from here on; stored so many bytes behind
+  uint16_t checksum_start = 0, checksum_offset = 0;  // where it begins; offset of its field from there
 };
 
-// Takes the outer IPv4 header off, which raw IPv4 sockets give too. False: it cannot be.
+// Removes the outer IPv4 header, which raw IPv4 sockets give, too. False if the header is wrong.
 [[nodiscard]] bool strip_ipv4(wire::MutableBytes datagram, Arrived& arrived);
 
-// `addresses`: whom inner packets may be for; anybody where there are none.
+// `addresses`: the allowed destinations of inner packets; empty: all.
 Inner decapsulate(const Arrived& arrived, std::span<const wire::Address> addresses);
 
 }  // namespace sluice::decap
