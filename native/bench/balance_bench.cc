@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two tables: which share of 100,000 clients is served elsewhere after a change of the servers, for the schedulers that
-// hash; and what a pick costs with 10 and with 1000 servers. The least that must move stands beside what moved.
+// Two tables. For hashing schedulers: which share of 100,000 clients gets another server after a change of the servers,
+// beside the least possible share. And the cost of a pick with 10, 100 and 1000 servers.
 #include <cstdio>
 #include <ctime>
 #include <deque>
@@ -97,7 +97,7 @@ double nanoseconds_a_pick(std::string_view name, uint32_t count) {
     service.scheduler->load_changed(*d);
   };
   for (uint32_t n = 0; n < picks / 10; n++) open(n);
-  const std::clock_t start = std::clock();  // of this process: other work on the machine does not count
+  const std::clock_t start = std::clock();  // of this process, so that other work on the machine does not count
   for (uint32_t n = 0; n < picks; n++) open(n);
   return 1e9 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / picks;
 }
@@ -105,7 +105,7 @@ double nanoseconds_a_pick(std::string_view name, uint32_t count) {
 void print_cost() {
   std::printf("\n%-11s %18s %18s %18s\n", "scheduler", "10 servers", "100 servers", "1000 servers");
   for (std::string_view name : scheduler_names()) {
-    if (name == "ovf") continue;  // is full after a few flows
+    if (name == "ovf") continue;  // it is full after a few flows
     std::printf("%-11.*s", static_cast<int>(name.size()), name.data());
     for (uint32_t count : {10u, 100u, 1000u}) std::printf(" %12.0f ns/pick", nanoseconds_a_pick(name, count));
     std::printf("\n");

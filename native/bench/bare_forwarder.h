@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What arrives at one port leaves by the other, its link header rewritten: a forwarder without logic, and so the limit
-// of what packet sockets allow.
+// A forwarder without logic: frames from one port leave by the other with a rewritten link header. So it shows the
+// limit of packet sockets.
 #pragma once
 
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@
 
 namespace sluice::port {
 
-// A benchmark without its port has nothing to measure.
+// Exits without the port, because there is nothing to measure.
 inline void open_or_exit(PacketRing& ring, const PacketRingOptions& options) {
   if (ring.open(options)) {
     for (const std::string& warning : ring.warnings()) std::fprintf(stderr, "%s\n", warning.c_str());
@@ -36,7 +36,7 @@ struct BareForwarderOptions {
   uint32_t receive_slots = 2048;
   uint32_t transmit_slots = 1024;  // 0: sendmmsg
   uint32_t batch = 32;
-  uint32_t spin_microseconds = 0;  // looks again for so long before it sleeps
+  uint32_t spin_microseconds = 0;  // looks for frames for this long before it sleeps
 };
 
 class BareForwarder {
@@ -44,7 +44,7 @@ class BareForwarder {
   struct Side {
     std::string interface;
     const uint8_t* own_mac;
-    const uint8_t* peer_mac;  // whom frames that leave here are addressed to
+    const uint8_t* peer_mac;  // destination of frames that leave here
   };
 
   BareForwarder(const std::array<Side, 2>& sides, const BareForwarderOptions& options)
@@ -58,7 +58,7 @@ class BareForwarder {
 
   size_t pass() { return pass_from(0) + pass_from(1); }
 
-  // Until told to end. Sleeps when nothing has come for as long as it is to spin.
+  // Runs until `ends` is set. Sleeps if nothing has come during the spin time.
   void run(const std::atomic<bool>& ends) {
     using Clock = std::chrono::steady_clock;
     auto last = Clock::now();

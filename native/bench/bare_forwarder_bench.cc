@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// A forwarder without logic between two interfaces: the limit of what packet sockets allow. Root; everything happens in
+// A forwarder without logic between two interfaces: the limit of packet sockets. Needs root. Everything happens in
 // network namespaces of its own, on veth pairs:
 //
 //   generator g0 ── f0 forwarder f1 ── s0 sink
 //
-//   bare_forwarder_bench rate [OPTION…]     60-byte UDP as fast as it comes, from a thread on another core
-//   bare_forwarder_bench drain [OPTION…]    the forwarder's CPU time a packet: bursts of half a ring from another core
-//   bare_forwarder_bench latency [OPTION…]  ping through an otherwise idle forwarder, and through the kernel's
+//   bare_forwarder_bench rate [OPTION…]     60-byte UDP as fast as possible, from a thread on another core
+//   bare_forwarder_bench drain [OPTION…]    the forwarder's CPU time per packet: bursts of half a ring from another
+//   core bare_forwarder_bench latency [OPTION…]  ping through an otherwise idle forwarder, and through the kernel's
 //   forwarding
 //
 //   seconds=N  batch=N  slots=N  transmit_slots=N (0: sendmmsg)  spin=MICROSECONDS  size=BYTES
 //
-// One line of JSON a figure. Times are the CPU time of the forwarding thread, which on veth includes the sink's receive
-// path up to where its host drops the packet.
+// Prints one line of JSON per figure. Times are CPU time of the forwarding thread. On veth they include the sink's
+// receive path up to where its host drops the packet.
 #include <arpa/inet.h>
 #include <pthread.h>
 
@@ -61,7 +61,7 @@ void pin(unsigned core) {
   pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
-// The three hosts, wired and addressed; the kernel in the middle forwards only when told to.
+// The three hosts with links and addresses. The kernel in the middle forwards only if it is told to.
 struct Hosts {
   NetworkNamespace generator, sink, middle;
 
@@ -95,12 +95,12 @@ BareForwarderOptions forwarder_options() {
           .spin_microseconds = options["spin"]};
 }
 
-// `to_sink`: whom frames for the sink are addressed to. A host drops what is nobody's before it looks into it.
+// `to_sink`: the destination of frames for the sink. A host drops a frame for nobody before it reads its contents.
 std::array<BareForwarder::Side, 2> sides(const uint8_t* to_sink) {
   return {{{"f0", f0_mac, g0_mac}, {"f1", f1_mac, to_sink}}};
 }
 
-// Sends the same UDP packet again and again.
+// Sends the same UDP packet repeatedly.
 class Generator {
  public:
   Generator() : memory_(director::required_headroom + options["size"]) {
@@ -180,7 +180,8 @@ void rate() {
   print("packets that could not be sent", static_cast<double>(sent.send_failures), "packets");
 }
 
-// By turns, so that nobody else's use of the machine shows: another core fills half of the ring, this one empties it.
+// Another core fills half of the ring, then this core empties it. They take turns, so that other work on the machine
+// does not show.
 void drain() {
   const Hosts hosts;
   BareForwarder forwarder(sides(nobody_mac), forwarder_options());

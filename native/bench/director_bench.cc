@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cost of the whole director, from a frame in memory to a frame in the queue of those to transmit. One line of JSON a
+// Cost of the whole director, from a frame in memory to a frame in the transmit queue. Prints one line of JSON per
 // figure.
 //
-//   director_bench established [OPTION…]   time of a packet of known flows, in random order, from both sides
-//   director_bench instructions [OPTION…]  packets for callgrind to count; prints how many there were:
+//   director_bench established [OPTION…]   time per packet of known flows, in random order, from both sides
+//   director_bench instructions [OPTION…]  packets for callgrind to count; prints their number:
 //     valgrind --tool=callgrind --toggle-collect='*MemoryPort*::pass(*' director_bench instructions packets=known
-//   director_bench open [OPTION…]          new flows a second, and the memory that they take
-//   director_bench expire [OPTION…]        the pauses in which flows end that are over at once
+//   director_bench open [OPTION…]          new flows per second, and their memory
+//   director_bench expire [OPTION…]        the pauses while flows end that are all due at once
 //   director_bench scale                   a packet with few and many services, and few and many real servers
 //   director_bench edit                    one change among 10,000 services while flows go on
 //
 //   mode=nat|fullnat|dr|tunnel  family=4|6  protocol=tcp|udp  flows=N  services=N  servers=N  scheduler=NAME
 //   side=both|client|server  packets=known|first
 //
-// What is measured is the thread's CPU time inside receive_batch(), batches of 32; filling the frames is not. Frames
-// are in the CPU's cache, as a NIC leaves them. Medians: the machine may be shared.
+// Measures the thread's CPU time inside receive_batch() with batches of 32, without filling the frames. Frames are in
+// the CPU's cache, as a NIC leaves them. Prints medians, because the machine may be shared.
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ namespace {
 using namespace sluice;
 using namespace sluice::bench;
 
-constexpr uint32_t ring = 1024;  // frames filled and passed between two looks at the clock
+constexpr uint32_t ring = 1024;  // frames that are filled and passed between two readings of the clock
 constexpr Time start = 2 * second;
 constexpr uint32_t expiry_budget = 256;
 
@@ -49,7 +49,7 @@ double median(std::vector<double>& values) {
   return values[values.size() / 2];
 }
 
-// Bytes of this process in memory.
+// Memory of this process, in bytes.
 double resident() {
   std::FILE* file = std::fopen("/proc/self/statm", "r");
   unsigned long size = 0, pages = 0;
@@ -70,14 +70,14 @@ struct Arrival {
   bool from_client;
 };
 
-// A director with flows, and packets of theirs.
+// A director with flows, and packets of these flows.
 template <class A>
 class Traffic {
  public:
   explicit Traffic(const Options& options)
       : options_(options), director_(make_farm<A>(options.farm)), port_(options.farm.protocol, ring) {}
 
-  // Every flow with the first packets of its connection, one at a time: pass() is for what is measured.
+  // Opens every flow with the first packets of its connection, one at a time: pass() is only for what is measured.
   void establish() {
     for (uint32_t i = 0; i < options_.flows; ++i) {
       const Endpoints<A> client = client_endpoints<A>(options_.farm, i);
@@ -102,7 +102,7 @@ class Traffic {
     }
   }
 
-  // Passes the drawn packets, and gives the time of one.
+  // Passes the drawn packets and returns the time per packet.
   double pass() {
     double spent = 0;
     for (size_t at = 0; at < arrivals_.size(); at += ring) {
@@ -119,7 +119,7 @@ class Traffic {
     return spent / static_cast<double>(arrivals_.size());
   }
 
-  // Opens flows [from, to) in batches, and gives the time of one.
+  // Opens the flows [from, to) in batches and returns the time per flow.
   double open(uint32_t from, uint32_t to) {
     double spent = 0;
     for (uint32_t at = from; at < to; at += ring) {
@@ -172,7 +172,7 @@ void established(const Options& options) {
         "ns a packet");
 }
 
-// What callgrind counts, all that goes through MemoryPort::pass(): so many packets of known flows, or of new ones.
+// callgrind counts all that goes through MemoryPort::pass(): packets of known flows, or packets that open flows.
 template <class A>
 void instructions(const Options& options) {
   constexpr uint32_t packets = 1 << 15;
@@ -206,8 +206,8 @@ void open(const Options& options) {
   print("memory, " + described(options) + ", " + std::to_string(options.flows) + " flows", bytes, "bytes a flow");
 }
 
-// The same steps three times over: what takes long each time is the director's doing, what takes long once is an
-// interrupt's or a neighbour's.
+// Does the same steps three times. A step that takes long each time is slow because of the director; if it takes long
+// only once, an interrupt or another process was the reason.
 template <class A>
 void expire(const Options& options) {
   std::vector<double> calls;
@@ -234,7 +234,7 @@ void expire(const Options& options) {
   print(what + ", worst pause", *std::ranges::max_element(calls) / 1000, "us");
 }
 
-// Interleaved, so that both meet the same disturbance.
+// Measures alternately, so that both meet the same disturbances.
 template <class A>
 void compare(const Options& small, const Options& large, const std::string& what) {
   constexpr uint32_t packets = 1 << 18;

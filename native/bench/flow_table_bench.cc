@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cost of the flow table by itself: insertion, batch lookup in random order from both sides, timers, memory.
+// Cost of the flow table alone: insertion, batch lookup in random order from both sides, timers, memory.
 //
 //   flow_table_bench [flows, default 1000000] [prepared]     prepared: all memory at the start, in huge pages
 //
-// Instructions instead of times, of 5 x 2097152 lookups:
+// To count instructions instead of times, for 5 x 2097152 lookups:
 //   valgrind --tool=callgrind --toggle-collect='*look_up_batches<false>*' flow_table_bench 1000
 #include <algorithm>
 #include <cstdio>
@@ -23,11 +23,11 @@ using namespace sluice::director;
 using sluice::wire::Ipv4Address;
 using Table = FlowTable<Ipv4Address>;
 
-constexpr unsigned batch_size = 32;  // what the director takes from a port at once
+constexpr unsigned batch_size = 32;  // as many as the director takes from a port at once
 constexpr Tick start = 1000;
 constexpr uint32_t expiry_budget = 256;
 
-// Of this thread only: not the time of whoever else has the core meanwhile.
+// CPU time of this thread only, so that other work on the core does not count.
 double now_in_nanoseconds() {
   timespec time;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -49,7 +49,7 @@ Flow<Ipv4Address> nat_flow(uint32_t number) {
   return flow;
 }
 
-// As the director meets new flows: a batch is looked up in vain, then each is inserted.
+// As the director does with new flows: looks a batch up in vain, then inserts each flow.
 [[gnu::noinline]] double insert_all(Table& table, uint32_t flows) {
   const double from = now_in_nanoseconds();
   for (uint32_t at = 0; at < flows; at += batch_size) {
@@ -63,7 +63,7 @@ Flow<Ipv4Address> nat_flow(uint32_t number) {
   return nanoseconds_since(from) / flows;
 }
 
-template <bool in_vain>  // two functions, for callgrind to tell apart
+template <bool in_vain>  // two functions, so that callgrind distinguishes them
 [[gnu::noinline]] uint64_t look_up_batches(Table& table, const FlowKey<Ipv4Address>* keys, size_t count,
                                            Tick deadline) {
   uint64_t found = 0, hashes[batch_size];
@@ -126,8 +126,8 @@ void report(const char* what, std::vector<float>& costs) {
               static_cast<double>(costs.back()) / 1000);
 }
 
-// The same steps three times over: what takes long each time is the table's doing, what takes long once is an
-// interrupt's or a neighbour's.
+// Does the same steps three times. A step that takes long each time is slow because of the table; if it takes long only
+// once, an interrupt or another process was the reason.
 void report_pauses(const FlowTableOptions& options, uint32_t flows) {
   std::vector<float> insertions(flows, 1e9F), calls;
   for (int run = 0; run < 3; ++run) {

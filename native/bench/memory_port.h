@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A port made of memory, for benchmarks of the director: a ring of frame buffers that is filled with a client's or a
-// server's packets outside of the time that is measured, and the director's route table for as many services and real
-// servers as are asked for.
+// A port in memory for benchmarks of the director: a ring of frame buffers, filled with packets of clients or servers
+// outside of the measured time; and the director's route table for any number of services and real servers.
 //
 //   clients 11.0.0.0/8 behind a router on port 0, several flows each; virtual addresses 100.64.0.0/10; real servers
 //   10.64.0.0/10, all neighbours on port 1. The same with IPv6: 2001:db8:b::/48, 2001:db8:64::/48, fd00:40::/32.
@@ -27,16 +26,16 @@ inline constexpr wire::MacAddress client_port_mac{{2, 0, 0, 0, 0, 1}}, server_po
 inline constexpr wire::MacAddress router_mac{{2, 0, 0, 0, 0, 3}}, server_mac{{2, 0, 0, 0, 0, 4}};
 inline constexpr PortId client_port = 0, server_port = 1;
 inline constexpr uint16_t virtual_port = 80, real_port = 8080;
-inline constexpr uint32_t flows_a_client = 4;  // a browser's connections
+inline constexpr uint32_t flows_a_client = 4;  // as a browser opens
 
-// Of this thread only: not the time of whoever else has the core meanwhile.
+// CPU time of this thread only, so that other work on the core does not count.
 inline double thread_nanoseconds() {
   timespec time;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
 }
 
-// The number-th address of a network.
+// The address with this number in a network.
 template <class A>
 A address_in(wire::Address network, uint32_t number) {
   const size_t last = A::family == wire::Family::ipv4 ? 4 : 16;
@@ -59,7 +58,7 @@ struct FarmOptions {
   Forwarding forwarding = Forwarding::nat;
   uint8_t protocol = wire::protocol::tcp;
   uint32_t services = 1;
-  uint32_t servers = 10;  // of each service
+  uint32_t servers = 10;  // per service
   uint32_t flow_limit = 1 << 24;
   const char* scheduler = "rr";
 };
@@ -138,7 +137,7 @@ Endpoints<A> client_endpoints(const FarmOptions& options, uint32_t flow) {
           static_cast<uint16_t>(1024 + flow * 7919u % 60'000), virtual_port};
 }
 
-// Frames of 60 bytes (IPv6: of 74), with right checksums, that come from clients or from real servers.
+// Frames of 60 bytes (IPv6: 74) with right checksums, from clients or from real servers.
 template <class A>
 class MemoryPort {
  public:
@@ -151,7 +150,7 @@ class MemoryPort {
     for (uint32_t i = 0; i < frames; ++i) initialize(i);
   }
 
-  // Frame `i` becomes a packet between these endpoints.
+  // Makes frame `i` a packet between these endpoints.
   void fill(uint32_t i, const Endpoints<A>& endpoints, bool from_client, uint8_t tcp_flags) {
     Frame& frame = frames_[i];
     frame.data = memory_.data() + i * stride + required_headroom;
@@ -175,7 +174,8 @@ class MemoryPort {
     wire::store_raw16(at + l4 + field, wire::finish_checksum(wire::sum_bytes({at + l4, header}, pseudo)));
   }
 
-  // The first `count` frames through the director, a batch at a time, as an engine would; the queue is only cleared.
+  // Passes the first `count` frames through the director in batches, as an engine would. The transmit queue is only
+  // cleared.
   [[gnu::noinline]] void pass(Director& director, uint32_t count, Time now) {
     for (uint32_t at = 0; at < count; at += batch_size) {
       const uint32_t batch = std::min(batch_size, count - at);
@@ -183,13 +183,13 @@ class MemoryPort {
       director.receive_batch({frames_.data() + at, batch}, {decisions_.data() + at, batch}, now, queue_);
     }
   }
-  // One alone.
+  // Passes one frame.
   Decision pass_one(Director& director, uint32_t i, Time now) {
     queue_.clear();
     return director.receive(frames_[i], now, queue_);
   }
 
-  // All of the first `count` frames were forwarded; otherwise the figures would be of something else.
+  // Exits unless all of the first `count` frames were forwarded: otherwise the figures would measure something else.
   void check(uint32_t count) const {
     for (uint32_t i = 0; i < count; ++i) {
       if (decisions_[i].verdict() == Verdict::forward) continue;
@@ -197,7 +197,7 @@ class MemoryPort {
       std::exit(1);
     }
   }
-  // Frame `i`, as a port gives it.
+  // Frame `i` as a port gives it.
   const Frame& received(uint32_t i) const { return frames_[i]; }
   uint32_t frames() const { return static_cast<uint32_t>(frames_.size()); }
   const Frame& sent(uint32_t i) { return queue_.entries()[i].frame; }

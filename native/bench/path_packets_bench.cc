@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets for `npm run bench -- path`, which runs this in the network namespaces of its hosts:
+// Sends and forwards packets for `npm run bench -- path`, which runs this program in the network namespaces of its
+// hosts:
 //
 //   path_packets_bench send interface=I mac=TO source=A address=B sink=/run/netns/N sink_interface=I [OPTION…]
 //   path_packets_bench forward in=I in_mac=PEER out=I out_mac=PEER
 //
 //   port=N  seconds=N  packets=N (0: for seconds)  flows=N  window=N (0: none)  rate=PACKETS A SECOND (0: what goes)
 //
-// send: UDP packets of 60 bytes, each flow with a source of its own: ports of `source`, then of the addresses after it.
-// With a window, no more packets are under way than that, so what is counted is what the way carries without loss. What
-// arrives is counted by the sink's interface. Packets that are lost leave the window after a while and are told.
+// send: UDP packets of 60 bytes. Each flow has its own source: ports of `source`, then of the following addresses. With
+// a window, at most so many packets are on the way, so the figure is what the path carries without loss. The sink's
+// interface counts the packets that arrive. Lost packets leave the window after some time and are reported.
 //
 // forward: the forwarder without logic, until SIGTERM.
 #include <arpa/inet.h>
@@ -38,12 +39,13 @@ using Mac = std::array<uint8_t, 6>;
 
 constexpr size_t frame_bytes = 60, ip_at = 14, udp_at = 34;
 constexpr uint32_t batch = 64;
-// Frames of a batch lie one behind the other in memory of their own.
+// The frames of a batch lie one after another in their own memory.
 constexpr size_t frame_stride = director::required_headroom + frame_bytes;
 constexpr uint32_t first_port = 1024, ports_an_address = 60'000;
-// With the window full: long enough for another thread to forward some packets, short beside a round of measurement.
+// The pause when the window is full: long enough for another thread to forward some packets, short compared with a
+// round of measurement.
 constexpr auto pause_length = std::chrono::microseconds(50);
-// When nothing has arrived for so long, what is under way is lost.
+// If nothing has arrived for this long, the packets on the way are lost.
 constexpr auto lost_after = std::chrono::milliseconds(100);
 
 bench::Words words({{"interface", ""},
@@ -89,8 +91,8 @@ Mac mac_of_interface(const std::string& name) {
   return mac;
 }
 
-// The counter of packets that have come to an interface of another host. What sysfs shows belongs to the namespace that
-// it was mounted in, and so does a file of it that is open: the thread that opened it may end.
+// Counts the packets that an interface of another host has received. The contents of sysfs, also of an open file in it,
+// belong to the namespace in which it was mounted: the thread that opened the file may end.
 class SinkCounter {
  public:
   SinkCounter(const std::string& host, const std::string& interface) {
@@ -142,7 +144,7 @@ class Stream {
       ring_.transmit(sent);
     }
     ring_.flush();
-    ring_.receive(answers_);  // what comes back is of no interest
+    ring_.receive(answers_);  // answers are ignored
   }
 
  private:
@@ -170,7 +172,7 @@ class Stream {
     wire::store_raw16(ip + 10, wire::internet_checksum({ip, udp_at - ip_at}));
     uint8_t* const udp = at + udp_at;
     wire::store_be16(udp, static_cast<uint16_t>(first_port + flow % ports_an_address));
-    // The pseudo-header has the addresses, which lie before the UDP header, and its protocol and length.
+    // The pseudo-header has the addresses, which lie in front of the UDP header, and the protocol and length of UDP.
     const uint8_t pseudo[] = {0, IPPROTO_UDP, udp[4], udp[5]};
     wire::store_raw16(udp + 6, 0);
     const wire::Sum sum = wire::sum_bytes({ip + 12, frame_bytes - ip_at - 12}, wire::sum_bytes(pseudo));
@@ -207,7 +209,7 @@ void send_packets() {
     sent += batch;
   }
   const double elapsed = std::chrono::duration<double>(Clock::now() - began).count();
-  // What is still under way is not lost.
+  // Packets that are still on the way are not lost.
   for (auto last = Clock::now(); Clock::now() - last < lost_after;) {
     const uint64_t arrived = sink.arrived();
     if (arrived != seen) last = Clock::now();

@@ -5,8 +5,8 @@
 //   path_web_bench ask address=A port=N seconds=N connections=N [pause=MS] so many at a time, one after the other, with
 //                                                                         a rest before each
 //
-// Both ends are one thread with epoll and nothing besides, so that what is measured is the way between them. A
-// request's time is from connect() to the end of the answer.
+// Both ends are one thread with epoll, so that only the path between them is measured. The time of a request is from
+// connect() to the end of the answer.
 #include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

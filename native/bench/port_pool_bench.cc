@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cost of a local port, flow table's lookup and insertion included: for remote ends with few flows each, for one remote
-// end from its first flow to its last free port, and of a miss.
+// Cost of a local port, including the flow table's lookup and insertion: for remote ends with few flows each, for one
+// remote end from its first flow to its last free port, and for a miss.
 //
 //   port_pool_bench
 #include <algorithm>

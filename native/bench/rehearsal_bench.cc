@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an explanation costs a worker: how long it stands still for the copy of its director, and how much slower
-// packets are afterwards, when pages that the copy had are written for the first time.
+// packets are afterwards, when pages that the copy shared are written for the first time.
 //
 //   rehearsal_bench [FLOWS [ROUNDS]]
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint32_t batch = 16384;
 
-// Once over all flows.
+// Passes one packet of every flow.
 double nanoseconds_a_packet(director::Director& director, bench::MemoryPort<A>& port, const bench::FarmOptions& options,
                             uint32_t flows, uint8_t flags) {
   double spent = 0;
@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
   work.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   std::vector<std::unique_ptr<port::Port>> ports;
   for (int i = 0; i < 2; i++) ports.push_back(std::make_unique<engine::AbsentPort>());
-  // It is never started: the visitor's thread does all, so that no other one spends its time.
+  // The worker is never started: the visitor's thread does everything, so that no other thread takes time from it.
   engine::DirectorWorker worker(settings, work, std::move(ports),
                                 std::get<engine::CounterBlock>(page->claim("worker")));
   auto& director = engine::DirectorWorker::Visit(worker).change_services();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long a worker stands still for those who visit it, while it forwards packets of many flows without a pause: the
-// table of connections in parts, a plan in parts, another route table.
+// How long a worker that forwards packets of many flows without a pause stands still for visits: the table of
+// connections in parts, a plan in parts, another route table.
 //
 //   visit_bench [FLOWS [STEPS]]
 //
-// A visit is measured as the worker counts it, from its beginning to its end, and in CPU time of the visitor's thread,
-// which is what it takes where nobody else wants the core.
+// A visit is measured as the worker counts it, from its beginning to its end, and in CPU time of the visitor's thread:
+// its duration if no other work wants the core.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -24,7 +24,7 @@ namespace {
 constexpr uint32_t batch = 64;
 constexpr uint8_t syn = 2, ack = 16;
 
-// Gives packets of one flow after the other, for ever.
+// Gives packets of one flow after another, without end.
 class BusyPort final : public port::Port {
  public:
   BusyPort(const bench::FarmOptions& options, uint32_t flows)
@@ -146,7 +146,7 @@ int main(int argc, char** argv) {
   }
   worker.start();
 
-  // As binding/live_director_object.cc and LiveDirector do it.
+  // As in binding/live_director_object.cc and LiveDirector.
   constexpr uint32_t connections_in_part = 1024;
   constexpr Time longest_part = 200'000;
   Visits listing, plan, routes;

@@ -13,10 +13,10 @@ namespace sluice::bench {
 
 class Words {
  public:
-  // Values that are there unless another is given; every name that may be given is among them.
+  // Values by name with their defaults. A name that is not listed may not be given.
   explicit Words(std::map<std::string, std::string, std::less<>> defaults) : values_(std::move(defaults)) {}
 
-  // False for a word that is none, or that nobody knows.
+  // False for a word that is not NAME=VALUE, or whose name is unknown.
   bool read(int argc, char** argv, int first) {
     for (int i = first; i < argc; ++i) {
       const std::string_view word = argv[i];

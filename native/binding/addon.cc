@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addon's entry: what `src/native/addon.ts` loads. Each capability adds its own names.
+// The addon's entry point, which `src/native/addon.ts` loads. Each capability adds its own names.
 #include <napi.h>
 
 #include "binding/captures.h"

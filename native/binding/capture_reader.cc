@@ -9,7 +9,7 @@ namespace sluice::binding {
 
 namespace {
 
-// What a reader holds outside of JavaScript's heap, so that forgotten readers press for garbage collection.
+// Memory of a reader outside of JavaScript's heap. Reported, so that the garbage collector soon frees unused readers.
 constexpr int64_t external_bytes = port::ByteWindow::capacity;
 
 bool is_array(const Napi::Value& value, napi_typedarray_type type) {

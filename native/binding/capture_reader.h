@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A capture file that is being read, for JavaScript.
+// A capture file that JavaScript reads.
 #pragma once
 
 #include <napi.h>
@@ -26,8 +26,9 @@ class CaptureReader : public Napi::ObjectWrap<CaptureReader> {
   Napi::Value open(const Napi::CallbackInfo& info);  // (path) → the format, or a failure
   Napi::Value read(const Napi::CallbackInfo& info);  // (data: Uint8Array, times: BigUint64Array, fields: Uint32Array)
                                                      // → number of packets, or a failure
-  Napi::Value has_nanoseconds(const Napi::CallbackInfo& info);  // () → whether stamps can be finer than a microsecond
-  Napi::Value close(const Napi::CallbackInfo& info);            // (): nothing the second time
+  Napi::Value has_nanoseconds(
+      const Napi::CallbackInfo& info);                // () → whether time stamps can be finer than a microsecond
+  Napi::Value close(const Napi::CallbackInfo& info);  // (): does nothing the second time
   void release(Napi::Env env);
 
   std::unique_ptr<OpenFile> file_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A capture file that is being written, for JavaScript.
+// A capture file that JavaScript writes.
 #pragma once
 
 #include <napi.h>
@@ -13,8 +13,8 @@
 
 namespace sluice::binding {
 
-// Every method returns a failure, or undefined where nothing else is said. One that is collected without close()
-// leaves a whole file, as far as the disk let it.
+// Every method returns a failure, or undefined unless its comment says otherwise. If a writer is collected without
+// close(), its file is still complete, unless the disk failed.
 class CaptureWriter : public Napi::ObjectWrap<CaptureWriter> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -30,13 +30,13 @@ class CaptureWriter : public Napi::ObjectWrap<CaptureWriter> {
   Napi::Value open_pcapng(const Napi::CallbackInfo& info);    // (path)
   Napi::Value add_interface(const Napi::CallbackInfo& info);  // (linkType, name); pcapng
   Napi::Value write_pcap(const Napi::CallbackInfo& info);     // (time: bigint, originalLength, bytes: Uint8Array)
-  // (count, data: Uint8Array, times: BigUint64Array, fields: Uint32Array), as CaptureReader.read() fills them
+  // (count, data: Uint8Array, times: BigUint64Array, fields: Uint32Array), in the layout of CaptureReader.read()
   Napi::Value write_pcap_batch(const Napi::CallbackInfo& info);
   Napi::Value write_pcapng(const Napi::CallbackInfo& info);  // (…the same, interfaceIndex, comment)
   Napi::Value flush(const Napi::CallbackInfo& info);
-  Napi::Value close(const Napi::CallbackInfo& info);  // nothing the second time
+  Napi::Value close(const Napi::CallbackInfo& info);  // does nothing the second time
 
-  // The open writer of a format; else null and a TypeError is pending.
+  // The open writer of a format. If there is none: null, and a TypeError is pending.
   template <typename Writer>
   Writer* opened(Napi::Env env);
 

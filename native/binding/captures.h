@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Captures as JavaScript sees them: the classes CaptureReader and CaptureWriter. What a file can be guilty of comes
-// back as a plain object (see capture_failure); only wrong types of arguments are thrown.
+// Captures as JavaScript sees them: the classes CaptureReader and CaptureWriter. A fault of a file or of the system is
+// returned as a plain object (see capture_failure). Only an argument of a wrong type is thrown.
 #pragma once
 
 #include <napi.h>
@@ -19,7 +19,7 @@ void register_captures(Napi::Env env, Napi::Object exports);
 Napi::Object capture_failure(Napi::Env env, const port::CaptureError& error);
 Napi::Object capture_failure(Napi::Env env, const char* system_call, int system_errno);
 
-// Arguments; nothing when they are of another type or out of range, and then a TypeError is pending.
+// Arguments of a call. Nothing when the argument has another type or is out of range; then a TypeError is pending.
 std::optional<std::string> string_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
 std::optional<uint32_t> uint32_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
 std::optional<uint64_t> uint64_argument(const Napi::CallbackInfo& info, size_t index, const char* name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process gives up, for JavaScript.
+// Lets a process give up rights, for JavaScript.
 #pragma once
 
 #include <napi.h>

@@ -52,7 +52,7 @@ Napi::Value CrashStateObject::configuration(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), text);
 }
 
-// In a new file each time: until it is whole and given, the next process finds the text before.
+// Uses a new file each time: until the new file is complete and handed over, the next process finds the old text.
 Napi::Value CrashStateObject::keep_configuration(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string text = info.Length() > 0 ? info[0].ToString().Utf8Value() : std::string();
@@ -84,7 +84,7 @@ Napi::Value CrashStateObject::last_batches(const Napi::CallbackInfo& info) {
   return frames;
 }
 
-// For a process without a director, which takes over when it forwards.
+// For a process without a director. A director takes over when it starts to forward.
 Napi::Value CrashStateObject::take_over(const Napi::CallbackInfo& info) {
   host::Failure failure;
   return Napi::Boolean::New(info.Env(), crash_state_.take_over(failure));

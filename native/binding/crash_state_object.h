@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What outlives a process, for JavaScript: the configuration in text, the last frames of workers that have crashed.
+// What outlives a process, for JavaScript: the configuration as text, and the last frames of crashed workers.
 #pragma once
 
 #include <napi.h>

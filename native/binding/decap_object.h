@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving end of tunnels as JavaScript opens, asks and closes it.
+// The receiving end of tunnels: JavaScript opens it, reads its state and closes it.
 #pragma once
 
 #include <napi.h>

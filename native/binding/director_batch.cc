@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many frames in one call of JavaScript, for replays: a call and an object a frame would cost more than the director.
-// What comes back is numbers in arrays, and the names that the numbers stand for once a call.
+// Many frames in one call of JavaScript, for replays. One call and one object per frame would cost more than the
+// director itself. The call returns arrays of numbers, and once the names that the numbers stand for.
 #include <unordered_map>
 
 #include "binding/director_object.h"
@@ -10,17 +10,18 @@ namespace sluice::binding {
 
 namespace {
 
-// Of a frame that is given: which buffer, where in it, how many bytes, the port's number, its firewall mark, whether
-// its checksum is partial, and how it is to be segmented.
+// The fields of a given frame: the buffer, the place in the buffer, the length, the number of the port, the firewall
+// mark, whether the checksum is partial, and the segmentation.
 enum class Given : uint8_t { buffer, begin, length, port, mark, partial, segmentation, segment_size, count };
 constexpr size_t given_fields = static_cast<size_t>(Given::count);
 
-// Frames that were sent and wait to be fetched: enough to make a call's cost small, little beside the batch itself.
+// Limit of the sent frames that one call returns: enough to make the cost of a call small, little beside the batch
+// itself.
 constexpr size_t sent_bytes_a_call = 1'048'576;
 
 class FrameBatch {
  public:
-  // False unless the arguments are what they should be.
+  // False if the arguments are not as expected.
   bool open(const Napi::CallbackInfo& info, size_t ports) {
     const bool typed = info.Length() >= 6 && info[0].IsArray() && info[1].IsTypedArray() && info[2].IsTypedArray() &&
                        info[1].As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array &&
@@ -44,7 +45,7 @@ class FrameBatch {
   wire::Bytes bytes(size_t frame) const {
     return buffers_[field(frame, Given::buffer)].subspan(field(frame, Given::begin), field(frame, Given::length));
   }
-  // What comes with the frame beside its bytes.
+  // Sets what comes with the frame beside its bytes.
   void describe(size_t frame, director::Frame& to) const {
     to.port = static_cast<director::PortId>(field(frame, Given::port));
     to.mark = field(frame, Given::mark);
@@ -74,7 +75,8 @@ class FrameBatch {
   std::span<const uint64_t> times_;
 };
 
-// Service, real server and mode of the packets of one call, each combination once, numbered from 1; 0 is none.
+// The service, real server and mode of the packets of one call. Each combination is listed once, numbered from 1; 0 is
+// none.
 class Parties {
  public:
   explicit Parties(Napi::Env env) : list(Napi::Array::New(env)) {}
@@ -115,7 +117,7 @@ Napi::Value DirectorObject::receive_batch(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   const bool explains = info[5].ToBoolean();
-  std::vector<uint32_t> decisions;    // reason, parties, frames sent by it, frames sent by timers before it
+  std::vector<uint32_t> decisions;    // reason, parties, frames that the packet sent, frames that timers sent before it
   std::vector<uint32_t> sent_frames;  // port, length
   std::vector<uint64_t> timer_times;
   std::vector<uint8_t> sent;

@@ -10,7 +10,7 @@ namespace sluice::binding {
 
 namespace {
 
-// SplitMix64 (Vigna): small, and the same everywhere.
+// SplitMix64 (Vigna): a small generator that gives the same numbers on every machine.
 director::RandomSource seeded_random(uint64_t seed) {
   return [state = seed]() mutable {
     uint64_t z = (state += 0x9e3779b97f4a7c15ULL);

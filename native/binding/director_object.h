@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A director that JavaScript feeds: the replay's and the library's. (Live traffic never passes through JavaScript.)
+// A director that JavaScript feeds with frames, for replays and for programs. (Live traffic never passes through
+// JavaScript.)
 #pragma once
 
 #include <napi.h>
@@ -12,8 +13,7 @@
 
 namespace sluice::binding {
 
-// The longest frame that comes with segmentation offload: 64 KiB behind an IPv6 header, and a link header with two
-// tags.
+// The longest frame with segmentation offload: 64 KiB behind an IPv6 header, and a link header with two tags.
 inline constexpr size_t longest_frame = 65535 + 40 + 14 + 8;
 
 class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
@@ -37,10 +37,10 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
 
   Napi::Object describe(Napi::Env env, const director::Decision& decision);
   Napi::Array transmitted(Napi::Env env);
-  // Adds the names of service, real server and mode, as far as the packet got to them.
+  // Adds the names of the service, of the real server and of the forwarding mode, as far as the decision has them.
   void name_parties(Napi::Object& names, const director::Decision& decision);
   director::Frame copy_in(wire::Bytes bytes);
-  // on_sent(time, frame) for each frame that a timer sends on the way.
+  // Calls on_sent(time, frame) for each frame that a timer sends until `now`.
   template <class OnSent>
   void advance_to(Time now, OnSent on_sent);
 
@@ -51,10 +51,10 @@ class DirectorObject : public Napi::ObjectWrap<DirectorObject> {
   Time now_ = 0;
 };
 
-// A capture may pause for years; ticks are compared over 104 days at most.
+// A capture may pause for years, but ticks can be compared over 104 days at most.
 inline constexpr Time longest_leap = 30 * 24 * 3600 * second;
 
-// Each timer at its own time, so that what it sends is stamped with it.
+// Each timer runs at its own time, so that its frames carry that time.
 template <class OnSent>
 void DirectorObject::advance_to(Time now, OnSent on_sent) {
   constexpr uint32_t whole_budget = UINT32_MAX;

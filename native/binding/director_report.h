@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a director tells of itself, as JavaScript's values: the same whoever feeds it.
+// The state of a director as JavaScript values, for a live director and for one that JavaScript feeds.
 #pragma once
 
 #include <napi.h>

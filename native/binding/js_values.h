@@ -31,7 +31,7 @@ inline Napi::Object object_field(const Napi::Object& object, const char* name) {
   return value.IsObject() ? value.As<Napi::Object>() : Napi::Object::New(object.Env());
 }
 
-// Unspecified where the text is no address.
+// The unspecified address if the text is not an address.
 inline wire::Address address_field(const Napi::Object& object, const char* name) {
   return wire::parse_address(text_field(object, name)).value_or(wire::Address{});
 }

@@ -5,7 +5,7 @@
 
 namespace sluice::binding {
 
-// listenUnix(path): the descriptor, which is the caller's to close.
+// listenUnix(path) → the descriptor. The caller closes it.
 Napi::Value listen_unix(const Napi::CallbackInfo& info);
 
 }  // namespace sluice::binding

@@ -12,7 +12,7 @@ namespace sluice::binding {
 
 namespace {
 
-// More would make a worker stand still for too long.
+// The worker stands still while it copies connections; more of them would take too long.
 constexpr int64_t most_connections = 4096;
 
 Napi::Value failure_value(Napi::Env env, const host::Failure& failure) {
@@ -126,7 +126,8 @@ Napi::Object port_object(Napi::Env env, const engine::LiveDirector::PortState& s
 constexpr size_t longest_frame = 65535 + 14 + 4;  // the longest IP packet with its Ethernet header and a VLAN tag
 constexpr size_t shortest_frame = 14;             // an Ethernet header
 
-// The frames of the first argument, whose bytes lie in JavaScript's memory; none where one is no frame.
+// The frames of the first argument. Their bytes stay in JavaScript's memory. An empty list if one of them is not a
+// frame.
 std::vector<engine::RehearsalFrame> frames_of(const Napi::CallbackInfo& info, size_t ports) {
   std::vector<engine::RehearsalFrame> frames;
   const Napi::Array list = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(info.Env());
@@ -321,7 +322,7 @@ Napi::Value LiveDirectorObject::steal(const Napi::CallbackInfo& info) {
   return live_director_->steal(failure) ? info.Env().Undefined() : failure_value(info.Env(), failure);
 }
 
-// By one worker: the network is to be told once.
+// Only one worker announces: the network needs to be told once.
 Napi::Value LiveDirectorObject::announce(const Napi::CallbackInfo& info) {
   engine::DirectorWorker::Visit visit(live_director_->worker(0));
   visit.director().ask_for_owners(visit.out());
@@ -337,7 +338,7 @@ engine::DirectorWorker* LiveDirectorObject::worker(const Napi::CallbackInfo& inf
   return nullptr;
 }
 
-// JavaScript's values are made when the worker goes on again.
+// The JavaScript values are made after the visit, when the worker runs again.
 Napi::Value LiveDirectorObject::connections(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   engine::DirectorWorker* const asked = worker(info);

@@ -7,7 +7,7 @@ namespace sluice::binding {
 
 namespace {
 
-// An address pool that is larger takes too long to go through (port_pool.h has the same limit).
+// The search in a larger address pool takes too long (port_pool.h has the same limit).
 constexpr uint32_t most_pool_addresses = 256;
 
 director::ServiceSettings settings_of(const Napi::Object& service, PlanNames& names) {
@@ -131,7 +131,7 @@ engine::SetEgress all_egress(const PlanNames& names) {
   return step;
 }
 
-// Steps that concern a service; nothing for another op.
+// For steps that concern a service. Nothing for another op.
 std::optional<engine::PlanStep> service_step_of(const std::string& op, const Napi::Object& step, PlanNames& names) {
   const Napi::Object service = object_field(step, "service");
   const Napi::Object server = object_field(step, "server");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step of a plan (src/director/plan.ts), from JavaScript's value to the engine's (engine/plan.h).
+// Converts a step of a plan (src/director/plan.ts) from a JavaScript value to the engine's type (engine/plan.h).
 #pragma once
 
 #include <napi.h>
@@ -27,9 +27,9 @@ class PlanNames {
   std::map<std::string, std::vector<director::EgressRule>> egress_;
 };
 
-// What names a service in a plan.
+// The key by which a plan names a service.
 director::ServiceKey key_of(const Napi::Object& service);
-// Nothing where there is no such op.
+// Nothing if the op is unknown.
 std::optional<engine::PlanStep> step_of(const Napi::Object& step, PlanNames& names);
 
 }  // namespace sluice::binding

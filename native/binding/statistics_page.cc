@@ -11,7 +11,7 @@ namespace {
 
 namespace layout = engine::layout;
 
-// A page that nobody stamps for longer than an hour tells nothing.
+// A heartbeat that comes less than once an hour tells nothing.
 constexpr double longest_interval = 3'600'000;
 
 void throw_type(Napi::Env env, const char* what) {
@@ -21,7 +21,7 @@ void throw_range(Napi::Env env, const char* what) {
   Napi::RangeError::New(env, what).ThrowAsJavaScriptException();
 }
 
-// A whole number below `end`; nothing for any other value.
+// A whole number below `end`. Nothing for any other value.
 std::optional<size_t> index_below(size_t end, const Napi::Value& value) {
   if (!value.IsNumber()) return std::nullopt;
   const double number = value.As<Napi::Number>().DoubleValue();
@@ -96,7 +96,7 @@ StatisticsWriter::StatisticsWriter(const Napi::CallbackInfo& info) : ObjectWrap(
     return;
   }
   auto words = info[0].As<Napi::BigUint64Array>();
-  // Node-API's own answer for a shared buffer is that it is not an ArrayBuffer.
+  // For a shared buffer Node-API answers that it is not an ArrayBuffer.
   if (words.ArrayBuffer().IsArrayBuffer()) {
     throw_type(env, "words must lie over a SharedArrayBuffer");
     return;

@@ -3,8 +3,8 @@
 
 namespace sluice::core {
 
-// Sends for a cache line. The empty assembly is there for gcc, which takes a function that does nothing but
-// __builtin_prefetch() for one without effect, and drops every call of it whose result nobody uses.
+// Fetches a cache line ahead of its use. The empty assembly is for gcc: gcc takes a function that only calls
+// __builtin_prefetch() for one without effect, and drops its calls.
 inline void prefetch(const void* at) {
   __builtin_prefetch(at);
   asm volatile("");

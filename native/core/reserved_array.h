@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array that grows in place: address space for its greatest size is reserved at once, memory is taken as it is
-// needed. Nothing ever moves, so growing costs no copy, and pointers stay good.
+// An array that grows in place: address space for its largest size is reserved at once, memory is taken as needed.
+// Elements never move, so growing copies nothing and pointers stay valid.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ class ReservedArray {
   ReservedArray(size_t limit, bool huge_pages, const MemorySource& source)
       : memory_(source.reserve(limit * sizeof(T), huge_pages)), data_(static_cast<T*>(memory_->data())) {}
 
-  // Elements begin as zero bytes.
+  // Makes `count` elements usable. New elements are zero bytes.
   bool reach(size_t count) { return count * sizeof(T) <= memory_->committed() || memory_->commit(count * sizeof(T)); }
-  // The same, and no page fault later on.
+  // As reach(), and later accesses cost no page fault.
   bool prepare(size_t count) {
     if (!reach(count)) return false;
     memory_->populate();

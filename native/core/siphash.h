@@ -23,7 +23,7 @@ class SipHash {
         v2_(key.k0 ^ 0x6c7967656e657261),
         v3_(key.k1 ^ 0x7465646279746573) {}
 
-  // Eight bytes of the message, the first of them the least significant.
+  // Adds eight bytes of the message; the first one is the least significant.
   constexpr SipHash& add(uint64_t word) {
     v3_ ^= word;
     rounds<compression_rounds>();

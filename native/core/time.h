@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time as the director sees it: passed in with every batch, never read from a clock.
+// Time for the director. It is passed in with every batch, never read from a clock.
 #pragma once
 
 #include <cstdint>
 
 namespace sluice::core {
 
-// Nanoseconds since an epoch that the caller chooses (a capture's stamps, or the machine's monotonic clock).
+// Nanoseconds since an epoch that the caller chooses (time stamps of a capture, or the machine's monotonic clock).
 using Time = uint64_t;
 
 inline constexpr Time second = 1'000'000'000;
 
-// Deadlines of flows are kept in ticks of 2^22 ns (4.19 ms, close to a kernel's jiffy): 32 bits of them, compared by
-// their signed difference, reach 104 days ahead, more than ipvsadm's longest timeout of 31 days.
+// Deadlines of flows are kept in ticks of 2^22 ns (4.19 ms, close to a kernel's jiffy). Ticks have 32 bits and are
+// compared by their signed difference: they reach 104 days ahead, more than ipvsadm's longest timeout of 31 days.
 using Tick = uint32_t;
 inline constexpr unsigned tick_shift = 22;
 
@@ -29,7 +29,7 @@ inline constexpr bool is_due(Tick deadline, Tick now) {
 
 }  // namespace sluice::core
 
-// Every part of the module speaks of time: inside of sluice its words need no `core::`.
+// Every part of the module uses these names; within sluice they need no `core::`.
 namespace sluice {
 using core::is_due;
 using core::second;

@@ -9,12 +9,12 @@
 // span, the flows of the slot are spread over the finer levels ("cascade"); when time passes a tick, the flows in its
 // slot of level 0 are due.
 //
-// Lazy: moving a deadline later leaves the flow where it is queued. When its slot comes up, its deadline is looked at
-// anew and it is queued again. So a packet costs one store, and a busy flow one relinking about every timeout.
-// `armed` remembers the deadline for which a flow was queued; only an earlier deadline than that needs a relinking.
+// Lazy: moving a deadline later leaves the flow in its slot. When the slot's time comes, the flow's deadline is read
+// again and the flow is queued again. So a packet costs one store, and a busy flow is relinked about once per timeout.
+// `armed` remembers the deadline for which a flow was queued; only a deadline earlier than that needs a relink.
 //
-// Bounded: advance() handles flows one at a time and can stop after any of them. What is left stays in its slot, and
-// the position in time stays with it, so the next call goes on there.
+// Bounded: advance() handles flows one at a time and can stop after any of them. The remaining flows stay in their
+// slot, and the wheel keeps its position in time. The next call continues there.
 //
 // Limit: deadlines lie less than 2^31 ticks (104 days) ahead.
 #pragma once
@@ -27,12 +27,13 @@
 
 namespace sluice::core {
 
-// Flow has `deadline`, `armed`, `timer_next`, `timer_previous`. Every call names the array of flows.
+// `Flow` needs the members `deadline`, `armed`, `timer_next`, `timer_previous`. Every call is given the array of flows.
 template <class Flow>
 class TimerWheel {
  public:
   static constexpr uint32_t none = ~uint32_t{0};
-  // timer_previous of a flow that is in no slot; otherwise it is a flow's index, or in_slot | slot for a slot's first.
+  // Value of timer_previous for a flow that is in no slot. Otherwise it is a flow's index, or `in_slot | slot` for the
+  // first flow of a slot.
   static constexpr uint32_t unqueued = ~uint32_t{0};
 
   explicit TimerWheel(Tick start) : current_(start) { heads_.fill(none); }
@@ -67,22 +68,22 @@ class TimerWheel {
     arm(flows, index);
   }
 
-  // Calls due(index), with the flow unqueued, for the flows whose deadlines have come, tick by tick; due() may change
-  // the wheel as it likes. soon(index) is told of flows that will be handled within the next few steps. False when
-  // `budget` steps were not enough.
+  // Calls due(index) for the flows whose deadlines have come, tick by tick. The flow is already unqueued, and due() may
+  // change the wheel. Calls soon(index) for flows that will be handled within the next few steps. False if `budget`
+  // steps were not enough.
   template <class Due, class Soon>
   bool advance(Flow* flows, Tick now, uint32_t budget, Due&& due, Soon&& soon) {
     while (is_due(current_, now)) {
       if (!cascade(flows, budget)) return false;
       if (!expire_tick(flows, budget, due, soon)) return false;
       if (budget == 0) return false;
-      --budget;  // so that a leap over a long idle time is bounded too
+      --budget;  // this also bounds a leap over a long idle time
       current_ = next_stop(now);
     }
     return true;
   }
 
-  // The same for a wheel without flows, in one step.
+  // As advance() for a wheel without flows, in one step.
   void skip(Tick now) { current_ = now + 1; }
 
  private:
@@ -91,7 +92,8 @@ class TimerWheel {
   static constexpr uint32_t level_slots = 1 << level_bits;
   static constexpr uint32_t slot_count = level0_slots + (levels - 1) * level_slots;
   static constexpr uint32_t in_slot = uint32_t{1} << 31;
-  // How many flows ahead soon() is told; enough misses in flight, few enough to be still in cache when they come.
+  // How many flows ahead soon() is called: enough cache misses in flight, few enough to be still in cache when the
+  // flows are handled.
   static constexpr unsigned lookahead = 8;
 
   static constexpr unsigned shift_of(unsigned level) { return level0_bits + (level - 1) * level_bits; }
@@ -105,7 +107,8 @@ class TimerWheel {
     return slot_of((static_cast<unsigned>(std::bit_width(ahead)) - level0_bits - 1) / level_bits + 1, deadline);
   }
 
-  // At the first tick of a coarser slot's span: spreads the slot's flows, the coarsest level first.
+  // At the first tick of a coarser slot's span: spreads the flows of the slot over finer levels, the coarsest level
+  // first.
   bool cascade(Flow* flows, uint32_t& budget) {
     for (unsigned level = levels - 1; level > 0; --level) {
       if (current_ % (uint32_t{1} << shift_of(level)) != 0) continue;
@@ -145,8 +148,8 @@ class TimerWheel {
     return true;
   }
 
-  // The next tick with something to do, at most now + 1: an occupied slot of level 0 or the beginning of its next
-  // round.
+  // The next tick with something to do, at most now + 1: an occupied slot of level 0, or the beginning of the next
+  // round of level 0.
   Tick next_stop(Tick now) const {
     const uint32_t from = current_ % level0_slots + 1;
     const Tick round = current_ - current_ % level0_slots;
@@ -160,7 +163,7 @@ class TimerWheel {
     return is_due(stop, now) ? stop : now + 1;
   }
 
-  Tick current_;  // all ticks before this one are done with
+  Tick current_;  // all ticks before this one have been handled
   std::array<uint32_t, slot_count> heads_;
   std::array<uint64_t, level0_slots / 64> occupied_{};  // slots of level 0 that are not empty
 };

@@ -17,7 +17,7 @@ Agent::Agent(AgentOptions options) : options_(std::move(options)), counter_words
 
 bool Agent::open(host::Failure& failure) {
   Ports ports;
-  // The device first: a name that is taken is another agent's, whose packets this one must not see.
+  // The device comes first: if the name is taken, another agent runs, and this one must not take its packets.
   auto device = std::make_unique<TunPort>();
   if (!device->open(options_.device, options_.addresses, failure)) return false;
   device_ = device.get();
@@ -54,7 +54,7 @@ bool Agent::open_tunnels(Ports& ports, host::Failure& failure) {
     } else if (one.family != wire::Family::ipv6 || failure.error != EAFNOSUPPORT) {
       return false;
     }
-    // A host without IPv6 gets none in tunnels of IPv6.
+    // A host without IPv6 receives no packets in tunnels over IPv6.
   }
   return true;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving end of the director's tunnels on a real server whose kernel has none: one worker (engine/worker.h)
-// between the sockets that take tunnelled packets and the TUN device that gives the inner ones to the host.
+// The receiving end of the director's tunnels, for a real server whose kernel has none: one worker (engine/worker.h)
+// between the sockets that take tunnelled packets and the TUN device that gives the inner packets to the host.
 //
 //   network ─▶ host's stack ─▶ TunnelPort ─▶ DecapWork ─▶ TunPort ─▶ host's stack ─▶ server
 //                                                                                      │
@@ -22,9 +22,10 @@ namespace sluice::decap {
 class TunPort;
 
 struct AgentOptions {
-  std::string device;                    // the TUN device to make
-  std::string interface;                 // that tunnelled packets arrive on; any where empty
-  std::vector<wire::Address> addresses;  // given to the device; with any, inner packets for others are dropped
+  std::string device;     // the TUN device to make
+  std::string interface;  // on which tunnelled packets arrive; empty: any
+  std::vector<wire::Address>
+      addresses;  // of the device; if there are any, inner packets for other addresses are dropped
   bool ipip = true, gre = true;
   uint16_t gue_port = 0;  // 0: no GUE
 };
@@ -37,16 +38,16 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // From now on packets are delivered.
+  // Packets are delivered from now on.
   bool open(host::Failure& failure);
-  // Ends the thread; sockets, device and addresses go. What was counted stays.
+  // Ends the thread and removes sockets, device and addresses. The counts stay.
   void close();
 
   using Counts = DecapWork::Counts;
   Counts counts() { return look().counts; }
-  // Datagrams that the agent was too slow for.
+  // Datagrams that were lost because the agent was too slow.
   uint64_t overflows() { return look().overflows; }
-  // The TUN device is gone, or was set down: nothing is delivered.
+  // The TUN device was removed or set down: nothing is delivered.
   bool is_device_lost() { return look().is_device_lost; }
 
  private:
@@ -64,7 +65,7 @@ class Agent {
   std::optional<DecapWork> work_;
   std::unique_ptr<engine::Worker> worker_;
   const TunPort* device_ = nullptr;  // the worker's
-  Report report_;                    // of the last look
+  Report report_;                    // of the last visit
 };
 
 }  // namespace sluice::decap

@@ -16,7 +16,7 @@ void DecapWork::receive(std::span<director::Frame> batch, const Turn& turn) {
     wire::MutableBytes payload(frame.data + sizeof head, frame.length - sizeof head);
     const bool is_cut = frame.segmentation == director::Segmentation::udp;
     const size_t size = is_cut ? frame.segment_size : payload.size();
-    // An empty datagram is one, too: of no GUE header.
+    // An empty datagram is also handled: it has a bad GUE header.
     do {
       const wire::MutableBytes one = payload.first(std::min(size, payload.size()));
       take({head.protocol, head.traffic_class, one}, turn);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker's work where the worker is a tunnel exit's: what comes by the ports of tunnels is unwrapped (decapsulate.h)
-// and leaves by the port of the TUN device.
+// The work of a tunnel exit's worker: it unwraps packets from the tunnels' ports (decapsulate.h) and transmits the
+// inner packets by the port of the TUN device.
 #pragma once
 
 #include <array>
@@ -13,8 +13,7 @@ namespace sluice::decap {
 
 class DecapWork final : public engine::Work {
  public:
-  // `device`: the number of the TUN device's port. `addresses`: whom inner packets may be for; anybody where there are
-  // none.
+  // `device`: the number of the TUN device's port. `addresses`: the allowed destinations of inner packets; empty: all.
   DecapWork(director::PortId device, std::vector<wire::Address> addresses)
       : device_(device), addresses_(std::move(addresses)) {}
 
@@ -24,8 +23,8 @@ class DecapWork final : public engine::Work {
   Time due() const override { return UINT64_MAX; }
   void finish(engine::CounterBlock&) override {}
 
-  // For visitors: packets by what became of them. What was given to the device counts as delivered, although the host
-  // may refuse it then.
+  // For visitors: the number of packets by reason. A packet counts as delivered when the device is given it, although
+  // the host may still refuse it.
   using Counts = std::array<uint64_t, reason_count>;
   const Counts& counts() const { return counts_; }
 

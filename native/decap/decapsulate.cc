@@ -19,7 +19,7 @@ namespace {
 
 using wire::MutableBytes;
 
-// What the tunnel's own header says.
+// The contents of the tunnel's own header.
 struct Carried {
   Reason reason = Reason::delivered;
   uint8_t protocol = 0;  // ipip or ipv6
@@ -52,7 +52,7 @@ Carried carried_in(const Arrived& arrived) {
   return {.protocol = arrived.protocol, .packet = arrived.payload};
 }
 
-// RFC 6040 4.2: the inner mark by the outer one; nothing where the packet has to be dropped.
+// RFC 6040 4.2: the new inner mark, from the inner and the outer one. Nothing if the packet must be dropped.
 constexpr uint8_t ecn_mask = 3, not_capable = 0, capable_1 = 1, capable_0 = 2, congested = 3;
 std::optional<uint8_t> combined_mark(uint8_t inner, uint8_t outer) {
   if (outer == congested) return inner == not_capable ? std::nullopt : std::optional(congested);
@@ -60,12 +60,12 @@ std::optional<uint8_t> combined_mark(uint8_t inner, uint8_t outer) {
   return inner;
 }
 
-// False: the packet has to be dropped.
+// False if the packet must be dropped.
 bool combine_marks(wire::MutableIpv4View ip, uint8_t outer) {
   const auto mark = combined_mark(ip.tos() & ecn_mask, outer & ecn_mask);
   if (!mark) return false;
   const uint16_t before =
-      wire::load_raw16(ip.bytes().data());  // version, header length and TOS are one word of the sum
+      wire::load_raw16(ip.bytes().data());  // version, header length and TOS form one word of the sum
   ip.set_tos(static_cast<uint8_t>((ip.tos() & ~ecn_mask) | *mark));
   ip.set_checksum(wire::updated_checksum(ip.checksum(), wire::change16(before, wire::load_raw16(ip.bytes().data()))));
   return true;
@@ -77,9 +77,9 @@ bool combine_marks(wire::MutableIpv6View ip, uint8_t outer) {
   return true;
 }
 
-// Where a packet's transport header begins, and what its checksum counts besides.
+// Where a packet's transport header begins, and the pseudo-header's part of its checksum.
 struct Transport {
-  uint8_t protocol = wire::protocol::no_next_header;  // none where there is no whole header
+  uint8_t protocol = wire::protocol::no_next_header;  // no_next_header if the transport header is not whole
   uint16_t start = 0;
   wire::Sum pseudo_header = 0;
 };
@@ -100,7 +100,7 @@ Transport transport_of(wire::MutableIpv6View ip) {
           wire::pseudo_header_sum(ip.source(), ip.destination(), chain.protocol, length)};
 }
 
-// Where the transport checksum lies in its header; nothing for protocols whose checksum no device computes.
+// The offset of the transport checksum in its header. Nothing for protocols whose checksum no device computes.
 std::optional<uint16_t> checksum_place(uint8_t protocol) {
   if (protocol == wire::protocol::tcp) return wire::TcpView::checksum_offset;
   if (protocol == wire::protocol::udp) return wire::UdpView::checksum_offset;
@@ -120,7 +120,7 @@ void note_partial_checksum(const Transport& transport, Inner& inner) {
   inner.checksum_offset = *place;
 }
 
-// False: the option points elsewhere than into the packet's payload.
+// False if the option does not point into the packet's payload.
 bool note_remote_checksum(const wire::RemoteChecksum& remote, const Transport& transport, Inner& inner) {
   if (transport.start == 0 || remote.start < transport.start || remote.offset < remote.start) return false;
   if (inner.packet.size() < remote.offset + 2u) return false;
@@ -134,7 +134,7 @@ bool is_one_of(const wire::Address& address, std::span<const wire::Address> addr
   return addresses.empty() || std::ranges::find(addresses, address) != addresses.end();
 }
 
-// What is the same for both families, the header having been checked.
+// The part that both families share. The header has been checked.
 template <class View>
 Inner checked(View ip, const Carried& carried, uint8_t outer_class, std::span<const wire::Address> addresses) {
   if (!is_one_of(ip.destination(), addresses)) return {.reason = Reason::other_destination};

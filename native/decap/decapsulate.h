@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving end of a tunnel, as a pure function: from what an IP header carries to the IP packet inside.
+// The receiving end of a tunnel, as a pure function: from the payload of an IP header to the IP packet inside.
 //
-// Theory of operation. A socket has told the outer protocol and its traffic class, and the bytes behind the outer IP
-// header:
+// Theory of operation. The caller knows from a socket the outer protocol, its traffic class, and the bytes after the
+// outer IP header:
 //
 //   protocol 4, 41   | inner IP packet                 IP in IP (RFC 2003, RFC 2473, RFC 4213)
 //   protocol 47      | GRE | inner IP packet           RFC 2784, RFC 2890; key and sequence number are not looked at
 //   protocol 17      | GUE | inner IP packet           the UDP header is gone; both variants (wire/gue.h)
 //
-// The inner packet is checked as a host's IP stack checks it, because whoever is told of a drop should be told here;
-// padding behind it is cut off. The outer congestion mark becomes the inner one (RFC 6040 4.2). Hop limit, addresses
-// and everything else of the inner packet stay as they are: the host is its destination.
+// The inner packet is checked as a host's IP stack checks it, so that the count of drops here is complete. Padding
+// after the inner packet is cut off. The outer congestion mark becomes the inner one (RFC 6040 4.2). Hop limit,
+// addresses and everything else of the inner packet stay as they are: the host is its destination.
 //
-// Checksums that are still to be computed. A transport checksum may be partial (wire/checksum.h) for two reasons, and
-// the host must then be told to take it as it is:
+// Checksums that are still to be computed. A transport checksum may be partial (wire/checksum.h) for two reasons. The
+// host must then be told to accept it as it is:
 //   - GUE's remote checksum option says so. The outer UDP checksum has covered the payload.
-//   - The host's network card or stack has put several segments of a connection together (GRO), or those of a sender on
-//     the same machine were never cut. It has checked them, leaves the field partial, and says so to nobody who reads
-//     from a raw socket. Such a field is told by what it holds: the sum of the pseudo-header, where a complete checksum
-//     would hold another. One damaged packet in 65,536 passes for such a one; as many pass a checksum anyway.
+//   - The host's network card or stack has joined several segments of a connection (GRO), or a sender on the same
+//     machine has never cut them. The host has checked them and leaves the field partial, but does not tell the reader
+//     of a raw socket. Such a field is recognised by its value, the sum of the pseudo-header: a complete checksum has
+//     another value. One of 65,536 damaged packets looks like that; as many pass a complete checksum, too.
 #pragma once
 
 #include <array>
@@ -57,13 +57,13 @@ struct Inner {
   Reason reason = Reason::delivered;
   wire::MutableBytes packet;                         // within the payload; empty unless delivered
   bool is_partial = false;                           // its transport checksum is still to be computed:
-  uint16_t checksum_start = 0, checksum_offset = 0;  // from here on; stored so many bytes behind
+  uint16_t checksum_start = 0, checksum_offset = 0;  // where it begins; offset of its field from there
 };
 
-// Takes the outer IPv4 header off, which raw IPv4 sockets give too. False: it cannot be.
+// Removes the outer IPv4 header, which raw IPv4 sockets give, too. False if the header is wrong.
 [[nodiscard]] bool strip_ipv4(wire::MutableBytes datagram, Arrived& arrived);
 
-// `addresses`: whom inner packets may be for; anybody where there are none.
+// `addresses`: the allowed destinations of inner packets; empty: all.
 Inner decapsulate(const Arrived& arrived, std::span<const wire::Address> addresses);
 
 }  // namespace sluice::decap

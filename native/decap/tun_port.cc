@@ -17,7 +17,7 @@ director::Frame TunPort::framed(const Inner& inner, director::PortId number) {
   return frame;
 }
 
-// One packet at a time: a TUN device takes no more.
+// Writes one packet at a time: a TUN device takes no more.
 void TunPort::transmit(const director::Frame& frame) {
   host::TunPacket inner;
   inner.packet = {frame.data, frame.length};
@@ -32,7 +32,7 @@ void TunPort::transmit(const director::Frame& frame) {
     return;
   }
   counted_.send_failures++;
-  // EBADFD: removed; EIO: down.
+  // EBADFD: the device was removed. EIO: the device is down.
   if (errno == EBADFD || errno == EIO) is_lost_.store(true, std::memory_order_relaxed);
 }
 

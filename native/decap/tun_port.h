@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The TUN device (host/tun_device.h) as a worker's port: what leaves by it enters the host's stack. Nothing comes by
-// this port: what the host sends to the device is not read.
+// The TUN device (host/tun_device.h) as a worker's port: frames that leave by it enter the host's stack. Nothing
+// arrives by this port: packets that the host sends to the device are not read.
 //
-// A frame is an IP packet. Where its transport checksum is still to be computed, `checksum` says so and `mark` says
-// where (framed()).
+// A frame is an IP packet. If its transport checksum is still to be computed, `checksum` says so and `mark` says where
+// (framed()).
 #pragma once
 
 #include <atomic>
@@ -19,12 +19,12 @@ namespace sluice::decap {
 
 class TunPort final : public port::Port {
  public:
-  // Makes the device, gives it the addresses and sets it up.
+  // Creates the device, gives it the addresses and sets it up.
   bool open(const std::string& name, const std::vector<wire::Address>& addresses, host::Failure& failure) {
     return device_.open(name, addresses, failure);
   }
 
-  // The packet as a frame that leaves by this port, whose number is `number`.
+  // Makes a frame of the packet. `number` is the number of this port.
   static director::Frame framed(const Inner& inner, director::PortId number);
 
   size_t receive(std::span<director::Frame>) override { return 0; }
@@ -35,7 +35,7 @@ class TunPort final : public port::Port {
   bool prepare_to_wait() override { return true; }
   port::PortStatistics statistics() override { return counted_; }
 
-  // The device is gone, or was set down: nothing is delivered. For any thread.
+  // True if the device was removed or set down: nothing is delivered. For any thread.
   bool is_lost() const { return is_lost_.load(std::memory_order_relaxed); }
 
  private:

@@ -13,7 +13,7 @@ namespace sluice::decap {
 
 namespace {
 
-// A burst of ten milliseconds at ten gigabits a second.
+// A burst of ten milliseconds at ten gigabits per second.
 constexpr int receive_buffer = 12 << 20;
 
 bool set(const host::Descriptor& socket, int level, int option, int value = 1) {
@@ -39,28 +39,28 @@ bool bind_port(const host::Descriptor& socket, const TunnelSocketOptions& option
   return bind(socket.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0;
 }
 
-// What is told with each datagram, and what is accepted.
+// Sets what the host tells with each datagram, and which datagrams it gives.
 bool configure(const host::Descriptor& socket, const TunnelSocketOptions& options) {
   const bool is_v4 = options.family == wire::Family::ipv4, is_udp = options.protocol == wire::protocol::udp;
   if (!set(socket, SOL_SOCKET, SO_RXQ_OVFL)) return false;
-  // Beyond net.core.rmem_max for root; up to there for others.
+  // Root may exceed net.core.rmem_max; others may not.
   if (!set(socket, SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer)) set(socket, SOL_SOCKET, SO_RCVBUF, receive_buffer);
-  // A raw IPv4 socket gives the whole header.
+  // A raw IPv4 socket gives the whole header, which holds the traffic class.
   if (!is_v4 && !set(socket, IPPROTO_IPV6, IPV6_RECVTCLASS)) return false;
   if (!is_udp) return true;
   if (is_v4 && !set(socket, IPPROTO_IP, IP_RECVTOS)) return false;
-  // The port over IPv4 has a socket of its own; and tunnels may go without a checksum over IPv6, too (RFC 6935).
+  // IPv4 has a socket of its own. Over IPv6, tunnels may also go without a checksum (RFC 6935).
   if (!is_v4 && !set(socket, IPPROTO_IPV6, IPV6_V6ONLY)) return false;
   if (!is_v4 && !set(socket, IPPROTO_UDP, UDP_NO_CHECK6_RX)) return false;
-  // Kernels before 5.0 do not have it.
+  // Kernels before 5.0 do not have UDP_GRO: its failure does not matter.
   set(socket, IPPROTO_UDP, UDP_GRO);
   return true;
 }
 
-// What came beside a datagram.
+// What the host tells beside a datagram.
 struct Aside {
   uint8_t traffic_class = 0;
-  size_t segment_size = 0;  // 0: it is one datagram
+  size_t segment_size = 0;  // 0: one datagram
   uint32_t overflows = 0;   // so far
 };
 

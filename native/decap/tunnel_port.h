@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A port whose frames are the packets of one tunnel and one outer family, which a socket takes from the host's stack.
+// A port whose frames are the packets of one kind of tunnel and one outer family. A socket takes them from the host's
+// stack.
 //
-// The socket is the host's own: packets come after the stack has checked the outer header, put fragments together and
-// asked the firewall; and because a socket takes them, the stack does not answer that it knows no such protocol or
-// port. A raw socket takes an IP protocol, a UDP socket GUE's port, with the datagrams of a flow in one piece where the
-// network card or the stack has put them together (UDP_GRO). Such a frame says so by its segmentation.
+// The socket is an ordinary one: packets come after the stack has checked the outer header, reassembled fragments and
+// applied the firewall. Because a socket takes them, the stack does not answer that it knows no such protocol or port.
+// A raw socket receives an IP protocol, a UDP socket receives GUE's port. The network card or the stack may have joined
+// the datagrams of a flow (UDP_GRO); then the frame's segmentation says so.
 //
-// A frame is what the outer IP or UDP header carries, with a TunnelHead in front. Nothing leaves by such a port.
+// A frame is the payload of the outer IP or UDP header, with a TunnelHead in front. Nothing is transmitted by such a
+// port.
 #pragma once
 
 #include <netinet/in.h>
@@ -26,17 +28,17 @@ struct TunnelSocketOptions {
   wire::Family family = wire::Family::ipv4;
   uint8_t protocol = 0;   // ipip, ipv6, gre; udp for GUE
   uint16_t port = 0;      // GUE's
-  std::string interface;  // that packets arrive on; any where empty
+  std::string interface;  // on which packets arrive; empty: any
 };
 
-// What the host has told of a packet. It stands in front of what the outer header carries.
+// What the host told about a packet. It stands in front of the frame's bytes.
 struct TunnelHead {
-  uint8_t protocol = 0;  // as Arrived has them
+  uint8_t protocol = 0;  // both as in Arrived
   uint8_t traffic_class = 0;
 };
 
-// The memory that batches are received into, shared by the ports of one worker: it has done with a batch before it asks
-// the next port for one.
+// The memory that batches are received into. The ports of one worker share it: the worker has finished a batch before
+// it asks the next port for one.
 class ReceiveBuffers {
  public:
   static constexpr size_t count = 32;
@@ -45,7 +47,7 @@ class ReceiveBuffers {
 
  private:
   friend class TunnelPort;
-  // The longest IP packet, or UDP payload, and room for the head before it.
+  // Room for the longest IP packet or UDP payload, and for the TunnelHead.
   static constexpr size_t length = 65536, headroom = 16;
   static constexpr size_t control_length = 128;  // traffic class, segment size and drops, with their headers
 
@@ -59,7 +61,7 @@ class TunnelPort final : public port::Port {
  public:
   explicit TunnelPort(std::shared_ptr<ReceiveBuffers> buffers) : buffers_(std::move(buffers)) {}
 
-  // False with a failure; where the host does not have the family, its errno is EAFNOSUPPORT.
+  // False with a failure. If the host does not have the address family, the errno of the failure is EAFNOSUPPORT.
   bool open(const TunnelSocketOptions& options, host::Failure& failure);
 
   size_t receive(std::span<director::Frame> frames) override;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// In the place of a port whose interface is not there: nothing comes, and nothing leaves.
+// Stands in for a port whose interface does not exist: it receives nothing and transmits nothing.
 #pragma once
 
 #include "port/port.h"

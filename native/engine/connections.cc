@@ -22,7 +22,7 @@ Connection connection_of(const director::Flow<A>& flow, director::Director& dire
           .local = {flow.local(), flow.local_port()}};
 }
 
-// The next place; nothing behind the last one.
+// Returns the next place; nothing after the last one.
 template <class A>
 std::optional<uint32_t> read_family(director::Director& director, Time now, uint32_t place, uint32_t places,
                                     std::vector<Connection>& connections) {

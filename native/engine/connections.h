@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of connections, in parts: a visitor reads some places of the table, and the worker goes on before the next
-// part is read.
+// Reads the table of connections in parts. A visitor reads some places of the table, and the worker runs again before
+// the visitor reads the next part.
 //
-// A flow keeps its place in the table for as long as it lives, and places are read in their order, IPv4 before IPv6. So
-// a flow that lives from the first part to the last is read exactly once, whatever begins and ends meanwhile. No flow
-// is read twice. A flow that begins or ends meanwhile may be read or missed. A client that closes its connection and
-// opens it anew meanwhile has two flows one after the other: both may be read.
+// A flow keeps its place in the table for as long as it lives, and places are read in order, IPv4 before IPv6. So a
+// flow that lives from the first part to the last is read exactly once, whatever else begins or ends meanwhile. No flow
+// is read twice. A flow that begins or ends meanwhile may be read or missed. If a client closes its connection and
+// opens it again meanwhile, it has two flows one after the other: both may be read.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,11 @@ struct Connection {
   End client, virtual_service, server, local;
 };
 
-// The places of the flow tables: 0 is the first one.
+// A place in the flow tables. 0 is the first one.
 using ConnectionCursor = uint64_t;
 
-// Appends the connections at `places` places from `cursor` on. Gives the cursor for the next part; nothing at the end.
+// Appends the connections at `places` places, beginning at `cursor`. Returns the cursor for the next part; nothing at
+// the end.
 std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
                                                  uint32_t places, std::vector<Connection>& connections);
 

@@ -13,7 +13,7 @@ namespace sluice::engine {
 
 namespace {
 
-// SCM_MAX_FD of the kernel.
+// The kernel's SCM_MAX_FD.
 constexpr size_t most_descriptors = 253;
 
 void set_peek_offset(int socket, int offset) {
@@ -22,7 +22,7 @@ void set_peek_offset(int socket, int offset) {
 
 }  // namespace
 
-// The data of a message; the descriptors travel beside it, in the order of the labels.
+// The data of a message. The message's descriptors are in the order of the labels.
 struct CrashState::Part {
   uint64_t tag = 0, edition = 0;
   uint32_t number = 0, parts = 0, count = 0;
@@ -45,14 +45,15 @@ bool CrashState::give_all(CrashItem item, uint16_t worker, std::span<const int> 
   return !is_in_force_ || write();
 }
 
-// A new edition of the table, behind the one in force.
+// Writes a new edition of the table behind the one in force.
 bool CrashState::write() {
   const size_t parts = (given_.size() + most_descriptors - 1) / most_descriptors;
   Part part{.tag = tag_, .edition = edition_ + 1, .parts = static_cast<uint32_t>(parts)};
   const size_t before = queued_;
   for (; part.number < parts; part.number++) {
     if (!send_part(part, given_, part.number * most_descriptors)) {
-      // The messages that were sent are an edition that is never whole. They leave the queue with the table before.
+      // The messages sent so far are an edition that stays incomplete. They leave the queue together with the old
+      // table.
       const int error = errno;
       queued_ += part.number;
       edition_++;
@@ -90,7 +91,7 @@ bool CrashState::send_part(const Part& part, const Table& table, size_t first) c
   return sendmsg(giving_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof content);
 }
 
-// The next message, which stays in the queue. False when there is no more.
+// Reads the next message and leaves it in the queue. False if there is none.
 bool CrashState::read_part(Part& part, Table& entries) const {
   iovec data = {&part, sizeof part};
   alignas(cmsghdr) char control[CMSG_SPACE(most_descriptors * sizeof(int))];
@@ -110,7 +111,7 @@ bool CrashState::read_part(Part& part, Table& entries) const {
       entries.push_back({part.labels[i], host::Descriptor(descriptor)});
     }
   }
-  // A message of another shape is another build's: no edition is made of it.
+  // A message of another shape comes from another build: it counts for no edition.
   if (length != static_cast<ssize_t>(sizeof part) || (message.msg_flags & MSG_TRUNC) != 0) part = {};
   if (entries.size() != part.count) part.parts = 0;
   return true;
@@ -170,13 +171,13 @@ bool CrashState::take_over(host::Failure& failure) {
 void CrashState::withdraw() {
   taken_.clear();
   is_in_force_ = false;
-  // What a process of another build has left may be more than was counted.
+  // A process of another build may have left more messages than were counted.
   char byte;
   while (recv(taking_.get(), &byte, sizeof byte, MSG_DONTWAIT) > 0) continue;
   queued_ = 0;
 }
 
-// Without room for them, the kernel closes the descriptors of what is received.
+// There is no room for the descriptors of these messages, so the kernel closes them.
 void CrashState::drop_parts(size_t count) {
   char byte;
   for (; count > 0 && recv(taking_.get(), &byte, sizeof byte, MSG_DONTWAIT) > 0; count--) queued_--;

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What outlives a process that ends unexpectedly: descriptors, in the queue of a socket that the parent process holds
-// open. The parent does nothing with them.
+// What outlives a process that ends unexpectedly: descriptors in the queue of a socket that the parent process holds
+// open. The parent does not use them.
 //
 //   parent     makes a pair of connected sockets; every child inherits both ends
-//   child      take()         reads what the child before has left, which stays in the queue
+//   child      take()         reads what the previous child has left; it stays in the queue
 //              give()         notes descriptors: memory files with flows, links of BPF programs, the configuration
-//              take_over()    writes all that it was given into the queue and removes what the child before has left
-//              give()         after that: writes everything anew, for each change
+//              take_over()    writes all noted descriptors into the queue, removes what the previous child has left
+//              give()         after take_over(): each call writes the whole table again
 //   child      ends; its descriptors are still in the queue, so links stay attached and memory stays
 //   successor  take() …
 //
-// So the host's stack is kept away from what belongs to the director in between, and no client is reset. When the
-// parent ends too, the kernel closes everything.
+// So in between the host's stack still does not see what belongs to the director, and no client is reset. When the
+// parent ends, too, the kernel closes everything.
 //
-// The queue holds one table of descriptors, in as few messages as hold it: a message carries 253 descriptors at most.
-// A change writes a table of a new edition behind the one in force and then removes the old one. A process may end
-// between any two of these steps: its successor uses the newest edition of which every message is there. The queue
-// never holds more than two tables, however many changes there were. A process that ends before take_over() has
-// written nothing, and its successor finds what it has found itself.
+// The queue holds one table of descriptors, in as few messages as possible: a message carries 253 descriptors at most.
+// A change writes a table with a new edition number behind the table in force and then removes the old table. A process
+// may end between any two of these steps: its successor uses the newest edition whose messages are all there. The queue
+// never holds more than two tables, however many changes there were. A process that ends before take_over() has written
+// nothing, and its successor finds the same table as this process did.
 //
 // Each table has the layout tag of the build that wrote it (layout_tag.h). A process of another build would misread the
 // memory files: it refuses the table, removes it and starts without it.
@@ -40,27 +40,28 @@ class CrashState {
   // For the parent.
   static bool make_sockets(int sockets[2], host::Failure& failure);
 
-  // Owns both ends from now on.
+  // Takes ownership of both ends.
   CrashState(int giving, int taking, uint64_t tag = layout_tag()) : giving_(giving), taking_(taking), tag_(tag) {}
 
-  // Keeps a duplicate of the descriptor for the next process, in place of the item's descriptors of that worker before.
-  // False with errno: the item is not kept.
+  // Keeps a duplicate of the descriptor for the next process, in place of earlier descriptors of the same item and
+  // worker. False with errno: the item is not kept.
   bool give(CrashItem item, uint16_t worker, int descriptor) { return give_all(item, worker, {&descriptor, 1}); }
-  // The same for an item that has any number of descriptors.
+  // As give(), for an item that has any number of descriptors.
   bool give_all(CrashItem item, uint16_t worker, std::span<const int> descriptors);
 
-  // Reads what the process before has left.
+  // Reads what the previous process has left.
   void take();
   // Another build has left something, and take() has refused it.
   bool has_refused() const { return has_refused_; }
-  // The process before has left something.
+  // The previous process has left something.
   bool has_taken() const { return !taken_.empty(); }
-  // The descriptor of an item; -1 where the process before has left none.
+  // The descriptor of an item; -1 if the previous process has left none.
   int taken(CrashItem item, uint16_t worker) const;
 
-  // From now on a next process finds what this one was given; what was taken is closed and removed from the queue.
+  // From now on the next process finds what this process was given. What was taken is closed and removed from the
+  // queue.
   bool take_over(host::Failure& failure);
-  // This process ends in good order, or nothing is to be carried on: the queue is emptied.
+  // Empties the queue: this process ends in good order, or the next process must find nothing.
   void withdraw();
 
  private:

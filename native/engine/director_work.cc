@@ -9,7 +9,7 @@ namespace sluice::engine {
 
 namespace {
 
-// Of flows that are due, a share for each round of batches: some tens of microseconds.
+// Limit of due flows that are ended per round of batches: some tens of microseconds.
 constexpr uint32_t ended_a_round = 256;
 
 }  // namespace
@@ -29,7 +29,7 @@ void DirectorWork::receive(std::span<director::Frame> batch, const Turn& turn) {
     if (decisions_[i].verdict() != director::Verdict::drop) [[likely]]
       continue;
     dropped++;
-    // The director leaves a frame as it came when it does not know where to send it.
+    // If the director has no neighbour for a frame, it leaves the frame as it was received.
     if (decisions_[i].reason == director::Reason::no_neighbour) waiting_.keep(batch[i], turn.now);
   }
   if (dropped != 0) turn.counters.add(Counter::frames_dropped, dropped);
@@ -51,8 +51,8 @@ bool DirectorWork::advance(const Turn& turn) {
   return director_.advance(turn.now, ended_a_round, turn.out);
 }
 
-// One at a time, because what is sent lies in the frame's own memory. A frame that still cannot leave waits again
-// behind the others, for the rest of its time.
+// Handles one frame at a time, because what is sent lies in the frame's own memory. A frame that still cannot leave
+// waits again behind the others, for the rest of its time.
 void DirectorWork::retry_waiting_frame(const Turn& turn) {
   to_retry_--;
   WaitingFrames::Waiting* const waiting = waiting_.take_oldest(turn.now);

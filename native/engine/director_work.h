@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker's work where the worker is a director's: frames are decided about, recorded for a crash and shown to taps;
-// services are published; frames whose next hop is being asked for wait and are tried again.
+// The work of a director's worker: it lets the director decide about frames, records them for a crash and shows them to
+// taps. It publishes services. Frames that wait for the answer of a next hop are kept and tried again.
 //
-// Behind the ports of the route table is one more, by which frames leave for the host's own stack (host_port.h).
-// Nothing gets there until somebody puts such a port in its place.
+// After the ports of the route table comes one more, by which frames leave for the host's own stack (host_port.h). It
+// transmits nothing until replace_port() puts such a port in its place.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ namespace sluice::engine {
 
 struct DirectorWorkOptions {
   director::DirectorOptions director;
-  Words service_rows;  // where services are published; none: nowhere
+  Words service_rows;  // where services are published; empty: nowhere
   int recorder = -1;   // a memory file for a FlightRecorder
 };
 
@@ -44,7 +44,7 @@ class DirectorWork final : public Work {
   void try_waiting_frames() { to_retry_ = waiting_.size(); }
 
  private:
-  // The worker gives no larger batch.
+  // The worker's batches are not larger.
   static constexpr size_t most_decisions = 64;
 
   void ask_director(std::span<director::Frame> frames, const Turn& turn);
@@ -56,13 +56,13 @@ class DirectorWork final : public Work {
   std::optional<FlightRecorder> recorder_;
   std::shared_ptr<Tap> tap_;
   WaitingFrames waiting_;
-  size_t to_retry_ = 0;  // waiting frames, the oldest first
+  size_t to_retry_ = 0;  // number of waiting frames, the oldest first
   std::array<director::Decision, most_decisions> decisions_;
   Time published_ = 0;
   std::array<uint64_t, director::reason_count> published_counts_{};
 };
 
-// A worker with such a work, and visits that reach the director.
+// A worker with a DirectorWork, and visits that reach the director.
 class DirectorWorker {
  public:
   DirectorWorker(const WorkerOptions& options, const DirectorWorkOptions& work,
@@ -76,16 +76,16 @@ class DirectorWorker {
    public:
     explicit Visit(DirectorWorker& worker) : Worker::Visit(worker.worker_), work_(worker.work_) {}
 
-    // For one who looks, and for changes that leave the services as they are.
+    // For reading, and for changes that leave the services as they are.
     director::Director& director() { return work_.director(); }
-    // For one who adds, edits or removes services or real servers.
+    // For adding, editing or removing services or real servers.
     director::Director& change_services() {
       work_.services_change();
       return work_.director();
     }
-    // Somebody looks at every batch from now on; nobody does with none.
+    // From now on the tap sees every batch; nullptr: none does.
     void set_tap(std::shared_ptr<Tap> tap) { work_.set_tap(std::move(tap)); }
-    // The way of frames has changed: those that waited for it are tried again.
+    // The routes or neighbours have changed: frames that wait are tried again.
     void try_waiting_frames() { work_.try_waiting_frames(); }
 
    private:
@@ -96,7 +96,7 @@ class DirectorWorker {
   static std::vector<std::unique_ptr<port::Port>> with_host_port(std::vector<std::unique_ptr<port::Port>> ports);
 
   DirectorWork work_;
-  Worker worker_;  // behind its work, which it uses until it has stopped
+  Worker worker_;  // declared after work_, which it uses until it has stopped
 };
 
 }  // namespace sluice::engine

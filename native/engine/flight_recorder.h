@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The batch of frames that a worker is at, in a memory file that outlives it: when a process has crashed, what it was
-// given last is there to be looked at. Frames as they came, the beginning of each; older than its last note is nothing.
+// The batch of frames that a worker handles, in a memory file that outlives the process. After a crash it shows the
+// last frames that the worker was given: the beginning of each frame, as it was received. Earlier batches are not kept.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@ namespace sluice::engine {
 
 class FlightRecorder {
  public:
-  // More than all headers; the frames that a worker looks at in one go.
+  // More than all headers; as many frames as a worker's batch holds.
   static constexpr uint32_t kept_bytes = 256, kept_frames = 64;
 
-  // Of an empty memory file. Not open: where the machine has no memory.
+  // Uses an empty memory file. It is not open if the machine has no memory.
   explicit FlightRecorder(int file);
   ~FlightRecorder();
   FlightRecorder(const FlightRecorder&) = delete;
@@ -30,14 +30,14 @@ class FlightRecorder {
 
   struct Frame {
     director::PortId port;
-    uint32_t length;  // of which at most kept_bytes are in `bytes`
+    uint32_t length;  // at most kept_bytes of them are in `bytes`
     std::vector<uint8_t> bytes;
   };
   struct Batch {
     Time time;
     std::vector<Frame> frames;
   };
-  // What another process has noted last; nothing where it has noted nothing.
+  // What another process has noted last. Nothing if it has noted nothing.
   static std::optional<Batch> read(int file);
 
  private:

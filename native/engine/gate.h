@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is at a worker's memory: its own thread, or one visitor.
+// Decides who uses a worker's memory: its own thread, or one visitor.
 //
 //   worker thread    enter() ── rounds ── admit() ── rounds ── leave() ── sleep ── enter() …
 //   visitor                              └ one visit ┘         └ visits, one after another ┘
 //
-// Between two rounds the thread looks whether a visitor waits, which costs one load. It lets one visitor in, and makes
-// a round before it lets the next one in: however many visitors wait, the thread stands still for one visit at a time.
-// While it sleeps, visitors come and go as they like.
+// Between two rounds the thread checks whether a visitor waits; the check costs one load. The thread admits one
+// visitor, then makes a round before it admits the next: however many visitors wait, the thread stands still for one
+// visit at a time. While the thread sleeps, visitors come one after another.
 #pragma once
 
 #include <atomic>
@@ -22,14 +22,14 @@ class Gate {
 
   bool is_wanted() const { return waiting_.load(std::memory_order_acquire) != 0; }
 
-  // Returns when no visitor is inside; from now on visitors wait for admit() or leave().
+  // Returns when no visitor is inside. From now on visitors wait for admit() or leave().
   void enter() {
     std::unique_lock lock(mutex_);
     admitted_ = 0;
     changed_.wait(lock, [this] { return !is_visited_; });
     is_worked_ = true;
   }
-  // While a visitor waits: returns when one has been inside and gone.
+  // To be called when a visitor waits. Returns when one visitor has been inside and has left.
   void admit() {
     std::unique_lock lock(mutex_);
     is_worked_ = false;
@@ -47,7 +47,7 @@ class Gate {
 
   // --- visitors ---
 
-  // A thread may be inside once.
+  // A thread may be inside only once.
   void begin_visit() {
     waiting_.fetch_add(1, std::memory_order_acq_rel);
     std::unique_lock lock(mutex_);
@@ -68,7 +68,7 @@ class Gate {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool is_worked_ = false, is_visited_ = false;
-  uint32_t admitted_ = any_number;  // visitors that may come in
+  uint32_t admitted_ = any_number;  // number of visitors that may enter
   std::atomic<uint32_t> waiting_ = 0;
 };
 

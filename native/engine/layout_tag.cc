@@ -16,7 +16,7 @@ namespace sluice::engine {
 
 namespace {
 
-// To be raised when a field comes to mean something else at the same place.
+// Raise this when a field gets another meaning at the same place.
 constexpr uint64_t meaning = 1;
 
 // FNV-1a.
@@ -78,7 +78,7 @@ void add_structures(Hash& hash) {
 }
 
 struct Search {
-  uintptr_t address = 0;  // in the program or module that is looked for
+  uintptr_t address = 0;  // in the program or module that the search looks for
   std::span<const uint8_t> found;
 };
 
@@ -91,7 +91,7 @@ bool holds(const dl_phdr_info& module, uintptr_t address) {
   return false;
 }
 
-// Notes follow each other: a header, the owner's name and the content, each filled up to four bytes.
+// Notes follow each other: a header, the owner's name and the content, each padded to four bytes.
 std::span<const uint8_t> build_note(const uint8_t* notes, size_t size) {
   constexpr std::string_view owner("GNU\0", 4);
   const auto filled = [](size_t length) { return (length + 3) & ~size_t{3}; };

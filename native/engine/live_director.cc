@@ -20,10 +20,11 @@ namespace sluice::engine {
 
 namespace {
 
-// With more of them an edit may take a millisecond, once for each doubling. As many as the kernel's maps hold.
+// If the tables had to grow for more of them, an edit could take a millisecond, once per doubling. The kernel's maps
+// hold as many.
 constexpr size_t expected_services = 65536, expected_servers = 65536;
 
-// Questions of one moment; more are asked again by the packets that come next.
+// Limit of questions that wait for an answer. Packets that come later ask again.
 constexpr size_t most_questions = 256;
 
 host::Failure failure_of(const port::PortError& error) {
@@ -34,7 +35,7 @@ host::Failure failure_of(const port::PortError& error) {
   return {message, error.system_errno};
 }
 
-// Of this process among all that share interfaces of the host.
+// A group of this process and this port. All processes that share the host's interfaces need different groups.
 uint16_t fanout_group(director::PortId port) {
   return static_cast<uint16_t>(static_cast<uint32_t>(getpid()) * port::max_ports + port);
 }
@@ -49,7 +50,7 @@ LiveDirector::LiveDirector(LiveDirectorOptions options, StatisticsPage& page)
 
 LiveDirector::~LiveDirector() {
   end_forwarding();
-  // What still has connections stays kept from the host, which would reset them: the next process takes it over.
+  // The next process takes over what still has connections. Until then it stays stolen: the host would reset it.
   if (steal_ && is_stealing_) steal_->leave_behind();
   ::close(alarm_);
 }
@@ -63,11 +64,13 @@ bool LiveDirector::open(host::Failure& failure) {
   std::vector<host::NetworkPort> ports;
   for (const std::string& interface : options_.interfaces) {
     const uint16_t vlan = ports.size() < options_.vlans.size() ? options_.vlans[ports.size()] : uint16_t{0};
-    // A kernel that cannot is told nothing of tunnels: the director cuts their segments itself.
+    // If the kernel cannot cut the segments of tunnels, the director cuts them itself.
     host::Failure ignored;
     ports.push_back({interface, vlan, tunnel_egress_.add(if_nametoindex(interface.c_str()), ignored)});
   }
-  const auto changed = [this](std::shared_ptr<const director::RouteTable> route_table) { surround(route_table); };
+  const auto changed = [this](std::shared_ptr<const director::RouteTable> route_table) {
+    use_route_table(route_table);
+  };
   network_ = host::HostNetwork::open(std::move(ports), changed, monotonic_nanoseconds(), failure);
   if (!network_) return false;
   std::vector<uint32_t> present;
@@ -89,7 +92,7 @@ bool LiveDirector::open(host::Failure& failure) {
   if (options_.crash_state != nullptr && options_.crash_state->has_refused()) {
     notices_.push_back("the crash state was written by another build of Sluice: its flows are not carried on");
   }
-  surround(network_->route_table());
+  use_route_table(network_->route_table());
   return true;
 }
 
@@ -104,7 +107,7 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   options.cpu = options_.cpus[number];
   DirectorWorkOptions work;
   work.director = options_.director;
-  work.director.translates_for_host = false;  // the host's answers leave by its own routes
+  work.director.translates_for_host = false;  // replies to the host leave by the host's own routes
   work.director.share = {number, static_cast<uint16_t>(options_.cpus.size())};
   work.director.flow_limit = work.director.share.of(options_.director.flow_limit);
   work.director.fragment_limit = work.director.share.of(options_.director.fragment_limit);
@@ -139,7 +142,7 @@ std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, hos
   if (!xdp) {
     std::string notice = "port " + options_.interfaces[number] +
                          " is a packet ring, which carries the same, and not AF_XDP: " + refused.message;
-    // Each worker has met it.
+    // Every worker has the same notice; it is listed once.
     if (std::find(notices_.begin(), notices_.end(), notice) == notices_.end()) notices_.push_back(std::move(notice));
     return ring;
   }
@@ -151,7 +154,7 @@ std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, hos
   return xdp;
 }
 
-// Sockets of a queue belong to one worker, and the device chooses the queue: it does not bring both directions of a
+// The sockets of a queue belong to one worker, and the device chooses the queue: it does not bring both directions of a
 // flow to the same one.
 std::unique_ptr<port::XdpPort> LiveDirector::open_xdp(director::PortId number, host::Failure& failure) {
   const std::string& interface = options_.interfaces[number];
@@ -229,22 +232,23 @@ void LiveDirector::end_forwarding() {
     eventfd_write(alarm_, 1);
     follower_.join();
   }
-  // Workers first: what the host gets back meanwhile, nobody forwards twice.
+  // The workers stop first: no packet that the host gets back may also be forwarded.
   for (const auto& worker : workers_) worker->stop();
 }
 
-// The links of all interfaces that are there now, in place of those that were kept before.
+// Keeps the links of all current interfaces, in place of the links kept before.
 bool LiveDirector::keep_links(host::Failure& failure) {
   if (options_.crash_state == nullptr || options_.crash_state->give_all(CrashItem::link, 0, steal_->links()))
     return true;
   return host::fail(failure, "cannot keep the links of BPF programs for a process after this one", errno);
 }
 
-// The device through which the host's stack gets packets is made when the first real server is this host, and stays.
+// The TUN device to the host's stack is created when the first real server is this host. It then stays.
 bool LiveDirector::serve_local_node(const Configuration& configuration, host::Failure& failure) {
   if (host_device_ || !has_local_node(configuration, *route_table_)) return true;
   auto device = std::make_shared<host::TunDevice>();
-  // Another process of this host may have one, and the one before this may not have ended yet.
+  // The name has the process id: another process of this host may have a device, and the previous process may not have
+  // ended yet.
   if (!device->open("sluice-" + std::to_string(getpid()), {}, failure, options_.tun_device)) return false;
   host_device_ = std::move(device);
   for (const auto& worker : workers_) {
@@ -286,15 +290,15 @@ void LiveDirector::follow() {
     eventfd_read(alarm_, &rung);
     answer_questions();
     host::Failure failure;
-    // What failed is tried again by itself.
+    // The follower retries by itself.
     network_->follow(monotonic_nanoseconds(), failure);
     look_for_ended_flows(monotonic_nanoseconds());
   }
 }
 
-void LiveDirector::surround(const std::shared_ptr<const director::RouteTable>& route_table) {
+void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTable>& route_table) {
   if (workers_.empty()) return;
-  // The table before is kept until the visits are over: the last who lets go of a large one takes milliseconds.
+  // The old table is kept until the visits are over: freeing a large one takes milliseconds.
   std::shared_ptr<const director::RouteTable> before;
   {
     const std::lock_guard lock(host_);
@@ -359,7 +363,7 @@ bool LiveDirector::open_again(director::PortId number, uint32_t interface, host:
   return keep_links(failure);
 }
 
-// Outside of visits: the kernel waits for its other CPUs before it lets go of a socket.
+// Called outside of visits: closing a socket waits for the kernel's other CPUs.
 void LiveDirector::close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced) {
   for (const auto& port : replaced) ended_[number] += port->statistics();
 }

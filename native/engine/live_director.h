@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live director: workers, the host's network that surrounds them, and what keeps the host's stack away.
+// The live director: workers, the state of the host's network, and the stealing of packets from the host's stack.
 //
 // Theory of operation
 //
@@ -11,11 +11,13 @@
 //              │            └─▶ what is stolen no more
 //              └─▶ what is stolen besides
 //
-// prepare() may refuse a plan, commit() cannot fail (decision 18). What is stolen follows from the configuration, which
-// is kept here as plain values (configuration.h), so that no worker stands still for it. It is computed anew when the
-// configuration or the host's addresses and interfaces have changed, and not when a neighbour has.
+// prepare() may refuse a plan, commit() cannot fail (decision 18). What is stolen follows from the configuration. The
+// configuration is kept here as plain values (configuration.h), so that reading it stops no worker. What is stolen is
+// computed again when the configuration or the host's addresses and interfaces have changed, but not when a neighbour
+// has.
 //
-// An interface may be missing at first, go, and come back as another: its port is opened when it is there.
+// An interface may be missing at the start, disappear, and come back with another index: its port is opened when it
+// exists.
 #pragma once
 
 #include <atomic>
@@ -40,51 +42,51 @@
 namespace sluice::engine {
 
 struct LiveDirectorOptions {
-  std::vector<std::string> interfaces;  // by the numbers of their ports
-  std::vector<uint16_t> vlans;          // by port, where any is tagged: the VLAN of what leaves, 0 for none
-  std::vector<bool> xdp;                // by port: by way of AF_XDP where that is to be had; none: by packet rings
-  std::vector<int> cpus;                // a worker each: the CPU to pin it to, or -1
-  director::DirectorOptions director;   // limits are those of all workers together
+  std::vector<std::string> interfaces;  // in the order of the ports
+  std::vector<uint16_t> vlans;  // by port; empty if no port is tagged: the VLAN of transmitted frames, 0 for none
+  std::vector<bool> xdp;        // by port: use AF_XDP if it is available; empty: packet rings
+  std::vector<int> cpus;        // one worker each: the CPU to pin it to, or -1
+  director::DirectorOptions director;  // its limits are those of all workers together
   host::StealWay stealing = host::StealWay::automatic;
-  int tun_device = -1;                // /dev/net/tun, opened by somebody who may; -1: the director opens it
-  CrashState* crash_state = nullptr;  // where what is to outlive this process goes; it must outlive the director
-  Words service_rows;  // an area of service_rows.h for each worker, which must outlive the director; or none
+  int tun_device = -1;                // /dev/net/tun, opened by the supervisor; -1: the director opens it
+  CrashState* crash_state = nullptr;  // keeps what outlives this process; it must outlive the director
+  Words service_rows;  // one area of service_rows.h for each worker, which must outlive the director; or empty
 };
 
-// How frames come and go.
+// How a port receives and transmits.
 enum class PortKind : uint8_t { packet, xdp_copy, xdp_zero_copy };
 
 class LiveDirector {
  public:
-  // Workers count into the page, which must outlive this.
+  // Workers count in the page. The page must outlive this object.
   LiveDirector(LiveDirectorOptions options, StatisticsPage& page);
   ~LiveDirector();
   LiveDirector(const LiveDirector&) = delete;
   LiveDirector& operator=(const LiveDirector&) = delete;
 
-  // Opens ports and attaches to the host; nothing is forwarded and nothing stolen yet.
+  // Opens ports and attaches to the host. Nothing is forwarded or stolen yet.
   bool open(host::Failure& failure);
 
-  // Why a plan was refused: of a step, which one.
+  // Why a plan was refused, and which step of it, if it was a step.
   struct Refusal {
     std::optional<size_t> step;  // from 0
     std::string reason, remedy;
   };
-  // Makes ready that the plan is carried out. False: it was refused, and nothing has changed. One plan at a time:
-  // commit or abort it before the next.
+  // Gets everything ready for the plan. False: the plan was refused, and nothing has changed. Every accepted plan must
+  // be committed or aborted before the next one.
   bool prepare(std::vector<PlanStep> steps, Refusal& refusal);
-  // Every worker carries the prepared plan out. Does nothing without one.
+  // Carries out the prepared plan on every worker. Does nothing without one.
   void commit();
-  // The prepared plan is forgotten.
+  // Drops the prepared plan.
   void abort();
 
-  // Carries on the flows that the process before has left. Between the first commit() and start().
+  // Restores the flows that the previous process has left. To be called between the first commit() and start().
   director::Restored restore();
   void start();
   // From now on the host's stack does not see what belongs to the directors as they are configured.
   bool steal(host::Failure& failure);
-  // Ends the workers, lets the host have its packets back and closes the ports. What was kept for a next process is
-  // withdrawn: without close() before it, the destructor is that of a process that ends by a mistake, and leaves it.
+  // Ends the workers, gives the host its packets back and closes the ports. Also withdraws what was kept for the next
+  // process. Without close(), the destructor acts as in a process that ends by mistake: it leaves what was kept.
   void close();
 
   size_t port_count() const { return options_.interfaces.size(); }
@@ -99,26 +101,26 @@ class LiveDirector {
     port::PortStatistics statistics;  // of all workers
   };
   std::vector<PortState> ports();
-  // What would become of frames that came on ports, one after another. Nothing is known of whose a frame is where no
-  // program of ours decides that (nftables).
+  // What would happen to frames that arrive on ports, one after another. With nftables there are no judgements: no BPF
+  // program decides who owns a frame.
   struct Explanation {
     uint16_t worker = 0;
-    std::vector<std::optional<host::Steal::Judgement>> judgements;  // a frame each
+    std::vector<std::optional<host::Steal::Judgement>> judgements;  // one per frame
     Rehearsal rehearsal;
   };
   bool explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure);
-  // The port that leads to an address; nothing where none does.
+  // The port that leads to an address. Nothing if no port does.
   std::optional<director::PortId> port_towards(const wire::Address& address);
-  // Lets a look at what passes. One at a time: false while another one lasts.
+  // Opens taps on all workers. Only one reader at a time: false while taps are open.
   bool open_taps(const TapFilter& filter);
   void close_taps();
-  // By worker; none while nobody looks. The thread that opened them takes out what is there.
+  // By worker; empty while no taps are open. Only the thread that opened the taps takes frames out of them.
   const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
   host::StealWay stealing() const { return steal_->way(); }
   std::vector<std::string> notices();
 
  private:
-  // A next hop whose link-layer address is wanted.
+  // A next hop whose link-layer address is not known.
   struct Question {
     director::PortId port;
     wire::Address next_hop;
@@ -131,7 +133,7 @@ class LiveDirector {
   void end_forwarding();
   void follow();
   void answer_questions();
-  void surround(const std::shared_ptr<const director::RouteTable>& route_table);
+  void use_route_table(const std::shared_ptr<const director::RouteTable>& route_table);
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
@@ -147,24 +149,24 @@ class LiveDirector {
 
   const LiveDirectorOptions options_;
   StatisticsPage& page_;
-  std::unique_ptr<host::HostNetwork> network_;  // the follower's, once it runs
-  std::vector<WorkerFiles> files_;              // by worker, with crash state
+  std::unique_ptr<host::HostNetwork> network_;  // used by the follower alone, once it runs
+  std::vector<WorkerFiles> files_;              // by worker; empty without crash state
   std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
-  std::vector<std::shared_ptr<Tap>> taps_;  // the configuring thread's
-  Time ended_flows_looked_for_ = 0;         // the follower's
+  std::vector<std::shared_ptr<Tap>> taps_;  // used by the configuring thread
+  Time ended_flows_looked_for_ = 0;         // used by the follower
 
-  std::mutex host_;  // guards what follows
+  std::mutex host_;  // guards the members below
   std::unique_ptr<host::Steal> steal_;
   host::TunnelEgress tunnel_egress_;
-  std::shared_ptr<host::TunDevice> host_device_;  // once a real server is this host
-  std::vector<uint32_t> opened_;                  // by port: the interface's index on which it is open; 0: on none
-  std::vector<bool> up_;                          // by port
-  std::vector<PortKind> kinds_;                   // by port
-  std::vector<port::PortStatistics> ended_;       // by port: counted on interfaces that have gone
-  std::shared_ptr<const director::RouteTable> route_table_;  // what the workers have
+  std::shared_ptr<host::TunDevice> host_device_;  // set once a real server is this host
+  std::vector<uint32_t> opened_;             // by port: the index of the interface on which it is open; 0: not open
+  std::vector<bool> up_;                     // by port
+  std::vector<PortKind> kinds_;              // by port
+  std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that no longer exist
+  std::shared_ptr<const director::RouteTable> route_table_;  // the one that the workers use
   std::vector<wire::Address> host_addresses_;
-  std::vector<wire::Address> addresses_by_route_;  // that what is stolen was last updated with
+  std::vector<wire::Address> addresses_by_route_;  // as of the last update of what is stolen
   Configuration configuration_;                    // what every worker has
   struct Staged {
     std::vector<PlanStep> steps;
@@ -177,7 +179,7 @@ class LiveDirector {
 
   std::mutex asking_;
   std::vector<Question> questions_;
-  bool is_copy_ = false;  // this is a rehearsal's: nobody is asked anything
+  bool is_copy_ = false;  // this is the copy of a rehearsal: it asks nobody
   std::atomic<bool> stopping_ = false;
   int alarm_;  // an eventfd: questions, or the end
   std::thread follower_;

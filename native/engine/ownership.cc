@@ -10,18 +10,18 @@ namespace sluice::engine {
 
 namespace {
 
-// Flows looked at in one visit of a worker: some tens of microseconds.
+// Flows that one visit of a worker reads: some tens of microseconds.
 constexpr uint32_t flows_a_visit = 4096;
 
-// Bits of a mask that a persistent service compares clients by.
+// The number of bits in the mask by which a persistent service compares clients.
 uint8_t prefix_of(const wire::Address& netmask) {
   int bits = 0;
   for (const uint8_t byte : netmask.bytes) bits += std::popcount(byte);
   return static_cast<uint8_t>(bits);
 }
 
-// A persistent service sends a client's connections to one server, a limit of sources counts them: the connections must
-// meet one worker.
+// A persistent service sends all connections of a client to one server, and a source limit counts them: one worker must
+// have them all.
 void steer_for(const Configuration::Service& service, host::OwnedTraffic::Steering& steering) {
   const director::SourceLimitSettings& limit = service.settings.source_limit;
   uint8_t& prefix = service.key.address.family == wire::Family::ipv4 ? steering.ipv4_prefix : steering.ipv6_prefix;
@@ -49,7 +49,8 @@ uint32_t longest_silence(const director::Timeouts& timeouts) {
   return longest;
 }
 
-// Rules behind the last that leads to a service do not matter, and there is none on an interface that is not there.
+// Rules after the last one that leads to a service do not matter. A rule for an interface that does not exist matches
+// nothing.
 std::vector<host::OwnedTraffic::Mark> marks_of(const Configuration& configuration,
                                                std::span<const uint32_t> interfaces) {
   std::vector<host::OwnedTraffic::Mark> marks;

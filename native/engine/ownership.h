@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What belongs to directors that are configured like this, for those who keep it away from the host's own stack.
+// The traffic that belongs to directors of a given configuration, for the code that steals it from the host's stack.
 #pragma once
 
 #include <span>
@@ -12,20 +12,20 @@
 
 namespace sluice::engine {
 
-// The traffic of services, of real servers as long as flows may point at them, of pools and egress rules. Services by
-// firewall mark have packets by the rules of marks; `interfaces` are those of the ports that rules may ask for.
+// The traffic of services, of real servers as long as flows may point at them, of pools and of egress rules. A service
+// by firewall mark owns packets by the mark rules; `interfaces` are those of the ports that mark rules may name.
 host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t workers,
                                     std::span<const uint32_t> interfaces);
 
-// Of the virtual addresses and those of pools, which the host has by a route alone (ip route add … local), so that no
-// list of its addresses tells. Each once.
+// Virtual addresses and pool addresses that the host has only by a route (ip route add … local), so that the list of
+// its addresses lacks them. Each address once.
 std::vector<wire::Address> addresses_by_route(const Configuration& configuration,
                                               const director::RouteTable& route_table);
 
 // Whether a real server is this host itself.
 bool has_local_node(const Configuration& configuration, const director::RouteTable& route_table);
 
-// The flows of one worker, some at a time, so that no visit lasts long. False when all have been seen.
+// The flows of one worker, some per call, so that no visit lasts long. False when all flows have been visited.
 struct FlowCursor {
   uint32_t at4 = 0, at6 = 0;
 };

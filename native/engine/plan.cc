@@ -68,7 +68,8 @@ std::string_view carry_out(const PlanStep& step, Director& director) {
   return text_of(std::visit([&](const auto& one) { return carry(one, director); }, step));
 }
 
-// The first step has the addresses that stay, or the first new one where none stays: a pool without addresses is none.
+// The first step has the addresses that stay. If none stays, it has the first new one: a pool without addresses means
+// no pool.
 std::vector<PlanStep> in_small_steps(const SetPool& step, const director::PoolSettings* before) {
   const director::PoolSettings& wanted = step.settings;
   const bool keeps_ports =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of a plan (src/director/plan.ts), as values that several workers carry out.
+// The steps of a plan (src/director/plan.ts), as values that several workers can carry out.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct RemoveServer {
   wire::Address address;
   uint16_t port = 0;
 };
-// All servers of the service, from the head of its list.
+// All servers of the service, from the head of its list on.
 struct OrderServers {
   director::ServiceKey key;
   std::vector<director::DestinationSettings> servers;
@@ -49,16 +49,16 @@ struct SetTimeouts {
 struct SetSwitches {
   director::Switches switches;
 };
-// Of all workers together.
+// For all workers together.
 struct SetLimits {
   uint32_t flows = 0, half_open = 0, fragments = 0;
 };
-// A pool without addresses is none.
+// A pool without addresses means no pool.
 struct SetPool {
   uint32_t id = 0;
   director::PoolSettings settings;
 };
-// All of them: they take the place of those before.
+// The rules replace all earlier ones.
 struct SetEgress {
   std::vector<director::EgressRule> rules;
 };
@@ -69,13 +69,13 @@ struct SetMarks {
 using PlanStep = std::variant<AddService, EditService, RemoveService, AddServer, EditServer, RemoveServer, OrderServers,
                               ZeroCounters, SetTimeouts, SetSwitches, SetLimits, SetPool, SetEgress, SetMarks>;
 
-// "done", or why the director has refused the step.
+// Returns "done", or why the director has refused the step.
 std::string_view carry_out(const PlanStep& step, director::Director& director);
 
 std::string_view text_of(director::EditResult result);
 
-// A pool's step as steps that take a worker some tenths of a millisecond each: every new address brings a count for
-// each of its ports. `before`: the pool as it is; nullptr where there is none.
+// Splits a pool's step into steps that take a worker some tenths of a millisecond each: every new address brings a
+// counter for each of its ports. `before`: the pool as it is; nullptr if there is none.
 std::vector<PlanStep> in_small_steps(const SetPool& step, const director::PoolSettings* before);
 
 }  // namespace sluice::engine

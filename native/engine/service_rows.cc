@@ -36,7 +36,7 @@ bool ServiceRows::advance(const director::Director& director, Time now) {
     if (now < due()) return true;
     next_ = 0;
   }
-  // Somebody who changes services in many visits has them listed once, not once a visit.
+  // If a visitor changes services in many visits, they are listed once per pass, not once per visit.
   if (!is_valid_ && begun_ != 0 && now < due()) return true;
   if (!is_valid_) list(director);
   if (next_ == 0) begun_ = now;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Services and real servers with their counts in shared memory: what one worker writes and JavaScript reads, without a
-// call from either to the other.
+// Services and real servers with their counts in shared memory: one worker writes them, JavaScript reads them, and
+// neither calls the other.
 //
 //   workers' areas, one after another, each:  header | row 0 | row 1 | …
 //
-// A worker writes its area outside of the way of packets: a pass over all its services begins 100 ms after the one
-// before began, and goes on by a few rows between two batches, so that what is read is at most 100 ms older than a pass
-// takes. Rows come in an order that may change with the configuration; a row is known by its name. A reader sees a row
-// whole: it reads the sequence, the row, the sequence again, and once more when the two differ or are odd.
+// A worker writes its area while it handles no packet. A pass over all its services begins 100 ms after the previous
+// pass began, and writes a few rows between two batches. So what a reader sees is at most 100 ms older than a pass
+// takes. The order of the rows may change with the configuration; a row is known by its name. A reader gets a
+// consistent row like this: it reads the sequence, the row, and the sequence again; if the two differ or are odd, it
+// reads once more.
 //
-// The tables below are the only description of the layout, as those of statistics.h are.
+// The tables below are the only description of the layout, as in statistics.h.
 #pragma once
 
 #include <array>
@@ -29,7 +30,7 @@ namespace sluice::engine {
   WORD(passes) /* so far */                                                        \
   WORD(since)  /* monotonic nanoseconds of the last pass's beginning */
 
-// Behind the sequence and the name.
+// The counts follow the sequence and the name.
 #define SLUICE_ROW_COUNTS(COUNT) \
   COUNT(connections)             \
   COUNT(packets_in)              \
@@ -56,13 +57,13 @@ inline constexpr size_t name_words = 14;
 inline constexpr size_t first_count = 1 + name_words;
 inline constexpr size_t row_stride = first_count + row_counts.size();
 inline constexpr size_t first_row = area_words.size();
-// As many as maps of stolen places and tuples are made for, within reason; memory that no row needs is not touched.
+// About as many as the maps of stolen places and tuples hold. Memory that no row needs is never touched.
 inline constexpr size_t row_count = 16384;
 inline constexpr size_t area_stride = layout::stride_for(first_row + row_count * row_stride);
 
 }  // namespace service_layout
 
-// One worker's area. Used by that worker's thread; the memory must outlive it. Without memory it does nothing.
+// One worker's area. Only that worker's thread uses it. The memory must outlive it. Without memory it does nothing.
 class ServiceRows {
  public:
   static constexpr Time interval = 100'000'000;
@@ -70,11 +71,11 @@ class ServiceRows {
 
   explicit ServiceRows(Words area = {}) : area_(area) {}
 
-  // The services may be others than before: somebody has been at the director.
+  // A visitor may have changed the services.
   void invalidate() { is_valid_ = false; }
-  // When the next pass begins.
+  // The time when the next pass begins.
   Time due() const { return begun_ + interval; }
-  // A share of what is to be written; false when there is more.
+  // Writes some of the rows. False if there is more to write.
   bool advance(const director::Director& director, Time now);
 
  private:
@@ -89,7 +90,7 @@ class ServiceRows {
   }
 
   Words area_;
-  std::vector<Row> rows_;  // good until somebody visits
+  std::vector<Row> rows_;  // valid until the next visit that changes services
   bool is_valid_ = false;
   size_t next_ = 0, named_ = 0;  // rows before `named_` have their names
   Time begun_ = 0;

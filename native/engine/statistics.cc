@@ -49,7 +49,7 @@ std::variant<CounterBlock, StatisticsPage::Refusal> StatisticsPage::claim(std::s
   const auto wanted = encode_name(name);
   if (!wanted) return Refusal::bad_name;
   const std::lock_guard lock(claiming_);
-  // Blocks are taken in order and never given up for another name: the first without a name ends the search.
+  // Blocks are taken in order and never given to another name: the search ends at the first block without a name.
   for (size_t index = 0; index < layout::block_count; ++index) {
     const Words words = block(index);
     const auto generation = at(words, BlockWord::generation);

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The statistics page: counters that native threads write and JavaScript reads, without a call from either to the
-// other.
+// The statistics page: counters that native threads write and JavaScript reads. Neither calls the other.
 //
 // The page is an array of 64-bit words in memory that JavaScript allocates (a BigUint64Array over a SharedArrayBuffer):
 //
 //   header | block 0 | block 1 | … | block 63
 //
-// A block belongs to one writer: a worker thread of the engine, or a component written in TypeScript. It is claimed by
-// name. Only its owner adds to it, so that adding is a load and a store and never a locked instruction; readers on
-// other threads see every counter whole, but no two counters of exactly the same moment. Counters only grow: a block
-// that was released keeps its name and its counts, only a writer of the same name may claim it again, and then counts
-// on from there. So the sum over all blocks never falls, which is what a metrics system expects of a counter.
+// A block belongs to one writer: a worker thread of the engine, or a component written in TypeScript. A writer claims
+// it by name. Only the owner adds to it, so adding is a load and a store and never a locked instruction. Readers on
+// other threads see every counter whole, but two counters may be of slightly different moments. Counters only grow: a
+// released block keeps its name and its counts. Only a writer of the same name may claim it again, and continues its
+// counts. So the sum over all blocks never falls, as a metrics system expects of a counter.
 //
-// The header's beat is stamped by a Heartbeat thread, a block's beat by its owner. A worker whose beat lags behind the
-// page's is stuck; a page whose beat lags behind the monotonic clock has lost its native threads.
+// A Heartbeat thread stamps the header's beat, the owner of a block stamps the block's beat. If a worker's beat lags
+// behind the page's, the worker is stuck. If the page's beat lags behind the monotonic clock, its native threads are
+// gone.
 //
-// The tables below are the only description of the layout. The addon exports them (binding/statistics_page.cc) and
-// TypeScript finds every word through that export; a hash of the tables in the header rejects a page of another build.
+// The tables below are the only description of the layout. The addon exports them (binding/statistics_page.cc), and
+// TypeScript finds every word by that export. The header holds a hash of the tables, so that a page of another build is
+// refused.
 #pragma once
 
 #include <array>
@@ -65,8 +66,8 @@ namespace sluice::engine {
   COUNTER(awake_nanoseconds, "time that its thread did not sleep")                \
   COUNTER(longest_visit_nanoseconds, "the longest time that it stood still for a change or a question")
 
-// Beside them one for each reason of director/flows/reasons.def: packets so far that met their verdict for it, as of
-// the worker's last round of publishing.
+// After these comes one counter for each reason of director/flows/reasons.def: packets whose verdict had that reason,
+// as of the worker's last publication.
 
 #define SLUICE_NAME(name, ...) name,
 #define REASON(identifier, ...) packets_##identifier,
@@ -101,7 +102,7 @@ inline constexpr auto counters = std::to_array({SLUICE_COUNTERS(SLUICE_DESCRIPTI
 inline constexpr size_t first_reason_counter = 0 SLUICE_COUNTERS(SLUICE_ONE);
 #undef SLUICE_ONE
 
-// Of the reason with that number.
+// The counter of the reason with that number.
 inline constexpr Counter reason_counter(size_t reason) {
   return static_cast<Counter>(first_reason_counter + reason);
 }
@@ -117,8 +118,8 @@ inline constexpr size_t block_count = 64;
 inline constexpr size_t name_size = 2 * sizeof(uint64_t);
 
 inline constexpr size_t first_counter = block_words.size();
-// Blocks start at equal distances of whole cache lines with at least a line less a word between what they hold, so that
-// two writers never share a line however JavaScript's memory is aligned.
+// Blocks start at equal distances of whole cache lines, with at least a line less a word between their contents. So two
+// writers never share a line, however JavaScript's memory is aligned.
 inline constexpr size_t stride_for(size_t held) {
   return (held + 2 * (words_in_cache_line - 1)) / words_in_cache_line * words_in_cache_line;
 }
@@ -145,7 +146,7 @@ inline constexpr uint64_t hash() {
 
 using Words = std::span<uint64_t>;
 
-// One writer's counters. Used by one thread at a time; the page must outlive it. Released when it goes out of scope.
+// One writer's counters. Used by one thread at a time. The page must outlive it. The destructor releases the block.
 class CounterBlock {
  public:
   CounterBlock(Words words, size_t index) : words_(words), index_(index) {}
@@ -158,7 +159,7 @@ class CounterBlock {
     std::atomic_ref<uint64_t> word(words_[layout::first_counter + static_cast<size_t>(counter)]);
     word.store(word.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   }
-  // To `value`, unless it is there already: for a greatest value, which only grows as well.
+  // Sets the counter to `value` if that is larger: for a maximum, which also only grows.
   void raise(Counter counter, uint64_t value) {
     std::atomic_ref<uint64_t> word(words_[layout::first_counter + static_cast<size_t>(counter)]);
     if (word.load(std::memory_order_relaxed) < value) word.store(value, std::memory_order_relaxed);
@@ -172,10 +173,11 @@ class CounterBlock {
   size_t index_;
 };
 
-// The writers' side of a page, which exists once a page.
+// The writers' side of a page. There is one per page.
 class StatisticsPage {
  public:
-  // Formats the page. Nothing when the words are fewer than layout::size, not aligned, or formatted already.
+  // Formats the page. Nothing if there are fewer words than layout::size, if they are not aligned, or if they are
+  // already formatted.
   static std::unique_ptr<StatisticsPage> format(Words words);
 
   enum class Refusal { bad_name, name_in_use, no_room };

@@ -10,7 +10,7 @@ namespace sluice::engine {
 
 namespace {
 
-// Records lie at multiples of this, so that their heads can be copied whole.
+// Records begin at multiples of this number, so that their headers can be copied whole.
 constexpr size_t alignment = 8;
 
 size_t size_of_record(size_t length) {
@@ -26,7 +26,7 @@ wire::Address address_at(const wire::Packet& packet, const uint8_t* at) {
   return wire::Ipv6Address::load(at);
 }
 
-// Where an IP header has its two addresses.
+// The offset of the two addresses in an IP header.
 size_t addresses_at(const wire::Packet& packet) {
   return packet.l3 + (packet.ip_version == 4 ? 12u : 8u);
 }
@@ -114,7 +114,7 @@ bool Tap::is_about(wire::Bytes frame) const {
          address_at(packet, frame.data() + first + length) == *filter_.host;
 }
 
-// The frame that came and those that left for it, or none of them.
+// Records the received frame and the frames transmitted for it, or none of them.
 void Tap::record(const Copy& came, TappedFrame& head, Sent sent, uint32_t cause) {
   size_t size = size_of_record(came.length);
   for (const auto& entry : sent) {

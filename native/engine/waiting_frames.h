@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames that cannot leave because the link-layer address of the next hop is being asked for. A few of them, for a
-// short time, as a host's kernel keeps them; older ones make room.
+// Frames that cannot leave because the link-layer address of their next hop is not yet known. A few frames are kept for
+// a short time, as a host's kernel does; a new frame replaces the oldest.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace sluice::engine {
 
 class WaitingFrames {
  public:
-  // As long as hosts wait for a neighbour's first answer.
+  // As long as a host waits for a neighbour's first answer.
   static constexpr Time patience = second;
   // Enough for the first packets of some dozens of connections.
   static constexpr size_t places = 64;
@@ -28,20 +28,20 @@ class WaitingFrames {
 
   size_t size() const { return count_; }
 
-  // Copies a frame as it came; the oldest gives way.
+  // Copies a frame as it was received. It replaces the oldest one if there is no room.
   void keep(const director::Frame& frame, Time since) {
     Waiting& place = waiting_[next_];
     next_ = (next_ + 1) % places;
     count_ = std::min(count_ + 1, places);
     place.bytes.resize(director::required_headroom + frame.length);
-    // The frame may be what take_oldest() gave, in this very place.
+    // The frame may come from take_oldest() and lie in this very place.
     std::memmove(place.bytes.data() + director::required_headroom, frame.data, frame.length);
     place.frame = frame;
     place.since = since;
   }
 
-  // The oldest frame waits no more: good until the next keep(). Nothing where there is none, or where it has waited for
-  // too long.
+  // Removes the oldest frame and returns it; it is valid until the next keep(). Nothing if there is none, or if it has
+  // waited too long.
   Waiting* take_oldest(Time now) {
     if (count_ == 0) return nullptr;
     Waiting& place = waiting_[(next_ + places - count_--) % places];

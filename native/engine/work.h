@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a worker (worker.h) does with the frames of its ports: the director's work, the tunnel exit's, a DNS listener's.
+// What a worker (worker.h) does with the frames of its ports: the work of a director, of a tunnel exit, of a DNS
+// listener.
 //
-// A worker calls its work a few times for each batch and never for a packet, so these calls may be virtual. All of them
-// come from one thread at a time: the worker's, or that of a visitor while the worker stands still.
+// A worker calls its work a few times per batch and never per packet, so these calls may be virtual. All calls come
+// from one thread at a time: the worker's, or a visitor's while the worker stands still.
 //
-// What a frame is, is between the ports and the work. Ports of network interfaces give Ethernet frames; a port of
-// datagrams puts a small head in front of each, which says where the datagram came from.
+// The ports and the work agree on what a frame is. Ports of network interfaces give Ethernet frames. A port of
+// datagrams puts a small head in front of each datagram, which says where it came from.
 #pragma once
 
 #include <span>
@@ -20,22 +21,22 @@ class Work {
  public:
   virtual ~Work() = default;
 
-  // What the worker lends for one call.
+  // What the worker provides for one call.
   struct Turn {
     Time now;
-    director::TransmitQueue& out;  // what is put here is sent after the call, and is not changed before the next one
+    director::TransmitQueue& out;  // frames put here are sent after the call, and must not change before the next call
     CounterBlock& counters;
   };
 
-  // Handles a batch that one port has given.
+  // Handles a batch from one port.
   virtual void receive(std::span<director::Frame> batch, const Turn& turn) = 0;
-  // Does a bounded amount of what is due. False when there is more.
+  // Does a bounded amount of the work that is due. False if there is more.
   virtual bool advance(const Turn& turn) = 0;
-  // Writes a bounded amount of what others read in memory. False when there is more.
+  // Writes a bounded amount of what other threads read. False if there is more.
   virtual bool publish(Time now, CounterBlock& counters) = 0;
-  // When advance() or publish() has something to do next, if nothing comes before.
+  // When advance() or publish() next has something to do, if no frame comes earlier.
   virtual Time due() const = 0;
-  // The thread ends: what publish() would have written later.
+  // The thread ends: writes what publish() has not written yet.
   virtual void finish(CounterBlock& counters) = 0;
 };
 

@@ -16,21 +16,21 @@ namespace sluice::engine {
 
 namespace {
 
-// Frames that come one after another find the worker awake: waking it costs more than this on most machines.
+// If frames come close after each other, the worker stays awake: waking it up costs more than this on most machines.
 constexpr Time stays_awake = 20'000;
 
-// A worker shows that it lives at least this often.
+// A worker stamps its beat at least this often.
 constexpr int longest_sleep_milliseconds = 100;
 constexpr Time awake_interval = 100'000'000;
 
-// Asking a port what it has counted is also what repairs it (packet_ring.h).
+// Reading a port's statistics also repairs the port (packet_ring.h).
 constexpr Time ports_looked_after = second;
 
 void pin(pthread_t thread, int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<size_t>(cpu), &set);
-  // A cpu that is not there is no reason not to forward.
+  // If the CPU does not exist, the worker runs without being pinned.
   pthread_setaffinity_np(thread, sizeof set, &set);
 }
 
@@ -78,7 +78,7 @@ Worker::Visit::~Visit() {
     worker_.counters_.raise(Counter::longest_visit_nanoseconds, worker_.clock_() - begun_);
   }
   worker_.gate_.end_visit();
-  // Whatever the visitor has changed may be due at once.
+  // What the visitor has changed may be due at once.
   eventfd_write(worker_.alarm_, 1);
 }
 

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread with ports and a work of its own.
+// A thread with its own ports and its own work.
 //
 // Theory of operation
 //
 //   ┌▶ each port: a batch in ─▶ work ─▶ frames to the ports that they name ─▶ flush
-//   │  what is due, a bounded amount of it
-//   │  counts for those who read the statistics, a bounded amount of them
-//   │  one visitor, if any waits
-//   └─ nothing came for a while: sleep until a frame comes, a visitor has been here, or something is due
+//   │  a bounded amount of the work that is due
+//   │  a bounded amount of the counts for the statistics
+//   │  one visitor, if one waits
+//   └─ if nothing came for a while: sleep until a frame comes, a visitor was here, or something is due
 //
-// Everything that is configured or asked is done by a visitor: another thread that has the worker stand still between
-// two rounds and uses the work as its own (gate.h). So a change is there for a batch as a whole or not at all, the way
-// of a packet has no lock, and the price of a change is that frames wait in the ports' rings while it is made. A visit
-// must therefore be short: half a millisecond is some hundred packets of a fast interface. How long the longest visit
-// was is counted, for each worker.
+// A visitor makes every change and every query: another thread that stops the worker between two rounds and uses the
+// work as its own (gate.h). So a change applies to a whole batch or not at all, and handling a packet needs no lock.
+// The price is that frames wait in the ports' rings during a visit. A visit must therefore be short: in half a
+// millisecond a fast interface receives some hundred packets. Each worker counts its longest visit.
 #pragma once
 
 #include <array>
@@ -31,16 +30,17 @@
 namespace sluice::engine {
 
 struct WorkerOptions {
-  std::string name;  // of the thread: at most fifteen bytes
-  int cpu = -1;      // to which the thread is pinned; -1: to none
+  std::string name;  // of the thread; at most fifteen bytes
+  int cpu = -1;      // the CPU that the thread is pinned to; -1: none
   uint64_t (*clock)() = monotonic_nanoseconds;
 };
 
 class Worker {
  public:
-  // Ports by the number that frames name them by. `work` must outlive the worker. Counters are this worker's own.
+  // `ports`: in the order of the numbers by which frames name them. `work` must outlive the worker. The block belongs
+  // to this worker alone.
   Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::Port>> ports, Work& work, CounterBlock block);
-  // Stops first.
+  // Stops the thread first.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -49,11 +49,11 @@ class Worker {
   // Returns when the thread has ended.
   void stop();
 
-  // The worker stands still for as long as this exists. One thread may have one visit of a worker at a time.
+  // The worker stands still while this object exists. A thread may have one visit of a worker at a time.
   class Visit {
    public:
     explicit Visit(Worker& worker);
-    // Sends what was left in out().
+    // Sends the frames in out().
     ~Visit();
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
@@ -61,7 +61,7 @@ class Worker {
     director::TransmitQueue& out() { return worker_.out_; }
     Time now() const { return worker_.clock_(); }
     std::vector<port::PortStatistics> port_statistics();
-    // The port that was there is given back. Whoever closes it does so after the visit: that takes the kernel long.
+    // Returns the old port. The caller should close it after the visit: closing takes the kernel long.
     std::unique_ptr<port::Port> replace_port(size_t number, std::unique_ptr<port::Port> port);
 
    private:

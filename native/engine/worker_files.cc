@@ -10,7 +10,7 @@ namespace sluice::engine {
 
 namespace {
 
-// A file's content as an array, as long as this object exists. Empty if there is no file.
+// A file's content as an array, while this object exists. Empty if there is no file.
 template <class T>
 class MappedFile {
  public:

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory files of one worker: the files that it works in, and those of the same worker in a process that has
-// crashed.
+// The memory files of one worker: its own files, and those of the same worker in a process that has crashed.
 #pragma once
 
 #include <array>
@@ -12,7 +11,7 @@ namespace sluice::engine {
 
 class WorkerFiles {
  public:
-  // Makes new files, and gives them into the crash state for the next process.
+  // Creates new files and gives them to the crash state for the next process.
   bool make(CrashState& crash_state, uint16_t worker, host::Failure& failure);
   director::DirectorMemory of_director() const;
   int recorder() const;
@@ -23,7 +22,7 @@ class WorkerFiles {
   std::array<host::Descriptor, kinds.size()> files_;
 };
 
-// The director carries on the flows that the worker of the same number had in the process before.
+// The director restores the flows that the worker of the same number had in the previous process.
 director::Restored restore_from(const CrashState& crash_state, uint16_t worker, director::Director& director, Time now);
 
 }  // namespace sluice::engine

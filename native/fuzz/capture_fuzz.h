@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold for any bytes that are taken for a capture, and for what the writers make of the packets in them.
+// What must hold for any bytes that are read as a capture, and for captures that are written from its packets.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ inline void check_reading(const Reading& reading, size_t size) {
   require(reading.error.fault != CaptureFault::system && reading.error.fault != CaptureFault::misuse);
 }
 
-// Reads the input at once and a few bytes at a time: what lies beyond the end of the input must not matter.
+// Reads the input at once and in small pieces: bytes beyond the end of the input must not matter.
 inline Reading fuzz_reading(wire::Bytes input) {
   const Reading reading = read_all(input);
   check_reading(reading, input.size());

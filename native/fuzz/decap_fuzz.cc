@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as what arrived in a tunnel. Input: the outer protocol, the traffic class, then the payload. What is
-// delivered has to lie within the payload, to be what a host takes for an IP packet, and to be taken out alike again.
+// Any bytes as a tunnelled packet. Input: the outer protocol, the traffic class, then the payload. A delivered packet
+// must lie within the payload, must be an IP packet for a host, and must be unwrapped alike when it is tunnelled again.
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
@@ -40,7 +40,7 @@ void check(const decap::Inner& inner, wire::Bytes payload) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < choice_bytes) return 0;
-  // Of exactly this size, so that a byte read beside it is seen.
+  // Memory of exactly this size, so that a read beyond it is found.
   std::vector<uint8_t> payload(data + choice_bytes, data + size);
   decap::Arrived stripped;
   (void)decap::strip_ipv4(payload, stripped);
@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   check(inner, payload);
-  // Bare, as in an IPIP packet without a mark.
+  // Alone, as in an IPIP packet without a mark.
   std::vector<uint8_t> bare(inner.packet.begin(), inner.packet.end());
   const uint8_t protocol = bare[0] >> 4 == 4 ? 4 : 41;
   const decap::Inner again = decap::decapsulate({protocol, 0, bare}, {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames with which programs of the director's fuzz target begin: of every kind of flow that it knows, in both
-// directions, and of everything else that it answers.
+// The first frames of programs for the director's fuzz target: of every kind of flow, in both directions, and
+// everything else that the director answers.
 #pragma once
 
 #include <string_view>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director as a whole, stateful. The input is a program: frames, edits, switches, the passing of time. Two
-// directors run it, one fed frame by frame, one in batches; they must decide alike and send the same bytes. What is
-// passed to the host must be as it came; what is counted must be what is there; and when everything is over nothing may
-// be left.
+// The director as a whole, with its state. The input is a program: frames, edits, switches, the passing of time. Two
+// directors run it, one frame by frame, the other in batches; they must make the same decisions and send the same
+// bytes. A packet that passes to the host must be unchanged, counts must be right, and at the end nothing may be left.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -55,7 +54,7 @@ struct Input {
   Frame meta;
 };
 
-// Which of the places that matter a mutation hits, as the ports: a program rarely finds them by chance.
+// Which important places a mutation hits, such as the ports. A program rarely finds them by chance.
 void mutate(Buffer& frame, Program& program, uint8_t count) {
   for (; count > 0 && !frame.empty(); count--) {
     const size_t at = program.byte() % frame.size();
@@ -106,8 +105,8 @@ Input read_raw_frame(Program& program) {
   return input;
 }
 
-// What the receiver of a TCP or UDP frame answers: the ends change places, what was said is acknowledged. So programs
-// come through handshakes whose numbers they could not guess.
+// Writes the answer of a TCP or UDP frame's receiver: the ends are exchanged and the data are acknowledged. So programs
+// complete handshakes whose numbers they could not guess.
 void turn_around(Buffer& frame, uint8_t flags) {
   wire::Packet packet;
   if (wire::dissect(frame, packet) != wire::Malformed::ok || !packet.has_ports || packet.vlan_count > 0) return;
@@ -325,7 +324,7 @@ class Pair {
     });
   }
 
-  // Does the same to both, after what is waiting.
+  // Applies `what` to both directors, after the waiting frames.
   template <class Do>
   void each(Do&& what) {
     flush();
@@ -336,7 +335,7 @@ class Pair {
     inputs_.push_back(std::move(input));
     if (inputs_.size() == most_waiting) flush();
   }
-  // The answer to a frame that has left; the latest is number 0.
+  // Answers a frame that was sent; the latest is number 0.
   void answer(uint8_t number, uint8_t flags) {
     flush();
     if (left_.empty()) return;
@@ -359,7 +358,7 @@ class Pair {
   void finish();
 
  private:
-  static constexpr size_t most_waiting = 40;  // more than a batch's 32
+  static constexpr size_t most_waiting = 40;  // more than a batch of 32
 
   static Frame frame_in(const Input& input, Buffer& room) {
     room.assign(director::required_headroom, 0);
@@ -427,7 +426,7 @@ void Pair::flush() {
   }
 }
 
-// All services go and all time passes: nothing is left.
+// Removes all services and lets all time pass: nothing may be left.
 void Pair::finish() {
   each([](Director& director) {
     director.services().remove_all();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netlink messages, as many as the input holds, read as the kernel's and made into route table: nothing that is said
-// may lead out of the message, and whatever is believed must make a table that can be asked.
+// Netlink messages, as many as the input holds, read as the kernel's and made into a route table. No read may leave the
+// message, and every accepted message must give a table that can be used.
 #include <cstdlib>
 
 #include "host/host_network.h"

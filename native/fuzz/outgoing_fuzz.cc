@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any IP packet through every transform of packets that leave, and any bytes through those that look for themselves.
-// Input: four bytes of choices (tunnel and families; an MTU or segment size), then the packet. What each transform
-// makes is held against what its receiver would do with it.
+// Any IP packet through every transform of outgoing packets, and any bytes through transforms that check their input.
+// Input: four bytes of choices (tunnel and families; an MTU or segment size), then the packet. The result of each
+// transform is compared with what its receiver would do with it.
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -21,7 +21,7 @@ using wire::Bytes;
 namespace {
 
 constexpr size_t choice_bytes = 4;
-constexpr size_t most_pieces = 64;  // a byte a piece would make an input slow
+constexpr size_t most_pieces = 64;  // one byte per piece would make an input slow
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -46,7 +46,7 @@ Choices read_choices(const uint8_t* data) {
   return choices;
 }
 
-// A copy in memory of exactly the size needed, so that a byte written beside it is seen.
+// A copy in memory of exactly the needed size, so that a write beyond it is found.
 struct Copy {
   Copy(Bytes bytes, wire::Family family, size_t headroom = 0)
       : memory(new uint8_t[headroom + bytes.size()]),
@@ -207,7 +207,7 @@ void resolve(Bytes bytes, const wire::Packet& found) {
   require(is_transport_sum_ok(Bytes(room.get(), length), answer));
 }
 
-// Bytes that nobody has looked at: what is quoted in ICMP errors gets here too.
+// Bytes that were not checked: quotations of ICMP errors also come here.
 void complain(Bytes bytes) {
   for (const wire::Family family : {wire::Family::ipv4, wire::Family::ipv6}) {
     const Copy copy(bytes, family);
@@ -223,7 +223,7 @@ void complain(Bytes bytes) {
     require(wire::dissect_ip(message, found) == wire::Malformed::ok && found.end() == length);
     require(length <= (is_v4 ? 576u : director::icmp_error_room));
     require(equal(message.subspan(found.payload), bytes.first(length - found.payload)));
-    // An error about the error would never end.
+    // An error about an error would never end.
     const Copy again(message, family);
     require(write_icmp_error(again.packet, error, source, 1, room.get()) == 0);
   }

@@ -23,7 +23,7 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-// What Malformed::ok promises of offsets.
+// The offsets that Malformed::ok promises.
 void check_promises(Bytes frame, const Packet& packet) {
   if (packet.malformed != Malformed::ok || packet.ip_version == 0) return;
   require(packet.end() <= frame.size());
@@ -38,7 +38,7 @@ void read_options(Bytes options) {
   while (walk.next(option)) require(option.at + option.data.size() < options.size());
 }
 
-// Each view on the same bytes, all its getters read.
+// Reads all getters of each view on the same bytes.
 void read_views(Bytes bytes) {
   uint64_t seen = 0;
   if (const auto view = Ipv4View::parse(bytes)) {
@@ -73,7 +73,7 @@ void read_views(Bytes bytes) {
   if (const auto view = NeighbourView::parse(bytes)) {
     seen += view->link_address(neighbour_option::source_link_address).has_value();
   }
-  volatile uint64_t sink = seen;  // so that no read is optimized away
+  volatile uint64_t sink = seen;  // so that no read is optimised away
   (void)sink;
 }
 

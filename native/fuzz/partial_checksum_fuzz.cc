@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a frame that came by AF_XDP: nothing beyond it is touched, one checksum at most is changed, and what is
-// complete stays so.
+// Any bytes as a frame that came by AF_XDP. Bytes beyond it are not touched, at most one checksum is changed, and a
+// complete checksum stays.
 #include <algorithm>
 #include <cstdlib>
 #include <vector>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a pcap file; and what was read, written as pcap, is read as the same.
+// Any bytes as a pcap file. The packets that were read, written as pcap, must be read alike.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@ void check_rewriting(const Reading& reading) {
     require(writer.begin(reading.packets[0].link_type));
     std::vector<ReadPacket> expected;
     for (ReadPacket packet : reading.packets) {
-      // A fraction of many seconds can carry past 2106, which the writer refuses.
+      // A fraction of many seconds can carry beyond 2106, which the writer refuses.
       const bool fits = packet.time_ns / nanoseconds_per_second <= UINT32_MAX;
       require(writer.write(packet.time_ns, packet.original_length, packet.bytes) == fits);
       packet.time_ns -= packet.time_ns % tick;

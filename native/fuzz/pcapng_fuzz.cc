@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a pcapng file; and what was read, written as pcapng, is read as the same.
+// Any bytes as a pcapng file. The packets that were read, written as pcapng, must be read alike.
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,7 +12,7 @@ using namespace sluice::port;
 
 namespace {
 
-// The interfaces are numbered anew, in the order of their first packets.
+// The interfaces get new numbers, in the order of their first packets.
 void check_rewriting(const Reading& reading) {
   MemorySink sink;
   PcapngWriter writer(sink);

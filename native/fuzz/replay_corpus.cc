@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Feeds every file of the named folders, in the order of their names, to a fuzz target; then mutations of them that
-// follow from a fixed seed, so that a plain compiler finds in CI what the corpus is one flipped bit away from.
+// Feeds every file of the named folders, in the order of their names, to a fuzz target; then mutations of them with a
+// fixed seed. So CI with a plain compiler finds what is one flipped bit away from the corpus.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -21,7 +21,7 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// An exact-size heap block, so that AddressSanitizer sees the first byte read past the input.
+// A heap block of exactly this size, so that AddressSanitizer finds the first read past the input.
 void run(const std::vector<uint8_t>& bytes) {
   std::vector<uint8_t> exact(bytes.begin(), bytes.end());
   exact.shrink_to_fit();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records of a process that has crashed, damaged in any way. A director runs the usual frames; the input says which
-// bytes of its memory are overwritten. Another director restores from the result: it must refuse what it cannot use,
-// and whatever it takes must live and end as any flow does.
+// Damaged records of a process that has crashed. A director runs the usual frames; the input says which bytes of its
+// memory are overwritten. Another director restores from the result: it must refuse what it cannot use, and the flows
+// that it takes must live and end as any flow does.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -45,7 +45,7 @@ std::shared_ptr<const director::RouteTable> network() {
   return std::make_shared<director::RouteTable>(ports, routes, neighbours);
 }
 
-// A service of every kind that leaves something in memory.
+// Adds a service of every kind that leaves records in memory.
 void configure(Director& director) {
   using enum director::Forwarding;
   director.set_route_table(network());
@@ -140,7 +140,7 @@ void check_counts(Director& director) {
                in_pools);
 }
 
-// What a crashed process has left.
+// The memory of a crashed process.
 struct Memory {
   std::vector<director::Flow<wire::Ipv4Address>> flows4;
   std::vector<director::Flow<wire::Ipv6Address>> flows6;
@@ -174,7 +174,7 @@ const Memory& undamaged() {
 
 }  // namespace
 
-// The input: area, offset (two bytes), count, so many bytes; and so on.
+// The input: area, offset (two bytes), count, and so many bytes; repeated.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Memory memory = undamaged();
   const auto bytes_of = [](auto& records) {
@@ -198,7 +198,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check_counts(after);
   run_frames(after, now);
   check_counts(after);
-  // Longer than any deadline that a timer can have been given.
+  // Longer than any deadline of a timer.
   for (Time later = now; later < now + 3 * 3600 * second; later += 60 * second) {
     director::TransmitQueue out;
     after.advance(later, 1000, out);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP segment as input: its options are read, and it goes through a splice both ways with its checksum kept right.
+// A TCP segment as input: its options are read, and it passes a splice in both directions while its checksum stays
+// right.
 #include <cstdlib>
 #include <vector>
 

@@ -12,16 +12,16 @@ namespace sluice::host {
 
 namespace {
 
-// Generated headers have the instructions as numbers.
+// The generated headers hold the instructions as numbers.
 static_assert(std::endian::native == std::endian::little && sizeof(bpf_insn) == sizeof(uint64_t));
 
-// Of linux/bpf.h since 6.6; Debian 12 has the headers of 6.1.
+// Values of linux/bpf.h since 6.6. Debian 12 has the headers of 6.1.
 constexpr uint32_t tcx_ingress = 46, tcx_egress = 47;
 constexpr uint32_t before_all = 1u << 3;  // BPF_F_BEFORE, relative to nothing
 
-// What the verifier says of a program of a few thousand instructions, at level 1, with room to spare.
+// The verifier's log at level 1 of a program of a few thousand instructions fits easily.
 constexpr size_t log_size = 4 * 1024 * 1024;
-// The last lines name what is wrong.
+// The last lines of the log name the fault.
 constexpr size_t log_kept = 2000;
 
 long call_bpf(bpf_cmd command, bpf_attr& attributes) {
@@ -36,7 +36,7 @@ void copy_name(char (&to)[BPF_OBJ_NAME_LEN], const char* name) {
   std::strncpy(to, name, sizeof to - 1);
 }
 
-// Drivers say more in words that a link does not carry.
+// Explains an errno: a driver's own message does not reach the caller of a link.
 const char* reason_of_driver(int error) {
   switch (error) {
     case EOPNOTSUPP:
@@ -53,7 +53,7 @@ const char* reason_of_driver(int error) {
   }
 }
 
-// Before 5.11 maps were locked memory, of which a process may have little.
+// Kernels before 5.11 count maps as locked memory, of which a process may have little.
 void lift_memory_limit() {
   const rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
   setrlimit(RLIMIT_MEMLOCK, &unlimited);
@@ -149,7 +149,7 @@ bool load_program(const bpf::Program& program, bpf_prog_type type, std::span<con
   attributes.prog_type = type;
   attributes.insns = pointer(instructions.data());
   attributes.insn_cnt = static_cast<uint32_t>(instructions.size());
-  attributes.license = pointer("Apache-2.0");  // no helper that it calls is for GPL programs only
+  attributes.license = pointer("Apache-2.0");  // no helper that it calls requires a GPL program
   copy_name(attributes.prog_name, program.name);
   loaded = Descriptor(static_cast<int>(call_bpf(BPF_PROG_LOAD, attributes)));
   if (loaded) return true;

@@ -16,7 +16,8 @@ namespace sluice::host {
 namespace {
 
 constexpr std::string_view filter_name = "sluice-steal";
-// Before what others add without a priority (from 49152 on), and not the 1 that they take when they mean to be first.
+// Before filters that others add without a priority (from 49152 on). Not 1, which others take when they need to be
+// first.
 constexpr uint32_t filter_priority = 2;
 constexpr uint32_t filter_handle = 1;
 
@@ -44,7 +45,7 @@ tcmsg qdisc_of(uint32_t interface) {
   return message;
 }
 
-// The filters at one end of an interface: how many, and whether one is ours.
+// The filters in one direction of an interface: their number, and whether one is ours.
 struct Filters {
   unsigned count = 0;
   bool has_ours = false;
@@ -56,7 +57,7 @@ bool look_at(NetlinkSocket& socket, uint32_t interface, uint32_t parent, Filters
       request,
       [&](const NetlinkMessage& message) {
         const auto fixed = read_fixed<tcmsg>(message.body);
-        // A chain of filters is announced by a message without a handle.
+        // The kernel announces a chain of filters by a message without a handle.
         if (fixed.tcm_handle == 0 || fixed.tcm_parent != parent) return;
         filters.count++;
         const Attributes attributes = attributes_after<tcmsg>(message.body);
@@ -112,7 +113,7 @@ bool add_classifier(uint32_t interface, int program, bool& made_qdisc, Failure& 
   filter.put(TCA_BPF_FLAGS, uint32_t{TCA_BPF_FLAG_ACT_DIRECT}).end();
   if (socket.ask(filter, failure)) return true;
   failure.message = "cannot add a classifier of priority " + std::to_string(filter_priority) + ": " + failure.message;
-  Failure ignored;  // the first failure is the one to tell
+  Failure ignored;  // the first failure is the one to report
   if (made_qdisc) remove_qdisc(socket, interface, ignored);
   return false;
 }

@@ -10,7 +10,7 @@ namespace sluice::host {
 
 namespace {
 
-// As many as a director has ports.
+// A director has at most as many ports.
 constexpr uint32_t most_lanes = 64;
 
 constexpr MapShape lanes_shape = {"sluice_lanes",          BPF_MAP_TYPE_HASH, sizeof(bpf::u32),
@@ -50,7 +50,7 @@ bool Diversion::add(const Lane& lane, Failure& failure) {
 
 void Diversion::remove(uint32_t interface) {
   links_.erase(interface);
-  Failure ignored;  // nothing asks for it without the link
+  Failure ignored;  // without the link no program reads the entry
   if (lanes_.erase(interface) != 0) static_cast<void>(maps_[bpf::lanes].remove(&interface, ignored));
 }
 

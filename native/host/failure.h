@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why something that was asked of the host's kernel was not done.
+// Why the host's kernel did not do what it was asked to do.
 #pragma once
 
 #include <cerrno>

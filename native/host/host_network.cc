@@ -10,20 +10,21 @@ namespace sluice::host {
 
 namespace {
 
-// Short for a packet that waits for its neighbour, and long enough that a routing daemon, which adds routes one by one,
-// does not cause a new table for each.
+// Short for a packet that waits for its neighbour; long enough that a routing daemon, which adds routes one by one,
+// does not cause a new table for each route.
 constexpr Time settle_interval = second / 50;
 
-// The kernel calls a neighbour stale after 30 seconds or so, and looks for it again while it is used.
+// The kernel calls a neighbour stale after about 30 seconds, and probes it again while it is used.
 constexpr Time refresh_interval = 5 * second;
 
-// The kernel itself asks three times, a second apart.
+// The kernel itself asks three times, at intervals of a second.
 constexpr Time ask_interval = second;
 
-// Neighbours that were asked for: real servers and clients on a link. More are asked for, but not kept fresh.
+// Neighbours that are asked for and kept fresh: real servers, and clients on a link. While as many were asked for
+// within refresh_interval, no other neighbour is asked for.
 constexpr size_t most_asked = 4096;
 
-// A dump that was interrupted by changes is repeated so many times. Then the table is used as it was read.
+// Number of attempts at a dump that changes interrupted. After that the table is used as it was read.
 constexpr int dump_attempts = 4;
 
 constexpr uint32_t heard_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
@@ -57,7 +58,7 @@ bool dump_table(NetlinkSocket& socket, NetlinkRequest request, std::vector<Recor
 std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, Changed changed, Time now,
                                                Failure& failure) {
   std::unique_ptr<HostNetwork> network(new HostNetwork(std::move(ports), std::move(changed)));
-  // Notices first, so that nothing changes unheard between the dumps and them.
+  // The socket for notices is opened before the dumps, so that no change in between is lost.
   if (!network->notices_.open(heard_groups, failure) || !network->questions_.open(0, failure)) return nullptr;
   network->dirty_ = links | addresses | routes | neighbours;
   if (!network->settle(now, failure)) return nullptr;
@@ -82,7 +83,7 @@ void HostNetwork::hear(const NetlinkMessage& message) {
   switch (message.header.nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      // The routes of a link go with it, and the kernel sends no notice of that.
+      // The routes of a link disappear with it, and the kernel sends no notice of that.
       dirty_ |= links | addresses | routes;
       return;
     case RTM_NEWADDR:
@@ -103,7 +104,7 @@ void HostNetwork::hear(const NetlinkMessage& message) {
   const bool is_gone = message.header.nlmsg_type == RTM_DELNEIGH;
   const NeighbourKey key{heard->interface, heard->address};
   NeighbourRecord& known = tables_.neighbours[key];
-  // Who has failed has until it answers, also while it is asked again.
+  // A neighbour that has failed stays failed until it answers, also while it is asked again.
   if (known.state == NeighbourRecord::State::failed && !heard->has_mac() && !is_gone) return;
   const bool is_news =
       known.has_mac() != heard->has_mac() || !(known.mac == heard->mac) ||
@@ -156,7 +157,7 @@ void HostNetwork::resolve(director::PortId port, const wire::Address& next_hop, 
   const NeighbourKey key{interface(port), next_hop};
   if (key.interface == 0 || next_hop.is_unspecified()) return;
   if (asked_.size() >= most_asked && !asked_.contains(key)) {
-    // Neighbours that were asked for long ago have answered, or will never answer.
+    // Neighbours that were asked long ago have answered, or will never answer.
     std::erase_if(asked_, [now](const auto& entry) { return now - entry.second >= refresh_interval; });
     if (asked_.size() >= most_asked) return;
   }
@@ -166,7 +167,7 @@ void HostNetwork::resolve(director::PortId port, const wire::Address& next_hop, 
   use(key);
 }
 
-// What a packet of the host's own would do to the neighbour's entry.
+// Has the same effect on the neighbour's entry as a packet that the host sends to it.
 void HostNetwork::use(const NeighbourKey& key) {
   const bool is_ipv4 = key.address.family == wire::Family::ipv4;
   ndmsg fixed{};
@@ -175,7 +176,7 @@ void HostNetwork::use(const NeighbourKey& key) {
   fixed.ndm_flags = NTF_USE;
   NetlinkRequest request(RTM_NEWNEIGH, NLM_F_CREATE, fixed);
   request.put(NDA_DST, key.address.bytes.data(), is_ipv4 ? 4 : 16);
-  Failure ignored;  // the interface went away, or the kernel's table is full: it is asked again
+  Failure ignored;  // the interface has disappeared, or the kernel's table is full: the neighbour is asked for again
   questions_.ask(request, ignored);
 }
 

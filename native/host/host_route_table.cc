@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the kernel's tables to the director's route table: of the routes to one prefix that which the kernel would
-// take, as far as it leads through a port.
+// Makes the director's route table from the kernel's tables. Of several routes to one prefix it takes the one that the
+// kernel would take, among those that lead through a port.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -24,10 +24,10 @@ struct Prefix {
 
 struct Candidate {
   director::Route route;
-  bool is_elsewhere = false;  // leads through no port
+  bool is_elsewhere = false;  // no next hop is at a port
   uint32_t metric = 0;
 
-  // A way through a port is better than one that the director cannot go, whatever their metrics.
+  // A route through a port is better than one that the director cannot use, whatever their metrics.
   bool is_better_than(const Candidate& other) const {
     return std::pair(is_elsewhere, metric) < std::pair(other.is_elsewhere, other.metric);
   }
@@ -38,7 +38,7 @@ bool has_failed(const HostTables& tables, const RouteWay& way) {
   return found != tables.neighbours.end() && found->second.state == NeighbourRecord::State::failed;
 }
 
-// Of several gateways those that answer, unless none does.
+// If there are several gateways: those that answer. If none answers, all of them.
 std::vector<RouteWay> usable_ways(const HostTables& tables, const RouteRecord& record, const PortOfInterface& ports) {
   std::vector<RouteWay> ways;
   for (const RouteWay& way : record.ways) {
@@ -119,7 +119,7 @@ director::RouteTable route_table_of(const HostTables& tables, const std::vector<
     ports.push_back(port_of(one, link));
   }
   std::vector<wire::Address> local;
-  // Answers come from a port's first address.
+  // The director answers from the first address of a port.
   for (const bool preferred : {true, false}) {
     for (const AddressRecord& record : tables.addresses) {
       if (record.is_preferred != preferred || !record.is_usable) continue;

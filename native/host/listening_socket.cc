@@ -13,7 +13,7 @@ namespace sluice::host {
 
 namespace {
 
-// Clients that wait while a crashed process is replaced.
+// Number of clients that can wait while a crashed process is replaced.
 constexpr int most_waiting = 511;
 
 bool refuse(Failure& failure, const std::string& path, int error) {
@@ -40,7 +40,7 @@ Descriptor listen_unix(const std::string& path, Failure& failure) {
     refuse(failure, path, errno);
     return {};
   }
-  // The mode that the socket's file gets: nobody else may connect, not even before a chmod.
+  // The mode of the socket's file. It is set before bind(), so that no other user can connect before a chmod.
   const bool has_mode = fchmod(socket.get(), S_IRUSR | S_IWUSR) == 0;
   if (!has_mode || bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       listen(socket.get(), most_waiting) != 0) {

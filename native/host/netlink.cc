@@ -10,13 +10,13 @@ namespace sluice::host {
 
 namespace {
 
-// The kernel fills a dump's datagrams up to 32 KiB when the reader offers so much.
+// The kernel fills datagrams of a dump up to 32 KiB if the reader offers that much.
 constexpr size_t datagram_size = 64 * 1024;
 
-// Notices of a few thousand routes that change at once wait here; more is an overrun, which is handled.
+// Room for notices of a few thousand routes that change at once. More is an overrun, which is handled.
 constexpr int notice_buffer = 4 * 1024 * 1024;
 
-// The kernel answers in microseconds. A lost reply must not block the caller for ever.
+// The kernel answers in microseconds. A lost answer must not block the caller for ever.
 constexpr timeval longest_wait = {5, 0};
 
 }  // namespace
@@ -92,14 +92,14 @@ wire::Bytes NetlinkRequest::finish(uint32_t sequence) {
 
 bool NetlinkRequest::is_dump() const {
   const auto header = read_fixed<nlmsghdr>(bytes_);
-  const bool asks = (header.nlmsg_type & 3) == 2;  // NEW, DEL, GET, SET
+  const bool asks = (header.nlmsg_type & 3) == 2;  // the order of types: NEW, DEL, GET, SET
   return asks && (header.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 }
 
 bool NetlinkSocket::open(uint32_t groups, Failure& failure) {
   socket_ = Descriptor(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!socket_) return fail(failure, "cannot open a netlink socket", errno);
-  // Above net.core.rmem_max if the process may do that (CAP_NET_ADMIN), else as large as is allowed.
+  // Above net.core.rmem_max if the process may do that (CAP_NET_ADMIN), else up to that limit.
   const int size = notice_buffer;
   if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
     setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -141,9 +141,9 @@ NetlinkSocket::Answer NetlinkSocket::answered(wire::Bytes bytes, uint32_t sequen
     if (message.header.nlmsg_seq != sequence || answer != Answer::more) return;
     const uint16_t type = message.header.nlmsg_type;
     if (type != NLMSG_ERROR && type != NLMSG_DONE) return visit(message);
-    // Both begin with an errno, negative; an acknowledgement is the error 0.
+    // Both types begin with a negative errno. An acknowledgement is error 0.
     error = -read_fixed<int32_t>(message.body);
-    // The table changed during the dump (EINTR): the dump is not complete.
+    // EINTR: the table changed during the dump, so the dump is not complete.
     if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
     answer = error == 0 ? Answer::done : Answer::failed;
   });

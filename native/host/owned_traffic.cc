@@ -14,7 +14,7 @@ namespace sluice::host {
 
 namespace {
 
-constexpr uint32_t ipv4_part = 96;  // bits of a steal_address before an IPv4 address
+constexpr uint32_t ipv4_part = 96;  // bits of a steal_address in front of an IPv4 address
 
 void add_tuples(StealTables& tables, const wire::Address& address, uint16_t port, uint8_t protocol,
                 bpf::steal_role role) {
@@ -50,7 +50,7 @@ bpf::steal_mark_key mark_key(bpf::steal_mark_kind kind, uint32_t number, uint32_
   return mark_key(kind, {{__builtin_bswap32(number), 0, 0, 0}}, bits);
 }
 
-// Which networks hold a prefix, for one end of packets.
+// Notes which prefixes hold which rules' networks, for one end of packets.
 void add_mark_networks(StealTables::Marks& marks, const std::vector<OwnedTraffic::Mark>& rules,
                        bpf::steal_mark_kind kind, std::optional<Network> OwnedTraffic::Mark::*end) {
   const auto bits_of = [](const Network& network) {
@@ -75,7 +75,7 @@ void add_mark_networks(StealTables::Marks& marks, const std::vector<OwnedTraffic
   }
 }
 
-// `number` gives what a rule asks for, 0 for nothing.
+// number(rule) is what the rule asks for; 0: any.
 template <class Number>
 void add_mark_numbers(StealTables::Marks& marks, const std::vector<OwnedTraffic::Mark>& rules,
                       bpf::steal_mark_kind kind, Number number) {
@@ -89,7 +89,8 @@ void add_mark_numbers(StealTables::Marks& marks, const std::vector<OwnedTraffic:
   }
 }
 
-// Between two neighbouring limits of ranges all ports fit the same rules; each such stretch becomes a few prefixes.
+// Between two neighbouring limits of port ranges, all ports match the same rules. Each such stretch becomes a few
+// prefixes.
 void add_mark_ports(StealTables::Marks& marks, const std::vector<OwnedTraffic::Mark>& rules) {
   constexpr uint32_t port_bits = 16, end = 1 << port_bits;
   std::set<uint32_t> limits = {0, end};

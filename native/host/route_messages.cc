@@ -33,7 +33,7 @@ std::optional<wire::Address> ip_of(uint8_t family, wire::Bytes value) {
   return address;
 }
 
-// RTA_VIA has the family before the address: an IPv4 route by way of an IPv6 neighbour (RFC 5549).
+// RTA_VIA has the family in front of the address: an IPv4 route through an IPv6 neighbour (RFC 5549).
 wire::Address gateway_of(uint8_t family, const Attributes& attributes) {
   if (const auto gateway = ip_of(family, attributes.find(RTA_GATEWAY))) return *gateway;
   const wire::Bytes via = attributes.find(RTA_VIA);
@@ -93,7 +93,7 @@ std::optional<LinkRecord> link_of(const NetlinkMessage& message) {
   if (message.header.nlmsg_type != RTM_NEWLINK || message.body.size() < sizeof(ifinfomsg)) return std::nullopt;
   const auto fixed = read_fixed<ifinfomsg>(message.body);
   const Attributes attributes = attributes_after<ifinfomsg>(message.body);
-  // A bridge tells of its ports in messages of its own family, which know less.
+  // A bridge also announces its ports in messages of its own family, which hold less.
   if (fixed.ifi_family != AF_UNSPEC || fixed.ifi_index <= 0 || !attributes.has(IFLA_IFNAME)) return std::nullopt;
   LinkRecord link;
   link.index = static_cast<uint32_t>(fixed.ifi_index);
@@ -116,7 +116,7 @@ std::optional<AddressRecord> address_of(const NetlinkMessage& message) {
   record.interface = fixed.ifa_index;
   record.address = own ? *own : *far;
   const uint32_t flags = attributes.number(IFA_FLAGS, fixed.ifa_flags);
-  // The network is the other end's, or has no route: what there is of it is in the table of routes.
+  // The network belongs to the other end, or has no route. The table of routes holds what there is.
   const bool has_network = (flags & IFA_F_NOPREFIXROUTE) == 0 && (!own || !far || *own == *far);
   const uint8_t bits = bits_of(fixed.ifa_family);
   record.prefix_length = has_network ? std::min(fixed.ifa_prefixlen, bits) : bits;
@@ -130,7 +130,7 @@ std::optional<RouteRecord> route_of(const NetlinkMessage& message) {
   if (message.header.nlmsg_type != RTM_NEWROUTE || message.body.size() < sizeof(rtmsg)) return std::nullopt;
   const auto fixed = read_fixed<rtmsg>(message.body);
   const auto kind = kind_of(fixed.rtm_type);
-  // Cached routes repeat others. Routes for one type of service or one source are not for every packet.
+  // Cached routes repeat other routes. Routes for one type of service or one source do not apply to every packet.
   const bool is_general = (fixed.rtm_flags & RTM_F_CLONED) == 0 && fixed.rtm_tos == 0 && fixed.rtm_src_len == 0;
   if (!kind || !is_ip(fixed.rtm_family) || !is_general || fixed.rtm_dst_len > bits_of(fixed.rtm_family)) {
     return std::nullopt;

@@ -24,18 +24,18 @@ constexpr uint32_t native_architecture = AUDIT_ARCH_AARCH64;
 #error "say which audit architecture system calls of this machine have"
 #endif
 
-// Newer than the headers of Debian 12; the numbers are those of every architecture.
+// Newer than the headers of Debian 12. The numbers are the same on every architecture.
 constexpr uint32_t number_of_mount_setattr = 442, number_of_quotactl_fd = 443;
 
-// What no plane ever needs, by what it could be misused for.
+// System calls that no plane ever needs, grouped by how they could be misused.
 constexpr uint32_t never_needed[] = {
-    // Other processes' memory and descriptors.
+    // Memory and descriptors of other processes.
     __NR_ptrace,
     __NR_process_vm_readv,
     __NR_process_vm_writev,
     __NR_kcmp,
     __NR_pidfd_getfd,
-    // Another kernel, or more of this one.
+    // Loading another kernel, or code into this one.
     __NR_kexec_load,
     __NR_init_module,
     __NR_finit_module,
@@ -44,7 +44,7 @@ constexpr uint32_t never_needed[] = {
 #ifdef __NR_kexec_file_load
     __NR_kexec_file_load,
 #endif
-    // Files beyond what the process sees.
+    // Changing which files the process sees.
     __NR_mount,
     __NR_umount2,
     __NR_pivot_root,
@@ -64,7 +64,7 @@ constexpr uint32_t never_needed[] = {
     __NR_swapoff,
     __NR_acct,
     __NR_fanotify_init,
-    // Other namespaces.
+    // Entering other namespaces.
     __NR_setns,
     __NR_unshare,
     // The machine's clock and name.
@@ -80,7 +80,7 @@ constexpr uint32_t never_needed[] = {
     __NR_keyctl,
     __NR_syslog,
     __NR_vhangup,
-    // What exploits of the kernel start from. Node does without io_uring where it is refused.
+    // Frequent entry points of kernel exploits. Node works without io_uring if it is refused.
     __NR_perf_event_open,
     __NR_userfaultfd,
     __NR_personality,
@@ -98,12 +98,12 @@ constexpr uint32_t never_needed[] = {
 #endif
 };
 
-// Namespaces that a child would begin. CLONE_NEWTIME has no bit among the flags of clone(2).
+// Namespaces that a child would enter. CLONE_NEWTIME has no bit among the flags of clone(2).
 constexpr uint32_t new_namespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 constexpr uint32_t denied = SECCOMP_RET_ERRNO | EPERM;
-// The C library falls back to clone(), whose flags can be looked at: those of clone3() lie in memory.
+// The C library then falls back to clone(), whose flags the filter can check. The flags of clone3() lie in memory.
 constexpr uint32_t unknown = SECCOMP_RET_ERRNO | ENOSYS;
 
 using Filter = std::vector<sock_filter>;
@@ -114,7 +114,7 @@ void load(Filter& filter, size_t offset) {
 void finish(Filter& filter, uint32_t action) {
   filter.push_back(BPF_STMT(BPF_RET | BPF_K, action));
 }
-// What has been loaded is this number.
+// Ends the filter with `action` if the loaded value equals `number`.
 void finish_if(Filter& filter, uint32_t number, uint32_t action) {
   filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1));
   finish(filter, action);
@@ -124,10 +124,10 @@ Filter filter_of(const Confinement& confinement) {
   Filter filter;
   load(filter, offsetof(seccomp_data, arch));
   filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native_architecture, 1, 0));
-  finish(filter, denied);  // calls of 32-bit programs have other numbers
+  finish(filter, denied);  // 32-bit programs number their calls differently
   load(filter, offsetof(seccomp_data, nr));
 #if defined(__x86_64__)
-  constexpr uint32_t x32_bit = 0x40000000;  // likewise
+  constexpr uint32_t x32_bit = 0x40000000;  // x32 programs, too, number their calls differently
   filter.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, x32_bit, 0, 1));
   finish(filter, denied);
 #endif

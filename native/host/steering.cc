@@ -10,9 +10,9 @@ namespace sluice::host {
 
 namespace {
 
-constexpr uint32_t ipv4_part = 96;  // bits of a steal_address before an IPv4 address
+constexpr uint32_t ipv4_part = 96;  // bits of a steal_address in front of an IPv4 address
 
-// Of the 128 bits of a steal_address, and the port.
+// What clients are divided by: bits of the 128 of a steal_address, and the port.
 struct Division {
   uint32_t bits = 128;
   bool by_port = true;
@@ -39,7 +39,7 @@ size_t index_of(wire::Family family) {
   return family == wire::Family::ipv4 ? 0 : 1;
 }
 
-// Sets that grow together (union-find).
+// Sets that are joined (union-find).
 class Groups {
  public:
   explicit Groups(size_t members) : parents_(members) { std::iota(parents_.begin(), parents_.end(), 0); }
@@ -72,8 +72,8 @@ bpf::steal_tuple without_port(bpf::steal_tuple tuple) {
 
 }  // namespace
 
-// Members are the services, then the services by firewall mark of IPv4 and of IPv6. What a packet may be of two members
-// joins them: it cannot say of which it is.
+// The members are the services, then the services by firewall mark of IPv4 and those of IPv6. If a packet could belong
+// to two members, the members are joined, because the packet does not tell which of them it belongs to.
 void steer(StealTables& tables, const OwnedTraffic& owned_traffic) {
   const auto services = static_cast<uint32_t>(owned_traffic.services.size());
   Groups groups(services + 2);

@@ -11,7 +11,7 @@ namespace sluice::port {
 
 namespace {
 
-constexpr size_t buffer_bytes = 65'536;  // some hundred records a system call
+constexpr size_t buffer_bytes = 65'536;  // some hundred records per system call
 
 }  // namespace
 
@@ -27,7 +27,7 @@ FileSink::~FileSink() {
 }
 
 int FileSink::open(const std::string& path) {
-  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);  // less the umask, as tcpdump does
+  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);  // reduced by the umask, as in tcpdump
   return fd_ < 0 ? errno : 0;
 }
 

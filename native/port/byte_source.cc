@@ -59,7 +59,7 @@ uint64_t ByteWindow::skip(uint64_t count) {
   return skipped;
 }
 
-// Moves what is left to the front, then reads as much as fits until `count` bytes are there.
+// Moves the remaining bytes to the front, then reads as much as fits until `count` bytes are present.
 void ByteWindow::refill(size_t count) {
   std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
   end_ -= begin_;

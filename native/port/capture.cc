@@ -5,7 +5,7 @@ namespace sluice::port {
 
 namespace {
 
-// What DLT_RAW was numbered before LINKTYPE_RAW (101): 12 on most systems, 14 on OpenBSD.
+// Numbers of DLT_RAW before LINKTYPE_RAW (101): 12 on most systems, 14 on OpenBSD.
 constexpr uint32_t bsd_raw_ip = 12;
 constexpr uint32_t openbsd_raw_ip = 14;
 
@@ -14,7 +14,7 @@ struct KnownLinkType {
   const char* name;
 };
 
-// Those that people meet, so that the error says what they have in hand.
+// Common link types, so that the error can name the one in the file.
 constexpr KnownLinkType known_unsupported[] = {
     {0, "BSD loopback"},        {9, "PPP"},
     {105, "IEEE 802.11"},       {108, "OpenBSD loopback"},

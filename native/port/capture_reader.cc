@@ -11,7 +11,7 @@ namespace {
 constexpr size_t magic_bytes = 4;
 
 struct OtherFile {
-  uint32_t magic;  // the first bytes, in the order of the file
+  uint32_t magic;  // the first bytes, in the byte order of the file
   uint32_t mask;
   const char* what;
   const char* remedy;

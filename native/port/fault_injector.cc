@@ -11,7 +11,7 @@ bool FaultyLine::is_later(const OnTheWay& a, const OnTheWay& b) {
   return a.due_ns != b.due_ns ? a.due_ns > b.due_ns : a.number > b.number;
 }
 
-// Not by the standard library's distributions: theirs differ from one library to the next.
+// Not from the standard library's distributions: they differ between libraries.
 bool FaultyLine::happens(double probability) {
   if (probability <= 0) return false;
   return static_cast<double>(random_() >> 11) * 0x1p-53 < probability;
@@ -35,8 +35,8 @@ void FaultyLine::put(const director::Frame& frame, uint64_t now_ns) {
   OwnedFrame owned(frame);
   if (happens(faults_.corruption)) {
     ++counts_.corrupted;
-    // A checksum that is yet to be computed would hide the fault from the receiver, who in truth would discard the
-    // frame.
+    // The receiver would discard a damaged frame. But a partial checksum is computed after the damage and would hide
+    // it.
     if (frame.checksum == director::TransportChecksum::partial) return;
     corrupt(owned);
   }

@@ -16,34 +16,34 @@ namespace sluice::port {
 
 namespace {
 
-// Where frames begin in their slot: on the third cache line. Before them their virtio header and, once the slot has
-// been read, room for headers: only the slot's status, its first word, must stay.
+// Where frames begin in their slot: on the third cache line. The virtio header lies before the frame. Once the slot has
+// been read, the room before the frame is free for headers; only the slot's status, its first word, must stay.
 constexpr uint32_t frame_offset = 128;
-// The kernel puts the frame 76 bytes into a slot with a virtio header, and as much further as it is told.
+// With a virtio header the kernel puts the frame 76 bytes into a slot, plus this number.
 constexpr int reserved = static_cast<int>(frame_offset) - 76;
 constexpr uint32_t tag_length = wire::VlanView::header_length;
 static_assert(frame_offset - sizeof(uint32_t) >= director::required_headroom + tag_length);
 
-// A smaller ring would lose frames whenever the kernel takes the core from the worker for a moment.
+// A smaller ring loses frames whenever the kernel takes the CPU from the worker for a moment.
 constexpr uint32_t fewest_slots = 128;
-// 110 MB. Frames in a longer queue would be late by tens of milliseconds.
+// 110 MB. In a longer queue frames would be late by tens of milliseconds.
 constexpr uint32_t most_slots = 65'536;
 
-// Before a long frame: as before the others, a whole number of cache lines.
+// Room before a long frame: a whole number of cache lines, as before the others.
 constexpr uint32_t long_headroom = 128;
 constexpr uint32_t long_stride = (long_headroom + 65'535 + 14 + 2 * tag_length + 63) / 64 * 64 + 64;
 
-// Slots fetched ahead. A core works on so many slots in the time that a cache line of another core needs to arrive.
+// Slots fetched ahead. A core handles so many slots in the time that a cache line of another core needs to arrive.
 constexpr uint32_t slots_ahead = 6;
 
-// Linux 5.14: the group has a setting of its own, which Debian 12's headers do not know.
+// Linux 5.14: this flag belongs to the fanout group. Debian 12's headers do not have it.
 constexpr uint32_t fanout_ignores_outgoing = 0x4000;
 
 constexpr tpacket_req no_ring{};
 
 constexpr const char* old_kernel = "use Linux 4.20 or later";
 
-// Puts a VLAN tag that the kernel took off back between the addresses and the type. The addresses move forward.
+// Puts a VLAN tag that the kernel removed back between the addresses and the type. The addresses move forward.
 void put_tag_back(uint16_t tci, uint16_t type, director::Frame& frame) {
   std::memmove(frame.data - tag_length, frame.data, wire::EthernetView::type_offset);
   frame.data -= tag_length;
@@ -97,7 +97,7 @@ bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
          (options.fanout == nullptr || join(*options.fanout));
 }
 
-// Makes the ring smaller if there is not enough memory for the slots that were asked for.
+// Makes the ring smaller if there is not enough memory for the requested slots.
 bool PacketRing::map_ring(uint32_t wanted) {
   for (uint32_t slots = wanted;; slots /= 2) {
     const tpacket_req request = ring_request(slots);
@@ -126,14 +126,14 @@ bool PacketRing::join(const Fanout& fanout) {
                                             "give a loaded eBPF program of type socket filter"));
 }
 
-// A slot that is held keeps the status that the kernel gave it: one round of the ring is the most that a call looks at,
-// however many of its frames are nothing for a director.
+// A held slot keeps the status that the kernel gave it. So a call looks at one round of the ring at most, however many
+// of its frames are unreadable.
 size_t PacketRing::receive(std::span<director::Frame> frames) {
   release();
   size_t count = 0;
   while (count < frames.size() && held_ < ring_slots_ && (head_.status() & TP_STATUS_USER) != 0) {
     if ((head_.header().tp_status & TP_STATUS_COPY) != 0 && long_used_ == long_frames) break;
-    // What another core has just written is on its way before it is looked at: status, virtio header, frame.
+    // Fetches what another core has just written before it is read: status, virtio header, frame.
     for (const uint32_t line : {0, 64, 128}) __builtin_prefetch(head_.data() + slots_ahead * slot_bytes + line);
     if (take(frames[count])) [[likely]] {
       counts_.received_bytes += frames[count].length;
@@ -155,7 +155,7 @@ bool PacketRing::take(director::Frame& frame) {
   if ((status & TP_STATUS_COPY) != 0) {
     if (!fetch_long(frame, header)) return ++counts_.unreadable, false;
   } else {
-    // Not in the queue either: that was full.
+    // The socket's queue does not have the frame either: the queue was full.
     if (slot.tp_snaplen < slot.tp_len) return ++counts_.kernel_drops, false;
     std::memcpy(&header, frame.data - sizeof header, sizeof header);
   }
@@ -175,7 +175,7 @@ bool PacketRing::fetch_long(director::Frame& frame, VirtioHeader& header) {
   message.msg_iov = pieces;
   message.msg_iovlen = 2;
   ssize_t count = ::recvmsg(socket_.fd(), &message, MSG_DONTWAIT);
-  // That the interface went down meanwhile is told once; the frame comes after it.
+  // The socket reports once that the interface went down; the frame comes after the report.
   if (count < 0 && errno != EAGAIN) count = ::recvmsg(socket_.fd(), &message, MSG_DONTWAIT);
   if (count < static_cast<ssize_t>(sizeof header) || (message.msg_flags & MSG_TRUNC) != 0) return false;
   ++long_used_;
@@ -197,17 +197,18 @@ void PacketRing::revive() {
   socket_.unmap();
   static_cast<void>(::setsockopt(socket_.fd(), SOL_PACKET, PACKET_RX_RING, &no_ring, sizeof no_ring));
   if (map_ring(slots_)) return;
-  // Without memory for it there is nothing to look at; the next look tries again, as the socket's queue overflows too.
+  // Without memory the ring cannot be used. The next call of statistics() tries again, because the socket's queue
+  // overflows, too.
   alignas(64) static uint8_t nothing[slot_bytes] = {};
   head_ = tail_ = SlotCursor(nothing, 1);
 }
 
 PortStatistics PacketRing::statistics() {
-  tpacket_stats since{};  // the kernel's counters begin anew with each look
+  tpacket_stats since{};  // the kernel's counters restart with each query
   socklen_t size = sizeof since;
   if (::getsockopt(socket_.fd(), SOL_PACKET, PACKET_STATISTICS, &since, &size) == 0)
     counts_.kernel_drops += since.tp_drops;
-  // Frames that nobody can read show that the ring works, as others do.
+  // Unreadable frames also show that the ring works.
   const bool is_stuck =
       since.tp_drops != 0 && held_ == 0 && looked_at_ == looked_at_before_ && head_.status() == TP_STATUS_KERNEL;
   if (is_stuck) [[unlikely]]

@@ -38,7 +38,7 @@ bool PacketSender::open_ring(const std::string& interface, int interface_index, 
   return true;
 }
 
-// When the ring is full, the kernel may just not have been told of it.
+// If the ring is full, perhaps the kernel has not yet been told about its frames.
 bool PacketSender::is_slot_free() {
   if (next_.status() == TP_STATUS_AVAILABLE) [[likely]]
     return true;
@@ -103,8 +103,8 @@ void PacketSender::send_ring() {
   }
 }
 
-// What the kernel has taken is past; what it stopped at is given up. With the interface down it takes nothing at all,
-// and everything is given up: the cursor goes back to where the kernel will look next.
+// Frames that the kernel has taken are done; the frame at which it stopped is given up. If the interface is down, the
+// kernel takes none, and all frames are given up: the cursor returns to the slot that the kernel reads next.
 void PacketSender::give_up(int system_errno) {
   while (ring_pending_ != 0 && first_.status() != TP_STATUS_SEND_REQUEST) {
     const uint32_t length = first_.header().tp_len - static_cast<uint32_t>(sizeof(VirtioHeader));

@@ -66,7 +66,7 @@ void PacketSocket::try_set(int option, int value) {
   static_cast<void>(::setsockopt(fd_, SOL_PACKET, option, &value, sizeof value));
 }
 
-// Beyond the system's limit where that is allowed, else up to it.
+// Exceeds the system's limit if that is allowed, else goes up to it.
 void PacketSocket::set_buffer(bool is_for_sending) {
   const int forced = is_for_sending ? SO_SNDBUFFORCE : SO_RCVBUFFORCE;
   const int limited = is_for_sending ? SO_SNDBUF : SO_RCVBUF;

@@ -5,7 +5,7 @@
 
 namespace sluice::port {
 
-// The next whole frame of the capture, which stays until it is received; false at the end.
+// Reads the next whole frame of the capture, which stays until it is received. False at the end.
 bool PcapPort::look_ahead() {
   while (!has_next_ && reader_ != nullptr && !has_ended()) {
     status_ = reader_->next(next_);
@@ -23,7 +23,7 @@ size_t PcapPort::receive(std::span<director::Frame> frames) {
   while (received_.size() < frames.size() && look_ahead()) {
     if (received_.empty())
       time_ns_ = next_.time_ns;
-    else if (next_.time_ns - time_ns_ >= batch_ns)  // also where time goes backwards
+    else if (next_.time_ns - time_ns_ >= batch_ns)  // also when time goes backwards
       break;
     received_.emplace_back(next_.bytes, director::Frame{.port = port_});
     has_next_ = false;

@@ -7,7 +7,7 @@ namespace sluice::port {
 
 namespace {
 
-// The low 26 bits; the others describe the frame check sequence.
+// The low 26 bits are the link type; the others describe the frame check sequence.
 constexpr uint32_t link_type_mask = 0x03ff'ffff;
 
 constexpr const char* convert_remedy = "convert it with editcap -F pcap";
@@ -67,7 +67,8 @@ bool PcapReader::read_record(CapturedPacket& packet, wire::Bytes header) {
                     std::to_string(max_frame_bytes) + what_is_kept(),
                 damage_remedy);
   }
-  // Seconds are unsigned: until the year 2106. A fraction above one second, which only broken writers make, carries.
+  // Seconds are unsigned: they last until the year 2106. A fraction above one second, which only broken writers make,
+  // is carried.
   packet.time_ns = order_.load32(&header[0]) * nanoseconds_per_second +
                    uint64_t{order_.load32(&header[4])} * nanoseconds_per_fraction_;
   packet.interface_index = 0;

@@ -15,7 +15,7 @@ constexpr size_t section_header_bytes = 28;  // the smallest: without options
 constexpr size_t interface_fixed_bytes = 8;
 constexpr size_t option_header_bytes = 4;
 
-// The largest powers of 10 and 2 whose ticks of one second fit 64 bits.
+// The largest powers of 10 and 2 for which the ticks of one second fit 64 bits.
 constexpr unsigned max_decimal_exponent = 19;
 constexpr unsigned max_binary_exponent = 63;
 
@@ -72,7 +72,7 @@ ReadStatus PcapngReader::next(CapturedPacket& packet) {
   }
 }
 
-// `packet` when a block follows. Nothing is consumed.
+// Returns `packet` if a block follows. Consumes nothing.
 ReadStatus PcapngReader::read_block_header(Block& block) {
   block.offset = input_.offset();
   const wire::Bytes header = input_.peek(block_header_bytes);
@@ -82,7 +82,7 @@ ReadStatus PcapngReader::read_block_header(Block& block) {
     return ReadStatus::error;
   }
   block.type = order_.load32(header.data());
-  // The length of a section header is in the byte order that only its body tells.
+  // The length of a section header has a byte order that only the section's body tells.
   if (block.type == section_header) return ReadStatus::packet;
   return read_length(block, &header[4]) ? ReadStatus::packet : ReadStatus::error;
 }
@@ -115,7 +115,7 @@ bool PcapngReader::read_section(Block& block) {
   }
   const uint16_t major = order_.load16(&header[version_at]);
   const uint16_t minor = order_.load16(&header[version_at + 2]);
-  // 1.2 was written by some and is read as 1.0, as the draft says.
+  // Some programs have written 1.2. It is read as 1.0, as the draft says.
   if (major != 1 || (minor != 0 && minor != 2)) {
     return fail(
         CaptureFault::unsupported, block.offset + version_at,
@@ -167,7 +167,7 @@ bool PcapngReader::read_options(const Block& block, wire::Bytes options, Interfa
   return true;
 }
 
-// One byte: the exponent of 10, or of 2 when the high bit is set, of the ticks in a second.
+// One byte: the ticks per second as an exponent of 10, or of 2 if the high bit is set.
 bool PcapngReader::read_time_resolution(const Block& block, wire::Bytes value, Interface& interface) {
   if (value.size() != 1) {
     return fail_block(block, "has an if_tsresol of " + std::to_string(value.size()) + " bytes, expected 1");
@@ -187,8 +187,8 @@ bool PcapngReader::read_time_resolution(const Block& block, wire::Bytes value, I
 }
 
 bool PcapngReader::read_packet(const Block& block, CapturedPacket& packet) {
-  // Enhanced: interface, time in two halves, captured and original length. Obsolete: the interface has 16 bits, a count
-  // of drops the other 16.
+  // Enhanced packet block: interface, time in two halves, captured and original length. Obsolete packet block: the
+  // interface has 16 bits, a count of drops has the other 16.
   constexpr size_t fixed_bytes = 20;
   wire::Bytes body;
   if (!read_body(block, fixed_bytes, body)) return false;
@@ -224,7 +224,7 @@ bool PcapngReader::fail_captured_length(const Block& block, uint32_t captured, s
                                std::to_string(std::min<size_t>(max_frame_bytes, room)));
 }
 
-// A wide product: ticks of 64 bits in nanoseconds, and the offset in them, pass 64 bits on the way.
+// Needs a wide type: 64-bit ticks as nanoseconds, plus the offset, can exceed 64 bits in between.
 bool PcapngReader::read_time(const Block& block, uint64_t ticks, const Interface& interface) {
   const Wide time = Wide{ticks} * nanoseconds_per_second / interface.ticks_per_second +
                     Wide{interface.offset_seconds} * static_cast<int64_t>(nanoseconds_per_second);

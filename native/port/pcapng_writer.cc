@@ -36,7 +36,7 @@ bool PcapngWriter::begin() {
   store_le32(&block[8], byte_order_magic);
   store_le16(&block[12], 1);
   store_le16(&block[14], 0);
-  store_le32(&block[16], UINT32_MAX);  // the section's length is not known
+  store_le32(&block[16], UINT32_MAX);  // the section's length is unknown
   store_le32(&block[20], UINT32_MAX);
   store_le32(&block[24], length);
   return emit(block);

@@ -19,7 +19,7 @@ constexpr uint8_t tcp4 = 1, tcp6 = 4, udp_segments = 5;
 constexpr uint8_t congestion_mark = 0x80;  // only the first segment keeps CWR
 }  // namespace gso
 
-// Behind a tunnel's headers, which lie behind a link header without a tag.
+// The transport header of the inner packet. The tunnel's headers follow a link header without a tag.
 TransportPlace transport_inside(wire::Bytes frame, size_t tunnel) {
   const size_t at = wire::EthernetView::header_length + tunnel;
   if (frame.size() < at + wire::Ipv6View::header_length) return {};
@@ -28,7 +28,7 @@ TransportPlace transport_inside(wire::Bytes frame, size_t tunnel) {
   return {.offset = static_cast<uint16_t>(at + (ip[0] & 0xf) * 4u), .protocol = ip[9]};
 }
 
-// Of the field within the header; 0 for protocols whose checksums a device does not finish.
+// The offset of the checksum within the transport header. 0 for protocols whose checksums no device computes.
 uint16_t checksum_offset_of(uint8_t protocol) {
   if (protocol == wire::protocol::tcp) return wire::TcpView::checksum_offset;
   if (protocol == wire::protocol::udp) return wire::UdpView::checksum_offset;
@@ -62,8 +62,8 @@ uint8_t gso_of(director::Segmentation segmentation) {
   return 0;
 }
 
-// What a device would do: the sum from a place to the frame's end, its start in the field. Linux asks for SCTP's CRC by
-// the place of the field alone.
+// Does what a device would do: sums from `start` to the frame's end; the field holds the initial value. Linux marks
+// SCTP's CRC only by the offset of the field.
 bool complete_checksum(wire::MutableBytes frame, uint32_t start, uint32_t offset) {
   if (start + offset + 2 > frame.size()) return false;
   const wire::MutableBytes covered = frame.subspan(start);

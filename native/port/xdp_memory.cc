@@ -15,8 +15,8 @@ bool XdpMemory::allocate(uint32_t chunk_bytes, uint32_t chunks) {
       ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) return false;
   data_ = static_cast<uint8_t*>(memory);
-  // A rehearsal's copy of the process (decision 12) reads no frames of ports: pages that the kernel writes to would be
-  // copied for it one by one.
+  // Kept from the copy of the process that a rehearsal makes (decision 12). The copy reads no frames of ports, and
+  // pages that the kernel writes to would be copied for it one by one.
   static_cast<void>(::madvise(memory, wanted, MADV_DONTFORK));
   chunk_bytes_ = chunk_bytes;
   states_.assign(chunks, 0);

@@ -18,17 +18,18 @@ namespace sluice::port {
 
 namespace {
 
-// The kernel's room before a received frame in its chunk (XDP_PACKET_HEADROOM).
+// The room that the kernel leaves before a received frame in its chunk (XDP_PACKET_HEADROOM).
 constexpr uint32_t headroom = 256;
 static_assert(headroom >= director::required_headroom);
-// Chunks of half a page suffice for ordinary frames and put fewer of them at the same places of the CPU's caches; the
-// kernel takes no chunk beyond a page.
+// Chunks of half a page suffice for ordinary frames, and fewer of them compete for the same places in the CPU's caches.
+// The kernel accepts no chunk larger than a page.
 constexpr uint32_t small_chunk = 2048, large_chunk = 4096;
 constexpr uint32_t link_header = wire::EthernetView::header_length + 2 * wire::VlanView::header_length;
 
-// Of all queues: a burst of 2 ms at a million a second. A queue of fewer would overflow at the first burst of its own.
+// For all queues together: a burst of 2 ms at a million frames per second. A queue with fewer slots would overflow at
+// its first burst.
 constexpr uint32_t receive_slots = 2048, fewest_receive_slots = 512;
-// Frames of other ports leave by the first queue. By the others, what came there: a few batches.
+// Frames of other ports leave by the first queue. The other queues transmit only what they received: a few batches.
 constexpr uint32_t transmit_slots = 1024, transmit_slots_of_others = 256;
 
 }  // namespace
@@ -158,7 +159,8 @@ bool XdpPort::prepare_to_wait() {
 }
 
 PortStatistics XdpPort::statistics() {
-  // A poll of fd() does not tell an error of the ring's from its frames, so it is not asked for after every wait.
+  // A poll of fd() cannot tell an error of the ring from its frames. The error is cleared here and not after every
+  // wait.
   forget_error(beside_->fd());
   PortStatistics all = beside_->statistics();
   for (const auto& socket : sockets_) all += socket->statistics();

@@ -19,7 +19,7 @@ namespace sluice::port {
 
 namespace {
 
-// The kernel lets go of a queue some time after the socket before was closed.
+// The kernel releases a queue some time after the previous socket was closed.
 constexpr auto longest_wait_for_queue = std::chrono::seconds(2);
 constexpr auto between_tries = std::chrono::milliseconds(5);
 
@@ -47,7 +47,7 @@ XdpSocket::~XdpSocket() {
 }
 
 bool XdpSocket::fail(const char* what, const char* call) {
-  // A kernel without what is asked for calls it invalid.
+  // A kernel that lacks the feature returns EINVAL.
   const PortFault fault = errno == EINVAL ? PortFault::unsupported : fault_of(errno);
   error_ = {fault, std::string("cannot ") + what, remedy_of(errno), errno, call};
   return false;
@@ -75,11 +75,11 @@ bool XdpSocket::set_up(const XdpSocketOptions& options) {
     return ::setsockopt(fd_, SOL_XDP, option, &value, sizeof value) == 0;
   };
   if (!set(XDP_UMEM_REG, memory)) return fail("share memory with the kernel for an AF_XDP socket", "setsockopt");
-  // As many completions as frames can be on their way out.
+  // As many completions as frames can be in transmission.
   const bool has_rings = set(XDP_UMEM_FILL_RING, receive_slots_) && set(XDP_UMEM_COMPLETION_RING, transmit_slots_) &&
                          set(XDP_RX_RING, receive_slots_) && set(XDP_TX_RING, transmit_slots_);
   if (!has_rings) return fail("make the rings of an AF_XDP socket", "setsockopt");
-  // Copied frames count towards the socket's buffer until they have left.
+  // Copied frames count towards the socket's buffer until they have been sent.
   if (::setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &socket_buffer_bytes, sizeof socket_buffer_bytes) != 0)
     static_cast<void>(::setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &socket_buffer_bytes, sizeof socket_buffer_bytes));
   return true;
@@ -90,7 +90,7 @@ bool XdpSocket::map_rings(const XdpSocketOptions& options) {
   socklen_t size = sizeof places;
   if (::getsockopt(fd_, SOL_XDP, XDP_MMAP_OFFSETS, &places, &size) != 0)
     return fail("find the rings of an AF_XDP socket", "getsockopt");
-  if (size != sizeof places) {  // the rings had no flags before
+  if (size != sizeof places) {  // an older kernel: its rings have no flags
     error_ = {PortFault::unsupported, "AF_XDP sockets of this kernel are too old", "use Linux 5.18 or later"};
     return false;
   }
@@ -104,7 +104,7 @@ bool XdpSocket::map_rings(const XdpSocketOptions& options) {
 bool XdpSocket::bind(const XdpSocketOptions& options) {
   sockaddr_xdp address{};
   address.sxdp_family = AF_XDP;
-  // Neither XDP_ZEROCOPY nor XDP_COPY: the kernel tries the first, then the second.
+  // Neither XDP_ZEROCOPY nor XDP_COPY: the kernel tries zero copy first, then copying.
   address.sxdp_flags = XDP_USE_NEED_WAKEUP;
   address.sxdp_ifindex = static_cast<uint32_t>(options.interface_index);
   address.sxdp_queue_id = options.queue;
@@ -153,7 +153,7 @@ void XdpSocket::release() {
   refill();
 }
 
-// The kernel has as many chunks for frames to come as the ring holds, unless those are on their way out.
+// Gives the kernel as many chunks for received frames as the ring holds, less if too many chunks are in transmission.
 void XdpSocket::refill() {
   if (receiving_ == receive_slots_ || memory_.is_empty()) return;
   do {
@@ -163,7 +163,7 @@ void XdpSocket::refill() {
   if (fill_.needs_wakeup()) wake_driver();
 }
 
-// A driver that has found the fill ring empty looks again when it is told to.
+// A driver that found the fill ring empty looks again when it is told to.
 void XdpSocket::wake_driver() {
   static_cast<void>(::recvfrom(fd_, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr));
 }
@@ -205,9 +205,9 @@ void XdpSocket::flush() {
   if (transmit_.unconsumed() != 0) send();
 }
 
-// A copying kernel sends some frames a call. What it cannot take now stays in the ring until the next flush. A call
-// that says EBUSY has used up one frame, though the ring may not show it yet: so many calls as the ring has slots are
-// enough.
+// A copying kernel sends some frames per call. Frames that it cannot take now stay in the ring until the next flush. A
+// call that returns EBUSY has used up one frame, though the ring may not show it yet. So there are at most as many
+// calls as the ring has slots.
 void XdpSocket::send() {
   transmit_.publish();
   if (is_zero_copy_ && !transmit_.needs_wakeup()) return;
@@ -216,14 +216,14 @@ void XdpSocket::send() {
     const bool is_done = ::sendto(fd_, nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0;
     if (is_done && is_zero_copy_) return;
     const int error = is_done ? 0 : errno;
-    // The device's queue was full, or the device is down: that one frame is gone.
+    // The device's queue was full, or the device is down: that one frame is lost.
     if (error == EBUSY && !is_zero_copy_) {
       ++counts_.send_failures;
       --counts_.transmitted;
     }
     if (error == ENOBUFS) reap();
     const uint32_t now = transmit_.unconsumed();
-    if (now == before && error != EBUSY) return;  // the kernel may tell later of those that are gone
+    if (now == before && error != EBUSY) return;  // the kernel may report the lost frames later
     before = now;
   }
 }
@@ -234,8 +234,7 @@ bool XdpSocket::prepare_to_wait() {
   return receive_.waiting() == 0;
 }
 
-// Frames that found the fill ring empty are in rx_dropped where the kernel copies; where it does not, the device counts
-// them.
+// If the kernel copies, rx_dropped counts the frames that found the fill ring empty. Otherwise the device counts them.
 PortStatistics XdpSocket::statistics() {
   xdp_statistics kernel{};
   socklen_t size = sizeof kernel;

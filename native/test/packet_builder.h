@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets for tests, written as they are read:
+// Packets for tests, written in the order of their layers:
 //
 //   ethernet().vlan(5).ipv4({.source = "10.0.1.2"}).tcp({.destination_port = 80, .flags = SYN}).payload("hi").build()
 //
-// Lengths, next-protocol fields and checksums come out right unless a field says otherwise, so a test of a malformed
-// packet names what is wrong with it and nothing else. The layers are put together from the innermost outwards, each
-// asking its neighbours for what its header says about them. Numbers are in host byte order, checksums as tcpdump
-// prints them.
+// Lengths, next-protocol fields and checksums are right unless a field says otherwise, so a test of a malformed packet
+// states only what is wrong with it. The layers are built from the innermost outwards; each layer gets from its
+// neighbours what its header says about them. Numbers are in host byte order, checksums as tcpdump prints them.
 #pragma once
 
 #include <functional>
@@ -63,7 +62,7 @@ inline Buffer operator+(Buffer a, const Buffer& b) {
   return a;
 }
 
-// What a checksum field holds when no value is given.
+// The value of a checksum field that is not given.
 enum class Sum { right, partial };  // partial: the folded sum of the pseudo-header alone, as a virtual NIC leaves it
 
 struct EthernetLayer {
@@ -100,7 +99,7 @@ struct FragmentLayer {
   uint16_t offset = 0;  // in bytes
   bool more = false;
   uint32_t id = 1;
-  std::optional<uint8_t> next_header = {};  // of a later fragment, which carries no header that would tell
+  std::optional<uint8_t> next_header = {};  // for a later fragment, which has no such header
 };
 struct TcpLayer {
   uint16_t source_port = 8080, destination_port = 80;
@@ -197,8 +196,8 @@ class PacketBuilder {
                 .encode = [=](const Place& place, Buffer inner) { return encode_ipv6(layer, place, inner); }});
   }
 
-  // An IPv6 extension header of options or routing data; `body` follows next header and length, and is padded with
-  // Pad1.
+  // An IPv6 extension header of options or routing data. `body` follows the next header and the length, and is padded
+  // with Pad1.
   PacketBuilder& extension(uint8_t kind, Buffer body = {}) {
     return add({.protocol = kind, .encode = [body](const Place& place, Buffer inner) {
                   Buffer header = Buffer{place.protocol, 0} + body;
@@ -346,7 +345,7 @@ class PacketBuilder {
     for (size_t i = layers_.size(); i-- > 0;) bytes = layers_[i].encode(place_of(i), std::move(bytes));
     return bytes;
   }
-  // As it leaves a NIC: padded to Ethernet's minimum.
+  // As a NIC sends it: padded to Ethernet's minimum.
   Buffer build_padded() const {
     Buffer bytes = build();
     if (bytes.size() < wire::EthernetView::minimum_frame_length) bytes.resize(wire::EthernetView::minimum_frame_length);
@@ -356,11 +355,11 @@ class PacketBuilder {
  private:
   using PseudoHeader = std::function<wire::Sum(uint8_t protocol, size_t length)>;
 
-  // What a layer learns of its neighbours.
+  // What a layer learns about its neighbours.
   struct Place {
     uint16_t ethertype;          // of the next layer
     uint8_t protocol;            // of the next layer
-    PseudoHeader pseudo_header;  // of the nearest IP header around it; without one its sum is zero
+    PseudoHeader pseudo_header;  // of the nearest IP header around it; its sum is zero if there is none
 
     void fill(Buffer& bytes, uint8_t number, size_t offset, std::optional<uint16_t> given, Sum sum) const {
       const wire::Sum pseudo = pseudo_header ? pseudo_header(number, bytes.size()) : 0;

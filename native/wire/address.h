@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses as the wire carries them: bytes in network order, compared and hashed without conversion.
+// Addresses as bytes in network order. They are compared and hashed without conversion.
 #pragma once
 
 #include <array>
@@ -44,10 +44,10 @@ struct Ipv6Address {
   void store(uint8_t* at) const { std::memcpy(at, raw.data(), 16); }
 };
 
-// Either family; for the control path and for what is not per packet.
+// An address of either family, for the control path and for work that is not done per packet.
 struct Address {
   Family family = Family::ipv4;
-  std::array<uint8_t, 16> bytes{};  // IPv4 uses the first four; the rest stay zero so that == is exact
+  std::array<uint8_t, 16> bytes{};  // IPv4 uses the first four; the rest stays zero so that == is exact
   Address() = default;
   Address(Ipv4Address a) { a.store(bytes.data()); }
   Address(Ipv6Address a) : family(Family::ipv6) { a.store(bytes.data()); }
@@ -57,7 +57,7 @@ struct Address {
   bool is_unspecified() const { return bytes == std::array<uint8_t, 16>{}; }
 };
 
-// Text forms: dotted quad; RFC 5952; six hex pairs. Parsing takes the whole string or nothing.
+// Text forms: dotted quad, RFC 5952, six hex pairs. Parsing takes the whole string or fails.
 std::optional<Address> parse_address(std::string_view text);
 std::optional<MacAddress> parse_mac(std::string_view text);
 std::string to_string(const Address& address);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ARP (RFC 826) for IPv4 over Ethernet, the only pair that is in use.
+// ARP (RFC 826) for IPv4 over Ethernet, the only pair in use.
 #pragma once
 
 #include <string>
@@ -55,7 +55,7 @@ struct ArpFields {
 // Writes ArpView::length bytes.
 void emit(const ArpFields& fields, uint8_t* to);
 
-// As tcpdump: "ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 46". `length` counts the frame's padding too.
+// As tcpdump: "ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 46". `length` includes the padding of the frame.
 void print(std::string& out, ArpView arp, size_t length);
 
 }  // namespace sluice::wire

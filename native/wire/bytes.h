@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of a packet, and numbers in network byte order among them.
+// Bytes of a packet, and numbers in network byte order.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace sluice::wire {
 using Bytes = std::span<const uint8_t>;
 using MutableBytes = std::span<uint8_t>;
 
-// The callers are views that have checked their length once; nothing is checked again here.
+// The callers are views that have checked their length; nothing is checked again here.
 inline uint16_t load_be16(const uint8_t* at) {
   uint16_t raw;
   std::memcpy(&raw, at, sizeof raw);

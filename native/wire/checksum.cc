@@ -13,7 +13,7 @@ uint64_t load_raw64(const uint8_t* at) {
 
 constexpr uint32_t castagnoli = 0x82f63b78;  // the polynomial 0x1edc6f41, bits reflected
 
-// tables[0] is the classic one; tables[k] advances a byte by k further zero bytes, so that eight bytes take one step.
+// tables[0] is the ordinary table. tables[k] advances a byte by k more zero bytes, so that eight bytes take one step.
 constexpr std::array<std::array<uint32_t, 256>, 8> make_tables() {
   std::array<std::array<uint32_t, 256>, 8> tables{};
   for (uint32_t byte = 0; byte < 256; byte++) {
@@ -66,7 +66,7 @@ Sum sum_bytes(Bytes bytes, Sum start) {
     sum = add_with_carry(sum, load_raw64(at + 24));
   }
   for (; left >= 8; at += 8, left -= 8) sum = add_with_carry(sum, load_raw64(at));
-  uint64_t last = 0;  // what is left, followed by zeros
+  uint64_t last = 0;  // the remaining bytes, followed by zeros
   if (left > 0) std::memcpy(&last, at, left);
   return add_with_carry(sum, last);
 }

@@ -18,7 +18,7 @@ namespace sluice::wire {
 
 namespace {
 
-// Tunnels in tunnels: deeper ones are only counted as bytes.
+// Limit of tunnels within tunnels. Deeper ones are only counted as bytes.
 constexpr int maximum_nesting = 8;
 
 class Describer {
@@ -79,7 +79,7 @@ void Describer::by_ethertype(uint16_t type, Bytes bytes) {
   malformed(Malformed::bad_version);
 }
 
-// "10.0.1.2.8080 > 10.0.1.100.80: ". The ports stand behind the extension headers where there are any.
+// "10.0.1.2.8080 > 10.0.1.100.80: ". If there are extension headers, the ports stand after them.
 void Describer::endpoints(Bytes bytes, const Packet& packet) {
   std::string source, destination;
   bool ports_follow = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ethernet II frames, without the frame check sequence (the NIC has taken it off).
+// Ethernet II frames, without the frame check sequence (the NIC removes it).
 #pragma once
 
 #include "wire/address.h"
@@ -13,7 +13,8 @@ class BasicEthernet : public HeaderView<Byte> {
  public:
   static constexpr size_t header_length = 14;
   static constexpr size_t type_offset = 12;
-  // Frames are padded to this on the wire (64 with the frame check sequence); the padding is no part of the packet.
+  // Frames are padded to this length on the wire (64 with the frame check sequence); the padding is not part of the
+  // packet.
   static constexpr size_t minimum_frame_length = 60;
 
   using HeaderView<Byte>::HeaderView;

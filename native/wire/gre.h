@@ -27,7 +27,7 @@ class GreView : public HeaderView<const uint8_t> {
   uint16_t flags() const { return be16(0); }
   uint16_t type() const { return be16(2); }
   bool has_checksum() const { return (flags() & checksum_flag) != 0; }
-  // Over the GRE header and the payload; true where there is none.
+  // The checksum covers the GRE header and the payload. True if there is none.
   bool is_checksum_ok() const { return !has_checksum() || fold(sum_bytes(bytes_)) == 0xffff; }
   std::optional<uint32_t> key() const;
   std::optional<uint32_t> sequence() const;
@@ -49,8 +49,8 @@ struct GreFields {
   uint16_t flags() const;
   size_t header_length() const { return GreView::length_for(flags()); }
 };
-// Writes the header before a payload that is already in place behind it (the checksum, if asked for, covers both) and
-// returns its length.
+// Writes the header in front of a payload that is already in place (the checksum, if asked for, covers both) and
+// returns the header's length.
 size_t emit(const GreFields& fields, MutableBytes header_and_payload);
 
 // As tcpdump: "GREv0, key=0x5, length 44: ". `length` counts the header and the payload.

@@ -4,9 +4,10 @@
 // Variant 0:  | 0 C hlen | proto/ctype | flags | optional fields, hlen * 4 bytes | payload
 // Variant 1 has no header: the UDP payload is an IPv4 or IPv6 packet, whose version field reads as variant 1.
 //
-// Of the optional fields Linux sends one: private data (flag bit 0) that hold the remote checksum option (bit 31 of
-// theirs), two words that say where the inner checksum starts and where it is stored, counted from the payload. The
-// inner checksum field then holds the folded pseudo-header sum, and the outer UDP checksum covers the payload for it.
+// Linux sends one optional field: private data (flag bit 0) with the remote checksum option (bit 31 of the private
+// flags). The option is two words: where the inner checksum starts and where it is stored, counted from the payload.
+// The inner checksum field then holds the folded pseudo-header sum, and the outer UDP checksum covers the payload for
+// it.
 #pragma once
 
 #include <optional>
@@ -30,17 +31,17 @@ class GueView : public HeaderView<const uint8_t> {
   static constexpr uint32_t private_remote_checksum = 0x80000000;
   static constexpr size_t private_flags_length = 4;
   static constexpr size_t remote_checksum_length = 4;
-  static constexpr uint16_t port = 6080;  // IANA's; Linux has no default
+  static constexpr uint16_t port = 6080;  // assigned by IANA; Linux has no default
 
   using HeaderView::HeaderView;
-  // Flags other than the private one announce fields whose place nobody here knows: bad_format. So do private flags
+  // Flags other than the private one announce fields of unknown place: bad_format. The same holds for private flags
   // other than the remote checksum's.
   static Parsed<GueView> parse(Bytes bytes);
 
   uint8_t variant() const { return u8(0) >> 6; }
   bool is_control() const { return variant() == 0 && (u8(0) & 0x20) != 0; }
   size_t header_length() const { return variant() == 1 ? 0 : header_length_at(bytes_); }
-  // The IP protocol of the payload; of control messages, their type.
+  // The IP protocol of the payload. For a control message: its type.
   uint8_t protocol() const;
   std::optional<RemoteChecksum> remote_checksum() const;
   Bytes payload() const { return bytes_.subspan(header_length()); }
@@ -64,7 +65,7 @@ struct GueFields {
 // Writes the header and returns its length.
 size_t emit(const GueFields& fields, uint8_t* to);
 
-// tcpdump does not know GUE. "GUEv0, proto 4, remcsum 20 36: ", "GUEv1: ".
+// tcpdump does not know GUE. Prints "GUEv0, proto 4, remcsum 20 36: " or "GUEv1: ".
 void print(std::string& out, GueView gue);
 
 }  // namespace sluice::wire

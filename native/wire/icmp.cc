@@ -8,7 +8,7 @@ namespace sluice::wire {
 
 namespace {
 
-// Formats around the destination of the quoted packet.
+// Formats; %s is the destination of the quoted packet.
 constexpr std::array<NumberName, 13> unreachable_formats = {{
     {icmp_code::network, "net %s unreachable"},
     {icmp_code::host, "host %s unreachable"},

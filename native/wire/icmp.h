@@ -47,15 +47,15 @@ class BasicIcmp : public HeaderView<Byte> {
 
   uint8_t type() const { return this->u8(0); }
   uint8_t code() const { return this->u8(1); }
-  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // as in memory
+  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // raw
   bool is_checksum_ok() const { return fold(sum_bytes(this->bytes_)) == 0xffff; }
 
-  // Of echo and timestamp messages.
+  // For echo and timestamp messages.
   uint16_t id() const { return this->be16(4); }
   uint16_t sequence() const { return this->be16(6); }
   bool is_echo() const { return type() == icmp_type::echo_request || type() == icmp_type::echo_reply; }
 
-  // Errors quote the packet that they are about.
+  // Errors quote the packet that caused them.
   bool is_error() const {
     return type() == icmp_type::unreachable || type() == icmp_type::source_quench || type() == icmp_type::redirect ||
            type() == icmp_type::time_exceeded || type() == icmp_type::parameter_problem;
@@ -65,7 +65,7 @@ class BasicIcmp : public HeaderView<Byte> {
   // The quoted packet, or the data of an echo.
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length); }
 
-  // The setters leave the checksum alone.
+  // The setters do not update the checksum.
   void set_type(uint8_t type) requires Writable<Byte> { *this->at(0) = type; }
   void set_code(uint8_t code) requires Writable<Byte> { *this->at(1) = code; }
   void set_id(uint16_t id) requires Writable<Byte> { store_be16(this->at(4), id); }

@@ -16,7 +16,8 @@ inline constexpr uint8_t unreachable = 1;
 inline constexpr uint8_t packet_too_big = 2;
 inline constexpr uint8_t time_exceeded = 3;
 inline constexpr uint8_t parameter_problem = 4;
-inline constexpr uint8_t first_informational = 128;  // below: errors, which quote the packet that they are about
+inline constexpr uint8_t first_informational =
+    128;  // smaller types are errors, which quote the packet that caused them
 inline constexpr uint8_t echo_request = 128;
 inline constexpr uint8_t echo_reply = 129;
 inline constexpr uint8_t router_solicitation = 133;
@@ -48,7 +49,7 @@ class BasicIcmpv6 : public HeaderView<Byte> {
 
   uint8_t type() const { return this->u8(0); }
   uint8_t code() const { return this->u8(1); }
-  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // as in memory
+  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // raw
   uint16_t id() const { return this->be16(4); }
   uint16_t sequence() const { return this->be16(6); }
   bool is_echo() const { return type() == icmpv6_type::echo_request || type() == icmpv6_type::echo_reply; }
@@ -58,13 +59,13 @@ class BasicIcmpv6 : public HeaderView<Byte> {
   // The quoted packet, or the data of an echo.
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length); }
 
-  // The setters leave the checksum alone.
+  // The setters do not update the checksum.
   void set_type(uint8_t type) requires Writable<Byte> { *this->at(0) = type; }
   void set_code(uint8_t code) requires Writable<Byte> { *this->at(1) = code; }
   void set_id(uint16_t id) requires Writable<Byte> { store_be16(this->at(4), id); }
   void set_mtu(uint32_t mtu) requires Writable<Byte> { store_be32(this->at(4), mtu); }
   void set_checksum(uint16_t raw) requires Writable<Byte> { store_raw16(this->at(checksum_offset), raw); }
-  // The checksum of the message, given its pseudo-header's part.
+  // Needs the pseudo-header's part of the sum.
   void fill_checksum(Sum pseudo_header) requires Writable<Byte> {
     set_checksum(0);
     set_checksum(finish_checksum(sum_bytes(this->bytes_, pseudo_header)));
@@ -80,14 +81,14 @@ struct Icmpv6Fields {
 // Writes Icmpv6View::header_length bytes, the checksum zero.
 void emit(const Icmpv6Fields& fields, uint8_t* to);
 
-// Options of neighbour discovery: a type and a length in units of eight bytes, both counted in it.
+// Options of neighbour discovery: a type, and a length in units of eight bytes that counts type and length, too.
 namespace neighbour_option {
 inline constexpr uint8_t source_link_address = 1;
 inline constexpr uint8_t target_link_address = 2;
 inline constexpr uint8_t nonce = 14;  // RFC 3971
 }  // namespace neighbour_option
 
-// A neighbour solicitation or advertisement, its options walked once: a length of zero makes the message malformed.
+// A neighbour solicitation or advertisement. Its options are walked once; a length of zero makes the message malformed.
 class NeighbourView : public HeaderView<const uint8_t> {
  public:
   static constexpr size_t header_length = 24;
@@ -104,12 +105,12 @@ class NeighbourView : public HeaderView<const uint8_t> {
   uint8_t flags() const { return u8(4); }  // of advertisements
   Ipv6Address target() const { return Ipv6Address::load(at(8)); }
   Bytes options() const { return bytes_.subspan(header_length); }
-  // The link-layer address that the source (option 1) or target (option 2) says it has.
+  // The link-layer address in the option for the source (1) or the target (2).
   std::optional<MacAddress> link_address(uint8_t option) const;
 };
 
-// Writes a solicitation (flags 0) or advertisement of 32 bytes with the link-layer address option that belongs to it,
-// the checksum zero.
+// Writes a solicitation (flags 0) or an advertisement: 32 bytes with the matching link-layer address option and a
+// checksum of zero.
 struct NeighbourFields {
   static constexpr size_t length = NeighbourView::header_length + NeighbourView::option_unit;
   uint8_t type = icmpv6_type::neighbour_advertisement;

@@ -12,7 +12,8 @@ constexpr uint8_t timestamp = 68;
 constexpr uint8_t loose_source_route = 131;
 constexpr uint8_t strict_source_route = 137;
 
-// Routes and timestamps hold a pointer behind their length, timestamps also a byte of flags: routers write by them.
+// Routes and timestamps have a pointer after their length; timestamps also have a byte of flags. Routers write at the
+// pointer.
 size_t least_data(uint8_t kind) {
   switch (kind) {
     case record_route:

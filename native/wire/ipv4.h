@@ -22,8 +22,8 @@ class BasicIpv4 : public HeaderView<Byte> {
 
   using HeaderView<Byte>::HeaderView;
 
-  // What the kernel checks at input, the header checksum and the options apart. The view is cut to the total length:
-  // what follows is padding of the frame.
+  // Makes the kernel's checks at input, except the header checksum and the options. The view is cut to the total
+  // length: what follows is padding of the frame.
   static Parsed<BasicIpv4> parse(std::span<Byte> bytes) {
     const Malformed reason = check_header(bytes);
     if (reason != Malformed::ok) return reason;
@@ -32,8 +32,8 @@ class BasicIpv4 : public HeaderView<Byte> {
     return BasicIpv4(bytes.first(total));
   }
 
-  // The same for a packet quoted in an ICMP error: the total length tells of the packet as it was sent, of which only
-  // a beginning is here.
+  // For a packet quoted in an ICMP error: the total length is that of the packet as it was sent, but only its beginning
+  // is quoted.
   static Parsed<BasicIpv4> parse_quoted(std::span<Byte> bytes) {
     const Malformed reason = check_header(bytes);
     if (reason != Malformed::ok) return reason;
@@ -54,7 +54,7 @@ class BasicIpv4 : public HeaderView<Byte> {
   bool is_fragment() const { return (flags_and_offset() & (more_fragments | offset_mask)) != 0; }
   uint8_t ttl() const { return this->u8(8); }
   uint8_t protocol() const { return this->u8(9); }
-  uint16_t checksum() const { return load_raw16(this->at(10)); }  // as in memory
+  uint16_t checksum() const { return load_raw16(this->at(10)); }  // raw
   Ipv4Address source() const { return Ipv4Address::load(this->at(12)); }
   Ipv4Address destination() const { return Ipv4Address::load(this->at(16)); }
   std::span<Byte> options() const {
@@ -63,7 +63,7 @@ class BasicIpv4 : public HeaderView<Byte> {
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length()); }
   bool is_checksum_ok() const { return fold(sum_bytes(Bytes(this->at(0), header_length()))) == 0xffff; }
 
-  // The setters leave the checksum alone.
+  // The setters do not update the checksum.
   void set_tos(uint8_t tos) requires Writable<Byte> { *this->at(1) = tos; }
   void set_total_length(uint16_t length) requires Writable<Byte> { store_be16(this->at(2), length); }
   void set_id(uint16_t id) requires Writable<Byte> { store_be16(this->at(4), id); }
@@ -78,7 +78,7 @@ class BasicIpv4 : public HeaderView<Byte> {
     set_checksum(0);
     set_checksum(internet_checksum(this->bytes_.first(header_length())));
   }
-  // One hop less, the checksum kept right. The caller has seen that the TTL is above 1.
+  // Takes one hop off and updates the checksum. The caller has checked that the TTL is above 1.
   void decrement_ttl() requires Writable<Byte> {
     const uint16_t before = load_raw16(this->at(8));  // TTL and protocol are one word of the sum
     set_ttl(static_cast<uint8_t>(ttl() - 1));
@@ -98,7 +98,7 @@ class BasicIpv4 : public HeaderView<Byte> {
 using Ipv4View = BasicIpv4<const uint8_t>;
 using MutableIpv4View = BasicIpv4<uint8_t>;
 
-// Whether every option has a length that holds its fixed part and stays within the header.
+// True if every option's length holds the option's fixed part and stays within the header.
 bool ipv4_options_ok(Bytes options);
 
 struct Ipv4Fields {
@@ -113,7 +113,7 @@ struct Ipv4Fields {
 // Writes a header without options, 20 bytes, with its checksum.
 void emit(const Ipv4Fields& fields, uint8_t* to);
 
-// The pseudo-header's part of a TCP, UDP checksum (RFC 793). `length` counts the L4 header and what it carries.
+// The pseudo-header's part of a TCP or UDP checksum (RFC 793). `length` counts the L4 header and what it carries.
 inline Sum pseudo_header_sum(Ipv4Address source, Ipv4Address destination, uint8_t protocol, uint32_t length) {
   return Sum{source.raw} + destination.raw + raw16(protocol) + raw16(static_cast<uint16_t>(length));
 }

@@ -9,8 +9,8 @@ namespace {
 
 constexpr size_t minimum_ah_length = 12;  // without an integrity check value (RFC 4302 2)
 
-// Hop-by-hop options are for every node on the way, so their lengths are checked here; destination options are the
-// destination's to check. The option kind 0 is a single byte, others count the bytes behind their length.
+// Every node on the way reads hop-by-hop options, so their lengths are checked here. Destination options are checked by
+// the destination. The option kind 0 is a single byte; the length of any other counts the bytes after it.
 bool hop_by_hop_options_ok(Bytes options) {
   size_t at = 0;
   while (at < options.size()) {
@@ -24,7 +24,7 @@ bool hop_by_hop_options_ok(Bytes options) {
   return true;
 }
 
-// The fragment header at `chain.transport`; true when the walk goes on behind it.
+// Reads the fragment header at `chain.transport`. True if the walk goes on after it.
 bool read_fragment_header(Ipv6FragmentView fragment, Ipv6Chain& chain) {
   chain.fragment_header = chain.transport;
   chain.fragment_offset = fragment.offset();
@@ -51,7 +51,7 @@ Malformed walk_extension_headers(Ipv6View packet, Ipv6Chain& chain) {
   chain = {};
   chain.protocol = packet.next_header();
   chain.transport = Ipv6View::header_length;
-  // What is missing from a first fragment is a tiny fragment's crime, not the sender's oversight (RFC 7112).
+  // If a first fragment lacks a header, the fault is a tiny fragment, not a truncated header (RFC 7112).
   const auto missing = [&chain](Malformed reason) {
     return chain.fragment_header != 0 ? Malformed::tiny_fragment : reason;
   };

@@ -28,7 +28,7 @@ class BasicIpv6 : public HeaderView<Byte> {
     return BasicIpv6(bytes.first(total));
   }
 
-  // The same for a packet quoted in an ICMPv6 error, of which only a beginning is here.
+  // For a packet quoted in an ICMPv6 error, which holds only its beginning.
   static Parsed<BasicIpv6> parse_quoted(std::span<Byte> bytes) {
     const Malformed reason = check_header(bytes);
     if (reason != Malformed::ok) return reason;
@@ -43,7 +43,7 @@ class BasicIpv6 : public HeaderView<Byte> {
   uint8_t hop_limit() const { return this->u8(7); }
   Ipv6Address source() const { return Ipv6Address::load(this->at(8)); }
   Ipv6Address destination() const { return Ipv6Address::load(this->at(24)); }
-  // Extension headers included.
+  // Includes the extension headers.
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length); }
 
   void set_traffic_class(uint8_t value) requires Writable<Byte> {
@@ -90,16 +90,17 @@ class BasicIpv6Fragment : public HeaderView<Byte> {
 using Ipv6FragmentView = BasicIpv6Fragment<const uint8_t>;
 using MutableIpv6FragmentView = BasicIpv6Fragment<uint8_t>;
 
-// RFC 8200 4.1 lists seven, of which destination options may come twice. A sender that follows it stays within.
+// RFC 8200 4.1 lists seven; destination options may come twice. A sender that follows the RFC stays within this limit.
 inline constexpr size_t maximum_extension_headers = 8;
 
-// Whether a next header names an extension header that the walk steps over (an encrypted payload is opaque: it is not).
+// Whether a next header names an extension header that the walk steps over. (An encrypted payload is opaque: the walk
+// ends there.)
 inline constexpr bool is_extension_header(uint8_t next_header) {
   return next_header == protocol::hop_by_hop || next_header == protocol::routing || next_header == protocol::fragment ||
          next_header == protocol::ah || next_header == protocol::destination_options;
 }
 
-// The length of a routing, options or authentication header by its own length field. `at` points to at least two bytes.
+// The length of a routing, options or authentication header, from its length field. `at` points to at least two bytes.
 inline constexpr size_t extension_header_length(uint8_t kind, const uint8_t* at) {
   return kind == protocol::ah ? (at[1] + 2u) * 4 : (at[1] + 1u) * 8;
 }
@@ -114,8 +115,9 @@ struct Ipv6Chain {
   uint32_t fragment_id = 0;
 };
 
-// Steps over the extension headers. After the header of a later fragment there is only data: the walk ends there, and
-// `protocol` is the fragment header's next header. A reason other than ok leaves in `chain` what had been found.
+// Steps over the extension headers. The walk ends at the fragment header of a later fragment, because only data
+// follows; `protocol` is then the next header of the fragment header. If the result is not ok, `chain` holds what was
+// found before.
 Malformed walk_extension_headers(Ipv6View packet, Ipv6Chain& chain);
 
 struct Ipv6Fields {
@@ -129,10 +131,10 @@ struct Ipv6Fields {
 // Writes Ipv6View::header_length bytes.
 void emit(const Ipv6Fields& fields, uint8_t* to);
 
-// As tcpdump, all extension headers in their order: "HBH ", "frag (0|48) ". For a packet whose walk said ok.
+// As tcpdump, all extension headers in their order: "HBH ", "frag (0|48) ". For a packet whose walk returned ok.
 void print_extension_headers(std::string& out, Ipv6View packet);
 
-// The pseudo-header's part of a TCP, UDP, ICMPv6 checksum (RFC 8200 8.1).
+// The pseudo-header's part of a TCP, UDP or ICMPv6 checksum (RFC 8200 8.1).
 inline Sum pseudo_header_sum(const Ipv6Address& source, const Ipv6Address& destination, uint8_t protocol,
                              uint32_t length) {
   const Sum addresses = add_with_carry(add_with_carry(source.raw[0], source.raw[1]),

@@ -15,7 +15,7 @@ namespace sluice::wire {
 
 enum class Malformed : uint8_t {
   ok,
-  truncated,             // ends before the fixed part of the header does
+  truncated,             // shorter than the fixed part of the header
   bad_version,           // IP version, GRE version, GUE variant
   header_too_short,      // the header length field is below the protocol's minimum
   header_beyond_packet,  // the header length field reaches past the packet
@@ -38,7 +38,7 @@ inline constexpr std::string_view name(Malformed reason) {
   return malformed_names[static_cast<size_t>(reason)];
 }
 
-// Either a view or the reason why there is none. Dereference only after testing it.
+// Either a view, or the reason why there is none. Test it before you dereference it.
 template <typename View>
 class Parsed {
  public:
@@ -57,7 +57,7 @@ class Parsed {
   View view_;
 };
 
-// The base of all views: bytes whose length has been checked, read through fixed offsets. `Byte` is `const uint8_t` for
+// The base of all views: bytes whose length has been checked, read at fixed offsets. `Byte` is `const uint8_t` for
 // views that read, `uint8_t` for views that rewrite. A view is two words and is passed by value.
 template <typename Byte>
 class HeaderView {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options as IPv4 and TCP have them: a kind, a length that counts itself and the kind, and data; the kinds 0 (end of
-// the list) and 1 (no operation) are single bytes.
+// Options of IPv4 and TCP: a kind, a length that counts the kind and itself, and data. The kinds 0 (end of the list)
+// and 1 (no operation) are single bytes.
 #pragma once
 
 #include "wire/malformed.h"
@@ -13,7 +13,7 @@ struct Option {
   size_t at = 0;  // of the kind, from the start of the options
 };
 
-// One pass over the options. Stops at the end, at an end-of-list option and at the first one that lies about its
+// One pass over the options. It stops at the end, at an end-of-list option, and at the first option with a wrong
 // length.
 class OptionWalk {
  public:
@@ -22,7 +22,7 @@ class OptionWalk {
 
   explicit OptionWalk(Bytes options) : options_(options) {}
 
-  // True: `option` holds the next one (no-operations included, end-of-list not).
+  // If true, `option` holds the next option (no-operations included, end-of-list not).
   bool next(Option& option) {
     if (at_ >= options_.size()) return false;
     const uint8_t kind = options_[at_];

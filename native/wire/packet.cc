@@ -14,7 +14,7 @@ namespace sluice::wire {
 
 namespace {
 
-// Whole packets must hold what their lengths say; quoted ones are beginnings.
+// A whole packet must hold what its lengths say; a quotation is only the beginning of a packet.
 enum class Completeness : bool { whole, quoted };
 
 Malformed fail(Packet& out, Malformed reason) {
@@ -35,7 +35,7 @@ Malformed dissect_tcp(Bytes segment, Packet& out) {
   return Malformed::ok;
 }
 
-// A first fragment's length field tells of the whole datagram, so it may exceed the fragment.
+// The length field of a first fragment counts the whole datagram, so it may exceed the fragment.
 Malformed dissect_udp(Bytes segment, Packet& out) {
   if (segment.size() < UdpView::header_length) return fail(out, Malformed::truncated);
   const size_t length = load_be16(segment.data() + 4);
@@ -166,7 +166,7 @@ Malformed dissect_network(Bytes bytes, Completeness completeness, Packet& out) {
   }
 }
 
-// Everything but plain frames, and those again that is() found wanting.
+// For all frames that are not plain, and for plain-looking frames that is() refused.
 [[gnu::noinline]] Malformed dissect_any(Bytes frame, Packet& out) {
   const auto ethernet = EthernetView::parse(frame);
   if (!ethernet) return fail(out, ethernet.reason());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of which most traffic consists, read with a few compares: untagged, unfragmented packets without IP
-// options or extension headers that carry TCP or UDP. is() makes the checks of dissect() (packet.h); everything then
-// lies at a known offset. A frame that is no such one is not wrong for it: dissect() tells what it is.
+// A fast way to read most traffic: untagged, unfragmented packets without IP options or extension headers that carry
+// TCP or UDP. is() makes the checks of dissect() (packet.h) with a few compares; then every field lies at a known
+// offset. Any other frame is not an error: dissect() reads it.
 #pragma once
 
 #include "wire/ethernet.h"
@@ -52,13 +52,13 @@ class PlainFrame {
   const uint8_t* addresses() const { return at_ + l3 + (is_v4 ? 12 : 8); }
   A source() const { return A::load(at_ + l3 + (is_v4 ? 12 : 8)); }
   A destination() const { return A::load(at_ + l3 + (is_v4 ? 16 : 24)); }
-  // Both, the source's in the lower half.
+  // Both ports; the source port is the lower half.
   uint32_t ports() const { return std::rotl(load_be32(at_ + l4), 16); }
   uint16_t source_port() const { return load_be16(at_ + l4); }
   uint16_t destination_port() const { return load_be16(at_ + l4 + 2); }
-  // TCP's; of UDP nobody asks.
+  // For TCP only.
   uint8_t tcp_flags() const { return at_[l4 + 13]; }
-  // Behind the transport header.
+  // The offset of the payload.
   uint32_t payload() const {
     if (protocol() != wire::protocol::tcp) return l4 + UdpView::header_length;
     return l4 + ((at_[l4 + 12] >> 2) & ~3u);

@@ -47,7 +47,7 @@ class BasicSctp : public HeaderView<Byte> {
   std::span<Byte> chunks() const { return this->bytes_.subspan(header_length); }
   bool is_checksum_ok() const { return checksum() == sctp_checksum(this->bytes_); }
 
-  // The setters of ports leave the checksum alone.
+  // The setters of ports do not update the checksum.
   void set_source_port(uint16_t port) requires Writable<Byte> { store_be16(this->at(0), port); }
   void set_destination_port(uint16_t port) requires Writable<Byte> { store_be16(this->at(2), port); }
   void fill_checksum() requires Writable<Byte> {
@@ -64,13 +64,14 @@ struct SctpChunk {
   Bytes value;  // without the chunk's header and its padding
 };
 
-// One pass over the chunks. Chunks start at multiples of four bytes; the padding is no part of a chunk's length.
+// One pass over the chunks. Chunks start at multiples of four bytes; a chunk's length does not count the padding.
 class SctpChunkWalk {
  public:
   explicit SctpChunkWalk(Bytes chunks) : rest_(chunks) {}
 
   bool next(SctpChunk& chunk);
-  // Why the walk stopped: a length below the chunk's header or past the packet, or less than a header at the end.
+  // Why the walk stopped. Faults: a length below the chunk header or past the packet; fewer bytes than a chunk header
+  // at the end.
   Malformed reason() const { return reason_; }
 
  private:

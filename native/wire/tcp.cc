@@ -8,7 +8,7 @@ namespace sluice::wire {
 
 namespace {
 
-// In tcpdump's order; the acknowledgement is a dot.
+// In tcpdump's order; tcpdump prints the acknowledgement as a dot.
 constexpr std::array<NumberName, 8> flag_letters = {{
     {tcp_flag::fin, "F"},
     {tcp_flag::syn, "S"},
@@ -69,7 +69,7 @@ void print_option(std::string& out, const Option& option) {
   }
 }
 
-// False: an option lies about its length, after which there is nothing more to say.
+// False if an option has a wrong length: nothing after it can be read.
 bool print_options(std::string& out, Bytes options) {
   out += ", options [";
   const size_t start = out.size();

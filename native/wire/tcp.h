@@ -28,7 +28,7 @@ inline constexpr uint8_t sack_permitted = 4;
 inline constexpr uint8_t sack = 5;
 inline constexpr uint8_t timestamp = 8;
 inline constexpr uint8_t md5 = 19;
-inline constexpr uint8_t toa = 254;  // the client's address behind FULLNAT, in an experimental kind (RFC 4727)
+inline constexpr uint8_t toa = 254;  // the client's address in FULLNAT mode, an experimental kind (RFC 4727)
 }  // namespace tcp_option
 
 template <typename Byte>
@@ -55,14 +55,14 @@ class BasicTcp : public HeaderView<Byte> {
   uint8_t flags() const { return this->u8(13); }
   bool has(uint8_t flag) const { return (flags() & flag) != 0; }
   uint16_t window() const { return this->be16(14); }
-  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // as in memory
+  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // raw
   uint16_t urgent_pointer() const { return this->be16(18); }
   std::span<Byte> options() const {
     return this->bytes_.subspan(minimum_header_length, header_length() - minimum_header_length);
   }
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length()); }
 
-  // The setters leave the checksum alone.
+  // The setters do not update the checksum.
   void set_source_port(uint16_t port) requires Writable<Byte> { store_be16(this->at(0), port); }
   void set_destination_port(uint16_t port) requires Writable<Byte> { store_be16(this->at(2), port); }
   void set_sequence(uint32_t value) requires Writable<Byte> { store_be32(this->at(4), value); }
@@ -73,7 +73,7 @@ class BasicTcp : public HeaderView<Byte> {
   void set_flags(uint8_t flags) requires Writable<Byte> { *this->at(13) = flags; }
   void set_window(uint16_t window) requires Writable<Byte> { store_be16(this->at(14), window); }
   void set_checksum(uint16_t raw) requires Writable<Byte> { store_raw16(this->at(checksum_offset), raw); }
-  // The checksum of the segment, given its pseudo-header's part.
+  // Needs the pseudo-header's part of the sum.
   void fill_checksum(Sum pseudo_header) requires Writable<Byte> {
     set_checksum(0);
     set_checksum(finish_checksum(sum_bytes(this->bytes_, pseudo_header)));
@@ -93,11 +93,11 @@ struct TcpFields {
   uint16_t urgent_pointer = 0;
   Bytes options = {};  // a multiple of four bytes, 40 at most
 };
-// Writes the header, its checksum zero, and returns its length.
+// Writes the header with a checksum of zero and returns its length.
 size_t emit(const TcpFields& fields, uint8_t* to);
 
-// As tcpdump: "Flags [S.], seq 1, ack 2, win 3, options [mss 1460], length 0". `length` is the payload's as the IP
-// header has it, which may be more than the bytes that are here.
+// As tcpdump: "Flags [S.], seq 1, ack 2, win 3, options [mss 1460], length 0". `length` is the payload's length by the
+// IP header, which may exceed the bytes present.
 void print(std::string& out, TcpView tcp, size_t length);
 
 }  // namespace sluice::wire

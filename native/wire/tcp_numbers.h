@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers in TCP headers that are changed on their way: sequence numbers, windows, and what options hold of them, in
-// packets and in what ICMP errors quote of packets.
+// Numbers in TCP headers that the director changes: sequence numbers, windows, and those in options. In packets, and in
+// the quotations of ICMP errors.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace sluice::wire {
 
 inline constexpr size_t timestamp_data_length = 8, sack_block_length = 8;
 
-// Where a quotation, which may end anywhere, has them.
+// Offsets in a quoted header. A quotation may end anywhere.
 namespace quoted_at {
 inline constexpr size_t sequence = 4, acknowledgement = 8, header_length = 12, flags = 13, window = 14;
 }  // namespace quoted_at
@@ -22,7 +22,7 @@ void change_be32(uint8_t* at, Change change) {
   store_be32(at, change(load_be32(at)));
 }
 
-// The sum over the parts of the header that hold numbers.
+// The sum over the parts of the header that hold these numbers.
 inline Sum sum_of_numbers(MutableTcpView header) {
   const Bytes options = header.options();
   const Sum fixed =
@@ -30,7 +30,7 @@ inline Sum sum_of_numbers(MutableTcpView header) {
   return sum_bytes(options, fixed);
 }
 
-// What the change adds to a sum over the segment, for a finished checksum (updated_checksum).
+// Makes the change and returns what it adds to a sum over the segment, for a finished checksum (updated_checksum).
 template <typename Change>
 Sum change_numbers(MutableTcpView header, Change change) {
   const uint16_t before = fold(sum_of_numbers(header));
@@ -38,22 +38,22 @@ Sum change_numbers(MutableTcpView header, Change change) {
   return change16(before, fold(sum_of_numbers(header)));
 }
 
-// Options of an established connection that hold sequence numbers or timestamps; a malformed list ends the walk, and
-// what is before it has been rewritten.
+// Visits the options of an established connection that hold sequence numbers or timestamps. A malformed list ends the
+// walk; the options before the fault have been rewritten.
 template <typename Visit>
 void each_option(MutableBytes options, Visit visit) {
   OptionWalk walk(options);
   for (Option option; walk.next(option);) visit(option, options.data() + option.at + 2);
 }
 
-// --- of quotations, as far as they go ---
+// --- quotations, as far as their bytes go ---
 
 inline void move_quoted(MutableBytes quoted, size_t at, uint32_t by) {
   if (quoted.size() < at + 4) return;
   change_be32(quoted.data() + at, [&](uint32_t value) { return value + by; });
 }
 
-// The options that are quoted whole.
+// Visits the options that are quoted as a whole.
 template <typename Visit>
 void each_quoted_option(MutableBytes quoted, Visit visit) {
   constexpr size_t fixed = TcpView::minimum_header_length;
@@ -63,7 +63,7 @@ void each_quoted_option(MutableBytes quoted, Visit visit) {
   each_option(quoted.subspan(fixed, std::min(header, quoted.size()) - fixed), visit);
 }
 
-// Whether a quoted segment acknowledges, as far as can be told.
+// Whether a quoted segment acknowledges data. True also if the quotation ends before the flags.
 inline bool may_acknowledge(Bytes quoted) {
   return quoted.size() <= quoted_at::flags || (quoted[quoted_at::flags] & tcp_flag::ack) != 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the printers of the protocols share: formatted text at the end of a string, and names of numbers.
+// Shared by the printers of the protocols: formatted text at the end of a string, and names of numbers.
 #pragma once
 
 #include <array>

@@ -15,8 +15,8 @@ class BasicUdp : public HeaderView<Byte> {
 
   using HeaderView<Byte>::HeaderView;
 
-  // The view is cut to the datagram's length. A length of zero (a jumbogram's, RFC 2675) lies, as no jumbograms get
-  // here.
+  // The view is cut to the datagram's length. A length of zero (a jumbogram, RFC 2675) is wrong here: no jumbogram
+  // arrives.
   static Parsed<BasicUdp> parse(std::span<Byte> bytes) {
     if (bytes.size() < header_length) return Malformed::truncated;
     const size_t length = load_be16(bytes.data() + 4);
@@ -27,15 +27,15 @@ class BasicUdp : public HeaderView<Byte> {
   uint16_t source_port() const { return this->be16(0); }
   uint16_t destination_port() const { return this->be16(2); }
   uint16_t length() const { return this->be16(4); }
-  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // as in memory
+  uint16_t checksum() const { return load_raw16(this->at(checksum_offset)); }  // raw
   std::span<Byte> payload() const { return this->bytes_.subspan(header_length); }
 
-  // The setters leave the checksum alone.
+  // The setters do not update the checksum.
   void set_source_port(uint16_t port) requires Writable<Byte> { store_be16(this->at(0), port); }
   void set_destination_port(uint16_t port) requires Writable<Byte> { store_be16(this->at(2), port); }
   void set_length(uint16_t length) requires Writable<Byte> { store_be16(this->at(4), length); }
   void set_checksum(uint16_t raw) requires Writable<Byte> { store_raw16(this->at(checksum_offset), raw); }
-  // The checksum of the datagram, given its pseudo-header's part.
+  // Needs the pseudo-header's part of the sum.
   void fill_checksum(Sum pseudo_header) requires Writable<Byte> {
     set_checksum(0);
     set_checksum(udp_checksum_on_wire(finish_checksum(sum_bytes(this->bytes_, pseudo_header))));

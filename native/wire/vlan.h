@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// VLAN tags (IEEE 802.1Q, and 802.1ad where two are stacked): two bytes of tag control information (TCI) and the type
-// of what follows. The type that announces the tag (TPID) stands before it, in the Ethernet header or the outer tag.
+// VLAN tags (IEEE 802.1Q; two stacked tags: 802.1ad): two bytes of tag control information (TCI) and the type of what
+// follows. The type that announces the tag (TPID) stands before the tag, in the Ethernet header or in the outer tag.
 #pragma once
 
 #include <string>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A flow: what the director remembers of one connection (or of one persistence template), both directions in one
-// structure.
+// A flow: what the director remembers of one connection (or of one persistence template). One structure holds both
+// directions.
 //
 // A flow has two halves. `forward` is the tuple of the client's packets as they arrive: client -> virtual address.
 // `reverse` is the tuple of the real server's packets as they arrive: real server -> local address. The local address
 // is the source that the real server sees: the client itself for NAT, an address of a pool for FULLNAT and egress SNAT.
-// So the rewriting modes need no cases: a packet that matches one half leaves with the other half mirrored.
+// So rewriting is the same in all modes: a packet that matches one half leaves with the other half mirrored.
 //
 //   NAT          forward client -> virtual    reverse real -> client
 //   FULLNAT      forward client -> virtual    reverse real -> local
@@ -13,8 +13,8 @@
 //   DR, tunnel   forward client -> virtual    reverse not listed (no flow_has_reverse); may say real -> client
 //   template     forward client's network, port 0 -> virtual address or fwmark; never matches a packet
 //
-// A flow's halves, protocol, flow_is_template and flow_has_reverse are its identity: they stay as they were when the
-// flow was inserted. Everything else is the director's to change, `deadline` through FlowTable::touch().
+// A flow's halves, protocol, flow_is_template and flow_has_reverse are its identity: they never change after the flow
+// was inserted. The director may change everything else, `deadline` through FlowTable::touch().
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,11 @@ namespace sluice::director {
 inline constexpr uint32_t no_destination = ~uint32_t{0};
 inline constexpr uint32_t no_flow = ~uint32_t{0};
 
-// The bits of Flow::flags that the table reads; the other fourteen (0x0001 to 0x2000) are the director's.
+// The bits of Flow::flags that the table reads. The other fourteen (0x0001 to 0x2000) belong to the director.
 inline constexpr uint16_t flow_is_template = 0x8000;
 inline constexpr uint16_t flow_has_reverse = 0x4000;
 
-// Addresses of a packet as it arrives. Ports in host byte order; for ICMP queries the identifier stands in for a port.
+// Addresses of a packet as it arrives. Ports are in host byte order. For ICMP queries the identifier is used as a port.
 template <class Address>
 struct Endpoints {
   Address source, destination;
@@ -53,7 +53,7 @@ struct Endpoints {
              destination_port == other.destination_port;
     }
   }
-  // Both, the source's in the lower half.
+  // Both ports; the source port is the lower half.
   uint32_t ports() const { return uint32_t{destination_port} << 16 | source_port; }
   Endpoints mirrored() const { return {destination, source, destination_port, source_port}; }
 };
@@ -68,11 +68,11 @@ struct FlowKey {
 
 enum class Direction : uint8_t { forward, reverse };
 
-// What a client's packet adds to checksums when it leaves with the other half mirrored, folded (wire/checksum.h); a
-// server's packet adds the same the other way round.
+// What a client's packet adds to checksums when it leaves with the other half mirrored, folded (wire/checksum.h). A
+// server's packet adds the inverse.
 struct ChecksumChange {
-  uint16_t addresses;  // to IPv4's
-  uint16_t transport;  // to TCP's and UDP's
+  uint16_t addresses;  // to IPv4's header checksum
+  uint16_t transport;  // to the checksum of TCP or UDP
 };
 
 template <class Address>
@@ -83,16 +83,18 @@ struct alignas(64) Flow {
   uint8_t state = 0;
   uint16_t flags = 0;
   uint32_t destination = no_destination;  // index in the director's table of destinations
-  uint32_t control = no_flow;  // index of the template that holds this flow; in a template: how many it holds
-  uint32_t packets = 0;        // from the client; stops at its greatest value
+  uint32_t control =
+      no_flow;           // index of the template that holds this flow; in a template: the number of flows that it holds
+  uint32_t packets = 0;  // packets from the client; stays at the largest value
   union {
-    uint32_t spliced = 0;   // the flow's place among the proxied ones, if it is one
+    uint32_t spliced = 0;   // place in SplicedFlows, if the flow is spliced
     ChecksumChange change;  // of all others, from FlowKeeper::begin() on
   };
-  uint32_t mark = 0;  // firewall mark, or whatever else the director wants to remember
-  Tick deadline = 0;  // the flow is over when is_due(deadline, now); set it with FlowTable::touch()
+  uint32_t mark = 0;  // firewall mark, or another number that the director stores
+  Tick deadline = 0;  // the flow ends when is_due(deadline, now); set it with FlowTable::touch()
 
-  // The timer wheel's own: the deadline for which the flow is queued (never later than `deadline`), and its neighbours.
+  // Belongs to the timer wheel: the deadline for which the flow is queued (never later than `deadline`), and its
+  // neighbours.
   Tick armed = 0;
   uint32_t timer_next = 0, timer_previous = 0;
 

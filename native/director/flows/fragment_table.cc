@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t longest_datagram = 65535;
 constexpr uint32_t expired_an_offer = 4;
 
-// What a first fragment must hold, and where no later one may begin.
+// What a first fragment must hold. No later fragment may begin within it.
 uint32_t fixed_header(uint8_t transport) {
   switch (transport) {
     case 6:
@@ -121,7 +121,7 @@ FragmentOutcome FragmentTable<Address>::drop(FragmentDrop reason) {
   return {.step = FragmentStep::drop, .reason = reason};
 }
 
-// Enters the fragment's place in the datagram, or says why it cannot have it.
+// Adds the fragment's place to the datagram, or returns why that is not possible.
 template <class Address>
 FragmentDrop FragmentTable<Address>::add_piece(Datagram& datagram, const FragmentInfo<Address>& info) {
   const uint32_t end = info.offset + info.length;
@@ -164,7 +164,7 @@ bool FragmentTable<Address>::hold(Datagram& datagram, wire::Bytes frame, uint64_
   return true;
 }
 
-// The frame that begins in `chunk`; good until the next call.
+// The frame that begins in `chunk`; valid until the next call.
 template <class Address>
 wire::Bytes FragmentTable<Address>::frame_at(uint32_t chunk) {
   const size_t size = chunks_[chunk].size;
@@ -198,7 +198,7 @@ void FragmentTable<Address>::drop_held(Datagram& datagram, FragmentDrop reason) 
   datagram.chunks = 0;
 }
 
-// Nothing more of the datagram passes, until it is forgotten.
+// No further fragment of the datagram passes until it is forgotten.
 template <class Address>
 void FragmentTable<Address>::spoil(Datagram& datagram, FragmentDrop reason) {
   datagram.state = State::spoiled;
@@ -229,7 +229,7 @@ uint32_t FragmentTable<Address>::create(const FragmentKey<Address>& key, Time no
   const uint32_t index = free_datagram_;
   Datagram& datagram = datagrams_[index];
   free_datagram_ = datagram.newer;
-  // The pieces need no clearing: `pieces` says how many there are.
+  // The array of pieces needs no clearing: `pieces` is their number.
   datagram.key = key;
   datagram.deadline = now + timeout_;
   datagram.next_in_bucket = std::exchange(bucket_of(key), index);

@@ -10,7 +10,7 @@ uint32_t SplicedFlows::take(const SplicedFlow& flow) {
   if (free_count_ > 0) {
     place = free_[--free_count_];
   } else {
-    // The list of free places reaches as far as the places do, so a release always has room.
+    // The list of free places is as long as the array of flows, so a release always has room.
     if (high_water_ >= limit_ || !flows_.reach(high_water_ + 1) || !free_.reach(high_water_ + 1)) return none;
     high_water_++;
   }

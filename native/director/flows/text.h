@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What explanations call the two ends of a packet.
+// The text of a packet's two ends in explanations.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the deciding code says why it decides as it does, when somebody asked (`--explain`, `sluice explain`). Code
-// that decides takes a `Trace*`, nullptr for the ordinary packet; it says its reasons on the way, so there is no second
+// Records why the director decides as it does, for those who ask (`--explain`, `sluice explain`). Code that decides
+// takes a `Trace*`, which is nullptr for ordinary packets, and records its reasons on the way. So there is no second
 // copy of the logic that could disagree.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace sluice::director {
 class Trace {
  public:
   [[gnu::format(printf, 2, 3)]] void say(const char* format, ...) {
-    char line[512];  // one step of one decision; longer ones are cut
+    char line[512];  // one step of a decision; longer ones are cut
     va_list args;
     va_start(args, format);
     std::vsnprintf(line, sizeof line, format, args);

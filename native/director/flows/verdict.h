@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the director decided about a packet, and why. The table of reasons is reasons.def.
+// What the director decided about a packet, and why. reasons.def is the table of reasons.
 #pragma once
 
 #include <array>
@@ -34,7 +34,7 @@ inline constexpr Verdict verdict_of(Reason reason) {
   return verdict_of_reason[static_cast<size_t>(reason)];
 }
 
-// "forward", "established", "belongs to a known flow, …"; names with dashes: "no-real-server".
+// "forward", "established", "belongs to a known flow, …". Names have dashes: "no-real-server".
 std::string_view verdict_name(Verdict verdict);
 std::string_view reason_name(Reason reason);
 std::string_view reason_meaning(Reason reason);
@@ -43,8 +43,8 @@ struct Service;
 
 struct Decision {
   Reason reason = Reason::no_service;
-  uint32_t destination = no_destination;  // id of the real server in the director's registry
-  const Service* service = nullptr;       // of a packet that got no real server; good until the next edit
+  uint32_t destination = no_destination;  // index of the real server in the director's table of destinations
+  const Service* service = nullptr;       // of a packet that got no real server; valid until the next edit
   Verdict verdict() const { return verdict_of(reason); }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP segment that the director writes itself, in the name of one of a connection's ends.
+// A TCP segment that the director writes itself, in the name of one end of a connection.
 #pragma once
 
 #include "director/flows/flow.h"
@@ -34,12 +34,12 @@ inline SynOptions timestamps(bool are_used, uint32_t timestamp, uint32_t echo) {
   return options;
 }
 
-// Into longest_own_segment bytes.
+// Writes into longest_own_segment bytes.
 template <class A>
 IpPacket write(const OwnSegment<A>& segment, uint8_t* to);
 
-// Sends the segment, which the packet `t` has caused. Nothing: the segment is on its way. `told`: a flow whose real
-// server learns the client's address from this segment, if from any.
+// Sends the segment, which the packet `t` has caused. Returns nothing if it was sent. `told`: a flow whose real server
+// gets the client's address in this segment, if the flow has TOA.
 template <class A>
 std::optional<Reason> send_own(Transmitter& transmitter, Transit<A>& t, const OwnSegment<A>& segment,
                                const NextHop& hop, const Flow<A>* told = nullptr);

@@ -16,7 +16,7 @@ bool has_data(wire::TcpView tcp) {
   return !tcp.payload().empty() || tcp.has(flag::fin);
 }
 
-// The number after its last.
+// The sequence number after the segment's last one.
 uint32_t end_of(wire::TcpView tcp) {
   return tcp.sequence() + static_cast<uint32_t>(tcp.payload().size()) + (tcp.has(flag::fin) ? 1 : 0);
 }
@@ -36,7 +36,7 @@ InsertedHeader header_before(uint32_t first, wire::Family family, uint8_t window
 
 }  // namespace
 
-// Of a packet of the client's: whether the header is to be sent beside it, for the first time or again.
+// For a packet of the client: whether the header must be sent beside it, for the first time or again.
 template <class A>
 HeaderTurn ProxyProtocol::turn_of_header(const Transit<A>& t, const Flow<A>& flow) {
   Announcement& announcement = spliced_[flow.spliced].announcement;
@@ -51,7 +51,7 @@ HeaderTurn ProxyProtocol::turn_of_header(const Transit<A>& t, const Flow<A>& flo
     if (!completes || tcp.has(flag::rst)) return HeaderTurn::no;
     announcement.client_next = end_of(tcp);
     if (!has_data(tcp) && tcp.sequence() == header.first) return HeaderTurn::after_packet;
-    header.phase = HeaderPhase::sent;  // so its numbers are moved already
+    header.phase = HeaderPhase::sent;  // so the numbers of this packet are already moved
     return HeaderTurn::before_packet;
   }
   if (header.phase != HeaderPhase::sent) return HeaderTurn::no;
@@ -66,7 +66,7 @@ HeaderTurn ProxyProtocol::turn_of_header(const Transit<A>& t, const Flow<A>& flo
 template HeaderTurn ProxyProtocol::turn_of_header(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
 template HeaderTurn ProxyProtocol::turn_of_header(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
-// A packet of the client's as the real server gets it: what the header, sent now or later, says besides.
+// Notes the packet of the client as the real server gets it: the header, sent now or later, carries its other fields.
 template <class A>
 void ProxyProtocol::note_for_header(const Transit<A>& t, const Flow<A>& flow) {
   Announcement& announcement = spliced_[flow.spliced].announcement;
@@ -82,7 +82,7 @@ void ProxyProtocol::note_for_header(const Transit<A>& t, const Flow<A>& flow) {
 template void ProxyProtocol::note_for_header(const Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
 template void ProxyProtocol::note_for_header(const Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
-// If it does not get on its way, the timer's turn comes.
+// If the header cannot be sent now, the timer sends it.
 template <class A>
 void ProxyProtocol::send_header(Transit<A>& t, const Flow<A>& flow) {
   Announcement& announcement = spliced_[flow.spliced].announcement;
@@ -114,7 +114,7 @@ void ProxyProtocol::send_header(Transit<A>& t, const Flow<A>& flow) {
 template void ProxyProtocol::send_header(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&);
 template void ProxyProtocol::send_header(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&);
 
-// A real server's SYN-ACK. False: there is no room for what is to be remembered.
+// For a real server's SYN-ACK. False if there is no room for the flow's data.
 template <class A>
 bool ProxyProtocol::await_handshake(const Transit<A>& t, Flow<A>& flow) {
   const wire::TcpView tcp(t.transport());
@@ -142,7 +142,8 @@ bool ProxyProtocol::await_handshake(const Transit<A>& t, Flow<A>& flow) {
   return true;
 }
 
-// A packet of the real server's that is to be forwarded to the client. False: it cannot be, for want of room.
+// For a packet of the real server that will be forwarded to the client. False if it cannot be, because there is no
+// room.
 template <class A>
 bool ProxyProtocol::hear_of_header(Transit<A>& t, Flow<A>& flow) {
   if (t.is_later_fragment()) return true;
@@ -174,7 +175,7 @@ bool ProxyProtocol::hear_of_header(Transit<A>& t, Flow<A>& flow) {
 template bool ProxyProtocol::hear_of_header(Transit<wire::Ipv4Address>&, Flow<wire::Ipv4Address>&);
 template bool ProxyProtocol::hear_of_header(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&);
 
-// After the SYN proxy's own ACK to the real server, `handshake`.
+// Called after the SYN proxy's own ACK to the real server, `handshake`.
 template <class A>
 void ProxyProtocol::announce_joined(Transit<A>& t, const Flow<A>& flow, const OwnSegment<A>& handshake) {
   SplicedFlow& spliced = spliced_[flow.spliced];

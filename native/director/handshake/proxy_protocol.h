@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The PROXY protocol in the director (theory of operation: proxy_header.h).
 //
-// A flow gets its place among the proxied ones when the real server answers its SYN, and keeps it to its end: numbers
-// are moved in every packet from then on, so the express lane leaves such flows alone. A SYN-ACK that acknowledges
-// another SYN, which was seen, is that of a new connection on the same ports, and all begins anew; neither alone proves
-// anything: anybody can send a SYN, and a SYN-ACK may be a late one of the connection before.
+// A flow becomes a spliced flow when the real server answers its SYN, and stays one to its end: from then on the
+// numbers of every packet are moved, so the express lane does not take such flows. If a SYN-ACK acknowledges another
+// SYN that was seen, a new connection on the same ports begins, and everything starts again. Neither the SYN nor the
+// SYN-ACK alone proves a new connection: anybody can send a SYN, and a SYN-ACK may be a late one of the previous
+// connection.
 //
-// The header is a segment of the director's own, so no packet of the client's becomes longer, whatever its MTU, and
-// frames that a device is to cut stay whole. Of a client that resets the connection nothing more is told.
+// The header is a segment of its own, so no packet of the client becomes longer, whatever its MTU, and frames that a
+// device will cut stay whole. If the client resets the connection, the header is not sent any more.
 #pragma once
 
 #include "director/handshake/own_segment.h"
@@ -18,7 +19,7 @@
 
 namespace sluice::director {
 
-// Whether the header goes beside a packet of the client's.
+// Whether and when the header is sent beside a packet of the client.
 enum class HeaderTurn : uint8_t { no, before_packet, after_packet };
 
 class ProxyProtocol {

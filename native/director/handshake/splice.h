@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets of spliced flows (flows/spliced_flows.h), each in the numbers that its receiver knows.
+// Translates packets of spliced flows (flows/spliced_flows.h) into the numbers that their receiver knows.
 #pragma once
 
 #include "director/flows/spliced_flows.h"
@@ -8,12 +8,12 @@
 
 namespace sluice::director {
 
-// A packet whose addresses have been rewritten for its receiver: puts it into the numbers that the receiver knows.
+// For a packet whose addresses have already been rewritten for its receiver.
 template <class A>
 void splice(const Transit<A>& t, const SplicedFlow& spliced, Seen seen);
 
-// Puts the TCP header that an ICMP error quotes, as far as the error quotes it, into the numbers of the packet's
-// sender: by its sequence number a host tells an error about its own packets from a forged one (RFC 5927).
+// Translates the TCP header that an ICMP error quotes, as far as it is quoted, back to the numbers of the packet's
+// sender. By the sequence number a host distinguishes an error about its own packets from a forged one (RFC 5927).
 void unsplice_quotation(const SplicedFlow& spliced, wire::MutableBytes quoted, bool is_about_reply);
 
 }  // namespace sluice::director

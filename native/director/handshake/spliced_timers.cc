@@ -25,7 +25,7 @@ bool SplicedTimers::repeat_unanswered(Time now, uint32_t budget, TransmitQueue& 
 template <class A>
 void SplicedTimers::repeat_to_server(SplicedFlow& spliced, Time now, TransmitQueue& out) {
   Flow<A>& flow = flows_.of<A>().table().at(spliced.flow);
-  // No packet has caused this: it leaves without tags but those of its port.
+  // No packet has caused this segment: it leaves only with the tag of its port.
   Frame nothing;
   nothing.port = no_port_id;
   wire::Packet packet;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers of spliced flows: what a real server has not answered is sent again.
+// Timers of spliced flows: they repeat what a real server has not answered.
 #pragma once
 
 #include <optional>
@@ -14,9 +14,9 @@ class SplicedTimers {
   SplicedTimers(FlowKeepers flows, SplicedFlows& spliced, SynHandshake& syn_proxy, ProxyProtocol& proxy_protocol)
       : flows_(flows), spliced_(spliced), syn_proxy_(syn_proxy), proxy_protocol_(proxy_protocol) {}
 
-  // When something will be sent again, if nothing happens before.
+  // The next time at which something will be sent again, if nothing happens before.
   std::optional<Time> next_timer() const;
-  // Sends again what is due, for at most `budget` flows; false when there is more to send.
+  // Repeats what is due, for at most `budget` flows. False if more is due.
   bool repeat_unanswered(Time now, uint32_t budget, TransmitQueue& out);
 
  private:

@@ -15,7 +15,7 @@ const std::array<uint16_t, 8>& mss_table(wire::Family family) {
   return family == wire::Family::ipv4 ? mss_table_ipv4 : mss_table_ipv6;
 }
 
-// A client whose MSS is below the whole table gets its first entry: no path needs less.
+// If a client's MSS is below the whole table, it gets the first entry: no path needs less.
 uint8_t encode(const SynOptions& options, wire::Family family) {
   const uint16_t assumed = family == wire::Family::ipv4 ? assumed_mss_ipv4 : assumed_mss_ipv6;
   const uint16_t mss = options.mss != 0 ? options.mss : assumed;
@@ -176,7 +176,7 @@ wire::Sum to_client(wire::MutableTcpView header, const Splice& splice) {
 }
 
 wire::Sum to_server(wire::MutableTcpView header, const Splice& splice) {
-  if (!header.has(wire::tcp_flag::ack)) return 0;  // it says nothing about what the server has sent
+  if (!header.has(wire::tcp_flag::ack)) return 0;  // without ACK the header says nothing about what the server has sent
   return wire::change_numbers(header, [&] {
     header.set_acknowledgement(header.acknowledgement() - splice.sequence);
     if (splice.client_scale != 0) {

@@ -16,16 +16,16 @@ namespace {
 namespace flag = wire::tcp_flag;
 using Phase = SplicedFlow::Phase;
 
-// After a real server has declined timestamps: until then clients are promised none, then one of them finds out anew.
+// How long clients are not promised timestamps after a real server has declined them. Then the next client tries again.
 constexpr Time believed_without_timestamps = 600 * second;
 constexpr Time service_mtu_lifetime = 1 * second;
-constexpr Time timestamp_unit = second / 1000;  // as Linux's: a millisecond
+constexpr Time timestamp_unit = second / 1000;  // a millisecond, as in Linux
 
-// What every host can receive (RFC 791, RFC 8200): a way is not taken to be narrower.
+// Every host can receive this much (RFC 791, RFC 8200): no path is assumed to be narrower.
 constexpr uint32_t least_mtu_v4 = 576, least_mtu_v6 = 1280;
 
-// For what the director answers in a host's place it looks where a host looks. A device has yet to compute a partial
-// checksum; a fragment's covers what is not here.
+// When the director answers in a host's place, it makes a host's checks. Not for a partial checksum, which a device
+// will compute, nor for a fragment, whose checksum covers more than the fragment.
 template <class A>
 bool is_checksum_right(const Transit<A>& t) {
   const bool is_whole = t.packet.fragment == wire::Fragment::none && t.frame.segmentation == Segmentation::none;
@@ -41,7 +41,7 @@ CookieFlow cookie_flow(const Transit<A>& t) {
   return {e.source, e.destination, e.source_port, e.destination_port};
 }
 
-// A window as it is said where nobody scales.
+// The window as it is written without scaling.
 uint16_t unscaled(uint16_t window, uint8_t scale) {
   if (scale == SynOptions::no_window_scale) return window;
   return static_cast<uint16_t>(std::min<uint32_t>(uint32_t{window} << scale, 0xffff));
@@ -51,7 +51,7 @@ SplicedOutcome done(const Decision& decision) {
   return {SplicedStep::done, decision};
 }
 
-// The client's latest word on what the real server is told in its name.
+// Notes the latest values of the client that the real server will be sent in the client's name.
 void note_client(SplicedFlow& spliced, wire::TcpView tcp) {
   spliced.client_window = tcp.window();
   const SynOptions options = read_syn_options(tcp.options());
@@ -230,7 +230,7 @@ SplicedOutcome SynHandshake::spliced(Transit<A>& t, FoundFlow<A> found) {
 template SplicedOutcome SynHandshake::spliced(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template SplicedOutcome SynHandshake::spliced(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 
-// Whoever has an answer, good or bad, waits for none any more.
+// The real server has answered, for good or bad: the flow no longer waits for it.
 template <class A>
 void SynHandshake::leave_greeting(const Flow<A>& flow, SplicedFlow::Phase phase) {
   spliced_[flow.spliced].phase = phase;
@@ -280,7 +280,7 @@ SplicedOutcome SynHandshake::from_spliced_server(Transit<A>& t, Flow<A>& flow) {
   return done({Reason::syn_proxy_handshake, flow.destination});
 }
 
-// The real server's part of the handshake, received as a client in SYN-SENT does (RFC 9293 3.10.7.3).
+// Handles the real server's part of the handshake as a client in SYN-SENT does (RFC 9293 3.10.7.3).
 template <class A>
 Decision SynHandshake::server_greets(Transit<A>& t, Flow<A>& flow) {
   if (!is_checksum_right(t)) return {Reason::bad_tcp_checksum, flow.destination};
@@ -317,7 +317,7 @@ Decision SynHandshake::server_greets(Transit<A>& t, Flow<A>& flow) {
   return join(t, flow, read_syn_options(tcp.options()));
 }
 
-// Both ends have agreed, though not with each other: what they differ in is the splice.
+// Both ends have agreed with the director, but on different numbers: the difference is the splice.
 template <class A>
 Decision SynHandshake::join(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
   SplicedFlow& spliced = spliced_[flow.spliced];
@@ -350,7 +350,7 @@ Decision SynHandshake::join(Transit<A>& t, Flow<A>& flow, const SynOptions& serv
   return ours;
 }
 
-// The answer to a real server's SYN-ACK, and what the client waits for since its own: a window.
+// Acknowledges the real server's SYN-ACK, and opens the client's window, for which it has waited since its own SYN-ACK.
 template <class A>
 void SynHandshake::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptions& server) {
   const SplicedFlow& spliced = spliced_[flow.spliced];
@@ -364,7 +364,7 @@ void SynHandshake::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptio
   to_server.window = unscaled(spliced.client_window, spliced.splice.client_scale);
   to_server.options = timestamps(client.timestamps, client.timestamp, server.timestamp);
   send_own(transmitter_, t, to_server, transmitter_.hop_to(services_.destination(flow.destination), t.now), &flow);
-  uint16_t window = syn_ack.window();  // a SYN's is unscaled
+  uint16_t window = syn_ack.window();  // the window of a SYN is unscaled
   if ((flow.flags & flow_flag::announces) != 0) {
     proxy_protocol_.announce_joined(t, flow, to_server);
     window = static_cast<uint16_t>(window - std::min<uint16_t>(window, proxy_header_length(A::family)));
@@ -380,7 +380,7 @@ void SynHandshake::acknowledge_both(Transit<A>& t, Flow<A>& flow, const SynOptio
   send_own(transmitter_, t, to_client, transmitter_.hop_to(flow.client()));
 }
 
-// The client is told that there is no connection after all.
+// Tells the client that there is no connection.
 template <class A>
 void SynHandshake::refuse(Transit<A>& t, Flow<A>& flow) {
   SplicedFlow& spliced = spliced_[flow.spliced];
@@ -394,7 +394,7 @@ void SynHandshake::refuse(Transit<A>& t, Flow<A>& flow) {
   leave_greeting(flow, Phase::closed);
 }
 
-// RFC 9293 3.10.7.1: what acknowledges a connection that is none is reset where it says that it stands.
+// RFC 9293 3.10.7.1: a segment that acknowledges a connection that does not exist is reset at the acknowledged number.
 template <class A>
 void SynHandshake::reset_sender(Transit<A>& t) {
   const wire::TcpView tcp(t.transport());
@@ -406,7 +406,8 @@ void SynHandshake::reset_sender(Transit<A>& t) {
   send_own(transmitter_, t, reset, transmitter_.hop_to(t.endpoints.source));
 }
 
-// The flow's state after a segment that the director sent in the place of one of its ends, or kept from the other.
+// Updates the flow's state for a segment that the director sent in the name of one end, or did not forward to the
+// other.
 template <class A>
 void SynHandshake::act_as(const Transit<A>& t, Flow<A>& flow, Seen seen, uint8_t flags) {
   wire::Packet packet = t.packet;

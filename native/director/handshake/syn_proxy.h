@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The SYN proxy in the director (theory of operation: syn_cookie.h).
 //
-// A service's SYNs are answered with cookies while it is `on`, or `automatic` and more of its flows are half open than
-// the limit allows; each flow that gets established or times out lets one ordinary SYN in again. Cookies that were sent
-// are honoured for as long as they are good, in force or not. While cookies may come, nothing but a SYN or a good
-// cookie opens a flow of the service, sloppy_tcp or not.
+// A service's SYNs are answered with cookies while its SYN proxy is `on`, or is `automatic` and more of the service's
+// flows are half open than the limit allows; each flow that is established or times out then admits one ordinary SYN
+// again. Cookies that were sent are accepted as long as they are good, even if the proxy is no longer in force. While
+// cookies may come, only a SYN or a good cookie opens a flow of the service, with or without sloppy_tcp.
 //
-// The limits on new flows (drop_packet, sources, thresholds, pools) apply when the cookie comes back: a forged source
-// uses nothing up. A client that then gets no real server has an established connection already, so it is reset.
+// The limits on new flows (drop_packet, sources, thresholds, pools) apply when the cookie comes back, so a forged
+// source uses nothing up. A client that then gets no real server already has an established connection, so it is reset.
 //
-// To the table of states a proxied flow looks like any other: SYN_RECV from the SYN to the real server on, ESTABLISHED
-// when the director acknowledges its answer. It does not count as half open: its client has proved that it is there.
+// For the state table a flow of the SYN proxy looks like any other: SYN_RECV from the SYN to the real server on,
+// ESTABLISHED when the director acknowledges the answer. It does not count as half open, because its client has proved
+// that it exists.
 //
-// A SYN that a real server does not answer is repeated by advance(), which therefore sends packets.
+// Timers repeat a SYN that a real server does not answer (spliced_timers.h).
 //
-// After the handshakes a proxied packet goes the way of all packets; splice() is called where they are rewritten, so
-// that errors quote what their receivers sent. There is one thing more to answer: a SYN-ACK that the real server
-// repeats because the director's ACK was lost.
+// After the handshakes a packet of a spliced flow goes through the same stages as any packet. splice() is called where
+// packets are rewritten, so that errors quote what their receivers sent. One case is still answered here: a SYN-ACK
+// that the real server repeats because the director's ACK was lost.
 #pragma once
 
 #include <optional>
@@ -30,21 +31,22 @@
 
 namespace sluice::director {
 
-// What the SYN proxy does with a packet of no flow. Neither: the packet goes the way without a proxy.
+// What the SYN proxy does with a packet without a flow. If neither is set, the packet is handled as without a SYN
+// proxy.
 struct Opening {
-  std::optional<Decision> answered;    // the SYN proxy is done with the packet
-  std::optional<ProvenClient> proven;  // the packet brought a good cookie: its client is to get a flow
+  std::optional<Decision> answered;    // the SYN proxy has decided about the packet
+  std::optional<ProvenClient> proven;  // the packet brought a good cookie: its client gets a flow
 };
 
 // What the SYN proxy does with a packet of a spliced flow.
 enum class SplicedStep : uint8_t {
-  passes,      // both handshakes are done, or the SYN proxy has no part in them: the packet goes the way of all packets
-  done,        // the packet has its decision
+  passes,      // both handshakes are done, or the SYN proxy has no part in them: the packet is handled as any other
+  done,        // the SYN proxy has decided about the packet
   opens_anew,  // the flow has ended: the packet begins another connection
 };
 struct SplicedOutcome {
   SplicedStep step = SplicedStep::passes;
-  Decision decision = {};  // of `done`
+  Decision decision = {};  // valid for `done`
 };
 
 class SynHandshake {
@@ -59,23 +61,23 @@ class SynHandshake {
         proxy_protocol_(proxy_protocol),
         random_(std::move(random)) {}
 
-  // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
+  // Above this number of half-open flows a service's SYN proxy comes into force by itself (SynProxy::automatic).
   void set_half_open_limit(uint32_t flows) { half_open_limit_ = flows; }
 
-  // A packet of a service whose SYN proxy is not off, and of no flow.
+  // For a packet without a flow to a service whose SYN proxy is not off.
   template <class A>
   Opening answer_opening(Transit<A>& t, Service& service);
-  // The flow that a proven client got: its real server is greeted.
+  // For the flow of a proven client: sends the SYN to its real server.
   template <class A>
   Decision greet_server(Transit<A>& t, Flow<A>& flow, ProvenClient& proven);
-  // A proven client that got none.
+  // For a proven client that gets no flow.
   template <class A>
   void reset_unadmitted(Transit<A>& t);
 
-  // A packet of a spliced flow.
+  // For a packet of a spliced flow.
   template <class A>
   SplicedOutcome spliced(Transit<A>& t, FoundFlow<A> found);
-  // The flow's real server has not answered in time.
+  // The real server has not answered in time: sends the SYN again, or resets the client after the last SYN.
   template <class A>
   void ask_again(Transit<A>& t, Flow<A>& flow);
 

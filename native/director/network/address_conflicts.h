@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Virtual addresses that another host on the network says it has: a real server that answers for the address on its
+// Virtual addresses that another host on the network claims: a real server that answers for the address on its
 // loopback, another balancer that was not stopped, a mistake.
 #pragma once
 
@@ -13,14 +13,14 @@ namespace sluice::director {
 
 struct AddressConflict {
   wire::Address address;
-  wire::MacAddress mac;  // of whoever says so
+  wire::MacAddress mac;  // of the host that claims the address
   PortId port = 0;
-  Time last = 0;  // when it was said last
+  Time last = 0;  // time of the last claim
 };
 
 class AddressConflicts {
  public:
-  // As many as somebody can look into; claims are free for everybody on the link.
+  // As many as a person can look into. Everybody on the link can send claims for free.
   static constexpr size_t limit = 16;
 
   void note(const AddressConflict& claim) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Firewall marks as the director itself gives them: rules in the place of a firewall's, which a packet socket comes
-// before. The first rule that fits a packet gives its mark.
+// Firewall marks that the director sets itself. These rules replace those of a firewall, because a packet socket gets
+// packets before the firewall does. The first rule that matches a packet gives its mark.
 //
-// As in IPVS a mark says which service a packet opens a flow of, so rules are asked for packets without a flow alone.
+// As in IPVS, a mark says for which service a packet opens a flow. So rules are applied only to packets without a flow.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace sluice::director {
 
-// What is not set is not asked for.
+// A condition that is not set matches every packet.
 struct MarkRule {
   struct Network {
     wire::Address address;
@@ -27,13 +27,13 @@ struct MarkRule {
     uint16_t first = 0, last = 0;
   };
   uint32_t mark = 0;
-  PortId port = no_port_id;  // where the packet comes in
+  PortId port = no_port_id;  // the port that receives the packet
   std::optional<Network> source, destination;
   uint8_t protocol = 0;            // of those with ports; 0: any
   std::optional<PortRange> ports;  // of the destination
 };
 
-// A packet as the rules ask for it.
+// What the rules compare of a packet.
 struct MarkedPacket {
   PortId port = 0;
   uint8_t protocol = 0;
@@ -46,13 +46,14 @@ class FirewallMarks {
   void set(std::vector<MarkRule> rules);
   bool empty() const { return rules_.empty(); }
   const std::vector<MarkRule>& rules() const { return rules_; }
-  // The rule's number from 0.
+  // The rule's index.
   std::optional<size_t> find(const MarkedPacket& packet) const;
-  // Whether the datagram that a later fragment belongs to may get a mark: by its first's ports, which it does not have.
+  // Whether the datagram of a later fragment may get a mark. That depends on the ports, which only the first fragment
+  // has.
   bool may_mark_datagram(const MarkedPacket& fragment) const;
 
  private:
-  // An address is in a network when it equals `value` where `mask` has bits; family and prefix are compiled into both.
+  // An address is in a network if `address & mask == value`. The family and the prefix are compiled into both.
   struct Match {
     bool is_asked = false;
     wire::Family family = wire::Family::ipv4;
@@ -66,7 +67,7 @@ class FirewallMarks {
   bool fits_ends(size_t number, const MarkedPacket& packet) const;
 
   std::vector<MarkRule> rules_;
-  std::vector<Compiled> compiled_;  // of each rule
+  std::vector<Compiled> compiled_;  // one per rule
 };
 
 // "tcp to 10.0.1.100/32 ports 8000-8100"

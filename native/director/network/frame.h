@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A frame on its way through the director, and the queue of those that it sends.
+// A frame in the director, and the queue of frames to transmit.
 #pragma once
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 namespace sluice::director {
 
 using PortId = uint16_t;
-inline constexpr PortId no_port_id = 0xffff;  // of what no frame has caused
+inline constexpr PortId no_port_id = 0xffff;  // of frames without a received cause
 
-// Room before a frame's first byte that whoever receives it must leave free: the longest header that a tunnel adds
-// (IPv6 40 + UDP 8 + GUE 4 + its remote-checksum option 8) and the twenty of a TOA option, rounded up.
+// Room before a frame's first byte that the receiving port must leave free: the longest header that a tunnel adds (IPv6
+// 40 + UDP 8 + GUE 4 + its remote-checksum option 8) and the 20 bytes of a TOA option, rounded up.
 inline constexpr uint32_t required_headroom = 96;
 
 enum class TransportChecksum : uint8_t {
@@ -22,43 +22,43 @@ enum class TransportChecksum : uint8_t {
   partial,  // the field holds the pseudo-header's sum; device or kernel finish it (CHECKSUM_PARTIAL, virtio NEEDS_CSUM)
 };
 
-// A frame that the device would cut into segments; `none` for an ordinary one. `udp` is virtio's GSO_UDP_L4 (USO): each
-// piece is a datagram. Its older GSO_UDP (UFO), one datagram to be cut into IP fragments, needs no kind of its own:
-// such a frame is an ordinary packet longer than the MTU, with a partial checksum, and is cut where it leaves.
+// A frame that the device would cut into segments; `none` for an ordinary frame. `udp` is virtio's GSO_UDP_L4 (USO):
+// each segment is a datagram. Its older GSO_UDP (UFO), one datagram to be cut into IP fragments, needs no kind of its
+// own: such a frame is an ordinary packet longer than the MTU, with a partial checksum, and is cut where it leaves.
 enum class Segmentation : uint8_t { none, tcp4, tcp6, udp };
 
 struct Frame {
   uint8_t* data = nullptr;  // the Ethernet header; `required_headroom` writable bytes precede it
   uint32_t length = 0;
-  PortId port = 0;  // on which it came, or on which it leaves
+  PortId port = 0;  // the receiving or the transmitting port
   TransportChecksum checksum = TransportChecksum::complete;
   Segmentation segmentation = Segmentation::none;
   uint16_t segment_size = 0;
-  // Bytes of tunnel headers behind the link header, if checksum and segmentation are the inner packet's: only on ports
-  // that cut such frames (Port::cuts_tunnelled), in frames without a tag.
+  // Bytes of tunnel headers after the link header, if checksum and segmentation are those of the inner packet. Only for
+  // ports that cut such frames (Port::cuts_tunnelled), in frames without a tag.
   uint8_t tunnel_length = 0;
-  uint32_t mark = 0;  // firewall mark; 0: what the rules give, firewall_marks.h
+  uint32_t mark = 0;  // firewall mark; 0: the rules decide (firewall_marks.h)
 };
 
-// Frames to transmit, in order. Frames that were received are sent from their own buffer; those that the director makes
-// itself (ICMP errors, ARP) live in its own memory until the next batch.
+// Frames to transmit, in order. A received frame is sent from its own buffer. Frames that the director creates itself
+// (ICMP errors, ARP) live in its own memory until the next batch.
 class TransmitQueue {
  public:
   struct Entry {
     Frame frame;
     uint32_t cause;  // index, within the batch, of the received frame that caused it
   };
-  static constexpr uint32_t no_cause = UINT32_MAX;  // a timer's
+  static constexpr uint32_t no_cause = UINT32_MAX;  // for frames of a timer
   explicit TransmitQueue(size_t expected = 256)
       : entries_(new Entry[expected]), next_(entries_.get()), end_(next_ + expected) {}
   void push(const Frame& frame) { add() = {frame, cause_}; }
-  // A frame that is to be written in the queue itself.
+  // Adds a frame that the caller writes in the queue itself.
   Entry& add() {
     Entry* const entry = next_ != end_ ? next_ : grow(1);
     next_ = entry + 1;
     return *entry;
   }
-  // Where the next `count` entries will be. Those that are written there are taken into the queue by take().
+  // The place of the next `count` entries. The caller writes them there and adds them with take().
   Entry* reserve(size_t count) {
     if (static_cast<size_t>(end_ - next_) < count) next_ = grow(count);
     return next_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many ICMP errors a host is sent: a token bucket for each receiver, as the kernel keeps one (one a second, six at
-// once). Bounded memory: receivers that share a place push each other out, which forgets what they had spent.
+// Limits the ICMP errors per receiver with token buckets, as the kernel does (one error per second, six at once).
+// Memory is bounded: receivers that share a place replace each other, and the place forgets what the old receiver had
+// spent.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +20,8 @@ class IcmpLimit {
 
   explicit IcmpLimit(Time burst = default_burst) : burst_(burst), buckets_(places) {}
 
-  // Whether one more error may go to `receiver`. IPv6 receivers get four a second, as the kernel grants networks of 64
-  // bits.
+  // Whether one more error may go to `receiver`. An IPv6 receiver gets four per second, as the kernel allows for a
+  // network of 64 bits.
   bool admit(const wire::Address& receiver, Time now) {
     Bucket& bucket = buckets_[AddressHash{}(receiver) % places];
     const Time interval = receiver.family == wire::Family::ipv4 ? second : second / 4;
@@ -37,7 +38,7 @@ class IcmpLimit {
   static constexpr size_t places = 4096;
   struct Bucket {
     wire::Address receiver;
-    Time tokens = 0;  // in nanoseconds' worth
+    Time tokens = 0;  // in nanoseconds
     Time last = 0;
     bool used = false;
   };
@@ -45,7 +46,7 @@ class IcmpLimit {
   std::vector<Bucket> buckets_;
 };
 
-// How many ICMP errors all receivers together are sent: a flood from forged sources has no two alike.
+// Limits the ICMP errors to all receivers together: in a flood from forged sources, every receiver differs.
 class IcmpBudget {
  public:
   IcmpBudget(uint32_t a_second, uint32_t at_once)
@@ -60,7 +61,7 @@ class IcmpBudget {
   }
 
  private:
-  Time interval_, full_, tokens_;  // in nanoseconds' worth
+  Time interval_, full_, tokens_;  // in nanoseconds
   Time last_ = 0;
 };
 

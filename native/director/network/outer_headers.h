@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The headers that a tunnel puts before a packet, written once for a real server and copied for each packet.
+// The headers that a tunnel puts in front of a packet, written once for a real server and copied for each packet.
 //
-// Of the outer headers most bytes are the same in every packet to a real server. They are written when its way is
-// looked up (Transmitter), in the place where they will lie before the packet. For a packet they are copied, and the
-// fields that differ are filled in: lengths, traffic class, identification, DF, hop limit, GUE's source port, and
-// IPv4's checksum, which carries on from the sum of the fields that stay. A header with a checksum over the packet's
-// bytes (GUE and GRE with checksums, remote checksum offload) is not for this: encapsulate() writes it.
+// Most bytes of the outer headers are the same in every packet to a real server. They are written when the next hop is
+// looked up (Transmitter), in the layout that they will have in front of the packet. For each packet they are copied,
+// and the fields that differ are filled in: lengths, traffic class, identification, DF, hop limit, GUE's source port,
+// and IPv4's checksum, which continues from the sum of the constant fields. A header with a checksum over the packet's
+// bytes (GUE and GRE with checksums, remote checksum offload) cannot be copied: encapsulate() writes it.
 #pragma once
 
 #include <array>
@@ -18,19 +18,20 @@
 
 namespace sluice::director {
 
-// The source port of GUE spreads flows over paths (RFC 7510 style): from a hash of the inner addresses and ports, in
-// the range of dynamic ports that the kernel uses too. All packets of a flow take the same path, and so do all
-// fragments of a datagram: only its first fragment has ports, so `ports` is nullptr for any.
+// The source port of GUE spreads flows over paths (as in RFC 7510). It comes from a hash of the inner addresses and
+// ports, within the range of dynamic ports that the kernel also uses. All packets of a flow take the same path. All
+// fragments of a datagram do, too: only the first fragment has ports, so `ports` is nullptr for every fragment.
 inline uint16_t entropy_port(uint8_t protocol, const uint8_t* addresses, size_t size, const uint8_t* ports) {
   constexpr uint32_t first = 32768, count = 28232;  // net.ipv4.ip_local_port_range
-  constexpr uint32_t golden_ratio = 0x9e3779b1;     // 2^32 / phi: a product's upper bits depend on all of the factor's
+  constexpr uint32_t golden_ratio =
+      0x9e3779b1;  // 2^32 / phi: the upper bits of a product depend on all bits of the factor
   uint32_t hash = protocol;
   for (size_t i = 0; i < size; i += 4) hash = (hash ^ wire::load_be32(addresses + i)) * golden_ratio;
   if (ports != nullptr) hash = (hash ^ wire::load_be32(ports)) * golden_ratio;
   return static_cast<uint16_t>(first + (uint64_t{hash} * count >> 32));
 }
 
-// ECN (RFC 3168 9.1.1, full functionality): a congestion mark is not copied outside but starts as ECT(0) there.
+// ECN (RFC 3168 9.1.1, full functionality): a congestion mark is not copied to the outer header, which gets ECT(0).
 inline constexpr uint8_t ecn_mask = 0x03, ecn_congestion = 0x03, ecn_capable = 0x02;
 inline constexpr uint8_t outer_traffic_class(uint8_t inner) {
   return (inner & ecn_mask) == ecn_congestion ? static_cast<uint8_t>((inner & ~ecn_mask) | ecn_capable) : inner;
@@ -38,15 +39,16 @@ inline constexpr uint8_t outer_traffic_class(uint8_t inner) {
 
 struct alignas(64) OuterHeaders {
   static constexpr size_t room = 60;  // IPv6, UDP and GUE need 52
-  std::array<uint8_t, room> bytes;    // the headers at its end; IPv4's checksum field: the sum of what stays, folded
-  uint8_t length = 0;                 // of the headers
-  uint8_t udp_length = 0;             // of UDP's header and what follows it; 0: no UDP
-  uint16_t longest = 0;               // inner packet that fits the way; 0: none is to be written from here
+  std::array<uint8_t, room>
+      bytes;               // the headers at the end; IPv4's checksum field holds the folded sum of the constant fields
+  uint8_t length = 0;      // of the headers
+  uint8_t udp_length = 0;  // of UDP's header and what follows it; 0: no UDP
+  uint16_t longest = 0;    // length of the longest inner packet that fits the path; 0: these headers are not used
 
   bool is_ipv4() const { return length < wire::Ipv6View::header_length; }
 
-  // Writes the headers before the IP packet `inner` of a plain frame, which has at least `room` writable bytes before
-  // it. Returns where the outer packet begins. `id`: IPv4's identification, for a packet without DF.
+  // Writes the headers in front of the IP packet `inner` of a plain frame, which has at least `room` writable bytes
+  // there. Returns the start of the outer packet. `id`: IPv4's identification, for a packet without DF.
   template <class A>
   uint8_t* put_before(uint8_t* inner, uint32_t inner_length, uint16_t id, bool copies_dont_fragment) const;
 };
@@ -71,7 +73,7 @@ inline uint8_t* OuterHeaders::put_before(uint8_t* inner, uint32_t inner_length, 
   uint8_t* const ip = inner - length;
   if (is_ipv4()) {
     const bool dont_fragment = inner_is_ipv4 && copies_dont_fragment && (inner[6] & 0x40) != 0;
-    // Raw words, as the checksum adds them: version and class, length, identification, flags, hops before the protocol.
+    // Raw words, as the checksum adds them: version and class, length, identification, flags, hop limit and protocol.
     const uint32_t start = 0x45u | uint32_t{traffic_class} << 8 |
                            uint32_t{wire::raw16(static_cast<uint16_t>(length + inner_length))} << 16;
     const uint32_t identity =

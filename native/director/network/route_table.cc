@@ -28,7 +28,7 @@ wire::Ipv4Address broadcast_of(const InterfaceAddress& interface) {
 // A hop stands in the table as often as its weight says. Linux allows weights up to 256; NextHop::more counts to 255.
 constexpr uint64_t most_ways = 256;
 
-// The weights in their lowest terms, or near them where those are too many.
+// Weights in their lowest terms. If the sum is still too large, approximate ones.
 std::vector<RouteHop> with_small_weights(std::vector<RouteHop> hops) {
   if (hops.size() > most_ways) hops.resize(most_ways);
   uint64_t divisor = 0, total = 0;
@@ -38,7 +38,7 @@ std::vector<RouteHop> with_small_weights(std::vector<RouteHop> hops) {
     total += hop.weight;
   }
   if (total <= most_ways) return hops;
-  // One each, and a share of the rest, rounded down.
+  // One for each hop, plus a share of the rest, rounded down.
   const uint64_t rest = most_ways - hops.size();
   for (RouteHop& hop : hops) hop.weight = static_cast<uint32_t>(1 + hop.weight * rest / total);
   return hops;
@@ -49,7 +49,8 @@ std::vector<RouteHop> with_small_weights(std::vector<RouteHop> hops) {
 size_t AddressHash::operator()(const wire::Address& address) const {
   uint64_t words[2];
   std::memcpy(words, address.bytes.data(), sizeof words);
-  // A multiply-xor mix (Fibonacci constant): these tables hold configuration, not what strangers send.
+  // A multiply-xor mix (Fibonacci constant) is enough: these tables hold configuration, not addresses that strangers
+  // choose.
   uint64_t hash = (words[0] ^ (words[1] * 0x9e3779b97f4a7c15ULL)) * 0x9e3779b97f4a7c15ULL;
   return static_cast<size_t>(hash ^ (hash >> 32) ^ static_cast<uint64_t>(address.family));
 }
@@ -85,7 +86,7 @@ RouteTable::RouteTable(std::vector<Port> ports, std::vector<Route> routes, std::
   static std::atomic<uint32_t> generations{0};
   while (generation_ == 0) generation_ = ++generations;
   std::vector<wire::Address> here = local;
-  // Every host has them.
+  // The loopback addresses of every host.
   wire::Address loopback4, loopback6;
   loopback4.family = wire::Family::ipv4;
   loopback4.bytes[0] = 127;
@@ -108,7 +109,7 @@ RouteTable::RouteTable(std::vector<Port> ports, std::vector<Route> routes, std::
   MacAddresses macs;
   for (const Neighbour& neighbour : neighbours) macs[{neighbour.address, neighbour.port}] = neighbour.mac;
 
-  // The tree wants the shorter prefixes first. Of equal routes the first wins: it is inserted last.
+  // The tree needs shorter prefixes first. Of equal routes the first one wins, because it is inserted last.
   std::reverse(routes.begin(), routes.end());
   std::stable_sort(routes.begin(), routes.end(),
                    [](const Route& a, const Route& b) { return a.prefix_length < b.prefix_length; });
@@ -147,7 +148,7 @@ NextHop RouteTable::hop_of(const Route& route, const RouteHop& way, const MacAdd
   return hop;
 }
 
-// A neighbour is reached directly only if its address is on its link.
+// A neighbour's address has a direct route only on the neighbour's own link.
 void RouteTable::add_host(const wire::Address& address, PortId port, const wire::MacAddress& mac) {
   NextHop hop = hop_to(address);
   if (hop.state != HopState::no_neighbour || !hop.next.is_unspecified() || hop.port != port) return;

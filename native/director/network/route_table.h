@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What surrounds the director: its ports, the routes and the neighbours; how a packet gets to an address.
+// The route table: ports, routes and neighbours of the director, and the next hop for each address.
 #pragma once
 
 #include <array>
@@ -27,12 +27,12 @@ struct Port {
   std::string name;
   wire::MacAddress mac;
   uint32_t mtu = 1500;
-  uint16_t vlan = 0;  // tag to put on what leaves; 0: none
+  uint16_t vlan = 0;  // tag of transmitted frames; 0: none
   std::vector<InterfaceAddress> addresses;
-  bool cuts_tunnelled = false;  // takes TCP frames in tunnels whole and has their segments cut behind it
+  bool cuts_tunnelled = false;  // accepts whole TCP frames in tunnels and cuts their segments later
 };
 
-// One of several ways of a route.
+// One of several next hops of a route.
 struct RouteHop {
   wire::Address via;  // unspecified: the destination is on the link
   PortId port = 0;
@@ -46,11 +46,11 @@ struct Route {
   uint8_t prefix_length = 0;
   wire::Address via;  // unspecified: the destination is on the link
   PortId port = 0;
-  std::vector<RouteHop> more = {};  // further ways beside this one, which has the weight 1 among them unless it says so
+  std::vector<RouteHop> more = {};  // further next hops beside this one, whose weight among them is `weight`
   uint32_t weight = 1;
   RouteKind kind = RouteKind::unicast;
   uint32_t mtu = 0;           // 0: the port's
-  wire::Address source = {};  // to send from; unspecified: the port's first address
+  wire::Address source = {};  // source address for packets of the host; unspecified: the port's first address
 };
 
 struct Neighbour {
@@ -61,26 +61,26 @@ struct Neighbour {
 
 enum class HopState : uint8_t { reachable, no_route, no_neighbour, local };
 
-// Everything that a frame's link-layer header needs, ready to be copied: first what the express lane reads.
+// Everything that a frame's link-layer header needs, ready to be copied. The express lane reads the first fields.
 struct alignas(16) NextHop {
-  uint16_t plain_mtu = 0;  // `mtu` where packets leave in frames without a tag and at once; 0 elsewhere
+  uint16_t plain_mtu = 0;  // `mtu` if packets leave at once in frames without a tag; otherwise 0
   PortId port = 0;
   wire::MacAddress destination;
   wire::MacAddress source;
   HopState state = HopState::no_route;
-  uint8_t more = 0;  // ways to the same prefix that stand behind this one: a destination has one of them
+  uint8_t more = 0;  // number of further hops for the same prefix after this one; each destination uses one hop
   uint32_t mtu = 0;
-  wire::Address next;            // whose link-layer address it is: router or destination
-  wire::Address source_address;  // that the host would send from on this route; unspecified if it has none
+  wire::Address next;  // the address whose link-layer address is `destination`: a router, or the packet's destination
+  wire::Address source_address;  // from which the host would send on this route; unspecified if there is none
 };
 
-// The longest prefix of an address, a byte of the address a step: one load for what the shortest prefixes decide, four
-// at most for IPv4. Values are small numbers; 0 is that of an address without any prefix.
+// Finds the longest prefix of an address, one byte of the address per step: one load if a short prefix decides, at most
+// four for IPv4. Values are small numbers; 0 means that no prefix matches.
 class PrefixTree {
  public:
   PrefixTree() : nodes_(1) {}
 
-  // Shorter prefixes first.
+  // Shorter prefixes must be inserted first.
   void insert(const wire::Address& prefix, unsigned length, uint32_t value);
   uint32_t find(wire::Ipv4Address address) const {
     uint32_t entry = nodes_[0][address.raw & 0xff];  // the first byte of the wire: bytes.h reads little-endian words
@@ -101,11 +101,11 @@ class PrefixTree {
 
  private:
   static constexpr uint32_t is_node = uint32_t{1} << 31;
-  using Node = std::array<uint32_t, 256>;  // values, or numbers of nodes with `is_node`
+  using Node = std::array<uint32_t, 256>;  // values, or numbers of nodes with the bit `is_node`
   std::vector<Node> nodes_;
 };
 
-// Immutable once built; replaced as a whole when routes or neighbours change.
+// Immutable. A new table replaces it when routes or neighbours change.
 class RouteTable {
  public:
   RouteTable() : hops_(1) {}
@@ -114,11 +114,11 @@ class RouteTable {
              const std::vector<wire::Address>& local = {});
 
   const std::vector<Port>& ports() const { return ports_; }
-  // Longest prefix first; connected routes of the ports' addresses included.
+  // The longest prefix wins. Connected routes of the ports' addresses are included.
   NextHop next_hop(const wire::Address& destination) const;
-  // The same without a copy, for every packet. `next` is unspecified where it is the destination itself. Of several
-  // ways each destination has its own, by a hash of its address: the packets of a flow stay in order, those of many
-  // divide by the weights.
+  // As next_hop(), without a copy, for every packet. `next` is unspecified if it is the destination itself. If there
+  // are several hops, a hash of the destination's address chooses one: the packets of a flow stay in order, and many
+  // flows divide by the weights.
   template <class A>
   const NextHop& way_to(const A& destination) const {
     constexpr size_t table = A::family == wire::Family::ipv4 ? 0 : 1;
@@ -130,18 +130,18 @@ class RouteTable {
   bool is_local(const wire::Address& address) const { return hop_to(address).state == HopState::local; }
   // The broadcast address of one of the ports' networks, or 255.255.255.255.
   bool is_broadcast(wire::Ipv4Address address) const;
-  // The address that answers come from on this port: the first of the family, or unspecified.
+  // The source address of answers on this port: the first one of the family, or unspecified.
   wire::Address port_address(PortId port, wire::Family family) const;
   uint32_t generation() const { return generation_; }
   // Whether the frame is addressed to the port on which it came.
   bool is_for(PortId port, const uint8_t* frame) const {
-    uint64_t start;  // the address and two bytes of the next
+    uint64_t start;  // the address, and two bytes of the next one
     std::memcpy(&start, frame, sizeof start);
     return start << 16 == mac_words_[port];
   }
 
  private:
-  // Link-local addresses are unique on their link only.
+  // Link-local addresses are unique only on their link.
   struct OnPort {
     wire::Address address;
     PortId port;
@@ -163,7 +163,7 @@ class RouteTable {
   std::vector<Port> ports_;
   std::vector<uint64_t> mac_words_;  // the ports' addresses, in the upper six bytes
   std::array<PrefixTree, 2> trees_;  // IPv4, IPv6: prefix → index in hops_
-  std::vector<NextHop> hops_;        // the first: no route
+  std::vector<NextHop> hops_;        // the first one means: no route
   std::unordered_set<uint32_t> broadcasts_;
   uint32_t generation_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What explanations call addresses and protocols.
+// The text of addresses and protocols in explanations.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Address resolution, ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861): answers for virtual addresses that no
+// Address resolution: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861). Answers for virtual addresses that no
 // host has configured, and questions about next hops.
 #include <algorithm>
 #include <array>
@@ -13,7 +13,7 @@ namespace sluice::director {
 
 namespace {
 
-// Neighbour discovery comes from the link itself: no router has passed it on (RFC 4861 7.1.1).
+// Neighbour discovery comes from the link itself: no router has forwarded it (RFC 4861 7.1.1).
 constexpr uint8_t link_hop_limit = 255;
 const wire::Ipv6Address all_nodes = {{0x02ff, 0x0100000000000000}};  // ff02::1, in network byte order
 
@@ -40,7 +40,7 @@ uint32_t write_advertisement(const wire::Ipv6Address& target, const wire::Ipv6Ad
                                  to);
 }
 
-// The group that those are in whose address ends as the target's does: ff02::1:ff and its last three bytes (RFC 4291
+// The multicast group of all hosts whose address ends like the target's: ff02::1:ff and its last three bytes (RFC 4291
 // 2.7.1).
 wire::Ipv6Address solicited_node_group(const wire::Address& target) {
   std::array<uint8_t, 16> group = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};
@@ -48,7 +48,7 @@ wire::Ipv6Address solicited_node_group(const wire::Address& target) {
   return wire::Ipv6Address::load(group.data());
 }
 
-// RFC 4861 7.1.1; `message` has been parsed from the packet's ICMPv6 message.
+// As RFC 4861 7.1.1 asks. `message` has been parsed from the packet's ICMPv6 message.
 bool is_valid_solicitation(wire::Ipv6View ip, const wire::NeighbourView& message) {
   const auto length = static_cast<uint32_t>(message.bytes().size());
   const wire::Sum pseudo_header =
@@ -66,7 +66,8 @@ bool is_valid_solicitation(wire::Ipv6View ip, const wire::NeighbourView& message
 uint32_t write_arp_reply(wire::Bytes request, const wire::MacAddress& mac, uint8_t* to) {
   const auto arp = wire::ArpView::parse(request);
   if (!arp || arp->operation() != wire::arp_operation::request) return 0;
-  // Who asks for its own address announces it (RFC 5227 3): an answer would take it from a director that takes over.
+  // A host that asks for its own address announces it (RFC 5227 3). An answer would take the address from a director
+  // that takes over.
   if (arp->sender() == arp->target() || arp->sender_mac().is_multicast()) return 0;
   emit(wire::ArpFields{wire::arp_operation::reply, mac, arp->target(), arp->sender_mac(), arp->sender()}, to);
   return wire::ArpView::length;
@@ -77,7 +78,7 @@ uint32_t write_neighbour_advertisement(wire::Bytes solicitation, uint32_t transp
   const wire::Ipv6View ip(solicitation);
   const auto message = wire::NeighbourView::parse(solicitation.subspan(transport));
   if (!message || !is_valid_solicitation(ip, *message)) return 0;
-  // Duplicate address detection asks from the unspecified address, and is answered to all (RFC 4861 7.2.4).
+  // Duplicate address detection asks from the unspecified address. The answer goes to all nodes (RFC 4861 7.2.4).
   const bool is_probe = ip.source() == wire::Ipv6Address{};
   const uint8_t flags =
       wire::NeighbourView::override_flag | (is_probe ? uint8_t{0} : wire::NeighbourView::solicited_flag);

@@ -13,7 +13,8 @@ namespace sluice::director {
 
 namespace {
 
-// What the 16 bits of a length field can say. IPv6's does not count its own header; nothing here is longer either.
+// The largest value of a 16-bit length field. IPv6's does not count its own header, but no packet here is longer
+// either.
 constexpr uint32_t longest_packet = wire::Ipv4View::maximum_length;
 
 uint32_t ip_header_length(wire::Family family) {
@@ -75,7 +76,7 @@ void write_outer_ip(IpPacket& packet, const OuterHeader& outer, const OuterField
     wire::Ipv4Fields ip;
     ip.tos = fields.traffic_class;
     ip.total_length = static_cast<uint16_t>(packet.length);
-    ip.id = fields.dont_fragment ? 0 : outer.id;  // an atomic datagram's id means nothing (RFC 6864)
+    ip.id = fields.dont_fragment ? 0 : outer.id;  // the id of an atomic datagram has no meaning (RFC 6864)
     ip.flags_and_offset = fields.dont_fragment ? wire::Ipv4View::dont_fragment : 0;
     ip.ttl = fields.hops;
     ip.protocol = fields.protocol;
@@ -151,7 +152,7 @@ OuterHeaders prepare_outer_headers(const Tunnel& tunnel, wire::Family inner, con
   if (tunnel.checksum || tunnel.remote_checksum || overhead > OuterHeaders::room) return headers;
   if (mtu < overhead + smallest_mtu(destination.family)) return headers;
 
-  // As they are before a packet of zeros.
+  // Made by encapsulating a packet of zeros.
   std::array<uint8_t, OuterHeaders::room + wire::Ipv6View::header_length> bytes{};
   IpPacket packet{bytes.data() + OuterHeaders::room, ip_header_length(inner), inner};
   if (!encapsulate(packet, tunnel, {source, destination, 0, false}, false, 0, 0)) return headers;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cutting packets that are longer than their way carries (RFC 791 3.2, RFC 8200 4.5).
+// Cuts packets that are longer than the MTU of their path (RFC 791 3.2, RFC 8200 4.5).
 #include <algorithm>
 
 #include "director/outgoing/outgoing.h"
@@ -13,8 +13,8 @@ namespace {
 constexpr uint32_t fragment_unit = 8;
 constexpr uint8_t end_of_options = 0, no_operation = 1, copied_flag = 0x80;
 
-// Options that are not copied into later fragments become padding there, so that the header keeps its length (as the
-// kernel does it).
+// Options that are not copied into later fragments become padding there, so that the header keeps its length (as in the
+// kernel).
 void blank_uncopied_options(wire::MutableBytes options) {
   for (size_t at = 0; at < options.size();) {
     const uint8_t kind = options[at];
@@ -59,7 +59,7 @@ bool fragment_ipv4(const IpPacket& packet, uint32_t mtu, PieceSink& sink) {
   return true;
 }
 
-// Of a packet that this host has made itself (a tunnel's outer packet): a single IPv6 header, no extensions.
+// For a packet that this host has created (a tunnel's outer packet): it has one IPv6 header and no extension headers.
 bool fragment_ipv6(const IpPacket& packet, uint32_t mtu, uint32_t id, PieceSink& sink) {
   constexpr uint32_t header = wire::Ipv6View::header_length;
   constexpr uint32_t headers = header + wire::Ipv6FragmentView::header_length;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The errors that the director tells senders of, in each family's terms.
+// The errors that the director reports to senders, for each address family.
 #pragma once
 
 #include "director/outgoing/outgoing.h"

@@ -15,14 +15,14 @@ namespace sluice::director {
 
 namespace {
 
-// What an error may be long at most: RFC 1812 4.3.2.3; RFC 4443 2.4c.
+// The largest length of an error: RFC 1812 4.3.2.3; RFC 4443 2.4c.
 constexpr uint32_t longest_error_v4 = 576, longest_error_v6 = 1280;
 constexpr uint8_t own_hop_limit = 64;
-// Precedence "internetwork control" (RFC 1812 4.3.2.5), the sender's type of service kept.
+// Precedence "internetwork control" (RFC 1812 4.3.2.5); the sender's type of service is kept.
 constexpr uint8_t internetwork_control = 0xc0, type_of_service_mask = 0x1e;
 
-// Of IPv4's types echo and the questions and answers from timestamp to address mask ask for something; all others,
-// those that nobody has defined among them, are taken for errors, as the kernel does.
+// In IPv4, echo and the types from timestamp to address mask reply are queries. As in the kernel, all other types count
+// as errors, also undefined ones.
 bool is_error_message(uint8_t type, wire::Family family) {
   if (family == wire::Family::ipv6) return type < wire::icmpv6_type::first_informational;
   constexpr uint8_t address_mask_reply = 18;
@@ -40,14 +40,14 @@ bool is_one_host(const wire::Ipv6Address& address) {
   return first != 0xff && !(address == wire::Ipv6Address{});
 }
 
-// RFC 4443 2.4e.3: the two errors that a multicast packet may cause, for the sake of path-MTU discovery and of options.
+// RFC 4443 2.4e.3: the two errors that a multicast packet may cause, for path-MTU discovery and for options.
 bool may_concern_multicast(const IcmpError& error) {
   constexpr uint8_t unrecognized_option = 2;
   return error.type == wire::icmpv6_type::packet_too_big ||
          (error.type == wire::icmpv6_type::parameter_problem && error.code == unrecognized_option);
 }
 
-// RFC 1812 4.3.2.7, RFC 4443 2.4e: about which packets no error is sent.
+// Packets about which RFC 1812 4.3.2.7 and RFC 4443 2.4e forbid an error.
 bool may_be_answered(const IpPacket& about, const wire::Packet& packet, const IcmpError& error) {
   if (packet.fragment == wire::Fragment::later) return false;
   const bool is_v4 = about.family == wire::Family::ipv4;
@@ -62,10 +62,10 @@ bool may_be_answered(const IpPacket& about, const wire::Packet& packet, const Ic
   return is_one_host(ip.source()) && (is_one_host(ip.destination()) || may_concern_multicast(error));
 }
 
-// The options of an answer to a packet. As the kernel: a route that is being recorded has this host in it by the time
-// of the answer, and once more in the answer's own copy of the option.
+// The options of an answer to a packet. As in the kernel, the packet has recorded this host in its route before it is
+// answered, and the answer's copy of the option records it once more.
 struct EchoedOptions {
-  std::array<uint8_t, echoed_options_room> recorded{};  // the packet's own by then
+  std::array<uint8_t, echoed_options_room> recorded{};  // the packet's own options after recording
   std::array<uint8_t, echoed_options_room> options{};
   size_t size = 0;
 
@@ -103,7 +103,7 @@ uint32_t write_icmpv4(const IpPacket& about, const IcmpError& error, const wire:
   emit(wire::IcmpFields{error.type, error.code, error.rest}, message);
   uint8_t* quotation = message + wire::IcmpView::header_length;
   std::memcpy(quotation, about.data, quoted);
-  // The quoted header's checksum stays that of before, as the kernel leaves it.
+  // As in the kernel, the checksum of the quoted header stays the old one.
   std::memcpy(quotation + wire::Ipv4View::minimum_header_length, echoed.recorded.data(), cause.options().size());
   wire::MutableIcmpView(wire::MutableBytes(message, wire::IcmpView::header_length + quoted)).fill_checksum();
   return headers + quoted;
@@ -143,7 +143,7 @@ uint32_t write_icmp_error(const IpPacket& about, const IcmpError& error, const w
 
 namespace {
 
-// The header without the options that a reply does not carry; the packet begins as much later.
+// Removes the options that a reply does not carry; the packet then begins later.
 void echo_options_in_place(IpPacket& packet) {
   const wire::Ipv4View request(wire::Bytes(packet.data, packet.length));
   const auto before = static_cast<uint32_t>(request.header_length());
@@ -184,7 +184,7 @@ void turn_echo_around(IpPacket& packet, uint32_t transport, uint16_t id) {
   ip.set_source(ip.destination());
   ip.set_destination(client);
   ip.set_hop_limit(own_hop_limit);
-  // The label names the client's flow, not ours; the traffic class is kept, as IPv4's TOS is.
+  // The label belongs to the client's flow, not to the reply's. The traffic class is kept, as IPv4's TOS is.
   constexpr uint32_t version_and_class = 0xfff00000;
   wire::store_be32(packet.data, wire::load_be32(packet.data) & version_and_class);
   wire::MutableIcmpv6View icmp(message);

@@ -7,12 +7,12 @@ namespace {
 
 constexpr uint8_t end_of_options = 0, no_operation = 1, record_route_kind = 7;
 constexpr uint8_t loose_source_route = 131, strict_source_route = 137;
-// Kind, length, pointer; the pointer counts from one and begins behind itself.
+// Kind, length, pointer. The pointer counts from one and first points behind itself.
 constexpr size_t route_header = 3;
 constexpr uint8_t first_pointer = 4;
 constexpr size_t address_length = 4;
 
-// Calls visit(kind, whole option) for each; false where the list is malformed.
+// Calls visit(kind, whole option) for each option. False if the list is malformed.
 template <class Visit>
 bool walk(wire::Bytes options, Visit visit) {
   for (size_t at = 0; at < options.size();) {

@@ -19,7 +19,7 @@ constexpr uint8_t version_2_proxy = 0x21;  // version 2, command PROXY
 constexpr uint8_t tcp_over_ipv4 = 0x11, tcp_over_ipv6 = 0x21;
 constexpr size_t fixed_length = 16;
 
-// RFC 7413 4.1.1, and RFC 6994's shared kind with the number that Fast Open had before it got its own.
+// RFC 7413 4.1.1; and the shared kind of RFC 6994 with the number that Fast Open had before it got its own kind.
 constexpr uint8_t fast_open = 34, experimental = 254;
 constexpr uint16_t experimental_fast_open = 0xf989;
 
@@ -27,8 +27,8 @@ bool is_inside(uint32_t number, const InsertedHeader& header) {
   return number - header.first < header.length;
 }
 
-// The server's number as the client counts. Once all of the header is known to be there, its own numbers come round
-// again every 4 GiB: then none stands for the header any more.
+// The server's number as the client counts. After the server has the whole header, the header's own numbers return
+// every 4 GiB: then they no longer mean the header.
 uint32_t as_client_counts(uint32_t number, const InsertedHeader& header) {
   if (header.phase == InsertedHeader::Phase::sent) {
     if (is_inside(number, header)) return header.first;
@@ -36,7 +36,7 @@ uint32_t as_client_counts(uint32_t number, const InsertedHeader& header) {
   return number - header.length;
 }
 
-// Blocks that say nothing but that the header has come (twice: RFC 2883) are not the client's to know.
+// The client must not see blocks that only report the header (as a duplicate: RFC 2883).
 void move_sack_blocks(uint8_t* option, size_t data_length, const InsertedHeader& header) {
   uint8_t* const data = option + 2;
   uint8_t* to = data;
@@ -52,7 +52,7 @@ void move_sack_blocks(uint8_t* option, size_t data_length, const InsertedHeader&
   if (to != data) option[1] = static_cast<uint8_t>(to - option);
 }
 
-// What the server can take less what it has yet to take of the header.
+// Reduces the window by the part of the header that the server has yet to receive.
 void narrow_window(wire::MutableTcpView tcp, uint32_t missing, uint8_t scale) {
   const uint32_t less = (missing + (1U << scale) - 1) >> scale;
   tcp.set_window(static_cast<uint16_t>(tcp.window() - std::min<uint32_t>(tcp.window(), less)));
@@ -102,7 +102,7 @@ wire::Sum past_header_to_server(wire::MutableTcpView tcp, const InsertedHeader& 
 wire::Sum past_header_to_client(wire::MutableTcpView tcp, const InsertedHeader& header) {
   using Phase = InsertedHeader::Phase;
   if (header.phase == Phase::none || !tcp.has(flag::ack)) return 0;
-  if (tcp.has(flag::syn)) {  // a SYN's window is unscaled
+  if (tcp.has(flag::syn)) {  // the window of a SYN is unscaled
     return wire::change_numbers(tcp, [&] { narrow_window(tcp, header.length, 0); });
   }
   if (!header.is_in_connection()) return 0;

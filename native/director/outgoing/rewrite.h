@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changing a packet's addresses and ports, with every checksum kept as right (or as wrong) as it was.
+// Changes a packet's addresses and ports. A correct checksum stays correct, a wrong one stays wrong.
 //
-// Checksums are updated by what has changed (RFC 1624), so damage done before the director is still seen by the
-// receiver. A partial checksum holds the pseudo-header's sum: addresses count, ports do not. SCTP's CRC has no such
-// update that would be cheaper than computing it; it is computed anew when a port changes, and only then (addresses are
-// no part of it).
+// Checksums are updated incrementally (RFC 1624), so the receiver still sees damage from before the director. A partial
+// checksum holds the pseudo-header's sum: addresses count, ports do not. For SCTP's CRC an incremental update would not
+// be cheaper than computing it; it is computed again only if a port changes (addresses do not count).
 #pragma once
 
 #include "director/outgoing/transit.h"
@@ -28,7 +27,7 @@ uint8_t hop_limit(const uint8_t* l3) {
   return l3[A::family == wire::Family::ipv4 ? offset::ipv4_ttl : offset::ipv6_hop_limit];
 }
 
-// One hop less. The caller has seen that there is more than one.
+// Decrements the hop limit. The caller has checked that it is above one.
 template <class A>
 void decrement_hop_limit(uint8_t* l3) {
   if constexpr (A::family == wire::Family::ipv4) {
@@ -42,7 +41,7 @@ void decrement_hop_limit(uint8_t* l3) {
   }
 }
 
-// Puts both addresses into the IP header; what that adds to a checksum over them comes back.
+// Puts both addresses into the IP header. Returns what that adds to a checksum over them.
 template <class A>
 wire::Sum replace_addresses(uint8_t* l3, const Endpoints<A>& from, const Endpoints<A>& to) {
   const wire::Sum change = wire::change(from.source, to.source) + wire::change(from.destination, to.destination);
@@ -63,8 +62,8 @@ inline wire::Sum change_of_ports(uint16_t source, uint16_t new_source, uint16_t 
          wire::change16(wire::raw16(destination), wire::raw16(new_destination));
 }
 
-// An echo message's identifier, which stands for the port of the side that asked; `addresses` is what the change of
-// addresses adds to a sum over them, which ICMPv6's checksum is and ICMP's is not.
+// Replaces the identifier of an echo message, which counts as the port of the side that asked. `addresses`: what the
+// change of addresses adds to a sum. ICMPv6's checksum covers the addresses, ICMP's does not.
 template <class A>
 void replace_identifier(uint8_t* message, const Endpoints<A>& to, wire::Sum addresses, bool partial) {
   constexpr bool is_v4 = A::family == wire::Family::ipv4;
@@ -82,7 +81,7 @@ void replace_identifier(uint8_t* message, const Endpoints<A>& to, wire::Sum addr
   }
 }
 
-// The packet leaves between `to`'s endpoints. Later fragments have no transport header: only their addresses change.
+// Gives the packet the endpoints `to`. A later fragment has no transport header: only its addresses change.
 template <class A>
 void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
   const Endpoints<A>& from = t.endpoints;
@@ -110,7 +109,7 @@ void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
       uint8_t* field = l4 + wire::UdpView::checksum_offset;
       const uint16_t sum = wire::load_raw16(field);
       if (sum == wire::no_udp_checksum && !partial) {
-        // As the kernel: a datagram that came without a checksum leaves with one, if all of it is here.
+        // As in the kernel: a datagram without a checksum gets one, if it is complete.
         if (t.packet.fragment != wire::Fragment::none) break;
         wire::MutableUdpView(t.transport())
             .fill_checksum(
@@ -122,7 +121,7 @@ void rewrite(const Transit<A>& t, const Endpoints<A>& to) {
       break;
     }
     case wire::protocol::sctp:
-      // A partial SCTP checksum is the device's to compute, over whatever the header then says.
+      // The device computes a partial SCTP checksum after the header was changed.
       if (partial || (from.source_port == to.source_port && from.destination_port == to.destination_port)) break;
       wire::MutableSctpView(t.transport()).fill_checksum();
       break;

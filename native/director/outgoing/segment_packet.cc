@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a device with segmentation offload does with a frame larger than the MTU, done here: for frames that a tunnel
-// makes different from what any device would cut.
+// Segmentation in software: cuts a frame larger than the MTU as a device with segmentation offload does. For frames in
+// tunnels that no device would cut correctly.
 #include <algorithm>
 
 #include "director/outgoing/outgoing.h"
@@ -38,7 +38,7 @@ void set_lengths(const IpPacket& piece, uint16_t id) {
   }
 }
 
-// The checksum computed anew. `protocol` is TCP or UDP.
+// Computes the checksum again. `protocol` is TCP or UDP.
 void fill_checksum(const IpPacket& piece, uint32_t transport, uint8_t protocol) {
   const uint32_t length = piece.length - transport;
   const wire::MutableBytes bytes(piece.data + transport, length);
@@ -58,7 +58,7 @@ void set_tcp_fields(wire::MutableTcpView tcp, uint32_t done, bool is_last) {
   tcp.set_flags(flags);
 }
 
-// What the virtual device says of the frame must be true of the packet in it; a guest may have written either.
+// Checks that what the virtual device says about the frame is true for the packet; a guest may have written both.
 bool is_of_kind(const IpPacket& packet, uint32_t transport, Segmentation kind, wire::Packet& found) {
   const wire::Bytes bytes(packet.data, packet.length);
   if (wire::dissect_ip(bytes, found) != wire::Malformed::ok || found.fragment != wire::Fragment::none) return false;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// TOA, "TCP option address": behind FULLNAT a real server sees a local address of the director; the option tells it the
-// client's. Kind 254, the client's port and address: 8 bytes for IPv4, 20 for IPv6, as the toa and uoa modules of LVS's
-// FULLNAT and of DPVS read it.
+// TOA, "TCP option address": in FULLNAT mode a real server sees a local address of the director; this option tells it
+// the client's address. Kind 254, the client's port and address: 8 bytes for IPv4, 20 for IPv6, as the toa and uoa
+// modules of LVS's FULLNAT and of DPVS read it.
 //
-// It stands before the segment's own options, where LVS and DPVS put it, for two reasons: many senders end their
-// options with kind 0, behind which nobody reads on; and a reader takes the first option of its kind, so a client that
-// sends one of its own cannot lie about its address.
+// The option stands in front of the segment's own options, as in LVS and DPVS, for two reasons. Many senders end their
+// options with kind 0, and nobody reads after it. And a reader takes the first option of its kind, so a client that
+// sends one of its own cannot fake its address.
 #include <algorithm>
 
 #include "director/outgoing/outgoing.h"
@@ -35,7 +35,7 @@ bool insert_toa(IpPacket& packet, uint32_t transport, const wire::Address& clien
   const auto tcp = wire::TcpView::parse(wire::Bytes(packet.data + transport, packet.length - transport));
   if (!tcp || tcp->header_length() + added > wire::TcpView::maximum_header_length) return false;
   if (packet.length + added > std::min<uint32_t>(mtu, wire::Ipv4View::maximum_length)) return false;
-  if (is_fragment(packet)) return false;  // the fragments that follow would lie in the wrong place
+  if (is_fragment(packet)) return false;  // later fragments would be at the wrong offset
 
   const uint32_t headers = transport + static_cast<uint32_t>(wire::TcpView::minimum_header_length);
   const uint32_t old_segment = packet.length - transport;

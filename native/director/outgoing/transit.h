@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A packet on its way through the director: the frame, what dissection found in it, and what it may cause.
+// A packet that the director handles: the frame, what dissect() found in it, and where its results go.
 #pragma once
 
 #include "core/time.h"
@@ -22,21 +22,21 @@ struct Transit {
   Time now;
   TransmitQueue& out;
   Trace* trace;
-  Endpoints<A> endpoints;  // as the packet arrived; ports zero where it has none
-  // The packet has not come itself: an error quotes one that it would have been answered with (schedule_icmp). The
-  // frame is the error's then, and `packet` says nothing about where things are in it.
+  Endpoints<A> endpoints;  // as the packet arrived; the ports are zero if it has none
+  // Set if the packet did not arrive itself: an ICMP error quotes its answer (schedule_icmp). The frame is then that of
+  // the error, and the offsets in `packet` do not apply to it.
   const QuotingError<A>* error = nullptr;
 
   uint8_t* l3() const { return frame.data + packet.l3; }
   uint8_t* l4() const { return frame.data + packet.l4; }
-  // The IP packet without the frame's padding.
+  // Without the frame's padding.
   wire::Bytes ip() const { return {l3(), packet.l3_length}; }
   wire::MutableBytes transport() const { return {l4(), packet.l4_length()}; }
   Tick tick() const { return tick_at(now); }
   bool is_later_fragment() const { return packet.fragment == wire::Fragment::later; }
 };
 
-// An ICMP error, and the packet that it quotes as found there: places in it count from the quotation's begin.
+// An ICMP error and the packet that it quotes. Offsets in that packet count from the begin of the quotation.
 template <class A>
 struct QuotingError {
   Transit<A>& t;
@@ -51,7 +51,7 @@ uint8_t first_chunk(const Transit<A>& t) {
   return transport.size() > wire::SctpView::header_length ? transport[wire::SctpView::header_length] : no_chunk;
 }
 
-// What rules of firewall marks ask for.
+// What the rules of firewall marks compare.
 template <class A>
 MarkedPacket marked_packet(const Transit<A>& t) {
   MarkedPacket marked{t.frame.port, t.packet.protocol, t.endpoints.source, t.endpoints.destination, std::nullopt};

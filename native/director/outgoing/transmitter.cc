@@ -26,15 +26,15 @@ struct Tags {
   size_t count = 0;
 };
 
-// The tags that a frame leaves with: those of the port that it leaves by, if it has some; on the port on which it came,
-// those that it came with, announced by the types that announced them there.
+// The VLAN tags of a transmitted frame: the tag of the transmitting port, if it has one; otherwise, on the port that
+// received the frame, the tags and types that the frame came with.
 Tags tags_of(const Frame& frame, const wire::Packet& packet, const Port& port, PortId out) {
   if (port.vlan != 0) return {{port.vlan}, {wire::ethertype::vlan}, 1};
   if (out != frame.port) return {};
   return {packet.vlan_tci, packet.vlan_tpid, packet.vlan_count};
 }
 
-// The port's own address in a network that holds the other one; nullptr where it has none.
+// The port's own address in a network that contains `address`; nullptr if it has none.
 const wire::Address* own_address_beside(const Port& port, const wire::Address& address) {
   for (const InterfaceAddress& own : port.addresses) {
     if (own.address.family != address.family) continue;
@@ -67,7 +67,7 @@ uint8_t* Transmitter::take_buffer(uint32_t length) {
   return buffer;
 }
 
-// A way that was narrowed is looked up anew for each packet, until the narrowness has been believed for long enough.
+// If a path MTU was narrowed, the next hop is looked up again for each packet, until the narrowing expires.
 void Transmitter::refresh(Destination& destination, Time now) {
   if (destination.path_mtu != UINT32_MAX && now >= destination.path_mtu_until) destination.path_mtu = UINT32_MAX;
   destination.hop = route_table_->next_hop(destination.address);
@@ -137,7 +137,7 @@ std::optional<Reason> Transmitter::send(const Frame& frame, const wire::Packet& 
   }
   Frame cut = frame;
   if (frame.checksum == TransportChecksum::partial) {
-    // No device could complete it any more: it covers all pieces.
+    // No device could complete the checksum after cutting, because it covers all fragments.
     complete_checksum(ip, packet.l4 - packet.l3, packet.protocol);
     cut.checksum = TransportChecksum::complete;
   }
@@ -154,7 +154,8 @@ void Transmitter::send_error(const IpPacket& about, const IcmpError& error, cons
                              const wire::Address& receiver, Time now, const Frame& frame, const wire::Packet& packet,
                              TransmitQueue& out) {
   const NextHop hop = route_table_->next_hop(receiver);
-  // This error is lost; the next finds the way. Nothing else may ever ask for it where replies go past the director.
+  // This error is lost, but the next one can leave. If replies bypass the director, nothing else asks for this
+  // neighbour.
   if (hop.state == HopState::no_neighbour) return ask_neighbour(hop, now, frame, packet, out);
   if (hop.state != HopState::reachable) return;
   const bool is_too_big = about.family == wire::Family::ipv4 ? error.type == wire::icmp_type::unreachable &&
@@ -164,7 +165,7 @@ void Transmitter::send_error(const IpPacket& about, const IcmpError& error, cons
   if (buffer == nullptr) return;
   const wire::Address& from = source.is_unspecified() ? hop.source_address : source;
   const uint32_t length = write_icmp_error(about, error, from, next_id(), buffer);
-  // Path-MTU discovery is never held back: without it a connection hangs.
+  // Path-MTU discovery is never limited: without it a connection hangs.
   if (length == 0 || (limits_icmp_ && !is_too_big && !limit_.admit(receiver, now))) return;
   Frame answer;
   answer.port = frame.port;
@@ -196,7 +197,7 @@ void Transmitter::ask_for_owner(const wire::Address& address, TransmitQueue& out
   }
 }
 
-// A message that no frame has caused, to many.
+// Sends a message that no frame has caused to all hosts of the link.
 void Transmitter::push_resolution(PortId port, const wire::MacAddress& to, wire::Family family, uint8_t* payload,
                                   uint32_t length, TransmitQueue& out) {
   NextHop all;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way out: next hops, link headers, fragments and segments, and the ICMP errors that the director sends.
+// Sends packets: next hops, link headers, fragments and segments, and the ICMP errors that the director sends.
 #pragma once
 
 #include <array>
@@ -20,12 +20,12 @@ namespace sluice::director {
 
 class Transmitter;
 
-// Where the pieces of one packet lie until they leave, in the transmitter's memory. It has room for the pieces of any
-// packet from the begin on, so that a packet that is cut costs no allocation.
+// The pieces of one packet until they leave, in the transmitter's memory. There is room for the pieces of any packet
+// from the beginning, so that cutting a packet costs no allocation.
 class Pieces : public PieceSink {
  public:
   explicit Pieces(Transmitter& transmitter);
-  // Forgets the pieces of the packet before.
+  // Forgets the pieces of the previous packet.
   void begin(wire::Family family) {
     pieces_.clear();
     family_ = family;
@@ -33,7 +33,7 @@ class Pieces : public PieceSink {
   }
   uint8_t* next_piece(uint32_t length) override;
   std::span<IpPacket> all() { return pieces_; }
-  // Some pieces found no memory: the others are not all of the packet.
+  // No memory was left for some pieces: the others are not the whole packet.
   bool has_run_out() const { return has_run_out_; }
 
  private:
@@ -52,7 +52,7 @@ class Transmitter {
 
   void set_route_table(std::shared_ptr<const RouteTable> route_table) { route_table_ = std::move(route_table); }
   const RouteTable& route_table() const { return *route_table_; }
-  // Buffers of the frames that the director made for the last batch are used again from here on.
+  // From now on the buffers of the last batch's own frames are used again.
   void begin_batch() { used_ = 0; }
 
   const NextHop& hop_to(Destination& destination, Time now) {
@@ -60,7 +60,7 @@ class Transmitter {
       refresh(destination, now);
     return destination.hop;
   }
-  // A router has said what the way to a real server carries (RFC 1191): believed for ten minutes.
+  // A router has reported the path MTU to a real server (RFC 1191). The value is used for ten minutes.
   void narrow(Destination& destination, uint32_t mtu, Time now);
   template <class A>
   const NextHop& hop_to(const A& address) {
@@ -72,35 +72,36 @@ class Transmitter {
     return unresolved_;
   }
 
-  // Sends an IP packet that lies in the frame's buffer (with room for a link header before it): cut into fragments
-  // where it is longer than the way carries and may be. The frame's VLAN tags stay on the port on which it came.
-  // Nothing: it is on its way; otherwise why none of it is.
+  // Sends an IP packet that lies in the frame's buffer (with room for a link header in front of it). A packet that is
+  // longer than the MTU is cut into fragments, if that is allowed. The frame's VLAN tags stay if it leaves by the port
+  // that received it. Returns nothing if the packet was sent, otherwise the reason why not.
   [[nodiscard]] std::optional<Reason> send(const Frame& frame, const wire::Packet& packet, const IpPacket& ip,
                                            const NextHop& hop, TransmitQueue& out);
-  // Tells `receiver` of an error about a packet, where one may be told, at the rate at which hosts are told of errors.
-  // `source` unspecified: the address that this host has on the way there. `frame` and `packet` caused it.
+  // Sends `receiver` an error about a packet, if one is allowed, with the rate limit of a host. `source`: if
+  // unspecified, the address of this host on the route to the receiver. `frame` and `packet` caused the error.
   void send_error(const IpPacket& about, const IcmpError& error, const wire::Address& source,
                   const wire::Address& receiver, Time now, const Frame& frame, const wire::Packet& packet,
                   TransmitQueue& out);
 
-  // Asks for the link-layer address of a next hop whose address is not known, at most once a second each.
+  // Asks for the link-layer address of a next hop, at most once a second per next hop.
   void ask_neighbour(const NextHop& hop, Time now, const Frame& frame, const wire::Packet& packet, TransmitQueue& out);
 
-  // A gratuitous announcement of an address on the ports whose network holds it, or on all where none does.
+  // Sends a gratuitous announcement of an address on the ports whose network holds it; if there is none, on all ports.
   void announce(const wire::Address& address, TransmitQueue& out);
-  // Asks for the address on the ports whose network holds it, each from the port's own address there.
+  // Asks for the address on the ports whose network holds it, each time from the port's own address.
   void ask_for_owner(const wire::Address& address, TransmitQueue& out);
 
-  // An answer to a frame, back where it came from: `payload` has room for a link header before it.
+  // Sends an answer to a frame back by the same port. `payload` has room for a link header in front of it.
   void answer(const Frame& question, const wire::Packet& packet, uint8_t* payload, uint32_t length, uint16_t type,
               const wire::MacAddress& to, TransmitQueue& out);
-  // Memory for a packet of the director's own, with room for headers before it; nullptr when a batch has used it up.
+  // Memory for a packet of the director's own, with room for headers in front of it; nullptr if the batch has used it
+  // up.
   uint8_t* take_buffer(uint32_t length);
   uint16_t next_id() { return static_cast<uint16_t>(++id_); }
 
-  // What one batch may make: 32 frames of 64 KiB cut into segments, twice over.
+  // Limit of what one batch creates: 32 frames of 64 KiB cut into segments, twice.
   static constexpr size_t arena_size = 4 << 20;
-  // Buffers begin at multiples of it.
+  // Buffers begin at multiples of this.
   static constexpr size_t buffer_alignment = 64;
   static constexpr size_t smallest_buffer =
       (required_headroom + buffer_alignment) / buffer_alignment * buffer_alignment;
@@ -114,7 +115,7 @@ class Transmitter {
             const NextHop& hop, TransmitQueue& out);
 
   std::shared_ptr<const RouteTable> route_table_ = std::make_shared<RouteTable>();
-  NextHop unresolved_;  // the way to a host on a link whose link-layer address is not known, until the next one
+  NextHop unresolved_;  // next hop without a link-layer address; valid until the next one is looked up
   IcmpLimit limit_;
   IcmpLimit questions_{1};
   bool limits_icmp_;
@@ -122,7 +123,7 @@ class Transmitter {
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
   Pieces fragments_{*this};
-  uint32_t id_ = 0;  // IPv6 fragments show all of it, IPv4 the lower half
+  uint32_t id_ = 0;  // IPv6 fragments carry all of it, IPv4 the lower half
 };
 
 }  // namespace sluice::director

@@ -32,8 +32,8 @@ void LocalPools::set_family(std::unique_ptr<PortPool<A>>& pool, const PoolSettin
   }
 }
 
-// The edition that shall have these settings: a new one where there is none, or the ports are others than before. To
-// have no addresses any more changes no ports.
+// The edition for these settings: a new one if there is none, or if the range of ports has changed. Settings without
+// addresses do not change the ports.
 LocalPools::Edition& LocalPools::present(uint32_t id, const PoolSettings& settings) {
   const auto [entry, is_new] = present_.try_emplace(id, next_edition_);
   if (!is_new) {
@@ -114,7 +114,7 @@ bool LocalPools::has_port(const wire::Address& address, uint16_t port) const {
   return false;
 }
 
-// Of an address that no pool has any more: whether some flow still has it.
+// For an address that is in no pool any more: whether a flow still has it.
 bool LocalPools::is_in_use(const wire::Address& address) const {
   if (!draining_.contains(address)) return false;
   bool found = false;

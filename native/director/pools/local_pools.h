@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pools of local addresses, by number: FULLNAT services and egress rules name them.
 //
-// A pool may change while flows use it. Addresses come and go within one PortPool, which remembers those that are gone
-// until their flows have ended. Another range of ports has other places altogether: it begins a new edition of the
-// pool, and the one before gives nothing any more and lives until its flows have ended. Flows remember the edition that
-// they have their place from.
+// A pool may change while flows use it. Addresses come and go within one PortPool, which remembers removed addresses
+// until their flows have ended. Another range of ports has other places, so it begins a new edition of the pool; the
+// old edition allocates nothing more and lives until its flows have ended. Flows remember the edition of their place.
 #pragma once
 
 #include <functional>
@@ -19,31 +18,31 @@
 namespace sluice::director {
 
 struct PoolSettings {
-  std::vector<wire::Address> addresses;  // of either family
+  std::vector<wire::Address> addresses;  // of both families
   uint16_t first_port = 1024, last_port = 65535;
 };
 
 class LocalPools {
  public:
-  // A worker has its share of each pool's ports.
+  // A worker has a share of each pool's ports.
   LocalPools(RandomSource random, uint16_t worker, uint16_t workers, const core::MemorySource& memory)
       : random_(std::move(random)), worker_(worker), workers_(workers), memory_(memory) {}
 
-  // A new pool, or other addresses and ports for one that is there: flows keep what they have.
+  // Creates a pool, or gives an existing pool other addresses and ports: flows keep their places.
   void set(uint32_t id, const PoolSettings& settings);
 
-  // The pool's present edition; `no_pool` if there is no such pool.
+  // The pool's current edition; `no_pool` if there is no such pool.
   uint32_t edition(uint32_t id) const {
     const auto found = present_.find(id);
     return found == present_.end() ? no_pool : found->second;
   }
-  // By edition. nullptr: there is none, or it has never had an address of that family.
+  // By edition. nullptr if there is none, or if it never had an address of that family.
   template <class A>
   PortPool<A>* find(uint32_t edition);
-  // The edition that a flow's place is of, which counts it from now on; `no_pool` where no pool has the place.
+  // Takes the place for a flow and returns the edition that it belongs to; `no_pool` if no pool has the place.
   template <class A>
   uint32_t claim(const LocalEndpoint<A>& local);
-  // Flows that have their place from any edition of the pool.
+  // Number of flows that have a place in any edition of the pool.
   template <class A>
   uint64_t flows(uint32_t id) const;
   // Whether a packet to the address can only be a reply to a flow through one of the pools.
@@ -54,7 +53,7 @@ class LocalPools {
   // Whether a pool has the address with that port.
   bool has_port(const wire::Address& address, uint16_t port) const;
 
-  // visit(address, first port, last port) for every address that is in a pool, or that flows still have from one.
+  // visit(address, first port, last port) for every address that is in a pool, or that flows of a pool still have.
   void for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const;
 
  private:
@@ -80,8 +79,8 @@ class LocalPools {
   std::unordered_map<uint32_t, Edition> editions_;
   std::unordered_map<uint32_t, uint32_t> present_;  // pool → edition
   uint32_t next_edition_ = 0;
-  std::unordered_set<wire::Address, AddressHash> addresses_;  // of all present editions
-  std::unordered_set<wire::Address, AddressHash> draining_;   // of no pool any more; flows had them at the last change
+  std::unordered_set<wire::Address, AddressHash> addresses_;  // of all current editions
+  std::unordered_set<wire::Address, AddressHash> draining_;   // in no pool any more; flows had them at the last change
 };
 
 template <>

@@ -12,12 +12,12 @@ namespace sluice::director {
 namespace {
 
 constexpr uint32_t sparse_draws = 2;
-constexpr uint32_t draws_without_map = 64;   // of half the places taken: one call in 2^64 misses; of 95 %: one in 27
-constexpr uint32_t check_limit = 1024;       // lookups a call, some 30 us
-constexpr uint32_t checks_onward = 2;        // an allocation: a map is complete when half as many places are allocated
-constexpr uint32_t checks_a_miss = 8;        // less than 1 us, so that a flood which exhausts a pool does not cost more
-constexpr uint32_t dense_share = 256;        // a map is given up when less than one place in so many is taken
-constexpr uint32_t warning_hysteresis = 10;  // percent below the warning after which it may be given again
+constexpr uint32_t draws_without_map = 64;  // with half the places taken: one call in 2^64 misses; with 95 %: one in 27
+constexpr uint32_t check_limit = 1024;      // lookups per call, some 30 us
+constexpr uint32_t checks_onward = 2;  // per allocation: a map is complete when half as many places have been allocated
+constexpr uint32_t checks_a_miss = 8;  // less than 1 us, so that a flood that exhausts a pool does not cost more
+constexpr uint32_t dense_share = 256;  // a map is dropped when less than one place in this many is taken
+constexpr uint32_t warning_hysteresis = 10;  // percent below the warning at which the next warning becomes possible
 
 bool is_before(wire::Ipv4Address a, wire::Ipv4Address b) {
   return a.raw < b.raw;
@@ -71,7 +71,7 @@ void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
   std::ranges::sort(by_address_,
                     [this](uint32_t a, uint32_t b) { return is_before(addresses_[a].address, addresses_[b].address); });
 
-  // Places have other numbers now: the maps begin anew, and learn from the flow table what is taken.
+  // The places have new numbers: the maps start again, and learn from the flow table which places are taken.
   std::ranges::fill(dense_, Dense{});
   counters_.dense = 0;
   free_maps_.clear();
@@ -150,7 +150,7 @@ size_t PortPool<Address>::memory_bytes() const {
          dense_.size() * sizeof(Dense) + free_maps_.capacity() * sizeof(uint32_t) + maps_->committed_bytes();
 }
 
-// Neighbouring places lie on different addresses, so going round spreads flows over them all.
+// Neighbouring places lie on different addresses, so taking them in order spreads flows over all addresses.
 template <class Address>
 LocalEndpoint<Address> PortPool<Address>::place_at(uint32_t place) const {
   return {addresses_[place % serving_].address,
@@ -221,7 +221,7 @@ uint32_t PortPool<Address>::find_in_map(const FlowTable<Address>& flows, Dense& 
   return nowhere;
 }
 
-// A place of a full map that nobody has after all, which is the caller's then.
+// Looks for a place of a full map that no flow has. If there is one, the caller gets it.
 template <class Address>
 uint32_t PortPool<Address>::sweep(const FlowTable<Address>& flows, Dense& dense) {
   for (uint32_t check = 0; check < checks_a_miss; ++check) {
@@ -240,7 +240,7 @@ uint64_t PortPool<Address>::hash(const RemoteEndpoint<Address>& remote) const {
   return core::multiply_fold(core::multiply_fold(words[0] ^ seed_[0], rest ^ seed_[1]) ^ words[1], seed_[1] | 1);
 }
 
-// The remote end's entry, nullptr where it has none.
+// The remote end's entry; nullptr if it has none.
 template <class Address>
 typename PortPool<Address>::Dense* PortPool<Address>::find_dense(const RemoteEndpoint<Address>& remote) {
   for (size_t at = dense_home(remote); dense_[at].in_use; at = (at + 1) & (dense_.size() - 1)) {
@@ -267,7 +267,7 @@ typename PortPool<Address>::Dense* PortPool<Address>::add_dense(const RemoteEndp
 
   uint64_t* const words = map_words(dense_[at]);
   std::fill_n(words, words_ + summary_words_, 0);
-  // What lies beyond the last place is never free.
+  // Bits beyond the last place are set: they are never free.
   if (places_ % 64 != 0) words[words_ - 1] = ~uint64_t{0} << places_ % 64;
   if (words_ % 64 != 0) words[words_ + summary_words_ - 1] = ~uint64_t{0} << words_ % 64;
   return &dense_[at];
@@ -277,7 +277,7 @@ template <class Address>
 void PortPool<Address>::drop_dense(Dense* dense) {
   free_maps_.push_back(dense->map);
   --counters_.dense;
-  // Entries further on that passed this place when they were entered move up, so that no search ends before them.
+  // Entries after this one that were probed past this place move up, so that no search ends before them.
   size_t gap = static_cast<size_t>(dense - dense_.data());
   const size_t mask = dense_.size() - 1;
   for (size_t at = (gap + 1) & mask; dense_[at].in_use; at = (at + 1) & mask) {
@@ -314,7 +314,7 @@ void PortPool<Address>::set_taken(Dense& dense, uint32_t place) {
 
 template <class Address>
 void PortPool<Address>::set_free(Dense& dense, uint32_t place) {
-  if (!is_marked(dense, place)) return;  // from before the map, and not come upon yet
+  if (!is_marked(dense, place)) return;  // taken before the map began, and not yet found by a lookup
   uint64_t* const words = map_words(dense);
   const uint32_t word = place / 64;
   words[word] &= ~(uint64_t{1} << place % 64);
@@ -328,7 +328,7 @@ void PortPool<Address>::set_free(Dense& dense, uint32_t place) {
   if (dense.taken == 0 || (complete && dense.taken < places_ / dense_share)) drop_dense(&dense);
 }
 
-// The first place at or after `from`, going round, that the map has as free.
+// The first free place in the map at or after `from`, wrapping around.
 template <class Address>
 uint32_t PortPool<Address>::next_free(const Dense& dense, uint32_t from) const {
   const uint64_t* const words = map_words(dense);
@@ -336,7 +336,8 @@ uint32_t PortPool<Address>::next_free(const Dense& dense, uint32_t from) const {
   const uint32_t first_word = from / 64;
   const uint64_t here = ~words[first_word] & ~uint64_t{0} << from % 64;
   if (here != 0) return first_word * 64 + static_cast<uint32_t>(std::countr_zero(here));
-  // One more round than there are words: the first one once for what follows it, once for what is before.
+  // One more round than there are words: the first word is read twice, once for the bits from `from` on and once for
+  // those before.
   const uint32_t next_word = first_word + 1 < words_ ? first_word + 1 : 0;
   uint32_t summary = next_word / 64;
   uint64_t mask = ~uint64_t{0} << next_word % 64;

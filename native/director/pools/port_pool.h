@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// Local addresses and ports for FULLNAT and egress SNAT: which source a flow gets towards its remote end.
+// Local addresses and ports for FULLNAT and egress SNAT: it chooses the source that a flow has for its remote end.
 //
 // Theory of operation
 //
 // A pool has N places: every port of a range on every one of its addresses, less those of other workers (a worker has
-// the ports with port % workers == worker, so that steering needs the port only). What must be unique is not the place
-// but the reply's tuple: protocol, remote address and port, local address and port. So one place serves any number of
-// remote ends, and a remote end can have N flows at a time. The flow table knows every tuple in use and is the truth.
+// the ports with port % workers == worker, so that steering needs only the port). Not the place must be unique but the
+// reply's tuple: protocol, remote address and port, local address and port. So one place serves any number of remote
+// ends, and a remote end can have N flows at a time. The flow table knows every tuple in use and decides.
 //
 // Sparse remote ends (nearly all, for egress) cost no memory here. Two places are drawn at random and looked up in the
-// flow table; a remote end with u flows finds the first taken with probability u/N. Random ports also keep off-path
-// attackers guessing (RFC 6056).
+// flow table; for a remote end with u flows the first draw is taken with probability u/N. Random ports also make
+// guessing harder for off-path attackers (RFC 6056).
 //
-// When both draws are taken, which for 64512 places happens at about 2300 flows (in general the cube root of 3 N^2),
-// the remote end is dense and gets a map: one bit a place, set where it is known to be taken, with a summary of full
-// words. A place that the map has as free is still looked up, because flows from before the map are not in it; if
-// taken, the bit is set, so nothing is found taken twice. Besides, every allocation looks two more places up in turn:
-// the map is complete after N/2 allocations, long before the remote end can be exhausted. From then on a free place is
-// found whenever there is one, in one step of a scan over N/4096 words. The search begins at a random place, so a port
-// that has become free is no more likely than the other free ones to be next; what keeps a tuple from being used again
-// while the remote end remembers it is the flow's own TIME_WAIT, which holds its place.
+// If both draws are taken, which for 64512 places happens at about 2300 flows (in general at the cube root of 3 N^2),
+// the remote end is dense and gets a map: one bit per place, set if the place is known to be taken, with a summary of
+// full words. A place that is free in the map is still looked up, because the map lacks flows from before it began; if
+// the place is taken, the bit is set, so no place is found taken twice. In addition, every allocation looks up two more
+// places in order: the map is complete after N/2 allocations, long before the remote end can be exhausted. From then on
+// a free place is found whenever there is one, in one step of a scan over N/4096 words. The search begins at a random
+// place, so a port that has just become free is no more likely to be next than the other free ones. A tuple is not used
+// again while the remote end remembers it, because the flow's own TIME_WAIT holds its place.
 //
 //   flows to one remote end   0 ......... 2300 ............................. 64512
 //                             two draws   map                                miss
 //
-// A miss is checked too: a call that finds the map full looks eight of its places up in turn. So the map recovers from
-// flows that took a place without this pool (another pool with the same address) and ended without telling it.
+// A miss is checked, too: a call that finds the map full looks up eight of its places in order. So the map recovers
+// from flows that took a place without this pool (another pool with the same address) and ended without notice to this
+// pool.
 //
-// A map takes N/8 bytes, between 2 and 16 bytes a flow, and is given up when the remote end has fallen below N/256
+// A map takes N/8 bytes, between 2 and 16 bytes per flow. It is dropped when the remote end has fallen below N/256
 // flows.
 //
-// Limits, each counted where it bites: maps (dense_limit; beyond it a remote end has 64 draws), lookups a call
+// Limits, each with a counter: maps (dense_limit; beyond it a remote end gets 64 draws), and lookups per call
 // (check_limit: matters only to a remote end that has no map yet and is nearly exhausted, e.g. after set_addresses();
-// the next call goes on with what this one has learnt).
+// the next call continues with what this call has learnt).
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,7 @@ namespace sluice::director {
 struct PortPoolOptions {
   uint16_t first_port = 1024, last_port = 65535;
   uint16_t worker = 0, workers = 1;
-  uint32_t dense_limit = 4096;  // remote ends with a map; real servers, mostly
+  uint32_t dense_limit = 4096;  // remote ends with a map; mostly real servers
   uint8_t warn_percent = 80;    // of a remote end's places
 };
 
@@ -60,7 +61,7 @@ struct LocalEndpoint {
   bool operator==(const LocalEndpoint&) const = default;
 };
 
-// The far end of the flow's outgoing side: real server (FULLNAT) or remote host (egress).
+// The remote end of the flow's outgoing side: real server (FULLNAT) or remote host (egress).
 template <class Address>
 struct RemoteEndpoint {
   Address address;
@@ -73,7 +74,7 @@ template <class Address>
 struct AddressUse {
   Address address;
   bool draining = false;    // no longer in the pool's list, kept until its last flow ends
-  uint64_t flows = 0;       // that have it as their source
+  uint64_t flows = 0;       // flows that have it as their source
   uint32_t used_ports = 0;  // by at least one flow
   uint32_t free_ports = 0;
 };
@@ -82,30 +83,30 @@ struct PortPoolCounters {
   uint64_t allocated = 0;
   uint64_t released = 0;
   uint64_t misses = 0;    // no place was free for a remote end
-  uint64_t gave_up = 0;   // of the misses: not all places were looked at (check_limit, or no map)
-  uint64_t warnings = 0;  // a remote end rose above warn_percent
-  uint32_t dense = 0;     // remote ends with a map now
+  uint64_t gave_up = 0;   // of the misses: not all places were looked up (check_limit, or no map)
+  uint64_t warnings = 0;  // a remote end exceeded warn_percent
+  uint32_t dense = 0;     // remote ends that have a map now
 };
 
 template <class Address>
 class PortPool {
  public:
-  // `memory`: of the maps.
+  // `memory`: for the maps.
   PortPool(std::span<const Address> addresses, const PortPoolOptions& options, RandomSource random,
            const core::MemorySource& memory);
 
-  // The pool's addresses from now on. Addresses that are gone are not allocated any more and release() knows them until
-  // their flows have ended; those that stay keep their counts. At most address_limit are used.
+  // Sets the pool's addresses. Removed addresses are not allocated any more; release() knows them until their flows
+  // have ended. The others keep their counts. At most address_limit addresses are used.
   void set_addresses(std::span<const Address> addresses);
 
-  // A source for a new flow to `remote`; nullopt when every place is taken. Counted as in use at once: insert the flow
-  // into `flows` or release() it before the next call.
+  // A source for a new flow to `remote`; nullopt if every place is taken. The place counts as used at once: insert the
+  // flow into `flows`, or release() the place, before the next call.
   std::optional<LocalEndpoint<Address>> allocate(const FlowTable<Address>& flows,
                                                  const RemoteEndpoint<Address>& remote);
-  // The place is a flow's that is inserted with it. False where it is none of this pool's.
+  // Takes the place for a flow that is inserted with it. False if the place does not belong to this pool.
   bool claim(const LocalEndpoint<Address>& local);
-  // The flow that had it is over. Once for each allocation, together with the flow's FlowTable::erase(): no allocate()
-  // between the two.
+  // The flow that had the place has ended. Call it once per allocation, together with the flow's FlowTable::erase(),
+  // without an allocate() in between.
   void release(const RemoteEndpoint<Address>& remote, const LocalEndpoint<Address>& local);
 
   std::vector<AddressUse<Address>> use() const;
@@ -113,7 +114,7 @@ class PortPool {
   uint32_t places() const { return places_; }
   size_t memory_bytes() const;
 
-  // 256 x 64512 places, a map of 2 MiB a dense remote end.
+  // 256 x 64512 places: a map of 2 MiB per dense remote end.
   static constexpr uint32_t address_limit = 256;
 
  private:
@@ -122,14 +123,14 @@ class PortPool {
     bool draining = false;
     uint64_t flows = 0;
     uint32_t used_ports = 0;
-    std::vector<uint32_t> port_flows;  // by port / workers
+    std::vector<uint32_t> port_flows;  // indexed by port / workers
   };
   struct Dense {
     RemoteEndpoint<Address> remote;
     uint32_t map = 0;      // number of its map
-    uint32_t taken = 0;    // bits set
-    uint32_t checked = 0;  // places below were looked up since the map began
-    uint32_t swept = 0;    // where the looking for places taken by nobody is
+    uint32_t taken = 0;    // number of set bits
+    uint32_t checked = 0;  // places below this one were looked up since the map began
+    uint32_t swept = 0;    // the next place that sweep() looks up
     bool warned = false;
     bool in_use = false;
   };
@@ -163,12 +164,12 @@ class PortPool {
   PortPoolOptions options_;
   RandomSource random_;
   uint64_t seed_[2];
-  uint32_t ports_;      // of this worker, an address
-  uint16_t first_own_;  // its first port
+  uint32_t ports_;      // of this worker, per address
+  uint16_t first_own_;  // the first port of this worker
   uint32_t places_ = 0;
-  uint32_t words_ = 0, summary_words_ = 0;  // of a map
-  std::vector<LocalAddress> addresses_;     // in use, in the list's order, then those draining
-  uint32_t serving_ = 0;                    // the first so many are in the list
+  uint32_t words_ = 0, summary_words_ = 0;  // length of a map
+  std::vector<LocalAddress> addresses_;     // those in the list, in its order, then those that are draining
+  uint32_t serving_ = 0;                    // number of addresses in the list
   std::vector<uint32_t> by_address_;        // indexes of addresses_, sorted by address
 
   std::vector<Dense> dense_;         // open addressing, linear probing, twice as many as dense_limit

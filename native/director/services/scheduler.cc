@@ -14,7 +14,7 @@ struct Entry {
   std::unique_ptr<Scheduler> (*make)(SchedulerContext);
 };
 
-// The kernel's in the order of its configuration menu, then our own.
+// The kernel's schedulers in the order of its configuration menu, then Sluice's own.
 constexpr std::array entries{
     Entry{"rr", schedulers::make_rr},
     Entry{"wrr", schedulers::make_wrr},

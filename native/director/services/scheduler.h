@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interface of every scheduler: one file each in schedulers/, one abstract test for all of them.
+// The interface of all schedulers. Each scheduler has a file in schedulers/; one abstract test covers all of them.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace sluice::director {
 
-// What a scheduler may look at when a new flow asks for a real server.
+// What a scheduler may use to choose a real server for a new flow.
 struct ScheduleRequest {
   wire::Address client;
   wire::Address virtual_address;
@@ -25,21 +25,21 @@ struct ScheduleRequest {
   Time now = 0;
 };
 
-// Uniform 32-bit numbers; injected so that a replay repeats itself.
+// Uniform 32-bit numbers. Injected, so that a replay repeats itself.
 using RandomSource = std::function<uint32_t()>;
 
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
 
-  // The real server for a new flow; nullptr where none will do. Says its reasons to `trace` unless that is nullptr.
+  // The real server for a new flow; nullptr if none is usable. Records its reasons in `trace` unless that is nullptr.
   virtual Destination* pick(const ScheduleRequest& request, Trace* trace) = 0;
 
-  // The service's list or a weight or threshold in it has changed; called after the change, with the list as it now is.
-  // `removed` is the server that left, nullptr otherwise.
+  // The service's list, or a weight or threshold in it, has changed. Called after the change. `removed` is the server
+  // that was removed, or nullptr.
   virtual void destinations_changed(const Destination* removed) = 0;
 
-  // A server of the list has other counts of flows now, or its overload flag has turned.
+  // The number of flows of a server in the list has changed, or its overload flag.
   virtual void load_changed(const Destination& /*server*/) {}
 };
 
@@ -49,7 +49,7 @@ struct SchedulerContext {
   RandomSource random;
 };
 
-// nullptr for a name that is not known. scheduler_names() is what error messages and the schema list.
+// nullptr for an unknown name. Error messages and the schema list scheduler_names().
 std::unique_ptr<Scheduler> make_scheduler(std::string_view name, SchedulerContext context);
 std::span<const std::string_view> scheduler_names();
 

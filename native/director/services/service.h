@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A virtual service and its real servers ("destinations" once they belong to a service), as the director runs them.
+// A virtual service and its real servers (called destinations within a service), as the director runs them.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ enum class Forwarding : uint8_t { nat, fullnat, dr, tunnel, local };
 
 enum class Encapsulation : uint8_t { ipip, gue, gre };
 
-// How packets are wrapped for a real server reached through a tunnel.
+// How packets are encapsulated for a real server in tunnel mode.
 struct Tunnel {
   Encapsulation encapsulation = Encapsulation::ipip;
   uint16_t port = 0;             // GUE: UDP port at the real server
@@ -29,7 +29,7 @@ struct Tunnel {
   bool operator==(const Tunnel&) const = default;
 };
 
-// Counts of one direction pair, as `ipvsadm -Ln --stats` shows them.
+// Counts of both directions, as `ipvsadm -Ln --stats` shows them.
 struct Counters {
   uint64_t connections = 0;
   uint64_t packets_in = 0, packets_out = 0;
@@ -53,49 +53,49 @@ struct Counters {
   }
 };
 
-// What identifies a virtual service: protocol, address and port, or a firewall mark and a family.
+// Identifies a virtual service: protocol, address and port, or a firewall mark and a family.
 struct ServiceKey {
-  wire::Address address;  // its family counts for firewall marks too
-  uint32_t mark = 0;      // not 0: a firewall-mark service; address, port and protocol are zero then
+  wire::Address address;  // for firewall marks, only its family counts
+  uint32_t mark = 0;      // not 0: a service by firewall mark; address, port and protocol are zero then
   uint16_t port = 0;      // 0: every port (persistent services)
   uint8_t protocol = 0;
   bool operator==(const ServiceKey&) const = default;
 };
 
-// A real server of one virtual service. Flows point at it, so it lives until the last of them has ended: a destination
-// that was removed from its service is `available == false` and no scheduler sees it any more.
+// A real server of one virtual service. Flows point at it, so it lives until the last of them has ended. When it is
+// removed from its service, `available` becomes false, and schedulers no longer see it.
 //
-// Its first cache line holds all that a packet of a known flow needs: what it counts, and the way there. Schedulers
-// compare what is in the second.
+// Its first cache line holds all that a packet of a known flow needs: the counters and the next hop. The second holds
+// what schedulers compare.
 struct Service;
 
 struct alignas(64) Destination {
   Counters counters;
-  uint32_t hop_generation = 0;  // of the route table; 0: to be looked up
+  uint32_t hop_generation = 0;  // of the route table; 0: the next hop must be looked up
   bool available = true;        // listed in a service
   NextHop hop;                  // how packets reach it, as of hop_generation
 
-  bool overloaded = false;  // at its upper threshold; schedulers pass it by
+  bool overloaded = false;  // at its upper threshold; schedulers skip it
   uint32_t active = 0, inactive = 0;
   int32_t weight = 1;
   uint32_t upper_threshold = 0;  // 0: none
   uint32_t lower_threshold = 0;  // 0: three quarters of the upper one
 
   Service* service = nullptr;  // nullptr once its service is gone
-  ServiceKey home;             // the key of that service
+  ServiceKey home;             // key of the service that it belongs or belonged to
   wire::Address address;
   uint16_t port = 0;  // host byte order, as all ports in director/
   Forwarding forwarding = Forwarding::nat;
   Tunnel tunnel;
   uint32_t persistent = 0;
-  uint32_t half_open = 0;          // of the active ones, those whose clients have not proved yet that they are there
-  uint32_t flows = 0;              // that point here; it may be freed at zero once unavailable
+  uint32_t half_open = 0;          // active flows whose clients have not yet proved that they exist
+  uint32_t flows = 0;              // flows that point here; an unavailable server is freed at zero
   uint32_t id = UINT32_MAX;        // index in the director's table of destinations
-  uint32_t path_mtu = UINT32_MAX;  // that a router on the way has reported
+  uint32_t path_mtu = UINT32_MAX;  // that a router on the path has reported
   Time path_mtu_until = 0;
   OuterHeaders outer;       // of a tunnel, as of hop_generation
-  uint32_t place = 0;       // in its service's list, when its scheduler looked last
-  int32_t last_weight = 0;  // before it was drained: mh keeps the places of a server of weight 0 by it
+  uint32_t place = 0;       // in its service's list, as its scheduler last saw it
+  int32_t last_weight = 0;  // before it was drained: with it, mh keeps the places of a server of weight 0
 
   uint32_t total() const { return active + inactive; }
   bool is_usable() const { return weight > 0 && !overloaded; }
@@ -111,19 +111,19 @@ enum SchedulerFlag : uint8_t {
   flag_3 = 4,
 };
 
-// The list of a service's real servers in the order in which schedulers walk it. The kernel prepends a server that is
-// added, and schedulers walk from the head: the order here is the kernel's.
+// A service's real servers in the order in which schedulers walk the list. As in the kernel, an added server goes to
+// the head.
 using Destinations = std::vector<Destination*>;
 
 inline constexpr uint32_t no_pool = UINT32_MAX;
 
 enum class SynProxy : uint8_t { off, on, automatic };
 
-// New flows of one source. A rate of 0 is no limit.
+// Limits the new flows of one source. A rate of 0 means no limit.
 struct SourceLimitSettings {
-  uint32_t rate = 0;    // a second
+  uint32_t rate = 0;    // per second
   uint32_t burst = 0;   // at once
-  uint8_t prefix = 32;  // bits of the address that make one source
+  uint8_t prefix = 32;  // bits of the address that identify a source
   bool operator==(const SourceLimitSettings&) const = default;
 };
 
@@ -131,28 +131,29 @@ struct ServiceSettings {
   std::string scheduler = "wlc";
   uint8_t scheduler_flags = 0;
   uint32_t persistence = 0;        // seconds; 0: not persistent
-  wire::Address persistence_mask;  // clients that are equal under it share a template
+  wire::Address persistence_mask;  // clients whose masked addresses are equal share a template
   bool one_packet = false;
   SynProxy syn_proxy = SynProxy::off;
   bool toa = false;             // FULLNAT: tell the real server the client's address in a TCP option
-  bool proxy_protocol = false;  // NAT and FULLNAT, TCP: tell it in a header of the PROXY protocol, version 2
-  uint32_t pool = no_pool;      // FULLNAT: where local addresses come from
+  bool proxy_protocol = false;  // NAT and FULLNAT, TCP: tell it in a PROXY protocol header, version 2
+  uint32_t pool = no_pool;      // FULLNAT: the pool of local addresses
   SourceLimitSettings source_limit;
   bool operator==(const ServiceSettings&) const = default;
 };
 
-// What the SYN proxy has to know of a service.
+// State of a service that the SYN proxy needs.
 struct ProxyState {
-  uint32_t half_open = 0;        // sum over its real servers
-  Time cookies_until = 0;        // when the last cookie that was sent is no longer good
-  Time no_timestamps_until = 0;  // a real server has declined timestamps: clients are not promised any
-  uint32_t mtu = 0;              // the least on the ways to its real servers …
-  Time mtu_until = 0;            // … and when that is to be seen again
+  uint32_t half_open = 0;  // sum over its real servers
+  Time cookies_until = 0;  // until then a cookie that was sent may still be good
+  Time no_timestamps_until =
+      0;               // until then clients are not promised timestamps, because a real server has declined them
+  uint32_t mtu = 0;    // the smallest on the paths to its real servers …
+  Time mtu_until = 0;  // … and when to compute it again
 };
 
 class Scheduler;
 
-// The limit of a service's sources, of the family that the service has.
+// The source limit of a service, for the service's family.
 struct SourceLimits {
   std::unique_ptr<SourceLimit<wire::Ipv4Address>> v4;
   std::unique_ptr<SourceLimit<wire::Ipv6Address>> v6;
@@ -174,7 +175,7 @@ struct Service {
   Destinations destinations;
   std::unique_ptr<Scheduler> scheduler;
   SourceLimits source_limit;
-  // What it has counted beyond what its present servers have: packets count at their server alone.
+  // What the service has counted beyond its present servers' counts. Packets are counted only at their server.
   Counters counted_apart;
   ProxyState proxy;
 

@@ -20,7 +20,7 @@ void drop_from(Map& map, const Key& key, const Destination* destination) {
   if (found->second.empty()) map.erase(found);
 }
 
-// The key under which a NAT real server is found by what it sends.
+// The key that a reply of a NAT real server has.
 ServiceKey reply_key(uint8_t protocol, const wire::Address& address, uint16_t port) {
   ServiceKey key;
   key.protocol = protocol;
@@ -81,7 +81,7 @@ EditResult ServiceTable::bind_scheduler(Service& service, const ServiceSettings&
   return EditResult::done;
 }
 
-// A limit that stays the same keeps what it knows of its sources.
+// If the limit does not change, it keeps its state of the sources.
 void ServiceTable::set_source_limit(Service& service, const SourceLimitSettings& settings) {
   SourceLimitOptions options;
   options.rate = settings.rate;
@@ -119,7 +119,7 @@ EditResult ServiceTable::add_service(const ServiceKey& key, const ServiceSetting
 EditResult ServiceTable::edit_service(const ServiceKey& key, const ServiceSettings& settings) {
   Service* service = find(key);
   if (service == nullptr) return EditResult::no_such_service;
-  // A scheduler that stays keeps its place in the round; flags take effect without losing it only for a new one.
+  // The same scheduler with the same flags keeps its place in its round.
   if (settings.scheduler != service->settings.scheduler ||
       settings.scheduler_flags != service->settings.scheduler_flags) {
     const EditResult bound = bind_scheduler(*service, settings);
@@ -202,7 +202,7 @@ void ServiceTable::apply(Destination& destination, const DestinationSettings& se
   }
 }
 
-// Takes the real server out of the indexes by which packets find it.
+// Removes the real server from the indexes by which packets find it.
 void ServiceTable::forget(Destination& destination) {
   drop_from(nat_servers_, reply_key(destination.home.protocol, destination.address, destination.port), &destination);
   drop_from(tunnels_, destination.address, &destination);
@@ -273,7 +273,7 @@ EditResult ServiceTable::order_destinations(const ServiceKey& key, const std::ve
   return EditResult::done;
 }
 
-// After it has left its service's list: gone at once, or kept for the flows that still point at it.
+// Called after the server has left its service's list: frees it, or keeps it for the flows that still point at it.
 void ServiceTable::detach(Destination& destination) {
   forget(destination);
   destination.available = false;
@@ -339,7 +339,7 @@ Service* ServiceTable::find(uint8_t protocol, const wire::Address& address, uint
 }
 
 const Destination* ServiceTable::find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const {
-  // Servers of firewall-mark services take every protocol: they are listed under none.
+  // Servers of services by firewall mark accept every protocol: they are listed under protocol 0.
   for (const uint8_t listed : {protocol, uint8_t{0}}) {
     const auto found = nat_servers_.find(reply_key(listed, address, port));
     if (found != nat_servers_.end()) return found->second.front();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The director's virtual services and real servers: found by packets, changed by edits.
+// The director's virtual services and real servers: packets find them, edits change them.
 //
-// An edit costs what it changes: a service or real server is found by its key, nothing else is touched, flows keep
-// pointing at their real server. A real server that is removed while flows point at it stays in the registry, no longer
-// available; one that is added again meanwhile is the same object, with its counts (as the kernel's "trash" does).
+// An edit costs only what it changes: a service or real server is found by its key, nothing else is touched, and flows
+// keep pointing at their real server. A real server that is removed while flows point at it stays in the registry, but
+// is no longer available. If it is added again meanwhile, it is the same object with its counts (as in the kernel's
+// "trash").
 #pragma once
 
 #include <deque>
@@ -30,14 +31,14 @@ struct DestinationSettings {
   uint32_t lower_threshold = 0;
 };
 
-// Who a real server is, for another process that finds its number in a flow.
+// Identifies a real server for another process that finds its number in a flow.
 struct DestinationIdentity {
   ServiceKey home;
   wire::Address address;
   uint16_t port = 0;
 };
 
-// What came of an edit; the words of ipvsadm for the same event are the caller's.
+// The result of an edit. The caller chooses ipvsadm's words for it.
 enum class EditResult : uint8_t {
   done,
   service_exists,
@@ -50,14 +51,14 @@ enum class EditResult : uint8_t {
 
 class ServiceTable {
  public:
-  // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
+  // `identities`: memory that tells another process which real server has which number; nullptr: none.
   ServiceTable(RandomSource random, const core::MemorySource* identities, const core::Share& share)
       : random_(std::move(random)), share_(share) {
     if (identities != nullptr) identities_.emplace(identity_limit, false, *identities);
   }
 
-  // Takes the memory of the indexes for so many services and real servers, so that no later edit has to put all entries
-  // into a larger one.
+  // Takes memory for the indexes of so many services and real servers, so that no later edit has to move all entries to
+  // a larger index.
   void reserve(size_t services, size_t real_servers);
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
@@ -67,38 +68,38 @@ class ServiceTable {
   EditResult edit_destination(const ServiceKey& key, const DestinationSettings& settings);
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
 
-  // The service's list, head first, in this order; settings stay. Servers that `order` does not name go to the end.
+  // Orders the service's list; settings stay. Servers that `order` does not name go to the end.
   EditResult order_destinations(const ServiceKey& key, const std::vector<DestinationSettings>& order);
 
-  // In the kernel's order: the firewall mark, then the full address, then FTP data of an FTP service, then port 0.
+  // The kernel's order of search: firewall mark, full address, FTP data of an FTP service, port 0.
   Service* find(uint8_t protocol, const wire::Address& address, uint16_t port, uint32_t mark) const;
   Service* find(const ServiceKey& key) const;
-  // One of a service's list; nullptr where there is none.
+  // A server in a service's list; nullptr if there is none.
   Destination* find_destination(const Service& service, const wire::Address& address, uint16_t port) const;
-  // Whether some service listens on the address: the director answers for it on the network.
+  // Whether a service listens on the address: then the director answers for it on the network.
   bool is_virtual_address(const wire::Address& address) const { return virtual_addresses_.contains(address); }
-  // Whether the address is a real server's, of whatever service and mode.
+  // Whether the address belongs to a real server of any service and mode.
   bool is_real_server(const wire::Address& address) const { return real_servers_.contains(address); }
-  // Whether flows may still point at real servers of services that are gone, or at servers that their services lost.
+  // Whether flows may still point at real servers of removed services, or at removed real servers.
   bool has_removed() const { return !removed_.empty(); }
   // Whether flows still point at a real server that was removed from that service.
   bool is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const;
-  // A real server reached by NAT at that address and port, of whatever service; nullptr if there is none.
+  // A real server in NAT mode at that address and port, of any service; nullptr if there is none.
   const Destination* find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const;
-  // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).
+  // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets only name its address).
   const Destination* find_tunnel(const wire::Address& address, Encapsulation encapsulation) const;
 
   Destination& destination(uint32_t id) { return registry_[id / chunk_size][id % chunk_size]; }
   const Destination& destination(uint32_t id) const { return registry_[id / chunk_size][id % chunk_size]; }
 
-  // Flows hold and release real servers. Releasing the last one frees a removed server.
+  // Flows hold and release their real server. When the last flow releases a removed server, the server is freed.
   void hold(Destination& destination) { destination.flows++; }
   void release(Destination& destination);
-  // Its counts of flows have changed, or its overload flag.
+  // The number of its flows has changed, or its overload flag.
   void load_changed(const Destination& destination) {
     if (destination.available) destination.service->scheduler->load_changed(destination);
   }
-  // One half-open flow more (+1) or less (-1).
+  // One more (+1) or one less (-1) half-open flow.
   void count_half_open(Destination& destination, int change) {
     destination.half_open += static_cast<uint32_t>(change);
     if (destination.service != nullptr) destination.service->proxy.half_open += static_cast<uint32_t>(change);
@@ -113,7 +114,7 @@ class ServiceTable {
     for (const auto& entry : virtual_addresses_) visit(entry.first);
   }
   size_t service_count() const { return services_.size(); }
-  // Those of services, and removed ones that flows still point at.
+  // Those in services, and removed ones that flows still point at.
   template <class Visit>
   void for_each_destination(Visit visit) const {
     for (uint32_t id = 0; id < known_ids_; id++) {
@@ -139,24 +140,24 @@ class ServiceTable {
   RandomSource random_;
   const core::Share share_;  // of the real servers' thresholds
   std::unordered_map<ServiceKey, std::unique_ptr<Service>, KeyHash> services_;
-  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;      // → services there
+  std::unordered_map<wire::Address, uint32_t, AddressHash> virtual_addresses_;  // → number of services at the address
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> nat_servers_;  // by protocol, address, port
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
-  std::unordered_map<wire::Address, uint32_t, AddressHash> real_servers_;  // → how many destinations have the address
-  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
-  // Side by side in memory, and never moved: the few pointers to the pieces stay in the cache.
+  std::unordered_map<wire::Address, uint32_t, AddressHash> real_servers_;  // → number of destinations at the address
+  std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of their former service
+  // Adjacent in memory and never moved: the few pointers to the chunks stay in the cache.
   static constexpr uint32_t chunk_size = 256;
   std::vector<std::unique_ptr<Destination[]>> registry_;
-  uint32_t known_ids_ = 0;  // below: in use, or free to be used again
+  uint32_t known_ids_ = 0;  // smaller ids are in use or free
   std::vector<uint32_t> free_ids_;
-  // Real servers beyond it are not known to another process.
+  // Real servers with a larger id are not known to another process.
   static constexpr uint32_t identity_limit = 1 << 20;
   std::optional<core::ReservedArray<DestinationIdentity>> identities_;  // by number
   uint32_t mark_services_ = 0, port_zero_services_ = 0, ftp_services_ = 0;
 };
 
-// The overload flag after the number of flows or a threshold changed. `direction`: +1 one more flow, -1 one less, 0 a
-// new threshold. Between the thresholds the flag stays as it was, on the way up and on the way down.
+// Updates the overload flag after a change of the number of flows or of a threshold. `direction`: +1 one more flow, -1
+// one less, 0 a new threshold. Between the two thresholds the flag stays as it was.
 void update_overload(Destination& destination, int direction);
 
 }  // namespace sluice::director

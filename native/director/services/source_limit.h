@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many new connections a second one source may open.
+// Limits the new connections per second of one source.
 //
 // Theory of operation
 //
-// Each source (an address, or its network of a given length) has a token bucket, kept as one moment: the time at which
-// the bucket would be full again (the "theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371). A
-// new connection moves it by 1/rate ahead; one that would move it more than `burst` connections ahead of now is
-// refused. A moment that has passed says what an unknown source's entry would say, so an idle source needs no entry and
-// nothing has to be aged.
+// Each source (an address, or its network of a given length) has a token bucket, stored as one time: the time at which
+// the bucket will be full again (the "theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371). A new
+// connection moves that time ahead by 1/rate. A connection that would move it more than `burst` connections ahead of
+// now is refused. A time in the past means the same as no entry, so an idle source needs no entry, and no entry needs
+// to be aged.
 //
-// Entries lie in a fixed array of sets of eight, chosen by a keyed hash. A new source takes the place of one whose
-// bucket is full; where all eight are in debt, of the one that is nearest to full. So the limit is exact for the
-// sources that press hardest; with more busy sources than entries the others get at most a fresh burst each time
+// Entries lie in a fixed array of sets of eight; a keyed hash chooses the set. A new source replaces one whose bucket
+// is full; if none of the eight is full, the one that is nearest to full. So the limit is exact for the sources that
+// open most connections. If there are more busy sources than entries, the others get at most a new burst each time
 // (`displaced` counts).
 #pragma once
 
@@ -25,9 +25,9 @@
 namespace sluice::director {
 
 struct SourceLimitOptions {
-  uint32_t rate = 0;           // connections a second; 0: no limit
+  uint32_t rate = 0;           // connections per second; 0: no limit
   uint32_t burst = 1;          // connections at once after a pause
-  uint8_t prefix = 255;        // length of a source's network; longer than an address: the address itself
+  uint8_t prefix = 255;        // length of a source's network; if longer than an address: the whole address
   uint32_t entries = 1 << 16;  // rounded up to a power of two; 1 MiB for IPv4
   uint64_t seed = 0;           // secret
 };
@@ -54,7 +54,7 @@ class SourceLimit {
   Set& set_of(const Address& network);
 
   Time interval_ = 0;   // between two connections; 0: no limit
-  Time tolerance_ = 0;  // how far ahead of now a bucket may be and still admit one
+  Time tolerance_ = 0;  // how far ahead of now a bucket may be so that a connection is admitted
   Address mask_;
   uint64_t seed_;
   std::vector<Set> sets_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What explanations call virtual services and forwarding modes.
+// The text of virtual services and forwarding modes in explanations.
 #pragma once
 
 #include <string>

@@ -23,7 +23,7 @@ wire::Address network_of(const A& client, const ServiceSettings& settings) {
   return network;
 }
 
-// A firewall mark in the place of an address, as the kernel's templates of such services have it.
+// In templates of a service by firewall mark, the mark stands in the place of the address, as in the kernel.
 template <class A>
 A mark_as_address(uint32_t mark) {
   A address{};
@@ -41,7 +41,7 @@ bool Admission::keeps_its_server(const Flow<A>& control) const {
   return destination.available && !(switches_.expire_quiescent_template && destination.weight == 0);
 }
 
-// By the rules, unless the frame came with a mark.
+// The rules give the mark, unless the frame came with one.
 template <class A>
 void Admission::mark(const Transit<A>& t) const {
   if (marks_.empty() || t.frame.mark != 0) return;
@@ -66,7 +66,7 @@ Decision Admission::open_flow(Transit<A>& t) {
   }
   if (own_addresses_.is_martian(e.source)) return {Reason::martian_source, no_destination, service};
   if (service->settings.syn_proxy != SynProxy::off && e.source_port != ftp_data_port) {
-    // Its client has to be answered.
+    // The SYN proxy must answer the client.
     if (!own_addresses_.may_tell(e.source)) return {Reason::martian_source, no_destination, service};
     Opening opening = syn_proxy_.answer_opening(t, *service);
     if (opening.answered) return *opening.answered;
@@ -79,7 +79,7 @@ Decision Admission::open_flow(Transit<A>& t) {
   return admit(t, *service, nullptr);
 }
 
-// The packet is the ACK that brought a good cookie back. Its client has a connection already: a client that gets no
+// The packet is the ACK that brought back a good cookie. Its client already has a connection, so a client that gets no
 // flow is reset.
 template <class A>
 Decision Admission::admit_proven(Transit<A>& t, Service& service, ProvenClient& proven) {
@@ -88,8 +88,8 @@ Decision Admission::admit_proven(Transit<A>& t, Service& service, ProvenClient& 
   return decision;
 }
 
-// A packet that opens a flow of the service, unless a limit or its scheduler says no. `proven`: its client has answered
-// the SYN proxy, and the packet is the ACK of that.
+// A packet that opens a flow of the service, unless a limit or the scheduler refuses it. `proven`: its client has
+// answered the SYN proxy, and the packet is that answer.
 template <class A>
 Decision Admission::admit(Transit<A>& t, Service& service, ProvenClient* proven) {
   if (t.trace) {
@@ -130,8 +130,8 @@ Decision Admission::schedule(Transit<A>& t, Service& service, ProvenClient* prov
 }
 
 // The client's network keeps its real server while its template lives. The template's key is the kernel's: the
-// service's own port, or port 0 for FTP, port-0 and firewall-mark services, which keep all of a client's ports
-// together.
+// service's own port; or port 0 for FTP services, services on every port and services by firewall mark, which keep all
+// of a client's ports together.
 template <class A>
 Decision Admission::schedule_persistent(Transit<A>& t, Service& service, ProvenClient* proven) {
   FlowKeeper<A>& keeper = flows_.of<A>();
@@ -206,7 +206,8 @@ Decision Admission::open_to(Transit<A>& t, Service& service, Destination& destin
   }
   const auto count_connection = [&] { destination.counters.connections++; };
   if (service.settings.one_packet && flow.protocol == wire::protocol::udp) {
-    // Counted while its one packet passes, and never listed: the table's timers must not hear of it.
+    // The flow counts while its one packet passes. It is never in the table, because the table's timers must not see
+    // it.
     flow.flags |= flow_flag::one_packet;
     count_connection();
     keeper.bind(flow, destination);
@@ -222,23 +223,23 @@ Decision Admission::open_to(Transit<A>& t, Service& service, Destination& destin
     keeper.table().list_reverse(*opened);
     return syn_proxy_.greet_server(t, *opened, *proven);
   }
-  // The packet goes its way while the bucket of the flow's other half comes from memory.
+  // The packet is sent while the bucket of the flow's other half is fetched from memory.
   const Decision decision = send_first(t, *opened, reason);
   keeper.table().list_reverse(*opened);
   return decision;
 }
 
-// What the flow was opened for: a packet, or an error about the reply to one.
+// Sends what the flow was opened for: a packet, or an error about the reply to one.
 template <class A>
 Decision Admission::send_first(Transit<A>& t, Flow<A>& flow, Reason reason) {
   if (t.error == nullptr) return forwarder_.request(t, flow, reason);
   return related_errors_.carry_error(t.error->t, flow, t.error->inner, true);
 }
 
-// No real server for the packet. An error is not answered with another one.
+// There is no real server for the packet. An error is not answered with another error.
 template <class A>
 Decision Admission::leave(Transit<A>& t, const Service& service) {
-  // An FTP service also meets packets for ports that it does not serve: the host's own business.
+  // An FTP service also finds packets for ports that it does not serve: those are for the host.
   if (service.key.port == ftp_port && t.endpoints.destination_port != ftp_port) return {Reason::no_service};
   if (t.trace) t.trace->say("no usable real server");
   if (t.error == nullptr) forwarder_.tell_sender(t, port_unreachable<A>(), Answerer::destination);

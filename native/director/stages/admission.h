@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets that may open a flow: whether they may, for which virtual service, to which real server.
+// Decides about packets that may open a flow: whether they may, for which virtual service, to which real server.
 #pragma once
 
 #include "director/handshake/syn_proxy.h"
@@ -34,14 +34,14 @@ class Admission {
         egress_(egress),
         switches_(switches) {}
 
-  // A packet of no flow.
+  // A packet without a flow.
   template <class A>
   Decision open_flow(Transit<A>& t);
-  // A packet that opens a flow of the service, unless a limit or its scheduler says no. `proven`: its client has
-  // answered the SYN proxy, and the packet is the ACK of that.
+  // A packet that opens a flow of the service, unless a limit or the scheduler refuses it. `proven`: its client has
+  // answered the SYN proxy, and the packet is that answer.
   template <class A>
   Decision admit(Transit<A>& t, Service& service, ProvenClient* proven);
-  // Gives the frame its firewall mark by the rules, unless it came with one.
+  // Gives the frame a firewall mark by the rules, unless it came with one.
   template <class A>
   void mark(const Transit<A>& t) const;
 

@@ -20,7 +20,7 @@ FlowTableOptions table_options(const DirectorOptions& options, const core::Memor
   return table;
 }
 
-// Every flow of both families may be one.
+// Every flow of both families may be a spliced one.
 uint32_t spliced_limit(const DirectorOptions& options) {
   return static_cast<uint32_t>(std::min<uint64_t>(2 * uint64_t{options.flow_limit}, SplicedFlows::none - 1));
 }
@@ -159,7 +159,7 @@ Decision Director::decide(Frame& frame, const LookedUp& found, Time now, Transmi
   Decision decision;
   if (packet.malformed != wire::Malformed::ok && frame.length >= wire::EthernetView::header_length &&
       !is_for_this_host(frame)) {
-    // What is wrong with another host's frame is that host's to find; so is what a switch floods.
+    // The other host handles what is wrong with its frames. A frame that a switch floods is also another host's.
     decision.reason = Reason::not_addressed_here;
   } else if (packet.malformed != wire::Malformed::ok) {
     if (trace) trace->say("malformed: %s", std::string(wire::name(packet.malformed)).c_str());

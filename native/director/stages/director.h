@@ -3,14 +3,15 @@
 //
 // Theory of operation
 //
-// A packet passes stages. Each stage is a class in a header of its own, and it is given exactly what it uses; Director
-// owns what the stages work on (tables, route table, settings), composes the stages, and decides nothing itself but
+// A packet passes stages. Each stage is a class in its own header and is given exactly what it uses. Director owns the
+// data of the stages (tables, route table, settings) and composes them. Director itself only decides whether a frame is
+// for this host.
 // whether a frame is for this host at all.
 //
 //   frame ─▶ ExpressLane ─▶ Director ─▶ Fragments ─▶ Dispatch ─▶ Egress          flows of the NAT gateway
-//            established    dissected,  of pieces,   the flow    SynHandshake    flows that the SYN proxy opened
-//            flows          checked     the first    is looked   Forwarder       all other flows
-//                 │            │                     up          Admission       no flow: may one be opened?
+//            established    dissected,  the first    the flow    SynHandshake    flows that the SYN proxy opened
+//            flows          checked     of a         is looked   Forwarder       all other flows
+//                 │            │        datagram     up          Admission       no flow: may one be opened?
 //                 ▼            ▼                                 Icmp            errors, echo
 //              forwarded    Neighbours: ARP, neighbour discovery
 //
@@ -20,33 +21,34 @@
 //   ProxyProtocol   the header that tells a real server who the client is            (handshake/proxy_protocol.h)
 //   SynHandshake    handshakes that the director makes itself                        (handshake/syn_proxy.h)
 //   SplicedTimers   what those two send again                                        (handshake/spliced_timers.h)
-//   OwnAddresses    which addresses are the director's, and which senders may be told something
+//   OwnAddresses    which addresses are the director's, and which senders may get an answer
 //   Neighbours      ARP and neighbour discovery for these addresses
 //   LocalNode       packets for a real server that is this host
 //   Forwarder       packets of known flows: to a real server, or on as a router      (forwarder.h)
 //   RelatedErrors   ICMP errors about packets of known flows, translated
-//   Egress          the NAT gateway, and what no service wants
+//   Egress          the NAT gateway, and packets that no service wants
 //   Admission       packets that may open a flow: service, limits, persistence, scheduler
 //   Icmp            ICMP messages: errors are matched by the packet that they quote; echo
-//   Dispatch        from a packet to the stage that its flow asks for
+//   Dispatch        hands a packet to the stage that its flow needs
 //   Fragments       later fragments follow the first of their datagram
-//   HostAnswers     what nobody here wants, once that is decided, is answered as a host's stack would
+//   HostAnswers     answers unwanted packets as a host's stack would
 //   ExpressLane     packets of established flows that change nothing but counters    (express.h)
 //
-// Two ways would lead back up; both end in a value instead. SynHandshake says that a client has proved itself, or that
-// a packet begins a new connection on old ports, and its caller goes on to Admission. Admission gives an error that
-// opens a flow (schedule_icmp) to RelatedErrors, which lies below it, not to Icmp, which gave it the error.
+// Two calls would go up; both return a value instead. SynHandshake reports that a client has proved itself, or that a
+// packet begins a new connection on old ports, and its caller goes on to Admission. Admission hands an error that opens
+// a flow (schedule_icmp) to RelatedErrors, which lies below it, not back to Icmp, which called it.
 //
-// A frame is dissected once. Its five-tuple is looked up in the one table of flows, which knows both directions: a
-// flow's forward half is what the client sends, its reverse half what the real server sends, and a packet that matches
-// one half leaves with the other half mirrored (flow.h). Every error that the director sends is written before the
-// packet is changed, so the sender finds its own packet quoted.
+// A frame is dissected once. Its five-tuple is looked up in the one flow table, which knows both directions: a flow's
+// forward half is what the client sends, its reverse half what the real server sends. A packet that matches one half
+// leaves with the other half mirrored (flow.h). The director writes every error before it changes the packet, so the
+// sender finds its own packet quoted.
 //
-// The order of decisions is the kernel's (docs/oracle.md), so that the same packets have the same fate: a request's
-// flow changes state even when the packet then dies of its TTL; a reply is checked as a router checks it (TTL, MTU)
-// before its flow hears of it.
+// The order of decisions is the kernel's (docs/oracle.md), so that the same packets get the same verdicts: a request
+// changes its flow's state even if its TTL then expires; a reply is checked as a router checks it (TTL, MTU) before it
+// changes its flow.
 //
-// One director belongs to one worker. Nothing here reads a clock, locks or does I/O; nothing is allocated for a packet.
+// One director belongs to one worker. No code here reads a clock, locks or does I/O, and none allocates memory for a
+// packet.
 #pragma once
 
 #include <memory>
@@ -86,37 +88,36 @@ class Director {
 
   // --- packets ---
 
-  // One frame. Its decision comes back; what is to be transmitted is appended to `out`. Frames in `out` are good until
-  // the next call.
+  // Decides about one frame. Appends the frames to transmit to `out`; they are valid until the next call.
   Decision receive(Frame& frame, Time now, TransmitQueue& out, Trace* trace = nullptr);
-  // Many at once: the lookups of a batch overlap each other's waits for memory.
+  // Many frames at once: the lookups of a batch wait for memory at the same time.
   void receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out);
-  // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
-  // network, or on all.
+  // Announces the virtual addresses that no host owns, each on the port that leads to its network, or on all ports.
   void announce(TransmitQueue& out);
-  // Asks for their owners on the networks that hold them: who answers is a conflict.
+  // Asks for the owners of these addresses on their networks: a host that answers is a conflict.
   void ask_for_owners(TransmitQueue& out);
-  // Ends what is due at `now`, at most `budget` flows of each family, and appends what timers send to `out`, good until
-  // the next call as well; false when there is more to do.
+  // Ends flows that are due at `now`, at most `budget` of each family, and appends what timers send to `out`, valid
+  // until the next call. False if more is due.
   bool advance(Time now, uint32_t budget, TransmitQueue& out);
-  // When a timer will send something next, if nothing happens before: who wants it sent on time calls advance() then.
+  // The next time at which a timer will send something, if nothing happens before. Call advance() at that time.
   std::optional<Time> next_timer() const { return timers_.next_timer(); }
 
   // --- configuration, between batches ---
 
   void set_route_table(std::shared_ptr<const RouteTable> route_table);
-  // Of all workers together, as set_half_open_limit(). It cannot exceed what the tables were made for.
+  // The limit of all workers together, as in set_half_open_limit(). It cannot exceed the size with which the tables
+  // were made.
   void set_flow_limit(uint32_t flows);
   void set_switches(const Switches& switches);
-  // Half-open flows of a service beyond which its SYN proxy comes into force by itself (SynProxy::automatic).
+  // Above this number of half-open flows a service's SYN proxy comes into force by itself (SynProxy::automatic).
   void set_half_open_limit(uint32_t flows) { syn_proxy_.set_half_open_limit(share_.of(flows)); }
-  // Counters start again from zero: those of one service, or all.
+  // Sets counters to zero: those of one service, or all.
   void zero_counters(Service& service);
   void set_timeouts(const Timeouts& timeouts);
   const Timeouts& timeouts() const { return timeouts_; }
   void set_pool(uint32_t id, const PoolSettings& settings) { pools_.set(id, settings); }
   void set_egress(std::vector<EgressRule> rules) { egress_.set_rules(std::move(rules)); }
-  // Of frames that come without a mark.
+  // For frames that come without a mark.
   void set_marks(std::vector<MarkRule> rules) { marks_.set(std::move(rules)); }
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
   EditResult remove_service(const ServiceKey& key);
@@ -129,10 +130,10 @@ class Director {
 
   // --- another process ---
 
-  // The flows of a director that has gone, as far as its services and real servers are configured here. Once, before
-  // the first frame.
+  // Restores the flows of an ended process whose services and real servers are configured here. To be called once,
+  // before the first frame.
   Restored restore(const SavedFlows& saved_flows, Time now);
-  // For a copy of this process: what it does from now on stays its own. False when that cannot be had.
+  // For a copy of this process: its further changes stay its own. False if that is not possible.
   bool make_private();
 
   // --- reports ---
@@ -143,7 +144,7 @@ class Director {
   LocalPools& pools() { return pools_; }
   const SplicedFlows& spliced_flows() const { return spliced_; }
   const std::vector<AddressConflict>& conflicts() const { return neighbours_.conflicts(); }
-  // Of which some pieces have come and others not.
+  // Datagrams of which some fragments have come and others have not.
   uint32_t datagrams_in_pieces() const { return fragments_.datagrams_in_pieces(); }
 
  private:
@@ -151,13 +152,13 @@ class Director {
   Decision decide(Frame& frame, const LookedUp& found, Time now, TransmitQueue& out, Trace* trace);
   template <class A>
   Decision decide_ip(Transit<A>& t, const LookedUp& found);
-  // The port's own address. What a switch floods to us for another host is not ours to route.
+  // Whether the frame has the port's own address. A frame that a switch floods is not this host's to route.
   bool is_for_this_host(const Frame& frame) const { return route_table().is_for(frame.port, frame.data); }
 
   void begin_sweep();
   FlowKeepers keepers() { return {flows4_, flows6_}; }
 
-  // What the stages work on …
+  // The data of the stages …
   const DirectorMemory memory_;
   Transmitter transmitter_;
   const core::Share share_;

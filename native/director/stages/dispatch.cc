@@ -6,8 +6,8 @@
 
 namespace sluice::director {
 
-// A known flow's packet that begins a connection all the same: the client has taken a port again that the flow had
-// closed (conn_reuse_mode), or its server is being drained and expire_nodest_conn wants no more connections there.
+// Whether a packet of a known flow begins a new connection: the client uses a port again whose connection it had closed
+// (conn_reuse_mode), or the server is being drained and expire_nodest_conn forbids further connections to it.
 template <class A>
 bool Dispatch::starts_anew(const Transit<A>& t, const Flow<A>& flow, const Destination& destination) const {
   if (t.is_later_fragment() || !is_first_packet(t)) return false;
@@ -49,7 +49,7 @@ Decision Dispatch::known_or_new(Transit<A>& t, FoundFlow<A> found) {
   return admission_.open_flow(t);
 }
 
-// The scheduler still counts the old flow when it is asked about the new one, as in the kernel.
+// As in the kernel, the scheduler still counts the old flow while it chooses for the new one.
 template <class A>
 Decision Dispatch::replace_flow(Transit<A>& t, Flow<A>& old) {
   const Decision decision = admission_.open_flow(t);

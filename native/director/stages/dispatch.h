@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a packet to the stage that its flow asks for: egress, a handshake, forwarding, or admission where it has none.
+// Hands a packet to the stage that its flow needs: egress, a handshake, forwarding; or admission if it has no flow.
 #pragma once
 
 #include "director/handshake/syn_proxy.h"
@@ -27,10 +27,10 @@ class Dispatch {
         icmp_(icmp),
         switches_(switches) {}
 
-  // A packet whose flow has not been looked up yet: whole, or the first fragment of a datagram.
+  // For a packet whose flow has not been looked up: a whole packet, or the first fragment of a datagram.
   template <class A>
   Decision decide_packet(Transit<A>& t);
-  // A packet whose flow has been looked up.
+  // For a packet whose flow has been looked up.
   template <class A>
   Decision known_or_new(Transit<A>& t, FoundFlow<A> found);
 

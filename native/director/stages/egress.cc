@@ -20,7 +20,7 @@ const EgressRule* Egress::egress_rule(const A& source) const {
   return nullptr;
 }
 
-// Whether the gateway is the way there: to a single host that is neither this one nor one of its virtual addresses.
+// Whether the gateway leads to the destination: a single host that is not this host and not a virtual address.
 template <class A>
 bool Egress::may_leave_to(const A& destination) const {
   const wire::Address address = destination;
@@ -35,11 +35,11 @@ bool Egress::may_leave_to(const A& destination) const {
   return !address.is_unspecified() && !transmitter_.route_table().is_local(address) && !own_addresses_.owns(address);
 }
 
-// What no flow and no service wants: a server behind the gateway calling out, a stranger calling the gateway's pool, a
-// real server's packet that nobody asked for, or nothing of the director's.
+// Packets without a flow and a service: a server behind the gateway opens a connection; a stranger sends to the
+// gateway's pool; a real server sends a packet without a flow; or the packet does not concern the director.
 template <class A>
 Decision Egress::without_service(Transit<A>& t) {
-  // An address that the host has too may be meant for the host itself.
+  // If the host also has the address, the packet may be for the host itself.
   const bool is_hosts = transmitter_.route_table().is_local(t.endpoints.destination);
   if (!is_hosts && pools_.is_local_address(t.endpoints.destination)) {
     const bool from_inside = egress_rule(t.endpoints.source) != nullptr;
@@ -57,7 +57,8 @@ template Decision Egress::without_service(Transit<wire::Ipv6Address>&);
 
 template <class A>
 Decision Egress::open_egress(Transit<A>& t, const EgressRule& rule) {
-  // A connection's middle cannot be taken over, as its other end knows another address; and it must not leave as it is.
+  // A connection cannot be taken over in the middle, because its other end knows another address. It must not leave as
+  // it is either.
   if (!may_open(t, switches_)) return {Reason::egress_untracked};
   if (!own_addresses_.may_tell(t.endpoints.source)) return {Reason::martian_source};
   Flow<A> flow;
@@ -74,8 +75,7 @@ Decision Egress::open_egress(Transit<A>& t, const EgressRule& rule) {
   return forwarder_.route(t, *opened, opened->reverse.mirrored(), Seen::from_client, Reason::egress_opened);
 }
 
-// Echo requests leave as any packet does; their replies come back by the identifier. Fragments of them follow the
-// first.
+// Echo requests leave as other packets do; their replies are found by the identifier. Their fragments follow the first.
 template <class A>
 Decision Egress::echo_through_gateway(Transit<A>& t, bool is_request) {
   const uint16_t identifier = wire::load_be16(t.l4() + offset::icmp_identifier);
@@ -100,14 +100,14 @@ Decision Egress::egress(Transit<A>& t, FoundFlow<A> found) {
 template Decision Egress::egress(Transit<wire::Ipv4Address>&, FoundFlow<wire::Ipv4Address>);
 template Decision Egress::egress(Transit<wire::Ipv6Address>&, FoundFlow<wire::Ipv6Address>);
 
-// nat_icmp_send: a real server whose packet belongs to no flow any more learns that it talks to nobody. The kernel
-// meets such a packet where it forwards it: what keeps a router from passing it on comes first, and is all that the
-// server is told then. Nothing: the packet is none of that kind, or this host's own.
+// nat_icmp_send: a real server whose packet has no flow is told so by an ICMP error. The kernel handles such a packet
+// where it forwards it: if a router would not forward it, the server is told only that. Returns nothing if the packet
+// is not of this kind, or is this host's own.
 template <class A>
 std::optional<Reason> Egress::answer_real_server(Transit<A>& t) {
   const Endpoints<A>& e = t.endpoints;
   if (services_.find_real_server(t.packet.protocol, e.source, e.source_port) == nullptr) return std::nullopt;
-  // What ends a connection is not answered.
+  // A packet that ends a connection is not answered.
   if (t.packet.protocol == wire::protocol::tcp && (t.packet.tcp_flags & wire::tcp_flag::rst) != 0) return std::nullopt;
   if (t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::abort) return std::nullopt;
   const NextHop& hop = transmitter_.hop_to(e.destination);

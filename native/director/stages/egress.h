@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The NAT gateway: servers that call out leave with an address and port of a pool.
+// The NAT gateway: connections that servers open leave with an address and port of a pool.
 //
-// A packet from a source network to somewhere that is no service here opens an egress flow: forward is the server's
-// packet (server -> remote), reverse what answers it (remote -> local). TCP and UDP flows have the states of the
+// A packet from a source network to a destination that is not a service opens an egress flow: forward is the server's
+// packet (server -> remote), reverse is the answer (remote -> local). TCP and UDP flows have the states of the
 // connections that IPVS tracks; ICMP echo has its identifier in the place of a port. A place in the pool serves any
 // number of remote ends. Flows end as others do: by their state's timeout.
 #pragma once
@@ -20,7 +20,7 @@
 
 namespace sluice::director {
 
-// Servers of this network that call out leave by the pool.
+// Connections that servers of this network open leave by the pool.
 struct EgressRule {
   wire::Address network;
   uint8_t prefix_length = 0;
@@ -42,16 +42,16 @@ class Egress {
   void set_rules(std::vector<EgressRule> rules) { rules_ = std::move(rules); }
   const std::vector<EgressRule>& rules() const { return rules_; }
 
-  // The rule for servers of this address; nullptr where there is none.
+  // The rule for a server with this address; nullptr if there is none.
   template <class A>
   const EgressRule* egress_rule(const A& source) const;
   // A packet of an egress flow.
   template <class A>
   Decision egress(Transit<A>& t, FoundFlow<A> found);
-  // A packet of no flow and no service.
+  // A packet without a flow and a service.
   template <class A>
   Decision without_service(Transit<A>& t);
-  // An echo message that is not for the director itself.
+  // An echo message that is not addressed to the director.
   template <class A>
   Decision echo_through_gateway(Transit<A>& t, bool is_request);
 

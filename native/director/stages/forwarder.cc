@@ -28,21 +28,21 @@ bool may_be_fragmented(const Transit<A>& t) {
   }
 }
 
-// Related ICMP errors are never answered by errors: IPv4's are cut despite DF, as the kernel does; IPv6's end here,
-// because no router fragments IPv6.
+// An error about an ICMP error is not allowed. As in the kernel, related errors in IPv4 are cut despite DF; in IPv6
+// they end here, because no router fragments IPv6.
 template <class A>
 bool is_fragmented_anyway(const Transit<A>& t) {
   return A::family == wire::Family::ipv4 && t.packet.protocol == wire::protocol::icmp;
 }
 
-// Whether what leaves is longer than the way carries. A frame that a device will segment counts by its segments.
+// Whether the packet exceeds the MTU. For a frame that a device will segment, the segments count.
 template <class A>
 bool exceeds(const Transit<A>& t, uint32_t mtu) {
   if (t.frame.segmentation == Segmentation::none) return t.packet.l3_length > mtu;
   return uint32_t{t.packet.payload} - t.packet.l3 + t.frame.segment_size > mtu;
 }
 
-// A fragment of an SCTP packet cannot be renumbered: the CRC covers what is in the other fragments.
+// The ports of an SCTP fragment cannot be changed, because the CRC covers the other fragments, too.
 template <class A>
 bool changes_sctp_fragment(const Transit<A>& t, const Endpoints<A>& to) {
   return t.packet.protocol == wire::protocol::sctp && t.packet.fragment != wire::Fragment::none &&
@@ -53,10 +53,10 @@ bool is_partial(const Frame& frame) {
   return frame.checksum == TransportChecksum::partial;
 }
 
-// TOA, for real servers behind FULLNAT: the packet with the client's address in a TCP option. Servers read it from the
-// segment that completes the handshake, and LVS and DPVS add it to the SYN too; so it goes with every packet of the
-// client until the server has said more than SYN-ACK. Where there is no room for it (a full segment, a full header, a
-// frame that a device will cut, each piece with the option) the packet goes without: the ACK before it had it.
+// TOA, for real servers in FULLNAT mode: adds the client's address to the packet in a TCP option. Servers read it from
+// the segment that completes the handshake; LVS and DPVS also add it to the SYN. So every packet of the client has it
+// until the server has sent more than a SYN-ACK. If there is no room (a full segment, a full header, a frame that a
+// device will cut), the packet goes without: an earlier ACK had the option.
 template <class A>
 void tell_by_option(const Transit<A>& t, IpPacket& ip, uint32_t mtu) {
   if (t.packet.fragment != wire::Fragment::none || t.frame.segmentation != Segmentation::none) return;
@@ -65,7 +65,7 @@ void tell_by_option(const Transit<A>& t, IpPacket& ip, uint32_t mtu) {
   if (t.trace) t.trace->say(told ? "a TCP option tells the client's address" : "no room to tell the client's address");
 }
 
-// The SYN of a connection in which a header is to come before the client's bytes.
+// Removes data from the SYN of a connection in which a header must come before the client's bytes.
 template <class A>
 void leave_early_data_out(const Transit<A>& t, IpPacket& ip) {
   if (t.packet.fragment != wire::Fragment::none) return;
@@ -74,7 +74,7 @@ void leave_early_data_out(const Transit<A>& t, IpPacket& ip) {
   if (t.trace) t.trace->say("the SYN's data is left out: it would come before the PROXY header");
 }
 
-// Where a transport header has its checksum.
+// The offset of the checksum in a transport header.
 uint16_t checksum_field(uint8_t protocol) {
   switch (protocol) {
     case wire::protocol::tcp:
@@ -86,8 +86,8 @@ uint16_t checksum_field(uint8_t protocol) {
   }
 }
 
-// Whoever asked for the route to be recorded gets this host's entry: the address that it wrote to, or the one that this
-// host has on the way on.
+// A packet that records its route gets this host's entry: the address that it was sent to, or this host's address on
+// the route.
 template <class A>
 void record_route_of(const Transit<A>& t, const wire::Address& address) {
   if constexpr (A::family == wire::Family::ipv4) {
@@ -96,8 +96,8 @@ void record_route_of(const Transit<A>& t, const wire::Address& address) {
   }
 }
 
-// Whether a TCP frame can go through a tunnel with its segments uncut. Checksums of a tunnel's own are for each
-// segment, and no device that cuts them is asked to compute those.
+// Whether a TCP frame can go through a tunnel with its segments uncut. If the tunnel has checksums of its own, each
+// segment needs one, and a device that cuts segments does not compute those.
 template <class A>
 bool stays_whole(const Transit<A>& t, const Tunnel& tunnel, uint32_t overhead, const NextHop& hop, const Port& port) {
   constexpr bool is_v4 = A::family == wire::Family::ipv4;
@@ -179,7 +179,7 @@ template Reason Forwarder::send_request(Transit<wire::Ipv4Address>&, const Flow<
 template Reason Forwarder::send_request(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&, Destination&,
                                         Reason);
 
-// The packet, its addresses rewritten, with what the real server is told of the client.
+// Sends the packet, whose addresses have been rewritten, with what the real server is told about the client.
 template <class A>
 Reason Forwarder::send_as_client(Transit<A>& t, const Flow<A>& flow, const NextHop& hop, Reason reason) {
   const bool is_spliced = (flow.flags & flow_flag::spliced) != 0 && !t.is_later_fragment();
@@ -200,7 +200,7 @@ template <class A>
 Reason Forwarder::send_by_tunnel(Transit<A>& t, const Destination& destination, const NextHop& hop, Reason reason) {
   const Tunnel& tunnel = destination.tunnel;
   const wire::Family outer_family = destination.address.family;
-  // What the tunnel's other end can complete: internet checksums of single packets; segments come out complete.
+  // The tunnel's other end can complete internet checksums of single packets. Segments that are cut here are complete.
   const bool partial = is_partial(t.frame);
   const bool offloads = partial && tunnel.encapsulation == Encapsulation::gue && tunnel.remote_checksum &&
                         t.frame.segmentation == Segmentation::none && t.packet.protocol != wire::protocol::sctp;
@@ -242,7 +242,7 @@ Reason Forwarder::send_by_tunnel(Transit<A>& t, const Destination& destination, 
   for (IpPacket& packet : packets) {
     const OuterHeader outer{hop.source_address, destination.address, transmitter_.next_id(), switches_.pmtu_disc};
     if (!encapsulate(packet, tunnel, outer, offloads, transport, checksum_field(t.packet.protocol))) {
-      // Longer than any outer packet: what the way carries is what its sender has to know, cut into fragments or not.
+      // The packet would exceed the longest outer packet. Its sender must learn the MTU, even if fragments are allowed.
       tell_sender(t, too_big<A>(mtu), Answerer::destination);
       return Reason::too_big;
     }
@@ -279,7 +279,7 @@ Decision Forwarder::route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, 
   states_.count_packet(t, flow, false);
   states_.advance_state(t, flow, seen);
   if (hop.state == HopState::no_neighbour) {
-    // As it came: whoever waits for the neighbour gives it to the director again.
+    // The frame is unchanged: whoever waits for the neighbour gives it to the director again.
     transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return {Reason::no_neighbour, flow.destination};
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets of known flows, on their way to a real server (request) or through the director as their router (route).
+// Forwards packets of known flows: to a real server (request), or through the director as a router (route).
 //
-// The order of decisions is the kernel's: a request's flow changes state even when the packet then dies of its TTL; a
-// reply is checked as a router checks it (TTL, MTU) before its flow hears of it. Every error is written before the
-// packet is changed, so the sender finds its own packet quoted.
+// The order of decisions is the kernel's: a request changes its flow's state even if its TTL then expires; a reply is
+// checked as a router checks it (TTL, MTU) before it changes its flow. Every error is written before the packet is
+// changed, so the sender finds its own packet quoted.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,8 @@
 
 namespace sluice::director {
 
-// From which address a sender is told of an error: the one that it wrote to, or this host's own on the way to it.
+// The source address of an error to a sender: the packet's destination, or this host's own address on the route to the
+// sender.
 enum class Answerer : uint8_t { destination, this_host };
 
 class Forwarder {
@@ -38,17 +39,17 @@ class Forwarder {
         switches_(switches),
         segments_(transmitter) {}
 
-  // A client's packet of the flow.
+  // For a client's packet of the flow.
   template <class A>
   Decision request(Transit<A>& t, Flow<A>& flow, Reason reason);
-  // The same without its flow hearing of it.
+  // As request(), without changing the flow.
   template <class A>
   Reason send_request(Transit<A>& t, const Flow<A>& flow, Destination& destination, Reason reason);
-  // A packet of the flow that the director only routes on: replies, and both directions of egress flows.
+  // For a packet of the flow that the director only routes: replies, and both directions of egress flows.
   template <class A>
   Decision route(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& to, Seen seen, Reason reason);
-  // What a router checks before it passes a packet on, in a router's order; nullopt: nothing stands in the way. The
-  // sender has been told where a router tells it.
+  // Makes a router's checks before forwarding, in a router's order. Returns nullopt if the packet may be forwarded. If
+  // a router would tell the sender of the obstacle, the sender has been told.
   template <class A>
   std::optional<Reason> obstacle(Transit<A>& t, const NextHop& hop);
   template <class A>
@@ -68,7 +69,7 @@ class Forwarder {
   const OwnAddresses& own_addresses_;
   const LocalNode& local_node_;
   const Switches& switches_;
-  Pieces segments_;  // of a frame that a tunnel wraps piece by piece
+  Pieces segments_;  // of a frame whose pieces go into a tunnel one by one
 };
 
 }  // namespace sluice::director

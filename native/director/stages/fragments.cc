@@ -8,7 +8,7 @@ namespace sluice::director {
 
 namespace {
 
-// Ports of the first fragment, and its protocol: what, with the addresses, finds the flow again.
+// The ports and the protocol of the first fragment. Together with the addresses they find the flow again.
 uint64_t decision_of(uint16_t source_port, uint16_t destination_port, uint8_t protocol) {
   return uint64_t{source_port} << 24 | uint64_t{destination_port} << 8 | protocol;
 }
@@ -51,7 +51,7 @@ Reason reason_of(FragmentDrop drop) {
   }
 }
 
-// How long fragments wait for each other: net.ipv4.ipfrag_time; RFC 8200 4.5.
+// How long fragments wait for the others: net.ipv4.ipfrag_time; RFC 8200 4.5.
 constexpr Time ipv4_reassembly = 30 * second, ipv6_reassembly = 60 * second;
 
 FragmentTableOptions fragment_options(const FragmentLimits& limits, Time timeout) {
@@ -63,7 +63,7 @@ FragmentTableOptions fragment_options(const FragmentLimits& limits, Time timeout
   return fragments;
 }
 
-// A held fragment that goes nowhere was decided when it came: held, and counted so.
+// Nothing to do for a held fragment that is dropped: its decision, "held", was counted when it came.
 void given_up(uint64_t, FragmentDrop) {}
 
 }  // namespace
@@ -82,15 +82,15 @@ Fragments::Fragments(const FragmentLimits& limits, Transmitter& transmitter, Flo
       forwarder_(forwarder),
       dispatch_(dispatch) {}
 
-// Whether the whole datagram has a firewall mark, as far as one of its fragments tells.
+// Whether the whole datagram may have a firewall mark, as far as one of its fragments tells.
 template <class A>
 bool Fragments::may_be_marked(const Transit<A>& t) const {
   if (t.frame.mark != 0) return true;
   return !marks_.empty() && marks_.may_mark_datagram(marked_packet(t));
 }
 
-// To an address that the host has and the director has no use for. The host puts such datagrams together itself, and a
-// piece that waited here could not be given back to it.
+// Whether the fragment is for an address that the host has and the director does not use. The host reassembles such
+// datagrams itself, and a fragment that waited here could not be given back to the host.
 template <class A>
 bool Fragments::is_for_host_alone(const Transit<A>& t) const {
   const wire::Address destination = t.endpoints.destination;
@@ -98,7 +98,8 @@ bool Fragments::is_for_host_alone(const Transit<A>& t) const {
          !services_.is_virtual_address(destination) && !pools_.is_local_address(destination);
 }
 
-// Whether a later fragment may be of a flow, as far as its addresses say: only then it is worth waiting for its first.
+// Whether a later fragment may belong to a flow, as far as its addresses tell. Only then it waits for its first
+// fragment.
 template <class A>
 bool Fragments::may_concern_flows(const Transit<A>& t) const {
   const wire::Address source = t.endpoints.source, destination = t.endpoints.destination;
@@ -107,8 +108,8 @@ bool Fragments::may_concern_flows(const Transit<A>& t) const {
          services_.has_removed();
 }
 
-// A fragment that has waited in vain, because its first is the host's to route: the host has not seen it, so it goes
-// the way that the host would have sent it.
+// A fragment has waited in vain, because its first fragment is the host's to route. The host has not seen the waiting
+// one, so the director sends it where the host would have sent it.
 template <class A>
 void Fragments::pass_on(Transit<A>& t) {
   const NextHop& hop = transmitter_.hop_to(t.endpoints.destination);
@@ -155,10 +156,10 @@ template Decision Fragments::fragment(Transit<wire::Ipv6Address>&);
 template <class A>
 Decision Fragments::first_fragment(Transit<A>& t, const FragmentKey<A>& key) {
   const Decision decision = dispatch_.decide_packet(t);
-  // Only now: of an echo message its identifier has become a port.
+  // After decide_packet(), because only then the identifier of an echo message has become a port.
   const uint64_t what = decision_of(t.endpoints.source_port, t.endpoints.destination_port, t.packet.protocol);
   if (decision.reason == Reason::no_neighbour) {
-    // Whoever keeps frames until the neighbour has answered offers this one again.
+    // Whoever keeps frames until the neighbour has answered gives this frame to the director again.
     fragments<A>().postpone(key);
     return decision;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fragments: the first is decided like any packet, the later ones follow it (fragment_table.h).
 //
-// What is remembered of a first fragment is its five-tuple: a later one finds the flow again by it, so that it cannot
+// The five-tuple of the first fragment is kept: a later fragment looks the flow up again by it, so that it cannot
 // follow a flow that has ended meanwhile.
 #pragma once
 
@@ -31,7 +31,7 @@ class Fragments {
 
   template <class A>
   Decision fragment(Transit<A>& t);
-  // Datagrams of which some pieces have come and others not.
+  // Datagrams of which some fragments have come and others have not.
   uint32_t datagrams_in_pieces() const { return fragments4_.size() + fragments6_.size(); }
 
  private:

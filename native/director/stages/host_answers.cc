@@ -18,12 +18,12 @@ namespace flag = wire::tcp_flag;
 // net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst, for both families.
 constexpr uint32_t errors_a_second = 1000, errors_at_once = 50;
 
-constexpr uint8_t ecn_bits = 0x03;  // RFC 3168: a reset is no part of a connection that has negotiated ECN
+constexpr uint8_t ecn_bits = 0x03;  // RFC 3168: a reset does not belong to a connection that has negotiated ECN
 
-// Protocols to which the kernel's stack listens although no service can have them.
+// Protocols that the kernel's stack accepts although no service can have them.
 constexpr uint8_t igmp = 2, udp_lite = 136;
 
-// What the director has no use for, or refuses although a host's stack would answer it.
+// Packets that the director does not use, or refuses although a host's stack would answer them.
 bool is_unwanted(const Decision& decision) {
   switch (decision.reason) {
     case Reason::no_service:
@@ -40,7 +40,7 @@ bool is_unwanted(const Decision& decision) {
   }
 }
 
-// Not a group, nor everybody.
+// Whether the address is neither a multicast nor the broadcast address.
 template <class A>
 bool is_one_host(const A& address) {
   const uint8_t first = wire::Address(address).bytes[0];
@@ -51,14 +51,14 @@ bool is_one_host(const A& address) {
   }
 }
 
-// A device has yet to compute a partial checksum, and cuts a frame with segments: there is nothing to be wrong.
+// A partial checksum cannot be wrong, because a device has yet to compute it. The same holds for a frame with segments.
 template <class A>
 bool is_checksum_right(const Transit<A>& t) {
   if (t.frame.checksum == TransportChecksum::partial || t.frame.segmentation != Segmentation::none) return true;
   wire::Bytes covered = t.transport();
   if (t.packet.protocol == wire::protocol::udp) {
     const wire::UdpView udp(covered);
-    // IPv6 has no datagrams without a checksum, but in tunnels (RFC 8200 8.1).
+    // In IPv6 a datagram must have a checksum, except in tunnels (RFC 8200 8.1).
     if (udp.checksum() == wire::no_udp_checksum) return A::family == wire::Family::ipv4;
     if (udp.length() < covered.size()) covered = covered.first(udp.length());
   }
@@ -68,7 +68,7 @@ bool is_checksum_right(const Transit<A>& t) {
   return wire::fold(wire::sum_bytes(covered, pseudo_header)) == 0xffff;
 }
 
-// Where the IPv6 packet names the protocol of its transport header, counted from the packet's begin.
+// The offset at which the IPv6 packet names the protocol of its transport header.
 uint32_t place_of_protocol(wire::Bytes packet, uint32_t transport) {
   uint32_t place = 6, header = wire::Ipv6View::header_length;
   while (header + 2 <= transport && wire::is_extension_header(packet[place])) {
@@ -94,7 +94,8 @@ IcmpError protocol_unreachable(const Transit<A>& t) {
   }
 }
 
-// A host's segment has the type of service of the one that it answers, and carries a recorded route back.
+// As in a host's stack, the segment gets the type of service of the packet that it answers, and returns a recorded
+// route.
 template <class A>
 void answer_like(const Transit<A>& t, IpPacket& answer) {
   const wire::MutableBytes bytes(answer.data, answer.length);
@@ -132,7 +133,7 @@ HostAnswers::HostAnswers(Transmitter& transmitter, const ServiceTable& services,
       budget_(share.of(errors_a_second), share.of(errors_at_once)),
       limits_icmp_(limits_icmp) {}
 
-// Whether ingress took the packet from the host: what steal.bpf.c decides by the destination and by firewall marks.
+// Whether ingress took the packet from the host: steal.bpf.c decides that by the destination and by firewall marks.
 template <class A>
 bool HostAnswers::is_taken(const Transit<A>& t) const {
   const wire::Address destination = t.endpoints.destination;
@@ -155,14 +156,14 @@ Decision HostAnswers::answer(Transit<A>& t, const Decision& decision) {
   const std::optional<Reason> told = tell(t);
   if (!told) return decision;
   Decision answered = decision;
-  // Cookies that are wrong are counted as such: they may be an attack.
+  // Wrong cookies keep their own reason, because they may be an attack.
   if (decision.reason != Reason::syn_cookie_invalid || *told == Reason::no_neighbour) answered.reason = *told;
   return answered;
 }
 template Decision HostAnswers::answer(Transit<wire::Ipv4Address>&, const Decision&);
 template Decision HostAnswers::answer(Transit<wire::Ipv6Address>&, const Decision&);
 
-// Nothing: a host would not answer.
+// Returns nothing if a host would not answer.
 template <class A>
 std::optional<Reason> HostAnswers::tell(Transit<A>& t) {
   const uint8_t protocol = t.packet.protocol;
@@ -176,7 +177,7 @@ std::optional<Reason> HostAnswers::tell(Transit<A>& t) {
   }
   const NextHop& hop = transmitter_.hop_to(t.endpoints.source);
   if (hop.state == HopState::no_neighbour) {
-    // As it came: whoever waits for the neighbour gives it to the director again.
+    // The frame is unchanged: whoever waits for the neighbour gives it to the director again.
     transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return Reason::no_neighbour;
   }
@@ -186,8 +187,8 @@ std::optional<Reason> HostAnswers::tell(Transit<A>& t) {
   return send_error(t, protocol_unreachable(t), Reason::protocol_unreachable);
 }
 
-// RFC 9293 3.10.7.1: the sequence number that the sender waits for, or where it has named none the acknowledgement of
-// all that it has sent.
+// RFC 9293 3.10.7.1: the reset has the sequence number that the sender expects. If the sender has named none, the reset
+// acknowledges all that it has sent.
 template <class A>
 std::optional<Reason> HostAnswers::reset(Transit<A>& t, const NextHop& hop) {
   uint8_t* buffer = transmitter_.take_buffer(longest_own_segment);
@@ -215,7 +216,7 @@ template <class A>
 std::optional<Reason> HostAnswers::send_error(Transit<A>& t, const IcmpError& error, Reason reason) {
   if (limits_icmp_ && !budget_.admit(t.now)) return reason;
   const IpPacket about{t.l3(), t.packet.l3_length, A::family};
-  // A sender finds its packet in the quotation as the wire would have had it.
+  // The sender must find its packet in the quotation as it was on the wire.
   if (t.frame.checksum == TransportChecksum::partial) {
     complete_checksum(about, t.packet.l4 - t.packet.l3, t.packet.protocol);
     t.frame.checksum = TransportChecksum::complete;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answers of a host's own stack, given in its place.
+// Gives the answers of a host's own stack in its place.
 //
 // Theory of operation
 //
-// On live traffic a program at ingress takes what belongs to the director, and the host's stack never sees it. What the
-// director then has no use for (verdict `pass`) would meet silence: a client whose flow is no longer known, after an
-// idle timeout or a failover, would wait for minutes. A balancer that is a kernel has the virtual address on one of its
-// interfaces, and its stack answers such a packet. So this stage does, byte for byte as Linux 6.1
+// On live traffic a program at ingress takes what belongs to the director, and the host's stack never sees it. If the
+// director did not answer the packets that it does not use (verdict `pass`), a client whose flow is no longer known,
+// after an idle timeout or a failover, would wait for minutes. On a kernel balancer an interface has the virtual
+// address, and the host's stack answers such a packet. This stage gives the same answer, byte for byte as Linux 6.1
 // (lab/ipvs-oracle/scenarios/host):
 //
 //   TCP               reset, by the rules of RFC 9293 3.10.7.1; never for a RST, never for a wrong checksum
@@ -14,16 +14,16 @@
 //   ICMP, ICMPv6      nothing: icmp.cc answers echo requests, and an error is never answered
 //   other protocols   protocol unreachable (RFC 1122 3.2.2.1); in IPv6 a parameter problem (RFC 8200 4)
 //
-// Only packets that ingress took are answered: all that is addressed to an address which the director alone has, and of
-// an address which the host has too the services' and the pools' ports. Everything else is answered by the host.
+// Only packets that ingress took are answered. If the director alone has the address, these are all packets to it. If
+// the host also has the address, these are packets to ports of services and of pools. The host answers everything else.
 //
-// Who is not told: senders that no host can be, this host's own addresses, and networks' broadcast addresses (the
-// kernel answers those; decision 8). Fragments are not answered: the kernel answers a whole datagram, which is not
-// here.
+// Not answered: senders that cannot be hosts, this host's own addresses, and broadcast addresses of networks (the
+// kernel answers those; decision 8). Fragments are not answered either: the kernel answers a whole datagram, which is
+// not here.
 //
-// ICMP errors have two limits: one for each receiver, as all of the director's errors (net.ipv4.icmp_ratelimit), and
-// one for all together (net.ipv4.icmp_msgs_per_sec). The kernel does not limit these resets, and neither does this
-// stage: a reset is not longer than the segment that causes it.
+// ICMP errors have two limits: one per receiver, as all errors of the director (net.ipv4.icmp_ratelimit), and one for
+// all together (net.ipv4.icmp_msgs_per_sec). The kernel does not limit these resets, and neither does this stage: a
+// reset is not longer than the segment that causes it.
 #pragma once
 
 #include <optional>
@@ -44,10 +44,10 @@ class HostAnswers {
   HostAnswers(Transmitter& transmitter, const ServiceTable& services, const LocalPools& pools,
               const OwnAddresses& own_addresses, const core::Share& share, bool limits_icmp);
 
-  // The switch host_answers: off, nobody is told anything.
+  // The switch host_answers. If it is off, no packet is answered.
   void set_enabled(bool is_enabled) { is_enabled_ = is_enabled; }
 
-  // What becomes of a packet for which the director has decided: the same, or the answer to it.
+  // The result for a packet about which the director has decided: the same decision, or the answer to the packet.
   template <class A>
   Decision answer(Transit<A>& t, const Decision& decision);
 

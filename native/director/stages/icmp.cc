@@ -14,18 +14,18 @@ namespace sluice::director {
 
 namespace {
 
-// Below this an IPv4 path is taken to be broken, not narrow (RFC 791).
+// A smaller IPv4 MTU means a broken path, not a narrow one (RFC 791).
 constexpr uint32_t smallest_ipv4_mtu = 68;
 
-// The errors that concern flows: those that the kernel's IPVS looks at.
+// The errors that the kernel's IPVS handles.
 bool concerns_flows(uint8_t type, wire::Family family) {
   if (family == wire::Family::ipv6) return type < wire::icmpv6_type::first_informational;
   return type == wire::icmp_type::unreachable || type == wire::icmp_type::source_quench ||
          type == wire::icmp_type::time_exceeded;
 }
 
-// Whether what is quoted could be of a flow: a packet with ports, or an echo message, whose identifier is put into the
-// endpoints in the place of a port.
+// Whether the quoted packet could belong to a flow: a packet with ports, or an echo message, whose identifier is put
+// into the endpoints in the place of a port.
 template <class A>
 bool has_quoted_ports(wire::Bytes quoted, const wire::Packet& inner, Endpoints<A>& sent) {
   constexpr bool is_v4 = A::family == wire::Family::ipv4;
@@ -42,8 +42,8 @@ bool has_quoted_ports(wire::Bytes quoted, const wire::Packet& inner, Endpoints<A
   return true;
 }
 
-// Bytes of headers between the outer IP header's end and the packet inside, where the quotation is of a packet in a
-// tunnel of that kind which holds an IPv4 packet; 0 otherwise.
+// Length of the headers between the outer IP header's end and the inner packet, if the quotation is of a packet in a
+// tunnel of that kind which holds an IPv4 packet; otherwise 0.
 uint32_t tunnel_header_length(Encapsulation encapsulation, wire::Bytes after_ip) {
   if (encapsulation == Encapsulation::gue) {
     const auto gue = wire::GueView::parse(after_ip.size() > wire::UdpView::header_length
@@ -90,7 +90,7 @@ Decision Icmp::answer_echo(Transit<A>& t) {
   if (!icmp_checksum_ok(t)) return {Reason::bad_icmp_checksum};
   const NextHop& hop = transmitter_.hop_to(t.endpoints.source);
   if (hop.state == HopState::no_neighbour) {
-    // As it came: whoever waits for the neighbour gives it to the director again.
+    // The frame is unchanged: whoever waits for the neighbour gives it to the director again.
     transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
     return {Reason::no_neighbour};
   }
@@ -130,8 +130,8 @@ Decision Icmp::related_error(Transit<A>& t) {
   return related_errors_.carry_error(t, *found.flow, inner, found.direction == Direction::forward);
 }
 
-// `request`: what the quoted reply would have answered. A forged error costs as much as a forged first packet; services
-// behind the SYN proxy open flows for neither.
+// `request`: the packet that the quoted reply would have answered. A forged error costs as much as a forged first
+// packet. With the SYN proxy, neither opens a flow of the service.
 template <class A>
 Decision Icmp::open_for_error(Transit<A>& t, const Endpoints<A>& request, const wire::Packet& inner) {
   admission_.mark(t);
@@ -145,7 +145,7 @@ Decision Icmp::open_for_error(Transit<A>& t, const Endpoints<A>& request, const 
   return admission_.admit(quoted, *service, nullptr);
 }
 
-// An error about a packet that this director had wrapped: the client learns of it in terms of its own packet.
+// An error about a packet that this director had encapsulated: the client gets an error about its own packet.
 Decision Icmp::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableBytes quoted, const wire::Packet& outer) {
   const wire::Ipv4View outer_ip(quoted);
   const wire::Address real_server = outer_ip.destination();
@@ -190,7 +190,7 @@ Decision Icmp::tunnel_error(Transit<wire::Ipv4Address>& t, wire::MutableBytes qu
   const wire::MutableIcmpView message(t.transport());
   IcmpError error{message.type(), message.code(), wire::load_be32(t.l4() + 4)};
   if (message.type() == wire::icmp_type::unreachable && message.code() == wire::icmp_code::fragmentation_needed) {
-    // A client that does not ask for the path's MTU gets no answer about it.
+    // A client that does not use path-MTU discovery gets no answer about the MTU.
     if (!wire::Ipv4View(inside).is_unfragmentable()) return {Reason::tunnel_error, found.flow->destination};
     uint32_t mtu = message.next_hop_mtu();
     transmitter_.narrow(services_.destination(destination->id), mtu, t.now);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// ICMP: errors about packets of known flows, translated so that their receiver knows the packet; echo to virtual
-// addresses.
+// ICMP: errors about packets of known flows, translated so that their receiver recognises the packet; and echo to
+// virtual addresses.
 //
-// An error quotes the packet that it is about. That packet was on its way away from here, so the quotation mirrored is
-// how the flow's packets arrive here: the same lookup as for any packet. An error about a reply (it matches the forward
-// half) goes to the real server, an error about a request (it matches the reverse half) goes to the client
-// (related_errors.h).
+// An error quotes the packet that caused it. That packet was sent from here, so the mirrored quotation has the
+// addresses of the flow's arriving packets: the lookup is the same as for any packet. An error about a reply (it
+// matches the forward half) goes to the real server, an error about a request (it matches the reverse half) goes to the
+// client (related_errors.h).
 //
-// An error about a reply of which no flow is known may open that flow (schedule_icmp): where several directors share an
-// address and routers spread packets by their addresses, a router's error reaches another director than the client's
-// packets, and one that schedules by the client's address finds the same real server.
+// An error about a reply without a known flow may open that flow (schedule_icmp). If several directors share an
+// address, and routers spread packets by their addresses, a router's error may reach another director than the client's
+// packets; a director that schedules by the client's address then finds the same real server.
 //
-// A tunnel's routers complain about the outer packet, to this host. The packet inside is one that a client sent; the
-// client is told in its own terms (RFC 2003, section 4), with the tunnel's headers taken off the MTU.
+// Routers within a tunnel send errors about the outer packet to this host. A client sent the inner packet, so the
+// client is told about its own packet (RFC 2003, section 4); the tunnel's headers are subtracted from the MTU.
 #pragma once
 
 #include "director/outgoing/transit.h"

@@ -30,7 +30,7 @@ Reason LocalNode::deliver(Transit<A>& t, const Flow<A>& flow) const {
   }
   if (is_translated) {
     if (is_loopback(flow.reverse.source)) return Reason::loopback_refused;
-    // What a real server is told of its client is told on the way to another host.
+    // The real server can be told about its client only if it is another host.
     constexpr uint16_t tells = flow_flag::tells_client | flow_flag::spliced | flow_flag::announces;
     if (!translates_ || (flow.flags & tells) != 0) return Reason::local_nat_refused;
     if (t.trace) t.trace->say("the host gets it as %s", to_text(flow.reverse.mirrored()).c_str());

@@ -2,12 +2,12 @@
 // A real server that is this host (IPVS: LocalNode; keepalived: sorry_server 127.0.0.1).
 //
 // The packet does not leave: the host's own stack gets it. DR and tunnels change nothing, so the stack must have the
-// virtual address, and a program that listens there answers the client directly. NAT gives the stack a packet for the
-// real server's address and port; the answers have to come back to the director, which translates them. The time to
-// live is not counted down, as nothing is forwarded (lab/ipvs-oracle/scenarios/local).
+// virtual address, and a program that listens there answers the client directly. With NAT the stack gets a packet to
+// the real server's address and port; its answers must come back to the director, which translates them. The time to
+// live is not decremented, because nothing is forwarded (lab/ipvs-oracle/scenarios/local).
 //
-// The frame goes to the port behind the last one of the route table: who moves frames gives the IP packet in it to the
-// host (engine/host_port.h).
+// The frame leaves by the port after the last one of the route table: the engine gives its IP packet to the host
+// (engine/host_port.h).
 #pragma once
 
 #include "director/flows/flow.h"
@@ -19,11 +19,10 @@ namespace sluice::director {
 
 class LocalNode {
  public:
-  // `translates`: whether what the host's stack answers to a packet that was translated for it comes back to the
-  // director.
+  // `translates`: whether answers of the host's stack to translated packets come back to the director.
   LocalNode(const Transmitter& transmitter, bool translates) : transmitter_(transmitter), translates_(translates) {}
 
-  // A client's packet of the flow, whose real server is this host.
+  // For a client's packet of a flow whose real server is this host.
   template <class A>
   Reason deliver(Transit<A>& t, const Flow<A>& flow) const;
 

@@ -12,9 +12,9 @@ namespace sluice::director {
 
 namespace {
 
-// RFC 4861 7.1.1: a greater one cannot be, and a router on the way would have made it less.
+// RFC 4861 7.1.1: a hop limit cannot be larger, and any router on the path would have decremented it.
 constexpr uint8_t neighbour_hop_limit = 255;
-constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // of ff02::1 (RFC 2464 7)
+constexpr wire::MacAddress all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};  // for ff02::1 (RFC 2464 7)
 
 wire::Bytes bytes_of(const Frame& frame) {
   return {frame.data, frame.length};
@@ -22,7 +22,7 @@ wire::Bytes bytes_of(const Frame& frame) {
 
 }  // namespace
 
-// Of an address that a frame says its sender has: whether it is a virtual one, and the sender another host.
+// For an address that a frame's sender claims: whether it is a virtual address, and the sender another host.
 bool Neighbours::is_claimed(const wire::Address& address, const Frame& frame, Time now) {
   if (!services_.is_virtual_address(address)) return false;
   const wire::MacAddress mac = wire::EthernetView(bytes_of(frame)).source();

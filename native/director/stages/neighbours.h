@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Neighbours on the links: ARP and IPv6 neighbour discovery, as far as they are about addresses that the director owns.
+// Neighbours on the links: ARP and IPv6 neighbour discovery, for addresses that the director owns.
 //
-// The director answers questions for its addresses, says whose they are (announce), and notes who else claims one.
-// Asking for the neighbours that packets leave to is the transmitter's.
+// The director answers questions for its addresses, announces them, and notes other hosts that claim one. The
+// transmitter asks for the neighbours to which packets leave.
 #pragma once
 
 #include <optional>
@@ -23,15 +23,14 @@ class Neighbours {
       : transmitter_(transmitter), services_(services), own_addresses_(own_addresses) {}
 
   Decision arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out);
-  // Somebody advertises an address as its own, or asks for the link-layer address of an address that the director owns:
-  // the first time by multicast, to see whether it is still there by unicast. Fragmented questions are nobody's (RFC
-  // 6980). Nothing: it is no such question.
+  // A host advertises an address as its own, or asks for the link-layer address of an address that the director owns:
+  // first by multicast, later by unicast to see whether the director still has it. Fragmented questions are ignored
+  // (RFC 6980). Returns nothing if the packet is not such a question.
   std::optional<Decision> neighbour_message(const Transit<wire::Ipv6Address>& t);
 
-  // Says on the network whose the virtual addresses are: those that no host owns, each on the port that leads to its
-  // network, or on all.
+  // Announces the virtual addresses that no host owns, each on the port that leads to its network, or on all ports.
   void announce(TransmitQueue& out);
-  // Asks for their owners on the networks that hold them: who answers is a conflict.
+  // Asks for the owners of these addresses on their networks: a host that answers is a conflict.
   void ask_for_owners(TransmitQueue& out);
   const std::vector<AddressConflict>& conflicts() const { return conflicts_.all(); }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which packets begin a connection, by the packet alone.
+// Decides by the packet alone whether it begins a connection.
 #pragma once
 
 #include "director/outgoing/transit.h"
@@ -12,14 +12,13 @@
 
 namespace sluice::director {
 
-// Whether the packet is one with which connections begin.
 template <class A>
 bool is_first_packet(const Transit<A>& t) {
   if (t.packet.protocol == wire::protocol::tcp) return (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
   return t.packet.protocol == wire::protocol::sctp && first_chunk(t) == wire::sctp_chunk::init;
 }
 
-// What a protocol lets open a flow, before any service is looked for.
+// Whether the protocol lets the packet open a flow. No service has been looked up yet.
 template <class A>
 bool may_open(const Transit<A>& t, const Switches& switches) {
   switch (t.packet.protocol) {

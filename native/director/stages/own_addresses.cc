@@ -22,7 +22,7 @@ bool OwnAddresses::is_martian(const A& source) const {
     return is_local || services_.is_virtual_address(address) || pools_.is_local_address(address);
   } else {
     const bool is_loopback = source.raw[0] == 0 && wire::load_be64(bytes.data() + 8) == 1;
-    // Nothing can be sent to the unspecified address, and no router may forward what comes from it (RFC 4291 2.5.2).
+    // No packet can be sent to the unspecified address, and no router may forward a packet from it (RFC 4291 2.5.2).
     return bytes[0] == 0xff || is_loopback || address.is_unspecified();
   }
 }

@@ -16,12 +16,12 @@ class OwnAddresses {
   // Whether the director alone has the address: a virtual address or an address of a pool that this host has not
   // configured. The host itself answers questions about its addresses.
   bool owns(const wire::Address& address) const;
-  // Whether no host can have sent from the address, as Linux 6.1 sees it where it lets a packet in: RFC 1812 5.3.7, and
-  // for IPv4 this host's own addresses. IPv6 packets from this host's own addresses are let in. Asked of packets that
-  // would open a flow; what belongs to a flow was let in by one that was asked.
+  // Whether no host can have sent from the address, by Linux 6.1's rules at input: RFC 1812 5.3.7, and for IPv4 this
+  // host's own addresses. IPv6 packets from this host's own addresses are allowed. Checked only for packets that would
+  // open a flow.
   template <class A>
   bool is_martian(const A& source) const;
-  // Whether the sender of a packet may be told anything by this host: it is one host, and another one.
+  // Whether this host may answer the sender of a packet: the sender is a single host, and not this one.
   template <class A>
   bool may_tell(const A& sender) const;
 

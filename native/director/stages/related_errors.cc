@@ -38,8 +38,8 @@ Decision RelatedErrors::carry_error(Transit<A>& t, Flow<A>& flow, const wire::Pa
   const Endpoints<A>& seen_by_receiver = is_about_reply ? flow.reverse : flow.forward;
   Endpoints<A> outer = t.endpoints;
   outer.destination = seen_by_receiver.source;
-  // A real server is told by an address that it knows, a client by the virtual address, a remote host by the NAT
-  // gateway's; what the gateway's servers are told keeps its sender (traceroute lives from that).
+  // The error's source: for a real server, an address that it knows; for a client, the virtual address; for a remote
+  // host, the NAT gateway's address. Servers behind the gateway see the original source (traceroute needs it).
   const bool is_egress = (flow.flags & flow_flag::egress) != 0;
   if (is_about_reply && (is_egress || forwarding == Forwarding::fullnat)) outer.source = flow.local();
   if (!is_about_reply && !is_egress) outer.source = flow.virtual_address();
@@ -86,7 +86,7 @@ template Decision RelatedErrors::carry_error(Transit<wire::Ipv4Address>&, Flow<w
 template Decision RelatedErrors::carry_error(Transit<wire::Ipv6Address>&, Flow<wire::Ipv6Address>&, const wire::Packet&,
                                              bool);
 
-// DR and tunnels translate nothing: the error follows the flow's packets as it is.
+// DR and tunnels translate nothing: the error follows the flow's packets unchanged.
 template <class A>
 Decision RelatedErrors::forward_related(Transit<A>& t, Flow<A>& flow) {
   Destination& destination = services_.destination(flow.destination);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ICMP errors about packets of known flows, translated so that their receiver knows the packet.
+// ICMP errors about packets of known flows, translated so that their receiver recognises the packet.
 //
 // An error about a reply goes to the real server and quotes what the real server had sent, the flow's reverse half; an
 // error about a request goes to the client and quotes what the client had sent, the forward half.
@@ -20,7 +20,7 @@ inline constexpr size_t icmp_header_length = wire::IcmpView::header_length;
 
 template <class A>
 bool icmp_checksum_ok(const Transit<A>& t) {
-  // A device has yet to compute a partial one: there is nothing to be wrong.
+  // A partial checksum cannot be wrong, because a device has yet to compute it.
   if (t.frame.checksum == TransportChecksum::partial) return true;
   wire::Sum start = 0;
   if constexpr (A::family == wire::Family::ipv6) {

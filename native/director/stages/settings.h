@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a director is configured with beside services, and what it is created with.
+// A director's options at creation, and its configuration beside services.
 #pragma once
 
 #include <array>
@@ -16,31 +16,31 @@
 
 namespace sluice::director {
 
-// Where a director's tables are.
+// The memory of a director's tables.
 struct DirectorMemory {
   std::shared_ptr<const core::MemorySource> flows4, flows6, spliced, destinations;  // nullptr: in `own`
-  // Of all else; must be set, and outlives the director.
+  // For everything else. Must be set, and must outlive the director.
   const core::MemorySource* own = nullptr;
 };
 
 struct DirectorOptions {
   uint32_t flow_limit = 1 << 24;   // of each family
-  uint32_t fragment_limit = 4096;  // datagrams whose fragments are followed, of each family
-  std::array<uint64_t, 4> seed{};  // of the flow table's hash; secret in service
+  uint32_t fragment_limit = 4096;  // for each family: datagrams whose fragments are followed
+  std::array<uint64_t, 4> seed{};  // for the flow table's hash; secret in service
   RandomSource random;             // for schedulers and pools
-  // Of the workers that have the same services: this one has its share of local ports and of limits.
+  // This worker's share of local ports and of limits, among all workers with the same services.
   core::Share share;
   Time start = 0;
-  // What another process needs to carry this director's flows on lies apart from all else (restore.h).
+  // Memory that another process needs to restore this director's flows is separate from the rest (restore.h).
   DirectorMemory memory;
   bool huge_pages = true;
-  // Whether what the host's stack answers to a packet that was translated for it comes back to the director.
+  // Whether answers of the host's stack to translated packets come back to the director.
   bool translates_for_host = true;
-  bool limits_icmp = true;  // errors to one receiver at the kernel's rate
-  // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the
-  // network itself.
+  bool limits_icmp = true;  // limits the errors to one receiver to the kernel's rate
+  // Starts the lookup of a next hop's link-layer address, at most once a second per next hop. If it is not set, the
+  // director asks the network itself.
   std::function<void(PortId, const wire::Address&)> resolve;
-  uint32_t fragment_chunks = 2048;  // of 2 KiB, of each family, for fragments that wait for their first
+  uint32_t fragment_chunks = 2048;  // for each family: of 2 KiB, for fragments that wait for their first
 };
 
 }  // namespace sluice::director

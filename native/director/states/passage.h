@@ -5,9 +5,8 @@
 
 namespace sluice::director {
 
-// Which way a packet goes through the director, for the state of its connection. Of a connection in DR, tunnel or local
-// mode the director sees the client's packets alone and takes them for both sides' (`input_only`), until a packet of
-// the server proves otherwise.
+// The direction of a packet, for the state of its connection. In DR, tunnel or local mode the director sees only the
+// client's packets and counts them for both sides (`input_only`), until it sees a packet of the server.
 enum class Passage : uint8_t { input, output, input_only };
 
 }  // namespace sluice::director

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of a TCP connection as the director sees it pass by: IPVS's machine (Linux 6.1).
+// The state of a TCP connection as an observer between its ends sees it: IPVS's state machine (Linux 6.1).
 //
 // Theory of operation
-//   The director is neither end, so it guesses both from the flags of what passes. Of each packet one flag counts, the
+//   The director guesses the state of both ends from the flags of the packets. One flag of each packet counts, the
 //   first of RST, SYN, FIN, ACK; a packet with none of them closes the connection. Sequence numbers are not looked at.
 //   A connection through NAT: SYN from the client, none → SYN_RECV; SYN-ACK from the server, SYN_RECV stays; ACK from
 //   the client → ESTABLISHED; FIN from the client → CLOSE_WAIT; FIN from the server → TIME_WAIT. Each packet renews the
 //   timeout of the state that it leads to.
 //   With DR only the client's packets are seen: SYN_RECV, then ESTABLISHED at the ACK, FIN_WAIT at the client's FIN.
 //
-//   secure_tcp swaps in a second table for times of attack: the client's own ACK does not establish a connection
-//   through NAT, only the server's does; and behind DR a SYN leads to SYNACK, which drop_entry may take away.
+//   secure_tcp uses a second table, for attacks: through NAT only the server's ACK establishes a connection, not the
+//   client's; with DR a SYN leads to SYNACK, which drop_entry may end.
 //
-//   A connection is *active* in the states of is_active(), else inactive; a real server's counts follow. It begins in
-//   NONE, inactive, and its first packet moves it on at once.
+//   A connection is *active* in the states of is_active(), otherwise inactive; the counts of its real server follow. It
+//   begins in NONE, inactive, and its first packet moves it on at once.
 #pragma once
 
 #include <cstddef>
@@ -49,17 +49,17 @@ std::string_view name(TcpState state);
 
 bool is_active(TcpState state);
 
-// Whether a packet that belongs to no connection may begin one: SYN, or anything with sloppy_tcp; never RST. A SYN-ACK
-// may: servers of active FTP send one.
+// Whether a packet without a connection may begin one: SYN, or any packet with sloppy_tcp, but never RST. A SYN-ACK may
+// begin one: servers of active FTP send it.
 bool begins_connection(uint8_t flags, bool sloppy);
 
-// Whether a SYN on a connection in this state begins a new one with the same ports, which is scheduled anew, for
+// Whether a SYN in this state begins a new connection with the same ports, which is scheduled again, for
 // conn_reuse_mode 1 and above. `one_way` is true while no packet of the server has been seen on a connection in DR or
-// tunnel mode: its FIN_WAIT may really be TIME_WAIT, and modes with bit 2 set treat it so.
+// tunnel mode: its FIN_WAIT may really be TIME_WAIT, and modes with bit 2 treat it so.
 bool is_reusable(TcpState state, unsigned conn_reuse_mode, bool one_way);
 
-// States that drop_entry takes away when memory is short. (An established connection it may take after 60 s with fewer
-// than nine packets.)
+// States whose flows drop_entry may end when memory is short. (It may also end an established connection after 60 s
+// with fewer than nine packets.)
 bool is_half_open(TcpState state);
 
 }  // namespace sluice::director

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a connection lives after its last packet, by the state that the packet led to: IPVS's defaults, each of
-// which can be set. `ipvsadm --set TCP TCPFIN UDP` sets three of them: TCP's ESTABLISHED and FIN_WAIT, and UDP's;
-// zero leaves one as it is. secure_tcp changes the table of states, not these.
+// which can be set. `ipvsadm --set TCP TCPFIN UDP` sets three of them: TCP's ESTABLISHED and FIN_WAIT, and UDP's; zero
+// changes nothing. secure_tcp changes the table of states, not the timeouts.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace sluice::director {
 
-// In seconds. ipvsadm takes no more than 31 days.
+// In seconds. ipvsadm accepts at most 31 days.
 inline constexpr uint32_t longest_timeout = 31 * 24 * 3600;
 
 struct Timeouts {
@@ -28,11 +28,11 @@ struct Timeouts {
   Time of(SctpState state) const { return sctp[static_cast<size_t>(state)] * second; }
   Time of(UdpState state) const { return udp[static_cast<size_t>(state)] * second; }
 
-  // ipvsadm --set.
+  // As ipvsadm --set.
   void set(uint32_t tcp_established, uint32_t tcp_fin_wait, uint32_t udp_normal);
 
-  // A state's own timeout by protocol ("tcp", "udp", "sctp") and the state's name as ipvsadm prints it, in any case:
-  // ("tcp", "syn_recv"), ("sctp", "C-WAIT"), ("udp", "udp"). nullptr where there is none.
+  // The timeout of one state, by protocol ("tcp", "udp", "sctp") and the state's name as ipvsadm prints it, in upper or
+  // lower case: ("tcp", "syn_recv"), ("sctp", "C-WAIT"), ("udp", "udp"). nullptr if there is none.
   uint32_t* find(std::string_view protocol, std::string_view state);
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// UDP has one state in IPVS, printed as "UDP", and its connections count as inactive for ever: active counts, and the
-// schedulers that look at nothing else (sed, nq, ovf), are blind to them. A reply of the server makes the persistence
-// template behind a connection assured, which an ESTABLISHED state does for TCP and SCTP.
+// UDP has one state in IPVS, printed as "UDP". Its connections always count as inactive, so schedulers that use only
+// active counts (sed, nq, ovf) do not see them. A reply of the server makes the persistence template of a connection
+// assured, as ESTABLISHED does for TCP and SCTP.
 #pragma once
 
 #include <cstddef>

@@ -8,12 +8,12 @@ namespace sluice::director {
 namespace {
 
 constexpr uint64_t page = 4096;
-// Of the table that is looked through each second.
+// The part of the table that is scanned each second.
 constexpr uint32_t drop_share = 32;
-// A flow that has lived for less than this is not ended for being quiet: a handshake may take that long.
+// A flow younger than this is not ended for being idle: a handshake may take that long.
 constexpr Time grace = 60 * second;
 
-// Whether the flow's last packet is longer ago than the grace: its deadline is nearer than timeout less grace.
+// Whether the flow's last packet is older than the grace period: the deadline is less than (timeout - grace) away.
 template <class A>
 bool is_idle(const Flow<A>& flow, Time timeout, Tick now) {
   return static_cast<int32_t>(flow.deadline + ticks(grace) - now - ticks(timeout)) <= 0;
@@ -45,7 +45,7 @@ void Defence::set_level(const Switches& switches, uint64_t free_flows) {
   }
 }
 
-// Every n-th idle flow that has had n packets goes; flows of more packets than eight, or of none, stay.
+// Ends every n-th idle flow that has had n packets. Flows with more than eight packets, or none, stay.
 bool Defence::is_turn_of(uint32_t packets) {
   if (packets == 0 || packets > most_packets) return false;
   if (--countdown_[packets] > 0) return false;

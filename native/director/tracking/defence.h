@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the director does when flows threaten to fill its memory: IPVS's three defences under IPVS's switches.
+// What the director does when flows use up its memory: IPVS's three defences, with IPVS's switches.
 //
-// Once a second it is seen whether memory is short: fewer than `amemthresh` pages of 4 KiB are left for flows.
-// drop_entry then looks through 1/32 of the table each second and ends flows that never got established, and now and
-// then idle ones of few packets; drop_packet refuses every n-th packet that would open a flow; secure_tcp has TCP flows
-// follow the stricter state table. Mode 0 is never, 3 always, 1 and 2 only while memory is short (the kernel moves
-// between 1 and 2 by itself; here both mean the same).
+// Once a second the director checks whether memory is short: fewer than `amemthresh` pages of 4 KiB are left for flows.
+// drop_entry then scans 1/32 of the table each second; it ends flows that were never established, and sometimes idle
+// flows with few packets. drop_packet refuses every n-th packet that would open a flow. secure_tcp makes TCP flows
+// follow the stricter state table. Mode 0 means never, 3 always, 1 and 2 only while memory is short (the kernel
+// switches between 1 and 2 by itself; here both mean the same).
 #pragma once
 
 #include "director/states/switches.h"
@@ -18,13 +18,13 @@ class Defence {
  public:
   Defence(RandomSource random, Time start) : random_(std::move(random)), next_run_(start + period) {}
 
-  // True once for each second that has passed: then the tables are to be looked through.
+  // True once for each second that has passed: then the tables must be scanned.
   bool is_time(Time now);
   void set_level(const Switches& switches, uint64_t free_flows);
   template <class A>
   void drop_entries(FlowKeeper<A>& keeper, const Timeouts& timeouts, Tick now);
 
-  // For a packet that would open a flow: whether it is this one's turn to be refused.
+  // For a packet that would open a flow: whether this packet must be refused.
   bool drops_packet() {
     if (drop_rate_ == 0 || --until_drop_ > 0) return false;
     until_drop_ = drop_rate_;

@@ -10,7 +10,7 @@ namespace sluice::director {
 
 namespace {
 
-// How long a template whose time is over lives on while it still holds flows.
+// How long an expired template lives on if it still holds flows.
 constexpr Time template_grace = 60 * second;
 
 template <class A>
@@ -97,7 +97,8 @@ void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
   services_.release(destination);
 }
 
-// It keeps what it holds and its index, which its flows know: the table gives a new flow the place that was freed last.
+// The template keeps its flows and its index, because the flows refer to that index: the table would give a new flow
+// the place that was freed last.
 template <class A>
 void FlowKeeper<A>::retire_template(Flow<A>& control) {
   constexpr uint16_t no_port = 0xffff;
@@ -144,8 +145,8 @@ Flow<A>* FlowKeeper<A>::find_template(const FlowKey<A>& key, Tick now) {
 template <class A>
 bool FlowKeeper<A>::on_due(Flow<A>& flow, Tick now) {
   if (flow.is_template() && flow.control > 0) {
-    flow.mark = template_grace / second;  // from now on its timeout
-    // From when it was due, however late it was looked at.
+    flow.mark = template_grace / second;  // in a retired or expired template: its timeout
+    // Counts from the deadline, however late advance() came to it.
     const Tick renewed = flow.deadline + ticks(template_grace);
     table_.touch(flow, is_due(renewed, now) ? now + ticks(template_grace) : renewed);
     return false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of flows: what they hold while they live (a real server, a template, a place in a pool) and when they end.
+// The life of flows: what they hold while they live (a real server, a template, a place in a pool), and when they end.
 //
-// A flow counts among its real server's active or inactive flows; a template counts among the persistent ones. A
-// template outlives its time while it holds flows: then it is looked at again a minute later, as the kernel does.
+// A flow counts as active or inactive at its real server; a template counts as persistent. A template whose time is
+// over lives on while it holds flows: it is checked again a minute later, as in the kernel.
 #pragma once
 
 #include "director/flows/flow_table.h"
@@ -14,36 +14,36 @@
 
 namespace sluice::director {
 
-// The director's bits of Flow::flags. The forwarding mode has three of them.
+// The director's bits of Flow::flags. Three bits are the forwarding mode.
 namespace flow_flag {
 inline constexpr uint16_t inactive = 0x0001;      // counts among its server's inactive flows
 inline constexpr uint16_t no_output = 0x0002;     // no packet of the server has been seen
 inline constexpr uint16_t one_packet = 0x0004;    // lives for one packet (ipvsadm -o)
 inline constexpr uint16_t egress = 0x0008;        // opened by a server behind the NAT gateway; has no real server
-inline constexpr uint16_t has_local = 0x0080;     // its local address and port are of the pool that `mark` names
-inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server is still to learn the client's address
-inline constexpr uint16_t spliced = 0x0200;       // its place among the spliced flows tells how its two ends differ
+inline constexpr uint16_t has_local = 0x0080;     // its local address and port belong to the pool that `mark` names
+inline constexpr uint16_t tells_client = 0x0100;  // TOA: the real server has not yet got the client's address
+inline constexpr uint16_t spliced = 0x0200;       // its place in SplicedFlows holds how its two ends differ
 inline constexpr uint16_t announces = 0x0400;     // PROXY protocol: a header tells the real server the client's address
 inline constexpr unsigned mode_shift = 4;
 inline constexpr uint16_t mode_mask = 0x0070;
 }  // namespace flow_flag
 
-// How long a flow lives that has no state yet: until its first packet has one.
+// How long a flow without a state lives, until its first packet sets one.
 inline constexpr Time opening_time = 3 * second;
 
-// A template's state: whether a flow that it opened was ever established.
+// A template's state: whether any of its flows was ever established.
 namespace template_state {
 inline constexpr uint8_t none = 0, assured = 1;
 }
 
-// What becomes of the template of a flow that ends, once nothing else holds it.
+// What happens to the template of a flow that ends, if no other flow uses it.
 enum class Template : uint8_t {
-  stays,             // until its time is over
-  goes_if_unproven,  // unless a flow of its was ever established: flows that a defence drops
-  goes,              // flows of a server that was removed
+  stays,             // until its deadline
+  goes_if_unproven,  // ends unless one of its flows was ever established: for flows that a defence ends
+  goes,              // ends: for flows of a removed server
 };
 
-// The mode as a flow has it: 4 and above where the packet does not leave in the frame in which it came (tunnel, local).
+// The mode as a flow has it: 4 and above if the packet does not leave in the frame that it came in (tunnel, local).
 inline constexpr uint16_t mode_bits(Forwarding forwarding) {
   const unsigned mode = static_cast<unsigned>(forwarding);
   return static_cast<uint16_t>((mode + (forwarding >= Forwarding::tunnel)) << flow_flag::mode_shift);
@@ -61,53 +61,53 @@ class FlowKeeper {
   FlowKeeper(const FlowTableOptions& options, ServiceTable& services, LocalPools& pools, SplicedFlows& spliced)
       : table_(options), services_(services), pools_(pools), spliced_(spliced) {}
 
-  // Flows beyond which none is opened; the table has a limit of its own, by memory.
+  // Beyond this number no flow is opened. The table also has a limit of its own, by memory.
   void set_limit(uint32_t flows) { limit_ = flows; }
 
   FlowTable<A>& table() { return table_; }
   const FlowTable<A>& table() const { return table_; }
 
-  // A flow, or template, that lives until `deadline`; nullptr where there is no room for it, and then its place in a
-  // pool is free again. `destination` is nullptr for flows without a real server (egress).
+  // Opens a flow or a template that lives until `deadline`. nullptr if there is no room; then its place in a pool is
+  // free again. `destination` is nullptr for flows without a real server (egress).
   Flow<A>* open(const Flow<A>& flow, Destination* destination, Tick deadline) {
     Flow<A>* opened = begin(flow, destination, deadline);
     if (opened != nullptr) table_.list_reverse(*opened);
     return opened;
   }
-  // The same, but for table().list_reverse(), which is left to the caller.
+  // As open(), but the caller must call table().list_reverse().
   Flow<A>* begin(const Flow<A>& flow, Destination* destination, Tick deadline);
-  // It starts to count for its real server.
+  // From now on the flow counts at its real server.
   void bind(Flow<A>& flow, Destination& destination);
-  // It stops to count, lets go of its template and of its place in a pool. `fate` says what becomes of
-  // the template where nothing else holds it.
+  // The flow no longer counts, and releases its template and its place in a pool. `fate`: what happens to the template
+  // if no other flow uses it.
   void release(Flow<A>& flow, Template fate = Template::stays);
   void hold_template(Flow<A>& flow, Flow<A>& control);
 
-  // Puts a source for the flow's outgoing side, out of a pool, into flow.reverse. The flow remembers the edition of the
-  // pool in its mark. Reason::scheduled, or why there is no such source.
+  // Takes a source for the flow's outgoing side from a pool and puts it into flow.reverse. The flow's mark becomes the
+  // edition of the pool. Returns Reason::scheduled, or why there is no source.
   Reason take_local_port(uint32_t pool, Flow<A>& flow, Trace* trace);
 
-  // Ends a flow before its time.
+  // Ends a flow before its deadline.
   void end(Flow<A>& flow, Template fate = Template::stays) {
     release(flow, fate);
     table_.erase(flow);
   }
-  // The flow for a packet, unless its time is over.
+  // The flow of a packet, unless the flow has expired.
   FoundFlow<A> find(uint64_t hash, const FlowKey<A>& key, Tick now);
   Flow<A>* find_template(const FlowKey<A>& key, Tick now);
 
-  // A template that leads nowhere any more: no packet finds it, its time runs out.
+  // For a template that leads to no server any more: no packet finds it, and it expires.
   void retire_template(Flow<A>& control);
 
   void set_active(Flow<A>& flow, bool active);
-  // Its state was half open and is no more (-1), or the other way round (+1). Flows that the SYN proxy has opened are
-  // none of a flood's.
+  // The flow's state is no longer half open (-1), or has become half open (+1). Flows that the SYN proxy has opened do
+  // not count: they do not belong to a flood.
   void count_half_open(const Flow<A>& flow, int change);
   bool advance(Tick now, uint32_t budget);
 
-  // From here on sweep() ends the flows whose real server was removed (expire_nodest_conn).
+  // From now on sweep() ends flows whose real server was removed (expire_nodest_conn).
   void begin_sweep() { swept_ = 0; }
-  // Looks at a part of the table; true when the sweep is done.
+  // Scans a part of the table. True when the sweep is complete.
   bool sweep(uint32_t budget);
 
  private:
@@ -119,10 +119,10 @@ class FlowKeeper {
   LocalPools& pools_;
   SplicedFlows& spliced_;
   uint32_t limit_ = UINT32_MAX;
-  uint32_t swept_ = UINT32_MAX;  // where the sweep is; it is done when this is past the table
+  uint32_t swept_ = UINT32_MAX;  // position of the sweep; the sweep is complete when it is past the table
 };
 
-// The keepers of both families: what a stage that handles both is given.
+// The keepers of both families, for stages that handle both.
 class FlowKeepers {
  public:
   FlowKeepers(FlowKeeper<wire::Ipv4Address>& v4, FlowKeeper<wire::Ipv6Address>& v6) : v4_(v4), v6_(v6) {}

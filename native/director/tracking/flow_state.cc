@@ -9,11 +9,10 @@ namespace sluice::director {
 
 namespace {
 
-// The NAT gateway's ICMP queries (echo): nothing follows the answer.
+// For ICMP queries (echo) through the NAT gateway: nothing follows the answer.
 constexpr Time icmp_timeout = 60 * second;
 
-// A flow of which only the client's packets are seen has its own column in the tables; a packet of the server ends
-// that.
+// A flow with only client packets has its own column in the tables, until a packet of the server is seen.
 template <class A>
 Passage passage_of(Flow<A>& flow, Seen seen) {
   if (seen == Seen::from_server) {
@@ -56,7 +55,7 @@ void FlowStates::advance_state(const Transit<A>& t, Flow<A>& flow, Seen seen) {
   bool assures = false;
   if (!t.is_later_fragment()) {
     if (flow.protocol == wire::protocol::tcp) {
-      // A server that says more than SYN-ACK has seen the handshake's end, and the client's address with it (TOA).
+      // If a server sends more than a SYN-ACK, it has seen the end of the handshake and so the client's address (TOA).
       const bool shakes_hands = seen == Seen::from_client || (t.packet.tcp_flags & wire::tcp_flag::syn) != 0;
       if (!shakes_hands) flow.flags &= static_cast<uint16_t>(~flow_flag::tells_client);
       const auto before = static_cast<TcpState>(flow.state);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a packet does to its flow: the flow's state, how long the flow lives after the packet, and the counters of its
+// What a packet changes in its flow: the state, the time that the flow lives after the packet, and the counters of its
 // real server.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace sluice::director {
 
-// Whose packet it is: the side of a flow that opened it, or the other.
+// The sender of a packet: the side that opened the flow, or the other side.
 enum class Seen : uint8_t { from_client, from_server };
 
 class FlowStates {

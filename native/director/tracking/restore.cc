@@ -16,8 +16,8 @@ namespace {
 constexpr uint16_t optional_flags = flow_flag::inactive | flow_flag::no_output;
 constexpr uint16_t tcp_flags = flow_flag::tells_client | flow_flag::spliced | flow_flag::announces;
 
-// Flags and what they promise of the record. A kill between two stores breaks one of these rules, and so does memory
-// that no director has written.
+// Checks the flags against the rest of the record. A record that was being written when the process was killed breaks
+// one of these rules, and so does memory that no director has written.
 template <class A>
 bool has_sound_flags(const Flow<A>& flow) {
   const uint16_t flags = flow.flags & static_cast<uint16_t>(~optional_flags);
@@ -26,7 +26,7 @@ bool has_sound_flags(const Flow<A>& flow) {
   if ((flags & flow_flag::egress) != 0) {
     return flags == (flow_flag::egress | flow_has_reverse | flow_flag::has_local) && !has_server;
   }
-  // The flow was listed, and was not bound to its real server yet.
+  // The flow was in the table, but not yet bound to its real server.
   if (!has_server) return false;
   const uint16_t beyond_mode = flags & static_cast<uint16_t>(~flow_flag::mode_mask);
   const uint16_t of_tcp = flow.protocol == wire::protocol::tcp ? tcp_flags : uint16_t{0};
@@ -51,7 +51,7 @@ bool has_sound_state(const Flow<A>& flow) {
   return flow.state == 0;
 }
 
-// Whether the two halves are those of one flow.
+// Whether the two halves fit together.
 template <class A>
 bool has_sound_halves(const Flow<A>& flow) {
   if (flow.is_template()) return true;
@@ -62,7 +62,7 @@ bool has_sound_halves(const Flow<A>& flow) {
   return flow.reverse.destination == flow.forward.source && flow.reverse.destination_port == flow.forward.source_port;
 }
 
-// Whether a flow can be one of a real server.
+// Whether a flow can belong to the real server.
 template <class A>
 bool belongs_to(const Flow<A>& flow, const DestinationIdentity& server) {
   const ServiceKey& home = server.home;
@@ -83,7 +83,7 @@ bool is_scale(uint8_t scale) {
   return scale <= SynOptions::greatest_window_scale;
 }
 
-// Numbers of sequences and times may be anything. What chooses a branch, a shift or a length may not.
+// Sequence numbers and times may have any value. A value that chooses a branch, a shift or a length may not.
 bool is_sound(const SplicedFlow& spliced) {
   const SynOptions& options = spliced.client.options;
   const InsertedHeader& header = spliced.announcement.header;
@@ -108,7 +108,7 @@ class Return {
          const SavedFlows& saved_flows, Time now)
       : keeper_(keeper), services_(services), pools_(pools), spliced_(spliced), saved_flows_(saved_flows), now_(now) {}
 
-  // Templates first: flows are held by them.
+  // Templates first, because flows refer to them.
   void all(std::span<const Flow<A>> flows, Restored& restored) {
     for (const bool templates : {true, false}) {
       for (size_t index = 0; index < flows.size(); index++) {
@@ -142,7 +142,7 @@ class Return {
     }
     flow.destination = no_destination;
     flow.control = no_flow;
-    // Where there is no room, the place in the pool is free again.
+    // If there is no room, open() has freed the place in the pool.
     Flow<A>* const opened = keeper_.open(flow, destination, flow.deadline);
     if (opened == nullptr) return give_up(flow);
     settle(*opened, before, index);
@@ -154,8 +154,8 @@ class Return {
     return false;
   }
 
-  // A client has one flow to a place, and a local address and port towards one remote end is one flow's. A second
-  // record of the same was being written, or ended, at the instant of the crash.
+  // A client has one flow per destination, and a local address and port belong to one flow per remote end. A second
+  // such record was being written, or had ended, at the time of the crash.
   bool is_listed(const Flow<A>& flow) const {
     if (flow.is_template()) return false;
     if (keeper_.table().find(flow.key(Direction::forward))) return true;
@@ -208,7 +208,7 @@ class Return {
   SplicedFlows& spliced_;
   const SavedFlows& saved_flows_;
   const Time now_;
-  std::unordered_map<uint32_t, uint32_t> templates_;  // the template's index before → its index now
+  std::unordered_map<uint32_t, uint32_t> templates_;  // the template's old index → its new index
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flows of a director that has gone come back into the tables of another (saved_flows.h).
+// Restores the flows of an ended process into a director's tables (saved_flows.h).
 #pragma once
 
 #include "director/tracking/flow_keeper.h"
@@ -7,7 +7,7 @@
 
 namespace sluice::director {
 
-// As far as the flows' services and real servers are configured here. Once, before the first frame.
+// Restores flows whose services and real servers are configured here. To be called once, before the first frame.
 Restored restore_flows(const SavedFlows& saved_flows, FlowKeepers flows, ServiceTable& services, LocalPools& pools,
                        SplicedFlows& spliced, Time now);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a director that has gone has left in its memory files, and what became of it.
+// What an ended process has left in its memory files, and the result of a restore.
 //
-// Flows, their templates, the places that they have in pools and the numbers of proxied ones come back. What the
-// director knew besides is lost: counters, where schedulers stood, sources' limits, fragments that waited, path MTUs of
-// real servers. The files are read as they were when the process ended, which may have been in the middle of a change:
-// a record that contradicts itself, or the configuration, is left out (restore.cc).
+// Flows, their templates, their places in pools and the numbers of spliced flows are restored. Everything else that the
+// director knew is lost: counters, positions of schedulers, limits of sources, waiting fragments, path MTUs of real
+// servers. The files are read as they were when the process ended, which may have been in the middle of a change: a
+// record that contradicts itself or the configuration is left out (restore.cc).
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct SavedFlows {
 };
 
 struct Restored {
-  uint32_t flows = 0;  // templates too
-  uint32_t over = 0;   // their time has come meanwhile
+  uint32_t flows = 0;  // includes templates
+  uint32_t over = 0;   // expired meanwhile
   uint32_t lost = 0;   // no service, real server or place for them, or no room
 };
 

@@ -19,7 +19,7 @@ struct Timer {
 constexpr auto no_soon = [](uint32_t) {};
 constexpr uint32_t unbounded = ~uint32_t{0};
 
-// Each timer fires in the first advance() whose time is at or after its deadline.
+// Each timer must fire in the first advance() whose time is at or after its deadline.
 void compare_with_scan(uint32_t seed, Tick start, uint32_t budget, unsigned longest_step_bits) {
   CAPTURE(seed);
   CAPTURE(start);
@@ -35,7 +35,7 @@ void compare_with_scan(uint32_t seed, Tick start, uint32_t budget, unsigned long
   for (int round = 0; round < 3000; ++round) {
     for (int i = 0; i < 30; ++i) {
       const uint32_t index = random() % timers.size();
-      // Of every order of magnitude, up to the limit.
+      // Deadlines of every order of magnitude, up to the limit.
       const Tick deadline = now + 1 + random() % (1U << random() % 31);
       if (!queued[index]) {
         timers[index].deadline = deadline;
@@ -67,7 +67,7 @@ void compare_with_scan(uint32_t seed, Tick start, uint32_t budget, unsigned long
   }
 }
 
-TEST_CASE("timers fire when a scan of all deadlines says so") {
+TEST_CASE("timers fire exactly when a scan of all deadlines finds them due") {
   compare_with_scan(1, 0, unbounded, 8);
   compare_with_scan(2, 12345, unbounded, 16);
   compare_with_scan(3, 255, unbounded, 26);
@@ -78,12 +78,12 @@ TEST_CASE("timers fire in time across the wrap of the tick counter") {
   compare_with_scan(5, (Tick{1} << 31) - 5000, unbounded, 12);
 }
 
-TEST_CASE("timers fire exactly once when every call may do only a few steps") {
+TEST_CASE("with few steps per call, every timer fires exactly once") {
   compare_with_scan(6, 77, 1, 9);
   compare_with_scan(7, 77, 3, 20);
 }
 
-TEST_CASE("moving a deadline later costs no relinking, and the timer still fires at the later one") {
+TEST_CASE("moving a deadline later relinks nothing, and the timer fires at the later deadline") {
   std::vector<Timer> timers(2);
   core::TimerWheel<Timer> wheel(0);
   timers[0].deadline = timers[1].deadline = 100;
@@ -99,7 +99,7 @@ TEST_CASE("moving a deadline later costs no relinking, and the timer still fires
   CHECK(fired == std::vector<uint32_t>{1, 0});
 }
 
-TEST_CASE("an empty wheel skips any time, and timers that are armed then fire in time") {
+TEST_CASE("an empty wheel skips any time, and timers armed afterwards fire in time") {
   std::vector<Timer> timers(1);
   core::TimerWheel<Timer> wheel(7);
   Tick now = 7;

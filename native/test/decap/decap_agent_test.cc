@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent on a real server (inside) that is sent tunnelled packets from the other end of a link (outside), with the
-// host's own stack around it.
+// The agent on a real server (inside) receives tunnelled packets from the other end of a link (outside). The host's own
+// stack takes part.
 #include <arpa/inet.h>
 #include <linux/udp.h>
 
@@ -56,7 +56,7 @@ class Server {
     REQUIRE(bind(socket_.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
   }
 
-  // The next datagram, which is sent back; empty if there is none within the deadline.
+  // Sends the next datagram back and returns it; empty if none comes within the deadline.
   std::string echo() {
     constexpr int deadline = 2000;  // milliseconds
     pollfd ready = {socket_.get(), POLLIN, 0};
@@ -77,7 +77,7 @@ class Server {
   host::Descriptor socket_;
 };
 
-// What the host says of itself: all but the questions of neighbours.
+// Whether the host sent the frame for another reason than to resolve a neighbour.
 bool is_no_resolution(const Buffer& received) {
   const uint16_t type = wire::load_be16(&received[12]);
   if (type == wire::ethertype::arp) return false;
@@ -101,7 +101,8 @@ void open(Agent& agent) {
 
 }  // namespace
 
-TEST_CASE("a server gets what comes in any tunnel, its answer leaves without one, and the host says nothing else") {
+TEST_CASE(
+    "a server gets packets from any tunnel, its answer leaves without a tunnel, and the host sends nothing else") {
   if (!is_root()) return;
   const Namespaces net;
   const UdpLayer request{.source_port = client_port, .destination_port = server_port};
@@ -144,7 +145,7 @@ TEST_CASE("a server gets what comes in any tunnel, its answer leaves without one
     FrameSocket link("x0");
     for (const auto& c : cases) {
       CAPTURE(c.what);
-      // First one that is of no use: an answer to it would come first.
+      // First a packet that carries nothing useful: an answer to it would arrive first.
       link.send(frame().ipv4(outer4(wire::protocol::ipip)).payload("no packet").build());
       link.send(c.packet);
       const std::string text((c.family == wire::Family::ipv4 ? server4 : server6).echo());
@@ -167,7 +168,7 @@ TEST_CASE("a server gets what comes in any tunnel, its answer leaves without one
   CHECK(agent.overflows() == 0);
 }
 
-TEST_CASE("fragments of an outer packet are put together, and datagrams that came in one piece are taken apart") {
+TEST_CASE("fragments of an outer packet are reassembled, and joined datagrams are split") {
   if (!is_root()) return;
   const Namespaces net;
   Agent agent(options());
@@ -205,7 +206,7 @@ TEST_CASE("fragments of an outer packet are put together, and datagrams that cam
   CHECK(counted(agent, Reason::delivered) == 4);
 }
 
-TEST_CASE("the outer congestion mark is heard of through each kind of socket") {
+TEST_CASE("the outer congestion mark is read from each kind of socket") {
   if (!is_root()) return;
   const Namespaces net;
   Agent agent(options());
@@ -231,7 +232,7 @@ TEST_CASE("the outer congestion mark is heard of through each kind of socket") {
   });
 }
 
-TEST_CASE("a host that checks source addresses strictly lets inner packets in") {
+TEST_CASE("a host with strict source address checks accepts inner packets") {
   if (!is_root()) return;
   const Namespaces net;
   shell("echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter && echo 1 > /proc/sys/net/ipv4/conf/default/rp_filter");
@@ -246,7 +247,7 @@ TEST_CASE("a host that checks source addresses strictly lets inner packets in") 
   });
 }
 
-TEST_CASE("device and addresses are there from open to close") {
+TEST_CASE("device and addresses exist from open to close") {
   if (!is_root()) return;
   const Namespaces net;
   {
@@ -281,7 +282,7 @@ TEST_CASE("device and addresses are there from open to close") {
   CHECK(output("ip address").find("decap-test") == std::string::npos);
 }
 
-TEST_CASE("an agent whose device was removed says so") {
+TEST_CASE("an agent whose device was removed reports it") {
   if (!is_root()) return;
   const Namespaces net;
   Agent agent(options());

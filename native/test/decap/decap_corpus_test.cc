@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeds of the fuzz target `decap`: a payload of each tunnel, before each its protocol and traffic class. Renew them by
-// running this test with UPDATE_CORPUS=1.
+// Seeds of the fuzz target `decap`: the protocol, the traffic class and a payload of each tunnel. To write them again,
+// run this test with UPDATE_CORPUS=1.
 #include <doctest/doctest.h>
 
 #include <cstdlib>

@@ -16,7 +16,7 @@ using director::Tunnel;
 
 namespace {
 
-// An outer packet as the sockets give it: the IP header, for GUE the UDP header too, taken off.
+// Removes the headers that the sockets remove: the outer IP header, for GUE the UDP header, too.
 Arrived arrive(Buffer& outer) {
   Arrived arrived;
   if (outer[0] >> 4 == 4) {
@@ -51,8 +51,9 @@ constexpr uint8_t ipip = wire::protocol::ipip, ipv6_in = wire::protocol::ipv6, g
 
 }  // namespace
 
-// From the recordings of lab/ipvs-oracle, whose names come first: what the kernel sent to a tunnelled real server.
-TEST_CASE("packets that the kernel has put into tunnels come out of them") {
+// Packets that the kernel sent to a tunnelled real server, from the recordings of lab/ipvs-oracle. The recordings'
+// names come first.
+TEST_CASE("packets that the kernel has put into tunnels are unwrapped") {
   const struct {
     const char* what;
     size_t overhead;
@@ -95,7 +96,7 @@ TEST_CASE("packets that the kernel has put into tunnels come out of them") {
   }
 }
 
-TEST_CASE("packets that the director has put into tunnels come out of them") {
+TEST_CASE("packets that the director has put into tunnels are unwrapped") {
   const Tunnel tunnels[] = {
       {},
       {.encapsulation = Encapsulation::gre},
@@ -127,7 +128,7 @@ TEST_CASE("packets that the director has put into tunnels come out of them") {
   }
 }
 
-TEST_CASE("a remote checksum is left to the host, where it points into the payload") {
+TEST_CASE("a remote checksum that points into the payload is left to the host") {
   const Tunnel tunnel{.encapsulation = Encapsulation::gue, .port = 6080, .remote_checksum = true};
   const Buffer inner = ipv6().udp({.sum = Sum::partial}).payload(pattern(90)).build();
   Buffer outer = wrapped(inner, tunnel, to_v4, true, 40, wire::UdpView::checksum_offset);
@@ -154,7 +155,7 @@ TEST_CASE("a remote checksum is left to the host, where it points into the paylo
   }
 }
 
-TEST_CASE("segments that were put together keep their partial checksum, and the host is told") {
+TEST_CASE("joined segments keep their partial checksum, and the host is told") {
   for (const Buffer& inner : {ipv4().tcp({.flags = ACK, .sum = Sum::partial}).payload(pattern(4000)).build(),
                               ipv6().tcp({.flags = ACK, .sum = Sum::partial}).payload(pattern(4000)).build()}) {
     Buffer outer = wrapped(inner, {}, to_v4);
@@ -164,7 +165,7 @@ TEST_CASE("segments that were put together keep their partial checksum, and the 
     CHECK(found.checksum_start == (inner[0] >> 4 == 4 ? 20 : 40));
     CHECK(found.checksum_offset == wire::TcpView::checksum_offset);
   }
-  // Complete, and by chance the number that a partial one would be: the data make up for it.
+  // A complete checksum that happens to equal the partial one. The data are chosen to make that so.
   Buffer inner = ipv4().udp({.sum = Sum::partial}).payload(Buffer{0, 0}).build();
   const uint16_t rest =
       wire::finish_checksum(wire::sum_bytes(wire::Bytes(inner).subspan(20)) + wire::fold(wire::load_raw16(&inner[26])));
@@ -175,7 +176,7 @@ TEST_CASE("segments that were put together keep their partial checksum, and the 
   CHECK_FALSE(found.is_partial);
 }
 
-TEST_CASE("a damaged transport checksum is the host's to find") {
+TEST_CASE("a packet with a damaged transport checksum is delivered: the host checks it") {
   const Buffer inner = ipv4().tcp({.checksum = 0x1234}).build();
   Buffer outer = wrapped(inner, {}, to_v4);
   const Inner found = taken_from(outer);
@@ -183,8 +184,8 @@ TEST_CASE("a damaged transport checksum is the host's to find") {
   CHECK_FALSE(found.is_partial);
 }
 
-// RFC 6040, figure 4. Drop: -1.
-TEST_CASE("the outer congestion mark becomes the inner one") {
+// RFC 6040, figure 4. -1: the packet is dropped.
+TEST_CASE("the inner congestion mark follows from the inner and the outer one") {
   constexpr uint8_t not_capable = 0, capable_1 = 1, capable_0 = 2, congested = 3;
   const struct {
     uint8_t inner, outer;
@@ -199,7 +200,7 @@ TEST_CASE("the outer congestion mark becomes the inner one") {
       {congested, not_capable, congested},     {congested, capable_0, congested},
       {congested, capable_1, congested},       {congested, congested, congested},
   };
-  constexpr uint8_t dscp = 0xb8, other_dscp = 0x28;  // the outer one means nothing to the host
+  constexpr uint8_t dscp = 0xb8, other_dscp = 0x28;  // the outer one is ignored
   for (const auto& c : cases) {
     CAPTURE(int{c.inner});
     CAPTURE(int{c.outer});
@@ -220,13 +221,13 @@ TEST_CASE("the outer congestion mark becomes the inner one") {
   }
 }
 
-TEST_CASE("padding behind the inner packet is cut off") {
+TEST_CASE("padding after the inner packet is cut off") {
   const Buffer inner = ipv4().udp().payload("ab").build();
   Buffer payload = inner + Buffer(16);
   CHECK(digits(taken(ipip, payload).packet) == digits(inner));
 }
 
-TEST_CASE("GRE is taken with key and sequence number, and GUE without a header of its own") {
+TEST_CASE("GRE with key and sequence number, and GUE without a header, are unwrapped") {
   const Buffer inner = ipv4().udp().payload("ab").build();
   Buffer keyed = hex("b0000800 00000000 00000007 00000001") + inner;
   wire::store_raw16(&keyed[4], wire::internet_checksum(keyed));
@@ -235,7 +236,7 @@ TEST_CASE("GRE is taken with key and sequence number, and GUE without a header o
   CHECK(digits(taken(gue, bare).packet) == digits(inner));
 }
 
-TEST_CASE("what cannot be delivered is dropped for a reason") {
+TEST_CASE("a packet that cannot be delivered is dropped with a reason") {
   const Buffer inner = ipv4().udp().payload("ab").build();
   const struct {
     const char* what;
@@ -270,7 +271,7 @@ TEST_CASE("what cannot be delivered is dropped for a reason") {
   }
 }
 
-TEST_CASE("an outer IPv4 header that cannot be is not taken off") {
+TEST_CASE("a bad outer IPv4 header is not removed") {
   Arrived arrived;
   Buffer cut = ipv4({.total_length = 400}).udp().build();
   CHECK_FALSE(decap::strip_ipv4(cut, arrived));
@@ -279,7 +280,7 @@ TEST_CASE("an outer IPv4 header that cannot be is not taken off") {
   CHECK(digits(arrived.payload) == "6162");
 }
 
-TEST_CASE("with addresses given, inner packets for others are dropped") {
+TEST_CASE("if addresses are given, inner packets for other addresses are dropped") {
   const wire::Address own[] = {address("192.0.2.10"), address("2001:db8::10")};
   for (const auto& [destination, reason] :
        {std::pair{"192.0.2.10", Reason::delivered}, std::pair{"192.0.2.11", Reason::other_destination}}) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A director between a network of clients and one of real servers, for tests that are tables of packets.
 //
-//   client 10.0.1.2, 2001:db8:1::2    --- c0  10.0.1.1, 2001:db8:1::1      s0 ---  servers 10.0.2.11-19,
-//   2001:db8:2::11-19 router 10.0.1.254, 2001:db8:1::fe --- c0  (the default route)             10.0.2.1, 2001:db8:2::1
+//   client 10.0.1.2, 2001:db8:1::2 ───────┐                       ┌─── real servers 10.0.2.11-19
+//                                         ├─── c0  director  s0 ──┘    and 2001:db8:2::11-19
+//   router 10.0.1.254, 2001:db8:1::fe ────┘
+//   (the default route)       c0 has 10.0.1.1, 2001:db8:1::1; s0 has 10.0.2.1, 2001:db8:2::1
 //
-// After every frame and every edit the fixture checks what must always hold: the counts of real servers are what a walk
-// over the flows gives, nothing points to what is gone, and what has left has right checksums.
+// After every frame and every edit the fixture checks what must always hold: the counts of real servers equal those of
+// a walk over the flows, nothing points to a removed object, and all transmitted frames have right checksums.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -38,7 +40,7 @@ inline constexpr std::string_view router_mac = "02:00:00:00:c0:fe";
 inline constexpr std::string_view client4 = "10.0.1.2", vip4 = "10.0.1.100", server4 = "10.0.2.11";
 inline constexpr std::string_view client6 = "2001:db8:1::2", vip6 = "2001:db8:1::100", server6 = "2001:db8:2::11";
 
-// The link header of a frame that comes from, or goes to, one of the neighbours.
+// The link header of a frame from a neighbour, or to a neighbour.
 inline PacketBuilder from_client() {
   return ethernet({.source = client_mac, .destination = c0_mac});
 }
@@ -58,7 +60,7 @@ inline PacketBuilder to_server() {
   return ethernet({.source = s0_mac, .destination = server_mac});
 }
 
-// What accompanies a frame beside its bytes. The port is by default the one whose MAC address the frame names.
+// The properties of a frame beside its bytes. By default the port is the one whose MAC address the frame names.
 struct Arrival {
   std::optional<PortId> port = {};
   TransportChecksum checksum = TransportChecksum::complete;
@@ -96,8 +98,8 @@ struct ServerOptions {
   uint32_t upper = 0, lower = 0;
 };
 
-// Whether the sum over the IP packet's transport is what a receiver expects: all ones; or for a partial checksum, the
-// pseudo-header's sum in the field.
+// Whether the transport checksum is right for the receiver: the sum is all ones; for a partial checksum, the field
+// holds the pseudo-header's sum.
 inline bool is_transport_checksum_right(wire::Bytes bytes, const wire::Packet& packet, TransportChecksum kind) {
   if (packet.fragment != wire::Fragment::none) return true;
   const wire::Bytes transport = bytes.subspan(packet.l4, packet.l4_length());
@@ -117,7 +119,7 @@ inline bool is_transport_checksum_right(wire::Bytes bytes, const wire::Packet& p
     case wire::protocol::tcp:
       return ported(wire::TcpView::checksum_offset);
     case wire::protocol::udp:
-      // Over IPv6 only a tunnel may do without (RFC 6935).
+      // Over IPv6 only a tunnel may omit the checksum (RFC 6935).
       if (wire::load_raw16(transport.data() + wire::UdpView::checksum_offset) == wire::no_udp_checksum) {
         return is_v4 || packet.destination_port == wire::GueView::port;
       }
@@ -169,7 +171,7 @@ inline director::DirectorOptions small_options() {
   return options;
 }
 
-// The ports of the picture above; a test may change them before it makes them the director's route table.
+// The ports of the picture above. A test may change them before it builds the director's route table from them.
 struct Network {
   std::vector<director::Port> ports;
   std::vector<director::Route> routes;
@@ -325,7 +327,7 @@ class Fixture {
     return decisions;
   }
 
-  // The frame has this fate, and these frames leave, byte for byte.
+  // The frame must get this decision, and exactly these frames must leave.
   Outcome expect(const Step& step) {
     INFO("step: ", step.what);
     INFO("in: ", wire::describe(step.in));
@@ -353,7 +355,7 @@ class Fixture {
     for (const Step& step : steps) expect(step);
   }
 
-  // Counts against a walk over the flows; nothing points to what is gone.
+  // Compares the counts with a walk over the flows, and checks that nothing points to a removed object.
   void check_invariants() {
     std::map<uint32_t, Tally> tallies;
     walk_flows<wire::Ipv4Address>(tallies);

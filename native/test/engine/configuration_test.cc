@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan that was tried on a configuration is what a director accepts: the same steps, refused for the same reasons.
+// A plan is tried on a configuration and carried out by a director: both refuse the same steps for the same reasons.
 #include "engine/configuration.h"
 
 #include <random>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr engine::FixedLimits fixed{.flows = 1000, .fragments = 100};
 
-// A small world, so that steps meet each other's traces.
+// Few names, so that many steps concern the same services and servers.
 class Plans {
  public:
   explicit Plans(uint32_t seed) : numbers_(seed) {}
@@ -71,7 +71,7 @@ size_t count_services(const Configuration& configuration) {
   return count;
 }
 
-// Real servers by name, with their modes.
+// Real servers by name, with their forwarding modes.
 std::multimap<std::string, Forwarding> servers_of(const Configuration& configuration) {
   std::multimap<std::string, Forwarding> servers;
   configuration.for_each_destination(
@@ -100,7 +100,7 @@ engine::AddServer nat_server(std::string_view host = server4) {
 
 }  // namespace
 
-TEST_CASE("whatever a director refuses is refused when it is tried, and nothing else") {
+TEST_CASE("a step is refused in the trial exactly if a director refuses it") {
   for (uint32_t seed = 1; seed <= 40; seed++) {
     CAPTURE(seed);
     Plans plans(seed);
@@ -119,7 +119,7 @@ TEST_CASE("whatever a director refuses is refused when it is tried, and nothing 
   }
 }
 
-TEST_CASE("a copy that is changed leaves the original as it was") {
+TEST_CASE("a change of a copy leaves the original unchanged") {
   Configuration original(fixed);
   REQUIRE_FALSE(original.apply(engine::AddService{tcp(), {}}));
   Configuration copy = original;
@@ -130,7 +130,7 @@ TEST_CASE("a copy that is changed leaves the original as it was") {
   CHECK(servers_of(copy).size() == 1);
 }
 
-TEST_CASE("removed servers and addresses of pools are known until they are said to be over") {
+TEST_CASE("removed servers and pool addresses are known until they are forgotten") {
   Configuration configuration(fixed);
   REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
   REQUIRE_FALSE(configuration.apply(nat_server()));
@@ -151,7 +151,7 @@ TEST_CASE("removed servers and addresses of pools are known until they are said 
   CHECK_FALSE(configuration.has_removed());
 }
 
-TEST_CASE("a removed server that is added again is removed no more") {
+TEST_CASE("a removed server that is added again no longer counts as removed") {
   Configuration configuration(fixed);
   REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
   REQUIRE_FALSE(configuration.apply(nat_server()));
@@ -161,7 +161,7 @@ TEST_CASE("a removed server that is added again is removed no more") {
   CHECK_FALSE(configuration.has_removed());
 }
 
-TEST_CASE("both configurations together have what either has") {
+TEST_CASE("both configurations together have what either of them has") {
   Configuration now(fixed);
   REQUIRE_FALSE(now.apply(engine::AddService{tcp(), {}}));
   REQUIRE_FALSE(now.apply(nat_server("10.0.2.11")));
@@ -179,7 +179,7 @@ TEST_CASE("both configurations together have what either has") {
   CHECK(count_services(next) == 2);
 }
 
-TEST_CASE("limits that cannot change while the director runs are refused, with what to do") {
+TEST_CASE("limits that cannot change while the director runs are refused with a remedy") {
   Configuration configuration(fixed);
   CHECK_FALSE(configuration.apply(engine::SetLimits{1000, 1, 100}));
   CHECK_FALSE(configuration.apply(engine::SetLimits{1, 1, 100}));
@@ -194,7 +194,7 @@ TEST_CASE("limits that cannot change while the director runs are refused, with w
   CHECK(fragments->remedy == "restart sluice to change it");
 }
 
-TEST_CASE("a pool grows by one address a step, in the order that is wanted, and is never without one") {
+TEST_CASE("a pool grows by one address per step, in the wanted order, and is never without an address") {
   const auto names = [](const std::vector<PlanStep>& steps) {
     std::vector<std::string> all;
     for (const PlanStep& step : steps) {
@@ -220,7 +220,7 @@ TEST_CASE("a pool grows by one address a step, in the order that is wanted, and 
   CHECK(small(pool({"10.0.2.1", "10.0.2.2", "10.0.2.3", "10.0.2.4"}), &before) == Names{"1 3 ", "1 2 3 ", "1 2 3 4 "});
   CHECK(small(pool({"10.0.2.3"}), &before) == Names{"3 "});
   CHECK(small(pool({"10.0.2.5", "10.0.2.6"}), &before) == Names{"5 ", "5 6 "});
-  // Other ports: no place of the pool before is one of the new.
+  // With other ports, no place of the old pool is a place of the new one.
   CHECK(small(pool({"10.0.2.1", "10.0.2.3"}, 4096), &before) == Names{"1 ", "1 3 "});
   CHECK(small(pool({}), &before) == Names{""});
 }

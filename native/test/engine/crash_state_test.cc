@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one process leaves is what the next one finds, whatever the number of descriptors and wherever the first ended.
+// What one process leaves, the next one finds, for any number of descriptors and wherever the first process ended.
 #include "engine/crash_state.h"
 
 #include <doctest/doctest.h>
@@ -57,7 +57,7 @@ void take_over(CrashState& crash_state) {
   REQUIRE(crash_state.take_over(failure));
 }
 
-// Node raises the limit to the same.
+// Raises the limit as Node does.
 void allow_many_files() {
   rlimit limit{};
   REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -75,7 +75,7 @@ std::string name_of(CrashItem item, uint16_t worker) {
   return std::to_string(static_cast<int>(item)) + " of " + std::to_string(worker);
 }
 
-// The first message of one queue, descriptors included, to the end of another.
+// Moves the first message of one queue, with its descriptors, to the end of another.
 void pass_on_message(int from, int to) {
   char data[4096];
   alignas(cmsghdr) char control[CMSG_SPACE(253 * sizeof(int))];
@@ -103,7 +103,7 @@ constexpr CrashItem of_worker[] = {CrashItem::flows4, CrashItem::flows6, CrashIt
 
 }  // namespace
 
-TEST_CASE("what a process was given is there for the next one until that has taken over") {
+TEST_CASE("the next process finds what a process was given, until the next process has taken over") {
   const Parent parent;
   CrashState first = parent.child();
   first.take();
@@ -135,7 +135,7 @@ TEST_CASE("what a process was given is there for the next one until that has tak
   CHECK_FALSE(none.has_refused());
 }
 
-TEST_CASE("the files of 256 workers are handed from process to process") {
+TEST_CASE("the files of 256 workers are passed from process to process") {
   allow_many_files();
   constexpr uint16_t workers = 256;
   const Parent parent;
@@ -177,15 +177,15 @@ TEST_CASE("an item that is given 10,000 times is kept once") {
   CHECK(content(next, CrashItem::flows4, 0) == "flows");
 }
 
-TEST_CASE("a table that is there in part is passed over for the one before") {
+TEST_CASE("an incomplete table is skipped, and the one before it is used") {
   const Parent parent;
   allow_many_files();
   CrashState first = parent.child();
   first.take();
   for (uint16_t worker = 0; worker < 300; worker++) give(first, CrashItem::flows4, worker, "old");
   take_over(first);
-  // Behind the two messages of the table in force: the first of two of a later edition, as a process leaves it that
-  // ends while it writes.
+  // After the two messages of the table in force: the first of two messages of a later edition. A process that ends
+  // while it writes leaves this.
   const Parent other;
   CrashState writer = other.child();
   writer.take();
@@ -204,7 +204,7 @@ TEST_CASE("a table that is there in part is passed over for the one before") {
   CHECK(content(last, CrashItem::flows4, 299) == "nothing");
 }
 
-TEST_CASE("what cannot be kept is told, and the table before stays") {
+TEST_CASE("an item that cannot be kept is reported, and the old table stays") {
   const Parent parent;
   CrashState first = parent.child();
   first.take();
@@ -222,7 +222,7 @@ TEST_CASE("what cannot be kept is told, and the table before stays") {
   CHECK(content(next, CrashItem::link, 0) == "nothing");
 }
 
-TEST_CASE("a process of another build refuses what was left, and its own is kept") {
+TEST_CASE("a process of another build refuses what was left, and its own descriptors are kept") {
   const Parent parent;
   CrashState old = parent.child(1);
   old.take();
@@ -252,11 +252,11 @@ TEST_CASE("a message of another shape is refused") {
   CHECK_FALSE(crash_state.has_taken());
 }
 
-TEST_CASE("the layout tag is another for another build, and the same for the same") {
+TEST_CASE("the layout tag differs between builds, and is constant within one") {
   const uint8_t one[] = {1, 2, 3}, other[] = {1, 2, 4};
   CHECK(engine::layout_tag_of(one) != engine::layout_tag_of(other));
   CHECK(engine::layout_tag_of(one) != engine::layout_tag_of({}));
   CHECK(engine::layout_tag() == engine::layout_tag());
-  // The linkers of Debian write it; without it only a change of the structures would be noticed.
+  // Debian's linkers write the build identity. Without it, only a change of the structures would be noticed.
   CHECK(engine::build_identity().size() >= 8);
 }

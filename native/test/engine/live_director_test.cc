@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live director inside of a namespace, with two workers, and packets from the host outside.
+// The live director in a namespace, with two workers, and packets from the host outside.
 #include "engine/live_director.h"
 
 #include <sys/resource.h>
@@ -104,7 +104,7 @@ class Live {
     return refusal;
   }
 
-  // Whose a frame is.
+  // The owner of a frame.
   host::bpf::steal_owner owner(const Buffer& frame) {
     LiveDirector::Explanation explanation;
     host::Failure failure;
@@ -150,7 +150,7 @@ class Live {
   std::unique_ptr<engine::StatisticsPage> page_ = engine::StatisticsPage::format(words_);
 
  public:
-  // Before the memory that it writes.
+  // The director must end before the memory that it writes.
   ~Live() { live.reset(); }
 };
 
@@ -169,7 +169,7 @@ void send_syns(const Namespaces& namespaces, uint16_t count) {
 
 }  // namespace
 
-TEST_CASE("a plan of which one step is refused changes nothing") {
+TEST_CASE("a plan with a refused step changes nothing") {
   if (!is_root()) return;
   const Namespaces namespaces;
   Live live;
@@ -185,7 +185,7 @@ TEST_CASE("a plan of which one step is refused changes nothing") {
   CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_NOTHING);
 }
 
-TEST_CASE("a plan that the kernel refuses changes neither what is forwarded nor what is kept from the host") {
+TEST_CASE("a plan that the kernel refuses changes neither what is forwarded nor what is stolen") {
   if (!is_root()) return;
   const Namespaces namespaces;
   Live live;
@@ -201,13 +201,13 @@ TEST_CASE("a plan that the kernel refuses changes neither what is forwarded nor 
   CHECK_FALSE(live.every_worker_has(other_vip));
   CHECK(live.owner(syn(1, vip)) == host::bpf::STEAL_TAKEN);
   CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_NOTHING);
-  // It is not stuck: the next plan is carried out.
+  // The next plan is carried out.
   live.apply(one_service(other_vip));
   CHECK(live.every_worker_has(other_vip));
   CHECK(live.owner(syn(1, other_vip)) == host::bpf::STEAL_TAKEN);
 }
 
-TEST_CASE("a prepared plan that is aborted leaves all as it was, and one that is committed is in force everywhere") {
+TEST_CASE("an aborted plan changes nothing, and a committed plan is in force on every worker") {
   if (!is_root()) return;
   const Namespaces namespaces;
   Live live;
@@ -262,7 +262,7 @@ TEST_CASE("replies of a removed server without flows are the host's") {
   CHECK(live.owner(reply()) == host::bpf::STEAL_NOTHING);
 }
 
-TEST_CASE("a limit of flows is divided among the workers, and is that of all together") {
+TEST_CASE("the limit of flows is divided among the workers and holds for all together") {
   if (!is_root()) return;
   const Namespaces namespaces;
   Live live;
@@ -280,7 +280,7 @@ TEST_CASE("a limit of flows is divided among the workers, and is that of all tog
   live.apply({engine::SetLimits{flow_limit, 0, fragment_limit}});
 }
 
-TEST_CASE("the table of connections is read in parts, each flow once, while others come and go") {
+TEST_CASE("the table of connections is read in parts, each flow once, while others begin and end") {
   if (!is_root()) return;
   const Namespaces namespaces;
   Live live;
@@ -311,7 +311,7 @@ TEST_CASE("the table of connections is read in parts, each flow once, while othe
   CHECK(live.count(engine::Counter::longest_visit_nanoseconds) > 0);
 }
 
-TEST_CASE("the flows of a process that ends unexpectedly are the next one's, with its links") {
+TEST_CASE("after a process ends unexpectedly, the next one has its flows and its links") {
   if (!is_root()) return;
   const Namespaces namespaces;
   int sockets[2];
@@ -327,7 +327,7 @@ TEST_CASE("the flows of a process that ends unexpectedly are the next one's, wit
     live.start();
     send_syns(namespaces, flows);
     REQUIRE(await([&] { return live.connections() == flows; }));
-    // Not closed: it crashes.
+    // Without close(): the process crashes.
   }
   engine::CrashState crash_state = child(1);
   crash_state.take();
@@ -338,7 +338,7 @@ TEST_CASE("the flows of a process that ends unexpectedly are the next one's, wit
   live.start();
   CHECK(live.connections() == flows);
 
-  // A process of another build starts clean, and says so.
+  // A process of another build starts clean and reports it.
   live.live.reset();
   engine::CrashState upgraded = child(2);
   upgraded.take();

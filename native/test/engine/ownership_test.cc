@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What belongs to directors that are configured in some way.
+// The traffic that belongs to directors of various configurations.
 #include "engine/ownership.h"
 
 #include "test/director/fixture.h"
@@ -11,7 +11,7 @@ using engine::Configuration;
 namespace {
 
 constexpr uint16_t workers = 3;
-constexpr std::array<uint32_t, 2> interfaces = {11, 0};  // the second port's interface is not there
+constexpr std::array<uint32_t, 2> interfaces = {11, 0};  // the second port's interface does not exist
 
 class Owned {
  public:
@@ -41,7 +41,7 @@ director::MarkRule rule(uint32_t number, PortId port = director::no_port_id) {
 
 }  // namespace
 
-TEST_CASE("services, and servers whose packets have to be seen, belong to the director") {
+TEST_CASE("services, and servers whose packets must be seen, belong to the director") {
   const auto traffic = Owned()
                            .with(engine::AddService{tcp(), {}})
                            .server(tcp(), "10.0.2.11", Forwarding::nat)
@@ -59,7 +59,7 @@ TEST_CASE("services, and servers whose packets have to be seen, belong to the di
   CHECK(traffic.tunnel_servers == std::vector<wire::Address>{address("10.0.2.13")});
 }
 
-TEST_CASE("addresses of pools belong to it, and networks behind the gateway") {
+TEST_CASE("pool addresses and networks behind the gateway belong to the director") {
   const auto traffic = Owned()
                            .with(engine::SetPool{7, {{address("10.0.2.200")}, 2000, 3000}})
                            .with(engine::SetEgress{{{address("10.0.2.0"), 24, 7}}})
@@ -72,7 +72,7 @@ TEST_CASE("addresses of pools belong to it, and networks behind the gateway") {
   CHECK(traffic.egress_sources[0].prefix_length == 24);
 }
 
-TEST_CASE("rules of marks count up to the last that leads to a service, on interfaces that are there") {
+TEST_CASE("mark rules count up to the last one that leads to a service, on interfaces that exist") {
   const auto traffic = Owned()
                            .with(engine::AddService{mark(2), {}})
                            .server(mark(2), "10.0.2.11", Forwarding::nat)
@@ -88,7 +88,7 @@ TEST_CASE("rules of marks count up to the last that leads to a service, on inter
   CHECK(traffic.marks[1].interface == 11);
 }
 
-TEST_CASE("what is removed belongs to it until it is said to be over") {
+TEST_CASE("what is removed belongs to the director until it is forgotten") {
   Configuration configuration({.flows = 1, .fragments = 1});
   director::DestinationSettings server;
   server.address = address(server4);

@@ -26,7 +26,7 @@ uint32_t flows(Balancer& balancer) {
 
 }  // namespace
 
-TEST_CASE("a rehearsal says what a packet would meet, and nothing has happened") {
+TEST_CASE("a rehearsal reports what would happen to a packet, and nothing happens") {
   Balancer balancer;
   balancer.worker->start();
   const Buffer frame = syn(40000);
@@ -47,7 +47,7 @@ TEST_CASE("a rehearsal says what a packet would meet, and nothing has happened")
   CHECK(balancer.sent(s0).empty());
 }
 
-TEST_CASE("packets of one rehearsal meet what those before them have left, and flows that are there") {
+TEST_CASE("packets of one rehearsal see the effects of earlier ones, and existing flows") {
   Balancer balancer;
   balancer.worker->start();
   const Buffer first = syn(40000), known = syn(40001);
@@ -62,7 +62,7 @@ TEST_CASE("packets of one rehearsal meet what those before them have left, and f
   CHECK(flows(balancer) == 1);
 }
 
-TEST_CASE("a rehearsal of large frames comes back whole") {
+TEST_CASE("a rehearsal of large frames returns them whole") {
   Balancer balancer;
   const Buffer frame = from_client()
                            .ipv4({.source = std::string(client4), .destination = std::string(vip4)})
@@ -90,7 +90,7 @@ TEST_CASE("a copy that does not answer is ended, and the worker goes on") {
   CHECK(balancer.sent(s0, 1).size() == 1);
 }
 
-TEST_CASE("a copy that ends early is said to have done so") {
+TEST_CASE("it is reported if a copy ends early") {
   Balancer balancer;
   const Buffer frame = syn(40000);
   engine::Rehearsal rehearsal;

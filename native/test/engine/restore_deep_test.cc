@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Directors that are killed at random instants, and those that carry on their flows.
+// Directors that are killed at random instants, and directors that restore their flows.
 //
-// A child works in memory files until it is killed by SIGKILL, wherever it is just then: in the middle of a record, of
-// a change of a list, between the two. A director in this process restores from what is left. The flows that it takes
-// must meet packets, and end, as all flows do; the fixture checks after every packet that all counts agree.
+// A child works in memory files until SIGKILL ends it anywhere: within a record, within a change of a list, or between
+// the two. A director in this process restores from the files. The restored flows must accept packets and end, as all
+// flows do. The fixture checks after every packet that all counts agree.
 //
-// The environment variable SLUICE_DEEP says how many children are killed. SLUICE_DEEP_SEED repeats a run's choices,
-// though not the instants.
+// The environment variable SLUICE_DEEP sets how many children are killed. SLUICE_DEEP_SEED repeats the choices of a
+// run, but not the instants.
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -65,7 +65,7 @@ void configure(Fixture& f) {
   f.director.set_egress({{address("10.0.2.0"), 24, 1}});
 }
 
-// One client or server, as chance has it.
+// A random client or server.
 class Traffic {
  public:
   explicit Traffic(uint32_t seed) : random_(seed) {}
@@ -98,7 +98,7 @@ class Traffic {
         .udp({.source_port = client_port(), .destination_port = 53})
         .build();
   }
-  // Of the real server of a flow that there is.
+  // A packet of the real server of an existing flow.
   Buffer answer(Fixture& f) {
     Buffer packet = answer_of<wire::Ipv4Address>(f);
     if (packet.empty()) packet = answer_of<wire::Ipv6Address>(f);
@@ -139,14 +139,14 @@ director::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_
   return options;
 }
 
-// Until it is killed. The checks of Fixture::receive() would take nearly all of the time.
+// Runs until it is killed. The checks of Fixture::receive() would take nearly all the time.
 [[noreturn]] void work(const engine::WorkerFiles& files, uint32_t seed, int ready) {
   Fixture fixture(options_with(files, seed));
   configure(fixture);
   Traffic traffic(seed);
   std::vector<Buffer> rooms;
   for (uint64_t count = 0;; count++) {
-    // Packets made ahead, for the director is to be what is interrupted.
+    // The packets are built ahead, so that the kill interrupts the director.
     rooms.clear();
     for (int i = 0; i < 64; i++) {
       Buffer room(director::required_headroom);
@@ -164,7 +164,7 @@ director::DirectorOptions options_with(const engine::WorkerFiles& files, uint32_
         frame.port = frame.data[4] == 0xc0 ? c0 : s0;
         director::TransmitQueue out;
         fixture.director.receive(frame, fixture.now, out);
-        // Some hundred milliseconds later: flows end as new ones begin.
+        // A quarter of a second later: flows end while new ones begin.
         fixture.now += second / 4;
         director::TransmitQueue by_timers;
         fixture.director.advance(fixture.now, 100, by_timers);
@@ -229,7 +229,7 @@ TEST_CASE("a director that is killed at any instant leaves nothing that harms th
     Traffic traffic(seed);
     for (int i = 0; i < 40; i++) next.receive(traffic.next(next));
     next.wait(3 * 3600 * second);
-    next.wait(3 * 3600 * second);  // templates end after the flows that they hold
+    next.wait(3 * 3600 * second);  // templates end after their flows
     CHECK(next.flow_count() == 0);
     CHECK(next.pool_flows<wire::Ipv4Address>(1) + next.pool_flows<wire::Ipv6Address>(1) == 0);
     CHECK(next.director.spliced_flows().size() == 0);

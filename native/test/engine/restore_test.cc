@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A director that carries on what another one has left does with each packet what that one would have done.
+// A director that restores the flows of another one handles each packet as that one would have.
 #include <sys/mman.h>
 
 #include <functional>
@@ -16,7 +16,7 @@ using engine::FlightRecorder;
 
 namespace {
 
-// The crash state of a process, and of the one after it, over the sockets of the same parent.
+// The crash state of a process and of its successor, with the sockets of one parent.
 struct Parent {
   int sockets[2];
   Parent() {
@@ -158,7 +158,7 @@ std::vector<Conversation> conversations() {
 
 }  // namespace
 
-TEST_CASE("flows go on in the next process as they would have gone on in this one") {
+TEST_CASE("flows go on in the next process as they would in this one") {
   for (const Conversation& conversation : conversations()) {
     CAPTURE(conversation.name);
     const Parent parent;
@@ -182,13 +182,13 @@ TEST_CASE("flows go on in the next process as they would have gone on in this on
         CHECK(wire::describe(outcome.out[i].frame) == wire::describe(expected.out[i].frame));
       }
     }
-    // Their time comes when it would have come.
+    // The flows end at their old deadlines.
     second.fixture->wait(3600 * sluice::second);
     CHECK(second.fixture->flow_count() == 0);
   }
 }
 
-TEST_CASE("flows whose real server is configured no more are left out, those of others come back") {
+TEST_CASE("flows whose real server is no longer configured are left out, others are restored") {
   const Parent parent;
   Process first(parent);
   first.fixture->add(tcp());
@@ -207,7 +207,7 @@ TEST_CASE("flows whose real server is configured no more are left out, those of 
 
 namespace {
 
-// What a crash between two stores leaves behind, and what no director writes.
+// Damage by a crash between two stores, and records that no director writes.
 struct Damage {
   const char* name;
   std::function<void(director::Director&)> inflict;
@@ -252,7 +252,7 @@ std::vector<Damage> damages(bool is_template) {
 
 }  // namespace
 
-TEST_CASE("a record that contradicts itself is left out, and nothing that comes later is harmed by it") {
+TEST_CASE("a record that contradicts itself is left out and does no harm later") {
   for (const bool is_template : {false, true}) {
     for (const Damage& damage : damages(is_template)) {
       CAPTURE(is_template);
@@ -279,13 +279,13 @@ TEST_CASE("a record that contradicts itself is left out, and nothing that comes 
         second.fixture->receive(from_client4({.flags = ACK}, port));
       }
       second.fixture->wait(1000 * sluice::second);
-      second.fixture->wait(1000 * sluice::second);  // a template ends after the flows that it holds
+      second.fixture->wait(1000 * sluice::second);  // a template ends after its flows
       CHECK(second.fixture->flow_count() == 0);
     }
   }
 }
 
-TEST_CASE("of two records of one flow the first comes back, and its place in a pool is counted once") {
+TEST_CASE("of two records of one flow the first is restored, and its place in a pool is counted once") {
   const Parent parent;
   Process first(parent);
   const auto configure = [](Fixture& f) {
@@ -308,7 +308,7 @@ TEST_CASE("of two records of one flow the first comes back, and its place in a p
   second.fixture->check_invariants();
 }
 
-TEST_CASE("a record of a spliced flow that no director writes is refused, and gives its place in the pool back") {
+TEST_CASE("an impossible record of a spliced flow is refused, and its place in the pool is free again") {
   const std::vector<std::pair<const char*, std::function<void(director::SplicedFlow&)>>> all = {
       {"another flow has it", [](auto& spliced) { spliced.flow++; }},
       {"another family", [](auto& spliced) { spliced.family = wire::Family::ipv6; }},
@@ -346,7 +346,7 @@ TEST_CASE("a record of a spliced flow that no director writes is refused, and gi
   }
 }
 
-TEST_CASE("flows whose time has come meanwhile stay away") {
+TEST_CASE("flows that expired meanwhile are not restored") {
   const Parent parent;
   Process first(parent);
   first.fixture->add(tcp());
@@ -362,7 +362,7 @@ TEST_CASE("flows whose time has come meanwhile stay away") {
   CHECK(restored.over == 1);
 }
 
-TEST_CASE("the recorder has the last batch, of each frame the beginning") {
+TEST_CASE("the recorder has the last batch, with the beginning of each frame") {
   const host::Descriptor file(memfd_create("test", 0));
   CHECK_FALSE(FlightRecorder::read(file.get()).has_value());
   FlightRecorder recorder(file.get());

@@ -31,7 +31,7 @@ constexpr Time start = 1'000'000'000;
 
 }  // namespace
 
-TEST_CASE("services and their servers are rows with names and counts, renewed after their interval") {
+TEST_CASE("services and servers are rows with names and counts, which are renewed after the interval") {
   Area area;
   engine::ServiceRows rows(area.words());
   Fixture fixture;
@@ -54,7 +54,7 @@ TEST_CASE("services and their servers are rows with names and counts, renewed af
   CHECK(area.header(engine::AreaWord::passes) == 2);
 }
 
-TEST_CASE("a changed configuration is read anew, and many rows take several rounds") {
+TEST_CASE("a changed configuration is listed again, and many rows take several rounds") {
   Area area;
   engine::ServiceRows rows(area.words());
   Fixture fixture;
@@ -78,7 +78,7 @@ TEST_CASE("a changed configuration is read anew, and many rows take several roun
   CHECK(std::unique(names.begin(), names.end()) == names.end());
 }
 
-TEST_CASE("more rows than there is room for are counted and left out") {
+TEST_CASE("rows beyond the limit are counted and left out") {
   Area area;
   engine::ServiceRows rows(area.words());
   Fixture fixture;

@@ -31,7 +31,7 @@ struct Page {
 
 }  // namespace
 
-TEST_CASE("a formatted page says what it is, and is formatted once") {
+TEST_CASE("a formatted page describes itself, and can be formatted only once") {
   Page page;
   REQUIRE(page.page);
   CHECK(page.header(PageWord::magic) == layout::magic);
@@ -43,7 +43,7 @@ TEST_CASE("a formatted page says what it is, and is formatted once") {
 TEST_CASE("memory that is too small or not aligned is not formatted") {
   std::vector<uint64_t> words(layout::size + 1);
   CHECK(StatisticsPage::format(Words(words).first(layout::size - 1)) == nullptr);
-  // What a careless caller would make of a Buffer; only its address is looked at.
+  // As a careless caller would cast a Buffer. Only the address is read.
   auto* const askew = reinterpret_cast<uint64_t*>(reinterpret_cast<uintptr_t>(words.data()) + 4);
   CHECK(StatisticsPage::format({askew, layout::size}) == nullptr);
   CHECK(words == std::vector<uint64_t>(layout::size + 1));
@@ -56,7 +56,7 @@ TEST_CASE("two blocks never share a cache line, wherever the page begins") {
   CHECK(layout::first_block - page_words.size() >= layout::words_in_cache_line - 1);
 }
 
-TEST_CASE("a writer's counts land in its own block") {
+TEST_CASE("a writer's counts are in its own block") {
   Page page;
   CounterBlock first = page.claim("worker-0");
   CounterBlock second = page.claim("worker-1");
@@ -70,7 +70,7 @@ TEST_CASE("a writer's counts land in its own block") {
   CHECK(page.block(1, static_cast<size_t>(BlockWord::beat)) == 42);
 }
 
-TEST_CASE("a released block keeps its counts for the next writer of its name") {
+TEST_CASE("the next writer of a released block's name continues its counts") {
   Page page;
   {
     CounterBlock block = page.claim("worker-0");
@@ -86,7 +86,7 @@ TEST_CASE("a released block keeps its counts for the next writer of its name") {
   CHECK(page.count(0, Counter::batches) == 6);
 }
 
-TEST_CASE("a name is refused when it cannot be stored, is held, or no block is left") {
+TEST_CASE("a name is refused if it cannot be stored, is in use, or no block is left") {
   Page page;
   using enum StatisticsPage::Refusal;
   CHECK(page.refusal("") == bad_name);
@@ -99,7 +99,7 @@ TEST_CASE("a name is refused when it cannot be stored, is held, or no block is l
   CHECK(page.claim("block 7").index() == 7);
 }
 
-TEST_CASE("threads that claim at once get different blocks") {
+TEST_CASE("threads that claim at the same time get different blocks") {
   Page page;
   std::vector<std::thread> threads;
   for (int number = 0; number < 8; ++number) {
@@ -112,7 +112,7 @@ TEST_CASE("threads that claim at once get different blocks") {
   for (size_t index = 0; index < 8; ++index) CHECK(page.count(index, Counter::batches) == 1000);
 }
 
-TEST_CASE("a heartbeat stamps the page at once, goes on, and ends with its owner") {
+TEST_CASE("a heartbeat stamps the page at once and again, and ends with its object") {
   Page page;
   std::atomic<uint64_t> time = 0;
   {
@@ -123,7 +123,7 @@ TEST_CASE("a heartbeat stamps the page at once, goes on, and ends with its owner
   CHECK(page.header(PageWord::beats) == time);
 }
 
-TEST_CASE("a heartbeat with a long interval is stopped without waiting for it") {
+TEST_CASE("a heartbeat with a long interval stops at once") {
   Page page;
   { const Heartbeat heartbeat(*page.page, std::chrono::hours(1), monotonic_nanoseconds); }
   CHECK(page.header(PageWord::beats) == 1);

@@ -32,7 +32,7 @@ bool shows(const Taken& taken, const char* text) {
 
 }  // namespace
 
-TEST_CASE("a tap shows a frame as it came, the decision, and the frame as it left") {
+TEST_CASE("a tap shows a frame as it was received, the decision, and the frame as it was transmitted") {
   Balancer balancer;
   const auto tap = open(balancer, {});
   balancer.worker->start();
@@ -55,7 +55,7 @@ TEST_CASE("a tap shows a frame as it came, the decision, and the frame as it lef
   CHECK(shows(taken[1], "10.0.1.2.40000 > 10.0.2.11.8080"));
 }
 
-TEST_CASE("a tap shows what its filter wants") {
+TEST_CASE("a tap shows packets that match its filter") {
   struct Row {
     const char* what;
     engine::TapFilter filter;
@@ -92,9 +92,9 @@ TEST_CASE("a tap shows what its filter wants") {
   }
 }
 
-TEST_CASE("packets that find no room are missed as a whole, counted, and do not stop those after them") {
+TEST_CASE("packets without room are missed as a whole and counted, and later ones are shown") {
   Balancer balancer;
-  // Room for one packet with its two frames, and not for two.
+  // There is room for one packet with its two frames, but not for two.
   const auto tap = open(balancer, {}, 512);
   balancer.worker->start();
   for (uint16_t i = 0; i < 3; i++) {
@@ -104,7 +104,7 @@ TEST_CASE("packets that find no room are missed as a whole, counted, and do not 
   { const Worker::Visit all_is_written(*balancer.worker); }
   CHECK(take_all(*tap).size() == 2);
   CHECK(tap->missed() == 2);
-  // Its place wraps around.
+  // The position in the ring wraps around.
   for (uint16_t i = 3; i < 20; i++) {
     balancer.arrive(c0, syn(static_cast<uint16_t>(40000 + i)));
     REQUIRE(balancer.sent(s0, i + 1u).size() == i + 1u);
@@ -116,7 +116,7 @@ TEST_CASE("packets that find no room are missed as a whole, counted, and do not 
   CHECK(tap->missed() == 2);
 }
 
-TEST_CASE("a tap that is closed sees nothing more") {
+TEST_CASE("a closed tap shows nothing more") {
   Balancer balancer;
   const auto tap = open(balancer, {});
   Worker::Visit(*balancer.worker).set_tap(nullptr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker between the client's and the servers' network, whose ports are memory, with one service.
+// A worker between the clients' and the servers' network with one service. Its ports are memory.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -53,7 +53,7 @@ class Balancer {
     }
     return frames;
   }
-  // Waits for the worker, which works beside us.
+  // Waits for the worker, which runs in its own thread.
   std::vector<Buffer> sent(director::PortId port, size_t count) {
     for (int attempt = 0; attempt < 1000 && sent(port).size() < count; attempt++) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -6,7 +6,7 @@
 
 using namespace sluice;
 using namespace sluice::test;
-TEST_CASE("what comes on one port leaves on another, and is counted") {
+TEST_CASE("a frame from one port leaves by another, and is counted") {
   Balancer balancer;
   balancer.worker->start();
   balancer.arrive(c0, syn(40000));
@@ -19,13 +19,13 @@ TEST_CASE("what comes on one port leaves on another, and is counted") {
   CHECK(balancer.count(engine::Counter::frames_dropped) == 0);
 }
 
-TEST_CASE("a frame whose next hop is being asked for waits, and leaves when the answer is there") {
+TEST_CASE("a frame waits while its next hop is being resolved, and leaves when the answer is there") {
   Network without_server;
   without_server.neighbours.clear();
   Balancer balancer(without_server);
   balancer.worker->start();
   balancer.arrive(c0, syn(40000));
-  // The director's own question.
+  // The director asks for the neighbour.
   REQUIRE(balancer.sent(s0, 1).size() == 1);
   {
     Worker::Visit visit(*balancer.worker);
@@ -37,7 +37,7 @@ TEST_CASE("a frame whose next hop is being asked for waits, and leaves when the 
   CHECK(wire::describe(sent[1]).find("10.0.1.2.40000 > 10.0.2.11.8080") != std::string::npos);
 }
 
-TEST_CASE("changes beside traffic lose no packet") {
+TEST_CASE("changes during traffic lose no packet") {
   Balancer balancer;
   balancer.worker->start();
   constexpr uint16_t frames = 1000;
@@ -54,7 +54,7 @@ TEST_CASE("changes beside traffic lose no packet") {
   CHECK(balancer.sent(s0, frames).size() == frames);
 }
 
-TEST_CASE("a visitor has the worker to itself, whoever else visits") {
+TEST_CASE("each visitor has the worker to itself") {
   Balancer balancer;
   balancer.worker->start();
   int inside = 0, visits = 0;
@@ -72,7 +72,7 @@ TEST_CASE("a visitor has the worker to itself, whoever else visits") {
   CHECK(visits == 400);
 }
 
-TEST_CASE("a worker that was never started can be visited, and stops") {
+TEST_CASE("a worker that was never started can be visited and stopped") {
   Balancer balancer;
   CHECK(Worker::Visit(*balancer.worker).director().services().service_count() == 1);
   balancer.worker->stop();
@@ -80,8 +80,8 @@ TEST_CASE("a worker that was never started can be visited, and stops") {
 
 namespace {
 
-// Sends every frame back by the port on which it came, with a change in its first byte, and one frame of its own when
-// its time has come.
+// Sends every frame back by the port that received it, with its first byte changed, and one frame of its own when it is
+// due.
 class Echo final : public engine::Work {
  public:
   void receive(std::span<director::Frame> batch, const Turn& turn) override {
@@ -110,7 +110,7 @@ class Echo final : public engine::Work {
   bool has_finished = false;
 };
 
-// A worker whose work is no director's.
+// A worker whose work is not a director's.
 struct EchoWorker {
   std::vector<uint64_t> words = std::vector<uint64_t>(engine::layout::block_stride);
   Echo echo;
@@ -143,7 +143,7 @@ struct EchoWorker {
 
 }  // namespace
 
-TEST_CASE("a worker does whatever work it is given") {
+TEST_CASE("a worker does the work that it is given") {
   EchoWorker one;
   one.worker->start();
   {
@@ -159,7 +159,7 @@ TEST_CASE("a worker does whatever work it is given") {
     CHECK(one.port->sent()[1].bytes()[0] == 3);
     one.echo.own_time = visit.now() + 1'000'000;
   }
-  // What is due is done although nothing comes.
+  // Due work is done although no frame comes.
   REQUIRE(one.await_sent(3));
   CHECK(one.count(engine::Counter::frames_received) == 2);
   CHECK(one.count(engine::Counter::frames_transmitted) == 3);
@@ -167,7 +167,7 @@ TEST_CASE("a worker does whatever work it is given") {
   CHECK(one.echo.has_finished);
 }
 
-TEST_CASE("a worker makes a round between two visits, however many wait") {
+TEST_CASE("a worker makes a round between two visits, however many visitors wait") {
   EchoWorker one;
   one.worker->start();
   std::atomic<bool> is_over = false;
@@ -187,7 +187,7 @@ TEST_CASE("a worker makes a round between two visits, however many wait") {
   for (std::thread& visitor : visitors) visitor.join();
 }
 
-TEST_CASE("the longest visit of a worker that runs is counted") {
+TEST_CASE("the longest visit of a running worker is counted") {
   EchoWorker one;
   { engine::Worker::Visit before_it_runs(*one.worker); }
   CHECK(one.words[engine::layout::first_counter + static_cast<size_t>(engine::Counter::longest_visit_nanoseconds)] ==
@@ -206,7 +206,7 @@ TEST_CASE("the longest visit of a worker that runs is counted") {
   one.worker->stop();
 }
 
-TEST_CASE("a port that is replaced is given back, to be closed after the visit") {
+TEST_CASE("replace_port() returns the old port, to be closed after the visit") {
   EchoWorker one;
   one.worker->start();
   port::Port* const before = one.port;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The route table that are made from the kernel's tables, against what iproute2 has put there and what it answers.
+// The route table that is made from the kernel's tables, compared with what iproute2 has configured and what it
+// reports.
 #include "host/host_network.h"
 
 #include <doctest/doctest.h>
@@ -22,7 +23,7 @@ Time now() {
   return static_cast<Time>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
-// The network of this namespace, followed as the engine does it.
+// Follows the network of this namespace as the engine does.
 class Followed {
  public:
   explicit Followed(const std::vector<std::string>& interfaces = {"b0"}) {
@@ -37,7 +38,7 @@ class Followed {
   host::HostNetwork& operator*() { return *network_; }
   host::HostNetwork* operator->() { return network_.get(); }
 
-  // Whether it comes true within five seconds.
+  // Whether the condition becomes true within five seconds.
   bool until(const std::function<bool(const director::RouteTable&)>& condition) {
     const Time deadline = now() + 5 * second;
     while (!condition(*network_->route_table())) {
@@ -64,14 +65,14 @@ class Followed {
   std::unique_ptr<host::HostNetwork> network_;
 };
 
-// A second link of the balancer, whose other end is nobody.
+// A second link of the balancer without a host at its other end.
 void add_link(const char* name, const char* network) {
   shell(std::string("ip link add ") + name + " type veth peer name " + name + "p && ip link set " + name + "p up");
   shell(std::string("ip address add ") + network + " dev " + name + " && ip link set " + name + " up");
   test::await_carrier(name);
 }
 
-// What the kernel would do: "via 10.9.0.2 dev b0", as `ip route get` says it.
+// What the kernel would do: "via 10.9.0.2 dev b0", from `ip route get`.
 std::string kernels_way(const std::string& to) {
   std::array<char, 400> line{};
   FILE* program = popen(("ip -o route get " + to + " 2>&1").c_str(), "r");
@@ -102,7 +103,7 @@ std::string our_way(const director::RouteTable& route_table, const char* to) {
 
 }  // namespace
 
-TEST_CASE("ports have the link's addresses, and those of other interfaces are the host's too") {
+TEST_CASE("ports have the addresses of their links, and addresses of other interfaces are the host's") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip address add 192.0.2.1/32 dev lo && ip address add 10.9.0.50/24 dev b0 && ip link set b0 mtu 1400");
@@ -124,7 +125,7 @@ TEST_CASE("ports have the link's addresses, and those of other interfaces are th
   CHECK(std::count(all.begin(), all.end(), address("192.0.2.1")) == 1);
 }
 
-TEST_CASE("destinations are reached as the kernel says that it would") {
+TEST_CASE("destinations are reached by the kernel's next hop") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   add_link("b1", "10.10.0.1/24");
@@ -151,7 +152,7 @@ TEST_CASE("destinations are reached as the kernel says that it would") {
   }
 }
 
-TEST_CASE("a route's MTU and source are those of the way") {
+TEST_CASE("a next hop has the MTU and the source of its route") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip address add 10.9.0.60/24 dev b0 && ip route add 172.16.0.0/12 via 10.9.0.2 mtu 1300 src 10.9.0.60");
@@ -161,8 +162,7 @@ TEST_CASE("a route's MTU and source are those of the way") {
   CHECK(network.hop("10.9.0.9").mtu == 1500);
 }
 
-TEST_CASE(
-    "where the kernel goes by an interface that is no port there is no way, unless another route leads through one") {
+TEST_CASE("no route leads through an interface without a port, unless another route uses a port") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   add_link("b1", "10.10.0.1/24");
@@ -199,7 +199,7 @@ TEST_CASE("several next hops share the destinations by their weights") {
   CHECK(network.until([&](const director::RouteTable&) { return share("172.32.1.", "10.9.0.4") == 250; }));
 }
 
-TEST_CASE("a next hop that does not answer is left out while another one does not fail") {
+TEST_CASE("a next hop that does not answer is not used while another one works") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip route add 172.16.0.0/12 nexthop via 10.9.0.2 nexthop via 10.9.0.3");
@@ -216,7 +216,7 @@ TEST_CASE("a next hop that does not answer is left out while another one does no
   }));
 }
 
-TEST_CASE("a neighbour is resolved by the kernel when asked for") {
+TEST_CASE("the kernel resolves a neighbour that the director asks for") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   Followed network;
@@ -231,7 +231,7 @@ TEST_CASE("a neighbour is resolved by the kernel when asked for") {
   }
 }
 
-TEST_CASE("neighbours are asked for once a second, however many packets wait for them") {
+TEST_CASE("a neighbour is asked for once a second, however many packets wait for it") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   Followed network;
@@ -264,7 +264,7 @@ TEST_CASE("permanent and stale neighbours are used, failed and deleted ones are 
   }
 }
 
-TEST_CASE("a gateway that has become stale is verified again while it is needed") {
+TEST_CASE("a stale gateway is verified again while it is used") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip route add default via 10.9.0.2 && ip neighbour add 10.9.0.2 dev b0 lladdr 02:00:00:00:09:02 nud stale");
@@ -272,12 +272,12 @@ TEST_CASE("a gateway that has become stale is verified again while it is needed"
   CHECK(network.hop("8.8.8.8").destination == mac(test::outside_mac));
   CHECK(test::output("ip neighbour show nud stale").find("10.9.0.2") != std::string::npos);
   host::Failure failure;
-  // The time is the caller's: six seconds have passed.
+  // The caller passes the time in: six seconds later.
   REQUIRE(network->follow(now() + 6 * second, failure));
   CHECK(test::output("ip neighbour show nud stale").find("10.9.0.2") == std::string::npos);
 }
 
-TEST_CASE("a gateway that had failed is used again when it answers") {
+TEST_CASE("a failed gateway is used again when it answers") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip route add 172.16.0.0/12 nexthop via 10.9.0.2 nexthop via 10.9.0.3");
@@ -300,7 +300,7 @@ TEST_CASE("a gateway that had failed is used again when it answers") {
   CHECK(network.until(uses_both));
 }
 
-TEST_CASE("a link that goes down takes its ways with it, and brings them back") {
+TEST_CASE("routes of a link disappear when it goes down and return when it comes up") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("ip route add 172.16.0.0/12 via 10.9.0.2");
@@ -317,7 +317,7 @@ TEST_CASE("a link that goes down takes its ways with it, and brings them back") 
   CHECK(network.until_hop("172.16.0.1", [](const director::NextHop& hop) { return hop.state == HopState::reachable; }));
 }
 
-TEST_CASE("an interface that is missing is a port without ways, until it comes, and again when it has gone") {
+TEST_CASE("a missing interface is a port without routes until it exists, and again after it was removed") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   Followed network({"b0", "later"});
@@ -335,7 +335,7 @@ TEST_CASE("an interface that is missing is a port without ways, until it comes, 
   }
 }
 
-TEST_CASE("many changes at once are few changes of the route_table, and an overrun loses none") {
+TEST_CASE("many changes at once lead to few new route tables, and an overrun loses no change") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   Followed network;

@@ -39,7 +39,7 @@ bool connects(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("a listening socket takes connections, from its owner alone") {
+TEST_CASE("a listening socket accepts connections only from its owner") {
   const Folder folder;
   Failure failure;
   const auto socket = listen_unix(folder.socket(), failure);
@@ -50,7 +50,7 @@ TEST_CASE("a listening socket takes connections, from its owner alone") {
   CHECK(connects(folder.socket()));
 }
 
-TEST_CASE("a listening socket takes the place of a file that a killed process has left") {
+TEST_CASE("a listening socket replaces a file that a killed process has left") {
   const Folder folder;
   std::ofstream(folder.socket()) << "left";
   Failure failure;
@@ -59,7 +59,7 @@ TEST_CASE("a listening socket takes the place of a file that a killed process ha
   CHECK(connects(folder.socket()));
 }
 
-TEST_CASE("a path that no socket can have is refused with its length") {
+TEST_CASE("a path that is too long for a socket is refused with its length") {
   Failure failure;
   CHECK_FALSE(listen_unix(std::string(200, 'x'), failure));
   CHECK(failure.message.find("1 to 107 bytes") != std::string::npos);

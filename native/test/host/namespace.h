@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network namespace of the test's own, with a host on the other side of a link in a second one.
+// A network namespace for the test, and a second one with a host on the other side of a link.
 //
 //   outside (client: x0 10.9.0.2/24, 2001:db8:9::2/64) ── veth ── inside (balancer: b0 10.9.0.1/24, 2001:db8:9::1/64)
 //
-// The process is inside; what happens outside is done by a thread. Nothing of it is left when the test has ended.
+// The process is inside; a thread acts outside. Nothing is left when the test has ended.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -29,7 +29,7 @@
 
 namespace sluice::test {
 
-// What needs root says so in the words that ctest looks for.
+// Without root it prints the words by which ctest recognises a skipped test.
 inline bool is_root() {
   if (geteuid() == 0) return true;
   std::printf("[not run: needs root]\n");
@@ -41,7 +41,7 @@ inline void shell(const std::string& command) {
   REQUIRE(std::system(command.c_str()) == 0);
 }
 
-// What a command prints.
+// Returns what a command prints.
 inline std::string output(const std::string& command) {
   std::string text;
   FILE* program = popen(command.c_str(), "r");
@@ -54,7 +54,7 @@ inline std::string output(const std::string& command) {
 inline constexpr const char* inside_mac = "02:00:00:00:09:01";
 inline constexpr const char* outside_mac = "02:00:00:00:09:02";
 
-// The kernel notes a new carrier a moment after it is there.
+// The kernel notes a new carrier some time after it is up.
 inline void await_carrier(const char* interface) {
   const host::Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
@@ -88,7 +88,7 @@ class Namespaces {
     interface_ = if_nametoindex("b0");
   }
 
-  // Runs in a thread that is in the other namespace.
+  // Runs `work` in a thread in the other namespace.
   void outside(const std::function<void()>& work) const {
     std::thread([&] {
       REQUIRE(setns(outside_.get(), CLONE_NEWNET) == 0);
@@ -102,7 +102,7 @@ class Namespaces {
   uint32_t interface_ = 0;
 };
 
-// A socket for all frames of one interface, as the packet port has it.
+// A socket for all frames of one interface, as the packet port's socket.
 class FrameSocket {
  public:
   explicit FrameSocket(const char* interface, int filter = -1) : socket_(open_socket()) {
@@ -119,7 +119,7 @@ class FrameSocket {
   void send(const Buffer& frame) {
     REQUIRE(::send(socket_.get(), frame.data(), frame.size(), 0) == static_cast<ssize_t>(frame.size()));
   }
-  // The next frame that `wanted` accepts; empty if there is none within the deadline.
+  // The next frame that `wanted` accepts; empty if none comes within the deadline.
   Buffer receive(const std::function<bool(const Buffer&)>& wanted, int milliseconds = 2000) {
     Buffer frame(65536);
     pollfd ready = {socket_.get(), POLLIN, 0};

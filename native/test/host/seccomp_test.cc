@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a confined process may still do, tried in a child: a filter cannot be taken off.
+// What a confined process may do. Each test runs in a child process, because a filter cannot be removed.
 #include "host/seccomp.h"
 
 #include <doctest/doctest.h>
@@ -25,7 +25,7 @@ using namespace sluice;
 
 namespace {
 
-// What a child found, one byte a question.
+// What a child found, one byte per question.
 std::string ask_confined(const host::Confinement& confinement, const std::function<std::string()>& questions) {
   int answers[2];
   REQUIRE(pipe(answers) == 0);
@@ -47,7 +47,7 @@ std::string ask_confined(const host::Confinement& confinement, const std::functi
   return said;
 }
 
-// Harmless whether or not it is allowed: all arguments are bad.
+// Harmless, whether or not the call is allowed: all arguments are invalid.
 bool is_denied(long number) {
   return syscall(number, -1, 0, 0, 0, 0, 0) == -1 && errno == EPERM;
 }
@@ -96,7 +96,7 @@ std::string permitted() {
   return names;
 }
 
-// "" or what does not work.
+// Empty, or the names of the calls that do not work.
 std::string work_as_every_day() {
   std::string broken;
   const auto expect = [&](bool works, const char* what) {
@@ -130,22 +130,22 @@ std::string try_exec_and_bpf() {
 
 }  // namespace
 
-TEST_CASE("calls that no plane needs are denied, and the calls of every day work") {
+TEST_CASE("calls that no plane needs are denied, and common calls work") {
   CHECK(ask_confined({.allow_exec = true, .allow_bpf = true}, permitted) == "");
   CHECK(ask_confined({}, permitted) == "");
   CHECK(ask_confined({}, work_as_every_day) == "");
 }
 
-TEST_CASE("programs are executed, and bpf(2) is called, where that is allowed") {
+TEST_CASE("exec and bpf(2) work if they are allowed") {
   CHECK(ask_confined({}, try_exec_and_bpf) == "");
   CHECK(ask_confined({.allow_exec = true}, try_exec_and_bpf) == "exec ");
-  // Without a capability the kernel says EPERM by itself.
+  // Without the capability the kernel itself returns EPERM.
   if (geteuid() != 0) return;
   CHECK(ask_confined({.allow_bpf = true}, try_exec_and_bpf) == "bpf");
   CHECK(ask_confined({.allow_exec = true, .allow_bpf = true}, try_exec_and_bpf) == "exec bpf");
 }
 
-TEST_CASE("a child cannot begin namespaces of its own, by whichever call") {
+TEST_CASE("a child cannot enter new namespaces by any system call") {
   const auto questions = [] {
     std::string possible;
     const long cloned = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
@@ -162,7 +162,7 @@ TEST_CASE("a child cannot begin namespaces of its own, by whichever call") {
   CHECK(ask_confined({}, questions) == "");
 }
 
-TEST_CASE("threads that run already are confined too, and gain no privileges by what they execute") {
+TEST_CASE("running threads are confined, too, and gain no privileges by what they execute") {
   int answers[2];
   REQUIRE(pipe(answers) == 0);
   const pid_t child = fork();

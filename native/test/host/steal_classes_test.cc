@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the BPF programs make of single frames: the kernel runs them (BPF_PROG_TEST_RUN).
+// What the BPF programs decide about single frames. The kernel runs the programs (BPF_PROG_TEST_RUN).
 #include <doctest/doctest.h>
 
 #include "host/steal.h"
@@ -18,7 +18,7 @@ constexpr test::EthernetLayer to_all = {.destination = "ff:ff:ff:ff:ff:ff"};
 
 enum class Owner { host, both, director };
 
-// 10.0.1.100 and ::100 are addresses that the host does not have, 10.0.1.1 and ::1 those that it has.
+// 10.0.1.100 and ::100 are addresses that the host does not have; the host has 10.0.1.1 and ::1.
 host::OwnedTraffic owned_traffic() {
   host::OwnedTraffic all;
   const uint8_t tcp = wire::protocol::tcp, udp = wire::protocol::udp;
@@ -91,7 +91,7 @@ test::PacketBuilder reply(const char* from, const char* to = "192.0.2.7") {
   return ethernet(to_host).ipv4({.source = from, .destination = to});
 }
 
-// An ICMP error that quotes this packet.
+// An ICMP error that quotes the packet.
 test::Buffer quoting(const test::PacketBuilder& outer, test::PacketBuilder quoted, uint8_t type = 3, uint8_t code = 3) {
   test::Buffer whole = quoted.build();
   whole.erase(whole.begin(), whole.begin() + 14);
@@ -107,7 +107,7 @@ test::Buffer quoting6(const test::PacketBuilder& outer, test::PacketBuilder quot
 
 }  // namespace
 
-TEST_CASE("packets to services are the director's, and all that is sent to addresses that the host does not have") {
+TEST_CASE("packets to services, and all packets to addresses that the host does not have, are the director's") {
   if (!test::is_root()) return;
   check(
       {
@@ -152,7 +152,7 @@ TEST_CASE("packets to services are the director's, and all that is sent to addre
       Programs());
 }
 
-TEST_CASE("replies of NAT real servers are the director's unless the host has asked") {
+TEST_CASE("replies of NAT real servers are the director's unless they answer the host") {
   if (!test::is_root()) return;
   check(
       {
@@ -171,7 +171,7 @@ TEST_CASE("replies of NAT real servers are the director's unless the host has as
       Programs());
 }
 
-TEST_CASE("what comes to a pool's local address is the director's, within its ports where the host has the address") {
+TEST_CASE("packets to a pool's address are the director's; only those to its ports if the host has the address") {
   if (!test::is_root()) return;
   check(
       {
@@ -191,7 +191,7 @@ TEST_CASE("what comes to a pool's local address is the director's, within its po
       Programs());
 }
 
-TEST_CASE("packets of networks behind the egress gateway are the director's where they leave") {
+TEST_CASE("packets of networks behind the egress gateway are the director's if they leave") {
   if (!test::is_root()) return;
   check(
       {
@@ -210,7 +210,7 @@ TEST_CASE("packets of networks behind the egress gateway are the director's wher
       Programs());
 }
 
-TEST_CASE("echo requests to a virtual address are the director's where the host does not have it") {
+TEST_CASE("echo requests to a virtual address are the director's if the host does not have the address") {
   if (!test::is_root()) return;
   check({{"not the host's", from_client("10.0.1.100").icmp(), Owner::director},
          {"the host's", from_client("10.0.1.1").icmp(), Owner::host},
@@ -219,7 +219,7 @@ TEST_CASE("echo requests to a virtual address are the director's where the host 
         Programs());
 }
 
-TEST_CASE("ICMP errors belong to whom the packet belongs that they quote") {
+TEST_CASE("the owner of an ICMP error is the owner of the quoted packet") {
   if (!test::is_root()) return;
   const Programs programs;
   const auto owner = [&](const test::Buffer& frame) { return programs.owner(frame); };
@@ -246,7 +246,7 @@ TEST_CASE("ICMP errors belong to whom the packet belongs that they quote") {
   CHECK(owner(quoting6(from_client6("2001:db8::1"), of_ssh6)) == Owner::host);
 }
 
-TEST_CASE("later fragments go where their first fragment went") {
+TEST_CASE("later fragments have the same owner as their first fragment") {
   if (!test::is_root()) return;
   const Programs programs;
   const auto fragment = [](const char* to, uint16_t id, uint16_t offset, bool more) {
@@ -282,7 +282,8 @@ TEST_CASE("later fragments go where their first fragment went") {
   CHECK(programs.owner(server(0, true).udp({.source_port = 53}).payload(body).build()) == Owner::director);
 }
 
-TEST_CASE("questions for addresses of the director are its own where the host does not have them") {
+TEST_CASE(
+    "ARP and neighbour solicitations for the director's addresses are the director's if the host does not have them") {
   if (!test::is_root()) return;
   const auto solicitation = [](const char* target) {
     return ethernet({.destination = "33:33:ff:00:01:00"})
@@ -319,7 +320,7 @@ TEST_CASE("frames to an address of the host that are cut short are the host's") 
   for (const test::Buffer& whole : {from_client("10.0.1.1").tcp({.destination_port = 8080}).build(),
                                     from_client6("2001:db8::1").hop_by_hop().tcp({.destination_port = 8080}).build()}) {
     const size_t ports_end = whole.size() - 20 + 4;
-    // The kernel runs nothing shorter than what it calls an IP packet.
+    // The kernel runs a program only on a frame that holds a whole IP header.
     const size_t shortest = whole[12] == 0x08 ? 34 : 54;
     for (size_t length = shortest; length < ports_end; length++) {
       CAPTURE(length);
@@ -330,7 +331,7 @@ TEST_CASE("frames to an address of the host that are cut short are the host's") 
   }
 }
 
-TEST_CASE("both directions of a flow meet the same worker") {
+TEST_CASE("both directions of a flow go to the same worker") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = owned_traffic();
   all.workers = 4;
@@ -347,14 +348,14 @@ TEST_CASE("both directions of a flow meet the same worker") {
     CHECK(programs.worker(quoting(reply("10.0.2.11"), to_server)) == worker);
     const auto from_service = reply("10.0.1.100").tcp({.source_port = 80, .destination_port = port});
     CHECK(programs.worker(quoting(from_client("10.0.1.100"), from_service)) == worker);
-    // Local ports are split by their remainder.
+    // Local ports are divided among workers by their remainder.
     CHECK(programs.worker(
               reply("10.0.2.13", "10.0.3.1").tcp({.source_port = 8000, .destination_port = port}).build()) == port % 4);
   }
   for (const int count : used) CHECK(count > 25);
 }
 
-TEST_CASE("clients that must meet one worker do, by the prefix of their address") {
+TEST_CASE("clients that need the same worker go to the same worker, by the prefix of their address") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = owned_traffic();
   all.workers = 8;
@@ -375,7 +376,7 @@ TEST_CASE("clients that must meet one worker do, by the prefix of their address"
   CHECK(differs);
 }
 
-TEST_CASE("fragments of one datagram meet the worker of the first") {
+TEST_CASE("fragments of one datagram go to the worker of the first fragment") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = owned_traffic();
   all.workers = 4;
@@ -399,7 +400,7 @@ TEST_CASE("fragments of one datagram meet the worker of the first") {
   }
 }
 
-TEST_CASE("a change takes what is new, keeps what stays and gives back what is gone") {
+TEST_CASE("a change steals what is new, still steals what stays, and gives the host back what was removed") {
   if (!test::is_root()) return;
   const Programs programs;
   const auto old_one = from_client("10.0.1.100").udp({.destination_port = 53}).build();
@@ -410,7 +411,7 @@ TEST_CASE("a change takes what is new, keeps what stays and gives back what is g
   next.services = {{address("10.0.1.100"), 80, 6}, {address("10.0.1.120"), 80, 6}};
   host::Failure failure;
   REQUIRE(programs.steal->update(next, failure));
-  CHECK(programs.owner(old_one) == Owner::director);  // of an address that the host does not have
+  CHECK(programs.owner(old_one) == Owner::director);  // to an address that the host does not have
   CHECK(programs.owner(kept) == Owner::director);
   CHECK(programs.owner(new_one) == Owner::director);
   CHECK(programs.owner(reply("10.7.3.4", "198.51.100.1").udp().build()) == Owner::host);
@@ -418,7 +419,7 @@ TEST_CASE("a change takes what is new, keeps what stays and gives back what is g
   CHECK(programs.owner(kept) == Owner::host);
 }
 
-TEST_CASE("more than the maps hold is refused by name, and the next change makes it good") {
+TEST_CASE("more entries than the maps hold are refused by name, and the next change works") {
   if (!test::is_root()) return;
   const Programs programs;
   host::OwnedTraffic many;
@@ -459,7 +460,7 @@ host::OwnedTraffic marked_traffic() {
 
 }  // namespace
 
-TEST_CASE("packets with a firewall mark are the director's where the mark has a service") {
+TEST_CASE("packets with a firewall mark are the director's if the mark has a service") {
   if (!test::is_root()) return;
   const Programs programs(marked_traffic());
   check(
@@ -483,7 +484,7 @@ TEST_CASE("packets with a firewall mark are the director's where the mark has a 
       programs);
 }
 
-TEST_CASE("replies of a marked service's servers are the director's on the ports that the rules ask for") {
+TEST_CASE("replies of a marked service's servers are the director's on the ports that the rules name") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = marked_traffic();
   all.marks.erase(all.marks.begin() + 2);  // the rule without ports
@@ -517,7 +518,7 @@ TEST_CASE("ICMP errors about packets with a firewall mark are the director's") {
   CHECK(programs.owner(quoting(reply("10.0.1.254"), request("10.0.1.1", 7001))) == Owner::director);
 }
 
-TEST_CASE("a later fragment that might have a mark is seen by both until its first has come") {
+TEST_CASE("both see a later fragment that might have a mark, until its first fragment has come") {
   if (!test::is_root()) return;
   const Programs programs(marked_traffic());
   const auto piece = [](const char* to, uint16_t id, uint16_t offset) {
@@ -534,7 +535,7 @@ TEST_CASE("a later fragment that might have a mark is seen by both until its fir
   CHECK(programs.owner(piece("10.0.1.1", 1, 64).payload(test::Buffer(8)).build()) == Owner::director);
 }
 
-TEST_CASE("both directions of a marked service's flow meet one worker") {
+TEST_CASE("both directions of a flow of a service by firewall mark go to one worker") {
   if (!test::is_root()) return;
   host::OwnedTraffic all = marked_traffic();
   all.workers = 8;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stealing between two real TCP/IP stacks: what the host's stack answers, and what the packet socket sees.
+// Stealing between two real TCP/IP stacks: what the host's stack answers, and what the packet socket receives.
 #include "host/steal.h"
 
 #include <arpa/inet.h>
@@ -24,7 +24,7 @@ constexpr uint16_t service_port = 8080, ssh_port = 2222;
 
 host::OwnedTraffic owned_traffic() {
   host::OwnedTraffic all;
-  // The first address is the host's, the second nobody's.
+  // The host has the first address; nobody has the second.
   for (const char* vip : {"10.9.0.1", "10.9.0.100", "2001:db8:9::1"}) {
     all.services.push_back({address(vip), service_port, wire::protocol::tcp});
     all.services.push_back({address(vip), service_port, wire::protocol::udp});
@@ -53,8 +53,8 @@ sockaddr_in6 socket_address(const char* text, uint16_t port) {
   return to;
 }
 
-// What a client's connect() ends with: 0, or an errno; EINPROGRESS when nobody has answered for a while. IPv4 addresses
-// are written as ::ffff:a.b.c.d.
+// The result of a client's connect(): 0, or an errno; EINPROGRESS if nobody answers for some time. IPv4 addresses are
+// written as ::ffff:a.b.c.d.
 int connect_from_outside(const test::Namespaces& namespaces, const char* to, uint16_t port, int milliseconds) {
   int outcome = 0;
   namespaces.outside([&] {
@@ -103,7 +103,7 @@ uint64_t host_counter(const char* name) {
   return std::stoull(output(command));
 }
 
-// What was sent is received a moment later.
+// A sent packet is counted a moment later.
 bool counts_to(const char* name, uint64_t wanted) {
   constexpr int attempts = 100;
   for (int i = 0; i < attempts; i++) {
@@ -140,7 +140,7 @@ bool has_rules() {
 
 }  // namespace
 
-TEST_CASE("rules of firewall marks take ports of the host's own address, in every way") {
+TEST_CASE("rules of firewall marks steal ports of the host's own address, in every way") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
@@ -168,7 +168,7 @@ TEST_CASE("rules of firewall marks take ports of the host's own address, in ever
     CHECK(connect_from_outside(namespaces, "2001:db8:9::1", 3000, 2000) == ECONNREFUSED);
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while) == EINPROGRESS);
 
-    // The next rules hold at once, and none when there are none.
+    // New rules apply at once; without rules nothing is stolen.
     with_marks.marks = {taken};
     REQUIRE(stealing->update(with_marks, failure));
     CHECK(connect_from_outside(namespaces, "::ffff:10.9.0.1", 3005, a_while) == EINPROGRESS);
@@ -182,7 +182,7 @@ TEST_CASE("rules of firewall marks take ports of the host's own address, in ever
   }
 }
 
-TEST_CASE("the host answers on a service's port before it is stolen, and not after") {
+TEST_CASE("the host answers on a service's port before the port is stolen, but not after") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
@@ -204,7 +204,7 @@ TEST_CASE("the host answers on a service's port before it is stolen, and not aft
   }
 }
 
-TEST_CASE("connections to the host's own port go on, and are not copied to the packet socket") {
+TEST_CASE("connections to the host's own port continue, and the packet socket gets no copy") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
@@ -219,7 +219,7 @@ TEST_CASE("connections to the host's own port go on, and are not copied to the p
   }
 }
 
-TEST_CASE("a socket takes the filter where sockets have as little memory as before kernel 6.8") {
+TEST_CASE("the filter is attached even if sockets have as little memory as before kernel 6.8") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   test::shell("echo 20480 > /proc/sys/net/core/optmem_max");
@@ -229,7 +229,7 @@ TEST_CASE("a socket takes the filter where sockets have as little memory as befo
   CHECK_FALSE(ring.receive([](const test::Buffer& frame) { return is_syn_to(frame, service_port); }).empty());
 }
 
-TEST_CASE("datagrams in fragments are stolen whole, and the host reassembles its own") {
+TEST_CASE("datagrams in fragments are stolen as a whole, and the host reassembles its own") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   const auto stealing = steal(namespaces, best_way());
@@ -244,11 +244,11 @@ TEST_CASE("datagrams in fragments are stolen whole, and the host reassembles its
   CHECK(host_counter("IpReasmReqds") == reassembled);
   CHECK(host_counter("IcmpOutDestUnreachs") == unreachable);
   send_udp_from_outside(namespaces, "::ffff:10.9.0.1", service_port + 1, 4000);
-  // Its own it answers: nobody listens.
+  // The host answers its own datagram, because no program listens.
   CHECK(counts_to("IcmpOutDestUnreachs", unreachable + 1));
 }
 
-TEST_CASE("an ICMP error about a service's packet does not reach the host, one about its own does") {
+TEST_CASE("an ICMP error about a service's packet does not reach the host, but one about the host's packet does") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   const auto stealing = steal(namespaces, best_way());
@@ -285,7 +285,7 @@ TEST_CASE("frames with a VLAN tag are stolen and reach the packet socket") {
                          .tcp({.destination_port = service_port})
                          .build();
   namespaces.outside([&] { test::FrameSocket("x0").send(frame); });
-  // The kernel has taken the tag off; a packet socket finds it beside the frame.
+  // The kernel has removed the tag; a packet socket gets it beside the frame.
   CHECK_FALSE(ring.receive([](const test::Buffer& seen) { return is_syn_to(seen, service_port); }).empty());
 }
 
@@ -305,7 +305,7 @@ TEST_CASE("a question for a virtual address that the host does not have reaches 
 
 namespace {
 
-// A process that steals and is killed.
+// Starts a process that steals, and kills it.
 void steal_and_be_killed(const test::Namespaces& namespaces, host::StealWay way) {
   std::array<int, 2> ready{};
   REQUIRE(pipe(ready.data()) == 0);
@@ -330,14 +330,14 @@ void steal_and_be_killed(const test::Namespaces& namespaces, host::StealWay way)
 
 }  // namespace
 
-TEST_CASE("a process that is killed leaves nothing behind, or what the next one removes") {
+TEST_CASE("after a process was killed, nothing is left, or the next process removes it") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways()) {
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
     steal_and_be_killed(namespaces, way);
     if (way == host::StealWay::tcx) {
-      // The kernel takes the link down after the process, not with it.
+      // The kernel removes the link some time after the process has ended.
       int outcome = EINPROGRESS;
       for (int i = 0; i < 20 && outcome == EINPROGRESS; i++) {
         outcome = connect_from_outside(namespaces, "::ffff:10.9.0.1", service_port, a_while);
@@ -356,7 +356,7 @@ TEST_CASE("a process that is killed leaves nothing behind, or what the next one 
   }
 }
 
-TEST_CASE("what a killed process has left steals until the next process has filled its own tables") {
+TEST_CASE("what a killed process has left goes on stealing until the next process has filled its own tables") {
   if (!test::is_root()) return;
   constexpr host::StealWay leaving[] = {host::StealWay::clsact, host::StealWay::nftables};
   for (const host::StealWay before : leaving) {
@@ -399,19 +399,19 @@ TEST_CASE("what a killed process has left steals until the next process has fill
   }
 }
 
-TEST_CASE("a process that ends before it has stolen anything gives back what the one before has left") {
+TEST_CASE("a process that ends before it steals keeps what the one before has left, unless it gives it back") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   steal_and_be_killed(namespaces, host::StealWay::clsact);
   host::Failure failure;
   const std::array<uint32_t, 1> interfaces = {namespaces.interface()};
   host::Steal::attach(interfaces, host::StealWay::clsact, failure).reset();
-  CHECK(has_rules());  // it has failed, and another one follows
+  CHECK(has_rules());  // the process has failed, and another one follows
   host::Steal::attach(interfaces, host::StealWay::clsact, failure)->give_back();
   CHECK_FALSE(has_rules());
 }
 
-TEST_CASE("left-over rules are replaced by the next process, and others' rules stay") {
+TEST_CASE("the next process replaces left-over rules, and leaves others' rules") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   shell("tc qdisc add dev b0 clsact && nft add table netdev others");
@@ -424,7 +424,7 @@ TEST_CASE("left-over rules are replaced by the next process, and others' rules s
   CHECK(output("nft list tables netdev").find("others") != std::string::npos);
 }
 
-TEST_CASE("an interface that is not there is refused by its number") {
+TEST_CASE("an interface that does not exist is refused by its number") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   for (const host::StealWay way : {host::StealWay::automatic, host::StealWay::tcx, host::StealWay::nftables}) {
@@ -435,7 +435,7 @@ TEST_CASE("an interface that is not there is refused by its number") {
   }
 }
 
-TEST_CASE("an interface that comes later is stolen from too") {
+TEST_CASE("packets of an interface that is added later are stolen, too") {
   if (!test::is_root()) return;
   const test::Namespaces namespaces;
   for (const host::StealWay way : all_ways()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which worker the fanout program gives a packet to, before and after services change. The kernel runs the program on
-// single frames (BPF_PROG_TEST_RUN).
+// Which worker the fanout program chooses for a packet, before and after services change. The kernel runs the program
+// on single frames (BPF_PROG_TEST_RUN).
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -77,7 +77,7 @@ struct Programs {
   uint32_t of_reply(const char* service, const char* server, uint16_t port) const {
     return worker(packet(server, client_of(service)).tcp({.source_port = 8000, .destination_port = port}).build());
   }
-  // An error of the real server's network about a request, as the real server was sent it.
+  // An error of the real server's network about a request as the real server got it.
   uint32_t of_error(const char* service, const char* server, uint16_t port) const {
     test::Buffer quoted =
         packet(client_of(service), server).tcp({.source_port = port, .destination_port = 8000}).build();
@@ -92,7 +92,7 @@ std::vector<uint32_t> workers_of(const Programs& programs, const char* service) 
   return workers;
 }
 
-// As the workers have them.
+// As the workers report them.
 std::vector<PlacedFlow> flows_of(const Programs& programs, const char* service) {
   std::vector<PlacedFlow> flows;
   for (uint16_t port = first_port; port <= last_port; port++) {
@@ -125,8 +125,7 @@ TEST_CASE("a service that becomes persistent leaves the flows of other services 
   CHECK(are_equal(workers_of(programs, web)));
 }
 
-TEST_CASE(
-    "a service that becomes persistent keeps its flows, in every direction, and its next clients meet one worker") {
+TEST_CASE("a service that becomes persistent keeps its flows on their workers, and each new client gets one worker") {
   if (!test::is_root()) return;
   for (const auto& [service, server, number] :
        {std::tuple{web, web_server, web_service}, {web6, web_server6, web6_service}}) {
@@ -146,7 +145,7 @@ TEST_CASE(
     for (uint16_t port = 6000; port < 6064; port++) next.push_back(programs.of_request(service, port));
     CHECK(are_equal(next));
 
-    // And back again: the flows of both times stay.
+    // The service becomes ordinary again: flows of both times keep their workers.
     std::vector<PlacedFlow> later = flows;
     for (uint16_t port = 6000; port < 6064; port++) {
       later.push_back(flows.front());
@@ -160,20 +159,20 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("packets that come while the steering changes stay where their flows are") {
+TEST_CASE("packets that come while the steering changes go to the worker of their flow") {
   if (!test::is_root()) return;
   OwnedTraffic all = two_services();
   Programs programs(all);
   all.services[web_service].steering = by_address;
   host::Failure failure;
   std::vector<uint32_t> seen;
-  // The source of flows is asked when the programs note what they see already.
+  // The programs already note what they see when flows are asked for.
   REQUIRE(programs.steal->update(all, failure, [&](const auto&) { seen = workers_of(programs, web); }));
   CHECK_FALSE(are_equal(seen));
   CHECK(workers_of(programs, web) == seen);
 }
 
-TEST_CASE("a flow that was silent for longer than flows live is forgotten") {
+TEST_CASE("a flow that was silent for longer than any flow lives is forgotten") {
   if (!test::is_root()) return;
   OwnedTraffic all = two_services();
   all.longest_silence = 0;
@@ -190,7 +189,7 @@ TEST_CASE("a flow that was silent for longer than flows live is forgotten") {
   CHECK(is_forgotten);
 }
 
-TEST_CASE("flows that a process before has left are steered to the worker that has them") {
+TEST_CASE("flows that the previous process has left go to the worker that has them") {
   if (!test::is_root()) return;
   OwnedTraffic all = two_services();
   std::vector<PlacedFlow> flows = flows_of(Programs(all), web);
@@ -202,7 +201,7 @@ TEST_CASE("flows that a process before has left are steered to the worker that h
   }
 }
 
-TEST_CASE("services that share a real server are steered in one way, for its replies do not say whose they are") {
+TEST_CASE("services that share a real server are steered alike, because its replies do not tell the service") {
   if (!test::is_root()) return;
   OwnedTraffic all = two_services(8);
   all.nat_servers.push_back({address(web_server), 8000, tcp, false, shop_service});
@@ -229,7 +228,8 @@ TEST_CASE("a service of every port shares its real servers with services of one 
     CHECK(programs.of_reply(web, web_server, port) == programs.of_request(web, port));
 }
 
-TEST_CASE("a persistent service by firewall mark is steered by its own mask, and so is what a rule may carry") {
+TEST_CASE(
+    "a persistent service by firewall mark is steered by its own mask, and so are packets that its rules may mark") {
   if (!test::is_root()) return;
   OwnedTraffic all = two_services();
   OwnedTraffic::Mark rule;
@@ -261,7 +261,7 @@ TEST_CASE("a persistent service by firewall mark is steered by its own mask, and
   for (const PlacedFlow& flow : flows) CHECK(programs.of_request("10.0.1.200", flow.client_port) == flow.worker);
 }
 
-TEST_CASE("what leaves by the egress and what comes to local ports does not care for services") {
+TEST_CASE("egress packets and packets to local ports are steered independently of services") {
   if (!test::is_root()) return;
   OwnedTraffic all = two_services();
   all.egress_sources = {{address("10.7.0.0"), 16}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tunnelled TCP frames that the kernel cuts, beside what the director cuts itself.
+// Tunnelled TCP frames that the kernel cuts, compared with those that the director cuts.
 #include "host/tunnel_egress.h"
 
 #include <doctest/doctest.h>
@@ -47,7 +47,7 @@ Buffer inner_packet(const Case& each) {
   return builder.tcp(tcp).payload(data).build();
 }
 
-// A link header, the tunnel's, and the packet; with room before it.
+// A link header, the tunnel's headers and the packet, with room in front.
 struct Wrapped {
   Buffer memory;
   size_t at = 0, tunnel = 0;
@@ -78,7 +78,7 @@ class Pieces : public director::PieceSink {
   std::vector<Buffer> all;
 };
 
-// What the director sends where nobody cuts for it.
+// What the director sends if no device cuts.
 std::vector<Buffer> cut_by_director(const Case& each) {
   Buffer inner = inner_packet(each);
   const IpPacket packet{inner.data(), static_cast<uint32_t>(inner.size()),
@@ -129,7 +129,7 @@ class Network {
 
 }  // namespace
 
-TEST_CASE("the kernel cuts a tunnelled frame for a device that cannot, as the director would") {
+TEST_CASE("for a device that cannot cut, the kernel cuts a tunnelled frame as the director would") {
   if (!test::is_root()) return;
   Network network;
   test::shell("ethtool -K b0 tso off tx off > /dev/null");

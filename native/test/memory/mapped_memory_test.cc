@@ -12,7 +12,7 @@ using namespace sluice;
 
 namespace {
 
-constexpr size_t step = size_t{2} << 20;  // what is made usable at once
+constexpr size_t step = size_t{2} << 20;  // made usable at once
 
 struct File {
   File() : descriptor(memfd_create("test", MFD_CLOEXEC)) { REQUIRE(descriptor >= 0); }
@@ -32,7 +32,7 @@ struct File {
 
 }  // namespace
 
-TEST_CASE("memory becomes usable from its begin on, zeroed, and never moves") {
+TEST_CASE("memory becomes usable from its beginning on, is zero, and never moves") {
   const auto memory = memory::process_memory().reserve(3 * step, false);
   CHECK(memory->committed() == 0);
   REQUIRE(memory->commit(1));
@@ -45,7 +45,7 @@ TEST_CASE("memory becomes usable from its begin on, zeroed, and never moves") {
   CHECK(begin[3 * step - 1] == 0);
 }
 
-TEST_CASE("memory beyond the reservation is refused, and what was usable stays so") {
+TEST_CASE("memory beyond the reservation is refused, and usable memory stays usable") {
   const auto memory = memory::process_memory().reserve(step, false);
   REQUIRE(memory->commit(step));
   CHECK_FALSE(memory->commit(step + 1));
@@ -53,13 +53,13 @@ TEST_CASE("memory beyond the reservation is refused, and what was usable stays s
   static_cast<char*>(memory->data())[step - 1] = 'z';
 }
 
-TEST_CASE("a reservation that the machine cannot give yields no memory") {
+TEST_CASE("a reservation that the machine cannot make gives no memory") {
   const auto memory = memory::process_memory().reserve(size_t{1} << 62, false);
   CHECK_FALSE(memory->commit(1));
   CHECK(memory->make_private());
 }
 
-TEST_CASE("memory of a file grows the file, and what is written is in the file") {
+TEST_CASE("memory of a file grows the file, and the file has what is written") {
   const File file;
   const auto source = memory::file_memory(file.descriptor);
   core::ReservedArray<char> array(2 * step, false, *source);
@@ -73,7 +73,7 @@ TEST_CASE("memory of a file grows the file, and what is written is in the file")
   CHECK_FALSE(array.reach(2 * step + 1));
 }
 
-TEST_CASE("memory that was made private keeps what it had, and the file hears of no change any more") {
+TEST_CASE("memory that was made private keeps its content, and its changes no longer reach the file") {
   const File file;
   const auto source = memory::file_memory(file.descriptor);
   core::ReservedArray<char> array(2 * step, false, *source);

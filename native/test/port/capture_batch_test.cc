@@ -21,7 +21,7 @@ struct Memory {
 
 }  // namespace
 
-TEST_CASE("a batch has the packets' bytes one after another and an index of them") {
+TEST_CASE("a batch has the bytes of its packets one after another, and an index") {
   CaptureBytes file;
   file.section().interface(link_type::ethernet).interface(link_type::ipv4);
   file.enhanced(0, 1, {1, 2, 3}, 60).enhanced(1, 2, {4, 5}, 2).enhanced(1, 3, {}, 9);
@@ -76,7 +76,7 @@ TEST_CASE("an error is reported after the packets before it") {
   CHECK(batches.failed());
 }
 
-TEST_CASE("a batch is written as its packets one by one are") {
+TEST_CASE("a batch is written to the same bytes as its packets one by one") {
   MemorySink by_batch, one_by_one;
   PcapWriter batch_writer(by_batch, PcapPrecision::microseconds),
       packet_writer(one_by_one, PcapPrecision::microseconds);
@@ -95,7 +95,7 @@ TEST_CASE("a batch is written as its packets one by one are") {
         std::vector<uint8_t>(one_by_one.bytes().begin(), one_by_one.bytes().end()));
 }
 
-TEST_CASE("a batch that lies about its packets is found out") {
+TEST_CASE("a batch with a wrong index is refused") {
   Memory memory(2, 5);
   memory.fields = {0, 5, 5, 0, 1, 5, 0, 0, 0, 1};
   CHECK(is_within(memory.batch(), 2));
@@ -106,7 +106,7 @@ TEST_CASE("a batch that lies about its packets is found out") {
   CHECK_FALSE(is_within(memory.batch(), 2));
 }
 
-TEST_CASE("a reader says whether stamps can be finer than a microsecond") {
+TEST_CASE("a reader tells whether time stamps can be finer than a microsecond") {
   for (const auto& [magic, expected] : {std::pair{pcap_magic_microseconds, false}, {pcap_magic_nanoseconds, true}}) {
     CaptureBytes file;
     file.pcap_header(magic);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capture files built by hand for tests, in either byte order, and everything that a reader says about one.
+// Capture files built by hand for tests, in either byte order, and all results of a reader for one file.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@
 
 using namespace sluice::port;
 
-TEST_CASE("the first bytes tell the format") {
+TEST_CASE("the first bytes tell the format of a capture") {
   struct Row {
     CaptureBytes file;
     CaptureFormat format;
@@ -32,7 +32,7 @@ TEST_CASE("the first bytes tell the format") {
   }
 }
 
-TEST_CASE("a file that is no capture is named for what it is, with the remedy") {
+TEST_CASE("a file that is not a capture is refused with its kind and the remedy") {
   struct Row {
     std::vector<uint8_t> bytes;
     CaptureFault fault;
@@ -64,7 +64,7 @@ TEST_CASE("a file that is no capture is named for what it is, with the remedy") 
   }
 }
 
-TEST_CASE("a capture many times the window is read the same in every size of reads") {
+TEST_CASE("a capture many times the window is read alike with every size of reads") {
   CaptureBytes file;
   file.pcap_header(pcap_magic_nanoseconds);
   std::vector<ReadPacket> expected;
@@ -82,7 +82,7 @@ TEST_CASE("a capture many times the window is read the same in every size of rea
   }
 }
 
-TEST_CASE("a file is read and written through the system, whose errors are kept") {
+TEST_CASE("a file is read and written through the system, and the system's errors are reported") {
   const std::string path = std::filesystem::temp_directory_path() / ("sluice-capture-" + std::to_string(getpid()));
   CaptureBytes file;
   file.section().interface(link_type::ethernet).enhanced(0, 5, std::vector<uint8_t>(100'000, 3), 100'000);

@@ -26,7 +26,7 @@ uint32_t number_of(const director::Frame& frame) {
   return wire::load_be32(frame.data);
 }
 
-// Everything that has come by now.
+// All frames that have arrived.
 std::vector<uint32_t> receive_all(FaultInjector& port) {
   std::vector<uint32_t> numbers;
   director::Frame frames[32];
@@ -51,19 +51,19 @@ std::vector<uint32_t> pass(const Faults& faults, uint64_t seed, FaultCounts* cou
   return numbers;
 }
 
-TEST_CASE("a line without faults changes nothing") {
+TEST_CASE("a line without faults changes no frame") {
   const std::vector<uint32_t> passed = pass({}, 1);
   REQUIRE(passed.size() == many);
   CHECK(std::ranges::is_sorted(passed));
 }
 
-TEST_CASE("the same seed makes the same faults, another one others") {
+TEST_CASE("the same seed makes the same faults, another seed makes others") {
   const Faults faults{.loss = 0.1, .duplication = 0.1, .reordering = 0.1, .jitter_ns = 5000};
   CHECK(pass(faults, 1) == pass(faults, 1));
   CHECK(pass(faults, 1) != pass(faults, 2));
 }
 
-TEST_CASE("each fault strikes as often as it is told to, and is counted") {
+TEST_CASE("each fault happens as often as configured, and is counted") {
   FaultCounts counts;
   const size_t kept = pass({.loss = 0.05}, 1, &counts).size();
   CHECK(counts.lost == many - kept);
@@ -87,7 +87,7 @@ TEST_CASE("each fault strikes as often as it is told to, and is counted") {
   CHECK(pass({.loss = 1}, 1).empty());
 }
 
-TEST_CASE("a reordered frame comes after those of its detour's time") {
+TEST_CASE("a reordered frame arrives after the frames that were sent during its delay") {
   MemoryPort memory;
   FaultInjector port(memory, {.reordering = 1, .detour_ns = 100}, {}, 1);
   arrive(memory, 1);
@@ -100,7 +100,7 @@ TEST_CASE("a reordered frame comes after those of its detour's time") {
   CHECK_FALSE(port.next_ns().has_value());
 }
 
-TEST_CASE("corruption is one bit of the frame") {
+TEST_CASE("corruption changes one bit of the frame") {
   MemoryPort memory;
   FaultInjector port(memory, {.corruption = 1}, {}, 3);
   director::Frame frame;
@@ -114,7 +114,7 @@ TEST_CASE("corruption is one bit of the frame") {
   CHECK(port.inwards().corrupted == 100);
 }
 
-TEST_CASE("a frame whose checksum is yet to be computed is lost rather than corrupted behind the receiver's back") {
+TEST_CASE("a frame with a partial checksum is lost instead of corrupted") {
   MemoryPort memory;
   FaultInjector port(memory, {.corruption = 1}, {}, 3);
   arrive(memory, 0, director::TransportChecksum::partial);
@@ -122,7 +122,7 @@ TEST_CASE("a frame whose checksum is yet to be computed is lost rather than corr
   CHECK(port.inwards().corrupted == 1);
 }
 
-TEST_CASE("delay holds frames both ways, in their order, and a full line loses what is too much") {
+TEST_CASE("delay holds frames of both directions in order, and a full line loses further frames") {
   MemoryPort memory;
   const Faults slow{.delay_ns = 1000, .limit = 3};
   FaultInjector port(memory, slow, slow, 1);

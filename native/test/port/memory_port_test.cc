@@ -12,7 +12,7 @@ Bytes bytes_of(const OwnedFrame& frame) {
   return {frame.bytes().begin(), frame.bytes().end()};
 }
 
-TEST_CASE("frames come in order, in batches, with room before them and everything that was said of them") {
+TEST_CASE("frames arrive in order, in batches, with headroom and all their properties") {
   MemoryPort port(4);
   for (uint8_t i = 0; i < 5; ++i) port.arrive(Bytes{i, i});
   const Bytes last{9, 9, 9};
@@ -42,7 +42,7 @@ TEST_CASE("frames come in order, in batches, with room before them and everythin
   CHECK(port.statistics().received_bytes == 13);
 }
 
-TEST_CASE("what is sent is kept once it is flushed") {
+TEST_CASE("sent frames are kept once they are flushed") {
   MemoryPort port;
   Bytes frame{1, 2, 3};
   port.transmit({.data = frame.data(), .length = 3, .mark = 5});

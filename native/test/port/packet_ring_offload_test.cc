@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real TCP through a port, with all offloads on: client c0 ── f0, frames forwarded as they are, f1 ── s0 server.
+// Real TCP through a port with all offloads on: client c0 ── f0, frames forwarded unchanged, f1 ── s0 server.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
@@ -48,7 +48,7 @@ sockaddr_in address_of(const char* text) {
   return address;
 }
 
-// The server's side: everything until the end, compared with what should have come.
+// The server's side: receives everything until the end and compares it with what was sent.
 size_t receive_all(int listener) {
   const int connection = ::accept(listener, nullptr, nullptr);
   std::vector<uint8_t> buffer(1 << 16);
@@ -93,7 +93,7 @@ void forward(PacketRing& from, PacketRing& to, Seen& seen) {
   to.flush();
 }
 
-// A transfer from the client to the server, with two rings between them. `prepare` runs between them.
+// A transfer from the client to the server through two rings. `prepare` runs in the namespace between them.
 Seen transfer(const std::string& mtu, uint32_t transmit_slots, const std::string& prepare = "true") {
   const Hosts hosts(mtu);
   NetworkNamespace::run(prepare);
@@ -131,7 +131,7 @@ Seen transfer(const std::string& mtu, uint32_t transmit_slots, const std::string
   return seen;
 }
 
-TEST_CASE("TCP's frames of 64 KiB with partial checksums pass whole, and their content is exact") {
+TEST_CASE("TCP frames of 64 KiB with partial checksums pass whole and unchanged") {
   if (!can_make_networks()) return;
   for (const char* const mtu : {"1500", "9000"}) {
     CAPTURE(mtu);
@@ -142,12 +142,12 @@ TEST_CASE("TCP's frames of 64 KiB with partial checksums pass whole, and their c
   }
 }
 
-TEST_CASE("an interface that cannot cut segments gets them cut") {
+TEST_CASE("frames for an interface that cannot cut segments are cut") {
   if (!can_make_networks()) return;
   CHECK(transfer("1500", 1024, "ethtool -K f1 tso off gso off").cut > 50);
 }
 
-TEST_CASE("they pass without a transmit ring too") {
+TEST_CASE("large frames also pass without a transmit ring") {
   if (!can_make_networks()) return;
   CHECK(transfer("1500", 0).longest > 60'000);
 }

@@ -33,7 +33,7 @@ void open(PacketRing& ring, const PacketRingOptions& options) {
   REQUIRE(ring.warnings().empty());
 }
 
-// Two interfaces that are each other's other end.
+// Two ends of a veth pair.
 struct Pair {
   NetworkNamespace network;
   explicit Pair(const std::string& mtu = "1500") {
@@ -42,7 +42,7 @@ struct Pair {
   }
 };
 
-// A frame of no protocol that a host knows, with `length` bytes that depend on its number.
+// A frame of a protocol that no host knows, with `length` bytes that depend on its number.
 Bytes numbered(uint32_t number, size_t length, uint16_t tag = 0) {
   Bytes bytes(length);
   for (size_t i = 0; i < length; ++i) bytes[i] = static_cast<uint8_t>(i * 7 + number);
@@ -79,7 +79,7 @@ std::vector<Bytes> collect(PacketRing& ring, size_t wanted) {
   return found;
 }
 
-TEST_CASE("frames of every length arrive unharmed and in order, whichever way they take") {
+TEST_CASE("frames of every length arrive unchanged and in order, by ring and by socket queue") {
   if (!can_make_networks()) return;
   const Pair pair("9000");
   for (const uint32_t transmit_slots : {1024u, 0u}) {
@@ -103,13 +103,13 @@ TEST_CASE("frames of every length arrive unharmed and in order, whichever way th
     CHECK(out.send_failures == 0);
     CHECK(in.kernel_drops == 0);
     CHECK(in.unreadable == 0);
-    // The sender has not heard itself.
+    // The sender does not receive its own frames.
     director::Frame frame;
     CHECK(a.receive({&frame, 1}) == 0);
   }
 }
 
-TEST_CASE("many frames go round the rings") {
+TEST_CASE("many frames pass through the rings") {
   if (!can_make_networks()) return;
   const Pair pair;
   PacketRing a, b;
@@ -125,7 +125,7 @@ TEST_CASE("many frames go round the rings") {
   CHECK(b.statistics().kernel_drops == 0);
 }
 
-TEST_CASE("a VLAN tag that the kernel took off is back in the frame") {
+TEST_CASE("a VLAN tag that the kernel removed is back in the frame") {
   if (!can_make_networks()) return;
   const Pair pair;
   PacketRing a, b;
@@ -136,14 +136,14 @@ TEST_CASE("a VLAN tag that the kernel took off is back in the frame") {
     send(a, tagged);
     CHECK(collect(b, 1) == std::vector<Bytes>{tagged});
   }
-  // Two tags, the outer one of a provider.
+  // Two tags; the outer one is a provider's.
   Bytes twice = numbered(2, 100, 0x0005);
   twice.insert(twice.begin() + 12, {0x88, 0xa8, 0, 9});
   send(a, twice);
   CHECK(collect(b, 1) == std::vector<Bytes>{twice});
 }
 
-TEST_CASE("frames that found the ring full are counted, and the ring goes on") {
+TEST_CASE("frames that find the ring full are counted, and the ring goes on") {
   if (!can_make_networks()) return;
   const Pair pair;
   PacketRing a, b;
@@ -158,13 +158,13 @@ TEST_CASE("frames that found the ring full are counted, and the ring goes on") {
   CHECK(b.statistics().kernel_drops == 50);
 }
 
-TEST_CASE("a ring full of frames that nobody can read is looked through once, and the ring goes on") {
+TEST_CASE("a ring full of unreadable frames is read once, and the ring goes on") {
   if (!can_make_networks()) return;
   const Pair pair("9000");
   PacketRing a, b;
   open(a, {.interface = "left"});
   open(b, {.interface = "right", .receive_slots = 128});
-  // A socket with memory for one long frame, which waits there: of the others only the beginnings are left.
+  // A socket with memory for one long frame, which waits there: of all others only the beginnings are left.
   const int least = 0;
   REQUIRE(::setsockopt(b.fd(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0);
   constexpr uint32_t count = 400;  // more than three rings
@@ -180,7 +180,7 @@ TEST_CASE("a ring full of frames that nobody can read is looked through once, an
   CHECK(collect(b, 1) == std::vector<Bytes>{small});
 }
 
-TEST_CASE("an interface that went down and came back works again; what was to be sent meanwhile is counted") {
+TEST_CASE("after an interface went down and came up, its port works again; frames for it in between are counted") {
   if (!can_make_networks()) return;
   const Pair pair;
   PacketRing a, b;
@@ -190,7 +190,7 @@ TEST_CASE("an interface that went down and came back works again; what was to be
   for (uint32_t i = 0; i < 3; ++i) send(a, numbered(i, 60));
   CHECK(a.statistics().send_failures == 3);
   Port* const ports[] = {&a};
-  CHECK_FALSE(wait_for_frames(ports, -1, 0));  // that it is down is no frame to wake for
+  CHECK_FALSE(wait_for_frames(ports, -1, 0));  // that the interface is down does not wake the worker up
   pair.network.run("ip link set left up");
   send(a, numbered(8, 60));
   send(b, numbered(9, 60));
@@ -198,7 +198,7 @@ TEST_CASE("an interface that went down and came back works again; what was to be
   CHECK(collect(a, 1) == std::vector<Bytes>{numbered(9, 60)});
 }
 
-TEST_CASE("workers that share an interface each get what the program gives them") {
+TEST_CASE("each worker that shares an interface gets the frames that the program gives it") {
   if (!can_make_networks()) return;
   const Pair pair;
   PacketRing a, first, second;
@@ -218,10 +218,10 @@ TEST_CASE("workers that share an interface each get what the program gives them"
   CHECK(first.statistics().received + second.statistics().received == 20);
   send(first, numbered(1, 60));
   CHECK(collect(a, 1).size() == 1);
-  CHECK(second.receive(frames) == 0);  // it does not hear what the other sends
+  CHECK(second.receive(frames) == 0);  // the second socket does not receive what the other sends
 }
 
-// A socket filter that gives every frame to one member; negative where this user may not load any.
+// A socket filter that gives every frame to one member; negative if this user may not load one.
 int program_that_chooses(int32_t member) {
   const bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = member},
                            {.code = BPF_JMP | BPF_EXIT}};
@@ -233,7 +233,7 @@ int program_that_chooses(int32_t member) {
   return static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
 }
 
-TEST_CASE("a program of the caller's chooses the worker") {
+TEST_CASE("a program of the caller chooses the worker") {
   if (!can_make_networks()) return;
   const int program = program_that_chooses(1);
   if (program < 0) {
@@ -253,7 +253,7 @@ TEST_CASE("a program of the caller's chooses the worker") {
   CHECK(first.prepare_to_wait());
 }
 
-// A virtual machine's interface; negative where there is none to be had.
+// A virtual machine's interface; negative if it cannot be opened.
 int open_tap() {
   const int tap = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   ifreq request{};
@@ -270,7 +270,7 @@ void write_to_tap(int tap, const VirtioHeader& header, Bytes frame) {
   REQUIRE(::write(tap, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()));
 }
 
-TEST_CASE("a frame that the kernel can neither deliver nor get over does not stop the port for good") {
+TEST_CASE("a frame that the kernel can neither deliver nor skip does not stop the port for good") {
   if (!can_make_networks()) return;
   const NetworkNamespace network;
   const int tap = open_tap();
@@ -284,7 +284,7 @@ TEST_CASE("a frame that the kernel can neither deliver nor get over does not sto
   CHECK(collect(ring, 1) == std::vector<Bytes>{numbered(1, 60)});
   CHECK(ring.statistics().kernel_drops == 0);
   ring.release();
-  // A datagram that its sender left to be cut into fragments.
+  // A datagram that its sender left to a device to cut into fragments.
   Bytes datagram(4042);
   std::memset(datagram.data(), 2, 12);
   const uint8_t headers[] = {8, 0, 0x45, 0, 4028 >> 8, 4028 & 0xff, 0, 0, 0, 0, 64, 17};
@@ -322,7 +322,7 @@ TEST_CASE("errors say what to do") {
   CHECK(foreign.error().problem == "cannot set the program that chooses a worker");
 }
 
-TEST_CASE("a ring for which memory does not suffice is made smaller, and says so") {
+TEST_CASE("if memory does not suffice for a ring, the ring is made smaller and a warning says so") {
   if (!can_make_networks()) return;
   const Pair pair;
   std::ifstream file("/proc/self/statm");
@@ -330,7 +330,7 @@ TEST_CASE("a ring for which memory does not suffice is made smaller, and says so
   file >> pages;
   rlimit before;
   getrlimit(RLIMIT_AS, &before);
-  // Of the 110 MB that are asked for, a half can be had.
+  // Half of the requested 110 MB is available.
   const rlimit narrow{pages * 4096 + (80 << 20), before.rlim_max};
   PacketRing ring;
   setrlimit(RLIMIT_AS, &narrow);

@@ -22,7 +22,7 @@ struct Case {
   Buffer partial, complete;
 };
 
-// The same packet twice, with either checksum; of odd and even length, which sums treat differently.
+// Each packet twice: with a complete and with a partial checksum; of odd and even length, which sums treat differently.
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const char* payload : {"", "odd", "even"}) {
@@ -52,7 +52,7 @@ std::vector<Case> cases() {
 
 }  // namespace
 
-TEST_CASE("a checksum that holds the pseudo-header's sum alone is completed, and a complete one stays") {
+TEST_CASE("a partial checksum is completed, and a complete one stays") {
   for (const Case& one : cases()) {
     CAPTURE(one.what);
     CHECK(one.partial != one.complete);
@@ -61,15 +61,15 @@ TEST_CASE("a checksum that holds the pseudo-header's sum alone is completed, and
   }
 }
 
-TEST_CASE("padding behind the packet does not count") {
+TEST_CASE("padding after the packet does not count") {
   const Buffer padding(6, 0xff);
   const Buffer partial = test::ethernet().ipv4().udp({.sum = Sum::partial}).payload("x").build();
   const Buffer complete = test::ethernet().ipv4().udp().payload("x").build();
   CHECK(completed(partial + padding) == complete + padding);
 }
 
-TEST_CASE("a complete checksum that equals the pseudo-header's sum comes out as it was") {
-  // The two bytes of data are chosen so that this is so: they make the sum beside the pseudo-header its complement.
+TEST_CASE("a complete checksum that equals the pseudo-header's sum stays") {
+  // The two bytes of data are chosen such that the remaining sum is the complement of the pseudo-header's sum.
   size_t equal = 0;
   for (uint32_t data = 0; data <= 0xffff; data++) {
     const Buffer payload = {static_cast<uint8_t>(data >> 8), static_cast<uint8_t>(data)};
@@ -82,7 +82,7 @@ TEST_CASE("a complete checksum that equals the pseudo-header's sum comes out as 
   CHECK(equal > 0);
 }
 
-TEST_CASE("SCTP's checksum is computed where it is zero") {
+TEST_CASE("an SCTP checksum of zero is computed") {
   const auto frame = [](std::optional<uint32_t> checksum) {
     return test::ethernet().ipv4().sctp({.checksum = checksum}).chunk().build();
   };
@@ -90,7 +90,7 @@ TEST_CASE("SCTP's checksum is computed where it is zero") {
   CHECK(completed(frame(5)) == frame(5));
 }
 
-TEST_CASE("what no device would complete stays as it is") {
+TEST_CASE("a frame whose checksum no device would complete stays") {
   const std::pair<const char*, Buffer> frames[] = {
       {"a UDP datagram without checksum", test::ethernet().ipv4().udp({.checksum = 0}).payload("data").build()},
       {"a wrong checksum", test::ethernet().ipv4().tcp({.checksum = 7}).payload("data").build()},

@@ -14,7 +14,7 @@ Bytes frame_of(uint8_t number, size_t length = 60) {
   return Bytes(length, number);
 }
 
-TEST_CASE("frames of a capture come in batches of those that came together, with the capture's time") {
+TEST_CASE("frames with close time stamps come in one batch, with the capture's time") {
   CaptureBytes capture;
   capture.pcap_header(0xa1b2c3d4);
   capture.pcap_record(5, 0, frame_of(1), 60).pcap_record(5, 99, frame_of(2), 60);
@@ -45,7 +45,7 @@ TEST_CASE("frames of a capture come in batches of those that came together, with
   CHECK(port.statistics().received == 5);
 }
 
-TEST_CASE("what is no whole Ethernet frame is counted and left out") {
+TEST_CASE("packets that are not whole Ethernet frames are counted and left out") {
   CaptureBytes capture;
   capture.pcap_header(0xa1b2c3d4);
   capture.pcap_record(1, 0, frame_of(1), 1500)
@@ -61,7 +61,7 @@ TEST_CASE("what is no whole Ethernet frame is counted and left out") {
   CHECK(port.statistics().unreadable == 2);
 }
 
-TEST_CASE("a damaged capture ends with its error after what could be read") {
+TEST_CASE("a damaged capture ends with its error after its readable packets") {
   CaptureBytes capture;
   capture.pcap_header(0xa1b2c3d4).pcap_record(1, 0, frame_of(1), 60).u32(7);
   MemorySource source(capture.bytes);
@@ -74,7 +74,7 @@ TEST_CASE("a damaged capture ends with its error after what could be read") {
   CHECK(reader.error().fault == CaptureFault::truncated);
 }
 
-TEST_CASE("what is sent is written with the time of the batch that caused it") {
+TEST_CASE("sent frames are written with the time of the batch that caused them") {
   CaptureBytes capture;
   capture.pcap_header(0xa1b2c3d4).pcap_record(7, 250, frame_of(1), 60);
   MemorySource source(capture.bytes);

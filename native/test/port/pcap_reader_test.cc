@@ -49,7 +49,7 @@ TEST_CASE("both magic numbers are read in both byte orders") {
   }
 }
 
-TEST_CASE("link types of raw IP are read under one number, whichever system wrote them") {
+TEST_CASE("the link types of raw IP of all systems are read under one number") {
   struct Row {
     uint32_t in_file;
     uint16_t reported;
@@ -70,7 +70,7 @@ TEST_CASE("link types of raw IP are read under one number, whichever system wrot
   }
 }
 
-TEST_CASE("seconds reach to 2106 and a fraction above one second carries") {
+TEST_CASE("seconds reach the year 2106, and a fraction above one second is carried") {
   CaptureBytes file;
   file.pcap_header(nano).pcap_record(UINT32_MAX, UINT32_MAX, {}, 0);
   const Reading reading = read_all(file.bytes);
@@ -78,7 +78,7 @@ TEST_CASE("seconds reach to 2106 and a fraction above one second carries") {
   CHECK(reading.packets[0].time_ns == 4'294'967'295'000'000'000 + 4'294'967'295);
 }
 
-TEST_CASE("an original length below the captured one is raised to it") {
+TEST_CASE("an original length below the captured length is raised to it") {
   CaptureBytes file;
   file.pcap_header(micro).pcap_record(1, 0, {1, 2, 3, 4}, 0);
   const Reading reading = read_all(file.bytes);
@@ -86,7 +86,7 @@ TEST_CASE("an original length below the captured one is raised to it") {
   CHECK(reading.packets[0].original_length == 4);
 }
 
-TEST_CASE("a file header that is not ours names the field's offset, the value and the remedy") {
+TEST_CASE("a bad file header is refused with the field's offset, the value and the remedy") {
   struct Row {
     const char* what;
     CaptureBytes file;
@@ -113,7 +113,7 @@ TEST_CASE("a file header that is not ours names the field's offset, the value an
   }
 }
 
-TEST_CASE("a captured length that no tool writes is corrupt and the packets before it are kept") {
+TEST_CASE("an impossible captured length is reported as corrupt, and the packets before it are kept") {
   CaptureBytes file;
   file.pcap_header(micro).pcap_record(1, 0, {1, 2}, 2);
   file.u32(2).u32(0).u32(max_frame_bytes + 1).u32(60);
@@ -136,7 +136,7 @@ TEST_CASE("the longest frame is read") {
   CHECK(reading.packets[1] == ReadPacket{2'000'000'000, 0, link_type::ethernet, 300'000, frame});
 }
 
-TEST_CASE("a file cut at any byte keeps exactly the whole records before the cut") {
+TEST_CASE("of a file cut at any byte, exactly the whole records before the cut are read") {
   CaptureBytes file;
   file.pcap_header(nano);
   std::vector<size_t> ends{file.bytes.size()};
@@ -159,7 +159,7 @@ TEST_CASE("a file cut at any byte keeps exactly the whole records before the cut
   }
 }
 
-TEST_CASE("an error is reported again by every further call") {
+TEST_CASE("every further call reports an error again") {
   CaptureBytes file;
   file.pcap_header(micro).u32(1);
   MemorySource source(file.bytes);
@@ -171,7 +171,7 @@ TEST_CASE("an error is reported again by every further call") {
   CHECK(reader.error().offset == 24);
 }
 
-TEST_CASE("a failing read is told apart from the end of the file") {
+TEST_CASE("a failed read is distinguished from the end of the file") {
   struct Row {
     const char* what;
     CaptureBytes file;

@@ -31,7 +31,7 @@ class FullSink final : public ByteSink {
 
 }  // namespace
 
-TEST_CASE("the bytes of a file follow from its packets alone") {
+TEST_CASE("the bytes of a file depend only on its packets") {
   const std::vector<uint8_t> frame{1, 2, 3};
   struct Row {
     PcapPrecision precision;
@@ -51,7 +51,7 @@ TEST_CASE("the bytes of a file follow from its packets alone") {
   }
 }
 
-TEST_CASE("what a pcap file cannot hold is refused, writes nothing and does not end the writing") {
+TEST_CASE("what a pcap file cannot hold is refused, writes nothing, and further packets can be written") {
   MemorySink sink;
   PcapWriter writer(sink, PcapPrecision::nanoseconds);
   REQUIRE(writer.begin(link_type::ethernet));
@@ -83,7 +83,7 @@ TEST_CASE("a link type that the readers do not report is refused") {
   CHECK(sink.bytes().empty());
 }
 
-TEST_CASE("after the sink has failed every call says so again") {
+TEST_CASE("after a failure of the sink, every call reports it again") {
   FullSink sink(24 + 10);
   PcapWriter writer(sink, PcapPrecision::nanoseconds);
   REQUIRE(writer.begin(link_type::ethernet));

@@ -34,7 +34,7 @@ TEST_CASE("several interfaces have their own link type and resolution") {
                                                    {1'500'000'000, 1, 101, 90, {3, 3, 3}}});
 }
 
-TEST_CASE("sections of different byte orders number their interfaces anew and the reader counts on") {
+TEST_CASE("sections may have different byte orders; each numbers its interfaces from zero, and the reader numbers on") {
   CaptureBytes file;
   file.section().interface(ethernet).interface(101).enhanced(1, 7, {1}, 1);
   file.order(true).section().interface(229, resolution(9)).enhanced(0, 0x1'0000'0002, {2}, 2);
@@ -73,7 +73,7 @@ TEST_CASE("time stamps of every resolution become nanoseconds") {
   }
 }
 
-TEST_CASE("the offset of an interface's time stamps is added, whichever its sign") {
+TEST_CASE("the offset of an interface's time stamps is added, positive or negative") {
   struct Row {
     int64_t offset;
     uint64_t ticks;
@@ -93,7 +93,7 @@ TEST_CASE("the offset of an interface's time stamps is added, whichever its sign
   }
 }
 
-TEST_CASE("unknown blocks are passed over, larger than the window too, and options of packets are tolerated") {
+TEST_CASE("unknown blocks, even larger than the window, are skipped, and options of packets are tolerated") {
   CaptureBytes file;
   file.section();
   file.block(4, [](CaptureBytes& body) { body.raw(std::vector<uint8_t>(36, 0xff)); });  // name resolution
@@ -101,7 +101,7 @@ TEST_CASE("unknown blocks are passed over, larger than the window too, and optio
   file.interface(ethernet, [](CaptureBytes& body) { body.option(2, {'e', 't', 'h', '0', '1'}).option(12, {0, 'x'}); });
   file.block(pcapng::enhanced_packet, [](CaptureBytes& body) {
     body.u32(0).u32(0).u32(42).u32(3).u32(3).raw({1, 2, 3, 0});
-    body.option(1, {'o', 'k'}).u16(1).u16(0xffff);  // the last one lies about its length
+    body.option(1, {'o', 'k'}).u16(1).u16(0xffff);  // the length of the last option is wrong
   });
   file.block(0x8000'0001, [](CaptureBytes&) {});
   const Reading reading = read_all(file.bytes);
@@ -109,7 +109,7 @@ TEST_CASE("unknown blocks are passed over, larger than the window too, and optio
   CHECK(reading.packets == std::vector<ReadPacket>{{42'000, 0, 1, 3, {1, 2, 3}}});
 }
 
-TEST_CASE("a simple packet is of interface 0, is cut at its snap length and keeps the time before it") {
+TEST_CASE("a simple packet belongs to interface 0, is cut at the snap length, and gets the time of the packet before") {
   CaptureBytes file;
   file.section().interface(ethernet, nullptr, 5);
   const auto simple = [&](uint32_t original, const std::vector<uint8_t>& data) {
@@ -137,13 +137,13 @@ TEST_CASE("the obsolete packet block is read in both byte orders") {
   }
 }
 
-TEST_CASE("a block that contradicts the format is named with its offset, and what precedes it is kept") {
+TEST_CASE("a block with a format error is reported with its offset, and the packets before it are kept") {
   struct Row {
     const char* what;
     CaptureBytes file;
     CaptureFault fault;
     uint64_t offset;
-    const char* message;  // up to what is kept
+    const char* message;  // up to what is read before
   };
   const size_t start = one_interface().bytes.size();
   std::vector<Row> rows;
@@ -226,7 +226,7 @@ TEST_CASE("a block that contradicts the format is named with its offset, and wha
   }
 }
 
-TEST_CASE("an interface with an unsupported link type does no harm until it has a packet") {
+TEST_CASE("an interface with an unsupported link type is an error only when it has a packet") {
   CaptureBytes file;
   file.section().interface(127).interface(ethernet).enhanced(1, 5, {1}, 1);
   CHECK_FALSE(read_all(file.bytes).failed);
@@ -236,7 +236,7 @@ TEST_CASE("an interface with an unsupported link type does no harm until it has 
   CHECK(reading.error.fault == CaptureFault::unsupported);
 }
 
-TEST_CASE("a file cut at any byte keeps exactly the whole packets before the cut") {
+TEST_CASE("of a file cut at any byte, exactly the whole packets before the cut are read") {
   CaptureBytes file;
   struct End {
     size_t at;

@@ -17,7 +17,7 @@ std::vector<uint8_t> written(const MemorySink& sink) {
 
 }  // namespace
 
-TEST_CASE("the bytes of a pcapng file follow from its interfaces and packets alone") {
+TEST_CASE("the bytes of a pcapng file depend only on its interfaces and packets") {
   MemorySink sink;
   PcapngWriter writer(sink);
   REQUIRE(writer.begin());
@@ -47,7 +47,7 @@ TEST_CASE("the bytes of a pcapng file follow from its interfaces and packets alo
   CHECK(written(sink) == expected.bytes);
 }
 
-TEST_CASE("written packets are read back, with the largest frame and comment and any time") {
+TEST_CASE("written packets are read back, even with the largest frame, the largest comment and any time") {
   MemorySink sink;
   PcapngWriter writer(sink);
   REQUIRE(writer.begin());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Network namespaces that belong to this process alone: without names, so that nothing is left of them when the process
-// ends, however it ends. Root makes them, and an ordinary user whose kernel allows user namespaces.
+// Network namespaces that belong to this process alone. They have no names, so nothing is left of them when the process
+// ends in any way. Root can make them, and an ordinary user if the kernel allows user namespaces.
 #pragma once
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ inline bool write_file(const std::string& path, const std::string& text) {
 
 class NetworkNamespace {
  public:
-  // The calling thread is in the new namespace afterwards. IPv6 is off, so that no interface talks by itself.
+  // Afterwards the calling thread is in the new namespace. IPv6 is off, so that no interface sends packets by itself.
   NetworkNamespace() {
     if (::unshare(CLONE_NEWNET) != 0) std::abort();
     fd_ = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -42,7 +42,7 @@ class NetworkNamespace {
   // For `ip link set … netns PATH`.
   std::string path() const { return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_); }
 
-  // A command in the namespace that the calling thread is in.
+  // Runs a command in the namespace of the calling thread.
   static void run(const std::string& command) {
     if (std::system(command.c_str()) == 0) return;
     std::fprintf(stderr, "failed: %s\n", command.c_str());
@@ -53,8 +53,8 @@ class NetworkNamespace {
   int fd_ = -1;
 };
 
-// False where namespaces cannot be made; then it has said so in the words that ctest looks for. The process gets a user
-// namespace of its own where that is what it takes: call it before any thread is started.
+// False if namespaces cannot be made; then it prints the words by which ctest recognises a skipped test. If needed, the
+// process gets a user namespace of its own: call it before any thread is started.
 inline bool can_make_networks() {
   static const bool can = [] {
     if (::unshare(CLONE_NEWNET) == 0) return true;

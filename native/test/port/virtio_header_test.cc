@@ -21,7 +21,7 @@ struct Built {
   director::Frame frame() { return {.data = bytes.data(), .length = static_cast<uint32_t>(bytes.size())}; }
 };
 
-// A frame of zeros but for what leads to its transport header.
+// A frame of zeros, except for the bytes that lead to its transport header.
 Built ipv4(uint8_t protocol, size_t payload, bool tagged = false, size_t options = 0) {
   Built built;
   built.bytes.assign(12, 2);
@@ -85,7 +85,7 @@ void check_same(const VirtioHeader& out, const VirtioHeader& expected) {
   CHECK(out.checksum_offset == expected.checksum_offset);
 }
 
-TEST_CASE("a partial checksum and segments survive the way in and out") {
+TEST_CASE("a partial checksum and segmentation are read and written alike") {
   for (Case& each : cases()) {
     CAPTURE(each.what);
     director::Frame frame = each.built.frame();
@@ -99,12 +99,12 @@ TEST_CASE("a partial checksum and segments survive the way in and out") {
   }
 }
 
-TEST_CASE("what is left of a packet in a tunnel is said of the packet inside") {
+TEST_CASE("for a packet in a tunnel, checksum and segmentation are those of the inner packet") {
   struct Tunnelled {
     const char* what;
     Built inside;
     Segmentation segmentation;
-    std::vector<uint8_t> outer;  // headers of a tunnel that nobody looks into
+    std::vector<uint8_t> outer;  // headers of a tunnel; their content is not read
     VirtioHeader header;
   };
   Tunnelled cases[] = {
@@ -126,7 +126,7 @@ TEST_CASE("what is left of a packet in a tunnel is said of the packet inside") {
   }
 }
 
-TEST_CASE("an ordinary frame has an empty header both ways") {
+TEST_CASE("an ordinary frame has an empty virtio header in both directions") {
   Built built = ipv4(6, 100);
   director::Frame frame = built.frame();
   REQUIRE(read_virtio_header({}, frame));
@@ -138,7 +138,7 @@ TEST_CASE("an ordinary frame has an empty header both ways") {
   CHECK(out.segmentation == 0);
 }
 
-TEST_CASE("segments with a congestion mark say so, so that only the first keeps CWR") {
+TEST_CASE("segments with CWR are marked, so that only the first segment keeps CWR") {
   Built built = ipv4(6, 9000);
   built.bytes[34 + 13] = 0x90;  // CWR, ACK
   director::Frame frame = built.frame();
@@ -149,7 +149,7 @@ TEST_CASE("segments with a congestion mark say so, so that only the first keeps 
   CHECK(out.segmentation == 0x81);
 }
 
-TEST_CASE("a partial checksum inside a tunnel is completed: the director knows only of the outermost transport") {
+TEST_CASE("a partial checksum inside a tunnel is completed, because the director knows only the outer transport") {
   Built built = ipv4(wire::protocol::tcp, 60);
   built.bytes[14 + 9] = 4;  // IP in IP: what follows is a packet of its own
   wire::store_be16(&built.bytes[40 + 6], 0x1234);
@@ -160,7 +160,7 @@ TEST_CASE("a partial checksum inside a tunnel is completed: the director knows o
   CHECK(wire::load_raw16(&built.bytes[46]) == wire::internet_checksum(covered));
 }
 
-TEST_CASE("an SCTP checksum that a device was to compute is computed") {
+TEST_CASE("an SCTP checksum that was left to a device is computed") {
   Built built = ipv4(wire::protocol::sctp, 40);
   director::Frame frame = built.frame();
   REQUIRE(read_virtio_header({1, 0, 0, 0, 34, 8}, frame));
@@ -172,7 +172,7 @@ TEST_CASE("an SCTP checksum that a device was to compute is computed") {
   CHECK(found == wire::load_be32(&packet[8]));
 }
 
-TEST_CASE("what no director can handle is refused") {
+TEST_CASE("a header that the director cannot handle is refused") {
   const struct {
     const char* what;
     VirtioHeader header;
@@ -193,7 +193,7 @@ TEST_CASE("what no director can handle is refused") {
   }
 }
 
-TEST_CASE("a frame that leaves work on a transport that it does not have is not sent") {
+TEST_CASE("a frame that leaves work on a missing transport header is not sent") {
   Built built = ipv4(1, 100);
   director::Frame frame = built.frame();
   frame.checksum = TransportChecksum::partial;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// On a veth pair between two real TCP/IP stacks, with all offloads on: the driver copies there.
+// On a veth pair between two real TCP/IP stacks with all offloads on. The driver of veth copies frames.
 #include "port/xdp_port.h"
 
 #include <arpa/inet.h>
@@ -24,12 +24,12 @@ using Clock = std::chrono::steady_clock;
 constexpr auto deadline = std::chrono::seconds(10);
 constexpr uint16_t service_port = 8080;
 
-// The port on b0 as a live director has it: services on an address that nobody has, and on one of the host.
+// The port on b0 as in a live director, with services on an address that nobody has and on an address of the host.
 struct Taken {
   test::Namespaces namespaces;
   std::unique_ptr<host::Steal> stealing;
   std::unique_ptr<port::XdpPort> xdp;
-  port::PacketRing* ring = nullptr;  // that stands beside
+  port::PacketRing* ring = nullptr;  // used beside AF_XDP
 
   Taken() {
     host::Failure failure;
@@ -61,7 +61,7 @@ struct Taken {
     REQUIRE(is_diverted);
     const int filter = stealing->socket_filter();
     std::unique_ptr<port::PacketRing> beside;
-    do {  // until nothing has come before there was a filter
+    do {  // until no frame came before the filter was attached
       beside = std::make_unique<port::PacketRing>();
       REQUIRE(beside->open({.interface = "b0", .port = 3}));
       REQUIRE(setsockopt(beside->fd(), SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) == 0);
@@ -79,7 +79,7 @@ struct Taken {
     });
   }
 
-  // `each` may do with a frame what a director does before the next batch is asked for.
+  // `each` may change a frame as a director does, before the next batch is received.
   std::vector<Buffer> collect(size_t wanted, const std::function<void(const director::Frame&)>& each = {}) const {
     std::vector<Buffer> found;
     director::Frame frames[64];
@@ -144,10 +144,10 @@ bool is_of_test(const Buffer& frame) {
 
 }  // namespace
 
-TEST_CASE("frames of the director come by AF_XDP as they were sent, and the host has all others") {
+TEST_CASE("frames of the director come by AF_XDP unchanged, and the host gets all others") {
   if (!test::is_root()) return;
   const Taken taken;
-  CHECK_FALSE(taken.xdp->is_zero_copy());  // which veth has not
+  CHECK_FALSE(taken.xdp->is_zero_copy());  // veth does not support it
   const auto sent = datagrams(0, 500);
   taken.send(sent);
   CHECK(taken.collect(sent.size()) == sent);
@@ -176,7 +176,7 @@ TEST_CASE("a VLAN tag is in the frame") {
   CHECK(taken.collect(1) == std::vector<Buffer>{tagged});
 }
 
-TEST_CASE("the checksum that the kernel at the other end left to its device is complete") {
+TEST_CASE("a checksum that the kernel at the other end left to its device arrives complete") {
   if (!test::is_root()) return;
   const Taken taken;
   taken.namespaces.outside(
@@ -191,10 +191,10 @@ TEST_CASE("the checksum that the kernel at the other end left to its device is c
   CHECK(wire::finish_checksum(wire::sum_bytes(wire::Bytes(frames[0]).subspan(34), pseudo_header)) == 0);
 }
 
-TEST_CASE("what the host is to see too, and what is sent to all, comes by the packet ring") {
+TEST_CASE("frames that the host must also see, and broadcasts, come by the packet ring") {
   if (!test::is_root()) return;
   const Taken taken;
-  // About a packet that went into a tunnel: for the host's own path MTU as well.
+  // About a packet in a tunnel: the host needs the error for its own path MTU.
   Buffer quoted = test::ethernet().ipv4({.source = "10.9.0.1", .destination = "10.9.0.50"}).ipv4().udp().build();
   quoted.erase(quoted.begin(), quoted.begin() + 14);
   const Buffer error = from_client()
@@ -213,7 +213,7 @@ TEST_CASE("what the host is to see too, and what is sent to all, comes by the pa
 }
 
 TEST_CASE(
-    "frames that are sent leave in their order: from where they came, from elsewhere, and what a device completes") {
+    "frames leave in order: from their own memory, from other memory, and with checksums that a device completes") {
   if (!test::is_root()) return;
   const Taken taken;
   test::FrameSocket* outside = nullptr;
@@ -225,7 +225,7 @@ TEST_CASE(
   };
   const auto expect_next = [&](const Buffer& wanted) { CHECK(outside->receive(is_of_test) == wanted); };
 
-  // Sent back from its own memory, with a longer header; a second time, which takes a copy.
+  // Sent back from its own memory with a longer header; then once more, which needs a copy.
   taken.send({datagram(1)});
   taken.collect(1, [&](const director::Frame& frame) {
     director::Frame longer = frame;
@@ -240,7 +240,7 @@ TEST_CASE(
   CHECK(first.size() == datagram(1).size() + 8);
   expect_next(first);
 
-  // From other memory; in between, what AF_XDP cannot send.
+  // From other memory, with frames in between that AF_XDP cannot send.
   const Buffer plain = back(datagram(2)), last = back(datagram(3));
   const Buffer big = test::ethernet({.source = test::inside_mac, .destination = test::outside_mac})
                          .ipv4({.source = "10.9.0.1", .destination = "10.9.0.2"})
@@ -268,7 +268,7 @@ TEST_CASE(
   CHECK(taken.ring->statistics().transmitted == 1);
 }
 
-TEST_CASE("many frames go round the rings there and back") {
+TEST_CASE("many frames pass through the rings in both directions") {
   if (!test::is_root()) return;
   const Taken taken;
   for (uint32_t round = 0; round < 40; round++) {
@@ -289,7 +289,7 @@ TEST_CASE("many frames go round the rings there and back") {
   CHECK(taken.ring->statistics().transmitted == 0);
 }
 
-TEST_CASE("frames that found no room are counted, and the port goes on") {
+TEST_CASE("frames that find no room are counted, and the port goes on") {
   if (!test::is_root()) return;
   const Taken taken;
   constexpr uint32_t room = 2048;
@@ -303,13 +303,13 @@ TEST_CASE("frames that found no room are counted, and the port goes on") {
   CHECK(taken.xdp->statistics().kernel_drops == 70);
 }
 
-TEST_CASE("an interface that went down, or has got another address, works again") {
+TEST_CASE("after an interface went down or got another address, its port works again") {
   if (!test::is_root()) return;
   const Taken taken;
   test::shell("ip link set b0 down");
   taken.xdp->statistics();
   port::Port* const ports[] = {taken.xdp.get()};
-  CHECK_FALSE(port::wait_for_frames(ports, -1, 0));  // that it is down is no frame to wake for
+  CHECK_FALSE(port::wait_for_frames(ports, -1, 0));  // that the interface is down does not wake the worker up
   test::shell("ip link set b0 up");
   test::await_carrier("b0");
   taken.send({datagram(1)});
@@ -323,7 +323,7 @@ TEST_CASE("an interface that went down, or has got another address, works again"
                               .udp({.destination_port = service_port})
                               .payload("data")
                               .build();
-  // By the packet ring as long as nobody has told.
+  // The frames come by the packet ring until the new address was reported.
   taken.send({to_other});
   CHECK(taken.collect(1) == std::vector<Buffer>{to_other});
   CHECK(taken.ring->statistics().received == 1);
@@ -333,7 +333,7 @@ TEST_CASE("an interface that went down, or has got another address, works again"
   CHECK(taken.ring->statistics().received == 1);
 }
 
-TEST_CASE("a port that is closed gives the host its frames back, and may be opened again at once") {
+TEST_CASE("a closed port gives the host its frames back, and can be opened again at once") {
   if (!test::is_root()) return;
   Taken taken;
   for (uint32_t i = 0; i < 3; i++) {
@@ -348,7 +348,7 @@ TEST_CASE("a port that is closed gives the host its frames back, and may be open
   }
 }
 
-TEST_CASE("what cannot be opened says why and what to do") {
+TEST_CASE("if a port cannot be opened, the error says why and what to do") {
   if (!test::is_root()) return;
   const Taken taken;
   using port::PortFault;
@@ -374,7 +374,7 @@ TEST_CASE("what cannot be opened says why and what to do") {
   CHECK(too_long.problem == "frames of the MTU 9000 of long0 are too long for AF_XDP");
   CHECK(too_long.remedy == "set an MTU of at most 3818");
 
-  // Sockets are to be had on every device; a program in the driver is not.
+  // Every device allows sockets, but not every driver takes a program.
   host::Failure failure;
   CHECK_FALSE(taken.stealing->divert({.interface = 1, .longest_frame = 1792}, failure));
   CHECK(failure.message.find("the driver takes no XDP program: it has no XDP") == 0);

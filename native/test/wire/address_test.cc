@@ -5,10 +5,10 @@
 
 using namespace sluice;
 
-TEST_CASE("addresses are read whole or not at all, and written in their canonical form") {
+TEST_CASE("addresses are read as a whole or refused, and written in canonical form") {
   const struct {
     const char* text;
-    const char* canonical;  // nullptr: no address
+    const char* canonical;  // nullptr: not an address
   } cases[] = {
       {"10.0.1.100", "10.0.1.100"},
       {"0.0.0.0", "0.0.0.0"},

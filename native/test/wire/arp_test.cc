@@ -13,7 +13,7 @@ namespace {
 const Buffer request = hex("0001 0800 06 04 0001 020000000001 0a000102 000000000000 0a000101");
 }
 
-TEST_CASE("ARP messages for other than IPv4 over Ethernet are refused") {
+TEST_CASE("ARP messages for anything but IPv4 over Ethernet are refused") {
   const struct {
     const char* what;
     size_t at;

@@ -18,7 +18,7 @@ Buffer random_bytes(std::mt19937& random, size_t size) {
   return bytes;
 }
 
-// RFC 1071's definition, word by word in network byte order.
+// The definition of RFC 1071: word by word in network byte order.
 uint16_t checksum_by_definition(wire::Bytes bytes) {
   uint32_t sum = 0;
   for (size_t i = 0; i < bytes.size(); i++) sum += static_cast<uint32_t>(bytes[i]) << (i % 2 == 0 ? 8 : 0);
@@ -47,7 +47,7 @@ TEST_CASE("the example of RFC 1071 sums up to ddf2") {
   CHECK(wire::internet_checksum(bytes) == wire::raw16(0x220d));
 }
 
-TEST_CASE("the checksum of an IPv4 header known from many textbooks comes out") {
+TEST_CASE("the checksum of a well-known IPv4 header is right") {
   CHECK(wire::internet_checksum(hex("4500 0073 0000 4000 4011 0000 c0a80001 c0a800c7")) == wire::raw16(0xb861));
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("sums are right at every length and alignment") {
   }
 }
 
-TEST_CASE("carries are not lost among bytes that are all ones, in packets as long as they get") {
+TEST_CASE("carries are not lost among bytes that are all ones, in packets of maximum length") {
   for (const size_t length : {1u, 7u, 8u, 9u, 40u, 1500u, 65535u}) {
     const Buffer bytes(length, 0xff);
     CAPTURE(length);
@@ -71,7 +71,7 @@ TEST_CASE("carries are not lost among bytes that are all ones, in packets as lon
   }
 }
 
-TEST_CASE("a sum goes on where another ended, at every even cut") {
+TEST_CASE("a sum can be continued at every even offset") {
   std::mt19937 random(2);
   const Buffer bytes = random_bytes(random, 101);
   for (size_t cut = 0; cut <= 100; cut += 2) {
@@ -81,11 +81,11 @@ TEST_CASE("a sum goes on where another ended, at every even cut") {
   }
 }
 
-TEST_CASE("an incremental update yields the very bits of a full computation") {
+TEST_CASE("an incremental update gives exactly the bits of a full computation") {
   std::mt19937 random(3);
   for (int round = 0; round < 20000; round++) {
     Buffer bytes = random_bytes(random, 64);
-    // Extremes often, where one's complement has its corners.
+    // Often extreme values, which are the corner cases of one's complement.
     for (size_t i = 8; i < 44; i++) {
       if (random() % 4 == 0) bytes[i] = random() % 2 == 0 ? 0x00 : 0xff;
     }
@@ -110,7 +110,7 @@ TEST_CASE("an incremental update yields the very bits of a full computation") {
   }
 }
 
-TEST_CASE("a folded change, there and back, applies by a subtraction with the very bits of a sum") {
+TEST_CASE("a folded change and its inverse give by subtraction exactly the bits of a sum") {
   for (const uint16_t change : {0x0001, 0x1234, 0x8000, 0xfffe, 0xffff}) {
     const uint16_t back = wire::change_back(change);
     CHECK(wire::fold(wire::Sum{change} + back) == 0xffff);
@@ -122,7 +122,7 @@ TEST_CASE("a folded change, there and back, applies by a subtraction with the ve
   }
 }
 
-TEST_CASE("changes add up, fold to 16 bits and apply in one step") {
+TEST_CASE("changes can be added up, folded to 16 bits and applied in one step") {
   std::mt19937 random(4);
   for (int round = 0; round < 2000; round++) {
     Buffer bytes = random_bytes(random, 40);
@@ -138,12 +138,12 @@ TEST_CASE("changes add up, fold to 16 bits and apply in one step") {
   }
 }
 
-TEST_CASE("RFC 1624's example, which equation 2 gets wrong, comes out as zero") {
+TEST_CASE("RFC 1624's example, which equation 2 gets wrong, gives zero") {
   const wire::Sum change = wire::change16(wire::raw16(0x5555), wire::raw16(0x3285));
   CHECK(wire::updated_checksum(wire::raw16(0xdd2f), change) == wire::raw16(0x0000));
 }
 
-TEST_CASE("a partial checksum follows addresses and equals what a device would have been given") {
+TEST_CASE("a partial checksum follows the addresses and equals what a device would get") {
   for (const bool six : {false, true}) {
     CAPTURE(six);
     const auto packet = [six](std::string_view last, Sum sum) {
@@ -159,26 +159,26 @@ TEST_CASE("a partial checksum follows addresses and equals what a device would h
     const uint16_t updated = wire::updated_partial(partial, change);
     CHECK(updated == wire::load_raw16(&packet("7", Sum::partial)[at]));
 
-    // The device adds what the field covers: the segment with the partial sum in it.
+    // The device sums what the field covers: the segment, including the partial sum.
     const Buffer segment = packet("7", Sum::partial);
     const uint16_t finished = wire::internet_checksum(wire::Bytes(segment).subspan(six ? 40 : 20));
     CHECK(finished == wire::load_raw16(&packet("7", Sum::right)[at]));
   }
 }
 
-TEST_CASE("UDP's checksum is never zero on the wire, and stays absent where it was") {
+TEST_CASE("a UDP checksum is never zero on the wire, and a missing one stays missing") {
   CHECK(wire::udp_checksum_on_wire(0) == 0xffff);
   CHECK(wire::udp_checksum_on_wire(0x1234) == 0x1234);
   CHECK(wire::updated_udp_checksum(0, wire::change16(1, 2)) == 0);
   // A datagram whose checksum becomes zero: its words then sum up to all ones.
   const uint16_t before = wire::finish_checksum(wire::Sum{0x1234});
   CHECK(wire::updated_udp_checksum(before, wire::change16(0x1234, 0xffff)) == 0xffff);
-  // All ones stands for zero: an update takes it as such.
+  // All ones stands for zero: an update treats it as zero.
   CHECK(wire::updated_udp_checksum(0xffff, wire::change16(0xffff, 0x1234)) == wire::finish_checksum(0x1234));
 }
 
 TEST_CASE("a built datagram that sums up to zero carries ffff") {
-  // The payload is chosen so that the sum of everything else is completed to ffff.
+  // The payload is chosen so that the sum of everything is ffff.
   const Buffer zeroed = ipv4().udp({.checksum = 0}).payload(Buffer{0, 0}).build();
   const wire::Sum pseudo = wire::pseudo_header_sum(address("10.0.1.2").v4(), address("10.0.1.100").v4(), 17, 10);
   const uint16_t missing = wire::finish_checksum(wire::sum_bytes(wire::Bytes(zeroed).subspan(20), pseudo));

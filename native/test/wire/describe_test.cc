@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The printers against tcpdump itself, whose output for the samples is the expectation; what differs on purpose is
+// The printers compared with tcpdump itself: its output for the samples is the expectation. Intended differences are
 // listed below.
 #include "wire/describe.h"
 
@@ -46,7 +46,7 @@ class CaptureFile {
 
 std::vector<std::string> tcpdump(const std::vector<Sample>& packets, const std::string& options) {
   const CaptureFile capture(packets);
-  // By standard input, because tcpdump may have given up the right to open the file.
+  // The capture comes by standard input, because tcpdump may have dropped the right to open the file.
   const std::string command = "tcpdump -n -t " + options + " -r - < " + capture.path() + " 2>/dev/null";
   std::FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
@@ -55,14 +55,15 @@ std::vector<std::string> tcpdump(const std::vector<Sample>& packets, const std::
   while (std::fgets(line, sizeof line, pipe) != nullptr) {
     std::string text = line;
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-    for (size_t at; (at = text.find("  ")) != std::string::npos;) text.erase(at, 1);  // slips of tcpdump's pen
+    for (size_t at; (at = text.find("  ")) != std::string::npos;)
+      text.erase(at, 1);  // tcpdump sometimes prints two blanks
     lines.push_back(text);
   }
   REQUIRE_MESSAGE(pclose(pipe) == 0, "tcpdump is needed: apt-get install tcpdump");
   return lines;
 }
 
-// Where the samples' lines are not tcpdump's: tags are named, TOA and GUE are decoded, routing headers are shorter.
+// Intended differences from tcpdump's lines: tags are named, TOA and GUE are decoded, routing headers are shorter.
 std::string expected(const std::string& name, const std::string& tcpdumps) {
   static const std::map<std::string, std::string> prefixes = {
       {"vlan", "vlan 5, p 0, "},
@@ -89,7 +90,7 @@ std::string expected(const std::string& name, const std::string& tcpdumps) {
   return tcpdumps;
 }
 
-// The whole range of a message's codes, where tcpdump has words of its own for each.
+// All codes of a message for which tcpdump has texts.
 std::vector<Sample> icmp_variants() {
   std::vector<Sample> variants;
   const Buffer quoted = ipv4().tcp().build(), quoted6 = ipv6().tcp().build();
@@ -114,7 +115,7 @@ std::vector<Sample> icmp_variants() {
 
 }  // namespace
 
-TEST_CASE("every sample reads as tcpdump prints it") {
+TEST_CASE("every sample is printed as by tcpdump") {
   const std::vector<Sample> all = samples();
   const std::vector<std::string> lines = tcpdump(all, "-S");
   REQUIRE(lines.size() == all.size());
@@ -124,7 +125,7 @@ TEST_CASE("every sample reads as tcpdump prints it") {
   }
 }
 
-TEST_CASE("the codes of ICMP and ICMPv6 read as tcpdump prints them") {
+TEST_CASE("the codes of ICMP and ICMPv6 are printed as by tcpdump") {
   const std::vector<Sample> all = icmp_variants();
   const std::vector<std::string> lines = tcpdump(all, "-S");
   REQUIRE(lines.size() == all.size());
@@ -134,10 +135,10 @@ TEST_CASE("the codes of ICMP and ICMPv6 read as tcpdump prints them") {
   }
 }
 
-TEST_CASE("tcpdump finds no checksum wrong in what the builder makes, but for the partial ones") {
+TEST_CASE("tcpdump finds no wrong checksum in built packets, except for the partial ones") {
   std::vector<Sample> whole;
   for (const Sample& sample : samples()) {
-    // Fragments and what GUE carries have no checksum of their own that tcpdump could see.
+    // Fragments and the payload of GUE have no checksum that tcpdump checks.
     if (sample.name != "tcp-partial") whole.push_back(sample);
   }
   for (const std::string& line : tcpdump(whole, "-vv")) {
@@ -152,7 +153,7 @@ TEST_CASE("tcpdump finds no checksum wrong in what the builder makes, but for th
   CHECK(partial[1].find("incorrect") != std::string::npos);
 }
 
-TEST_CASE("what is malformed is named by its reason") {
+TEST_CASE("a malformed header is printed with its reason") {
   const struct {
     const char* what;
     Buffer frame;
@@ -182,7 +183,7 @@ TEST_CASE("what is malformed is named by its reason") {
   }
 }
 
-TEST_CASE("tunnels in tunnels end at a limit") {
+TEST_CASE("tunnels within tunnels are printed up to a limit") {
   PacketBuilder nested = ethernet();
   for (int i = 0; i < 40; i++) nested.ipv4();
   const std::string text = wire::describe(nested.udp().build());
@@ -190,7 +191,7 @@ TEST_CASE("tunnels in tunnels end at a limit") {
   CHECK(text.ends_with(": ip-proto-4 628"));
 }
 
-TEST_CASE("a raw IP packet reads as the frame does without its Ethernet header") {
+TEST_CASE("a raw IP packet is printed as its frame is, without the Ethernet header") {
   for (const Sample& sample : ip_samples()) {
     CAPTURE(sample.name);
     CHECK(wire::describe_ip(wire::Bytes(sample.frame).subspan(14)) == wire::describe(sample.frame));

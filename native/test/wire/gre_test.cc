@@ -9,7 +9,7 @@ using namespace sluice;
 using namespace sluice::test;
 using wire::Malformed;
 
-TEST_CASE("GRE's optional fields are found in their order, whichever are there") {
+TEST_CASE("GRE's optional fields are found in their order, in every combination") {
   for (int which = 0; which < 8; which++) {
     CAPTURE(which);
     const bool checksum = (which & 1) != 0;
@@ -32,13 +32,13 @@ TEST_CASE("GRE's optional fields are found in their order, whichever are there")
   }
 }
 
-TEST_CASE("a GRE checksum that covers other bytes is found out") {
+TEST_CASE("a GRE checksum over other bytes is wrong") {
   Buffer packet = PacketBuilder().gre({.checksum = true}).payload("payload").build();
   packet.back() ^= 1;
   CHECK(!wire::GreView::parse(packet)->is_checksum_ok());
 }
 
-TEST_CASE("GRE headers that are of no use here are refused") {
+TEST_CASE("unsupported GRE headers are refused") {
   const struct {
     const char* what;
     const char* bytes;

@@ -41,7 +41,7 @@ TEST_CASE("GUE headers are read as Linux writes them") {
   }
 }
 
-TEST_CASE("GUE headers that are of no use here are refused") {
+TEST_CASE("unsupported GUE headers are refused") {
   const struct {
     const char* what;
     const char* bytes;
@@ -62,7 +62,7 @@ TEST_CASE("GUE headers that are of no use here are refused") {
   }
 }
 
-TEST_CASE("emitted GUE headers are those bytes") {
+TEST_CASE("emitted GUE headers have the expected bytes") {
   Buffer plain(4), remote(12);
   CHECK(wire::emit(wire::GueFields{.protocol = 41}, plain.data()) == 4);
   CHECK(plain == hex("00290000"));

@@ -22,7 +22,7 @@ TEST_CASE("an echo's id, sequence and data are read") {
   CHECK(wire::IcmpView::parse(wire::Bytes(message).first(7)).reason() == Malformed::truncated);
 }
 
-TEST_CASE("the types that quote a packet are errors, all others are not") {
+TEST_CASE("types that quote a packet are errors, all others are not") {
   for (int type = 0; type < 256; type++) {
     Buffer message(8);
     message[0] = static_cast<uint8_t>(type);

@@ -34,7 +34,7 @@ TEST_CASE("a message is rewritten in place and its checksum filled in over the p
   CHECK(icmp.mtu() == 1280);
 }
 
-TEST_CASE("a neighbour solicitation says who is asked for and who asks") {
+TEST_CASE("a neighbour solicitation has the target and the sender's link address") {
   const auto message = wire::NeighbourView::parse(solicitation);
   REQUIRE(message);
   CHECK(!message->is_advertisement());
@@ -43,7 +43,7 @@ TEST_CASE("a neighbour solicitation says who is asked for and who asks") {
   CHECK(!message->link_address(wire::neighbour_option::target_link_address));
 }
 
-TEST_CASE("neighbour options are walked past those of no interest, and must have true lengths") {
+TEST_CASE("the walk over neighbour options skips unknown ones and refuses wrong lengths") {
   const Buffer fixed(solicitation.begin(), solicitation.begin() + 24);
   const struct {
     const char* what;

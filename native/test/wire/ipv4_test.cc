@@ -38,11 +38,11 @@ TEST_CASE("an IPv4 header's fields are read") {
   CHECK(ip->is_checksum_ok());
 }
 
-TEST_CASE("IPv4 headers that do not fit are refused") {
+TEST_CASE("IPv4 headers with impossible lengths or version are refused") {
   const struct {
     const char* what;
     Buffer bytes;
-    Malformed reason, quoted;  // quoted: in an ICMP error, where packets are cut
+    Malformed reason, quoted;  // quoted: the reason for a quotation, where packets are cut
   } cases[] = {
       {"nothing", {}, Malformed::truncated, Malformed::truncated},
       {"19 bytes", Buffer(19, 0x45), Malformed::truncated, Malformed::truncated},
@@ -61,7 +61,7 @@ TEST_CASE("IPv4 headers that do not fit are refused") {
   }
 }
 
-TEST_CASE("IPv4 options need true lengths, and routes and timestamps a pointer") {
+TEST_CASE("IPv4 options need correct lengths; routes and timestamps also need a pointer") {
   const struct {
     const char* what;
     const char* options;
@@ -90,7 +90,7 @@ TEST_CASE("IPv4 options need true lengths, and routes and timestamps a pointer")
   }
 }
 
-TEST_CASE("an IPv4 header is rewritten in place, the checksum following where it is asked to") {
+TEST_CASE("an IPv4 header is rewritten in place, and its checksum is updated on request") {
   Buffer packet = ipv4().payload("abc").build();
   auto ip = *wire::MutableIpv4View::parse(packet);
   ip.set_source(address("192.0.2.1").v4());
@@ -111,7 +111,7 @@ TEST_CASE("an IPv4 header is rewritten in place, the checksum following where it
   CHECK(read.payload().size() == 2);
 }
 
-TEST_CASE("one hop less keeps the checksum right at every TTL") {
+TEST_CASE("decrementing the TTL keeps the checksum right for every TTL") {
   for (int ttl = 255; ttl >= 1; ttl--) {
     Buffer packet = ipv4({.ttl = static_cast<uint8_t>(ttl)}).build();
     auto ip = *wire::MutableIpv4View::parse(packet);

@@ -25,11 +25,11 @@ TEST_CASE("an IPv6 header's fields are read, without the frame's padding") {
   CHECK(ip->payload().size() == 3);
 }
 
-TEST_CASE("IPv6 headers that do not fit are refused") {
+TEST_CASE("IPv6 headers with impossible lengths or version are refused") {
   const struct {
     const char* what;
     Buffer bytes;
-    Malformed reason, quoted;  // quoted: in an ICMPv6 error, where packets are cut
+    Malformed reason, quoted;  // quoted: the reason for a quotation, where packets are cut
   } cases[] = {
       {"nothing", {}, Malformed::truncated, Malformed::truncated},
       {"39 bytes", Buffer(39, 0x60), Malformed::truncated, Malformed::truncated},
@@ -89,7 +89,7 @@ TEST_CASE("extension headers lead to the transport header") {
   }
 }
 
-TEST_CASE("a chain of extension headers cut anywhere is malformed, and never read past its end") {
+TEST_CASE("a chain of extension headers that is cut anywhere is malformed, and is never read past its end") {
   const Buffer whole = ipv6().hop_by_hop().destination_options().routing().ah().build();
   for (size_t length = 40; length < whole.size(); length++) {
     const Buffer cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length));

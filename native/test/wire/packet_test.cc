@@ -13,7 +13,7 @@ using wire::Packet;
 
 namespace {
 
-// What a test says of a packet; the rest must be as a Packet begins.
+// What a test expects of a packet. All other fields must have their initial values.
 struct Expected {
   const char* what;
   Buffer frame;
@@ -89,7 +89,7 @@ void check_all(std::span<const Expected> cases) {
   for (const Expected& c : cases) {
     CAPTURE(c.what);
     Packet packet;
-    packet.protocol = 99;  // whatever was there before is gone afterwards
+    packet.protocol = 99;  // an old value must be overwritten
     CHECK(wire::dissect(c.frame, packet) == c.packet.malformed);
     check_equal(packet, c.packet);
   }
@@ -139,7 +139,7 @@ TEST_CASE("well-formed frames are dissected down to their payload") {
   check_all(cases);
 }
 
-TEST_CASE("fragments say where they belong, and only the first has ports") {
+TEST_CASE("fragments have their offset, and only the first one has ports") {
   const Expected cases[] = {
       {"the first of IPv4", ethernet().ipv4({.id = 7, .more = true}).udp({.length = 2000}).payload(zeros(40)).build(),
        fields(ipv4_at(14, 68, UDP), ports(5000, 5001), header(8), fragment(Fragment::first, 0, true, 7))},
@@ -161,7 +161,7 @@ TEST_CASE("fragments say where they belong, and only the first has ports") {
   check_all(cases);
 }
 
-TEST_CASE("malformed frames have a reason, and what was found before it") {
+TEST_CASE("malformed frames have a reason, and the fields found before the fault") {
   const auto empty = [](Malformed reason) { return fields(wrong(reason)); };
   const auto at_l3 = [](uint16_t ethertype, Malformed reason) {
     return fields(type(ethertype), wrong(reason), [](Packet& p) { p.l3 = 14; });
@@ -225,7 +225,7 @@ TEST_CASE("malformed frames have a reason, and what was found before it") {
   check_all(cases);
 }
 
-TEST_CASE("fragments that nobody sends in good faith are malformed") {
+TEST_CASE("impossible fragments are malformed") {
   const Expected cases[] = {
       {"a first fragment with half a TCP header",
        ethernet().ipv4({.more = true, .protocol = TCP}).payload(zeros(16)).build(),
@@ -256,8 +256,8 @@ TEST_CASE("the walk over extension headers is bounded") {
   CHECK(wire::dissect(nine.tcp().build(), packet) == Malformed::too_many_headers);
 }
 
-TEST_CASE("the fast path and the general one agree") {
-  // A VLAN tag forces the general path; apart from the tag the findings must be the same.
+TEST_CASE("the fast and the general dissection agree") {
+  // A VLAN tag forces the general dissection. Apart from the tag, the results must be the same.
   for (const auto& [plain, tagged] : {
            std::pair{ethernet().ipv4().tcp({.options = syn_options}).payload("x").build(),
                      ethernet().vlan(5).ipv4().tcp({.options = syn_options}).payload("x").build()},
@@ -276,7 +276,7 @@ TEST_CASE("the fast path and the general one agree") {
   }
 }
 
-TEST_CASE("a packet that ends within its TCP header is truncated, whichever way it is looked at") {
+TEST_CASE("a packet that ends within its TCP header is truncated in every dissection") {
   for (size_t length = 0; length < 20; length++) {
     CAPTURE(length);
     const Buffer start(length, 0x50);
@@ -288,7 +288,7 @@ TEST_CASE("a packet that ends within its TCP header is truncated, whichever way 
   }
 }
 
-TEST_CASE("a raw IP packet is dissected by its version") {
+TEST_CASE("a raw IP packet is dissected by its IP version") {
   Packet packet;
   CHECK(wire::dissect_ip(ipv4().tcp().build(), packet) == Malformed::ok);
   CHECK(packet.l3 == 0);
@@ -327,7 +327,7 @@ TEST_CASE("a quoted packet may end after eight bytes of its transport header") {
   CHECK(!packet.has_ports);
 }
 
-TEST_CASE("every sample is well-formed, and cut at any length it is either malformed or still says the same") {
+TEST_CASE("every sample is well-formed; cut at any length it is malformed or dissected alike") {
   for (const Sample& sample : samples()) {
     CAPTURE(sample.name);
     Packet whole;
@@ -344,7 +344,7 @@ TEST_CASE("every sample is well-formed, and cut at any length it is either malfo
   }
 }
 
-TEST_CASE("quoted samples cut at any length never point their ports past the end") {
+TEST_CASE("the ports of quoted samples that are cut at any length never lie past the end") {
   for (const Sample& sample : samples()) {
     CAPTURE(sample.name);
     Packet whole;
@@ -360,7 +360,7 @@ TEST_CASE("quoted samples cut at any length never point their ports past the end
   }
 }
 
-TEST_CASE("the IPv4 header checksum is checked apart from the rest") {
+TEST_CASE("the IPv4 header checksum is checked separately") {
   Buffer frame = ethernet().vlan(5).ipv4({.options = hex("01010100")}).tcp().build();
   Packet packet;
   REQUIRE(wire::dissect(frame, packet) == Malformed::ok);
@@ -374,7 +374,7 @@ TEST_CASE("the IPv4 header checksum is checked apart from the rest") {
   CHECK(wire::ipv4_header_checksum_ok(frame, packet));
 }
 
-TEST_CASE("a frame of 64 KiB, as segmentation offload delivers it, is a packet like any other") {
+TEST_CASE("a frame of 64 KiB, as segmentation offload delivers it, is dissected as any other") {
   const Buffer frame = ethernet().ipv4().tcp({.flags = ACK}).payload(zeros(65535 - 40)).build();
   Packet packet;
   CHECK(wire::dissect(frame, packet) == Malformed::ok);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One packet of each shape that the wire layer knows, for the tests that hold for all of them: truncation, comparison
-// with tcpdump, the fuzz corpus.
+// One packet of each shape that the wire layer knows, for tests that hold for all shapes: truncation, comparison with
+// tcpdump, the fuzz corpus.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Sample {
 };
 
 inline const Buffer mss_option = hex("020405b4");
-// What a Linux client offers: MSS, SACK permitted, timestamps, window scale.
+// The options of a Linux client: MSS, SACK permitted, timestamps, window scale.
 inline const Buffer syn_options = hex("020405b4 0402080a 00000064 00000000 01030307");
 
 inline Buffer first_bytes(Buffer bytes, size_t count) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The samples seed the fuzz target `packet`: its corpus holds each of them. Renew it, after a change of the samples, by
-// running this test with UPDATE_CORPUS=1.
+// The corpus of the fuzz target `packet` holds each sample. After a change of the samples, write it again by running
+// this test with UPDATE_CORPUS=1.
 #include "wire/samples.h"
 
 #include <doctest/doctest.h>

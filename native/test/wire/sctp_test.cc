@@ -17,7 +17,7 @@ std::string printed(const Buffer& packet) {
 }
 }  // namespace
 
-TEST_CASE("SCTP's common header is read, and shorter ones are truncated") {
+TEST_CASE("SCTP's common header is read, and a shorter one is truncated") {
   const Buffer packet =
       PacketBuilder().sctp({.source_port = 1, .destination_port = 2, .verification_tag = 3}).chunk().build();
   const auto sctp = wire::SctpView::parse(packet);
@@ -47,7 +47,7 @@ TEST_CASE("the checksum lies on the wire least significant byte first") {
   CHECK(sctp.is_checksum_ok());
 }
 
-TEST_CASE("chunks are walked over their padding, to the first that lies") {
+TEST_CASE("the walk over chunks skips their padding and stops at the first wrong length") {
   const struct {
     const char* what;
     const char* chunks;
@@ -74,7 +74,7 @@ TEST_CASE("chunks are walked over their padding, to the first that lies") {
   }
 }
 
-TEST_CASE("chunks that are cut or unknown are printed as far as they go") {
+TEST_CASE("chunks that are cut or unknown are printed as far as possible") {
   CHECK(printed(PacketBuilder().sctp().build()) == "sctp");
   CHECK(printed(PacketBuilder().sctp().chunk({.type = 99}).build()) == "sctp (1) [Unknown chunk type: 0x63]");
   CHECK(printed(PacketBuilder().sctp().chunk({.type = 1}).build()) == "sctp (1) [INIT] ");

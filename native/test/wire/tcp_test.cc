@@ -47,7 +47,7 @@ TEST_CASE("a TCP header's fields are read") {
   CHECK(tcp->payload().size() == 3);
 }
 
-TEST_CASE("TCP headers that do not fit are refused") {
+TEST_CASE("TCP headers with impossible lengths are refused") {
   CHECK(wire::TcpView::parse(Buffer(19)).reason() == Malformed::truncated);
   for (int words = 0; words < 16; words++) {
     CAPTURE(words);
@@ -80,7 +80,7 @@ TEST_CASE("a TCP header is rewritten in place and its checksum filled in over th
   CHECK(tcp.header_length() == 24);
 }
 
-TEST_CASE("options are walked to the end of the list or to the first that lies") {
+TEST_CASE("the walk over options ends at the end of the list or at the first wrong length") {
   const struct {
     const char* what;
     const char* options;
@@ -106,7 +106,7 @@ TEST_CASE("options are walked to the end of the list or to the first that lies")
   }
 }
 
-TEST_CASE("segments read as tcpdump prints them") {
+TEST_CASE("segments are printed as by tcpdump") {
   CHECK(printed({.flags = 0}) == "Flags [none], win 64240, length 0");
   CHECK(printed({.flags = 0xff}) == "Flags [FSRP.UEW], seq 1, ack 0, win 64240, urg 0, length 0");
   CHECK(printed({.sequence = 0xffffffff, .flags = ACK}, "ab") ==

@@ -20,7 +20,7 @@ TEST_CASE("a UDP header's fields are read, and the view ends with the datagram")
   CHECK(udp->payload().size() == 2);
 }
 
-TEST_CASE("UDP lengths that lie are refused") {
+TEST_CASE("wrong UDP lengths are refused") {
   const Buffer bytes(12);
   CHECK(wire::UdpView::parse(wire::Bytes(bytes).first(7)).reason() == Malformed::truncated);
   for (uint16_t length = 0; length < 20; length++) {

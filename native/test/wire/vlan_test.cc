@@ -9,12 +9,12 @@ using namespace sluice;
 using namespace sluice::test;
 using wire::Malformed;
 
-TEST_CASE("the types that announce a tag are those of 802.1Q, 802.1ad and the one before it") {
+TEST_CASE("the types that announce a tag are those of 802.1Q, of 802.1ad and the older one") {
   for (const uint16_t type : {0x8100, 0x88a8, 0x9100}) CHECK(wire::is_vlan_type(type));
   for (const uint16_t type : {0x0800, 0x86dd, 0x0806, 0x0000}) CHECK(!wire::is_vlan_type(type));
 }
 
-TEST_CASE("a tag's parts are read, and its control information is rewritten") {
+TEST_CASE("the parts of a tag are read, and its control information is rewritten") {
   CHECK(wire::VlanView::parse(Buffer(3)).reason() == Malformed::truncated);
   Buffer tag = hex("f005 0800 ff");
   const auto read = wire::VlanView::parse(tag);
@@ -31,7 +31,7 @@ TEST_CASE("a tag's parts are read, and its control information is rewritten") {
   CHECK(!wire::VlanView::parse(tag)->drop_eligible());
 }
 
-TEST_CASE("a tag reads as tcpdump -e prints it") {
+TEST_CASE("a tag is printed as by tcpdump -e") {
   std::string text;
   wire::print_vlan(text, 0x3064);
   CHECK(text == "vlan 100, p 1, DEI, ");

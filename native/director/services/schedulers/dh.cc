@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// dh: by the hash of the destination address, for farms of caches in front of many addresses (services by firewall
-// mark). 256 places, the servers on them in turn whatever their weights. A server that is not usable leaves its
-// addresses without any.
+// dh: by the hash of the destination address, for groups of caches in front of many addresses (services by firewall
+// mark). 256 places; the servers take them in turn, whatever their weights. If a server is not usable, its addresses
+// get no server.
 #include "director/services/schedulers/hash.h"
 #include "director/services/schedulers/make.h"
 #include "director/services/schedulers/reasons.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// fo: fail over. The server of the highest weight takes everything, the first of equals; the next one when it is gone.
+// fo: fail over. The usable server with the highest weight gets all flows, the first one of equals.
 #include "director/services/schedulers/load.h"
 #include "director/services/schedulers/make.h"
 #include "director/services/schedulers/reasons.h"
@@ -7,7 +7,7 @@
 namespace sluice::director::schedulers {
 namespace {
 
-// The higher the weight, the less loaded.
+// A higher weight counts as a lower load.
 Load inverse_weight(const Destination& d) {
   return d.is_usable() ? Load{1, static_cast<uint64_t>(d.weight)} : infinite_load;
 }

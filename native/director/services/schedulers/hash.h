@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the hashing schedulers hash, and the kernel's two hash functions of it.
+// What the hashing schedulers hash, and the kernel's two hash functions for it.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace sluice::director::schedulers {
 
-// An address as 32 bits in host byte order: IPv6 by XOR of its four words. The family is the *service's*: of an IPv6
-// server in an IPv4 service (through a tunnel) the kernel sees the first word alone.
+// An address as 32 bits in host byte order; IPv6 by XOR of its four words. The family is the *service's*: for an IPv6
+// server in an IPv4 service (through a tunnel) the kernel uses only the first word.
 inline uint32_t fold_address(const wire::Address& address, wire::Family service) {
   const uint8_t* at = address.bytes.data();
   if (service == wire::Family::ipv4) return wire::load_be32(at);
@@ -28,7 +28,7 @@ inline uint32_t hsiphash(uint32_t value, core::SipKey key) {
   return static_cast<uint32_t>(core::SipHash<1, 3>(key).finish(value, sizeof value));
 }
 
-// The client's port for services that hash it too (sh-port, mh-port); 0 for those that do not.
+// The client's port for services that also hash it (sh-port, mh-port); otherwise 0.
 inline uint16_t hashed_port(const ScheduleRequest& request, uint8_t flags) {
   return (flags & flag_2) != 0 ? request.client_port : 0;
 }

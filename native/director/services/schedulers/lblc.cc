@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// lblc: locality-based least connection, for farms of caches: a destination address stays with the server that it went
-// to last, as long as that one is in the service, has a weight and is not overburdened; then, and at first, with the
-// server that wlc would pick. A server at its upper threshold keeps the addresses that it has: so does the kernel's.
+// lblc: locality-based least connection, for groups of caches. A destination address stays with its last server as long
+// as that server is in the service, has a weight and is not overburdened. Otherwise, and at first, it gets the server
+// that wlc would pick. A server at its upper threshold keeps its addresses, as in the kernel.
 #include "director/services/schedulers/load.h"
 #include "director/services/schedulers/locality.h"
 #include "director/services/schedulers/make.h"

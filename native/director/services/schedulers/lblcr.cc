@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// lblcr: lblc with replication. A destination address has a set of servers; the least loaded of them is picked. When
-// that one is overburdened (or none is left), the server that wlc would pick joins the set. A set of several that has
-// not changed for a day loses its most loaded server.
+// lblcr: lblc with replication. A destination address has a set of servers; the least loaded of them is picked. If that
+// one is overburdened (or the set is empty), the server that wlc would pick joins the set. A set of several servers
+// that has not changed for a day loses its most loaded server.
 #include "director/services/schedulers/load.h"
 #include "director/services/schedulers/locality.h"
 #include "director/services/schedulers/make.h"
@@ -10,7 +10,7 @@ namespace sluice::director::schedulers {
 namespace {
 
 struct ServerSet {
-  std::vector<Seat> seats;  // the latest first
+  std::vector<Seat> seats;  // the newest first
   Time changed = 0;
 };
 
@@ -72,7 +72,7 @@ class LocalityReplication final : public Scheduler {
     return least;
   }
 
-  // One that has left the service counts as idle: its connections have ended a day ago.
+  // A server that has left the service counts as idle.
   void remove_most_loaded(ServerSet& set, Time now) {
     auto most = set.seats.end();
     Load highest;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// How loaded a server is, in the kernel's figures, and the search for the least loaded one.
+// How loaded a server is, in the kernel's numbers, and the search for the least loaded server.
 //
-// A load is a fraction, cost / weight. Fractions are compared by cross multiplication, exactly: a server replaces the
-// best one so far only when it is strictly lower, so the first of equals in the list wins. 64 bits hold the products
-// for every weight that ipvsadm takes (up to 65535) and four billion connections.
+// A load is a fraction, cost / weight. Fractions are compared exactly, by cross multiplication. A server replaces the
+// best one so far only if its load is strictly lower, so the first of equals in the list wins. 64 bits hold the
+// products for every weight that ipvsadm accepts (up to 65535) and four billion connections.
 //
 // The kernel walks the list for each new connection. LeastLoaded finds the same server by a tournament: a binary tree
-// over the list in whose nodes stands the less loaded of two winners below, the left one of equals. A server whose load
-// has changed is noted, and before the next search it plays its matches again, up to the first that it has no part in:
-// ten of them, of a thousand servers. So a flow that comes or goes costs a note, and a search the logarithm of the
-// list for each server that changed since the one before. A choice that is to be explained is made by the walk.
+// over the list, in which each node holds the less loaded of the two winners below it, the left one of equals. If the
+// load of a server changes, the server is noted. Before the next search its matches are played again, up to the first
+// match that it takes no part in: ten matches for a thousand servers. So the begin or end of a flow costs a note, and a
+// search costs the logarithm of the list for each server that changed since the last search. If a choice is to be
+// explained, the walk makes it.
 #pragma once
 
 #include "director/services/schedulers/reasons.h"
@@ -18,12 +19,12 @@
 namespace sluice::director::schedulers {
 
 // An active connection costs 257 inactive ones: Linux since 6.1.183 adds 256 times the active connections to *all*
-// connections of the server, earlier ones to the inactive ones only.
+// connections of the server; earlier versions add them to the inactive ones.
 inline uint64_t overhead_of(const Destination& d) {
   return (uint64_t{d.active} << 8) + d.active + d.inactive;
 }
 
-// As sed and nq reckon: how long the new connection would have to wait, were every active one a unit of work.
+// The cost for sed and nq: how long the new connection would wait if every active one were a unit of work.
 inline uint64_t expected_delay_of(const Destination& d) {
   return uint64_t{d.active} + 1;
 }
@@ -35,7 +36,7 @@ struct Load {
   bool is_finite() const { return weight != 0; }
 };
 
-// Higher than every other: of a server that nothing is to go to.
+// Higher than every other load: for a server that must not be picked.
 inline constexpr Load infinite_load{1, 0};
 
 inline Load overhead_by_weight(const Destination& d) {
@@ -49,7 +50,7 @@ using LoadOf = Load (*)(const Destination&);
 
 void say_load(ServerLines& lines, const Destination& destination, Load load, bool lowest);
 
-// By the walk, with its reasons.
+// Walks over the list and records its reasons.
 Destination* explain_least_loaded(const Destinations& destinations, LoadOf load_of, Trace& trace);
 
 class LeastLoaded {
@@ -58,13 +59,13 @@ class LeastLoaded {
     list_changed();
   }
 
-  // nullptr where no load is finite.
+  // nullptr if no load is finite.
   Destination* find();
   Destination* find(Trace* trace) {
     return trace != nullptr ? explain_least_loaded(destinations_, load_of_, *trace) : find();
   }
 
-  // What a scheduler is told, passed on.
+  // The scheduler's notifications, passed on.
   void list_changed();
   void load_changed(const Destination& server) {
     if (is_stale_ || is_noted_[server.place]) return;
@@ -73,9 +74,9 @@ class LeastLoaded {
   }
 
  private:
-  // Node 1 is the root, node n has 2n and 2n + 1 below it; the servers follow behind the inner nodes.
+  // Node 1 is the root; node n has the children 2n and 2n + 1; the servers follow after the inner nodes.
   uint32_t winner(size_t node) const { return node < leaves_ ? winners_[node] : static_cast<uint32_t>(node - leaves_); }
-  // False: nothing has changed for the matches above.
+  // False if nothing has changed for the matches above.
   bool play(size_t node, uint32_t changed);
   void play_all();
   void play_noted();
@@ -83,9 +84,9 @@ class LeastLoaded {
   const Destinations& destinations_;
   const LoadOf load_of_;
   bool is_stale_ = true;           // the list has changed since the last search
-  size_t leaves_ = 0;              // a power of two, or none
-  std::vector<Load> loads_;        // by place in the list; infinite behind its end
-  std::vector<uint32_t> winners_;  // by inner node: a place
+  size_t leaves_ = 0;              // a power of two, or zero
+  std::vector<Load> loads_;        // by place in the list; infinite beyond its end
+  std::vector<uint32_t> winners_;  // by inner node: a place in the list
   std::vector<uint32_t> noted_;    // places whose load has changed, each once
   std::vector<uint8_t> is_noted_;
 };

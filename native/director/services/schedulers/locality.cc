@@ -4,7 +4,7 @@
 namespace sluice::director::schedulers {
 namespace {
 
-// Overloaded or not.
+// Also for overloaded servers.
 Load active_by_weight(const Destination& d) {
   return d.weight > 0 ? Load{d.active, static_cast<uint64_t>(d.weight)} : infinite_load;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lblc and lblcr remember: destination address → server or servers, forgotten as the kernel forgets it.
+// What lblc and lblcr remember: destination address → server or servers. Entries are forgotten as in the kernel.
 //
-// The kernel looks over its table once a minute. An address that nobody asked for in a day goes at every 30th look; at
-// the others, while there are more than 16384 addresses, some of those that nobody asked for in six minutes go, from
-// where the last look stopped, until 4/3 of the excess have gone. New addresses are not remembered above 24576. There
-// is no timer here: the looks that were due are caught up with before a pick, which nobody can tell apart, except that
-// the first minute begins with the first pick and not with the service.
+// The kernel scans its table once a minute. Every 30th scan removes all addresses that were not used for a day. At the
+// other scans, if there are more than 16384 addresses, it removes some of those that were not used for six minutes,
+// beginning where the last scan stopped, until 4/3 of the excess are removed. Above 24576 no new address is remembered.
+// There is no timer here: scans that were due are made before a pick. The results are the same, except that the first
+// minute begins with the first pick and not with the service.
 //
-// A server that is removed and added again is the same server to the kernel as long as anything refers to it; so the
+// If a server is removed and added again, it is the same server for the kernel as long as an entry refers to it. So the
 // table holds *seats*, which outlive the Destination.
 #pragma once
 
@@ -25,7 +25,7 @@ namespace sluice::director::schedulers {
 using Seat = uint32_t;
 inline constexpr Seat no_seat = UINT32_MAX;
 
-// Stands for the servers that the table refers to.
+// The servers that the table refers to.
 class Seats {
  public:
   explicit Seats(const Destinations& destinations) : destinations_(destinations) {}
@@ -36,7 +36,7 @@ class Seats {
   bool is_of(Seat seat, const Destination* destination) const { return seats_[seat].now == destination; }
   // nullptr while the server is not in the service.
   Destination* at(Seat seat) const { return seats_[seat].now; }
-  // As it is, or was when it left.
+  // The current weight, or the last one before the server left.
   int32_t weight_of(Seat seat) const { return at(seat) != nullptr ? at(seat)->weight : seats_[seat].weight; }
   void changed(const Destination* removed);
 
@@ -82,7 +82,7 @@ class LocalityTable {
     return nullptr;
   }
 
-  // nullptr when there are too many already.
+  // nullptr if there are already too many.
   Entry* insert(const wire::Address& address, Time now) {
     if (size_ >= most_entries) return nullptr;
     uint32_t index = free_;
@@ -108,11 +108,12 @@ class LocalityTable {
         bucket_of(entry->address), [entry](const Entry& e) { return &e == entry; }, forget);
   }
 
-  // Every look that has been due by `now`; `forget` is told the value of each entry that goes.
+  // Makes every scan that was due by `now`. Calls forget() with the value of each removed entry.
   template <typename Forget>
   void expire(Time now, Forget forget) {
     if (next_look_ == 0) next_look_ = now + look_interval;
-    if (now > next_look_ + 2 * full_expiration) {  // everything has been stale for a day; no need to count the minutes
+    if (now >
+        next_look_ + 2 * full_expiration) {  // every entry has been unused for a day: no need to count the minutes
       for (size_t b = 0; b < bucket_count; b++) {
         erase_if(
             b, [](const Entry&) { return true; }, forget);
@@ -172,19 +173,19 @@ class LocalityTable {
   std::vector<Entry> entries_;
   uint32_t free_ = none;
   size_t size_ = 0;
-  size_t rover_ = 0;    // the bucket last looked at
+  size_t rover_ = 0;    // the last bucket that was scanned
   unsigned looks_ = 1;  // since the last full one
   Time next_look_ = 0;
 };
 
-// Who may take over: the server with the least overhead for its weight; and from whom.
+// Finds the server that takes over (the least overhead for its weight), and decides when a server is overburdened.
 class Relief {
  public:
   explicit Relief(const Destinations& destinations);
 
   Destination* find(Trace* trace) { return least_.find(trace); }
-  // As the kernel's: more active connections than its weight says, while another server has less than half as many as
-  // it could have. (The flag of a server at its upper threshold is another matter.)
+  // As in the kernel: the server has more active connections than its weight, while another server has less than half
+  // of its weight. (The flag of a server at its upper threshold does not matter here.)
   bool is_due(const Destination& destination);
 
   void list_changed();

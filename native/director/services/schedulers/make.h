@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The makers of all schedulers; scheduler.cc lists them by name.
+// The factory functions of all schedulers; scheduler.cc lists them by name.
 #pragma once
 
 #include <memory>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// mh: Maglev hashing. Every server has a permutation of all places of a table, made of an offset and a skip that follow
-// from its address and port; servers take turns (several a round, by weight) at occupying the next free place of their
-// permutation until the table is full. A client hashes to a place. When a server leaves, its places are shared out and
-// few others change hands. Eisenbud et al.: Maglev, NSDI 2016, 3.4.
+// mh: Maglev hashing. Every server has a permutation of all places of a table, made of an offset and a skip that depend
+// on its address and port. Servers take turns (several per round, by weight) at taking the next free place of their
+// permutation until the table is full. A client hashes to a place. If a server leaves, its places are shared out, and
+// few other places change. Eisenbud et al.: Maglev, NSDI 2016, 3.4.
 //
-// mh-port hashes the client's port too. A server that is not usable keeps its places (a drained one by its weight
-// before, so that nothing moves); its clients get none unless mh-fallback hashes them again.
+// mh-port also hashes the client's port. A server that is not usable keeps its places (a drained one by its previous
+// weight, so that nothing moves); its clients get no server unless mh-fallback hashes them again.
 //
-// The table is filled by the first new flow after a change, so a service that gets a thousand servers in a row fills it
-// once; filling takes some 50 us and no memory that is not there already.
+// The first new flow after a change fills the table, so a service that gets a thousand servers in a row fills it once.
+// Filling takes some 50 us and no new memory.
 #include <algorithm>
 #include <bit>
 #include <numeric>
@@ -21,7 +21,7 @@ namespace sluice::director::schedulers {
 namespace {
 
 constexpr uint32_t place_count = 4093;  // prime; the kernel's at CONFIG_IP_VS_MH_TAB_INDEX=12, its default
-constexpr int most_turns_bits = 6;      // turns a round stay below 2^6, by the same setting
+constexpr int most_turns_bits = 6;      // turns per round stay below 2^6, by the same setting
 constexpr uint16_t nobody = 0xffff;
 constexpr core::SipKey place_key{2654435761, 2654435761};  // the kernel's fixed keys
 constexpr core::SipKey skip_key{2654446892, 2654446892};
@@ -64,8 +64,8 @@ class MaglevHash final : public Scheduler {
     int32_t turns = 0;
   };
 
-  // Hashes again with what the table's places would add, starting at the client's own, as the kernel does. Before that,
-  // a look at whether anybody would do: 4093 hashes in vain are no answer to a flood of new flows.
+  // Hashes again as the kernel does, with what the table's places would add, beginning at the client's own place. First
+  // checks whether any server is usable: in a flood of new flows, 4093 hashes in vain would cost too much.
   Destination* fall_back(uint32_t key, uint32_t place, Trace* trace) {
     const auto usable = [](const Destination* d) { return d->is_usable(); };
     if (std::none_of(destinations_.begin(), destinations_.end(), usable)) return nullptr;
@@ -80,7 +80,7 @@ class MaglevHash final : public Scheduler {
     return nullptr;
   }
 
-  // Servers that share the table: all, or the oldest that fit. Newer ones are before them in the list.
+  // The servers that share the table: all, or the oldest that fit. Newer servers are in front of them in the list.
   size_t first_sharing() const { return destinations_.size() - permutations_.size(); }
 
   Destination* server_at(uint32_t place) const {
@@ -106,7 +106,7 @@ class MaglevHash final : public Scheduler {
     }
   }
 
-  // False where no server has a weight.
+  // False if no server has a weight.
   bool make_permutations(wire::Family family) {
     const size_t first = first_sharing();
     int32_t step = 0, greatest = 0;

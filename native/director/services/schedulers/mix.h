@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our own hashing of clients and servers, for ring and rendezvous: 64 bits of it, the whole IPv6 address, and no
-// secret, because every balancer of a group must make the same choice.
+// The hash of clients and servers for ring and rendezvous: 64 bits, of the whole IPv6 address, and without a secret,
+// because every balancer of a group must make the same choice.
 #pragma once
 
 #include <cstring>
@@ -10,8 +10,8 @@
 
 namespace sluice::director::schedulers {
 
-inline constexpr core::SipKey choice_key{0x736c756963652d6c,
-                                         0x76732d63686f6963};  // fixed for ever: it decides who serves whom
+inline constexpr core::SipKey choice_key{
+    0x736c756963652d6c, 0x76732d63686f6963};  // must never change: it decides which server a client gets
 
 inline uint64_t hash_endpoint(const wire::Address& address, uint16_t port) {
   uint64_t words[2];
@@ -20,7 +20,7 @@ inline uint64_t hash_endpoint(const wire::Address& address, uint16_t port) {
 }
 
 // A permutation of the 64-bit numbers in which every bit depends on every other (Stafford's variant 13 of MurmurHash3's
-// finalizer): cheap enough to be done for each of a thousand servers.
+// finalizer). Cheap enough for each of a thousand servers.
 inline constexpr uint64_t mix(uint64_t value) {
   value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
   value = (value ^ (value >> 27)) * 0x94d049bb133111eb;

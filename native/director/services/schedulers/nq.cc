@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// nq: never queue. The first server of the list without an active connection; if there is none, as sed.
+// nq: never queue. The first server in the list without an active connection; if there is none, as sed.
 #include "director/services/schedulers/load.h"
 #include "director/services/schedulers/make.h"
 
 namespace sluice::director::schedulers {
 namespace {
 
-// An idle server has no load at all, whatever its weight: the first of them is less loaded than the rest.
+// An idle server has zero load, whatever its weight: the first idle server is less loaded than the rest.
 Load delay_unless_idle(const Destination& d) {
   return d.is_usable() && d.active == 0 ? Load{0, 1} : delay_by_weight(d);
 }

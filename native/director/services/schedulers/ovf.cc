@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ovf: overflow. As fo, but a server is full once its active connections exceed its weight, and the next one is used.
-// UDP connections are never active, so with UDP nothing flows over.
+// ovf: overflow. As fo, but a server is full once its active connections exceed its weight; then the next one is used.
+// UDP connections are never active, so a server is never full with UDP.
 #include "director/services/schedulers/load.h"
 #include "director/services/schedulers/make.h"
 #include "director/services/schedulers/reasons.h"
@@ -12,7 +12,7 @@ bool is_full(const Destination& d) {
   return int64_t{d.active} > d.weight;
 }
 
-// The higher the weight, the less loaded, but for full ones.
+// A higher weight counts as a lower load, except for full servers.
 Load inverse_weight_unless_full(const Destination& d) {
   return d.is_usable() && !is_full(d) ? Load{1, static_cast<uint64_t>(d.weight)} : infinite_load;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// random: a server drawn by weight. Not one of the kernel's. Costs O(log n): a draw among all servers by their summed
-// weights; only one that falls on an overloaded server is repeated among those that are not, by a walk.
+// random: a server drawn by weight. Not one of the kernel's. Costs O(log n): it draws among all servers by their summed
+// weights. Only if the drawn server is overloaded, it draws again among the other servers, by a walk.
 #include <algorithm>
 
 #include "director/services/schedulers/draw.h"

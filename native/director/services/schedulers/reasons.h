@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words in which schedulers say their reasons.
+// The text of the reasons that schedulers record.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace sluice::director::schedulers {
 // "10.0.2.11:80", "[fd00::11]:80".
 std::string name_of(const Destination& destination);
 
-// One line a server while a list is walked, the first of them only: nobody reads the figures of a thousand servers.
+// One line per server of a walk, but only the first few: nobody reads the numbers of a thousand servers.
 class ServerLines {
  public:
   static constexpr unsigned most = 32;  // fills a screen
@@ -24,11 +24,11 @@ class ServerLines {
   ServerLines(const ServerLines&) = delete;
   ServerLines& operator=(const ServerLines&) = delete;
 
-  // The trace if this server's line is wanted, nullptr otherwise.
+  // The trace if this server's line is recorded, otherwise nullptr.
   Trace* next() { return trace_ != nullptr && count_++ < most ? trace_ : nullptr; }
   // "10.0.2.11:80: weight 0, passed by"
   void pass_by(const Destination& destination);
-  // Says how many lines there would have been more. No line follows. Only with a trace.
+  // Records how many lines were left out. No line follows. Only with a trace.
   void close();
   bool is_open() const { return trace_ != nullptr; }
 
@@ -46,7 +46,7 @@ inline Destination* decide(Trace* trace, const char* scheduler, Destination* pic
   if (trace != nullptr) say_decision(*trace, scheduler, picked);
   return picked;
 }
-// The same after the lines of the servers.
+// As decide(), after the lines of the servers.
 inline Destination* decide(Trace* trace, const char* scheduler, Destination* picked, ServerLines& lines) {
   if (lines.is_open()) lines.close();
   return decide(trace, scheduler, picked);

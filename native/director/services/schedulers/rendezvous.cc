@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // rendezvous: highest random weight hashing (Thaler, Ravishankar 1998), weighted. Not one of the kernel's.
 //
-// For each client every server draws a lot u in (0, 1] from the hash of both, and the server with the greatest
-// weight / -ln(u) wins. Each wins with a probability in proportion to its weight exactly; a server that leaves, joins
-// or changes its weight moves only the clients that it loses or wins, and there is no table. The price is a draw a
-// server for every new flow: some 2 ns each.
+// For each client every server draws a number u in (0, 1] from the hash of both, and the server with the largest weight
+// / -ln(u) wins. Each wins with a probability exactly in proportion to its weight. If a server leaves, joins or changes
+// its weight, only the clients that it loses or gains move, and there is no table. The price is one draw per server for
+// every new flow: some 2 ns each.
 //
-// Logarithms are in fixed point, from a table made by integer arithmetic: the same on every machine. Unusable servers
-// do not take part. The client's port is hashed with flag 2, as mh-port.
+// Logarithms are in fixed point, from a table made by integer arithmetic, so they are the same on every machine.
+// Unusable servers do not take part. The client's port is hashed with flag 2, as in mh-port.
 #include <array>
 #include <bit>
 
@@ -19,7 +19,7 @@ namespace sluice::director::schedulers {
 namespace {
 
 constexpr unsigned fraction_bits = 24;  // of a logarithm
-constexpr unsigned table_bits = 10;     // 1024 steps, straight lines between: off by less than 2^-23
+constexpr unsigned table_bits = 10;     // 1024 steps with straight lines in between: the error is below 2^-23
 
 // log2(1 + i/1024) * 2^24 for i = 0 … 1024, bit by bit: a number whose square reaches 2 has the next bit set.
 constexpr auto logarithms = [] {
@@ -41,7 +41,7 @@ constexpr auto logarithms = [] {
   return table;
 }();
 
-// -log2(u) * 2^24 of the lot u = (lot + 1) / 2^64; never 0, so that nobody divides by it.
+// -log2(u) * 2^24 for u = (lot + 1) / 2^64. Never 0, because it is a divisor.
 constexpr uint64_t minus_log2(uint64_t lot) {
   const unsigned zeros = static_cast<unsigned>(std::countl_zero(lot | 1));
   const uint64_t mantissa = (lot | 1) << zeros << 1;  // what follows the leading one, as a fraction of 2^64
@@ -72,7 +72,7 @@ class Rendezvous final : public Scheduler {
       const uint64_t log = minus_log2(mix(key ^ server.name));
       const uint64_t mine = server.weight * best_log, others = best_weight * log;
       const bool higher = mine > others || (mine == others && server.name < best_name);
-      if (!higher && trace == nullptr) continue;  // most servers are not touched at all
+      if (!higher && trace == nullptr) continue;  // most servers are not read at all
       if (!destinations_[i]->is_usable()) {
         lines.pass_by(*destinations_[i]);
         continue;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // ring: consistent hashing with bounded loads. Not one of the kernel's.
 //
-// Every server stands at many points of a ring of 32-bit numbers, as many as its weight says; a client hashes to a
-// number and is served at the next point up. A server that leaves hands its arcs to the points after them and moves
-// nobody else. The number of points follows from the server's own weight and from the power of two in the heaviest
-// server's (which gets 128 to 255 points), so an addition moves only what the new server takes over, and a change of
-// weight as much as the weight changed, unless the heaviest one crosses a power of two.
+// Every server stands at many points of a ring of 32-bit numbers, as many as its weight says. A client hashes to a
+// number and gets the server of the next point up. If a server leaves, its arcs go to the points after them, and no
+// other client moves. The number of points depends only on the server's own weight and on the power of two in the
+// heaviest server's weight (the heaviest server gets 128 to 255 points). So adding a server moves only the clients that
+// it takes over, and a change of weight moves clients in proportion, unless the heaviest weight crosses a power of two.
 //
-// Bounded load (Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2018): no server takes a new
+// Bounded load (Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2018): no server gets a new
 // flow that would bring it above c = 1.25 times its share of all flows; the walk goes on to the next server up the
-// ring. An unusable server is walked past likewise, and has its clients back when it recovers.
-// The sum of all flows that the bound needs is renewed every n/4 picks of n servers, so it costs four additions a pick
-// and is at most a quarter of a flow a server behind.
+// ring. The walk also passes unusable servers, which get their clients back when they recover. The bound needs the sum
+// of all flows. The sum is renewed every n/4 picks with n servers, so it costs four additions per pick and is at most a
+// quarter of a flow per server behind.
 //
-// The client's port is hashed with flag 2, as mh-port. The ring is built by the first new flow after a change.
+// The client's port is hashed with flag 2, as in mh-port. The first new flow after a change builds the ring.
 #include <algorithm>
 #include <bit>
 #include <tuple>
@@ -61,7 +61,7 @@ class Ring final : public Scheduler {
     uint32_t at, server;  // index of the server
   };
 
-  // The first server up the ring that has room; where none has, the first usable one.
+  // The first server up the ring that has room; if none has, the first usable one.
   Destination* walk(uint32_t key, Trace* trace) {
     const auto below = [](const Point& p, uint32_t number) { return p.at < number; };
     size_t i = static_cast<size_t>(std::lower_bound(points_.begin(), points_.end(), key, below) - points_.begin());
@@ -90,7 +90,7 @@ class Ring final : public Scheduler {
     return first_usable;
   }
 
-  // Its share by weight of all flows and the new one, times c, rounded up.
+  // The server's share by weight of all flows and the new one, times c, rounded up.
   uint64_t bound_of(const Destination& d) const {
     const double share = static_cast<double>(d.weight) / static_cast<double>(std::max<uint64_t>(weights_, 1));
     return 1 + static_cast<uint64_t>(share * static_cast<double>((flows_ + 1) * bound_numerator / bound_denominator));
@@ -134,7 +134,7 @@ class Ring final : public Scheduler {
         *point++ = {static_cast<uint32_t>(mix(name + n * 0x9e3779b97f4a7c15) >> 32), static_cast<uint32_t>(i)};
       }
     }
-    // Points that coincide are ordered by server, not by the list, which differs between balancers.
+    // Points at the same number are ordered by server, not by the list, because the list differs between balancers.
     std::sort(points_.begin(), points_.end(), [this](const Point& a, const Point& b) {
       const auto order = [this](const Point& p) {
         const Destination& d = *destinations_[p.server];
@@ -149,7 +149,7 @@ class Ring final : public Scheduler {
   const uint8_t flags_;
   bool stale_ = true;
   std::vector<Point> points_;
-  uint64_t flows_ = 0, weights_ = 0;  // of the usable servers, when last summed
+  uint64_t flows_ = 0, weights_ = 0;  // of the usable servers, at the last sum
   size_t picks_until_sum_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// rr: the servers in turn, in the order of the list. Weights count only as zero or more. The turn goes on after the
-// server picked last, wherever additions have moved it; when that one is removed, after its predecessor.
+// rr: the servers in turn, in the order of the list. Of a weight only matters whether it is above zero. The turn
+// continues after the last picked server, wherever additions have moved it; if that server is removed, after its
+// predecessor.
 #include <algorithm>
 
 #include "director/services/schedulers/make.h"
@@ -50,7 +51,7 @@ class RoundRobin final : public Scheduler {
 
   const Destinations& destinations_;
   Destination* last_ = nullptr;
-  size_t index_ = before_first;  // where last_ is
+  size_t index_ = before_first;  // place of last_
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// sh: by the hash of the client's address, with sh-port of its address and port. 256 places, filled with the servers in
-// turn, as many places a turn as a server's weight and one at least. A server that is not usable leaves its clients
-// without any, unless sh-fallback looks for them elsewhere: from twice the client's place onwards.
+// sh: by the hash of the client's address; with sh-port, of its address and port. 256 places, which the servers take in
+// turn: per turn as many places as a server's weight, at least one. If a server is not usable, its clients get no
+// server, unless sh-fallback looks for another one: from twice the client's place onwards.
 #include <array>
 
 #include "director/services/schedulers/hash.h"
@@ -64,7 +64,7 @@ class SourceHash final : public Scheduler {
   const Destinations& destinations_;
   const uint8_t flags_;
   std::array<uint8_t, place_count>
-      places_;  // index of a server: with one place at least, none beyond the 256th has any
+      places_;  // index of a server: each takes at least one place, so servers after the 256th have none
 };
 
 }  // namespace

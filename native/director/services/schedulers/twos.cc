@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// twos: the power of two random choices. Two servers are drawn by weight, the one less loaded for its weight is taken,
-// the first drawn on a tie. Mitzenmacher, Richa, Sitaraman: The power of two random choices, 2001.
-// Weights are summed anew only when a server's weight or its overload flag has changed; a draw costs O(log n).
+// twos: the power of two random choices. Two servers are drawn by weight; the one with the lower load for its weight is
+// taken, on a tie the one drawn first. Mitzenmacher, Richa, Sitaraman: The power of two random choices, 2001. Weights
+// are summed again only if a server's weight or its overload flag has changed; a draw costs O(log n).
 #include <algorithm>
 
 #include "director/services/schedulers/draw.h"
@@ -22,7 +22,7 @@ class TwoChoices final : public Scheduler {
     if (is_stale_) sum_weights();
     const uint64_t total = sums_.empty() ? 0 : sums_.back();
     if (total == 0) return decide(trace, "twos", nullptr);
-    // As the kernel draws: 0 and the total itself included, which gives the first server one chance more.
+    // As in the kernel, 0 and the total itself can be drawn, which gives the first server one extra chance.
     const uint32_t bound = static_cast<uint32_t>(total + 1);
     const uint32_t first_draw = draw_below(random_, bound), second_draw = draw_below(random_, bound);
     Destination* first = server_at(first_draw);
@@ -55,7 +55,7 @@ class TwoChoices final : public Scheduler {
   }
   bool counts(uint32_t place) const { return sums_[place] > (place > 0 ? sums_[place - 1] : 0); }
 
-  // The first usable server with which the weights so far reach the draw.
+  // The first usable server at which the sum of weights reaches the draw.
   Destination* server_at(uint64_t draw) const {
     const auto at = std::lower_bound(sums_.begin(), sums_.end(), std::max<uint64_t>(draw, 1));
     return destinations_[static_cast<size_t>(at - sums_.begin())];

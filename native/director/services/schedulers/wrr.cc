@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// wrr: sweeps over the list, each for the servers whose weight reaches the level of the sweep. Levels fall from the
-// greatest weight to 1 by the greatest common divisor of all weights, then start again, so in one round of sweeps every
-// server is met as often as its weight says.
+// wrr: sweeps over the list. Each sweep picks the servers whose weight reaches the level of the sweep. Levels fall from
+// the largest weight to 1 in steps of the greatest common divisor of all weights, then start again. So one round of
+// sweeps picks every server as often as its weight says.
 //
 //   step    greatest common divisor of the weights
-//   top     greatest weight - (step - 1), so that levels are 1 modulo step and the last one is 1
-//   level   of the sweep under way
+//   top     largest weight - (step - 1), so that levels are 1 modulo step and the last one is 1
+//   level   of the current sweep
 //
-// A change of the servers restarts the sweep at the head of the list; its level stays, brought onto a level of the new
-// step, or becomes the new top if it is above that or there was none.
+// A change of the servers restarts the sweep at the head of the list. The level stays, moved to a level of the new
+// step; it becomes the new top if it is above that or if there was no level.
 #include <algorithm>
 #include <numeric>
 
@@ -61,7 +61,7 @@ class WeightedRoundRobin final : public Scheduler {
     top_ = greatest - (step_ - 1);
   }
 
-  // The first server at [from, to) that takes part in the sweep.
+  // The first server in [from, to) that takes part in the sweep.
   Destination* find(size_t from, size_t to) {
     for (size_t i = from; i < to; i++) {
       Destination* d = destinations_[i];
@@ -74,8 +74,8 @@ class WeightedRoundRobin final : public Scheduler {
   }
 
   // Ends when every server has been looked at on the lowest level. A sweep that begins in the middle of the list has
-  // not done so for the servers before: they get their look in one that stops there. The place and level that a search
-  // in vain leaves behind are the kernel's too: they decide who is first when a server recovers.
+  // not looked at the servers before: a later sweep looks at them and stops there. As in the kernel, a search in vain
+  // leaves its place and level behind: they decide which server is first when a server recovers.
   Destination* sweep() {
     const size_t count = destinations_.size();
     const size_t start = next_;
@@ -98,8 +98,8 @@ class WeightedRoundRobin final : public Scheduler {
     return nullptr;
   }
 
-  // Levels that nobody reaches need no sweep each: with one overloaded server of weight 65535 among servers of weight 1
-  // there would be 65534 of them in the way of a packet.
+  // Skips levels that no server reaches: with one overloaded server of weight 65535 among servers of weight 1, a packet
+  // would have to wait for 65534 sweeps.
   void skip_idle_levels() {
     if (level_ <= step_) return;
     int32_t reached = 1;
@@ -110,7 +110,7 @@ class WeightedRoundRobin final : public Scheduler {
   }
 
   const Destinations& destinations_;
-  size_t next_ = 0;  // where the sweep goes on
+  size_t next_ = 0;  // where the sweep continues
   int32_t level_ = 0, top_ = 0, step_ = 1;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nothing is allocated while a packet passes, whatever its kind. This program counts every call of operator new.
+// No packet of any kind causes an allocation. This program counts every call of operator new.
 //
-// Each kind of packet passes a director once to warm it up (a scheduler's or a pool's first flow may take memory), and
-// then again with other ports: those packets must not allocate.
+// Packets of each kind pass a director twice to warm it up (the first flow of a scheduler or a pool may take memory).
+// Then packets with other ports pass: those must not allocate.
 #include <cstdlib>
 #include <new>
 
@@ -36,7 +36,7 @@ void* operator new(size_t size, std::align_val_t alignment) {
 void* operator new[](size_t size, std::align_val_t alignment) {
   return counted(size, alignment);
 }
-// Without these AddressSanitizer's own would answer, and its memory would come to the functions below.
+// Without these functions AddressSanitizer's own would be called, and the functions below would get its memory.
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
   allocations++;
   return std::malloc(size);
@@ -77,11 +77,11 @@ namespace {
 
 constexpr uint16_t first_port = 2000, real_port = 8080;
 
-// A director whose packets are written beforehand, so that only the director works while allocations are counted.
+// A director whose packets are built beforehand, so that only the director works while allocations are counted.
 struct Counted : Fixture {
   Counted() : Fixture() {}
 
-  // Passes the packet as the workers do, without a trace. Allocations that it caused.
+  // Passes the packet as the workers do, without a trace. Returns the number of allocations that it caused.
   size_t pass(const Buffer& bytes, const Arrival& arrival, Reason reason) {
     std::copy(bytes.begin(), bytes.end(), room.begin() + director::required_headroom);
     director::Frame frame;
@@ -107,13 +107,13 @@ struct Packet {
   const char* what;
   std::function<Buffer(uint16_t port)> make;
   Reason reason;
-  size_t leave = 1;  // frames
+  size_t leave = 1;  // number of frames that leave
   Arrival arrival = {};
   PortId port = c0;
 };
 
 void pass_all(Counted& f, std::initializer_list<Packet> packets) {
-  // Twice to warm up: what the first flow of all takes, and what its end gives back.
+  // The first rounds warm up: the first flow takes memory, and its end gives some back.
   for (uint16_t round = 0; round < 4; round++) {
     f.now += 2 * second;
     for (const Packet& packet : packets) {
@@ -144,7 +144,7 @@ const Mode modes[] = {
     {"GRE", Forwarding::tunnel, {.encapsulation = Encapsulation::gre, .checksum = true}},
 };
 
-// A client's packet, in either family.
+// A packet of a client, in either family.
 PacketBuilder request(bool is_v4, bool dont_fragment = false) {
   PacketBuilder builder = from_client();
   if (is_v4) {
@@ -253,7 +253,7 @@ TEST_CASE("persistent clients and firewall marks allocate nothing") {
         Reason::scheduled}});
 }
 
-TEST_CASE("fragments allocate nothing: they follow their first, or wait for it") {
+TEST_CASE("fragments allocate nothing, whether they follow their first or wait for it") {
   in_every_mode([](Counted& f, const Mode&, bool is_v4) {
     if (!is_v4) return;
     const auto piece = [](uint16_t port, uint16_t offset, bool more) {
@@ -338,7 +338,7 @@ TEST_CASE("frames whose segments are still to be cut allocate nothing") {
 
 TEST_CASE("ICMP errors that the director sends allocate nothing") {
   in_every_mode([](Counted& f, const Mode&, bool is_v4) {
-    // Each has its own port and address to tell; at the rate at which one host is told of errors.
+    // Each error goes to another port and address, so that the rate limit per receiver does not apply.
     pass_all(f, {{"hop limit used up",
                   [&](uint16_t port) {
                     PacketBuilder builder = from_client();
@@ -364,7 +364,7 @@ TEST_CASE("ICMP errors that the director translates allocate nothing") {
     Counted f;
     add_mode(f, modes[0], is_v4);
     const auto error = [&](uint16_t port) {
-      // About a request as the real server has received it.
+      // About a request as the real server received it.
       const Buffer quoted = is_v4 ? ipv4({.source = client4, .destination = server4})
                                         .tcp({.source_port = port, .destination_port = real_port})
                                         .build()
@@ -382,7 +382,7 @@ TEST_CASE("ICMP errors that the director translates allocate nothing") {
   }
 }
 
-TEST_CASE("an error of a tunnel's router, which the client is told in its own terms, allocates nothing") {
+TEST_CASE("an error of a router within a tunnel, which is translated for the client, allocates nothing") {
   Counted f;
   add_mode(f, modes[3], true);
   pass_all(f, {{"SYN", [&](uint16_t port) { return request(true, true).tcp({.source_port = port}).build(); },
@@ -406,7 +406,7 @@ TEST_CASE("an error of a tunnel's router, which the client is told in its own te
                 s0}});
 }
 
-TEST_CASE("servers that call out, and echo, allocate nothing") {
+TEST_CASE("connections that servers open, and echo, allocate nothing") {
   Counted f;
   f.add(tcp());
   f.set_pool(2, {"10.0.1.200"}, 50000, 50100);

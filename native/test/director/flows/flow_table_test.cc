@@ -56,7 +56,7 @@ FlowTableOptions options(uint32_t limit = 1 << 20, uint64_t seed = 1) {
 
 constexpr auto always_over = [](auto&) { return true; };
 
-TEST_CASE_TEMPLATE("a flow is found from both sides, and says which", Address, Ipv4Address, Ipv6Address) {
+TEST_CASE_TEMPLATE("a flow is found from both sides, with its direction", Address, Ipv4Address, Ipv6Address) {
   FlowTable<Address> table(options());
   Flow<Address>* flow = table.insert(nat_flow<Address>(1, 40000));
   REQUIRE(flow != nullptr);
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("a flow is found from both sides, and says which", Address, I
   }
 }
 
-TEST_CASE("a flow without a reverse half is found from the client's side only") {
+TEST_CASE("a flow without a reverse half is found only from the client's side") {
   FlowTable<Ipv4Address> table(options());
   auto values = nat_flow<Ipv4Address>(1, 40000);
   values.flags = 0;
@@ -101,7 +101,7 @@ TEST_CASE("a flow without a reverse half is found from the client's side only") 
   CHECK_FALSE(table.find(flow->key(Direction::reverse)));
 }
 
-TEST_CASE("a template is found by its template key and never by a packet's") {
+TEST_CASE("a template is found by its template key and never by a packet's key") {
   FlowTable<Ipv4Address> table(options());
   Flow<Ipv4Address> values;
   values.forward = {address4(1), address4(100), 0, 80};
@@ -113,8 +113,8 @@ TEST_CASE("a template is found by its template key and never by a packet's") {
   CHECK_FALSE(table.find({values.forward, tcp, false}));
 }
 
-TEST_CASE("of flows with the same key the newest is found, then the one before it") {
-  // Enough of them to fill several overflow buckets; the same client port to 40 virtual addresses with one real server.
+TEST_CASE("of flows with the same key the newest is found; after its end, the one before it") {
+  // Enough flows to fill several overflow buckets: the same client port to 40 virtual addresses with one real server.
   FlowTable<Ipv4Address> table(options());
   std::vector<Flow<Ipv4Address>*> flows;
   for (uint32_t i = 0; i < 40; ++i) flows.push_back(table.insert(nat_flow<Ipv4Address>(1, 40000, 100 + i)));
@@ -132,7 +132,7 @@ TEST_CASE("of flows with the same key the newest is found, then the one before i
   CHECK_FALSE(table.find(key));
 }
 
-TEST_CASE("what is fetched for a lookup is mostly what it then finds") {
+TEST_CASE("prefetch_flow() mostly returns what find() returns") {
   FlowTable<Ipv4Address> table(options());
   for (uint32_t i = 0; i < 50'000; ++i) table.insert(nat_flow<Ipv4Address>(i % 10'000, static_cast<uint16_t>(i)));
   uint32_t fetched = 0;
@@ -146,7 +146,7 @@ TEST_CASE("what is fetched for a lookup is mostly what it then finds") {
   CHECK(fetched > 47'500);
 }
 
-TEST_CASE("insert says no at the limit and yes again when a flow has ended") {
+TEST_CASE("insert fails at the limit and works again when a flow has ended") {
   FlowTable<Ipv4Address> table(options(3));
   auto* first = table.insert(nat_flow<Ipv4Address>(1, 1));
   CHECK(table.insert(nat_flow<Ipv4Address>(1, 2)) != nullptr);
@@ -158,7 +158,7 @@ TEST_CASE("insert says no at the limit and yes again when a flow has ended") {
   CHECK(table.span() == 3);  // the freed place was used again
 }
 
-// Truth: every key's flows in the order of their insertion.
+// The model holds every key's flows in the order of their insertion.
 template <class Address>
 void compare_with_map(uint32_t seed) {
   CAPTURE(seed);
@@ -173,7 +173,7 @@ void compare_with_map(uint32_t seed) {
     const auto port = static_cast<uint16_t>(random() % 50);
     const KeyTuple forward{client, port, virtual_address, 0}, reverse{client, port, 5000, 1};
     const auto values = nat_flow<Address>(client, port, virtual_address, 5000);
-    // The table grows through the first part and shrinks through the last.
+    // The table grows in the first half and shrinks in the second.
     const uint32_t action = random() % 100;
     if (action < (step < operations / 2 ? 50 : 20)) {
       Flow<Address>* flow = table.insert(values);
@@ -225,18 +225,18 @@ TEST_CASE("every flow stays found while the table grows from nothing to 300 000 
   }
 }
 
-TEST_CASE("memory a flow, everything included, is at most 96 bytes") {
+TEST_CASE("memory per flow, everything included, is at most 96 bytes") {
   FlowTable<Ipv4Address> table(options(2'000'000));
   for (uint32_t count : {400'000U, 600'000U, 800'000U, 1'000'000U, 1'250'000U}) {
     while (table.size() < count) table.insert(nat_flow<Ipv4Address>(table.size(), static_cast<uint16_t>(table.size())));
     const double bytes = static_cast<double>(table.memory_bytes()) / count;
     CAPTURE(count);
-    // Three arrays grow in steps of 2 MiB, which still shows at this size.
+    // Three arrays grow in steps of 2 MiB, which matters at this size.
     CHECK(bytes <= 96 + 3.0 * (2 << 20) / count);
   }
 }
 
-TEST_CASE("flows that end make room in the memory that was taken before") {
+TEST_CASE("new flows use the memory of ended flows") {
   FlowTable<Ipv4Address> table(options());
   size_t memory = 0;
   for (uint32_t round = 0; round < 10; ++round) {
@@ -249,7 +249,7 @@ TEST_CASE("flows that end make room in the memory that was taken before") {
   CHECK(table.memory_bytes() == memory);
 }
 
-TEST_CASE("tuples that differ in a few bits spread evenly over the index whatever the seed") {
+TEST_CASE("tuples that differ in a few bits spread evenly over the index with every seed") {
   for (uint64_t seed : {0ULL, 1ULL, 0x9e3779b97f4a7c15ULL}) {
     FlowTable<Ipv4Address> table(options(1 << 20, seed));
     std::vector<uint32_t> load(1 << 12);
@@ -267,7 +267,7 @@ TEST_CASE("tuples that differ in a few bits spread evenly over the index whateve
   }
 }
 
-TEST_CASE("a walk in parts visits each lasting flow once while others come and go") {
+TEST_CASE("a walk in parts visits each lasting flow once while others begin and end") {
   FlowTable<Ipv4Address> table(options());
   for (uint32_t i = 0; i < 1000; ++i) table.insert(nat_flow<Ipv4Address>(i, 1));
   std::vector<int> visits(1000);
@@ -310,7 +310,7 @@ TEST_CASE("on_due may extend its flow, and erase, touch and insert others") {
   CHECK(table.size() == 1);
 }
 
-TEST_CASE("a flow that on_due keeps without a later deadline is asked again at the next tick, not at once") {
+TEST_CASE("a flow that on_due keeps without a later deadline is asked about at the next tick, not at once") {
   FlowTable<Ipv4Address> table(options());
   table.insert(nat_flow<Ipv4Address>(1, 1, 100, 200, 5));
   int asked = 0;
@@ -323,7 +323,7 @@ TEST_CASE("a flow that on_due keeps without a later deadline is asked again at t
   CHECK(asked == 2);
 }
 
-TEST_CASE("expire ends a flow that was found before the wheel came to it") {
+TEST_CASE("expire ends a flow that was found before the wheel reached it") {
   FlowTable<Ipv4Address> table(options());
   auto* flow = table.insert(nat_flow<Ipv4Address>(1, 1, 100, 200, 5));
   CHECK_FALSE(table.expire(*flow, 8, [&](auto& due) {

@@ -37,7 +37,7 @@ struct Fixture {
     const std::vector<uint8_t> frame(size, static_cast<uint8_t>(context));
     return table.offer(info, frame, context, now);
   }
-  // The contexts given back.
+  // Returns the contexts of the frames that are given back.
   std::vector<uint64_t> decide(uint32_t identification, uint64_t decision) {
     std::vector<uint64_t> contexts;
     table.decide(piece(0, 8, true, identification).key, decision, [&](wire::Bytes frame, uint64_t context) {
@@ -60,7 +60,7 @@ TEST_CASE("later fragments follow the decision for the first, and a complete dat
   CHECK(fixture.table.size() == 0);
 }
 
-TEST_CASE("fragments before their first wait, and are given back in the order of arrival") {
+TEST_CASE("fragments that come before their first wait, and are given back in the order of arrival") {
   Fixture fixture;
   CHECK(fixture.offer(piece(2960, 5, false), second, 3).step == FragmentStep::held);
   CHECK(fixture.offer(piece(1480, 1480, true), second, 4, 1514).step == FragmentStep::held);
@@ -72,7 +72,7 @@ TEST_CASE("fragments before their first wait, and are given back in the order of
   CHECK(fixture.dropped.empty());
 }
 
-TEST_CASE("a first fragment that is postponed comes again, and those that follow wait for it") {
+TEST_CASE("a postponed first fragment comes again, and later fragments wait for it") {
   Fixture fixture;
   CHECK(fixture.offer(piece(1480, 1480, true), second, 3).step == FragmentStep::held);
   CHECK(fixture.offer(piece(0, 1480, true)).step == FragmentStep::first);
@@ -83,7 +83,7 @@ TEST_CASE("a first fragment that is postponed comes again, and those that follow
   CHECK(fixture.table.size() == 0);
 }
 
-TEST_CASE("a frame larger than a chunk comes back whole") {
+TEST_CASE("a frame larger than a chunk is given back whole") {
   Fixture fixture;
   std::vector<uint8_t> frame(60'000);
   for (size_t i = 0; i < frame.size(); ++i) frame[i] = static_cast<uint8_t>(i * 31 + i / 256);
@@ -96,7 +96,7 @@ TEST_CASE("a frame larger than a chunk comes back whole") {
   CHECK(fixture.table.free_chunks() == FragmentTableOptions{}.chunks);
 }
 
-TEST_CASE("fragments that lie about themselves or hide a transport header are dropped with a reason") {
+TEST_CASE("fragments with wrong lengths or a hidden transport header are dropped with a reason") {
   struct Case {
     const char* description;
     Info info;
@@ -122,7 +122,8 @@ TEST_CASE("fragments that lie about themselves or hide a transport header are dr
   }
 }
 
-TEST_CASE("the header must be whole behind IPv6 extension headers too, and atomic fragments stand alone") {
+TEST_CASE(
+    "the transport header must be whole after IPv6 extension headers, too, and atomic fragments are independent") {
   FragmentTable<Ipv6Address> table({.timeout = 60 * second}, [](uint64_t, FragmentDrop) {});
   FragmentInfo<Ipv6Address> info{
       .key = {{{1, 2}}, {{3, 4}}, 7, 0}, .transport = tcp, .transport_offset = 24, .length = 40, .more = true};
@@ -134,7 +135,7 @@ TEST_CASE("the header must be whole behind IPv6 extension headers too, and atomi
   CHECK(table.size() == 1);
 }
 
-TEST_CASE("overlap spoils the datagram until its time is over; an exact duplicate does not") {
+TEST_CASE("an overlap spoils the datagram until its timeout; an exact duplicate does not") {
   struct Case {
     const char* description;
     std::vector<Info> before;
@@ -166,7 +167,7 @@ TEST_CASE("overlap spoils the datagram until its time is over; an exact duplicat
   }
 }
 
-TEST_CASE("frames that wait are dropped, and said to be, when their datagram comes to nothing") {
+TEST_CASE("waiting frames are dropped and reported if their datagram is given up") {
   Fixture fixture({.datagrams = 2, .chunks = 4});
   SUBCASE("the first was dropped") {
     fixture.offer(piece(80, 8, false), second, 1);
@@ -205,7 +206,7 @@ TEST_CASE("frames that wait are dropped, and said to be, when their datagram com
   CHECK(fixture.table.free_chunks() == 4);
 }
 
-TEST_CASE("one datagram can neither have more pieces than the longest honest one nor more memory than its share") {
+TEST_CASE("one datagram has no more pieces than the longest honest one, and no more memory than its share") {
   Fixture fixture;
   constexpr size_t limit = FragmentTable<Ipv4Address>::fragment_limit;
   CHECK(fixture.offer(piece(0, 8, true)).step == FragmentStep::first);
@@ -219,7 +220,7 @@ TEST_CASE("one datagram can neither have more pieces than the longest honest one
   CHECK(fixture.dropped.size() == share);
 }
 
-TEST_CASE("shuffled fragments of many datagrams at once all come out, each once") {
+TEST_CASE("shuffled fragments of many datagrams all come out, each once") {
   Fixture fixture;
   std::mt19937 random(1);
   struct Offered {
@@ -233,7 +234,7 @@ TEST_CASE("shuffled fragments of many datagrams at once all come out, each once"
       all.push_back({piece(i * 1480, i + 1 < pieces ? 1480 : 7, i + 1 < pieces, datagram), all.size()});
     }
   }
-  // Disorder as a network makes it: over a short distance.
+  // Disorder as in a network: over a short distance.
   for (size_t i = 0; i + 20 < all.size(); ++i) std::swap(all[i], all[i + random() % 20]);
   std::vector<uint32_t> passed(all.size());
   for (const Offered& offered : all) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP service behind the SYN proxy, its client and its real server, in either family and mode: packets are written in
-// the numbers of the end that sends or receives them.
+// A TCP service behind the SYN proxy, its client and its real server, in either family and mode. Packets have the
+// numbers of the end that sends or receives them.
 #pragma once
 
 #include "director/handshake/syn_cookie.h"
@@ -8,7 +8,7 @@
 
 namespace sluice::test {
 
-// A way through the director.
+// A path through the director.
 struct Way {
   wire::Family family = wire::Family::ipv4;
   Forwarding mode = Forwarding::nat;
@@ -25,7 +25,7 @@ inline constexpr Way ways[] = {
 inline constexpr uint16_t client_port = 1234, real_port = 8080, first_local_port = 40000;
 inline constexpr std::string_view local4 = "10.0.2.200", local6 = "2001:db8:2::200";
 
-// What a received TCP segment says.
+// The fields of a received TCP segment.
 struct Heard {
   PortId port = 0;
   uint16_t source_port = 0, destination_port = 0;
@@ -89,7 +89,7 @@ struct ProxyFixture : Fixture {
   const director::Service& service() { return *director.services().find(key()); }
   const director::Destination& destination() { return server_of(key(), real()); }
 
-  // As the client sends it, and as the real server receives it after so many hops.
+  // request(): as the client sends the segment; request_out(): as the real server receives it.
   Buffer request(TcpLayer layer, std::string_view data = {}, Sum sum = Sum::right) const {
     layer.source_port = port;
     layer.destination_port = 80;
@@ -111,7 +111,7 @@ struct ProxyFixture : Fixture {
         : builder.ipv6({.source = way.is_nat() ? client6 : local6, .destination = server6, .hop_limit = ttl});
     return builder.tcp(layer).payload(data).build();
   }
-  // As the real server sends it, and as the client receives it.
+  // reply(): as the real server sends the segment; reply_out(): as the client receives it.
   Buffer reply(TcpLayer layer, std::string_view data = {}, Sum sum = Sum::right) const {
     layer.source_port = real_port;
     layer.destination_port = way.is_nat() ? port : local_port;
@@ -131,7 +131,7 @@ struct ProxyFixture : Fixture {
                 : builder.ipv6({.source = vip6, .destination = client6, .hop_limit = ttl});
     return builder.tcp(layer).payload(data).build();
   }
-  // What the director itself writes.
+  // A segment that the director itself writes.
   Buffer own_to_server(TcpLayer layer) const {
     if (way.tells_client) layer.options = toa() + layer.options;
     return request_out(layer, {}, Sum::right, true);
@@ -143,14 +143,14 @@ struct ProxyFixture : Fixture {
     return way.is_v4() ? hex("fe 08 04d2 0a000102") : hex("fe 14 04d2 20010db8000100000000000000000002");
   }
 
-  // The SYN answered: k is known then.
+  // The SYN is answered; then k is known.
   void take_cookie(const Buffer& options = {}) {
     const Outcome outcome = receive(request({.sequence = c, .window = 64240, .options = options}));
     REQUIRE(director::reason_name(outcome.decision.reason) == "syn-cookie-sent");
     REQUIRE(outcome.out.size() == 1);
     k = hear(outcome.out[0]).sequence;
   }
-  // The ACK with the cookie: the real server's SYN has left then.
+  // The ACK with the cookie; then the real server has been sent its SYN.
   void greet(const Buffer& options = {}) {
     const Outcome outcome = receive(
         request({.sequence = c + 1, .acknowledgement = k + 1, .flags = ACK, .window = 502, .options = options}));
@@ -158,7 +158,7 @@ struct ProxyFixture : Fixture {
     REQUIRE(outcome.out.size() == 1);
     local_port = hear(outcome.out[0]).source_port;
   }
-  // The real server's SYN-ACK: both ends are connected then.
+  // The real server's SYN-ACK; then both ends are connected.
   void join(const Buffer& options = {}) {
     const Outcome outcome = receive(
         reply({.sequence = s, .acknowledgement = c + 1, .flags = SYN | ACK, .window = 65160, .options = options}));
@@ -189,7 +189,7 @@ struct ProxyFixture : Fixture {
 
   Way way;
   uint16_t port = client_port, local_port = first_local_port;
-  // The initial sequence numbers: the client's, the cookie, the real server's.
+  // The initial sequence numbers of the client, the cookie and the real server.
   uint32_t c = 1000, k = 0, s = 0x70000000;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The PROXY protocol's header in connections that pass through, packet by packet.
+// The PROXY protocol's header in connections that pass through the director, packet by packet.
 #include "test/director/handshake/proxy_fixture.h"
 
 using namespace sluice;
@@ -14,7 +14,7 @@ constexpr Way header_ways[] = {
 constexpr Way usual = header_ways[0];
 constexpr Time first_wait = second / 4;
 
-// Both initial sequence numbers are such that the numbers behind them come round.
+// Both initial sequence numbers are close to the wrap, so that the following numbers wrap around.
 struct HeaderFixture : ProxyFixture {
   explicit HeaderFixture(Way through = usual, director::SynProxy proxy = director::SynProxy::off)
       : ProxyFixture(through, proxy) {
@@ -22,7 +22,7 @@ struct HeaderFixture : ProxyFixture {
     s = 0xffffffff;
   }
 
-  // As the document of the protocol has it (proxy-protocol.txt, 2.2).
+  // As the protocol's document defines it (proxy-protocol.txt, 2.2).
   Buffer header() const {
     const Buffer signature = hex("0d0a0d0a 000d0a51 5549540a");
     return way.is_v4() ? signature + hex("21 11 000c 0a000102 0a000164 04d2 0050")
@@ -49,13 +49,13 @@ struct HeaderFixture : ProxyFixture {
     const TcpLayer answer{.sequence = s, .acknowledgement = c + 1, .flags = SYN | ACK, .options = options};
     REQUIRE(receive(reply(answer)).out.size() == 1);
   }
-  // The handshake, with the header sent and not acknowledged.
+  // The handshake. The header has been sent but not acknowledged.
   void announce() {
     syn();
     syn_ack();
     REQUIRE(receive(request(client_says(0))).out.size() == 2);
   }
-  // The same, acknowledged.
+  // The handshake. The header has been acknowledged.
   void connect_all() {
     announce();
     expect({"the header is acknowledged",
@@ -63,11 +63,11 @@ struct HeaderFixture : ProxyFixture {
             Reason::reply,
             {reply_out({.sequence = s + 1, .acknowledgement = c + 1, .flags = ACK})}});
   }
-  // A segment of an end: `sent` bytes of its own before it.
+  // A segment of one end, after `sent` bytes of its own.
   TcpLayer client_says(uint32_t sent, uint8_t flags = ACK) const {
     return {.sequence = c + 1 + sent, .acknowledgement = s + 1, .flags = flags};
   }
-  // `taken` counts the header.
+  // `taken` includes the header.
   TcpLayer server_says(uint32_t taken, uint8_t flags = ACK) const {
     return {.sequence = s + 1, .acknowledgement = c + 1 + taken, .flags = flags};
   }
@@ -89,7 +89,7 @@ Buffer sack(std::initializer_list<uint32_t> edges) {
 
 }  // namespace
 
-TEST_CASE("a connection with a PROXY header is this, byte for byte") {
+TEST_CASE("the packets of a connection with a PROXY header are these, byte for byte") {
   for (const Way& way : header_ways) {
     CAPTURE(way.is_v4());
     CAPTURE(way.is_nat());
@@ -140,7 +140,7 @@ TEST_CASE("a connection with a PROXY header is this, byte for byte") {
          {f.request_out({.sequence = c + 1 + length,
                          .acknowledgement = s + 10,
                          .flags = PSH | ACK,
-                         // It has said more than SYN-ACK: the option has been read.
+                         // The server has sent more than a SYN-ACK, so it has read the option.
                          .options = ack_options},
                         "HELO")}},
         {"the header is acknowledged, and nothing else",
@@ -176,7 +176,7 @@ TEST_CASE("a connection with a PROXY header is this, byte for byte") {
   }
 }
 
-TEST_CASE("where the handshake's end brings data or FIN, the header goes first") {
+TEST_CASE("if the end of the handshake has data or FIN, the header goes first") {
   for (const auto& [flags, data] : {std::pair<uint8_t, std::string_view>(PSH | ACK, "GET /"), {FIN | ACK, ""}}) {
     HeaderFixture f;
     f.syn();
@@ -195,7 +195,7 @@ TEST_CASE("where the handshake's end brings data or FIN, the header goes first")
           {f.header_out({.acknowledgement = f.s + 1}), f.request_out(f.client_says(1000 + f.length()), "data")}}});
 }
 
-TEST_CASE("a header that is not acknowledged is sent again by a timer, less and less often, until it is") {
+TEST_CASE("a timer repeats the header with growing intervals until it is acknowledged") {
   HeaderFixture f;
   f.announce();
   const Buffer header = f.header_out({.acknowledgement = f.s + 1});
@@ -209,7 +209,7 @@ TEST_CASE("a header that is not acknowledged is sent again by a timer, less and 
   f.wait(1);
   CHECK(f.frames_of_timer() == std::vector<Buffer>{header});
 
-  SUBCASE("with what the client has said meanwhile") {
+  SUBCASE("with the client's latest values") {
     TcpLayer said = f.client_says(0);
     said.acknowledgement = f.s + 100;
     said.window = 77;
@@ -245,7 +245,7 @@ TEST_CASE("a header that is not acknowledged is sent again by a timer, less and 
   }
 }
 
-TEST_CASE("an end that shows that the header is missing has it sent again at once") {
+TEST_CASE("the header is sent again at once if an end shows that it is missing") {
   HeaderFixture f;
   f.announce();
   const uint32_t length = f.length();
@@ -300,7 +300,7 @@ TEST_CASE("an end that shows that the header is missing has it sent again at onc
   });
 }
 
-TEST_CASE("blocks of SACK are moved as acknowledgements are") {
+TEST_CASE("SACK blocks are moved as acknowledgements are") {
   HeaderFixture f;
   f.announce();
   const uint32_t c = f.c, length = f.length(), ours = c + 1 + length;
@@ -319,7 +319,7 @@ TEST_CASE("blocks of SACK are moved as acknowledgements are") {
   CHECK(heard(acknowledging(length, sack({ours + 10, ours + 20, ours + 30, ours + 40}))).sack ==
         std::vector{c + 11, c + 21, c + 31, c + 41});
 
-  // That the header came twice is none of the client's business.
+  // The client must not learn that the header came twice.
   const Heard alone = heard(acknowledging(length, sack({c + 1, ours})));
   CHECK(alone.sack.empty());
   CHECK(alone.option_bytes == Buffer(12, 1));
@@ -327,13 +327,13 @@ TEST_CASE("blocks of SACK are moved as acknowledgements are") {
   CHECK(with_others.sack == std::vector{c + 11, c + 21});
   CHECK(with_others.option_bytes == hex("0101 050a") + be32(c + 11) + be32(c + 21) + Buffer(8, 1));
 
-  // The client's own are about what the real server sends.
+  // The client's own blocks are about data of the real server.
   TcpLayer layer = f.client_says(0);
   layer.options = sack({f.s + 10, f.s + 20});
   CHECK(heard(f.request(layer)).sack == std::vector{f.s + 10, f.s + 20});
 }
 
-TEST_CASE("when the header's numbers come round again they are the client's data") {
+TEST_CASE("when the header's numbers return after a wrap, they are the client's data") {
   HeaderFixture f;
   f.connect_all();
   f.run({{"4 GiB later",
@@ -342,7 +342,7 @@ TEST_CASE("when the header's numbers come round again they are the client's data
           {f.reply_out({.sequence = f.s + 1, .acknowledgement = f.c + 11 - f.length(), .flags = ACK})}}});
 }
 
-TEST_CASE("frames that a device is to cut stay whole, and partial checksums partial") {
+TEST_CASE("frames that a device will cut stay whole, and partial checksums stay partial") {
   for (const Way& way : {header_ways[0], header_ways[1]}) {
     HeaderFixture f(way);
     f.syn();
@@ -369,7 +369,7 @@ TEST_CASE("frames that a device is to cut stay whole, and partial checksums part
   }
 }
 
-TEST_CASE("a SYN goes on without data, and does not ask for Fast Open") {
+TEST_CASE("a SYN is forwarded without data and without Fast Open") {
   const struct {
     Buffer options, left;
   } table[] = {
@@ -395,7 +395,7 @@ TEST_CASE("a SYN goes on without data, and does not ask for Fast Open") {
   }
 }
 
-TEST_CASE("damage done before the director is still seen behind it") {
+TEST_CASE("damage from before the director is still visible after it") {
   HeaderFixture f;
   Buffer damaged = f.request({.sequence = f.c, .options = hex("0204 05b4 2202 0101")}, "data");
   damaged.back() ^= 1;
@@ -404,7 +404,7 @@ TEST_CASE("damage done before the director is still seen behind it") {
   CHECK_FALSE(is_right(outcome.out[0]));
 }
 
-TEST_CASE("only the handshake's end brings the header") {
+TEST_CASE("only the end of the handshake brings the header") {
   HeaderFixture f;
   f.syn();
   f.run({{"an acknowledgement before the real server has answered",
@@ -422,7 +422,7 @@ TEST_CASE("only the handshake's end brings the header") {
   CHECK(f.director.next_timer() == std::nullopt);
 }
 
-TEST_CASE("a connection that was not seen to begin gets no header") {
+TEST_CASE("a connection whose begin was not seen gets no header") {
   HeaderFixture f;
   director::Switches switches;
   switches.sloppy_tcp = true;
@@ -441,7 +441,7 @@ TEST_CASE("a connection that was not seen to begin gets no header") {
 TEST_CASE("a new connection on the ports of one that has ended gets a header of its own") {
   HeaderFixture f;
   director::Switches switches;
-  switches.conn_reuse_mode = 0;  // it stays the same flow
+  switches.conn_reuse_mode = 0;  // the flow stays the same
   f.director.set_switches(switches);
   f.connect_all();
   f.receive(f.request(f.client_says(0, FIN | ACK)));
@@ -453,7 +453,7 @@ TEST_CASE("a new connection on the ports of one that has ended gets a header of 
   CHECK(f.director.spliced_flows().size() == 1);
 }
 
-TEST_CASE("a SYN, or a late SYN-ACK of another connection, does not disturb one that stands") {
+TEST_CASE("neither a SYN nor a late SYN-ACK of another connection disturbs an established one") {
   HeaderFixture f;
   f.connect_all();
   const auto goes_on = [&] {
@@ -470,7 +470,7 @@ TEST_CASE("a SYN, or a late SYN-ACK of another connection, does not disturb one 
   goes_on();
 }
 
-TEST_CASE("a flow with a header is half open until its client has shown that it is there") {
+TEST_CASE("a flow with a header is half open until its client has proved that it exists") {
   HeaderFixture f(usual, director::SynProxy::automatic);
   f.syn();
   f.syn_ack();
@@ -479,14 +479,14 @@ TEST_CASE("a flow with a header is half open until its client has shown that it 
   CHECK(f.service().proxy.half_open == 0);
 }
 
-TEST_CASE("headers that are asked for do not use up the timer's") {
+TEST_CASE("headers sent on demand do not count for the timer's limit") {
   HeaderFixture f;
   f.announce();
   for (int i = 0; i < 100; i++) CHECK(f.receive(f.reply(f.server_says(0))).out.size() == 2);
   CHECK(f.director.next_timer() == f.now + first_wait);
 }
 
-TEST_CASE("a connection goes on when its service is gone, as far as those of other services do") {
+TEST_CASE("after its service was removed, a connection goes on as those of other services do") {
   HeaderFixture f;
   f.connect_all();
   REQUIRE(f.director.remove_service(f.key()) == director::EditResult::done);
@@ -497,7 +497,7 @@ TEST_CASE("a connection goes on when its service is gone, as far as those of oth
           {f.reply_out({.sequence = f.s + 1, .acknowledgement = f.c + 1, .flags = ACK}, "data")}}});
 }
 
-TEST_CASE("together with the SYN proxy, the header follows the director's own handshake") {
+TEST_CASE("with the SYN proxy, the header follows the director's own handshake") {
   for (Way way : header_ways) {
     HeaderFixture f(way, director::SynProxy::on);
     const uint32_t length = f.length();

@@ -51,7 +51,7 @@ TEST_CASE("SipHash agrees with its authors' vectors") {
   CHECK(core::SipHash<2, 4>(key).add(0x0706050403020100).finish(0x0e0d0c0b0a0908, 15) == 0xa129ca6149be45e5);
 }
 
-TEST_CASE("a cookie brings back what it was made of") {
+TEST_CASE("a good cookie gives back the options that it was made of") {
   for (wire::Family family : {wire::Family::ipv4, wire::Family::ipv6}) {
     for (int i = 0; i < 5000; i++) {
       const Secrets secrets(start + any() * second, any());
@@ -65,7 +65,7 @@ TEST_CASE("a cookie brings back what it was made of") {
   }
 }
 
-TEST_CASE("a cookie holds the greatest MSS of its table that the client's reaches") {
+TEST_CASE("a cookie holds the largest MSS in its table that does not exceed the client's") {
   const Secrets secrets(start);
   const auto through = [&](wire::Family family, uint16_t mss) {
     const CookieFlow flow = any_flow(family);
@@ -88,7 +88,7 @@ TEST_CASE("a cookie holds the greatest MSS of its table that the client's reache
   }
 }
 
-TEST_CASE("a cookie with any bit changed is refused, and so is one of another flow") {
+TEST_CASE("a cookie with a changed bit is refused, and so is the cookie of another flow") {
   for (int i = 0; i < 300; i++) {
     const Secrets secrets(start, any());
     const wire::Family family = i % 2 == 0 ? wire::Family::ipv4 : wire::Family::ipv6;
@@ -118,12 +118,12 @@ TEST_CASE("a cookie with any bit changed is refused, and so is one of another fl
   }
 }
 
-TEST_CASE("guesses are refused") {
+TEST_CASE("guessed cookies are refused") {
   const Secrets secrets(start);
   int accepted = 0;
   for (int i = 0; i < 200'000; i++)
     accepted += open_cookie(any_flow(wire::Family::ipv4), any(), any(), secrets).has_value();
-  CHECK(accepted == 0);  // one in 2^23 would be; with this seed none is
+  CHECK(accepted == 0);  // one in 2^23 would be accepted; with this seed none is
 }
 
 TEST_CASE("a cookie is good in its slot and the next one") {
@@ -140,7 +140,7 @@ TEST_CASE("a cookie is good in its slot and the next one") {
     secrets.at(start + 2 * CookieSecrets::slot_length);
     CHECK_FALSE(open_cookie(flow, 7, cookie, secrets).has_value());
   }
-  SUBCASE("and none survives a pause of the director") {
+  SUBCASE("and no cookie is good after a pause of the director") {
     Secrets secrets(start);
     const uint32_t cookie = make_cookie(flow, 7, {}, secrets);
     const core::SipKey before = secrets.key_of(secrets.slot());
@@ -151,7 +151,7 @@ TEST_CASE("a cookie is good in its slot and the next one") {
   }
 }
 
-TEST_CASE("options of a SYN survive being written and read") {
+TEST_CASE("the options of a SYN are read as they were written") {
   for (int i = 0; i < 2000; i++) {
     SynOptions options;
     options.mss = static_cast<uint16_t>(any());
@@ -203,7 +203,7 @@ Segment segment(uint32_t sequence, uint32_t acknowledgement, uint16_t window, st
   return result;
 }
 
-TEST_CASE("a splice moves the server's numbers and leaves the client's") {
+TEST_CASE("a splice moves the server's numbers and leaves the client's unchanged") {
   const Splice splice{1000, 50, 7, 7};
   const std::vector<uint8_t> timestamps{1, 1, 8, 10, 0, 0, 0, 100, 0, 0, 0, 200};
   Segment answer = segment(5, 77, 300, timestamps);
@@ -229,7 +229,7 @@ TEST_CASE("a splice moves the server's numbers and leaves the client's") {
   CHECK(reset.view().acknowledgement() == 9);
 }
 
-TEST_CASE("windows are said in the scale that was promised, never too wide") {
+TEST_CASE("windows have the promised scale and are never too wide") {
   const struct {
     uint16_t window;
     uint8_t real, promised;
@@ -244,7 +244,7 @@ TEST_CASE("windows are said in the scale that was promised, never too wide") {
   }
 }
 
-TEST_CASE("both ways of a splice undo each other, and checksums stay right") {
+TEST_CASE("the two directions of a splice undo each other, and checksums stay right") {
   for (int i = 0; i < 5000; i++) {
     const Splice splice{any(), any(), static_cast<uint8_t>(any() % 15), static_cast<uint8_t>(any() % 15)};
     std::vector<uint8_t> options;
@@ -271,7 +271,7 @@ TEST_CASE("both ways of a splice undo each other, and checksums stay right") {
   }
 }
 
-TEST_CASE("options that lie are neither followed nor written beyond") {
+TEST_CASE("options with wrong lengths are neither read nor written past their end") {
   for (int i = 0; i < 20'000; i++) {
     std::vector<uint8_t> options(4 * (any() % 11));
     for (uint8_t& byte : options)

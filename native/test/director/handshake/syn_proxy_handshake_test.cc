@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SYN proxy where a handshake does not go as it should, and what else meets a proxied flow.
+// The SYN proxy when a handshake fails, and other packets of a flow that it opened.
 #include "test/director/handshake/proxy_fixture.h"
 
 using namespace sluice;
 using namespace sluice::test;
 
-TEST_CASE("a real server that refuses: the client is reset, and may come back") {
+TEST_CASE("if a real server refuses, the client is reset and may connect again") {
   for (const Way& way : ways) {
     ProxyFixture f(way);
     f.take_cookie();
@@ -34,7 +34,7 @@ TEST_CASE("a real server that refuses: the client is reset, and may come back") 
   }
 }
 
-TEST_CASE("a real server that is silent is asked again after 1, 2 and 4 seconds, and after 15 the client is reset") {
+TEST_CASE("a silent real server gets its SYN again after 1, 2 and 4 seconds, and after 15 the client is reset") {
   for (const Way& way : ways) {
     ProxyFixture f(way);
     f.take_cookie();
@@ -68,7 +68,7 @@ TEST_CASE("a real server that is silent is asked again after 1, 2 and 4 seconds,
     CHECK(sent_by(7 * second) == Frames{syn(300)});
     CHECK(f.destination().counters.packets_in == 1);
     CHECK(f.state() == "SYN_RECV");
-    SUBCASE("nothing") {
+    SUBCASE("the real server stays silent") {
       CHECK(sent_by(15 * second - moment) == Frames{});
       CHECK(sent_by(15 * second) == Frames{f.reset_to_client()});
       CHECK(f.state() == "CLOSE");
@@ -85,7 +85,7 @@ TEST_CASE("a real server that is silent is asked again after 1, 2 and 4 seconds,
       CHECK(f.flow_count() == 0);
       CHECK(f.director.spliced_flows().size() == 0);
     }
-    SUBCASE("an answer after all") {
+    SUBCASE("the real server answers in the end") {
       f.join();
       CHECK(f.state() == "ESTABLISHED");
       CHECK(f.director.next_timer() == std::nullopt);
@@ -97,14 +97,14 @@ TEST_CASE("a real server that is silent is asked again after 1, 2 and 4 seconds,
       CHECK(sent_by(60 * second) == Frames{});
       CHECK(f.flow_count() == 0);
     }
-    SUBCASE("or removed") {
+    SUBCASE("the real server is removed") {
       f.remove_server(f.key(), f.real(), real_port);
       CHECK(sent_by(15 * second) == Frames{f.reset_to_client()});
     }
   }
 }
 
-TEST_CASE("timers of many spliced flows come due in turn, a budget of them at a time") {
+TEST_CASE("timers of many spliced flows become due in order, at most a budget of them per call") {
   ProxyFixture f;
   constexpr uint16_t flows = 20;
   for (uint16_t i = 0; i < flows; i++) {
@@ -113,7 +113,7 @@ TEST_CASE("timers of many spliced flows come due in turn, a budget of them at a 
     f.greet();
     f.now += second / 100;
   }
-  // One in three is answered, and waits no longer.
+  // One in three is answered and does not wait any more.
   for (uint16_t i = 0; i < flows; i += 3) {
     f.port = static_cast<uint16_t>(client_port + i);
     f.join();
@@ -138,7 +138,7 @@ TEST_CASE("timers of many spliced flows come due in turn, a budget of them at a 
   CHECK(f.director.spliced_flows().size() == 7);
 }
 
-TEST_CASE("the client's lost acknowledgement: a probe, data or FIN does for it") {
+TEST_CASE("if the client's ACK is lost, a probe, data or FIN replaces it") {
   for (const Way& way : ways) {
     const struct {
       const char* what;
@@ -182,7 +182,7 @@ TEST_CASE("a SYN-ACK that the real server repeats is acknowledged again, and onl
   }
 }
 
-TEST_CASE("a real server that remembers an older connection is reset and greeted again") {
+TEST_CASE("a real server that remembers an older connection is reset and gets the SYN again") {
   for (const Way& way : ways) {
     ProxyFixture f(way);
     f.take_cookie();
@@ -201,11 +201,11 @@ TEST_CASE("a real server that remembers an older connection is reset and greeted
   }
 }
 
-TEST_CASE("options that the real server declines") {
+TEST_CASE("a real server may decline options") {
   ProxyFixture f;
   const Buffer offered = hex("0204 05b4 0402 080a 00000005 00000000 01 0303 03");
   f.take_cookie(offered);
-  SUBCASE("window scale: windows are said in full to the real server, in the promised scale to the client") {
+  SUBCASE("window scale: windows are unscaled for the real server, and have the promised scale for the client") {
     f.greet(timestamp_option(6, 1000'000));
     const Outcome joined = f.receive(f.reply({.sequence = f.s,
                                               .acknowledgement = f.c + 1,
@@ -220,7 +220,7 @@ TEST_CASE("options that the real server declines") {
     CHECK(through(f.request({.acknowledgement = f.k + 1, .flags = ACK, .window = 60000})) == 65535);
     CHECK(through(f.reply({.acknowledgement = f.c + 1, .flags = ACK, .window = 60000})) == 60000 >> 7);
   }
-  SUBCASE("timestamps: both are reset, and the next client is promised none") {
+  SUBCASE("timestamps: both ends are reset, and the next client is not promised timestamps") {
     f.greet(timestamp_option(6, 1000'000));
     f.run({{"SYN-ACK",
             f.reply({.sequence = f.s, .acknowledgement = f.c + 1, .flags = SYN | ACK, .options = hex("0204 05b4")}),
@@ -236,7 +236,7 @@ TEST_CASE("options that the real server declines") {
   }
 }
 
-TEST_CASE("a proved client that gets no real server is reset") {
+TEST_CASE("a proven client that gets no real server is reset") {
   ProxyFixture f;
   f.take_cookie();
   const Buffer ack = f.request({.sequence = f.c + 1, .acknowledgement = f.k + 1, .flags = ACK});
@@ -248,28 +248,28 @@ TEST_CASE("a proved client that gets no real server is reset") {
     CHECK(f.flow_count() == 0);
     CHECK(f.director.spliced_flows().size() == 0);
   };
-  SUBCASE("all drained") {
+  SUBCASE("all servers are drained") {
     f.edit_server(f.key(), f.real(), real_port, {.weight = 0});
     is_reset(Reason::no_real_server);
   }
-  SUBCASE("its replies would not come back this way") {
+  SUBCASE("replies would not come back through the director") {
     f.edit_server(f.key(), f.real(), real_port, {Forwarding::dr});
     is_reset(Reason::no_real_server);
   }
-  SUBCASE("the table is full") {
+  SUBCASE("the flow table is full") {
     f.director.set_flow_limit(0);
     is_reset(Reason::flow_limit);
   }
-  SUBCASE("no pool") {
+  SUBCASE("there is no pool") {
     f.set_pool(1, {}, 1024, 1024);
     f.edit_server(f.key(), f.real(), real_port, {Forwarding::fullnat});
     is_reset(Reason::pool_missing);
   }
-  SUBCASE("and a service without any answers as without a proxy") {
+  SUBCASE("a service without servers answers as without a proxy") {
     f.remove_server(f.key(), f.real(), real_port);
     CHECK(f.receive(f.request({})).decision.reason == Reason::no_real_server);
   }
-  SUBCASE("a silent neighbour is asked for; the timer repeats the SYN") {
+  SUBCASE("an unknown neighbour is asked for, and the timer repeats the SYN") {
     Network network;
     std::erase_if(network.neighbours, [](const director::Neighbour& one) { return one.address == address(server4); });
     f.use(network);
@@ -279,7 +279,7 @@ TEST_CASE("a proved client that gets no real server is reset") {
     REQUIRE(f.timer_sent.size() == 1);
     CHECK(hear(f.timer_sent[0]).flags == SYN);
   }
-  SUBCASE("no way to it") {
+  SUBCASE("there is no route to the server") {
     Network network;
     network.ports[s0].addresses.clear();
     network.routes.clear();
@@ -293,7 +293,7 @@ TEST_CASE("a proved client that gets no real server is reset") {
   }
 }
 
-TEST_CASE("a client that resets or begins anew while the real server is asked") {
+TEST_CASE("the client may reset or begin again while the real server has not answered") {
   ProxyFixture f;
   f.take_cookie();
   f.greet();
@@ -304,7 +304,7 @@ TEST_CASE("a client that resets or begins anew while the real server is asked") 
         Reason::syn_cookie_invalid},
        {"the SYN, late", f.request({.sequence = f.c}), Reason::syn_proxy_handshake}});
   CHECK(f.state() == "SYN_RECV");
-  SUBCASE("resets") {
+  SUBCASE("it resets") {
     f.run({{"RST", f.request({.sequence = f.c + 1, .flags = RST}), Reason::syn_proxy_handshake},
            {"the answer",
             late,
@@ -312,7 +312,7 @@ TEST_CASE("a client that resets or begins anew while the real server is asked") 
             {f.request_out({.sequence = f.c + 1, .flags = RST, .window = 0}, {}, Sum::right, true)}}});
     CHECK(f.state() == "CLOSE");
   }
-  SUBCASE("begins anew") {
+  SUBCASE("it begins again") {
     f.c += 100;
     f.connect();
     CHECK(f.flow_count() == 1);
@@ -340,11 +340,11 @@ TEST_CASE("a port that is used again after a spliced connection gets a new cooki
   CHECK(f.director.spliced_flows().size() == 1);
 }
 
-TEST_CASE("partial checksums and frames that a device will cut are spliced too") {
+TEST_CASE("partial checksums and frames that a device will cut are spliced, too") {
   for (const Way& way : ways) {
     ProxyFixture f(way);
     f.connect();
-    // The real server has said something: it knows the client's address.
+    // The real server has sent more than a SYN-ACK: it knows the client's address.
     f.receive(f.reply({.sequence = f.s + 1, .acknowledgement = f.c + 1, .flags = ACK}));
     const std::string data(4000, 'd');
     const Segmentation kind = way.is_v4() ? Segmentation::tcp4 : Segmentation::tcp6;
@@ -375,7 +375,7 @@ TEST_CASE("partial checksums and frames that a device will cut are spliced too")
             {f.reply_out(back_out, "x", Sum::partial)},
             partial}});
   }
-  SUBCASE("and handshakes are answered whose checksums a device has yet to compute") {
+  SUBCASE("handshakes with partial checksums are answered") {
     ProxyFixture f;
     const Arrival partial{.checksum = TransportChecksum::partial};
     const Outcome answered = f.receive(f.request({.sequence = f.c}, {}, Sum::partial), partial);
@@ -394,7 +394,7 @@ TEST_CASE("partial checksums and frames that a device will cut are spliced too")
   }
 }
 
-TEST_CASE("fragments of spliced segments follow; before that they are not kept") {
+TEST_CASE("fragments of spliced segments follow their first; before the splice they are not kept") {
   ProxyFixture f;
   f.connect();
   const std::string data(1200, 'f');
@@ -461,7 +461,7 @@ TEST_CASE("ICMP errors quote the numbers of the packet's sender") {
   }
 }
 
-TEST_CASE("a quotation is turned back as far as it goes: numbers, windows, timestamps and SACK blocks") {
+TEST_CASE("a quotation is translated back as far as it goes: numbers, windows, timestamps and SACK blocks") {
   director::Splice splice;
   splice.sequence = 0x01020304;
   splice.timestamp = 0x100;
@@ -481,7 +481,7 @@ TEST_CASE("a quotation is turned back as far as it goes: numbers, windows, times
       Buffer quoted(received.begin(), received.begin() + static_cast<ptrdiff_t>(length));
       is_to_client ? unquote_to_client(quoted, splice) : unquote_to_server(quoted, splice);
       Buffer expected(sent.begin(), sent.begin() + static_cast<ptrdiff_t>(length));
-      // An option of which the end is missing stays as the receiver had it, and so do a number or window cut in two.
+      // An option, a number or a window that is cut off stays as the receiver saw it.
       for (size_t at = 0; at < length; at++) {
         const bool is_whole = length == sent.size() || (at < 20 && at + 4 <= length / 4 * 4);
         if (is_whole) CHECK(quoted[at] == expected[at]);
@@ -490,7 +490,7 @@ TEST_CASE("a quotation is turned back as far as it goes: numbers, windows, times
   }
 }
 
-TEST_CASE("errors that the director sends about spliced packets quote them as they came") {
+TEST_CASE("errors that the director sends about spliced packets quote them as they arrived") {
   ProxyFixture f;
   f.connect();
   Network network;
@@ -512,7 +512,7 @@ TEST_CASE("errors that the director sends about spliced packets quote them as th
   CHECK(std::equal(reply.begin() + 14, reply.begin() + 14 + 40, answer.begin() + 14 + 20 + 8));
 }
 
-TEST_CASE("persistence, limits and firewall marks hold for proved clients") {
+TEST_CASE("persistence, limits and firewall marks apply to proven clients") {
   ProxyFixture f;
   director::ServiceSettings settings = f.service().settings;
   SUBCASE("persistence: one template for both connections") {
@@ -525,7 +525,7 @@ TEST_CASE("persistence, limits and firewall marks hold for proved clients") {
     CHECK(f.destination().persistent == 1);
     CHECK(f.destination().active == 2);
   }
-  SUBCASE("a source's limit counts clients that are there, not SYNs") {
+  SUBCASE("a source limit counts proven clients, not SYNs") {
     settings.source_limit = {1, 1, 32};
     REQUIRE(f.director.services().edit_service(f.key(), settings) == director::EditResult::done);
     for (int i = 0; i < 5; i++) f.take_cookie();

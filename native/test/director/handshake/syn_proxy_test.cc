@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SYN proxy packet by packet, and as two TCP ends see it that know nothing of it.
+// The SYN proxy packet by packet, and from the view of two TCP ends that do not know about it.
 #include <malloc.h>
 
 #include <random>
@@ -12,20 +12,20 @@ using namespace sluice::test;
 
 namespace {
 
-// As Linux offers them: MSS 1460, SACK permitted, timestamp, window scale 7.
+// The options that Linux offers: MSS 1460, SACK permitted, timestamp, window scale 7.
 Buffer linux_options(uint32_t value, uint32_t echo) {
   return hex("0204 05b4 0402 080a") + be32(value) + be32(echo) + hex("01 0303 07");
 }
 
 }  // namespace
 
-TEST_CASE("a handshake through the proxy is this, byte for byte") {
+TEST_CASE("the packets of a handshake through the proxy are these, byte for byte") {
   for (const Way& way : ways) {
     CAPTURE(way.is_v4());
     CAPTURE(way.is_nat());
     CAPTURE(way.tells_client);
     ProxyFixture f(way);
-    // The director's timestamps are milliseconds; a cookie remembers an MSS of its table: 1460, or 1440 of IPv6.
+    // The director's timestamps are milliseconds. A cookie keeps an MSS of its table: 1460, or 1440 for IPv6.
     const auto clock = static_cast<uint32_t>(f.now / 1'000'000);
     const Buffer mss = way.is_v4() ? hex("0204 05b4") : hex("0204 05a0");
     f.take_cookie(linux_options(500, 0));
@@ -118,7 +118,7 @@ TEST_CASE("a handshake through the proxy is this, byte for byte") {
   }
 }
 
-TEST_CASE("the SYN-ACK's options echo what was offered, and fit the ways to both ends") {
+TEST_CASE("the SYN-ACK's options echo the client's offer and fit the paths to both ends") {
   const struct {
     const char* what;
     Buffer offered, answered;
@@ -139,7 +139,7 @@ TEST_CASE("the SYN-ACK's options echo what was offered, and fit the ways to both
     CHECK(hear(outcome.out[0]).option_bytes == answered);
     CHECK(hear(outcome.out[0]).acknowledgement == 8);
   }
-  SUBCASE("the MSS is what the narrower of both ways carries") {
+  SUBCASE("the MSS fits the narrower of both paths") {
     for (const auto& [to_client_mtu, to_server_mtu, mss] :
          {std::tuple{1500u, 1400u, 1360}, {1280u, 1500u, 1240}, {9000u, 9000u, 8960}, {300u, 1500u, 536}}) {
       ProxyFixture f;
@@ -152,7 +152,7 @@ TEST_CASE("the SYN-ACK's options echo what was offered, and fit the ways to both
   }
 }
 
-TEST_CASE("two ends that know nothing of the proxy exchange data, across the wrap of every number") {
+TEST_CASE("two ends that do not know about the proxy exchange data, across the wrap of every number") {
   std::mt19937 engine(5);
   const auto any = [&](uint32_t below) { return static_cast<uint32_t>(engine() % below); };
   for (const Way& way : ways) {
@@ -233,7 +233,7 @@ TEST_CASE("two ends that know nothing of the proxy exchange data, across the wra
   }
 }
 
-TEST_CASE("a million SYNs leave no flow and no memory behind") {
+TEST_CASE("a million SYNs leave no flow and use no memory") {
   ProxyFixture f;
   constexpr size_t batch = 64;
   const Buffer syn = f.request({.sequence = 9, .options = linux_options(1, 0)});
@@ -275,7 +275,7 @@ TEST_CASE("a million SYNs leave no flow and no memory behind") {
   CHECK(f.director.count(Reason::syn_cookie_sent) == (1 << 20) + batch);
 }
 
-TEST_CASE("a batch that asks for more answers than there is memory for gets those that there is memory for") {
+TEST_CASE("a batch that needs more answers than there is memory for gets as many as the memory holds") {
   ProxyFixture f;
   const Buffer syn = f.request({.sequence = 9});
   constexpr size_t count = 40'000;
@@ -294,7 +294,7 @@ TEST_CASE("a batch that asks for more answers than there is memory for gets thos
   CHECK(decisions.back().reason == Reason::out_of_buffers);
 }
 
-TEST_CASE("cookies follow from the random source and the time alone, so that a replay repeats them") {
+TEST_CASE("cookies depend only on the random source and the time, so a replay repeats them") {
   const auto cookies = [](uint32_t seed) {
     director::DirectorOptions options = small_options();
     options.random = seeded(seed);
@@ -320,7 +320,8 @@ TEST_CASE("forged acknowledgements open nothing") {
   const Buffer ack = f.request({.flags = ACK}, "x");
   Buffer memory(director::required_headroom + ack.size());
   director::TransmitQueue out;
-  // With data they are tried for one sequence number: each has two tags of 24 bits, 2^20 of them a chance of one in 8.
+  // An ACK with data is tried with one sequence number: two tags of 24 bits are good, so 2^20 guesses have a chance of
+  // 1/8.
   for (uint32_t i = 0; i < 1 << 20; i++) {
     uint8_t* at = memory.data() + director::required_headroom;
     std::copy(ack.begin(), ack.end(), at);
@@ -339,7 +340,7 @@ TEST_CASE("forged acknowledgements open nothing") {
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("what is no SYN and no good cookie opens nothing while the proxy is on, with sloppy_tcp too") {
+TEST_CASE("while the proxy is on, only a SYN or a good cookie opens a flow, even with sloppy_tcp") {
   for (const bool sloppy : {false, true}) {
     ProxyFixture f;
     director::Switches switches;
@@ -369,13 +370,13 @@ TEST_CASE("what is no SYN and no good cookie opens nothing while the proxy is on
             Reason::syn_cookie_invalid}});
     f.port--;
     CHECK(f.flow_count() == 0);
-    SUBCASE("the good one does, until it is too old") {
+    SUBCASE("a good cookie opens a flow until it is too old") {
       f.wait(64 * second);
       f.greet();
       CHECK(f.said("good cookie"));
       CHECK(f.flow_count() == 1);
     }
-    SUBCASE("too old") {
+    SUBCASE("a cookie that is too old") {
       f.wait(128 * second);
       f.run({{"two minutes later", f.request({.sequence = f.c + 1, .acknowledgement = good, .flags = ACK}),
               Reason::syn_cookie_invalid}});
@@ -383,7 +384,7 @@ TEST_CASE("what is no SYN and no good cookie opens nothing while the proxy is on
   }
 }
 
-TEST_CASE("without a proxy nothing is answered for the real server") {
+TEST_CASE("without the proxy the director answers nothing for the real server") {
   ProxyFixture f({}, director::SynProxy::off);
   director::Switches switches;
   switches.host_answers = false;
@@ -418,14 +419,14 @@ TEST_CASE("automatic: SYNs are answered while more flows than the limit are half
   CHECK(f.said("3 flows of the service are half open, more than 2"));
   bare_ack(99, Reason::syn_cookie_invalid);
 
-  SUBCASE("a proved client's flow is not half open") {
+  SUBCASE("the flow of a proven client is not half open") {
     f.port = 5;
     f.take_cookie();
     f.greet();
     CHECK(f.state() == "SYN_RECV");
     CHECK(f.service().proxy.half_open == 3);
   }
-  SUBCASE("established flows are not half open; a cookie that was sent stays good") {
+  SUBCASE("established flows are not half open, and a cookie that was sent stays good") {
     f.port = 5;
     f.take_cookie();
     const uint32_t cookie = f.k;
@@ -441,12 +442,12 @@ TEST_CASE("automatic: SYNs are answered while more flows than the limit are half
     f.wait(68 * second);
     bare_ack(99, Reason::not_opening);
   }
-  SUBCASE("nor are those that timed out") {
+  SUBCASE("flows that timed out are not half open") {
     f.wait(61 * second);
     CHECK(f.service().proxy.half_open == 0);
     syn(4, Reason::scheduled);
   }
-  SUBCASE("a removed server's flows count as long as they are there, and once when it is back") {
+  SUBCASE("flows of a removed server count while they exist, and only once after it was added again") {
     f.remove_server(f.key(), f.real(), real_port);
     CHECK(f.service().proxy.half_open == 3);
     f.add_server(f.key(), f.real(), real_port);
@@ -454,7 +455,7 @@ TEST_CASE("automatic: SYNs are answered while more flows than the limit are half
     f.wait(61 * second);
     CHECK(f.service().proxy.half_open == 0);
   }
-  SUBCASE("a service that is back has the flows of its servers that are back") {
+  SUBCASE("a service that is added again has the flows of its servers that are added again") {
     director::ServiceSettings settings = f.service().settings;
     REQUIRE(f.director.remove_service(f.key()) == director::EditResult::done);
     f.add(f.key(), settings);

@@ -40,7 +40,7 @@ uint32_t mark_of(const MarkedPacket& packet) {
 
 }  // namespace
 
-TEST_CASE("the first rule that fits gives a packet its mark") {
+TEST_CASE("the first rule that matches a packet gives its mark") {
   struct Row {
     const char* what;
     MarkedPacket packet;
@@ -71,7 +71,7 @@ TEST_CASE("the first rule that fits gives a packet its mark") {
   }
 }
 
-TEST_CASE("a later fragment may be of a datagram with a mark, whatever port its first has") {
+TEST_CASE("a later fragment may belong to a datagram with a mark, whatever port its first fragment has") {
   director::FirewallMarks marks;
   marks.set(rules());
   CHECK(marks.may_mark_datagram({c0, udp, address("10.9.0.9"), address("10.9.0.1"), std::nullopt}));
@@ -80,7 +80,7 @@ TEST_CASE("a later fragment may be of a datagram with a mark, whatever port its 
   CHECK_FALSE(marks.may_mark_datagram({c0, udp, address("10.9.0.9"), address("10.9.0.1"), std::nullopt}));
 }
 
-TEST_CASE("a rule is told as it was written") {
+TEST_CASE("a rule is printed as it was written") {
   CHECK(to_text(rules()[3]) == "tcp to 10.0.1.100/32 ports 8000-8100");
   CHECK(to_text(rules()[2]) == "udp port 53");
   CHECK(to_text(rules()[1]) == "any protocol from 10.0.1.16/28");

@@ -24,7 +24,7 @@ director::Route route(const char* to, uint8_t prefix, const char* via, director:
   return {address(to), prefix, address(via), port};
 }
 
-// How many of 2,560 destinations of 10.8.0.0/16 go by each next hop.
+// How many of 2,560 destinations in 10.8.0.0/16 use each next hop.
 std::map<std::string, int> shares(const director::RouteTable& route_table) {
   std::map<std::string, int> counts;
   for (uint32_t i = 0; i < 2560; i++) {
@@ -37,7 +37,7 @@ std::map<std::string, int> shares(const director::RouteTable& route_table) {
 
 }  // namespace
 
-TEST_CASE("destinations divide among several ways by their weights, and each keeps its own") {
+TEST_CASE("destinations divide among several next hops by their weights, and each destination keeps its own") {
   director::Route several = route("10.8.0.0", 16, "10.0.1.254", 0);
   several.weight = 3;
   several.more = {{address("10.0.2.254"), 1, 1}};
@@ -56,7 +56,7 @@ TEST_CASE("destinations divide among several ways by their weights, and each kee
   }
 }
 
-TEST_CASE("weights that are large keep their proportion, and no way is without a share") {
+TEST_CASE("large weights keep their proportion, and every next hop has a share") {
   director::Route several = route("10.8.0.0", 16, "10.0.1.251", 0);
   several.weight = 256;
   several.more = {{address("10.0.1.252"), 0, 255}, {address("10.0.1.253"), 0, 253}, {address("10.0.1.254"), 0, 1}};
@@ -69,7 +69,7 @@ TEST_CASE("weights that are large keep their proportion, and no way is without a
   CHECK(counts.at("10.0.1.254") < 40);
 }
 
-TEST_CASE("more ways than the table has room for are cut, and every one that is left is used") {
+TEST_CASE("more next hops than the table holds are cut, and each of the others is used") {
   director::Route several = route("10.8.0.0", 16, "10.0.1.2", 0);
   for (uint32_t i = 0; i < 400; i++)
     several.more.push_back({wire::Ipv4Address{__builtin_bswap32(0x0a090000 + i)}, 1, 1});
@@ -77,7 +77,7 @@ TEST_CASE("more ways than the table has room for are cut, and every one that is 
   CHECK(counts.size() == 256);
 }
 
-TEST_CASE("neighbours of one link-local address are told apart by their ports") {
+TEST_CASE("neighbours with one link-local address are distinguished by their ports") {
   auto ports = two_ports();
   ports[1].addresses.push_back({address("2001:db8:2::1"), 64});
   const director::RouteTable route_table(

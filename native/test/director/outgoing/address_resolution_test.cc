@@ -48,7 +48,7 @@ Buffer probe(Ipv6Layer ip) {
 
 }  // namespace
 
-TEST_CASE("ARP requests are answered by the address that was asked for") {
+TEST_CASE("ARP requests are answered from the requested address") {
   const struct {
     const char* what;
     ArpLayer request;
@@ -84,7 +84,7 @@ TEST_CASE("ARP requests are answered by the address that was asked for") {
   }
 }
 
-TEST_CASE("ARP messages that ask nothing are not answered") {
+TEST_CASE("ARP messages that are not requests are not answered") {
   Buffer other_hardware = arp({.target = "10.0.1.100"});
   other_hardware[1] = 6;
   const struct {
@@ -105,7 +105,7 @@ TEST_CASE("ARP messages that ask nothing are not answered") {
   }
 }
 
-TEST_CASE("neighbour solicitations are answered by the address that was asked for") {
+TEST_CASE("neighbour solicitations are answered from the requested address") {
   const auto advertisement = [](const char* to, uint8_t flags) {
     return ipv6({.source = "2001:db8::100", .destination = to, .hop_limit = 255})
         .neighbour({.type = wire::icmpv6_type::neighbour_advertisement,
@@ -170,7 +170,7 @@ TEST_CASE("neighbour solicitations that RFC 4861 calls invalid are not answered"
   }
 }
 
-TEST_CASE("next hops are asked for: everybody by ARP, the solicited-node group by neighbour discovery") {
+TEST_CASE("next hops are asked for: by broadcast with ARP, by the solicited-node group with neighbour discovery") {
   Room room;
   const uint32_t arp_length =
       director::write_resolution_request(address("10.0.2.11"), address("10.0.2.1"), mac(our_mac), room.get());

@@ -24,7 +24,7 @@ const Tunnel gue_remote{.encapsulation = Encapsulation::gue, .port = gue_port, .
 const director::OuterHeader to_v4{address("10.0.2.1"), address("10.0.2.11"), 4711, true};
 const director::OuterHeader to_v6{address("fd00:2::1"), address("fd00:2::11"), 4711, true};
 
-// The packet wrapped, in memory that has room for the tunnel's headers and for nothing more.
+// Encapsulates the packet in memory that has room for the tunnel's headers and no more.
 Buffer wrapped(const Buffer& inner, const Tunnel& tunnel, const director::OuterHeader& outer, bool partial = false,
                uint16_t checksum_start = 0, uint16_t checksum_offset = 0) {
   Placed placed(inner, director::tunnel_overhead(tunnel, outer.destination.family, partial));
@@ -40,7 +40,7 @@ uint16_t source_port(const Buffer& gue_packet) {
   return wire::load_be16(&gue_packet[ip_length(gue_packet)]);
 }
 
-// The source port of GUE is free to choose; everything else must agree.
+// The source port of GUE may be chosen freely; everything else must agree.
 void set_source_port(Buffer& gue_packet, uint16_t port) {
   uint8_t* udp = &gue_packet[ip_length(gue_packet)];
   const uint16_t before = wire::load_raw16(udp);
@@ -61,7 +61,8 @@ director::OuterHeader outer_header_of(const Buffer& packet, bool pmtu_disc) {
 
 }  // namespace
 
-// From the recordings of lab/ipvs-oracle, whose names come first: what the kernel sent to a tunnelled real server.
+// Packets that the kernel sent to a tunnelled real server, from the recordings of lab/ipvs-oracle. The recordings'
+// names come first.
 TEST_CASE("tunnels are built byte for byte as the kernel builds them") {
   const struct {
     const char* what;
@@ -175,7 +176,7 @@ TEST_CASE("tunnels are built byte for byte as the kernel builds them") {
   }
 }
 
-TEST_CASE("every tunnel carries both families over both") {
+TEST_CASE("every tunnel carries both families over both families") {
   const struct {
     const char* what;
     Buffer inner;
@@ -245,7 +246,7 @@ TEST_CASE("every tunnel carries both families over both") {
   }
 }
 
-TEST_CASE("a congestion mark does not leave the inner header, every other class does") {
+TEST_CASE("a congestion mark is not copied to the outer header, every other class is") {
   for (unsigned tos = 0; tos < 256; tos++) {
     CAPTURE(tos);
     const uint8_t expected = static_cast<uint8_t>((tos & 3) == 3 ? (tos & ~3u) | 2 : tos);
@@ -258,7 +259,7 @@ TEST_CASE("a congestion mark does not leave the inner header, every other class 
   }
 }
 
-TEST_CASE("DF and the identification of the outer header") {
+TEST_CASE("DF and identification of the outer header are right") {
   const struct {
     const char* what;
     Buffer inner;
@@ -285,8 +286,8 @@ TEST_CASE("DF and the identification of the outer header") {
   }
 }
 
-// The receiver's part as Linux does it (net/core's remote checksum offload): it sums from `start` to the end, the
-// pseudo-header's sum in the field included, and puts the result where `offset` says.
+// Does what Linux does as the receiver (remote checksum offload in net/core): sums from `start` to the end, including
+// the pseudo-header's sum in the field, and stores the result at `offset`.
 Buffer completed_by_receiver(wire::Bytes payload, const wire::RemoteChecksum& remote) {
   Buffer packet(payload.begin(), payload.end());
   const uint16_t checksum = wire::internet_checksum(wire::Bytes(packet).subspan(remote.start));
@@ -339,7 +340,7 @@ TEST_CASE("GUE leaves a partial checksum to the tunnel's other end") {
   }
 }
 
-TEST_CASE("GUE's source port is the flow's, in the range of dynamic ports") {
+TEST_CASE("GUE's source port depends on the flow and lies in the range of dynamic ports") {
   const auto port_of = [](const Buffer& inner) { return source_port(wrapped(inner, gue, to_v4)); };
   const auto flow = [&](uint16_t port, size_t length) {
     return ipv4().tcp({.source_port = port, .flags = ACK}).payload(pattern(length)).build();
@@ -358,14 +359,14 @@ TEST_CASE("GUE's source port is the flow's, in the range of dynamic ports") {
     seen6.insert(port_of(ipv6().udp({.source_port = client}).build()));
   }
   for (const auto& seen : {seen4, seen6}) {
-    CHECK(seen.size() >= 480);  // 512 draws from 28,232 ports meet some five times
+    CHECK(seen.size() >= 480);  // 512 draws from 28,232 ports collide about five times
     CHECK(*seen.begin() >= 32768);
     CHECK(*seen.rbegin() <= 60999);
     CHECK_MESSAGE(*seen.rbegin() - *seen.begin() > 20000, "ports are spread over the whole range");
   }
 }
 
-TEST_CASE("what an outer length field could not say is refused, the packet unchanged") {
+TEST_CASE("a packet too long for the outer length field is refused and unchanged") {
   const uint32_t room = director::tunnel_overhead(gue, wire::Family::ipv6, false);
   const struct {
     const char* what;

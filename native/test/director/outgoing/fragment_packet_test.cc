@@ -27,7 +27,7 @@ std::vector<Extent> extents_of(const Pieces& pieces) {
   std::vector<Extent> extents;
   for (size_t i = 0; i < pieces.size(); i++) {
     wire::Packet found;
-    // A first fragment may be too short for its transport header; where the data lie is told all the same.
+    // A first fragment may be too short for its transport header. Its offset is still found.
     wire::dissect_ip(pieces[i], found);
     REQUIRE(found.fragment != wire::Fragment::none);
     extents.push_back({found.fragment_offset, found.l4_length(), found.more_fragments});
@@ -35,7 +35,7 @@ std::vector<Extent> extents_of(const Pieces& pieces) {
   return extents;
 }
 
-// What the receiver has once it holds all pieces, which may come in any order.
+// What the receiver has after it got all pieces, in any order.
 Buffer reassembled_data(const Pieces& pieces, uint32_t first_offset) {
   Buffer data;
   for (size_t i = pieces.size(); i-- > 0;) {
@@ -53,7 +53,7 @@ Buffer header_bytes(wire::Bytes packet) {
   return {packet.begin(), packet.begin() + static_cast<ptrdiff_t>(length)};
 }
 
-// The header as every fragment has it: what is the fragment's own is made alike.
+// The part of the header that all fragments share: fields that differ are set to one value.
 Buffer common_header(wire::Bytes packet) {
   Buffer header = header_bytes(packet);
   wire::MutableIpv4View ip(header);
@@ -65,7 +65,7 @@ Buffer common_header(wire::Bytes packet) {
 
 }  // namespace
 
-TEST_CASE("IPv4 packets are cut at multiples of eight bytes and come together again") {
+TEST_CASE("IPv4 packets are cut at multiples of eight bytes and can be reassembled") {
   const auto datagram = [](size_t data, Ipv4Layer layer = {}) {
     layer.id = 4711;
     layer.tos = 0x28;
@@ -115,7 +115,7 @@ TEST_CASE("IPv4 packets are cut at multiples of eight bytes and come together ag
   }
 }
 
-TEST_CASE("IPv4 options are copied into later fragments when they say so, and blanked otherwise") {
+TEST_CASE("IPv4 options with the copy bit are copied into later fragments, others are blanked") {
   const struct {
     const char* what;
     const char* options;
@@ -143,7 +143,7 @@ TEST_CASE("IPv4 options are copied into later fragments when they say so, and bl
   }
 }
 
-TEST_CASE("a tunnel's IPv6 packets are cut by their sender and come together again") {
+TEST_CASE("a tunnel's IPv6 packets are cut by their sender and can be reassembled") {
   const struct {
     const char* what;
     size_t data;
@@ -181,7 +181,7 @@ TEST_CASE("a tunnel's IPv6 packets are cut by their sender and come together aga
   }
 }
 
-TEST_CASE("what cannot be cut is refused before anything is written") {
+TEST_CASE("a packet that cannot be cut is refused before anything is written") {
   const struct {
     const char* what;
     Buffer packet;

@@ -14,7 +14,7 @@ namespace {
 using V4 = wire::Ipv4Address;
 using V6 = wire::Ipv6Address;
 
-// The error, written into memory that ends where the interface says.
+// Writes the error into memory of exactly the promised size.
 Buffer error_about(const Buffer& packet, const IcmpError& error, const wire::Address& source, uint16_t id = 4711) {
   Placed placed(packet);
   const std::unique_ptr<uint8_t[]> room(new uint8_t[director::icmp_error_room]);
@@ -29,7 +29,7 @@ Buffer first_bytes(const Buffer& bytes, size_t count) {
 
 }  // namespace
 
-// From the recordings of lab/ipvs-oracle: what the kernel told a client.
+// Errors that the kernel sent to a client, from the recordings of lab/ipvs-oracle.
 TEST_CASE("errors are written byte for byte as the kernel writes them") {
   const struct {
     const char* what;
@@ -115,7 +115,7 @@ TEST_CASE("an IPv6 error quotes as much as 1280 bytes hold") {
   }
 }
 
-TEST_CASE("no error is sent about packets that may cause none over IPv4") {
+TEST_CASE("over IPv4 no error is sent about packets that must not cause one") {
   const auto icmp = [](uint8_t type) { return ipv4().icmp({.type = type}).payload(pattern(28)).build(); };
   const auto udp = [](Ipv4Layer layer) { return ipv4(layer).udp().payload("ab").build(); };
   const struct {
@@ -155,7 +155,7 @@ TEST_CASE("no error is sent about packets that may cause none over IPv4") {
   }
 }
 
-TEST_CASE("no error is sent about packets that may cause none over IPv6") {
+TEST_CASE("over IPv6 no error is sent about packets that must not cause one") {
   const IcmpError unrecognized_option{wire::icmpv6_type::parameter_problem, 2, 42};
   const IcmpError erroneous_header{wire::icmpv6_type::parameter_problem, 0, 42};
   const auto icmp = [](uint8_t type) { return ipv6().icmpv6({.type = type}).payload(pattern(48)).build(); };
@@ -197,7 +197,7 @@ TEST_CASE("no error is sent about packets that may cause none over IPv6") {
   }
 }
 
-TEST_CASE("an error has a sender of its packet's family") {
+TEST_CASE("the sender of an error has the family of the packet") {
   const Buffer packet4 = ipv4().udp().build(), packet6 = ipv6().udp().build();
   CHECK(error_about(packet4, director::time_exceeded<V4>(), V4{}).empty());
   CHECK(error_about(packet6, director::time_exceeded<V6>(), V6{}).empty());
@@ -205,7 +205,7 @@ TEST_CASE("an error has a sender of its packet's family") {
   CHECK(error_about(packet6, director::time_exceeded<V6>(), address("10.0.1.1")).empty());
 }
 
-TEST_CASE("echo requests are turned around") {
+TEST_CASE("echo requests become echo replies") {
   const struct {
     const char* what;
     Buffer request, reply;

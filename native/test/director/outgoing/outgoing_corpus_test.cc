@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeds of the fuzz target `outgoing`: packets of each kind, before each the choices that make it go far. Renew them by
-// running this test with UPDATE_CORPUS=1.
+// Seeds of the fuzz target `outgoing`: packets of each kind, each after choices that let it pass many checks. To write
+// them again, run this test with UPDATE_CORPUS=1.
 #include <doctest/doctest.h>
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets in memory of exactly their size, so that AddressSanitizer sees the first byte written past it; and the pieces
-// that packets are cut into.
+// Packets in memory of exactly their size, so that AddressSanitizer finds the first byte that is written past it; and
+// the pieces of packets.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace sluice::test {
 
-// Bytes as hexadecimal digits: what doctest shows when two packets differ.
+// Bytes as hexadecimal digits: doctest shows them if two packets differ.
 inline std::string digits(wire::Bytes bytes) {
   static constexpr char letters[] = "0123456789abcdef";
   std::string text;
@@ -24,7 +24,7 @@ inline std::string digits(wire::Bytes bytes) {
   return text;
 }
 
-// Text of a length at which no two places within a packet look alike.
+// Text in which no two places within a packet look alike.
 inline Buffer pattern(size_t length) {
   Buffer bytes(length);
   for (size_t i = 0; i < length; i++) bytes[i] = static_cast<uint8_t>(i * 7 + i / 251);
@@ -35,7 +35,7 @@ inline wire::Family family_of(wire::Bytes packet) {
   return packet[0] >> 4 == 4 ? wire::Family::ipv4 : wire::Family::ipv6;
 }
 
-// An IP packet with `headroom` bytes before it and none behind.
+// An IP packet with `headroom` bytes in front of it and none after it.
 class Placed {
  public:
   explicit Placed(const Buffer& bytes, size_t headroom = 0)
@@ -45,7 +45,7 @@ class Placed {
   }
 
   wire::Bytes bytes() const { return {packet.data, packet.length}; }
-  // Where the transport header begins.
+  // The offset of the transport header.
   uint32_t transport() const {
     wire::Packet found;
     wire::dissect_quoted(bytes(), found);
@@ -59,7 +59,7 @@ class Placed {
   director::IpPacket packet;
 };
 
-// Takes up to `limit` pieces.
+// Accepts up to `limit` pieces.
 class Pieces : public director::PieceSink {
  public:
   explicit Pieces(size_t limit = SIZE_MAX) : limit_(limit) {}

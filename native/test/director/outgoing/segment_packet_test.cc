@@ -99,7 +99,7 @@ TEST_CASE("UDP is cut into datagrams") {
   check_segments(ipv6().destination_options().udp(partial).payload(data).build(), Segmentation::udp, 1000, expected6);
 }
 
-TEST_CASE("frames that are not what their device says are not segmented") {
+TEST_CASE("a frame that is not what its segmentation says is not cut") {
   const Buffer tcp4 = ipv4().tcp().payload(pattern(100)).build();
   const Buffer udp4 = ipv4().udp().payload(pattern(100)).build();
   Buffer short_datagram = udp4;
@@ -140,7 +140,7 @@ TEST_CASE("segmentation ends when there is no more room for pieces") {
 }
 
 TEST_CASE("a partial checksum is completed to the one that its sender would have computed") {
-  // A datagram that holds its own checksum sums up to 0xffff: the checksum is zero then, which UDP sends as all ones.
+  // If a datagram's payload is its own checksum, the sum is 0xffff and the checksum zero; UDP sends zero as all ones.
   const auto udp_of_zero_sum = [](UdpLayer layer) {
     const Buffer without = ipv4().udp().payload(hex("0000")).build();
     return ipv4().udp(layer).payload(part(without, 20 + wire::UdpView::checksum_offset, 2)).build();

@@ -15,7 +15,7 @@ const Buffer toa4 = hex("fe08 1f90 0a000102");
 const Buffer toa6 = hex("fe14 1f90 20010db8 00000000 00000000 00000002");
 const Buffer linux_options = hex("020405b4 0402080a 00000064 00000000 01030307");
 
-// What a real server's module finds: the first option of the kind, if it reads on that far.
+// What a real server's module finds: the first option of that kind, if it reads that far.
 std::optional<Buffer> first_toa(wire::TcpView tcp) {
   wire::OptionWalk walk(tcp.options());
   wire::Option option;
@@ -27,7 +27,7 @@ std::optional<Buffer> first_toa(wire::TcpView tcp) {
 
 }  // namespace
 
-TEST_CASE("the client's address stands before the segment's own options, all checksums right") {
+TEST_CASE("the client's address stands in front of the segment's own options, and all checksums are right") {
   const struct {
     const char* what;
     Buffer options;
@@ -74,7 +74,7 @@ TEST_CASE("the client's address stands before the segment's own options, all che
   }
 }
 
-TEST_CASE("a wrong checksum stays as wrong as it was") {
+TEST_CASE("a wrong checksum stays wrong by the same amount") {
   Placed placed(ipv4().tcp({.checksum = 0x1234}).payload("abc").build(), toa4.size());
   const Buffer right = ipv4().tcp().payload("abc").build();
   const uint16_t error = wire::fold(wire::change16(wire::load_raw16(&right[36]), wire::raw16(0x1234)));
@@ -85,7 +85,7 @@ TEST_CASE("a wrong checksum stays as wrong as it was") {
   CHECK(error_after == error);
 }
 
-TEST_CASE("the option is left out where it has no room, the packet unchanged") {
+TEST_CASE("without room the option is left out and the packet is unchanged") {
   const Buffer syn = ipv4().tcp({.options = linux_options}).build();
   const struct {
     const char* what;

@@ -24,7 +24,7 @@ RandomSource random_source(uint32_t seed) {
   return [random = std::mt19937(seed)]() mutable { return static_cast<uint32_t>(random()); };
 }
 
-// A director's part: allocates, inserts, erases and releases.
+// Does what a director does: allocates, inserts, erases and releases.
 struct Egress {
   FlowTable<Ipv4Address> table{{.limit = 1 << 20, .seed = {1, 2, 3, 4}, .memory = &memory::process_memory()}};
   PortPool<Ipv4Address> pool;
@@ -52,7 +52,7 @@ struct Egress {
 
 constexpr Remote remote_a{{0x01010101}, 443, tcp}, remote_b{{0x02020202}, 443, tcp};
 
-TEST_CASE("ports lie in the range and are the worker's own") {
+TEST_CASE("ports lie in the range and belong to the worker") {
   for (uint16_t worker = 0; worker < 3; ++worker) {
     Egress egress({{10}}, {.first_port = 5000, .last_port = 5100, .worker = worker, .workers = 3});
     std::set<uint16_t> ports;
@@ -67,7 +67,7 @@ TEST_CASE("ports lie in the range and are the worker's own") {
   }
 }
 
-TEST_CASE("a pool without addresses or without ports of its own misses") {
+TEST_CASE("a pool without addresses, or without ports of this worker, misses") {
   Egress none({}, {});
   CHECK(none.open(remote_a) == nullptr);
   CHECK(none.pool.counters().misses == 1);
@@ -93,7 +93,7 @@ TEST_CASE("every place serves every remote end at once") {
   CHECK(egress.pool.counters().gave_up == 0);
 }
 
-TEST_CASE("a free place is found whenever there is one, through 100 000 random openings and closings") {
+TEST_CASE("a free place is found whenever there is one, during 100 000 random openings and closings") {
   for (uint32_t seed : {1U, 2U, 3U}) {
     CAPTURE(seed);
     Egress egress({{10}, {11}, {12}}, {.first_port = 2000, .last_port = 2299}, seed);
@@ -105,7 +105,7 @@ TEST_CASE("a free place is found whenever there is one, through 100 000 random o
       const int end = static_cast<int>(random() % 3);
       auto& flows = open[end];
       const Remote remote{{static_cast<uint32_t>(end)}, 80, tcp};
-      // Long rises to exhaustion and long falls to nothing.
+      // Long rises to exhaustion, and long falls to zero.
       const bool rising = step / 10'000 % 2 == 0;
       if (random() % 10 < (rising ? 7 : 3)) {
         FlowV4* flow = egress.open(remote);
@@ -136,7 +136,7 @@ TEST_CASE("a free place is found whenever there is one, through 100 000 random o
   }
 }
 
-TEST_CASE("all 64512 ports of one address serve one remote end, and the last one freed is found") {
+TEST_CASE("all 64512 ports of one address serve one remote end, and the last freed port is found") {
   Egress egress({{10}}, {});
   std::vector<FlowV4*> flows;
   while (FlowV4* flow = egress.open(remote_a)) flows.push_back(flow);
@@ -174,7 +174,7 @@ TEST_CASE("a port that became free is not favoured over the other free ones") {
     REQUIRE(flow != nullptr);
     at_once += flow->local_port() == freed;
   }
-  CHECK(at_once < 40);  // one of 2001 free ones, 8000 times: 4 expected; more where a run of taken ones precedes it
+  CHECK(at_once < 40);  // one of 2001 free ones, 8000 times: 4 expected; more if taken ones precede it
 }
 
 TEST_CASE("the same random source gives the same ports") {
@@ -182,7 +182,7 @@ TEST_CASE("the same random source gives the same ports") {
   for (int i = 0; i < 5000; ++i) CHECK(one.open(remote_a)->local_port() == two.open(remote_a)->local_port());
 }
 
-TEST_CASE("an address that leaves the pool drains and its flows are still released") {
+TEST_CASE("an address that leaves the pool is drained, and its flows are still released") {
   Egress egress({{10}, {11}}, {.first_port = 5000, .last_port = 5099});
   std::vector<FlowV4*> flows;
   while (FlowV4* flow = egress.open(remote_a)) flows.push_back(flow);
@@ -203,7 +203,7 @@ TEST_CASE("an address that leaves the pool drains and its flows are still releas
   for (const auto& address : egress.pool.use()) CHECK(address.flows == 0);
 }
 
-TEST_CASE("places that ended without a word are found again") {
+TEST_CASE("places whose flows ended without release() are found again") {
   Egress egress({{10}}, {.first_port = 5000, .last_port = 5099});
   std::vector<FlowV4*> flows;
   while (FlowV4* flow = egress.open(remote_a)) flows.push_back(flow);
@@ -212,7 +212,7 @@ TEST_CASE("places that ended without a word are found again") {
   while (egress.open(remote_a) == nullptr) REQUIRE(++calls <= 100 / 8);
 }
 
-TEST_CASE("without maps a nearly exhausted remote end may miss, and says that it gave up") {
+TEST_CASE("without maps a nearly exhausted remote end may miss, and the miss is counted as given up") {
   Egress egress({{10}}, {.first_port = 5000, .last_port = 5099, .dense_limit = 0});
   uint32_t open = 0;
   while (egress.open(remote_a) != nullptr) ++open;

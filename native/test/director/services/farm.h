@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A service with real servers for tests of schedulers: keeps the list, the counts and the overload flag as the kernel
-// does, and tells the scheduler of every change.
+// A service with real servers for tests of schedulers. It keeps the list, the counts and the overload flag as the
+// kernel does, and tells the scheduler of every change.
 #pragma once
 
 #include <algorithm>
@@ -33,7 +33,7 @@ class Farm {
   }
 
   Destination* add(const std::string& server, int32_t weight, uint32_t upper = 0, uint32_t lower = 0) {
-    auto& kept = servers_[server];  // a server that comes back is the same one, with the counts it had
+    auto& kept = servers_[server];  // a server that is added again is the same one with its counts
     if (!kept) kept = std::make_unique<Destination>();
     Destination* d = kept.get();
     d->address = address(server);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays what Linux's own IPVS chose. kernel_choices/README.md says how the files were recorded.
+// Replays the choices of Linux's own IPVS. kernel_choices/README.md says how the files were recorded.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -93,7 +93,7 @@ class Replay {
   int line_ = 0;
 };
 
-TEST_CASE("every recorded choice is the kernel's") {
+TEST_CASE("every choice equals the kernel's recorded choice") {
   int files = 0, compared = 0;
   for (const auto& entry : std::filesystem::directory_iterator(recordings)) {
     if (entry.path().extension() != ".txt") continue;

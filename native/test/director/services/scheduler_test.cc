@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every scheduler must do, whatever its way of choosing; and what our own promise. What the kernel's choose is
-// compared with the kernel in scheduler_kernel_test.cc.
+// What every scheduler must do, however it chooses, and what Sluice's own schedulers promise. The choices of the
+// kernel's schedulers are compared with the kernel in scheduler_kernel_test.cc.
 #include <doctest/doctest.h>
 
 #include <set>
@@ -32,15 +32,15 @@ std::map<std::string, int> count_picks(Farm& farm, uint32_t picks, bool keep_flo
   return counts;
 }
 
-// Hashing schedulers of the kernel answer a client of an unusable server with nothing unless told to fall back.
+// Without the fallback flag, the kernel's hashing schedulers pick no server for a client of an unusable server.
 uint8_t falling_back(std::string_view name) {
   return name == "sh" || name == "mh" ? flag_1 : 0;
 }
 bool leaves_clients_without(std::string_view name, uint8_t flags) {
   return name == "dh" || (falling_back(name) & ~flags) != 0;
 }
-// lblc and lblcr leave known addresses at a server that reached its threshold, as the kernel does; ovf lets the first
-// server overflow at its weight.
+// As in the kernel, lblc and lblcr keep known addresses at a server that has reached its threshold. ovf overflows the
+// first server at its weight.
 bool picks_by_destination(std::string_view name) {
   return name == "lblc" || name == "lblcr";
 }
@@ -55,7 +55,7 @@ void each_scheduler(const std::function<void(const std::string&, uint8_t)>& test
   }
 }
 
-TEST_CASE("the schedulers are IPVS's fourteen and our three") {
+TEST_CASE("there are IPVS's fourteen schedulers and three of Sluice") {
   const std::set<std::string_view> names(scheduler_names().begin(), scheduler_names().end());
   CHECK(names == std::set<std::string_view>{"rr", "wrr", "lc", "wlc", "sed", "nq", "sh", "dh", "mh", "lblc", "lblcr",
                                             "fo", "ovf", "twos", "random", "ring", "rendezvous"});
@@ -64,7 +64,7 @@ TEST_CASE("the schedulers are IPVS's fourteen and our three") {
   CHECK(make_scheduler("", {none, 0, {}}) == nullptr);
 }
 
-TEST_CASE("a service without servers has none to give") {
+TEST_CASE("a service without servers gives none") {
   each_scheduler([](const std::string& name, uint8_t flags) {
     Farm farm(name, flags);
     for (uint32_t n = 0; n < 20; n++) CHECK(farm.pick(request(n)) == nullptr);
@@ -104,7 +104,7 @@ TEST_CASE("overloaded servers get no new flow") {
   });
 }
 
-TEST_CASE("servers may come and go in the middle of the list") {
+TEST_CASE("servers may be added and removed in the middle of the list") {
   each_scheduler([](const std::string& name, uint8_t flags) {
     Farm farm(name, flags);
     std::mt19937 random(7);
@@ -146,7 +146,7 @@ TEST_CASE("the same flows and the same random numbers give the same servers") {
   });
 }
 
-TEST_CASE("every decision ends by naming the server or saying that there is none") {
+TEST_CASE("every explained decision ends with the server, or says that there is none") {
   each_scheduler([](const std::string& name, uint8_t flags) {
     Farm farm(name, flags);
     Trace trace;
@@ -165,7 +165,7 @@ TEST_CASE("every decision ends by naming the server or saying that there is none
   });
 }
 
-TEST_CASE("asking for the reasons changes no choice") {
+TEST_CASE("an explanation changes no choice") {
   each_scheduler([](const std::string& name, uint8_t flags) {
     Farm one(name, flags), two(name, flags);
     for (Farm* farm : {&one, &two}) {
@@ -183,7 +183,7 @@ TEST_CASE("asking for the reasons changes no choice") {
   });
 }
 
-// Shares of 10,000 new flows by weights 1 : 2 : 3 : 4, in parts of a hundred of the expected share.
+// Shares of 10,000 new flows with weights 1 : 2 : 3 : 4, with a tolerance relative to the expected share.
 TEST_CASE("weights are respected") {
   struct {
     const char* name;
@@ -202,7 +202,7 @@ TEST_CASE("weights are respected") {
   }
 }
 
-TEST_CASE("ports are hashed only where the flag says so") {
+TEST_CASE("ports are hashed only with the flag") {
   for (const char* name : {"sh", "mh", "ring", "rendezvous"}) {
     CAPTURE(std::string(name));
     std::set<Destination*> by_address, by_port;
@@ -220,7 +220,7 @@ TEST_CASE("ports are hashed only where the flag says so") {
   }
 }
 
-TEST_CASE("the order of the list does not matter to ring and rendezvous") {
+TEST_CASE("the order of the list does not matter for ring and rendezvous") {
   for (const char* name : {"ring", "rendezvous"}) {
     CAPTURE(std::string(name));
     Farm up(name), down(name);
@@ -235,7 +235,7 @@ TEST_CASE("no server of a ring takes more than 1.25 times its share") {
   for (unsigned n = 1; n <= 10; n++) farm.add(server(n), 1);
   for (uint32_t n = 0; n < 5000; n++) farm.opened(farm.pick(request(n)));
   for (const Destination* d : farm.list()) CHECK(d->active <= 626);
-  SUBCASE("even when every flow is of one client") {
+  SUBCASE("even if every flow has the same client") {
     Farm one("ring");
     for (unsigned n = 1; n <= 10; n++) one.add(server(n), 1);
     for (uint32_t n = 0; n < 5000; n++) one.opened(one.pick("11.1.2.3"));
@@ -243,7 +243,7 @@ TEST_CASE("no server of a ring takes more than 1.25 times its share") {
   }
 }
 
-TEST_CASE("a server that leaves a rendezvous moves its own clients and nobody else's") {
+TEST_CASE("a server that leaves rendezvous moves only its own clients") {
   Farm farm("rendezvous");
   for (unsigned n = 1; n <= 9; n++) farm.add(server(n), static_cast<int32_t>(n));
   std::vector<Destination*> before;
@@ -254,7 +254,7 @@ TEST_CASE("a server that leaves a rendezvous moves its own clients and nobody el
   }
 }
 
-TEST_CASE("a maglev table outlives more servers than it has places") {
+TEST_CASE("mh works with more servers than its table has places") {
   Farm farm("mh", flag_1 | flag_2);
   for (unsigned n = 0; n < 4200; n++) {
     farm.add("10.1." + std::to_string(n / 200) + "." + std::to_string(n % 200 + 1), 1);
@@ -262,7 +262,7 @@ TEST_CASE("a maglev table outlives more servers than it has places") {
   std::set<Destination*> picked;
   for (uint32_t n = 0; n < 20000; n++) picked.insert(farm.pick(request(n)));
   CHECK(picked.count(nullptr) == 0);
-  CHECK(picked.count(farm.at("10.1.20.200")) == 0);  // the newest, for which there is no place
+  CHECK(picked.count(farm.at("10.1.20.200")) == 0);  // the newest one has no place
   CHECK(picked.size() > 4000);
 }
 
@@ -278,7 +278,7 @@ TEST_CASE("lblc forgets an address after a day without a connection") {
   CHECK(farm.pick("11.0.0.1", 3, "10.9.0.1") != first);
 }
 
-TEST_CASE("lblc bounds what it remembers, and drops what is six minutes old while there is too much") {
+TEST_CASE("lblc limits its memory, and drops what is six minutes old while there is too much") {
   for (const char* name : {"lblc", "lblcr"}) {
     CAPTURE(std::string(name));
     Farm farm(name);
@@ -287,14 +287,14 @@ TEST_CASE("lblc bounds what it remembers, and drops what is six minutes old whil
     Destination* first = farm.at(server(2));
     const auto pick = [&](uint32_t n) { return farm.pick(request(n, farm.now)); };
     CHECK(pick(0) == first);
-    farm.opened(first);  // from here on least loaded is the other, so an address that is forgotten moves
+    farm.opened(first);  // from now on the other server is the least loaded, so a forgotten address moves
     for (uint32_t n = 1; n < 30000; n++) pick(n);
     CHECK(pick(0) == first);
     for (int minute = 0; minute < 12; minute++) {
       farm.now += 60 * second;
       pick(1);
     }
-    // 8192 above plenty have gone, and a few more of the last bucket.
+    // 8192 addresses above the limit are gone, and a few more of the last bucket.
     CHECK(pick(1) == farm.at(server(1)));
     int forgotten = 0;
     farm.set_active(farm.at(server(1)), 5);
@@ -303,7 +303,7 @@ TEST_CASE("lblc bounds what it remembers, and drops what is six minutes old whil
   }
 }
 
-TEST_CASE("lblcr drops the most loaded of a set that has not changed for a day") {
+TEST_CASE("lblcr drops the most loaded server of a set that has not changed for a day") {
   Farm farm("lblcr");
   farm.add(server(1), 2);
   farm.add(server(2), 8);
@@ -313,26 +313,26 @@ TEST_CASE("lblcr drops the most loaded of a set that has not changed for a day")
   CHECK(pick() == one);
   farm.set_active(one, 3);
   farm.set_active(two, 0);
-  CHECK(pick() == two);  // one is overburdened: two joins
+  CHECK(pick() == two);  // `one` is overburdened: `two` joins
   farm.set_active(two, 100);
   farm.set_active(one, 0);
   CHECK(pick() == one);
   farm.now += 20 * 3600 * second;
-  CHECK(pick() == one);  // keeps the address known
+  CHECK(pick() == one);  // the address stays known
   farm.now += 5 * 3600 * second;
-  CHECK(pick() == one);  // a day and an hour after the last change: two leaves the set
+  CHECK(pick() == one);  // a day and an hour after the last change: `two` leaves the set
   farm.set_active(two, 0);
   farm.set_active(one, 1);
   CHECK(pick() == one);
 }
 
-TEST_CASE("a level of wrr that nobody reaches costs no walk") {
+TEST_CASE("levels of wrr that no server reaches cost no walk") {
   Farm farm("wrr");
   for (unsigned n = 1; n <= 9; n++) farm.add(server(n), 1);
   farm.add(server(10), 2000000000, 1);
   farm.opened(farm.pick(request(0)));
   for (uint32_t n = 0; n < 1000; n++) {
-    Destination* d = farm.pick(request(n));  // one by one this would be two thousand million levels
+    Destination* d = farm.pick(request(n));  // level by level this would be two thousand million levels
     REQUIRE(d != nullptr);
     CHECK(d->weight == 1);
   }
@@ -347,7 +347,7 @@ TEST_CASE("twos takes the less loaded of two servers drawn by weight") {
   b.weight = 1;
   Destinations list{&a, &b};
   auto twos = make_scheduler("twos", {list, 0, source});
-  CHECK(twos->pick(request(0), nullptr) == &a);  // both idle: the first drawn
+  CHECK(twos->pick(request(0), nullptr) == &a);  // both are idle: the first drawn
   a.active = 1;
   CHECK(twos->pick(request(0), nullptr) == &b);
   b.active = 1;
@@ -356,8 +356,8 @@ TEST_CASE("twos takes the less loaded of two servers drawn by weight") {
   CHECK(twos->pick(request(0), nullptr) == &b);
 }
 
-// With a trace they walk the list, without one they keep a tournament: the same server comes out, whatever came before.
-TEST_CASE("a choice is the same whether it is explained or not") {
+// With a trace these schedulers walk the list, otherwise they keep a tournament. Both must choose the same server.
+TEST_CASE("an explained choice equals the unexplained one") {
   for (const char* name : {"lc", "wlc", "sed", "nq", "fo", "ovf"}) {
     for (const unsigned most : {1u, 2u, 3u, 13u, 64u, 200u}) {
       CAPTURE(name);
@@ -401,7 +401,7 @@ TEST_CASE("a choice is the same whether it is explained or not") {
   }
 }
 
-TEST_CASE("wlc says its figures") {
+TEST_CASE("wlc prints its numbers") {
   Farm farm("wlc");
   for (unsigned n = 1; n <= 3; n++) farm.add(server(n), 2);
   farm.at(server(3))->active = 5;

@@ -31,7 +31,7 @@ TEST_CASE("a source gets its burst at once and then its rate") {
   CHECK(limit.refused() == 3);
   CHECK(limit.admit(source4(192, 0, 2, 2), now));
 
-  now += 10 * second;  // no more than the burst is saved up
+  now += 10 * second;  // not more than the burst is saved
   int admitted = 0;
   while (limit.admit(source, now)) ++admitted;
   CHECK(admitted == 5);
@@ -58,7 +58,7 @@ TEST_CASE("sources of one network share a bucket when a prefix is given") {
   CHECK(limit6.admit(Ipv6Address::load(other), second));
 }
 
-TEST_CASE("the limit is a token bucket's, as a plain one for every source says") {
+TEST_CASE("the limit equals that of a plain token bucket per source") {
   constexpr uint32_t rate = 7, burst = 4;
   SourceLimit<Ipv4Address> limit({.rate = rate, .burst = burst, .entries = 4096, .seed = 3});
   struct Bucket {
@@ -79,7 +79,7 @@ TEST_CASE("the limit is a token bucket's, as a plain one for every source says")
   CHECK(limit.displaced() == 0);
 }
 
-TEST_CASE("a heavy source stays limited while a flood of others passes through a small table") {
+TEST_CASE("a busy source stays limited while many other sources pass through a small table") {
   SourceLimit<Ipv4Address> limit({.rate = 10, .burst = 100, .entries = 64});
   const Ipv4Address heavy{1};
   Time now = second;
@@ -89,7 +89,7 @@ TEST_CASE("a heavy source stays limited while a flood of others passes through a
     if (i % 10 == 0) admitted += limit.admit(heavy, now);
     limit.admit({1000 + i}, now);
   }
-  // 10 s: the burst, then 10 a second.
+  // In 10 s: the burst, then 10 per second.
   CHECK(admitted <= 200);
   CHECK(admitted >= 199);
   CHECK(limit.displaced() > 0);

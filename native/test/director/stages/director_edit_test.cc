@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Edits under traffic: what happens to flows when their real server changes, goes, or comes back; counters that add up.
+// Edits during traffic: what happens to flows when their real server changes, is removed or added again; and sums of
+// counters.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -35,7 +36,7 @@ struct WebFixture : Fixture {
 
 }  // namespace
 
-TEST_CASE("weight 0 drains: known flows go on, no new ones come") {
+TEST_CASE("weight 0 drains a server: known flows go on, and no new flow comes") {
   WebFixture f;
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   f.edit_server(tcp(), server4, 80, {.weight = 0});
@@ -45,7 +46,7 @@ TEST_CASE("weight 0 drains: known flows go on, no new ones come") {
   CHECK(reason_of(f, syn(2)) == Reason::scheduled);
 }
 
-TEST_CASE("a flow keeps the mode that it was opened with; new ones get the new one") {
+TEST_CASE("a flow keeps its forwarding mode; new flows get the new mode") {
   WebFixture f;
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   f.edit_server(tcp(), server4, 80, {.forwarding = Forwarding::dr});
@@ -61,7 +62,7 @@ TEST_CASE("a flow keeps the mode that it was opened with; new ones get the new o
   });
 }
 
-TEST_CASE("a server that comes back while its flows live is the same one, with its counts") {
+TEST_CASE("a server that is added again while its flows live is the same one, with its counts") {
   WebFixture f;
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   const uint32_t id = f.server_of(tcp(), server4).id;
@@ -74,7 +75,7 @@ TEST_CASE("a server that comes back while its flows live is the same one, with i
   CHECK(reason_of(f, ack(1)) == Reason::established);
 }
 
-TEST_CASE("a removed server is forgotten with its last flow") {
+TEST_CASE("a removed server is freed with its last flow") {
   WebFixture f;
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   f.remove_server(tcp(), server4, 80);
@@ -89,7 +90,7 @@ TEST_CASE("a removed server is forgotten with its last flow") {
   CHECK(f.server_of(tcp(), server4).counters.packets_in == 0);
 }
 
-TEST_CASE("a removed server still gets its clients' replies through, and its service may come back") {
+TEST_CASE("replies of a removed server's flows still reach their clients, and its service may be added again") {
   WebFixture f;
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
   CHECK(f.director.remove_service(tcp()) == director::EditResult::done);
@@ -111,7 +112,7 @@ TEST_CASE("a removed server still gets its clients' replies through, and its ser
   CHECK(reason_of(f, ack(1)) == Reason::established);
 }
 
-TEST_CASE("UDP flows of a removed server stay, unless they are told to leave") {
+TEST_CASE("UDP flows of a removed server stay, unless udp_leave_removed ends them") {
   Fixture f;
   f.add(udp());
   f.add_server(udp(), server4, 53);
@@ -124,7 +125,7 @@ TEST_CASE("UDP flows of a removed server stay, unless they are told to leave") {
   CHECK(reason_of(f, question(1)) == Reason::established);
 }
 
-TEST_CASE("expire_nodest_conn ends the flows of a removed server in the background, templates too") {
+TEST_CASE("expire_nodest_conn ends flows and templates of a removed server in the background") {
   director::ServiceSettings settings;
   settings.persistence = 1000;
   WebFixture f(settings);
@@ -136,7 +137,7 @@ TEST_CASE("expire_nodest_conn ends the flows of a removed server in the backgrou
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("expire_nodest_conn sends a removed server's client elsewhere at its next SYN, a drained one's too") {
+TEST_CASE("with expire_nodest_conn the next SYN of a removed or drained server's client gets another server") {
   WebFixture f;
   set(f, [](director::Switches& s) { s.expire_nodest_conn = true; });
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
@@ -150,7 +151,7 @@ TEST_CASE("expire_nodest_conn sends a removed server's client elsewhere at its n
   CHECK(f.server_of(tcp(), "10.0.2.13").active == 1);
 }
 
-TEST_CASE("expire_quiescent_template frees a client from a drained server") {
+TEST_CASE("expire_quiescent_template moves a client away from a drained server") {
   director::ServiceSettings settings;
   settings.persistence = 1000;
   WebFixture f(settings);
@@ -165,7 +166,7 @@ TEST_CASE("expire_quiescent_template frees a client from a drained server") {
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("round robin follows the order that the list is put into") {
+TEST_CASE("round robin follows the order of the list") {
   Fixture f;
   f.add(tcp());
   const std::string_view hosts[] = {"10.0.2.11", "10.0.2.12", "10.0.2.13"};
@@ -183,7 +184,7 @@ TEST_CASE("round robin follows the order that the list is put into") {
   }
 }
 
-TEST_CASE("edits that contradict what is there are refused and change nothing") {
+TEST_CASE("impossible edits are refused and change nothing") {
   WebFixture f;
   director::ServiceTable& table = f.director.services();
   director::ServiceSettings unknown;
@@ -223,7 +224,7 @@ TEST_CASE("only tunnels lead to real servers of the other family") {
   }
 }
 
-TEST_CASE("what servers have counted adds up to their service's, in packets and bytes, both ways") {
+TEST_CASE("the counts of servers add up to their service's, in packets and bytes, in both directions") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), "10.0.2.11", 80);
@@ -263,7 +264,7 @@ TEST_CASE("what servers have counted adds up to their service's, in packets and 
   CHECK(f.director.count(Reason::reply) == 10);
 }
 
-TEST_CASE("a frame that comes in a batch has the fate that it has alone") {
+TEST_CASE("a frame in a batch gets the same decision as alone") {
   Fixture alone, together;
   std::vector<Buffer> frames;
   for (uint16_t i = 0; i < 100; i++)
@@ -298,7 +299,7 @@ TEST_CASE("a frame that comes in a batch has the fate that it has alone") {
   CHECK(at == out.entries().size());
 }
 
-TEST_CASE("of several workers each has a share of what is promised for all") {
+TEST_CASE("each of several workers has a share of what is configured for all") {
   uint32_t flows = 0;
   for (uint16_t worker = 0; worker < 3; worker++) {
     director::DirectorOptions options = small_options();
@@ -312,6 +313,6 @@ TEST_CASE("of several workers each has a share of what is promised for all") {
     }
   }
   CHECK(flows == 10);
-  CHECK(core::Share{2, 3}.of(2) == 1);  // less than one each: everybody may have one
+  CHECK(core::Share{2, 3}.of(2) == 1);  // less than one each: every worker may have one
   CHECK(core::Share{2, 3}.of(0) == 0);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The NAT gateway: servers of 10.0.2.0/24 and 2001:db8:2::/64 call out through an address of a pool.
+// The NAT gateway: servers of 10.0.2.0/24 and 2001:db8:2::/64 open connections through an address of a pool.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -37,7 +37,7 @@ constexpr UdpLayer answer_in{.source_port = 53, .destination_port = 4000};
 
 }  // namespace
 
-TEST_CASE("a server calls out over IPv4 and IPv6, and is answered") {
+TEST_CASE("a server opens connections over IPv4 and IPv6, and gets the answers") {
   EgressFixture f;
   const auto out6 = [] { return from_server().ipv6({.source = server6, .destination = remote6}); };
   const auto back6 = [] { return from_router().ipv6({.source = remote6, .destination = public6}); };
@@ -99,7 +99,7 @@ TEST_CASE("one place of the pool serves any number of remote hosts") {
   CHECK(f.pool_flows(2) == 3);
 }
 
-TEST_CASE("an idle egress flow ends and gives its place back") {
+TEST_CASE("an idle egress flow ends, and its place is free again") {
   EgressFixture f;
   f.expect({"opens", outwards().udp(query).build(), Reason::egress_opened, {outside().udp(query_out).build()}});
   f.wait(299 * second);
@@ -112,7 +112,7 @@ TEST_CASE("an idle egress flow ends and gives its place back") {
   CHECK(f.receive(inwards().udp(answer).build()).decision.reason == Reason::port_unreachable);
 }
 
-TEST_CASE("strangers, hairpins and the middle of connections do not pass the gateway") {
+TEST_CASE("packets of strangers, hairpins and the middle of connections do not pass the gateway") {
   EgressFixture f;
   director::Switches switches;
   switches.host_answers = false;
@@ -135,7 +135,7 @@ TEST_CASE("strangers, hairpins and the middle of connections do not pass the gat
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("a real server's packet without a flow has one answer, or none and passes") {
+TEST_CASE("a real server's packet without a flow gets one error, or passes without one") {
   Fixture f;
   director::Switches switches;
   switches.nat_icmp_send = true;
@@ -171,7 +171,7 @@ TEST_CASE("a real server's packet without a flow has one answer, or none and pas
           {told(3, 0, 3, packet(64, "198.51.100.7"))}}});
 }
 
-TEST_CASE("strangers and hairpins are told what the gateway's host would tell them") {
+TEST_CASE("strangers and hairpins get the errors that the gateway's host would send") {
   EgressFixture f;
   f.expect({"UDP from a stranger",
             inwards().udp(answer).build(),
@@ -192,14 +192,14 @@ TEST_CASE("strangers and hairpins are told what the gateway's host would tell th
   CHECK(f.receive(outwards(public4).udp(query).build()).decision.reason == Reason::port_unreachable);
 }
 
-TEST_CASE("a virtual address is not called through the gateway") {
+TEST_CASE("no egress flow is opened to a virtual address") {
   EgressFixture f;
   f.add(tcp());
   CHECK(f.receive(outwards(vip4).udp(query).build()).decision.reason == Reason::port_unreachable);
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("a pool address that is this host's own leaves the host's packets to it") {
+TEST_CASE("if the host has the pool's address, the host's packets pass to the host") {
   EgressFixture f;
   f.set_pool(2, {"10.0.1.1"}, first_port, first_port);
   f.run({
@@ -216,7 +216,7 @@ TEST_CASE("a pool address that is this host's own leaves the host's packets to i
   });
 }
 
-TEST_CASE("servers ping the world through the gateway, the identifier in the place of a port") {
+TEST_CASE("servers can ping through the gateway; the identifier is used as a port") {
   EgressFixture f;
   const auto echo = [](uint8_t type, uint32_t id) { return IcmpLayer{.type = type, .rest = id << 16 | 7}; };
   const auto out6 = [] { return from_server().ipv6({.source = server6, .destination = remote6}); };
@@ -274,7 +274,7 @@ TEST_CASE("servers ping the world through the gateway, the identifier in the pla
   CHECK(f.pool_flows(2) == 0);
 }
 
-TEST_CASE("fragments of a long ping follow its first one out and back") {
+TEST_CASE("fragments of a long ping follow their first one in both directions") {
   EgressFixture f;
   const IcmpLayer ping{.type = 8, .rest = 0x1111'0001}, ping_out{.type = 8, .rest = uint32_t{first_port} << 16 | 1};
   constexpr ptrdiff_t headers = 14 + 20, cut = headers + 64;
@@ -307,7 +307,7 @@ TEST_CASE("fragments of a long ping follow its first one out and back") {
   });
 }
 
-TEST_CASE("a router's errors reach the server behind the gateway, from the router itself") {
+TEST_CASE("a router's error reaches the server behind the gateway, with the router as its source") {
   EgressFixture f;
   const IcmpLayer exceeded{.type = 11, .code = 0, .rest = 0};
   const IcmpLayer ping{.type = 8, .rest = 0x1111'0001}, ping_out{.type = 8, .rest = uint32_t{first_port} << 16 | 1};
@@ -367,7 +367,7 @@ TEST_CASE("a router's errors reach the server behind the gateway, from the route
   });
 }
 
-TEST_CASE("ICMPv6 errors about a ping of the gateway's have their quotation right to the checksum") {
+TEST_CASE("ICMPv6 errors about a ping through the gateway quote a packet with a right checksum") {
   EgressFixture f;
   const IcmpLayer exceeded{.type = 3, .code = 0, .rest = 0};
   const IcmpLayer ping{.type = 128, .rest = 0x1111'0001}, ping_out{.type = 128, .rest = uint32_t{first_port} << 16 | 1};
@@ -399,7 +399,7 @@ TEST_CASE("ICMPv6 errors about a ping of the gateway's have their quotation righ
   });
 }
 
-TEST_CASE("the gateway is a router: it counts hops, knows MTUs and says what stands in the way") {
+TEST_CASE("the gateway acts as a router: it decrements hop limits, respects MTUs and reports obstacles") {
   EgressFixture f;
   Network narrow = f.network;
   narrow.ports[c0].mtu = 600;

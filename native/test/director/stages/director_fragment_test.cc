@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fragments follow the first of their datagram, whatever their order, and cannot be used to smuggle.
+// Fragments follow the first fragment of their datagram in any order, and cannot bypass checks.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -7,7 +7,7 @@ using namespace sluice::test;
 
 namespace {
 
-// Pieces of one UDP datagram of 64 + 64 + 40 bytes, as they come and as they leave.
+// Pieces of one UDP datagram of 64 + 64 + 40 bytes, as received and as transmitted.
 constexpr uint16_t first_length = 64, second_length = 64, last_length = 40;
 const Buffer whole_in = ipv4()
                             .udp({.source_port = 1234, .destination_port = 53})
@@ -66,7 +66,7 @@ TEST_CASE("fragments in order each follow their first") {
   CHECK(f.server_of(udp(), server4).counters.packets_in == 3);
 }
 
-TEST_CASE("fragments before their first are held and leave after it, in the order in which they came") {
+TEST_CASE("fragments that come before their first are held, and leave after it in the order of arrival") {
   FragmentFixture f;
   f.run({
       {"last", last(), Reason::fragment_held},
@@ -77,7 +77,7 @@ TEST_CASE("fragments before their first are held and leave after it, in the orde
   CHECK(f.server_of(udp(), server4).counters.packets_in == 3);
 }
 
-TEST_CASE("while the way of a first fragment is being asked for, those behind it are held") {
+TEST_CASE("while the next hop of a first fragment is being resolved, the fragments after it are held") {
   FragmentFixture f;
   Network without_server;
   without_server.neighbours.clear();
@@ -92,7 +92,7 @@ TEST_CASE("while the way of a first fragment is being asked for, those behind it
   CHECK(f.director.datagrams_in_pieces() == 0);
 }
 
-TEST_CASE("fragments that wait in vain are given up after 30 seconds") {
+TEST_CASE("fragments that wait in vain are dropped after 30 seconds") {
   FragmentFixture f;
   f.run({{"last", last(), Reason::fragment_held}});
   f.wait(31 * second);
@@ -102,7 +102,7 @@ TEST_CASE("fragments that wait in vain are given up after 30 seconds") {
   });
 }
 
-TEST_CASE("held fragments die with a first one that is dropped") {
+TEST_CASE("held fragments are dropped with their first") {
   Fixture f;
   f.add(udp());
   f.run({{"last", last(), Reason::fragment_held}});
@@ -110,7 +110,7 @@ TEST_CASE("held fragments die with a first one that is dropped") {
   f.run({{"what comes later", second_piece(), Reason::fragment_of_dropped}});
 }
 
-TEST_CASE("fragments of a datagram that opens nothing are the host's") {
+TEST_CASE("fragments of a datagram that opens no flow pass to the host") {
   Fixture f;
   f.run({
       {"first", first(), Reason::no_service},
@@ -146,7 +146,7 @@ TEST_CASE("fragments that are only routed pass in any order") {
   CHECK(f.director.datagrams_in_pieces() <= 1);
 }
 
-TEST_CASE("fragments to the host's own address are the host's in any order") {
+TEST_CASE("fragments to the host's own address pass to the host in any order") {
   FragmentFixture f;
   const auto to_host = [](uint16_t offset) {
     return from_client().ipv4({.destination = "10.0.1.1", .offset = offset, .more = offset == 0, .protocol = 17});
@@ -186,7 +186,7 @@ TEST_CASE("a first fragment without its whole transport header is refused") {
   });
 }
 
-TEST_CASE("more held fragments than there is memory for are refused") {
+TEST_CASE("held fragments beyond the memory are refused") {
   FragmentFixture f;
   Reason reason = Reason::fragment_held;
   for (uint16_t offset = 64; offset < 64 + 8 * 200 && reason == Reason::fragment_held;
@@ -199,7 +199,7 @@ TEST_CASE("more held fragments than there is memory for are refused") {
   CHECK(reason == Reason::fragment_limit);
 }
 
-TEST_CASE("an atomic IPv6 fragment is a whole packet, a first one leads its later ones") {
+TEST_CASE("an atomic IPv6 fragment is a whole packet; a first fragment leads the later ones") {
   Fixture f;
   f.add(udp(vip6));
   f.add_server(udp(vip6), server6, 53);

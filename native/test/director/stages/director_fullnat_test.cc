@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FULLNAT: both addresses change, so that replies come back from anywhere; TOA tells the real server who the client is.
+// FULLNAT changes both addresses, so that replies come back from anywhere. TOA tells the real server the client's
+// address.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -77,7 +78,7 @@ TEST_CASE("FULLNAT changes both ends of an IPv4 TCP connection, in both directio
   CHECK(f.server_of(tcp(), server4).active == 1);
 }
 
-TEST_CASE("FULLNAT changes both ends of IPv6 connections and of UDP and SCTP") {
+TEST_CASE("FULLNAT changes both ends of IPv6 connections, and of UDP and SCTP flows") {
   FullnatFixture f;
   const auto in6 = [] { return from_client().ipv6({.source = client6, .destination = vip6}); };
   const auto out6 = [] { return to_server().ipv6({.source = local6, .destination = server6, .hop_limit = 63}); };
@@ -120,7 +121,7 @@ TEST_CASE("FULLNAT changes both ends of IPv6 connections and of UDP and SCTP") {
   });
 }
 
-TEST_CASE("FULLNAT without a free place refuses, and an ended flow's place is free again") {
+TEST_CASE("FULLNAT without a free place refuses a flow, and the place of an ended flow is free again") {
   FullnatFixture f;
   const Buffer second_client = from_client().ipv4({.source = "10.0.1.3"}).tcp({.source_port = 99}).build();
   const Buffer second_out = to_server()
@@ -140,7 +141,7 @@ TEST_CASE("FULLNAT without a free place refuses, and an ended flow's place is fr
   f.expect({"now there is room", second_client, Reason::scheduled, {second_out}});
 }
 
-TEST_CASE("places towards different real servers do not exclude each other") {
+TEST_CASE("one place can be used towards different real servers") {
   FullnatFixture f;
   f.add_server(tcp(), "10.0.2.12", 8080, {Forwarding::fullnat});
   CHECK(f.receive(from_client().ipv4().tcp({.source_port = 1}).build()).decision.reason == Reason::scheduled);
@@ -149,7 +150,7 @@ TEST_CASE("places towards different real servers do not exclude each other") {
   CHECK(f.pool_flows(1) == 2);
 }
 
-TEST_CASE("a pool that is gone leaves flows be and opens none") {
+TEST_CASE("after a pool was removed, its flows go on and no new one is opened") {
   FullnatFixture f;
   f.expect({"with the pool", request4({}).build(), Reason::scheduled, {request4_out({}).build()}});
   f.set_pool(1, {}, local_port, local_port);
@@ -170,7 +171,7 @@ TEST_CASE("a pool that is gone leaves flows be and opens none") {
   CHECK(f.pool_flows(1) == 0);
 }
 
-TEST_CASE("a pool with other ports or addresses gives those to new flows, and old flows keep theirs") {
+TEST_CASE("after a change of a pool, new flows get the new ports and addresses, and old flows keep theirs") {
   constexpr std::string_view next4 = "10.0.2.201";
   FullnatFixture f;
   f.receive(request4({}).build());
@@ -216,7 +217,7 @@ TEST_CASE("a pool with other ports or addresses gives those to new flows, and ol
   CHECK(f.pool_flows(1) == 1);
 }
 
-TEST_CASE("a service whose pool has no address of its family says so") {
+TEST_CASE("a flow is refused with a reason if the pool has no address of its family") {
   Fixture f;
   f.set_pool(1, {local6}, 1, 2);
   f.add(tcp(), with_pool());
@@ -224,7 +225,7 @@ TEST_CASE("a service whose pool has no address of its family says so") {
   f.expect({"IPv4 in a pool of IPv6", from_client().ipv4().tcp().build(), Reason::pool_missing});
 }
 
-TEST_CASE("TOA goes with the client's packets until the server has said more than SYN-ACK") {
+TEST_CASE("packets of the client have TOA until the server has sent more than a SYN-ACK") {
   FullnatFixture f(true);
   const Buffer mss = hex("02 04 05b4");
   f.run({
@@ -253,7 +254,7 @@ TEST_CASE("TOA goes with the client's packets until the server has said more tha
   });
 }
 
-TEST_CASE("TOA tells IPv6 addresses") {
+TEST_CASE("TOA works with IPv6 addresses") {
   FullnatFixture f(true);
   f.expect({"SYN",
             from_client().ipv6({.source = client6, .destination = vip6}).tcp({.source_port = 1234}).build(),
@@ -264,7 +265,7 @@ TEST_CASE("TOA tells IPv6 addresses") {
                  .build()}});
 }
 
-TEST_CASE("TOA stays away where it does not fit") {
+TEST_CASE("TOA is left out if it does not fit") {
   FullnatFixture f(true);
   const Buffer full_options(36, 1), nearly_full(1460);
   f.run({
@@ -308,7 +309,7 @@ TEST_CASE("ICMP errors find FULLNAT flows from both sides") {
   FullnatFixture f;
   f.expect({"SYN", request4({}).build(), Reason::scheduled, {request4_out({}).build()}});
   const auto unreachable = IcmpLayer{.type = 3, .code = 1, .rest = 0};
-  // The quoted checksum is the sender's business; it is quoted as it was.
+  // The quoted checksum belongs to the sender's packet: it is quoted unchanged.
   f.run({
       {"about the request, from a router among the servers: the client hears of it from the virtual address",
        from_server()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the director answers or translates besides connections: ICMP errors, echo, ARP and neighbour discovery; and what
-// it answers to nobody.
+// Packets that the director answers or translates beside connections: ICMP errors, echo, ARP and neighbour discovery;
+// and packets that it does not answer.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -14,14 +14,14 @@ PacketBuilder to_everybody(std::string_view destination) {
   return ethernet({.source = client_mac, .destination = destination});
 }
 
-// The client's packet as a tunnel's router quotes it: without the outer headers a plain request.
+// The client's packet as a router within a tunnel quotes it. Without the outer headers it is a plain request.
 PacketBuilder& request(PacketBuilder& builder) {
   return builder.ipv4({.ttl = 63, .dont_fragment = true}).tcp({.source_port = 1234, .checksum = 0x1234});
 }
 
 }  // namespace
 
-TEST_CASE("ICMPv6 errors about NAT's packets are translated both ways") {
+TEST_CASE("ICMPv6 errors about packets of NAT flows are translated in both directions") {
   Fixture f;
   f.add(tcp(vip6));
   f.add_server(tcp(vip6), server6, 8080);
@@ -73,7 +73,7 @@ TEST_CASE("ICMPv6 errors about NAT's packets are translated both ways") {
   });
 }
 
-TEST_CASE("errors about tunnelled packets reach the client in its own terms, the tunnel's headers off the MTU") {
+TEST_CASE("errors about tunnelled packets are translated for the client, with the tunnel's headers off the MTU") {
   struct Kind {
     const char* what;
     director::Tunnel tunnel;
@@ -111,7 +111,7 @@ TEST_CASE("errors about tunnelled packets reach the client in its own terms, the
       builder.ipv4({.source = vip4, .destination = client4, .tos = 0xc0, .id = id}).icmp(layer);
       return request(builder).build();
     };
-    // The director's own identifications count on: the outer header of the first packet had number one.
+    // The director's identifications count up: the outer header of the first packet had number one.
     f.run({
         {"fragmentation needed",
          error({.type = 3, .code = 4, .rest = 1400}),
@@ -122,7 +122,7 @@ TEST_CASE("errors about tunnelled packets reach the client in its own terms, the
          Reason::tunnel_error,
          {told({.type = 3, .code = 1, .rest = 0}, 3)}},
     });
-    // What the router said counts from now on: 1,400 less the headers, less 20 and 20.
+    // From now on the router's MTU applies: 1,400 less the headers, less 20 and 20.
     const uint32_t room = 1400 - kind.headers - 40;
     const auto data = [](size_t size) {
       return from_client()
@@ -136,7 +136,7 @@ TEST_CASE("errors about tunnelled packets reach the client in its own terms, the
   }
 }
 
-TEST_CASE("an error that only looks like a tunnel's is not") {
+TEST_CASE("an error that only resembles a tunnel's error is not translated") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 80, {.forwarding = Forwarding::tunnel});
@@ -156,7 +156,7 @@ TEST_CASE("an error that only looks like a tunnel's is not") {
   });
 }
 
-TEST_CASE("a virtual address answers echo") {
+TEST_CASE("a virtual address answers echo requests") {
   Fixture f;
   f.add(tcp(vip4));
   f.add(tcp(vip6));
@@ -177,7 +177,7 @@ TEST_CASE("a virtual address answers echo") {
   });
 }
 
-TEST_CASE("an echo reply to a neighbour that is not known asks for the neighbour") {
+TEST_CASE("an echo reply to an unknown neighbour asks for the neighbour") {
   constexpr std::string_view neighbour6 = "2001:db8:1::77", group = "ff02::1:ff00:77";
   Fixture f;
   f.add(tcp(vip4));
@@ -207,7 +207,7 @@ TEST_CASE("an echo reply to a neighbour that is not known asks for the neighbour
           {to_client().ipv4({.source = vip4, .destination = "10.0.1.77", .id = 1}).icmp({.type = 0}).build()}}});
 }
 
-TEST_CASE("ARP for virtual and local addresses is answered, and nothing else") {
+TEST_CASE("ARP requests for virtual and local addresses are answered, and no others") {
   Fixture f;
   f.add(tcp(vip4));
   f.set_pool(1, {"10.0.2.200", "10.0.2.1"}, 1024, 1024);
@@ -308,7 +308,7 @@ TEST_CASE("neighbour solicitations for virtual addresses are answered") {
   });
 }
 
-TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow and goes to its real server") {
+TEST_CASE("schedule_icmp: an error about a reply without a known flow opens the flow and goes to its real server") {
   constexpr std::string_view local4 = "10.0.2.200";
   Fixture f;
   f.set_pool(1, {local4}, 40000, 40010);
@@ -339,11 +339,11 @@ TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow
         .tcp({.source_port = 8080, .destination_port = local_port, .checksum = 1})
         .build();
   };
-  SUBCASE("not if it is off") {
+  SUBCASE("not if the switch is off") {
     f.run({{"", about(1), Reason::unrelated_icmp}});
     CHECK(f.flow_count() == 0);
   }
-  SUBCASE("for three seconds") {
+  SUBCASE("the flow lives for three seconds") {
     f.director.set_switches(switches);
     const Outcome outcome = f.receive(about(1));
     CHECK(outcome.decision.reason == Reason::related_error);
@@ -357,7 +357,7 @@ TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow
     CHECK(f.flow_count() == 0);
     CHECK(f.pool_flows(1) == 0);
   }
-  SUBCASE("for as long as it takes to pass where a service keeps no flows") {
+  SUBCASE("only for this error if the service keeps no flows") {
     f.director.set_switches(switches);
     const Buffer error = from_client()
                              .ipv4()
@@ -369,7 +369,7 @@ TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow
     CHECK(f.flow_count() == 0);
     CHECK(f.pool_flows(1) == 0);
   }
-  SUBCASE("unless it is about no service, nobody's, or nobody can serve it") {
+  SUBCASE("not if no service or server fits, or the packet is not for this host") {
     f.director.set_switches(switches);
     f.run({
         {"another port", about(1, 99), Reason::unrelated_icmp},
@@ -381,7 +381,7 @@ TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow
     f.run({{"no real server: nobody is told", about(1), Reason::no_real_server}});
     CHECK(f.flow_count() == 0);
   }
-  SUBCASE("nor past the SYN proxy") {
+  SUBCASE("not with the SYN proxy") {
     f.director.set_switches(switches);
     settings.syn_proxy = director::SynProxy::automatic;
     CHECK(f.director.services().edit_service(tcp(), settings) == director::EditResult::done);
@@ -390,7 +390,7 @@ TEST_CASE("schedule_icmp: an error about a reply of no known flow opens the flow
   }
 }
 
-TEST_CASE("sources that no host can have open no flow") {
+TEST_CASE("a source that cannot be a host opens no flow") {
   for (const std::string_view source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "239.255.255.250", "255.255.255.255",
                                         "10.0.1.1", "10.0.1.100", "10.0.2.200"}) {
     Fixture f;
@@ -411,7 +411,7 @@ TEST_CASE("sources that no host can have open no flow") {
 }
 
 // lab/ipvs-oracle/scenarios/tunnel/martian-sources and ipv6/martian-sources
-TEST_CASE("strange sources that the kernel lets in open a flow, and are told nothing") {
+TEST_CASE("unusual sources that the kernel accepts open a flow, but get no answer") {
   for (const std::string_view source : {"10.0.1.255", "10.0.2.255", "10.0.1.0", "0.1.2.3", "240.0.0.1"}) {
     Fixture f;
     f.add(tcp());
@@ -445,7 +445,7 @@ TEST_CASE("strange sources that the kernel lets in open a flow, and are told not
           from_client().ipv6({.source = "2001:db8:1::1", .destination = vip6}).tcp().build(), Reason::martian_source}});
 }
 
-TEST_CASE("what is addressed to many, or to others, is not the director's") {
+TEST_CASE("packets to many hosts, or to other hosts, are not the director's") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 80);
@@ -469,7 +469,7 @@ TEST_CASE("what is addressed to many, or to others, is not the director's") {
   });
 }
 
-TEST_CASE("a next hop without a link-layer address is asked for, once a second") {
+TEST_CASE("the link-layer address of a next hop is asked for once a second") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), "10.0.2.77", 80);
@@ -482,7 +482,7 @@ TEST_CASE("a next hop without a link-layer address is asked for, once a second")
   f.run({{"a second later", syn, Reason::no_neighbour, {who_has}}});
 }
 
-TEST_CASE("a way back without a link-layer address is asked for when a sender is to be told something") {
+TEST_CASE("if a sender must get an error and its link-layer address is unknown, the address is asked for") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 80, {Forwarding::tunnel});
@@ -506,11 +506,11 @@ TEST_CASE("a way back without a link-layer address is asked for when a sender is
   CHECK(wire::describe(told.out[0].frame).find("need to frag (mtu 1480)") != std::string::npos);
 }
 
-TEST_CASE("the owners of virtual addresses are asked for, and who answers is known from then on") {
+TEST_CASE("the owners of virtual addresses are asked for, and a host that answers is noted as a conflict") {
   Fixture f;
   f.add(tcp(vip4));
   f.add(tcp(vip6));
-  f.add(tcp("192.0.2.1"));  // on no network of this host
+  f.add(tcp("192.0.2.1"));  // in no network of this host
   director::TransmitQueue out;
   f.director.ask_for_owners(out);
   std::vector<std::string> asked;
@@ -537,7 +537,7 @@ TEST_CASE("the owners of virtual addresses are asked for, and who answers is kno
   CHECK(conflict.last == f.now);
 }
 
-TEST_CASE("a packet that waits for its next hop's link-layer address stays as it came, both ways") {
+TEST_CASE("a packet whose next hop is being resolved stays unchanged, in both directions") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 8080);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Firewall marks that the director gives itself: which packets open flows of which service.
+// Firewall marks that the director sets itself: which packets open flows of which service.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -51,7 +51,7 @@ struct MarksFixture : Fixture {
 
 }  // namespace
 
-TEST_CASE("rules group ports into one service, and leave the others alone") {
+TEST_CASE("rules group ports into one service, and other ports stay apart") {
   MarksFixture f;
   CHECK(f.reason_of(syn(80)) == Reason::scheduled);
   CHECK(f.was_told("firewall mark 5 by rule 1: tcp to 10.0.1.1/32 port 80"));
@@ -62,7 +62,7 @@ TEST_CASE("rules group ports into one service, and leave the others alone") {
   CHECK(f.was_told("firewall mark 9 by rule 3: tcp to 10.0.1.1/32 port 9000"));
 }
 
-TEST_CASE("a mark that a frame has already counts before the rules") {
+TEST_CASE("a mark that a frame already has precedes the rules") {
   MarksFixture f;
   f.add(mark(7));
   f.add_server(mark(7), "10.0.2.13", 0);
@@ -71,7 +71,7 @@ TEST_CASE("a mark that a frame has already counts before the rules") {
   CHECK(f.server_of(mark(7), "10.0.2.13").flows == 1);
 }
 
-TEST_CASE("a flow goes on when the rules that it was opened by are gone") {
+TEST_CASE("a flow goes on after the rules by which it was opened were removed") {
   MarksFixture f;
   CHECK(f.reason_of(syn(80)) == Reason::scheduled);
   f.director.set_marks({});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames as virtual NICs hand them over: partial checksums, segments still to be cut; and link headers: tags, padding.
+// Frames as virtual NICs give them: partial checksums and segments that are not cut; and link headers: tags and
+// padding.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -14,7 +15,7 @@ director::Tunnel gue(bool remote_checksum = false) {
   return {.encapsulation = Encapsulation::gue, .port = 6080, .remote_checksum = remote_checksum};
 }
 
-// What a device does with a partial checksum: sum from the transport header to the end into the field.
+// Does what a device does with a partial checksum: stores the sum from the transport header to the end in the field.
 Buffer completed(const Sent& sent) {
   Buffer frame = sent.frame;
   wire::Packet packet;
@@ -37,7 +38,7 @@ PacketBuilder syn_from(std::string_view client, std::string_view virtual_address
   return builder.tcp({.source_port = 1234, .sum = sum}).payload("some data, odd");
 }
 
-// Of a client's connection; not to be fragmented.
+// A segment of a client's connection with DF set.
 Buffer segment_of(bool is_v4, TcpLayer layer, size_t size) {
   PacketBuilder builder = from_client();
   layer.source_port = 1234;
@@ -75,7 +76,8 @@ void add_mode(Fixture& f, const Mode& mode, const director::ServiceKey& key, std
 
 }  // namespace
 
-TEST_CASE("a partial checksum that a device completes is what a complete one would have become, in every mode") {
+TEST_CASE(
+    "in every mode, a partial checksum is completed by the device to the checksum that a complete one would become") {
   for (const Mode& mode : modes) {
     for (const bool is_v4 : {true, false}) {
       INFO(mode.what);
@@ -90,7 +92,7 @@ TEST_CASE("a partial checksum that a device completes is what a complete one wou
         CHECK(outcome.decision.reason == Reason::scheduled);
         REQUIRE(outcome.out.size() == 1);
         const Sent& sent = outcome.out[0];
-        // A tunnel's inner checksum has no device to complete it.
+        // No device can complete the inner checksum of a tunnelled packet.
         CHECK((sent.checksum == TransportChecksum::partial) == (is_partial && mode.forwarding != Forwarding::tunnel));
         CHECK(is_right(sent));
         left[is_partial] = sent.checksum == TransportChecksum::partial ? completed(sent) : sent.frame;
@@ -100,7 +102,7 @@ TEST_CASE("a partial checksum that a device completes is what a complete one wou
   }
 }
 
-TEST_CASE("a partial checksum of a reply, and of the gateway's packets, is completed right") {
+TEST_CASE("a partial checksum of a reply, or of a gateway's packet, is completed right") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 8080);
@@ -132,7 +134,7 @@ TEST_CASE("a partial checksum of a reply, and of the gateway's packets, is compl
                                          .build());
 }
 
-TEST_CASE("GUE's remote checksum leaves a partial checksum to the tunnel's end, and needs eight bytes for it") {
+TEST_CASE("with GUE's remote checksum a partial checksum is left to the tunnel's end and takes eight bytes") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 80, {.forwarding = Forwarding::tunnel, .tunnel = gue(true)});
@@ -178,14 +180,14 @@ TEST_CASE("a partial checksum is completed before its packet is cut into fragmen
   CHECK(datagram == Buffer(whole.begin() + 34, whole.end()));
 }
 
-TEST_CASE("a packet whose fragments or segments find no memory any more is dropped, and none of it leaves") {
+TEST_CASE("if fragments or segments find no memory, the packet is dropped and no part of it leaves") {
   Fixture f;
   Network narrow = f.network;
   narrow.ports[s0].mtu = 100;
   f.use(narrow);
   f.add(udp());
   f.add_server(udp(), server4, 53);
-  // Some 800 fragments of 256 bytes of memory each: the four megabytes of a batch are enough for 20 datagrams.
+  // Some 800 fragments of 256 bytes each per datagram: the four megabytes of a batch suffice for 20 datagrams.
   const Buffer large =
       from_client().ipv4().udp({.source_port = 1234, .destination_port = 53}).payload(Buffer(60000, 7)).build();
   const auto decisions = f.receive_batch(std::vector<Buffer>(32, large));
@@ -202,7 +204,7 @@ TEST_CASE("a packet whose fragments or segments find no memory any more is dropp
                  .build()}});
 }
 
-TEST_CASE("the sender of a packet too long for any outer packet is told what the tunnel's way carries") {
+TEST_CASE("the sender of a packet too long for any outer packet gets the MTU of the tunnel") {
   for (const bool discovers : {true, false}) {
     CAPTURE(discovers);
     Fixture f;
@@ -252,7 +254,7 @@ TEST_CASE("frames larger than the MTU pass NAT, FULLNAT and DR whole") {
   }
 }
 
-TEST_CASE("a frame to be cut counts by its segments against the MTU") {
+TEST_CASE("for a frame that a device will cut, the segments are compared with the MTU") {
   Fixture f;
   add_mode(f, modes[0], tcp(), server4);
   f.receive(from_client().ipv4().tcp({.source_port = 1234}).build());
@@ -268,7 +270,7 @@ TEST_CASE("a frame to be cut counts by its segments against the MTU") {
   CHECK(f.receive(large, with(1461)).decision.reason == Reason::too_big);
 }
 
-TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
+TEST_CASE("a tunnel cuts a frame into segments and encapsulates each") {
   for (const bool is_v4 : {true, false}) {
     CAPTURE(is_v4);
     Fixture f;
@@ -302,8 +304,7 @@ TEST_CASE("a tunnel cuts a frame into its segments and wraps each") {
   }
 }
 
-TEST_CASE(
-    "a tunnel leaves a frame whole on a port that cuts it, unless each segment needs a checksum of the tunnel's") {
+TEST_CASE("a port that cuts tunnelled frames gets them whole, unless each segment needs a checksum of the tunnel") {
   for (const Mode& mode : std::span(modes).subspan(3)) {
     for (const bool is_v4 : {true, false}) {
       INFO(mode.what);
@@ -334,7 +335,7 @@ TEST_CASE(
       CHECK(whole.tunnel_length == overhead);
       REQUIRE(whole.frame.size() == large.size() + overhead);
       CHECK(Buffer(whole.frame.end() - 60000, whole.frame.end()) == Buffer(60000, 9));
-      // 65,535 bytes with the headers of IP and TCP: the outer header could not say how long it is.
+      // 65,535 bytes with the headers of IP and TCP: the length would not fit the outer header.
       outcome = f.receive(packet({.flags = ACK, .sum = Sum::partial}, is_v4 ? 65495 : 65475), gso);
       CHECK(outcome.out.size() == 49);
       Arrival wide = gso;
@@ -347,7 +348,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("tunnels carry one family in the other") {
+TEST_CASE("tunnels carry packets of one family in the other") {
   struct Mix {
     const char* what;
     std::string_view virtual_address, server;
@@ -375,7 +376,7 @@ TEST_CASE("tunnels carry one family in the other") {
     CHECK(outcome.out[0].port == s0);
     CHECK(is_right(outcome.out[0]));
     REQUIRE(outcome.out[0].frame.size() == in.size() + mix.overhead);
-    // Inside is the client's packet, a hop older.
+    // Inside is the client's packet with a decremented hop limit.
     const Buffer inside(outcome.out[0].frame.begin() + 14 + static_cast<ptrdiff_t>(mix.overhead),
                         outcome.out[0].frame.end());
     const Buffer older = is_v4 ? ipv4({.source = client4, .destination = vip4, .ttl = 63})
@@ -390,7 +391,7 @@ TEST_CASE("tunnels carry one family in the other") {
   }
 }
 
-TEST_CASE("a tunnel whose way has no room for the smallest packet is refused") {
+TEST_CASE("a packet is refused if the tunnel's path has no room for the smallest packet") {
   Fixture f;
   Network narrow = f.network;
   narrow.ports[s0].mtu = 87;
@@ -400,7 +401,7 @@ TEST_CASE("a tunnel whose way has no room for the smallest packet is refused") {
   f.run({{"87 bytes less 20", from_client().ipv4().tcp().build(), Reason::tunnel_mtu}});
 }
 
-TEST_CASE("tags stay on the port on which a frame came, and leave as the other port has them") {
+TEST_CASE("tags stay if a frame leaves by the port that received it, and otherwise are those of the other port") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), "10.0.1.3", 80, {.forwarding = Forwarding::dr});
@@ -508,7 +509,7 @@ TEST_CASE("a UDP datagram without a checksum leaves with one, and a checksum of 
             .payload("abc")
             .build()}},
   });
-  // Two bytes of data that make the sum zero on the way out.
+  // Two bytes of data that make the sum zero after the rewrite.
   for (uint32_t data = 0; data < 0x10000; data++) {
     const Buffer two = {static_cast<uint8_t>(data >> 8), static_cast<uint8_t>(data)};
     const Buffer out = to_server()
@@ -526,7 +527,7 @@ TEST_CASE("a UDP datagram without a checksum leaves with one, and a checksum of 
   FAIL("no such data");
 }
 
-TEST_CASE("SCTP's CRC stays as it was unless a port changes, and is right when one does") {
+TEST_CASE("SCTP's CRC stays unless a port changes, and is right if one does") {
   Fixture f;
   f.add(sctp());
   f.add_server(sctp(), server4, 5001);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every reason that a decision can have is one that some packet meets. Each has the least that produces it here; a
-// reason that is added without one fails the last test.
+// Every reason of a decision has a packet here that produces it, with as little setup as possible. If a reason is added
+// without a packet, the last test fails.
 #include <functional>
 
 #include "test/director/fixture.h"
@@ -59,7 +59,7 @@ Network changed(const std::function<void(Network&)>& change) {
   change(network);
   return network;
 }
-// A service whose virtual address this host has, and whose real server this host is.
+// A service whose virtual address the host has, and whose real server is this host.
 void local_web(Fixture& f, Forwarding forwarding, std::string_view host) {
   f.use(changed([](Network& n) { n.ports[c0].addresses.push_back({address(vip4), 32}); }));
   web(f, {}, {.forwarding = forwarding}, host);
@@ -124,7 +124,7 @@ const std::vector<Producer>& producers() {
       {Reason::unrelated_icmp, [](Fixture& f) { return f.receive(from_client().ipv4().icmp().build()); }},
       {Reason::local_real_server,
        [](Fixture& f) {
-         // The client is this host itself, which IPv6 does not refuse.
+         // The client is this host, which IPv6 does not refuse.
          f.add(tcp(vip6)), f.add_server(tcp(vip6), server6, 8080);
          f.receive(
              from_client().ipv6({.source = "2001:db8:1::1", .destination = vip6}).tcp({.source_port = 1}).build());
@@ -272,7 +272,7 @@ const std::vector<Producer>& producers() {
        [](Fixture& f) { return proxied_web(f), f.receive(from_client().ipv4().tcp({.checksum = 1}).build()); }},
       {Reason::out_of_buffers,
        [](Fixture& f) {
-         // More answers in one batch than the director has memory of its own for: 4 MiB.
+         // More answers in one batch than the director's own memory holds (4 MiB).
          proxied_web(f);
          Outcome outcome;
          outcome.decision = f.receive_batch(std::vector<Buffer>(30000, syn())).back();
@@ -334,7 +334,7 @@ const std::vector<Producer>& producers() {
       {Reason::port_unreachable, [](Fixture& f) { return web(f), f.receive(query()); }},
       {Reason::protocol_unreachable,
        [](Fixture& f) { return web(f), f.receive(from_client().ipv4({.protocol = 89}).build()); }},
-      // deliver, and what would be delivered
+      // deliver, and refused deliveries
       {Reason::delivered, [](Fixture& f) { return local_web(f, Forwarding::dr, "10.0.2.1"), f.receive(syn()); }},
       {Reason::not_deliverable,
        [](Fixture& f) { return web(f, {}, {.forwarding = Forwarding::dr}, "10.0.2.1"), f.receive(syn()); }},
@@ -351,7 +351,7 @@ const std::vector<Producer>& producers() {
 
 }  // namespace
 
-TEST_CASE("each reason is met by the packet that is made for it") {
+TEST_CASE("each reason is produced by its packet") {
   for (const Producer& producer : producers()) {
     INFO(std::string(director::reason_name(producer.reason)));
     Fixture f;
@@ -364,7 +364,7 @@ TEST_CASE("each reason is met by the packet that is made for it") {
   }
 }
 
-TEST_CASE("no reason is without a packet that meets it") {
+TEST_CASE("every reason has a packet that produces it") {
   for (size_t i = 0; i < director::reason_count; i++) {
     const auto reason = static_cast<Reason>(i);
     const bool has_one =

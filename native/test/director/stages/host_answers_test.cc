@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the director answers in the place of a host's stack. What the kernel's stack answers is recorded in
-// lab/ipvs-oracle/scenarios/host and compared byte for byte; here are the cases that those do not have.
+// Answers of the director in the place of a host's stack. The answers of the kernel's stack are recorded in
+// lab/ipvs-oracle/scenarios/host and compared byte for byte; this file has the cases that are not recorded.
 #include "director/stages/host_answers.h"
 
 #include "test/director/fixture.h"
@@ -38,7 +38,7 @@ director::Switches silent() {
 
 }  // namespace
 
-TEST_CASE("a connection that nobody knows is reset where it says that it stands") {
+TEST_CASE("a packet of an unknown connection is reset at its own acknowledgement") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), server4, 8080);
@@ -77,7 +77,7 @@ TEST_CASE("a connection that nobody knows is reset where it says that it stands"
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("frames whose checksum a device has yet to compute are answered") {
+TEST_CASE("frames with a partial checksum are answered") {
   Fixture f;
   f.add(tcp());
   f.run({
@@ -113,7 +113,7 @@ TEST_CASE("frames whose checksum a device has yet to compute are answered") {
   });
 }
 
-TEST_CASE("who cannot be a sender is told nothing") {
+TEST_CASE("a source that cannot be a sender gets no answer") {
   Fixture f;
   f.add(tcp());
   f.set_pool(1, {"10.0.2.200"}, 1024, 1024);
@@ -134,7 +134,7 @@ TEST_CASE("fragments are not answered") {
   f.run({{"the first", first, Reason::no_service}});
 }
 
-TEST_CASE("an address that the host has too: the services' ports are answered for, the others are the host's") {
+TEST_CASE("if the host also has the address, packets to ports of services are answered, others pass to the host") {
   Fixture f;
   Network network = f.network;
   network.ports[c0].addresses.push_back({address(vip4), 32});
@@ -154,7 +154,7 @@ TEST_CASE("an address that the host has too: the services' ports are answered fo
   f.run({{"beside an FTP service", ack(20), Reason::not_opening}});
 }
 
-TEST_CASE("a packet that a firewall mark brought here is answered wherever it was going") {
+TEST_CASE("a packet that was taken because of its firewall mark is answered, whatever its destination") {
   Fixture f;
   f.add(mark(7));
   const auto in = [](const Buffer& frame) { return frame; };
@@ -167,7 +167,7 @@ TEST_CASE("a packet that a firewall mark brought here is answered wherever it wa
          {"to a group", ack(80, "224.0.0.5"), Reason::not_opening, {}, {.mark = 7}}});
 }
 
-TEST_CASE("an acknowledgement without a cookie is reset and counted as such") {
+TEST_CASE("an ACK without a good cookie is reset, and keeps its own reason") {
   Fixture f;
   director::ServiceSettings settings;
   settings.syn_proxy = director::SynProxy::on;
@@ -178,7 +178,7 @@ TEST_CASE("an acknowledgement without a cookie is reset and counted as such") {
   f.run({{"silent", ack(), Reason::syn_cookie_invalid}});
 }
 
-TEST_CASE("a neighbour that is not known is asked for, and the packet waits as it came") {
+TEST_CASE("an unknown neighbour is asked for, and the packet waits unchanged") {
   Fixture f;
   f.add(tcp());
   const Buffer frame = ack(80, vip4, "10.0.1.77");
@@ -188,7 +188,7 @@ TEST_CASE("a neighbour that is not known is asked for, and the packet waits as i
   CHECK(wire::describe(outcome.out[0].frame).find("who-has 10.0.1.77") != std::string::npos);
 }
 
-TEST_CASE("errors are limited for each receiver and for all together, resets are not") {
+TEST_CASE("errors are limited per receiver and for all together, resets are not") {
   Fixture f;
   f.add(tcp());
   const auto answers = [&](auto frame, size_t count) {
@@ -199,7 +199,7 @@ TEST_CASE("errors are limited for each receiver and for all together, resets are
   CHECK(answers([](size_t) { return datagram(); }, 20) == 6);
   CHECK(answers([](size_t) { return ack(); }, 200) == 200);
   f.wait(10 * second);
-  // From the router no two senders are alike: what all together may be sent remains.
+  // All senders behind the router differ: only the limit for all together applies.
   const auto from_anybody = [](size_t i) {
     const std::string source = "203.0." + std::to_string(113 + i / 200) + "." + std::to_string(1 + i % 200);
     return from_router().ipv4({.source = source}).udp({.destination_port = 54}).build();
@@ -209,7 +209,7 @@ TEST_CASE("errors are limited for each receiver and for all together, resets are
   CHECK(answers([&](size_t i) { return from_anybody(i + 200); }, 200) == 10);
 }
 
-TEST_CASE("a policy can choose silence") {
+TEST_CASE("the switch can turn answers off") {
   Fixture f;
   f.director.set_switches(silent());
   f.add(tcp());
@@ -221,7 +221,7 @@ TEST_CASE("a policy can choose silence") {
   });
 }
 
-TEST_CASE("an unknown protocol behind extension headers is pointed at where it is named") {
+TEST_CASE("an error about an unknown protocol after extension headers points to where the protocol is named") {
   Fixture f;
   f.add(tcp(vip6));
   const Buffer options = hex("59 00 01 04 00000000");  // destination options that name protocol 0x59
@@ -240,7 +240,7 @@ TEST_CASE("an unknown protocol behind extension headers is pointed at where it i
 
 // --- a real server that is this host (local_node.cc) ---
 
-TEST_CASE("a real server that is this host: its stack gets the packet") {
+TEST_CASE("the host's stack gets the packet if the real server is this host") {
   Fixture f;
   Network network = f.network;
   network.ports[c0].addresses.push_back({address(vip4), 32});
@@ -284,7 +284,7 @@ TEST_CASE("a real server that is this host: its stack gets the packet") {
   CHECK(delivered(syn6) == syn6);
 }
 
-TEST_CASE("a reply that is translated on its way to the host's stack comes back to the client") {
+TEST_CASE("a reply is translated when the host's stack got a translated packet") {
   Fixture f;
   f.add(tcp());
   f.add_server(tcp(), "10.0.2.1", 8080);

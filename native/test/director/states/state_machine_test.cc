@@ -38,7 +38,7 @@ std::vector<uint8_t> chunks_of(const std::string& types) {
   return bytes;
 }
 
-// A recording of kernel_states/: a machine, connections, and packets with what the kernel's entry then was.
+// A recording of kernel_states/: a state machine, connections, and packets with the kernel's entry after each.
 class Walk {
  public:
   int run(std::istream& in) {
@@ -89,7 +89,7 @@ class Walk {
       CHECK(name(sctp_) == state);
     }
     CHECK(active == (activity == "active"));
-    // Whole seconds that were left a moment later.
+    // The kernel prints whole seconds, some time after the packet.
     CHECK(seconds <= timeout / second);
     CHECK(seconds + 2 >= timeout / second);
   }
@@ -127,7 +127,7 @@ TEST_CASE("states are printed as ipvsadm prints them") {
   CHECK(names.size() == sctp_state_count);
 }
 
-TEST_CASE("SYN begins a TCP connection, and with sloppy_tcp everything but RST") {
+TEST_CASE("a SYN begins a TCP connection; with sloppy_tcp every packet but RST does") {
   const struct {
     const char* flags;
     bool strict, sloppy;
@@ -140,7 +140,7 @@ TEST_CASE("SYN begins a TCP connection, and with sloppy_tcp everything but RST")
   }
 }
 
-TEST_CASE("INIT begins an SCTP association, and with sloppy_sctp everything but ABORT") {
+TEST_CASE("an INIT begins an SCTP association; with sloppy_sctp every packet but ABORT does") {
   CHECK(begins_association(chunks_of("1"), false));
   CHECK_FALSE(begins_association(chunks_of("10"), false));
   CHECK(begins_association(chunks_of("10"), true));
@@ -149,7 +149,7 @@ TEST_CASE("INIT begins an SCTP association, and with sloppy_sctp everything but 
   CHECK_FALSE(begins_association({}, true));
 }
 
-TEST_CASE("a SYN reuses a connection by its state and conn_reuse_mode") {
+TEST_CASE("whether a SYN reuses a connection depends on its state and conn_reuse_mode") {
   for (TcpState state : {TcpState::time_wait, TcpState::close}) {
     CHECK_FALSE(is_reusable(state, 0, true));
     CHECK(is_reusable(state, 1, false));
@@ -165,7 +165,7 @@ TEST_CASE("a SYN reuses a connection by its state and conn_reuse_mode") {
   CHECK_FALSE(is_reusable(SctpState::established, 3));
 }
 
-TEST_CASE("the first chunk says what an SCTP packet means, and an ABORT behind a cookie") {
+TEST_CASE("the first chunk decides the meaning of an SCTP packet, except for an ABORT after a cookie") {
   CHECK(sctp_event(chunks_of("10,6")) == SctpEvent::abort);
   CHECK(sctp_event(chunks_of("11,6")) == SctpEvent::abort);
   CHECK(sctp_event(chunks_of("10,0")) == SctpEvent::cookie_echo);
@@ -182,7 +182,7 @@ TEST_CASE("the first chunk says what an SCTP packet means, and an ABORT behind a
   CHECK(sctp_event(beyond) == SctpEvent::cookie_echo);
 }
 
-TEST_CASE("ipvsadm --set sets three timeouts and leaves those at zero") {
+TEST_CASE("ipvsadm --set sets three timeouts, and zero leaves one unchanged") {
   Timeouts timeouts;
   timeouts.set(7200, 0, 30);
   CHECK(timeouts.of(TcpState::established) == 7200 * second);

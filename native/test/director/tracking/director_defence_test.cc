@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits and defences: sources, flows, thresholds, IPVS's three switches against floods.
+// Limits and defences: sources, flows, thresholds, and IPVS's three switches against floods.
 #include "test/director/fixture.h"
 
 using namespace sluice;
@@ -47,7 +47,7 @@ TEST_CASE("a source opens no more flows than its rate and burst allow; its known
   CHECK(reason_of(f, syn(5)) == Reason::source_limit);
 }
 
-TEST_CASE("the cap on flows refuses the next and lets known ones pass; a flow that ends makes room") {
+TEST_CASE("at the limit of flows no new flow is opened, and known ones go on; a flow that ends makes room") {
   WebFixture f;
   f.director.set_flow_limit(2);
   CHECK(reason_of(f, syn(1)) == Reason::scheduled);
@@ -59,7 +59,7 @@ TEST_CASE("the cap on flows refuses the next and lets known ones pass; a flow th
   CHECK(reason_of(f, syn(3)) == Reason::scheduled);
 }
 
-TEST_CASE("the cap on flows gives a FULLNAT flow's place back") {
+TEST_CASE("a FULLNAT flow that is refused at the limit releases its place") {
   Fixture f;
   f.set_pool(1, {"10.0.2.200"}, 40000, 40010);
   director::ServiceSettings settings;
@@ -72,7 +72,7 @@ TEST_CASE("the cap on flows gives a FULLNAT flow's place back") {
   CHECK(f.pool_flows(1) == 1);
 }
 
-TEST_CASE("drop_packet in mode 3 refuses every am_droprate-th new flow, the first among them, as the kernel does") {
+TEST_CASE("as in the kernel, drop_packet in mode 3 refuses every am_droprate-th new flow, beginning with the first") {
   WebFixture f;
   f.set([](director::Switches& s) {
     s.drop_packet = 3;
@@ -89,7 +89,7 @@ TEST_CASE("drop_packet in mode 3 refuses every am_droprate-th new flow, the firs
   for (uint16_t port = 11; port <= 19; port++) CHECK(reason_of(f, syn(port)) == Reason::scheduled);
 }
 
-TEST_CASE("drop_packet in mode 1 sleeps until memory is short") {
+TEST_CASE("drop_packet in mode 1 waits until memory is short") {
   director::DirectorOptions options = small_options();
   options.flow_limit = 64 * 20;  // twenty pages of flows
   WebFixture f({}, options);
@@ -100,7 +100,7 @@ TEST_CASE("drop_packet in mode 1 sleeps until memory is short") {
   f.wait(second);
   for (uint16_t port = 101; port <= 100 + 64 * 5; port++) CHECK(reason_of(f, syn(port)) == Reason::scheduled);
   f.wait(second);
-  // Fifteen pages are free where sixteen are wanted: every sixteenth.
+  // Fifteen pages are free and sixteen are wanted: every sixteenth flow is refused.
   uint32_t refused = 0;
   for (uint16_t port = 1000; port < 1064; port++) refused += reason_of(f, syn(port)) == Reason::drop_packet_defence;
   CHECK(refused == 64 / 16);
@@ -111,7 +111,7 @@ TEST_CASE("drop_entry ends half-open flows and leaves established ones") {
   f.set([](director::Switches& s) { s.drop_entry = 3; });
   for (uint16_t port = 1; port <= 64; port++) reason_of(f, syn(port));
   for (uint16_t port = 1; port <= 8; port++) reason_of(f, ack(port));
-  // A thirty-second of the table is looked at each second.
+  // A thirty-second of the table is scanned each second.
   for (int i = 0; i < 50; i++) f.wait(second);
   const auto& server = f.server_of(tcp(), server4);
   CHECK(server.active < 40);
@@ -147,7 +147,7 @@ TEST_CASE("a server at its upper threshold gets no flows until it is below the l
   CHECK(reason_of(f, syn(4)) == Reason::scheduled);
 }
 
-TEST_CASE("a one-packet service lists no flow and counts nothing that lasts") {
+TEST_CASE("a one-packet service lists no flow, and its counts return to zero") {
   Fixture f;
   director::ServiceSettings settings;
   settings.one_packet = true;
@@ -165,7 +165,7 @@ TEST_CASE("a one-packet service lists no flow and counts nothing that lasts") {
   CHECK(f.server_of(udp(), server4).counters.connections == 2);
 }
 
-TEST_CASE("a one-packet service by FULLNAT gives its place back at once") {
+TEST_CASE("a one-packet service with FULLNAT releases its place at once") {
   Fixture f;
   f.set_pool(1, {"10.0.2.200"}, 40000, 40000);
   director::ServiceSettings settings;
@@ -180,7 +180,7 @@ TEST_CASE("a one-packet service by FULLNAT gives its place back at once") {
   CHECK(f.pool_flows(1) == 0);
 }
 
-TEST_CASE("persistence keeps a network of an odd length at its server") {
+TEST_CASE("persistence with a netmask of odd length keeps a network at its server") {
   Fixture f;
   director::ServiceSettings settings;
   settings.persistence = 100;
@@ -203,7 +203,7 @@ TEST_CASE("persistence keeps a network of an odd length at its server") {
   CHECK(f.flow_count() == 0);
 }
 
-TEST_CASE("persistence by IPv6 prefix, by mark and by every port keep a client together") {
+TEST_CASE("persistence by IPv6 prefix, by mark and for every port keeps a client at one server") {
   Fixture f;
   director::ServiceSettings settings;
   settings.persistence = 100;
@@ -251,7 +251,7 @@ TEST_CASE("persistence by IPv6 prefix, by mark and by every port keep a client t
   CHECK(three.decision.destination == four.decision.destination);
 }
 
-TEST_CASE("FTP: control and passive data go together, active data is left alone") {
+TEST_CASE("FTP: control and passive data connections go to one server, active ones are not scheduled") {
   Fixture f;
   director::ServiceSettings settings;
   settings.persistence = 100;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlowStates alone: a flow and packets, without a director.
+// Tests FlowStates alone with a flow and packets, without a director.
 #include "director/tracking/flow_state.h"
 
 #include "test/director/fixture.h"
@@ -62,7 +62,7 @@ struct Tables {
 
 }  // namespace
 
-TEST_CASE("a TCP flow follows the flags of its packets, and lives as long as its state's timeout says") {
+TEST_CASE("a TCP flow follows the flags of its packets, and lives for its state's timeout") {
   struct Line {
     Seen seen;
     uint8_t flags;
@@ -91,7 +91,7 @@ TEST_CASE("a TCP flow follows the flags of its packets, and lives as long as its
   CHECK(tables.server->counters.bytes_in == 180);
 }
 
-TEST_CASE("a packet of the server ends the time in which only the client was seen") {
+TEST_CASE("a packet of the server ends the input_only passage") {
   Tables tables;
   Flow<Ipv4Address>& flow = tables.open(wire::protocol::udp, flow_flag::no_output);
   tables.pass(flow, Seen::from_client);
@@ -100,7 +100,7 @@ TEST_CASE("a packet of the server ends the time in which only the client was see
   CHECK((flow.flags & flow_flag::no_output) == 0);
 }
 
-TEST_CASE("a removed server counts no packet") {
+TEST_CASE("no packet counts for a removed server") {
   Tables tables;
   Flow<Ipv4Address>& flow = tables.open(wire::protocol::udp);
   REQUIRE(tables.services.remove_destination(tcp(), address(server4), 80) == EditResult::done);
