@@ -300,8 +300,8 @@ export function directorPid(stage: Stage): number {
     encoding: 'utf8',
     maxBuffer: Number.POSITIVE_INFINITY,
   });
-  const { planes }: Status = JSON.parse(asked.stdout);
-  const pid = planes.find(({ name }) => name === 'director')?.pid;
+  const { processes }: Status = JSON.parse(asked.stdout);
+  const pid = processes.find(({ name }) => name === 'director')?.pid;
   if (pid === undefined) throw new LabError('sluice status names no process of the director');
   return pid;
 }

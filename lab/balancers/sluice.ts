@@ -142,8 +142,8 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   }
 
   async crash(): Promise<number> {
-    const { planes } = await this.#status();
-    const pid = planes.find(({ name }) => name === 'director')?.pid;
+    const { processes } = await this.#status();
+    const pid = processes.find(({ name }) => name === 'director')?.pid;
     if (pid === undefined) throw new LabError('sluice status names no process of the director');
     const from = this.#program.stderr.length;
     const began = performance.now();

@@ -152,6 +152,9 @@ bool confine(const Confinement& confinement, Failure& failure) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(failure, "cannot give up new privileges (no_new_privs)", errno);
   }
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return fail(failure, "cannot keep the memory from other processes (dumpable)", errno);
+  }
   Filter filter = filter_of(confinement);
   sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
   const long outcome = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);

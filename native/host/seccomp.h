@@ -3,8 +3,10 @@
 // with EPERM, whatever the process is made to run. The calls of every day stay as they are.
 //
 // The filter holds for all threads, for their children and for what they execute, and cannot be taken off. It brings
-// no_new_privs with it: a program that is executed gains no privileges by its file's bits or capabilities. Linux 4.14
-// and newer, on x86-64 and arm64.
+// no_new_privs with it: a program that is executed gains no privileges by its file's bits or capabilities. The process
+// is made undumpable too: its memory, environment and descriptors in /proc belong to root from then on, so that another
+// process of the same user reads no token in them; no core is written either. Linux 4.14 and newer, on x86-64 and
+// arm64.
 #pragma once
 
 #include "host/failure.h"

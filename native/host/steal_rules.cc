@@ -236,8 +236,10 @@ bool tell_nft(const std::string& options, const std::string& rules, Failure& fai
   // What nft complains about goes where it can be read back.
   std::unique_ptr<FILE, int (*)(FILE*)> words(std::tmpfile(), std::fclose);
   if (words == nullptr) return fail(failure, "cannot make a temporary file", errno);
-  const std::string command = "exec nft " + options + " -f - 2>/proc/" + std::to_string(getpid()) + "/fd/" +
-                              std::to_string(fileno(words.get())) + " >&2";
+  // The shell has inherited the file. The files of this process it cannot reach: a confined process is closed to
+  // others.
+  const std::string command =
+      "exec nft " + options + " -f - 2>/proc/self/fd/" + std::to_string(fileno(words.get())) + " >&2";
   FILE* nft = popen(command.c_str(), "we");
   if (nft == nullptr) return fail(failure, "cannot start nft", errno);
   const bool is_written = std::fwrite(rules.data(), 1, rules.size(), nft) == rules.size();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice status`: prints the snapshot in force, the state of the planes, and what the director forwards.
+// `sluice status`: prints the snapshot in force, the state of the processes, and what the director forwards.
 import { controlStatus } from '../control/api.ts';
 import type { ApiClient } from '../core/api/client.ts';
 import type { AnswerOf } from '../core/api/route.ts';
@@ -11,14 +11,14 @@ import { askAndPrint, commonUsage } from './question.ts';
 
 const usage = `Usage: sluice status [OPTION…]
 
-Prints the snapshot in force, the state of the planes, and what the director forwards: ports, services with their
+Prints the snapshot in force, the state of the processes, and what the director forwards: ports, services with their
 servers and connections, and packets by reason.
 
 ${commonUsage}
 `;
 
 type DirectorStatus = AnswerOf<typeof directorStatus>;
-type Plane = AnswerOf<typeof controlStatus>['planes'][number];
+type ProcessRow = AnswerOf<typeof controlStatus>['processes'][number];
 
 export interface Status extends AnswerOf<typeof controlStatus> {
   /** Absent while the director does not run. */
@@ -30,21 +30,27 @@ async function ask(client: ApiClient): Promise<Status> {
   try {
     return { ...control, director: await client.call(directorStatus, {}) };
   } catch (error) {
-    // The director does not run. The list of planes says why.
+    // The director does not run. The list of processes says why.
     if (error instanceof UnavailableError) return control;
     throw error;
   }
 }
 
-function text({ version, pid, since, snapshot, planes, director }: Status): string {
-  const head = [`sluice ${version}, process ${pid}, since ${since}`, `snapshot ${snapshot}`, ...planes.map(planeLine)];
+function text({ version, snapshot, processes, warnings, director }: Status): string {
+  const head = [
+    `sluice ${version}`,
+    `snapshot ${snapshot}`,
+    ...processes.map(processLine),
+    ...warnings.map(warning => `warning: ${warning}`),
+  ];
   return `${[...head, ...(director === undefined ? [] : directorLines(director))].join('\n')}\n`;
 }
 
-function planeLine({ name, state, pid, since, restarts, lastError }: Plane): string {
+function processLine({ name, state, user, pid, standsBy, since, restarts, lastError }: ProcessRow): string {
   const parts = [
     state,
-    ...(pid === undefined ? [] : [`process ${pid}`]),
+    ...(pid === undefined ? [] : [`process ${pid} of ${user}`]),
+    ...(standsBy === undefined ? [] : [`${standsBy} stands by`]),
     ...(since === undefined ? [] : [`since ${since}`]),
     ...(restarts === 0 ? [] : [restarts === 1 ? 'restarted once' : `restarted ${restarts} times`]),
     ...(lastError === undefined ? [] : [`last error at ${lastError.at}: ${lastError.message}`]),

@@ -7,28 +7,27 @@ import { version } from '../core/version.ts';
 import { controlReload, controlStatus } from './api.ts';
 import type { Control } from './control.ts';
 
-type PlaneStatus = AnswerOf<typeof controlStatus>['planes'][number];
+type Status = AnswerOf<typeof controlStatus>;
 
 export interface ControlAnswersOptions<S extends Sections> {
   readonly control: Control<S>;
-  /** When the process of control began to work. */
-  readonly since: string;
-  /** The processes of the planes, and control's own. */
-  readonly processes: () => readonly PlaneStatus[];
+  /** All processes of this sluice. */
+  readonly processes: () => Status['processes'];
+  readonly warnings: Status['warnings'];
 }
 
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
   return [answering(controlStatus, () => status(options)), answering(controlReload, () => options.control.reload())];
 }
 
-function status<S extends Sections>({ control, since, processes }: ControlAnswersOptions<S>) {
+function status<S extends Sections>({ control, processes, warnings }: ControlAnswersOptions<S>): Status {
   const { snapshot, behind } = control;
   if (snapshot === undefined) {
     throw new UnavailableError('no snapshot is in force yet', { remedy: 'try again in a moment' });
   }
-  const planes = processes().map(plane => {
-    const reason = behind.get(plane.name);
-    return reason === undefined ? plane : { ...plane, lastError: { at: reason.at, message: reason.message } };
+  const rows = processes().map(row => {
+    const reason = behind.get(row.name);
+    return reason === undefined ? row : { ...row, lastError: { at: reason.at, message: reason.message } };
   });
-  return { version, pid: process.pid, since, snapshot: snapshot.id, planes };
+  return { version, snapshot: snapshot.id, processes: rows, warnings };
 }

@@ -9,14 +9,16 @@ export const defaultSocket = defaultProcessSettings.socket;
 
 const time = (description: string) => Type.String({ description, examples: ['2026-01-31T12:00:00.000Z'] });
 
-const planeSchema = Type.Object({
-  name: Type.String({ examples: ['director'] }),
+const processSchema = Type.Object({
+  name: Type.String({ description: "supervisor, control, or the plane's name", examples: ['director'] }),
   state: Type.Enum(['starting', 'running', 'waiting', 'stopped'], {
     description: 'waiting: the process has ended and will be started again after a delay',
   }),
-  pid: Type.Optional(Type.Integer({ description: 'The process of the plane, while there is one' })),
+  user: Type.String({ description: 'Whom it runs as' }),
+  pid: Type.Optional(Type.Integer({ description: 'The process that works, while there is one' })),
+  standsBy: Type.Optional(Type.Integer({ description: 'The process that works when that one ends' })),
   since: Type.Optional(time('When that process began to work')),
-  restarts: Type.Integer({ minimum: 0, description: 'How often the process of the plane ended unexpectedly' }),
+  restarts: Type.Integer({ minimum: 0, description: 'How often it ended unexpectedly' }),
   lastError: Type.Optional(
     Type.Object(
       { at: time('When'), message: Type.String() },
@@ -28,14 +30,13 @@ const planeSchema = Type.Object({
 export const controlStatus = route({
   method: 'GET',
   path: '/control/status',
-  summary: 'The snapshot in force, and how the planes are',
+  summary: 'The snapshot in force, and how the processes are',
   parameters: parametersSchema({}),
   answer: Type.Object({
     version: Type.String({ description: 'The version of Sluice' }),
-    pid: Type.Integer(),
-    since: time('When this process began'),
     snapshot: Type.String({ description: 'The id of the snapshot in force' }),
-    planes: Type.Array(planeSchema),
+    processes: Type.Array(processSchema),
+    warnings: Type.Array(Type.String(), { description: 'What a person should mend' }),
   }),
 });
 

@@ -50,7 +50,7 @@ export interface Lag {
 export interface Applied {
   /** The snapshot's. */
   readonly id: string;
-  /** What is different from the snapshot before, a line each. */
+  /** What is different from before, a line each: in the snapshot, or in the planes where the snapshot is the same. */
   readonly changes: readonly string[];
 }
 
@@ -113,7 +113,7 @@ export class Control<S extends Sections> {
     });
   }
 
-  /** Plans anew by what was observed. */
+  /** Brings into force what the snapshot means by what was observed now; undefined before the first snapshot. */
   observe(observed: Observed): Promise<Applied | undefined> {
     return this.#changes.run(async () => {
       if (this.#inForce !== undefined) return await this.#apply(this.#inForce, observed);
@@ -138,11 +138,10 @@ export class Control<S extends Sections> {
     const before = this.#inForce;
     const names = this.#planesOf(next);
     const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
-    const changes = before === undefined ? [] : this.#format.describe(this.#format.compare(before, next));
     this.#host.run([...new Set([...names, ...(before === undefined ? [] : this.#planesOf(before))])]);
     try {
       await Promise.all(assignments.map(({ plane }) => this.#partInForce(plane)));
-      const { behind } = await bringIntoForce(assignments, {
+      const { behind, changes } = await bringIntoForce(assignments, {
         clock: this.#clock,
         deadlineMilliseconds: this.#deadlineMilliseconds,
         keep: () => {
@@ -153,10 +152,14 @@ export class Control<S extends Sections> {
       });
       this.#behind.clear();
       for (const { plane, reason } of behind) this.#fellBehind(plane.name, reason);
+      if (before === next) return { id: next.id, changes };
+      return {
+        id: next.id,
+        changes: before === undefined ? [] : this.#format.describe(this.#format.compare(before, next)),
+      };
     } finally {
       this.#host.run(this.#inForce === undefined ? [] : this.#planesOf(this.#inForce));
     }
-    return { id: next.id, changes };
   }
 
   async #catchUp(name: string): Promise<void> {

@@ -26,8 +26,8 @@ export interface TransactionOptions {
 }
 
 export interface Outcome {
-  /** What changes, by plane. */
-  readonly changes: Readonly<Record<string, readonly string[]>>;
+  /** What the planes say is different, a line each. */
+  readonly changes: readonly string[];
   /** Planes that did not confirm their commit, each with the reason. */
   readonly behind: readonly { readonly plane: Plane; readonly reason: unknown }[];
 }
@@ -79,7 +79,7 @@ export async function bringIntoForce(
     ready.map(({ plane, prepared }) => within(plane, 'commit', () => prepared.commit())),
   );
   return {
-    changes: Object.fromEntries(ready.map(({ plane, prepared }) => [plane.name, prepared.changes])),
+    changes: ready.flatMap(({ plane, prepared }) => prepared.changes.map(change => `${plane.name}: ${change}`)),
     behind: confirmations.flatMap((confirmation, index) => {
       const plane = ready[index]?.plane;
       return confirmation.status === 'rejected' && plane !== undefined ? [{ plane, reason: confirmation.reason }] : [];

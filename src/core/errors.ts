@@ -78,8 +78,9 @@ export function quoteValue(value: unknown): string {
     }
   }
   text ??= inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
-  text = text.replaceAll(/\s*[\r\n]\s*/g, ' ');
-  return text.length > longestQuotedValue ? `${text.slice(0, longestQuotedValue)}…` : text;
+  // Cut first: the search takes the square of the length where there is nothing but spaces.
+  const line = text.slice(0, 10 * longestQuotedValue).replaceAll(/\s*[\r\n]\s*/g, ' ');
+  return line.length > longestQuotedValue ? `${line.slice(0, longestQuotedValue)}…` : line;
 }
 
 /** A place as compilers write it and editors understand it: `director.yaml:12:9`. Empty when nothing is known. */

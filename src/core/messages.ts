@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages between a parent process and its child, over Node's channel. Both ends name the same kinds of messages, each
-// with a schema. A message of another version, of an unknown kind or of another shape is an error that names the
-// field; it is never taken for something else. What a process says before the other end listens waits in the channel.
-import type { EventEmitter } from 'node:events';
+// Messages between a parent process and its child (message-frames.ts has them as bytes). Both ends name the same kinds of
+// messages, each with a schema. A message of another version, of an unknown kind or of another shape is an error that
+// names the field; it is never taken for something else. What a process says before the other end listens is kept.
 import Type, { type Static, type TObject } from 'typebox';
 import { Value } from 'typebox/value';
 import { MessageError } from './errors.ts';
@@ -18,10 +17,14 @@ type Listeners<M extends MessageKinds> = { [K in Kind<M>]: (fields: Fields<M, K>
 /** Raised when a message changes its meaning or its fields. A parent and its child are started from the same files. */
 export const messageVersion = 1;
 
-/** `process` in a child, a ChildProcess in its parent. */
-export interface MessagePort extends Pick<EventEmitter, 'on' | 'off'> {
-  readonly connected: boolean;
-  send?(message: unknown, callback: (error: Error | null) => void): boolean;
+/** What carries the messages. */
+export interface MessagePort {
+  /** If the other process has ended, the message is dropped: the end of a process is reported by its exit. */
+  send(message: unknown): void;
+  /** Calls `take` for each message; `broken` when what comes can be no message, after which nothing more is read. */
+  listen(take: (message: unknown) => void, broken: (error: unknown) => void): void;
+  /** Nothing is read or sent any more. */
+  close(): void;
 }
 
 const envelope = Type.Object({ version: Type.Number(), kind: Type.String(), fields: Type.Unknown() });
@@ -37,31 +40,32 @@ export class MessageChannel<Sent extends MessageKinds, Received extends MessageK
     this.#received = received;
   }
 
-  /** If the other process has ended, the message is dropped: the end of a process is reported by its exit. */
   send<K extends Kind<Sent>>(kind: K, fields: Fields<Sent, K>): void {
     checkFields(kind, this.#sent[kind], fields);
-    if (this.#port.connected) this.#port.send?.({ version: messageVersion, kind, fields }, () => undefined);
+    this.#port.send({ version: messageVersion, kind, fields });
   }
 
   /**
-   * Calls the listener of each message's kind from now on; `onError` gets a MessageError for a message that does not
-   * fit. Returns a function that stops listening.
+   * Calls the listener of each message's kind. After the first message that does not fit, nothing more is read, and
+   * `onError` gets a MessageError.
    */
-  listen(listeners: Listeners<Received>, onError: (error: unknown) => void): () => void {
-    const listener = (message: unknown): void => {
+  listen(listeners: Listeners<Received>, onError: (error: unknown) => void): void {
+    this.#port.listen(message => {
       let call: () => void;
       try {
         call = this.#understand(message, listeners);
       } catch (error) {
+        this.close();
         onError(error);
         return;
       }
       call();
-    };
-    this.#port.on('message', listener);
-    return () => {
-      this.#port.off('message', listener);
-    };
+    }, onError);
+  }
+
+  /** Nothing is read or sent any more. */
+  close(): void {
+    this.#port.close();
   }
 
   /** The call that the message asks for. */

@@ -2,14 +2,17 @@
 // What every process that the supervisor starts has in common: it waits for its turn, works until it is asked to end or
 // its supervisor is no more, and refuses to run by itself.
 
+import { url as inspectorUrl } from 'node:inspector';
+import { Socket } from 'node:net';
 import { createLogger, type Logger } from '../core/logger.ts';
 import type { Fields } from '../core/messages.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
-import { crashStateDescriptors } from './descriptors.ts';
-import { type ChildEnd, childEnd, type toChild } from './messages.ts';
+import { channelDescriptor, crashStateDescriptors } from './descriptors.ts';
+import { type ChildEnd, childEnd, childPort, type toChild } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
+import { signMilliseconds } from './watch.ts';
 
 export type Work = Fields<typeof toChild, 'work'>;
 
@@ -44,7 +47,8 @@ export async function runPart(
 ): Promise<void> {
   process.title = `sluice: ${name} (stands by)`;
   const logger = createLogger({ level: options.logLevel });
-  const channel = childEnd();
+  const port = childPort(new Socket({ fd: channelDescriptor }));
+  const channel = childEnd(port);
   const early: (() => void)[] = [];
   let listeners: Listeners = {};
   let isWorking = false;
@@ -66,8 +70,14 @@ export async function runPart(
   const ended = new Promise<void>(resolve => {
     // However often: the supervisor is the one that loses patience, and kills.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
-    process.once('disconnect', resolve);
+    port.onClose(resolve);
   });
+  const signOfLife = (): void => {
+    // A supervisor that does not read has its reasons, and hears of this process when it reads again.
+    if (port.isDrained) channel.send('alive', { isInspected: inspectorUrl() !== undefined });
+  };
+  signOfLife();
+  setInterval(signOfLife, signMilliseconds).unref();
   const allowBpf = capabilities.some(({ capability }) => capability === 'bpf');
   const failure = loadAddon().confine({ allowExec: runsPrograms, allowBpf });
   if (failure !== undefined)

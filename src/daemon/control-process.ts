@@ -14,7 +14,7 @@ import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
 import type { Composition } from './composition.ts';
 import { socketDescriptor } from './descriptors.ts';
-import type { ChildEnd, ProcessState } from './messages.ts';
+import { type ChildEnd, longestRefusal, type ProcessState } from './messages.ts';
 
 export function controlPart<S extends Sections>(composition: Composition<S>): Part {
   return turn => startControl(composition, turn);
@@ -25,7 +25,6 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const { deadlineMilliseconds } = turn.options;
   const { work, channel, crashState } = turn;
   const logger = turn.logger.child({ area: 'control' });
-  const since = new Date().toISOString();
   const files = new Files(channel);
   let processes: readonly ProcessState[] = [];
   const host = hostOf(composition, turn, files);
@@ -39,12 +38,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const server = new ApiServer({
     name: 'admin socket',
     answers: [
-      ...controlAnswers({ control, since, processes: () => processes.filter(({ name }) => name in work.sockets) }),
+      ...controlAnswers({ control, processes: () => processes, warnings: turn.options.warnings }),
       ...composition.answers,
     ],
-    forward: Object.fromEntries(Object.entries(work.sockets).map(([name, path]) => [`/${name}/`, path])),
+    forward: Object.fromEntries(Object.entries(work.planes).map(([name, socket]) => [`/${name}/`, socket])),
     listen: { fd: socketDescriptor },
-    forwardToken: work.token,
     logger,
   });
   const listeners: Listeners = {
@@ -54,7 +52,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       const changed = fields.processes.filter(({ name, pid }) => pid !== processes.find(one => one.name === name)?.pid);
       processes = fields.processes;
       for (const { name, pid } of changed) {
-        if (pid !== undefined && name in work.sockets) void control.reconcile(name);
+        if (pid !== undefined && name in work.planes) void control.reconcile(name);
       }
     },
   };
@@ -83,7 +81,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       const exitStatus = error instanceof SluiceError ? error.exitStatus : 1;
       const message =
         error instanceof SluiceError ? error.message : String(error instanceof Error ? error.stack : error);
-      channel.send('refused', { message, exitStatus });
+      channel.send('refused', { message: message.slice(0, longestRefusal), exitStatus });
     }
   }
 }
@@ -124,8 +122,8 @@ function hostOf<S extends Sections>(
     read: () => composition.read(options.source, file => files.text(file)),
     checkReload: composition.checkReload,
     plane: name => {
-      const known =
-        planes.get(name) ?? new RemotePlane(name, new ApiClient(work.sockets[name] ?? '', { token: work.token }));
+      const { path = '', token = '' } = work.planes[name] ?? {};
+      const known = planes.get(name) ?? new RemotePlane(name, new ApiClient(path, { token }));
       planes.set(name, known);
       return known;
     },

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers under which a process of `sluice run` finds what the supervisor holds for it.
+// The numbers under which a process of `sluice run` finds what the supervisor holds for it. It inherits them when it is
+// started: no descriptor is sent over the channel.
 import type { StdioOptions } from 'node:child_process';
 
-export const socketDescriptor = 3;
+/** The end of a pair of sockets for messages to and from the supervisor (src/core/message-frames.ts). */
+export const channelDescriptor = 3;
+export const socketDescriptor = 4;
 /** The ends into which a process gives and from which the next one takes (native/engine/crash_state.h). */
-export const crashStateDescriptors = [4, 5] as const;
+export const crashStateDescriptors = [5, 6] as const;
 
 /**
  * The folder for captures of crashes. A process reaches it by this number although its path may lead through folders that
  * its user cannot enter.
  */
-export const crashFolderDescriptor = 6;
+export const crashFolderDescriptor = 7;
 
 /** Where a process finds so many files that were opened for it. */
 export function openedFileDescriptors(count: number): number[] {
@@ -26,8 +29,9 @@ export interface HeldDescriptors {
   readonly openedFiles: readonly (number | undefined)[];
 }
 
-/** The standard streams, what is held, and the channel for messages. */
+/** The standard streams, the channel, and what is held. */
 export function standardStreams({ socket, crashState, crashFolder, openedFiles }: HeldDescriptors): StdioOptions {
   const files = openedFiles.map(file => file ?? 'ignore');
-  return ['ignore', 'inherit', 'inherit', socket, ...crashState, crashFolder, ...files, 'ipc'];
+  // 'pipe' is a pair of sockets, for both directions.
+  return ['ignore', 'inherit', 'inherit', 'pipe', socket, ...crashState, crashFolder, ...files];
 }

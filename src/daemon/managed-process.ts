@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One row of the table of processes at work: the process that works, the one that stands by, and what happens when the
-// working process ends.
+// One row of the table of processes at work: the process that works, the one that stands by (stand-by.ts), and what
+// happens when the working process ends.
 //
 //            start()                ready                     ends unexpectedly
 //   stopped ─────────▶ starting ──────────▶ running ─────────────────────────────▶ waiting ──▶ starting …
@@ -9,75 +9,67 @@
 //                         └──────────────▶   stopped
 //
 // At the first start of all, a process that ends before it is ready would fail again: `failed` says so, and `sluice run`
-// ends. From then on every end that nobody asked for is unexpected, whatever the status. The process that stands by has its code
-// loaded, which takes a second of a CPU; it is told to work when the other one ends.
-import type { ChildProcess } from 'node:child_process';
+// ends. From then on every end that nobody asked for is unexpected, whatever the status.
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Fields } from '../core/messages.ts';
-import { type ProcessState, type SupervisorEnd, supervisorEnd, type toChild, type toSupervisor } from './messages.ts';
-import { delayAfter, type ProcessPolicy } from './process-policy.ts';
+import { Lives } from './lives.ts';
+import type { ProcessState, SupervisorEnd, toChild } from './messages.ts';
+import type { ProcessPolicy } from './process-policy.ts';
+import { StandBy } from './stand-by.ts';
+import { type Ending, type Heard, type Launched, StartedProcess } from './started-process.ts';
 
-/** A process that was started, and its end of the channel. */
-interface Started {
-  readonly child: ChildProcess;
-  readonly channel: SupervisorEnd;
-}
-
-export interface Ending {
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-export interface ManagedProcessOptions {
+export interface ManagedProcessOptions extends Omit<Heard, 'ready'> {
   readonly policy: ProcessPolicy;
+  /** Whom its processes run as. */
+  readonly user: string;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Starts a process that waits for the message to work. */
-  readonly start: () => ChildProcess;
+  readonly launch: () => Launched;
   /** What a process is told with the message to work. */
-  readonly work: () => Omit<Fields<typeof toChild, 'work'>, 'crashState'>;
+  readonly work: Omit<Fields<typeof toChild, 'work'>, 'crashState'>;
   /** The process has changed its state. */
   readonly changed: () => void;
   /** Nothing has worked yet: a process that ends would fail again. */
   readonly isFirstStart: () => boolean;
   /** The process ended at the first start, before it was ready. */
   readonly failed: (ending: Ending) => void;
-  readonly refused: (fields: Fields<typeof toSupervisor, 'refused'>) => void;
-  readonly planes: (names: readonly string[]) => void;
-  readonly read: (fields: Fields<typeof toSupervisor, 'read'>) => void;
 }
 
 export class ManagedProcess {
   readonly #options: ManagedProcessOptions;
   readonly #clock: Clock;
-  #works: Started | undefined;
-  #standsBy: Started | undefined;
+  readonly #lives: Lives;
+  readonly #standBy: StandBy;
+  #works: StartedProcess | undefined;
   #state: ProcessState['state'] = 'stopped';
   #since: number | undefined;
-  #began = 0n;
   #hasWorked = false;
   #isWanted = false;
-  /** The process that works was asked to end. */
-  #isStopping = false;
-  #shortLives = 0;
+  /** The end of the process that was asked to end. */
+  #stopping: Promise<void> | undefined;
   #restarts = 0;
   #lastError: ProcessState['lastError'];
   #wait: Timer | undefined;
-  /** Of those who wait for the process to end: several may have asked it to. */
-  #ended: (() => void)[] = [];
+  #stopped: () => void = () => undefined;
 
   constructor(options: ManagedProcessOptions) {
+    const { policy, clock, logger, changed } = options;
     this.#options = options;
-    this.#clock = options.clock;
+    this.#clock = clock;
+    this.#lives = new Lives(clock, policy.backOff);
+    this.#standBy = new StandBy({ policy, clock, logger, changed, start: () => new StartedProcess(options) });
   }
 
   get state(): ProcessState {
-    const pid = this.#works?.child.pid;
+    const [pid, standsBy] = [this.#works?.pid, this.#standBy.pid];
     return {
       name: this.#options.policy.name,
       state: this.#state,
+      user: this.#options.user,
       ...(pid === undefined ? {} : { pid }),
+      ...(standsBy === undefined ? {} : { standsBy }),
       ...(this.#since === undefined ? {} : { since: new Date(this.#since).toISOString() }),
       restarts: this.#restarts,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
@@ -91,35 +83,26 @@ export class ManagedProcess {
   }
 
   /** A message to a process that does not run is dropped. */
-  send: SupervisorEnd['send'] = (kind, fields) => this.#works?.channel.send(kind, fields);
+  send: SupervisorEnd['send'] = (kind, fields) => this.#works?.send(kind, fields);
 
   /** Asks the process to end, and kills it when it has not ended in time. */
   async stop(deadlineMilliseconds: number): Promise<void> {
     this.#isWanted = false;
     this.#wait?.cancel();
-    this.#standsBy?.child.kill('SIGKILL');
-    this.#standsBy = undefined;
+    this.#standBy.kill();
     const works = this.#works;
     if (works === undefined) {
       if (this.#state !== 'stopped') this.#enter('stopped');
       return;
     }
-    const ended = new Promise<void>(resolve => {
-      this.#ended.push(resolve);
-    });
-    if (!this.#isStopping) works.child.kill('SIGTERM');
-    this.#isStopping = true;
-    const timer = this.#clock.after(deadlineMilliseconds, () => {
-      this.#options.logger.error({ process: this.#options.policy.name }, 'the process did not end in time: killing it');
-      works.child.kill('SIGKILL');
-    });
-    await ended;
-    timer.cancel();
+    this.#stopping ??= this.#askToEnd(works, deadlineMilliseconds);
+    await this.#stopping;
   }
 
   /** From now on the end of the process is expected, whoever asks for it: a service manager signals all processes. */
   expectEnd(): void {
     this.#isWanted = false;
+    this.#standBy.expectEnd();
   }
 
   /** Whether a process of this row has been ready, of those since the last stop. */
@@ -127,66 +110,50 @@ export class ManagedProcess {
     return this.#hasWorked;
   }
 
-  /** Ends the process at once. */
+  /** Ends the process that works at once. */
   kill(): void {
-    this.#works?.child.kill('SIGKILL');
-    this.#standsBy?.child.kill('SIGKILL');
+    this.#works?.kill();
+  }
+
+  async #askToEnd(works: StartedProcess, deadlineMilliseconds: number): Promise<void> {
+    const ended = new Promise<void>(resolve => {
+      this.#stopped = resolve;
+    });
+    works.ask();
+    const timer = this.#clock.after(deadlineMilliseconds, () => {
+      this.#options.logger.error({ process: this.#options.policy.name }, 'the process did not end in time: killing it');
+      works.kill();
+    });
+    await ended;
+    timer.cancel();
   }
 
   #begin(): void {
-    const works = this.#standsBy ?? this.#prepare();
-    this.#standsBy = undefined;
+    const { refused, planes, read, work } = this.#options;
+    const works = this.#standBy.take() ?? new StartedProcess(this.#options);
     this.#works = works;
     this.#since = this.#clock.now();
-    this.#began = this.#clock.monotonic();
-    const { backOff } = this.#options.policy;
-    const crashState = this.#shortLives < backOff.shortLivesUntilForgotten ? 'keep' : 'forget';
-    works.channel.send('work', { ...this.#options.work(), crashState });
+    this.#lives.begin();
+    works.onEnd(ending => this.#hasEnded(works, ending));
+    works.hear({ ready: () => this.#becameReady(), refused, planes, read });
+    works.send('work', { ...work, crashState: this.#lives.areTooShort ? 'forget' : 'keep' });
     this.#enter('starting');
   }
 
-  /** A new process that waits for the message to work. */
-  #prepare(): Started {
-    const { start, logger, policy, refused, planes, read } = this.#options;
-    const child = start();
-    const started: Started = { child, channel: supervisorEnd(child) };
-    started.channel.listen(
-      { ready: () => this.#becameReady(started), refused, planes: ({ names }) => planes(names), read },
-      err => {
-        logger.error({ err, process: policy.name }, 'the process said something that does not fit: ending it');
-        child.kill('SIGKILL');
-      },
-    );
-    child.once('error', err => {
-      logger.error({ err, process: policy.name }, 'the process could not be started');
-      this.#hasEnded(started, { status: 1, signal: null });
-    });
-    child.once('exit', (status, signal) => this.#hasEnded(started, { status, signal }));
-    return started;
-  }
-
-  #becameReady(started: Started): void {
-    if (started !== this.#works || this.#state !== 'starting') return;
+  #becameReady(): void {
+    if (this.#state !== 'starting') return;
     this.#hasWorked = true;
-    if (this.#options.policy.standsBy && this.#standsBy === undefined) this.#standsBy = this.#prepare();
+    if (this.#options.policy.standsBy && this.#isWanted) this.#standBy.keep();
     this.#enter('running');
   }
 
-  #hasEnded(started: Started, ending: Ending): void {
-    if (started === this.#standsBy) {
-      this.#standsBy = undefined;
-      this.#options.logger.warn(
-        { process: this.#options.policy.name, ...ending },
-        'the process that stood by has ended',
-      );
-    }
-    if (started !== this.#works) return;
+  #hasEnded(works: StartedProcess, ending: Ending): void {
     this.#works = undefined;
     this.#since = undefined;
-    for (const call of this.#ended.splice(0)) call();
-    if (this.#isStopping || !this.#isWanted) {
-      this.#isStopping = false;
+    if (this.#stopping !== undefined || !this.#isWanted) {
+      this.#stopping = undefined;
       this.#hasWorked = false;
+      this.#stopped();
       this.#enter('stopped');
       if (this.#isWanted) this.#begin();
       return;
@@ -196,31 +163,33 @@ export class ManagedProcess {
       this.#options.failed(ending);
       return;
     }
-    this.#startAgain(started, ending);
+    this.#startAgain(works, ending);
   }
 
-  #startAgain({ child }: Started, ending: Ending): void {
+  #startAgain({ pid }: StartedProcess, ending: Ending): void {
     const { policy, logger } = this.#options;
-    const lived = Number((this.#clock.monotonic() - this.#began) / 1_000_000n);
-    this.#shortLives = lived < policy.backOff.shortLifeMilliseconds ? this.#shortLives + 1 : 0;
+    const milliseconds = this.#lives.end();
     this.#restarts++;
-    const how = ending.signal === null ? `with exit status ${ending.status}` : `by ${ending.signal}`;
-    this.#lastError = { at: new Date(this.#clock.now()).toISOString(), message: `process ${child.pid} ended ${how}` };
-    const again = delayAfter(this.#shortLives, policy.backOff);
-    logger.error(
-      { process: policy.name, pid: child.pid, ...ending, milliseconds: again },
-      'the process has crashed: starting it again',
-    );
-    if (again === 0) {
+    this.#lastError = {
+      at: new Date(this.#clock.now()).toISOString(),
+      message: `process ${pid} ${howItEnded(ending)}`,
+    };
+    logger.error({ process: policy.name, pid, ...ending, milliseconds }, 'the process has crashed: starting it again');
+    if (milliseconds === 0) {
       this.#begin();
       return;
     }
     this.#enter('waiting');
-    this.#wait = this.#clock.after(again, () => this.#begin());
+    this.#wait = this.#clock.after(milliseconds, () => this.#begin());
   }
 
   #enter(state: ProcessState['state']): void {
     this.#state = state;
     this.#options.changed();
   }
+}
+
+export function howItEnded({ status, signal, reason }: Ending): string {
+  if (reason !== undefined) return `${reason} and was killed`;
+  return signal === null ? `ended with exit status ${status}` : `ended by ${signal}`;
 }

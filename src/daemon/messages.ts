@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the supervisor and its children say to each other. The supervisor obeys only what stands here: a child can ask
 // for text of the files of the command line and for the planes of the table, and for nothing else.
+import type { Duplex } from 'node:stream';
 import Type, { type Static } from 'typebox';
+import { FramedPort } from '../core/message-frames.ts';
 import { MessageChannel, type MessagePort } from '../core/messages.ts';
 
 /** How a process of `sluice run` does, as `sluice status` shows it. */
 export const processSchema = Type.Object({
-  name: Type.String({ description: "The plane's name, or control." }),
+  name: Type.String({ description: "supervisor, control, or the plane's name." }),
   state: Type.Union(
     [Type.Literal('starting'), Type.Literal('running'), Type.Literal('waiting'), Type.Literal('stopped')],
-    { description: 'waiting: the process crashed, and is started again after a while.' },
+    { description: 'waiting: the process ended, and is started again after a while.' },
   ),
+  user: Type.String({ description: 'Whom it runs as.' }),
   pid: Type.Optional(Type.Integer()),
+  standsBy: Type.Optional(Type.Integer({ description: 'The process that works when the other one ends.' })),
   since: Type.Optional(Type.String({ description: 'When the process that works was told to.' })),
   restarts: Type.Integer(),
   lastError: Type.Optional(Type.Object({ at: Type.String(), message: Type.String() })),
@@ -19,15 +23,20 @@ export const processSchema = Type.Object({
 
 export type ProcessState = Static<typeof processSchema>;
 
+/** Where a plane answers, and what it wants to be told before it does. */
+const planeSocketSchema = Type.Object({ path: Type.String(), token: Type.String() });
+
+export type PlaneSocket = Static<typeof planeSocketSchema>;
+
 export const toChild = {
   /** Begin to work. */
   work: Type.Object({
     /** Whether to carry on what the process before has left. Forget it where processes die of it one after another. */
     crashState: Type.Union([Type.Literal('keep'), Type.Literal('forget')]),
-    /** Shared by the processes of one `sluice run`: who knows it may use the sockets of planes. */
-    token: Type.String(),
-    /** The sockets of the planes, by name. */
-    sockets: Type.Record(Type.String(), Type.String()),
+    /** Of this plane alone: who knows it may use the plane's socket. */
+    token: Type.Optional(Type.String()),
+    /** For control: the planes, by name. No plane learns of another one's token. */
+    planes: Type.Record(Type.String(), planeSocketSchema),
   }),
   /** Read the configuration anew. */
   reload: Type.Object({}),
@@ -41,11 +50,19 @@ export const toChild = {
   }),
 } as const;
 
+/** What `sluice run` says at its end: the beginning of the message, where the message is longer. */
+export const longestRefusal = 8000;
+
 export const toSupervisor = {
+  /** The event loop turns: said every second. `isInspected`: a debugger may hold it. */
+  alive: Type.Object({ isInspected: Type.Boolean() }),
   /** The process does its work: its end would be unexpected from now on. */
   ready: Type.Object({}),
   /** From control: it cannot begin as it was asked to. At the first start `sluice run` ends with these words. */
-  refused: Type.Object({ message: Type.String(), exitStatus: Type.Integer({ minimum: 1, maximum: 2 }) }),
+  refused: Type.Object({
+    message: Type.String({ maxLength: longestRefusal }),
+    exitStatus: Type.Integer({ minimum: 1, maximum: 2 }),
+  }),
   /** From control: the planes whose processes are to run. */
   planes: Type.Object({ names: Type.Array(Type.String()) }),
   /** From control: the text of a file of the command line. */
@@ -55,10 +72,27 @@ export const toSupervisor = {
 export type SupervisorEnd = MessageChannel<typeof toChild, typeof toSupervisor>;
 export type ChildEnd = MessageChannel<typeof toSupervisor, typeof toChild>;
 
-export function supervisorEnd(child: MessagePort): SupervisorEnd {
-  return new MessageChannel(child, toChild, toSupervisor);
+/** Of a file that control reads. A service with its real servers takes some 1,000 bytes. */
+export const longestFile = 64 << 20;
+
+/** A character of a file takes six bytes of JSON at most; the rest is for the frame of the message. */
+const toChildBytes = 6 * longestFile + 4096;
+/** More than the longest of the messages above. */
+const toSupervisorBytes = 64 << 10;
+
+/** The supervisor's end of the bytes. */
+export function supervisorPort(stream: Duplex): FramedPort {
+  return new FramedPort(stream, { received: toSupervisorBytes, sent: toChildBytes });
 }
 
-export function childEnd(port: MessagePort = process): ChildEnd {
+export function childPort(stream: Duplex): FramedPort {
+  return new FramedPort(stream, { received: toChildBytes, sent: toSupervisorBytes });
+}
+
+export function supervisorEnd(port: MessagePort): SupervisorEnd {
+  return new MessageChannel(port, toChild, toSupervisor);
+}
+
+export function childEnd(port: MessagePort): ChildEnd {
   return new MessageChannel(port, toSupervisor, toChild);
 }

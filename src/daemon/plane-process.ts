@@ -25,7 +25,8 @@ export function planePart({ policy, create }: PlaneRow): Part {
     const host = new PlaneHost({
       plane,
       committed: part => {
-        if (!crashState.keepConfiguration(JSON.stringify(part))) {
+        // From here on the next process goes on by this part, also where the plane itself leaves nothing to it.
+        if (!crashState.keepConfiguration(JSON.stringify(part)) || !crashState.takeOver()) {
           area.warn('no memory to keep the configuration: after a crash the plane waits for control');
         }
         channel.send('ready', {});
@@ -35,7 +36,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       name: policy.name,
       answers: [...host.answers, ...answers],
       listen: { fd: socketDescriptor },
-      token: work.token,
+      ...(work.token === undefined ? {} : { token: work.token }),
       limits: { bodyBytes: mostPartBytes },
       logger,
     });
@@ -46,12 +47,16 @@ export function planePart({ policy, create }: PlaneRow): Part {
         await server.stop();
         await host.close();
         await close();
+        // A plane that is configured again later begins anew.
+        crashState.withdraw();
       },
     };
 
     async function resume(text: string): Promise<void> {
       try {
-        await host.resume(JSON.parse(text) as PlanePart, new AbortController().signal);
+        const part = JSON.parse(text) as PlanePart;
+        await host.resume(part, new AbortController().signal);
+        area.info({ snapshot: part.id }, 'goes on by the part that was in force');
       } catch (err) {
         area.warn({ err }, 'the part that was in force cannot be carried on: waiting for control');
       }

@@ -16,6 +16,8 @@ export interface ProcessPolicy {
   /** Whether it starts other programs. Whatever the policy, no process makes system calls that no plane needs. */
   readonly runsPrograms: boolean;
   readonly backOff: BackOff;
+  /** A process whose event loop stands still for so long is killed, and the next one takes its place. */
+  readonly hangMilliseconds: number;
 }
 
 /** When a process that ended unexpectedly is started again. */
@@ -36,6 +38,15 @@ export const usualBackOff: BackOff = {
   shortLivesUntilForgotten: 3,
 };
 
+/** Of a plane whose work is done by its event loop. */
+export const usualHangMilliseconds = 10_000;
+
+/**
+ * Of a process that may compute for long, and whose standing still stops no traffic: a document with 100,000 real servers
+ * takes seconds, tens of them on a slow and busy machine.
+ */
+export const patientHangMilliseconds = 120_000;
+
 /** How long to wait before the next process, after so many short lives in a row. */
 export function delayAfter(shortLives: number, { firstMilliseconds, mostMilliseconds }: BackOff): number {
   return shortLives === 0 ? 0 : Math.min(firstMilliseconds * 2 ** (shortLives - 1), mostMilliseconds);
@@ -48,4 +59,5 @@ export const controlPolicy: ProcessPolicy = {
   runsPrograms: false,
   // What control keeps is the snapshot in force, which control itself has checked: it is never forgotten.
   backOff: { ...usualBackOff, shortLivesUntilForgotten: Number.POSITIVE_INFINITY },
+  hangMilliseconds: patientHangMilliseconds,
 };

@@ -10,6 +10,8 @@ export interface RunOptions {
   /** As the command line and the document say at the start, for what a process makes ready before it has its part. */
   readonly threads: { readonly workers: number | 'auto'; readonly stealing?: string | undefined };
   readonly logLevel: LogLevel;
+  /** What `sluice status` shows to the person who asks. */
+  readonly warnings: readonly string[];
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: string;
   /** How long a plane may prepare a change. */

@@ -15,7 +15,7 @@ import { Supervisor, type SupervisorEnding } from './supervisor.ts';
 import { canRead, findUser, type User } from './user.ts';
 
 export interface RunRequest<S extends Sections> {
-  readonly options: RunOptions;
+  readonly options: Omit<RunOptions, 'warnings'>;
   readonly adminSocket: string;
   /** The name of the user that all processes but the supervisor run as. */
   readonly user: string;
@@ -35,13 +35,15 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   // Of two processes the second finds out before it touches the network.
   await makeRoom(adminSocket);
   removeLeftovers();
-  const whom = unprivileged(user, program, logger);
+  const { whom, warnings } = unprivileged(user, program);
+  for (const warning of warnings) logger.error(warning);
+  const told: RunOptions = { ...options, warnings };
   makeFolder(options.crashFolder, whom, logger);
   process.title = 'sluice: supervisor';
   const supervisor = new Supervisor({
     control: controlPolicy,
     planes: composition.planes.map(({ policy }) => policy),
-    command: name => [process.execPath, ...process.execArgv, program, name, JSON.stringify(options)],
+    command: name => [process.execPath, ...process.execArgv, program, name, JSON.stringify(told)],
     user: whom,
     adminSocket,
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
@@ -54,17 +56,18 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   return await supervisor.run();
 }
 
-function unprivileged(name: string, program: string, logger: Logger): User | undefined {
+/** Whom the processes run as; undefined: as this one. Where they stay with root, a warning says why and what to do. */
+function unprivileged(name: string, program: string): { whom: User | undefined; warnings: readonly string[] } {
   // An ordinary user has nothing to give up, and cannot become another user.
-  if (process.getuid?.() !== 0) return undefined;
-  const user = findUser(name);
-  const files = [program, addonPath()];
-  if (canRead(user, files)) return user;
-  logger.warn(
-    { user: user.name, files },
-    'the user cannot read the program: its processes stay with user root, without its powers',
-  );
-  return undefined;
+  if (process.getuid?.() !== 0) return { whom: undefined, warnings: [] };
+  const whom = findUser(name);
+  const file = [process.execPath, program, addonPath()].find(each => !canRead(whom, each));
+  if (file === undefined) return { whom, warnings: [] };
+  const warning =
+    `all processes run as root: ${whom.name} cannot read ${file}. Root's capabilities are given up, but a process that is ` +
+    `taken can write to files of root. Install sluice and node where ${whom.name} can read them, or let ${whom.name} pass ` +
+    'the folders above (chmod o+x), and restart sluice';
+  return { whom: undefined, warnings: [warning] };
 }
 
 /** Makes the folder for captures of crashes where there is none, for the user that writes them. */

@@ -12,12 +12,13 @@ import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { loadAddon } from '../native/addon.ts';
-import { standardStreams } from './descriptors.ts';
 import type { Hangups } from './hangups.ts';
 import { launch } from './launch.ts';
-import { type Ending, ManagedProcess } from './managed-process.ts';
+import { howItEnded, ManagedProcess, type ManagedProcessOptions } from './managed-process.ts';
+import { longestFile, type PlaneSocket, type ProcessState } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
-import type { User } from './user.ts';
+import type { Ending } from './started-process.ts';
+import { ownUserName, type User } from './user.ts';
 
 export interface SupervisorOptions {
   readonly control: ProcessPolicy;
@@ -54,22 +55,25 @@ export class Supervisor {
   readonly #control: ManagedProcess;
   readonly #planes = new Map<string, ManagedProcess>();
   readonly #held: number[] = [];
-  readonly #sockets: Readonly<Record<string, string>>;
-  readonly #token = randomBytes(32).toString('base64url');
+  readonly #sockets: Readonly<Record<string, PlaneSocket>>;
+  readonly #since = new Date().toISOString();
   #end: (ending: SupervisorEnding) => void = () => undefined;
   #isEnding = false;
   #isReloadOpen = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const sockets = options.planes.map(({ name }) => [name, join(options.runtimeFolder, `${name}.sock`)] as const);
+    const sockets = options.planes.map(
+      ({ name }) => [name, { path: join(options.runtimeFolder, `${name}.sock`), token: newToken() }] as const,
+    );
     this.#sockets = Object.fromEntries(sockets);
     mkdirSync(options.runtimeFolder, { recursive: true });
     // Whatever the umask is: control passes through it as another user.
     chmodSync(options.runtimeFolder, 0o711);
-    this.#control = this.#manage(options.control, options.adminSocket);
+    this.#control = this.#manage(options.control, options.adminSocket, { planes: this.#sockets });
     for (const policy of options.planes) {
-      this.#planes.set(policy.name, this.#manage(policy, this.#sockets[policy.name] ?? ''));
+      const { path = '', token = newToken() } = this.#sockets[policy.name] ?? {};
+      this.#planes.set(policy.name, this.#manage(policy, path, { token, planes: {} }));
     }
   }
 
@@ -118,33 +122,28 @@ export class Supervisor {
     return [this.#control, ...this.#planes.values()];
   }
 
-  #manage(policy: ProcessPolicy, socketPath: string): ManagedProcess {
+  #manage(policy: ProcessPolicy, path: string, work: ManagedProcessOptions['work']): ManagedProcess {
     const { command, user, clock, logger } = this.#options;
     const addon = loadAddon();
-    const socket = addon.listenUnix(socketPath);
+    const socket = addon.listenUnix(path);
     // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
-    if (user !== undefined && policy.name !== controlName) chownSync(socketPath, user.uid, user.gid);
+    if (user !== undefined && policy.name !== controlName) chownSync(path, user.uid, user.gid);
     const crashState = addon.crashStateSockets();
     const crashFolder = openSync(this.#options.crashFolder, constants.O_RDONLY | constants.O_DIRECTORY);
     const openedFiles = (policy.openedFiles ?? []).map(({ path }) => openOrNothing(path));
     this.#held.push(socket, ...crashState, crashFolder, ...openedFiles.filter(file => file !== undefined));
     const isControl = policy.name === controlName;
     return new ManagedProcess({
-      ...{ policy, clock, logger },
-      // A group of its own: Ctrl-C is for the supervisor, which ends the others in order.
-      start: () =>
-        launch(command(policy.name), policy, user, {
-          detached: true,
-          stdio: standardStreams({ socket, crashState, crashFolder, openedFiles }),
-        }),
-      work: () => ({ token: this.#token, sockets: this.#sockets }),
+      ...{ policy, clock, logger, work },
+      user: user?.name ?? ownUserName(),
+      launch: () => launch(command(policy.name), policy, user, { socket, crashState, crashFolder, openedFiles }),
       changed: () => (isControl ? this.#controlChanged() : this.#tellControl()),
       isFirstStart: () => !this.#control.hasWorked,
       failed: ending => this.#failed(policy.name, ending),
       refused: ({ message, exitStatus }) => {
         if (isControl) this.#refused(message, exitStatus === 2 ? 2 : 1);
       },
-      planes: names => {
+      planes: ({ names }) => {
         if (isControl) this.#runPlanes(names);
       },
       read: ({ request, file }) => {
@@ -163,12 +162,11 @@ export class Supervisor {
     this.#control.kill();
   }
 
-  #failed(name: string, { status, signal }: Ending): void {
+  #failed(name: string, ending: Ending): void {
     if (this.#isEnding) return;
-    const how = signal ?? `exit status ${status}`;
     this.#finish({
       exitStatus: 1,
-      message: `the process ${name} ended before it was ready: ${how} (see its log above)`,
+      message: `the process ${name} ${howItEnded(ending)} before it was ready (see its log above)`,
     });
   }
 
@@ -181,14 +179,20 @@ export class Supervisor {
   }
 
   #tellControl(): void {
-    this.#control?.send('processes', { processes: this.#all().map(({ state }) => state) });
+    this.#control?.send('processes', { processes: [this.#ownState(), ...this.#all().map(({ state }) => state)] });
+  }
+
+  #ownState(): ProcessState {
+    const own = { name: 'supervisor', state: 'running', pid: process.pid, user: ownUserName() } as const;
+    return { ...own, since: this.#since, restarts: 0 };
   }
 
   #read(file: string): { text: string } | { error: { errno: number; syscall: string } } {
     // Permission denied, as by the system, for what is not on the command line.
     if (!this.#options.files.includes(file)) return { error: { errno: 13, syscall: 'open' } };
     try {
-      return { text: readFileSync(file, 'utf8') };
+      const text = readFileSync(file, 'utf8');
+      return text.length > longestFile ? { error: { errno: 27, syscall: 'read' } } : { text };
     } catch (error) {
       const { errno = -5, syscall = 'open' } = error as NodeJS.ErrnoException;
       return { error: { errno: -errno, syscall } };
@@ -200,6 +204,10 @@ export class Supervisor {
     rmSync(this.#options.adminSocket, { force: true });
     rmSync(this.#options.runtimeFolder, { recursive: true, force: true });
   }
+}
+
+function newToken(): string {
+  return randomBytes(32).toString('base64url');
 }
 
 /** A process says itself what it lacks, once it needs the file. */

@@ -4,7 +4,7 @@
 import { createDirectorPlane, prepareDirectorPlane } from '../director/plane.ts';
 import { directorSection } from '../director/section.ts';
 import type { PlaneRow } from './composition.ts';
-import { usualBackOff } from './process-policy.ts';
+import { patientHangMilliseconds, usualBackOff } from './process-policy.ts';
 
 export const planeTable: readonly PlaneRow[] = [
   {
@@ -27,6 +27,8 @@ export const planeTable: readonly PlaneRow[] = [
       // nft(8), where packets are kept from the host's stack by nftables; given up when they are not.
       runsPrograms: true,
       backOff: usualBackOff,
+      // Its workers are threads that forward on while the event loop makes a large change ready.
+      hangMilliseconds: patientHangMilliseconds,
     },
     prepare: ({ threads }) => prepareDirectorPlane(threads),
     create: createDirectorPlane,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ordinary user that processes without root's powers run as.
 import { spawnSync } from 'node:child_process';
+import { userInfo } from 'node:os';
 import { UsageError } from '../core/errors.ts';
 
 export interface User {
@@ -19,14 +20,23 @@ export function findUser(name: string): User {
   });
 }
 
+/** The user of this process; the number of one that has no name. */
+export function ownUserName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.());
+  }
+}
+
 /** Asks id(1), which knows users of directory services too. */
 function idOf(which: '-u' | '-g', name: string): number | undefined {
   const { status, stdout } = spawnSync('id', [which, '--', name], { encoding: 'utf8' });
   return status === 0 ? Number(stdout) : undefined;
 }
 
-/** Whether a process of the user could read the files: a checkout below /root, for instance, it cannot. */
-export function canRead({ uid, gid }: User, files: readonly string[]): boolean {
+/** Whether a process of the user could read the file: one in a checkout below /root, for instance, it cannot. */
+export function canRead({ uid, gid }: User, file: string): boolean {
   const identity = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
-  return files.every(file => spawnSync('setpriv', [...identity, '--', 'test', '-r', file]).status === 0);
+  return spawnSync('setpriv', [...identity, '--', 'test', '-r', file]).status === 0;
 }

@@ -9,6 +9,7 @@ import type { Host } from '../../lab/topology/host.ts';
 import type { Program } from '../../lab/topology/program.ts';
 import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
+import type { Status } from '../../src/cli/status.ts';
 import { describeAsRoot } from '../privileges.ts';
 
 const sluice = [
@@ -226,9 +227,9 @@ describeAsRoot('a real server that is the balancer itself', () => {
     });
     expect(await curl(client, virtual4)).toBe('sorry');
     const socket = join(balancer.folder, 'sluice.sock');
-    const { planes } = JSON.parse(await balancer.must([...sluice, 'status', '--json', '--socket', socket]));
+    const { processes }: Status = JSON.parse(await balancer.must([...sluice, 'status', '--json', '--socket', socket]));
     const from = program.stderr.length;
-    process.kill(planes[0].pid, 'SIGKILL');
+    process.kill(processes.find(({ name }) => name === 'director')?.pid ?? 0, 'SIGKILL');
     await program.logs('"msg":"ready"', from);
     expect(await curl(client, virtual4)).toBe('sorry');
     expect(await curl(client, virtual6)).toBe('sorry');

@@ -91,8 +91,8 @@ async function askSocket({ balancer, socket }: Running, question: string): Promi
 /** The number of the director's process. */
 async function directorPid(running: Running): Promise<number> {
   const [line = ''] = await askSocket(running, 'control/status');
-  const { planes }: Status = JSON.parse(line);
-  const pid = planes.find(({ name }) => name === 'director')?.pid;
+  const { processes }: Status = JSON.parse(line);
+  const pid = processes.find(({ name }) => name === 'director')?.pid;
   if (pid === undefined) throw new Error('the director has no process');
   return pid;
 }
@@ -135,8 +135,12 @@ describeAsRoot('a running sluice', () => {
     expect(await get(client, 81)).toBe(refused); // no service has this port: the host's own answer
 
     expect(statSync(socket).mode & 0o777).toBe(0o600);
-    const { director, planes } = await ask<Status>(running, 'status');
-    expect(planes).toMatchObject([{ name: 'director', state: 'running', restarts: 0 }]);
+    const { director, processes } = await ask<Status>(running, 'status');
+    expect(processes).toMatchObject([
+      { name: 'supervisor', user: 'root' },
+      { name: 'control', state: 'running', restarts: 0 },
+      { name: 'director', state: 'running', restarts: 0, standsBy: expect.any(Number) },
+    ]);
     expect(director?.ports.map(port => port.name)).toEqual(['eth0', 'eth1']);
     expect(director?.services[0]?.servers[0]?.inactive).toBe(1);
     expect(await ask<object[]>(running, 'connections')).toEqual([

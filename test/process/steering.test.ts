@@ -73,8 +73,8 @@ describeAsRoot('two workers', () => {
     await expectAllToAnswer(program);
     await become(running, '-p 300');
     await expectAllToAnswer(program);
-    const { planes } = await running.ask<{ planes: readonly { pid: number }[] }>('status');
-    const [{ pid } = { pid: 0 }] = planes;
+    const { processes } = await running.ask<{ processes: readonly { name: string; pid: number }[] }>('status');
+    const { pid } = processes.find(({ name }) => name === 'director') ?? { pid: 0 };
     const from = running.program.stderr.length;
     process.kill(pid, 'SIGKILL');
     await running.program.logs('are carried on', from);

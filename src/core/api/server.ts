@@ -52,14 +52,19 @@ export const defaultLimits: ApiLimits = {
   stopMilliseconds: 2_000,
 };
 
+export interface ForwardTo {
+  /** Of the socket. */
+  readonly path: string;
+  /** What that socket wants to be told before it answers. */
+  readonly token?: string;
+}
+
 export interface ApiServerOptions {
   /** In logs and errors. */
   readonly name: string;
   readonly answers: readonly Answering[];
   /** Sockets of the processes that answer paths with these prefixes: '/director/'. */
-  readonly forward?: Readonly<Record<string, string>>;
-  /** What those sockets want to be told before they answer. */
-  readonly forwardToken?: string;
+  readonly forward?: Readonly<Record<string, ForwardTo>>;
   /** A client has to say it before it is answered. Without one, whoever can open the socket is answered. */
   readonly token?: string;
   readonly listen: Listen;
@@ -188,13 +193,13 @@ export class ApiServer implements Component {
     connection: Connection,
   ): Promise<void> {
     const prefixes = Object.entries(this.#options.forward ?? {});
-    const [prefix, socketPath] = prefixes.find(([each]) => path.startsWith(each)) ?? [];
-    if (prefix === undefined || socketPath === undefined) {
+    const [prefix, to] = prefixes.find(([each]) => path.startsWith(each)) ?? [];
+    if (prefix === undefined || to === undefined) {
       throw unknownRoute(path, [...this.#answers.keys(), ...prefixes.map(([each]) => `${each}…`)]);
     }
     const body = request.method === 'POST' ? await connection.readBody(request, this.#limits.bodyBytes) : undefined;
     const milliseconds = this.#limits.forwardMilliseconds;
-    const token = this.#options.forwardToken;
+    const { path: socketPath, token } = to;
     const plane = prefix.replaceAll('/', '');
     await forward({ socketPath, token, plane, request, body, signal: connection.signal, milliseconds }, response);
   }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DocumentFormat } from '../../../src/core/config/snapshot.ts';
 import type { Composition } from '../../../src/daemon/composition.ts';
-import { toyRow } from './plane.ts';
-import { toySection } from './section.ts';
+import { otherRow, toyRow } from './plane.ts';
+import { otherSection, toySection } from './section.ts';
 
-const sections = [toySection] as const;
-const format = new DocumentFormat(sections, { $id: 'urn:sluice:toy', title: 'toy.yaml', description: 'A greeting.' });
+const sections = [toySection, otherSection] as const;
+const format = new DocumentFormat(sections, { $id: 'urn:sluice:toy', title: 'toy.yaml', description: 'Greetings.' });
 
-/** A program like `sluice run` whose only plane is the toy. */
+/** A program like `sluice run` with the toys as its only planes. */
 export const toyComposition: Composition<typeof sections> = {
-  planes: [toyRow],
+  planes: [toyRow, otherRow],
   format,
   read: async ({ config = '' }, textOf) => format.parse(await textOf(config), config),
   checkReload: () => undefined,

@@ -1,38 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// The toy plane, and how its process is run.
-import { existsSync, rmSync } from 'node:fs';
+// The toy planes, and how their processes are run.
+import { existsSync, rmSync, writeSync } from 'node:fs';
 import Type from 'typebox';
 import { answering, parametersSchema, route } from '../../../src/core/api/route.ts';
 import { ConfigError } from '../../../src/core/errors.ts';
 import type { Plane, PlanePart, Prepared } from '../../../src/core/plane.ts';
 import type { PlaneRow } from '../../../src/daemon/composition.ts';
+import { channelDescriptor } from '../../../src/daemon/descriptors.ts';
 import { usualBackOff } from '../../../src/daemon/process-policy.ts';
-import { type ToyModel, toySection } from './section.ts';
+import { otherSection, type ToyModel, toySection } from './section.ts';
 
-export const toyGreeting = route({
-  method: 'GET',
-  path: '/toy/greeting',
-  summary: 'What the plane says',
-  parameters: parametersSchema({}),
-  answer: Type.Object({ greeting: Type.String(), pid: Type.Integer() }),
-});
+const greetingRoute = (name: string) =>
+  route({
+    method: 'GET',
+    path: `/${name}/greeting`,
+    summary: 'What the plane says',
+    parameters: parametersSchema({}),
+    answer: Type.Object({ greeting: Type.String(), pid: Type.Integer() }),
+  });
+
+export const toyGreeting = greetingRoute(toySection.key);
+export const otherGreeting = greetingRoute(otherSection.key);
 
 class ToyPlane implements Plane<ToyModel> {
-  readonly name = toySection.key;
+  readonly name: string;
   greeting = '';
   #digest: string | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
 
   async prepare({ model, digest }: PlanePart<ToyModel>): Promise<Prepared> {
     if (model.prepares === 'refuses') {
       throw new ConfigError('SLUICE_CONFIG_INVALID', 'the toy does not say that', { value: model.greeting });
     }
     if (model.prepares === 'hangs') return await new Promise<Prepared>(() => undefined);
+    if (model.prepares === 'dies-preparing') process.kill(process.pid, 'SIGKILL');
     return {
       changes: [`it says ${model.greeting}`],
       commit: async () => {
-        if (model.prepares === 'dies' && model.once !== undefined && existsSync(model.once)) {
+        if (model.once !== undefined && existsSync(model.once)) {
           rmSync(model.once);
-          process.kill(process.pid, 'SIGKILL');
+          harm(model);
         }
         this.greeting = model.greeting;
         this.#digest = digest;
@@ -46,12 +56,31 @@ class ToyPlane implements Plane<ToyModel> {
   }
 }
 
-export const toyRow: PlaneRow = {
-  policy: { name: toySection.key, standsBy: false, capabilities: [], runsPrograms: false, backOff: usualBackOff },
-  prepare: () => undefined,
-  create: () => {
-    const plane = new ToyPlane();
-    const answers = [answering(toyGreeting, () => ({ greeting: plane.greeting, pid: process.pid }))];
-    return { plane, answers, close: () => undefined };
-  },
-};
+function harm({ prepares, bytes = '' }: ToyModel): void {
+  if (prepares === 'dies') process.kill(process.pid, 'SIGKILL');
+  if (prepares === 'babbles') writeSync(channelDescriptor, Buffer.from(bytes, 'base64'));
+  while (prepares === 'spins');
+}
+
+/** The other one has a process that stands by, and is given up after a few seconds of silence. */
+function rowOf(name: string, isOther: boolean): PlaneRow {
+  return {
+    policy: {
+      name,
+      standsBy: isOther,
+      capabilities: [],
+      runsPrograms: false,
+      backOff: usualBackOff,
+      hangMilliseconds: isOther ? 5000 : 60_000,
+    },
+    prepare: () => undefined,
+    create: () => {
+      const plane = new ToyPlane(name);
+      const answers = [answering(greetingRoute(name), () => ({ greeting: plane.greeting, pid: process.pid }))];
+      return { plane, answers, close: () => undefined };
+    },
+  };
+}
+
+export const toyRow = rowOf(toySection.key, false);
+export const otherRow = rowOf(otherSection.key, true);

@@ -34,8 +34,8 @@ async function printed(
   return text;
 }
 
-const control = (planes: AnswerOf<typeof controlStatus>['planes']) =>
-  answering(controlStatus, () => ({ version: '1.2.3', pid: 7, since: 'yesterday', snapshot: 'abc', planes }));
+const control = (processes: AnswerOf<typeof controlStatus>['processes'], warnings: readonly string[] = []) =>
+  answering(controlStatus, () => ({ version: '1.2.3', snapshot: 'abc', processes, warnings }));
 
 const director = {
   workers: 2,
@@ -47,15 +47,19 @@ const director = {
 };
 
 describe('sluice status', () => {
-  const running = { name: 'director', state: 'running', pid: 8, since: 'today', restarts: 2 } as const;
+  const [user, since] = ['sluice', 'today'];
+  const idle = { name: 'control', state: 'running', user, pid: 7, since, restarts: 0 } as const;
+  const running = { name: 'director', state: 'running', user, pid: 8, standsBy: 9, since, restarts: 2 } as const;
 
-  it('shows the planes, and what the director forwards', async () => {
-    const answers = [control([running]), answering(directorStatus, () => director)];
+  it('shows the processes, and what the director forwards', async () => {
+    const answers = [control([idle, running], ['mend this']), answering(directorStatus, () => director)];
     const lines = (await printed(statusCommand, answers)).split('\n');
-    expect(lines.slice(0, 6)).toEqual([
-      'sluice 1.2.3, process 7, since yesterday',
+    expect(lines.slice(0, 8)).toEqual([
+      'sluice 1.2.3',
       'snapshot abc',
-      'director: running, process 8, since today, restarted 2 times',
+      'control: running, process 7 of sluice, since today',
+      'director: running, process 8 of sluice, 9 stands by, since today, restarted 2 times',
+      'warning: mend this',
       '2 workers',
       "packets are kept from the host's stack by tcx",
       'note: port eth0 is a packet ring',
@@ -65,16 +69,16 @@ describe('sluice status', () => {
 
   it('shows why the director does not run', async () => {
     const lastError = { at: '12:00', message: 'there is no interface eth7' };
-    const plane = { name: 'director', state: 'waiting', restarts: 1, lastError } as const;
+    const plane = { name: 'director', state: 'waiting', user, restarts: 1, lastError } as const;
     const unavailable = answering(directorStatus, () => {
       throw new UnavailableError('the director does not run');
     });
     expect(await printed(statusCommand, [control([plane]), unavailable])).toBe(
-      'sluice 1.2.3, process 7, since yesterday\nsnapshot abc\n' +
+      'sluice 1.2.3\nsnapshot abc\n' +
         'director: waiting, restarted once, last error at 12:00: there is no interface eth7\n',
     );
     expect(JSON.parse(await printed(statusCommand, [control([plane]), unavailable], '--json'))).toMatchObject({
-      planes: [plane],
+      processes: [plane],
     });
   });
 

@@ -5,10 +5,17 @@ import { VirtualClock } from '../../../src/core/clock.ts';
 import { DocumentFormat, type Snapshot } from '../../../src/core/config/snapshot.ts';
 import { ConfigError, PlaneError, UsageError } from '../../../src/core/errors.ts';
 import { createLogger } from '../../../src/core/logger.ts';
+import type { Observed } from '../../../src/core/observed.ts';
 import type { Plane, PlanePart } from '../../../src/core/plane.ts';
 import { type ToyModel, toySection } from '../../process/toy-plane/section.ts';
 
-const sections = [toySection] as const;
+/** The greeting is softer while a server is down. */
+const observingSection = {
+  ...toySection,
+  effective: (model: ToyModel, { servers }: Observed): ToyModel =>
+    servers?.get('loud') === 'down' ? { ...model, greeting: model.greeting.toLowerCase() } : model,
+};
+const sections = [observingSection] as const;
 const format = new DocumentFormat(sections, { $id: 'urn:test', title: 'toy', description: 'A greeting.' });
 type Toys = typeof sections;
 
@@ -25,7 +32,7 @@ class TestPlane implements Plane<ToyModel> {
     this.prepares++;
     if (this.refusal !== undefined) throw this.refusal;
     return {
-      changes: [],
+      changes: [`the toy says ${model.greeting}`],
       commit: async () => {
         if (this.commitFailure !== undefined) throw this.commitFailure;
         this.model = model;
@@ -156,6 +163,39 @@ describe('control', () => {
     await control.resume(snapshotOf('hello'));
     expect(control.snapshot?.id).toBe(snapshotOf('hello').id);
     expect(plane.prepares).toBe(0);
+  });
+
+  it('brings what was observed into force, says what the planes change, and keeps to it at the next reload', async () => {
+    const { control, plane, kept, configure } = controlOf('HELLO');
+    const down: Observed = { servers: new Map([['loud', 'down']]) };
+    await control.reload();
+    const { id } = snapshotOf('HELLO');
+    expect(await control.observe(down)).toEqual({ id, changes: ['toy: the toy says hello'] });
+    expect(plane.model).toEqual({ greeting: 'hello' });
+    configure('GOOD DAY');
+    await control.reload();
+    expect(plane.model).toEqual({ greeting: 'good day' });
+    await control.observe({});
+    expect(plane.model).toEqual({ greeting: 'GOOD DAY' });
+    expect(kept.at(-1)).toBe(snapshotOf('GOOD DAY').id);
+  });
+
+  it('keeps what was observed before the first snapshot for that', async () => {
+    const { control, plane } = controlOf('HELLO');
+    expect(await control.observe({ servers: new Map([['loud', 'down']]) })).toBeUndefined();
+    await control.reload();
+    expect(plane.model).toEqual({ greeting: 'hello' });
+  });
+
+  it('goes on by what was observed before when a plane refuses', async () => {
+    const { control, plane } = controlOf('HELLO');
+    await control.reload();
+    plane.refusal = new ConfigError('SLUICE_CONFIG_INVALID', 'not that');
+    await expect(control.observe({ servers: new Map([['loud', 'down']]) })).rejects.toBe(plane.refusal);
+    plane.refusal = undefined;
+    plane.forget();
+    await control.reconcile('toy');
+    expect(plane.model).toEqual({ greeting: 'HELLO' });
   });
 
   it('asks no plane for anything once it is stopped', async () => {

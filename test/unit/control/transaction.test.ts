@@ -48,7 +48,7 @@ describe('a snapshot', () => {
     const log: string[] = [];
     const outcome = await bring([planeThat('a', log), planeThat('b', log)], log);
     expect(log).toEqual(['a prepare', 'b prepare', 'keep', 'a commit', 'b commit']);
-    expect(outcome).toEqual({ changes: { a: ['a changes'], b: ['b changes'] }, behind: [] });
+    expect(outcome).toEqual({ changes: ['a: a changes', 'b: b changes'], behind: [] });
   });
 
   it('is aborted by all planes when one refuses, with the words of that one', async () => {

@@ -154,6 +154,10 @@ describe('quoteValue', () => {
     expect(quoteValue(value)).toBe(text);
   });
 
+  it('shortens a long value before it looks for line breaks, which would take hours', () => {
+    expect(quoteValue(new Error(`${' '.repeat(5_000_000)}x`))).toBe(`${' '.repeat(120)}…`);
+  });
+
   it('does not fail on a value that refers to itself', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;

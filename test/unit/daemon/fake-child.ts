@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child process as its parent sees it, without a process.
+// A child process and its port of messages as its parent sees them, without a process.
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { messageVersion } from '../../../src/core/messages.ts';
+import { type MessagePort, messageVersion } from '../../../src/core/messages.ts';
+import type { Launched } from '../../../src/daemon/started-process.ts';
 
-export class FakeChild extends EventEmitter {
-  connected = true;
+export class FakeChild extends EventEmitter implements MessagePort {
   readonly pid: number;
   /** What the parent has sent: kinds and fields. */
   readonly received: { kind: string; fields: Record<string, unknown> }[] = [];
   readonly signals: string[] = [];
+  #take: (message: unknown) => void = () => undefined;
 
   constructor(pid: number) {
     super();
     this.pid = pid;
   }
 
-  send(message: { kind: string; fields: Record<string, unknown> }, callback: (error: Error | null) => void): boolean {
-    this.received.push({ kind: message.kind, fields: message.fields });
-    callback(null);
-    return true;
+  send(message: unknown): void {
+    const { kind, fields } = message as { kind: string; fields: Record<string, unknown> };
+    this.received.push({ kind, fields });
+  }
+
+  listen(take: (message: unknown) => void): void {
+    this.#take = take;
+  }
+
+  close(): void {
+    this.#take = () => undefined;
   }
 
   kill(signal: string): boolean {
@@ -28,15 +36,18 @@ export class FakeChild extends EventEmitter {
   }
 
   says(kind: string, fields: object = {}): void {
-    this.emit('message', { version: messageVersion, kind, fields });
+    this.saysRaw({ version: messageVersion, kind, fields });
+  }
+
+  saysRaw(message: unknown): void {
+    this.#take(message);
   }
 
   ends(status: number | null, signal: string | null = null): void {
-    this.connected = false;
     this.emit('exit', status, signal);
   }
 
-  get asProcess(): ChildProcess {
-    return this as unknown as ChildProcess;
+  get launched(): Launched {
+    return { child: this as unknown as ChildProcess, port: this };
   }
 }

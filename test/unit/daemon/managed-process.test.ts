@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.ts';
 import { createLogger } from '../../../src/core/logger.ts';
-import { type Ending, ManagedProcess } from '../../../src/daemon/managed-process.ts';
+import { ManagedProcess } from '../../../src/daemon/managed-process.ts';
 import { type ProcessPolicy, usualBackOff } from '../../../src/daemon/process-policy.ts';
+import type { Ending } from '../../../src/daemon/started-process.ts';
 import { FakeChild } from './fake-child.ts';
 
 function manage(policy: Partial<ProcessPolicy> = {}, isFirstStart = true) {
@@ -18,16 +19,18 @@ function manage(policy: Partial<ProcessPolicy> = {}, isFirstStart = true) {
       capabilities: [],
       runsPrograms: false,
       backOff: usualBackOff,
+      hangMilliseconds: 10_000,
       ...policy,
     },
+    user: 'sluice',
     clock,
     logger: createLogger({ level: 'silent' }),
-    start: () => {
+    launch: () => {
       const child = new FakeChild(100 + children.length);
       children.push(child);
-      return child.asProcess;
+      return child.launched;
     },
-    work: () => ({ token: 't', sockets: {} }),
+    work: { token: 't', planes: {} },
     changed: () => void states.push(managed.state.state),
     isFirstStart: () => isFirstStart,
     failed: ending => void failures.push(ending),
@@ -50,12 +53,13 @@ describe('a process of the table', () => {
   it('is told to work, and is running when it reports so', () => {
     const { managed, child, states } = manage();
     managed.start();
-    expect(child(0).received).toEqual([{ kind: 'work', fields: { token: 't', sockets: {}, crashState: 'keep' } }]);
+    expect(child(0).received).toEqual([{ kind: 'work', fields: { token: 't', planes: {}, crashState: 'keep' } }]);
     child(0).says('ready');
     expect(states).toEqual(['starting', 'running']);
     expect(managed.state).toEqual({
       name: 'director',
       state: 'running',
+      user: 'sluice',
       pid: 100,
       since: new Date(1_000_000).toISOString(),
       restarts: 0,
@@ -115,14 +119,83 @@ describe('a process of the table', () => {
     expect(children).toHaveLength(3);
   });
 
-  it('goes on without the standby process when that has ended', async () => {
+  it('replaces a standby process that ended, after a delay that grows', async () => {
+    const { managed, clock, child, children } = manage({ standsBy: true });
+    managed.start();
+    child(0).says('ready');
+    expect(managed.state.standsBy).toBe(101);
+    for (const [lives, wait] of [1000, 2000, 4000].entries()) {
+      child(1 + lives).ends(1);
+      expect(managed.state.standsBy).toBeUndefined();
+      await clock.advance(wait - 1);
+      expect(children).toHaveLength(2 + lives);
+      await clock.advance(1);
+      expect(managed.state.standsBy).toBe(102 + lives);
+    }
+    child(0).ends(1);
+    expect(managed.state).toMatchObject({ pid: 104, restarts: 1 });
+  });
+
+  it('goes on without a standby process during that delay', async () => {
     const { managed, clock, child } = manage({ standsBy: true });
     managed.start();
     child(0).says('ready');
-    child(1).ends(1);
     await clock.advance(5000);
+    child(1).ends(1);
+    await clock.advance(0);
+    child(2).ends(1);
     child(0).ends(1);
-    expect(managed.state.pid).toBe(102);
+    expect(managed.state.pid).toBe(103);
+    child(3).says('ready');
+    await clock.advance(60_000);
+    expect(managed.state).toMatchObject({ pid: 103, standsBy: 104 });
+  });
+
+  it('is killed when it hangs, and the one that stands by takes its place', async () => {
+    const { managed, clock, child } = manage({ standsBy: true });
+    managed.start();
+    child(0).says('alive', { isInspected: false });
+    child(0).says('ready');
+    for (let second = 0; second < 10; second++) {
+      child(1).says('alive', { isInspected: false });
+      await clock.advance(1000);
+    }
+    expect([child(0).signals, child(1).signals]).toEqual([['SIGKILL'], []]);
+    child(0).ends(null, 'SIGKILL');
+    expect(managed.state).toMatchObject({ pid: 101, restarts: 1 });
+    expect(managed.state.lastError?.message).toBe('process 100 did not react for 10 s and was killed');
+  });
+
+  it('that stands by is killed and replaced when it hangs', async () => {
+    const { managed, clock, child, children } = manage({ standsBy: true });
+    managed.start();
+    child(0).says('ready');
+    child(1).says('alive', { isInspected: false });
+    await clock.advance(10_000);
+    expect(child(1).signals).toEqual(['SIGKILL']);
+    child(1).ends(null, 'SIGKILL');
+    await clock.advance(0);
+    expect(children).toHaveLength(3);
+    expect(managed.state).toMatchObject({ pid: 100, standsBy: 102 });
+  });
+
+  it('that stands by and says more than that it is alive is killed', () => {
+    const { managed, child } = manage({ standsBy: true });
+    managed.start();
+    child(0).says('ready');
+    child(1).says('planes', { names: [] });
+    expect([child(0).signals, child(1).signals]).toEqual([[], ['SIGKILL']]);
+  });
+
+  it('asks no more than once for the end, however often it is told to stop', async () => {
+    const { managed, clock, child } = manage();
+    managed.start();
+    child(0).says('ready');
+    const all = Promise.all(Array.from({ length: 1000 }, () => managed.stop(1000)));
+    expect(clock.pending).toBe(1);
+    child(0).ends(0);
+    await all;
+    expect(child(0).signals).toEqual(['SIGTERM']);
   });
 
   it('is asked to end, and killed when it does not', async () => {
@@ -201,7 +274,7 @@ describe('a process of the table', () => {
   ])('that says what %s is ended, not taken for one that is ready', (_, message) => {
     const { managed, child, states } = manage();
     managed.start();
-    child(0).emit('message', message);
+    child(0).saysRaw(message);
     expect(child(0).signals).toEqual(['SIGKILL']);
     expect(states).toEqual(['starting']);
   });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import Type from 'typebox';
 import { until } from '../../../../lab/topology/until.ts';
 import { type Answering, answering, parametersSchema, route } from '../../../../src/core/api/route.ts';
-import { type ApiLimits, ApiServer } from '../../../../src/core/api/server.ts';
+import { type ApiLimits, ApiServer, type ForwardTo } from '../../../../src/core/api/server.ts';
 import { HostError, UsageError } from '../../../../src/core/errors.ts';
 import { createLogger } from '../../../../src/core/logger.ts';
 
@@ -122,7 +122,7 @@ export interface Served {
 
 export interface ServedOptions {
   readonly limits?: Partial<ApiLimits>;
-  readonly forward?: Readonly<globalThis.Record<string, string>>;
+  readonly forward?: Readonly<globalThis.Record<string, ForwardTo>>;
   readonly answers?: readonly Answering[];
 }
 

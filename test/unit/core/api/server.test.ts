@@ -179,7 +179,7 @@ describe('a server', () => {
 describe('a server that forwards to the process of a plane', () => {
   async function pair(limits: NonNullable<Parameters<typeof serve>[0]>['limits'] = {}) {
     const plane = await started({ limits: { stopMilliseconds: 100 } });
-    const control = await started({ answers: [], forward: { '/plane/': plane.path }, limits });
+    const control = await started({ answers: [], forward: { '/plane/': { path: plane.path } }, limits });
     return { plane, control, client: new ApiClient(control.path) };
   }
 
@@ -231,7 +231,11 @@ describe('a server that forwards to the process of a plane', () => {
     const hanging = createServer(() => {});
     await new Promise<void>(resolve => hanging.listen(path, resolve));
     undo.push(() => hanging.close());
-    const control = await started({ answers: [], forward: { '/plane/': path }, limits: { forwardMilliseconds: 100 } });
+    const control = await started({
+      answers: [],
+      forward: { '/plane/': { path } },
+      limits: { forwardMilliseconds: 100 },
+    });
     const { status, body } = answerIn(await exchange(control.path, get('/plane/echo')));
     expect(status).toBe(504);
     expect(body).toMatchObject({ error: { code: 'SLUICE_UNAVAILABLE' } });

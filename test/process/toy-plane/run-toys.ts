@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// As `sluice run -c FILE --socket SOCKET`, with other planes.
+import type { Sections } from '../../../src/core/config/snapshot.ts';
+import { createLogger } from '../../../src/core/logger.ts';
+import type { Composition } from '../../../src/daemon/composition.ts';
+import { Hangups } from '../../../src/daemon/hangups.ts';
+import { run } from '../../../src/daemon/run.ts';
+
+export async function runToys<S extends Sections>(
+  composition: Composition<S>,
+  program: string,
+  deadlineMilliseconds: number,
+): Promise<void> {
+  const [config = '', adminSocket = ''] = process.argv.slice(2);
+  const { exitStatus, message } = await run({
+    options: {
+      source: { config },
+      overrides: {},
+      threads: { workers: 1 },
+      logLevel: 'info',
+      crashFolder: '/tmp',
+      deadlineMilliseconds,
+    },
+    adminSocket,
+    user: 'nobody',
+    logger: createLogger(),
+    hangups: new Hangups(),
+    composition,
+    program,
+  });
+  if (message !== undefined) process.stderr.write(`toy: ${message}\n`);
+  process.exitCode = exitStatus;
+}
