@@ -9,9 +9,9 @@ import { answerIn, count, echo, exchange, get, post, RawClient, type Served, ser
 const limits = {
   headBytes: 4096,
   bodyBytes: 10_000,
-  headMilliseconds: 300,
-  requestMilliseconds: 600,
-  idleMilliseconds: 300,
+  headMilliseconds: 1500,
+  requestMilliseconds: 3000,
+  idleMilliseconds: 1500,
 };
 
 describe('whatever a client sends', () => {
@@ -225,6 +225,8 @@ describe('whatever a client sends', () => {
   });
 
   it('random bytes end nothing', { timeout: 120_000 }, async () => {
+    // Most random requests are never complete: the server ends them when their time is over.
+    const hasty = await serve({ limits: { ...limits, headMilliseconds: 200, requestMilliseconds: 400 } });
     const piece = fc.oneof(
       { weight: 4, arbitrary: fc.uint8Array({ maxLength: 200 }).map(bytes => Buffer.from(bytes)) },
       ...['GET ', 'POST ', '/plane/echo', '/plane/change', '//', '?number=', '&', '%', ' HTTP/1.1', '\r\n', '\r\n\r\n']
@@ -239,12 +241,13 @@ describe('whatever a client sends', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 20 }), async pieces => {
-        const received = await exchange(served.path, Buffer.concat(pieces));
+        const received = await exchange(hasty.path, Buffer.concat(pieces));
         // Blank lines before a request are no request (RFC 9112 2.2).
         if (!/^[\r\n]*$/.test(Buffer.concat(pieces).toString('latin1'))) expect(received).toMatch(/^HTTP\/1\.1 \d{3} /);
       }),
       { seed: 9, numRuns: 500 },
     );
-    expect(served.logged.filter(line => !line.includes('/plane/fail'))).toEqual([]);
+    expect(hasty.logged).toEqual([]);
+    await hasty.stop();
   });
 });
