@@ -39,6 +39,7 @@ bool Egress::may_leave_to(const A& destination) const {
 // real server's packet that nobody asked for, or nothing of the director's.
 template <class A>
 Decision Egress::without_service(Transit<A>& t) {
+  if (const std::optional<Reason> disowned = local_node_.disown(t)) return {*disowned};
   // An address that the host has too may be meant for the host itself.
   const bool is_hosts = transmitter_.route_table().is_local(t.endpoints.destination);
   if (!is_hosts && pools_.is_local_address(t.endpoints.destination)) {

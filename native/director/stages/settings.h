@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/share.h"
 #include "director/network/frame.h"
+#include "director/network/host_replies.h"
 #include "director/services/scheduler.h"
 #include "director/states/switches.h"
 #include "wire/address.h"
@@ -34,8 +35,9 @@ struct DirectorOptions {
   // What another process needs to carry this director's flows on lies apart from all else (restore.h).
   DirectorMemory memory;
   bool huge_pages = true;
-  // Whether what the host's stack answers to a packet that was translated for it comes back to the director.
-  bool translates_for_host = true;
+  // Who brings back what the host's stack answers to packets that were translated for it; nullptr: they come back by
+  // themselves. It outlives the director.
+  HostReplies* host_replies = nullptr;
   bool limits_icmp = true;  // errors to one receiver at the kernel's rate
   // Has the link-layer address of a next hop found out, at most once a second each; without it the director asks the
   // network itself.
