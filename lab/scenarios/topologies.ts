@@ -59,6 +59,8 @@ export interface TwoArms {
   readonly services?: MoreServices;
   /** The balancer's own stack has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
+  /** The balancer's own server answers UDP too, at the balancer's address on the servers' network. */
+  readonly balancerEchoes?: boolean;
   /** The host of the balancer forwards nothing by itself. */
   readonly hostForwardsNothing?: boolean;
   /** This server has the virtual addresses, too, and keeps silent about them. */
@@ -97,7 +99,7 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
         },
         forwards: !options.hostForwardsNothing,
         // A session with the balancer itself, as SSH is one.
-        services: [realServer('balancer', [])],
+        services: [realServer('balancer', options.balancerEchoes ? Object.values(balancerAddress) : [])],
       },
       ...servers,
     },
