@@ -30,6 +30,12 @@ interface Source {
 const sources: readonly Source[] = [
   { name: 'steal', headers: ['steal.h', 'steering.h'], programs: ['ingress', 'socket', 'filter', 'fanout'] },
   { name: 'tunnel', headers: ['tunnel.h'], programs: ['tunnel'] },
+  {
+    name: 'host_reply',
+    headers: ['steal.bpf.c', 'steal.h', 'steering.h'],
+    programs: ['reply', 'reply_without_link'],
+    mapsOf: 'steal',
+  },
   { name: 'steal_xdp', headers: ['steal.bpf.c', 'steal.h', 'steering.h'], programs: ['xdp'], mapsOf: 'steal' },
 ];
 

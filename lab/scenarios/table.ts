@@ -6,6 +6,7 @@ import { directorScenarios } from './director.ts';
 import { disturbanceScenarios } from './disturbances.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
+import { localNodeScenarios } from './local-node.ts';
 import { markScenarios } from './marks.ts';
 import { modeScenarios } from './modes.ts';
 import { proxyProtocolScenarios } from './proxy-protocol.ts';
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   ...proxyProtocolScenarios,
   ...disturbanceScenarios,
   ...markScenarios,
+  ...localNodeScenarios,
   ...stealingScenarios,
   ...costScenarios,
   ...xdpScenarios,

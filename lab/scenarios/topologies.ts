@@ -59,6 +59,8 @@ export interface TwoArms {
   readonly services?: MoreServices;
   /** The balancer's host has the virtual addresses, too. */
   readonly virtualAddressOnHost?: boolean;
+  /** The balancer's own server answers UDP too, at the balancer's address on the servers' network. */
+  readonly balancerEchoes?: boolean;
   /** The balancer's host has IP forwarding off. */
   readonly hostForwardsNothing?: boolean;
   /** This server has the virtual addresses, too, and does not answer ARP for them. */
@@ -97,7 +99,7 @@ export function twoArms(options: TwoArms = {}): TopologyDescription {
         },
         forwards: !options.hostForwardsNothing,
         // For sessions with the host itself, such as SSH.
-        services: [realServer('balancer', [])],
+        services: [realServer('balancer', options.balancerEchoes ? Object.values(balancerAddress) : [])],
       },
       ...servers,
     },

@@ -27,7 +27,7 @@
 //
 // Users need clang only to change this: scripts/bpf.ts writes the compiled programs to steal.generated.h. Headers are
 // read with bpf_skb_load_bytes_relative(), because the programs find the beginning of skb->data at different headers.
-// steal_xdp.bpf.c includes all of this with another way of reading. Functions are inlined, so that each program is one
+// steal_xdp.bpf.c and host_reply.bpf.c include all of this with another way of reading. Functions are inlined, so that each program is one
 // piece that needs no linking. Written for kernel 5.10 and newer.
 // clang-format on
 #include "steal.h"
@@ -59,6 +59,8 @@ struct map deciders SECTION("maps");
 struct map lanes SECTION("maps");
 struct map sockets SECTION("maps");
 struct map strays SECTION("maps");
+struct map expected SECTION("maps");
+struct map ways SECTION("maps");
 
 enum {
   ETHERNET_LENGTH = 14,
@@ -109,7 +111,7 @@ struct packet {
   u8 is_later;  // a fragment, and not the first
 };
 
-#ifndef STEAL_XDP
+#ifndef STEAL_INCLUDED
 
 typedef struct __sk_buff context;
 
@@ -560,7 +562,7 @@ INLINE u32 owner_of(context* frame, u32* worker) {
   return owner_of_ip(frame, &packet, worker);
 }
 
-#ifndef STEAL_XDP
+#ifndef STEAL_INCLUDED
 
 // The place of a program that forwards established flows inside the kernel: it would be asked here first, and would
 // redirect what it knows. (The packet socket has had its copy by then, so that its filter must ask the same.)

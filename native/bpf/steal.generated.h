@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal.bpf.c, steal.h, steering.h, whose hash is
-// 79b30d6c7bc0c3819d1979cb6011a4344619d4b9d43bc7221d7e92caf55e2fc0
+// a997ddede19a5819627f0c3da93b923d79a623289750ad20c07cc571b2bf1faa
 #pragma once
 
 #include "bpf/program.h"
@@ -8,8 +8,8 @@
 // clang-format off
 namespace sluice::host::bpf {
 
-enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, marks, lanes, sockets, strays };
-inline constexpr unsigned map_count = 11;
+enum Map : uint16_t { deciders, places, tuples, egress, inside, fragments, settings, marks, lanes, sockets, strays, expected, ways };
+inline constexpr unsigned map_count = 13;
 
 inline constexpr uint64_t ingress_instructions[] = {
   0x18bf, 0xa3bf, 0xffffff8200000307, 0xe000006b4, 0x2b4, 0xe000004b4, 0x5b4, 0x4400000085, 0x790055, 0xff8ea171, 0x800000164, 0xff8fa271, 0x214c, 0x12bc, 0xffff00000254, 0x810000010216,

@@ -114,6 +114,21 @@ struct steal_lane {
   u16 unused;
 };
 
+// Whom the host's stack answers for the director (host_reply.bpf.c): the key of the map of expected replies.
+struct steal_reply {
+  struct steal_address server, client;
+  u16 server_port, client_port;  // host byte order
+  u32 protocol;
+};
+
+// By which interface replies come back that would leave by another one: the value of the map of ways, whose key is the
+// index of the interface by which they would leave.
+struct steal_way {
+  u32 interface;
+  u8 mac[6];  // of that interface
+  u16 unused;
+};
+
 // To whom a packet belongs.
 enum steal_owner {
   STEAL_NOTHING = 0,  // the host's alone

@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) u32 interface_of(context* frame) {
   return frame->ingress_ifindex;
 }
 
-#define STEAL_XDP
+#define STEAL_INCLUDED
 #include "steal.bpf.c"
 
 SECTION("xdp") int steal_xdp(context* frame) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/bpf.ts from steal_xdp.bpf.c, steal.bpf.c, steal.h, steering.h, whose hash is
-// d1c68534321c67b7d64c25bbf4fd6e43de53b944831ec6988c5259ac5c4a6d8b
+// d326f17d4a8e18b6f2acab7b670b9385688f064f3e5a4b2c40212f12090010a3
 #pragma once
 
 #include "bpf/steal.generated.h"

@@ -10,7 +10,6 @@
 #include <algorithm>
 
 #include "engine/absent_port.h"
-#include "engine/host_port.h"
 #include "engine/ownership.h"
 #include "memory/mapped_memory.h"
 #include "port/packet_ring.h"
@@ -107,7 +106,7 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   options.cpu = options_.cpus[number];
   DirectorWorkOptions work;
   work.director = options_.director;
-  work.director.translates_for_host = false;  // replies to the host leave by the host's own routes
+  work.director.host_replies = expected_replies_.emplace_back(std::make_unique<ExpectedReplies>()).get();
   work.director.share = {number, static_cast<uint16_t>(options_.cpus.size())};
   work.director.flow_limit = work.director.share.of(options_.director.flow_limit);
   work.director.fragment_limit = work.director.share.of(options_.director.fragment_limit);
@@ -243,20 +242,6 @@ bool LiveDirector::keep_links(host::Failure& failure) {
   return host::fail(failure, "cannot keep the links of BPF programs for a process after this one", errno);
 }
 
-// The TUN device to the host's stack is created when the first real server is this host. It then stays.
-bool LiveDirector::serve_local_node(const Configuration& configuration, host::Failure& failure) {
-  if (host_device_ || !has_local_node(configuration, *route_table_)) return true;
-  auto device = std::make_shared<host::TunDevice>();
-  // The name has the process id: another process of this host may have a device, and the previous process may not have
-  // ended yet.
-  if (!device->open("sluice-" + std::to_string(getpid()), {}, failure, options_.tun_device)) return false;
-  host_device_ = std::move(device);
-  for (const auto& worker : workers_) {
-    DirectorWorker::Visit(*worker).replace_port(options_.interfaces.size(), std::make_unique<HostPort>(host_device_));
-  }
-  return true;
-}
-
 void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
   if (is_copy_) return;
   {
@@ -390,7 +375,10 @@ bool LiveDirector::explain(const std::vector<RehearsalFrame>& frames, Explanatio
   }
   const auto& first = explanation.judgements.front();
   if (workers_.size() > 1 && first) explanation.worker = static_cast<uint16_t>(first->worker % workers_.size());
-  const auto prepare = [this] { is_copy_ = true; };
+  const auto prepare = [this] {
+    is_copy_ = true;
+    for (const auto& replies : expected_replies_) replies->stand_apart();
+  };
   return rehearse(*workers_[explanation.worker], frames, {.prepare = prepare}, explanation.rehearsal, failure);
 }
 

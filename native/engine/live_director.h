@@ -31,6 +31,7 @@
 #include "engine/configuration.h"
 #include "engine/crash_state.h"
 #include "engine/director_work.h"
+#include "engine/expected_replies.h"
 #include "engine/rehearsal.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
@@ -138,7 +139,13 @@ class LiveDirector {
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
   bool serve(const Configuration& configuration, host::Failure& failure);
+  // live_director_local_node.cc
   bool serve_local_node(const Configuration& configuration, host::Failure& failure);
+  bool open_host_device(host::Failure& failure);
+  bool bring_replies_back(host::Failure& failure);
+  void begin_to_expect(host::HostReplyPrograms& programs);
+  uint32_t smallest_mtu() const;
+
   bool update_ingress(const Configuration& configuration, host::Failure& failure);
   void visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow);
   void carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps);
@@ -151,6 +158,7 @@ class LiveDirector {
   StatisticsPage& page_;
   std::unique_ptr<host::HostNetwork> network_;  // used by the follower alone, once it runs
   std::vector<WorkerFiles> files_;              // by worker; empty without crash state
+  std::vector<std::unique_ptr<ExpectedReplies>> expected_replies_;  // by worker
   std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
   std::vector<std::shared_ptr<Tap>> taps_;  // used by the configuring thread

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 
@@ -131,12 +132,24 @@ std::vector<wire::Address> addresses_by_route(const Configuration& configuration
   return addresses;
 }
 
-bool has_local_node(const Configuration& configuration, const director::RouteTable& route_table) {
-  bool is_there = false;
+LocalNodes local_nodes_of(const Configuration& configuration, const director::RouteTable& route_table) {
+  LocalNodes nodes;
+  std::set<uint32_t> pools;
   configuration.for_each_destination([&](const Configuration::Destination& destination) {
-    is_there |= destination.service != nullptr && route_table.is_local(destination.address);
+    if (destination.service == nullptr || !route_table.is_local(destination.address)) return;
+    nodes.any = true;
+    if (director::is_loopback(destination.address)) return;
+    const bool is_fullnat = destination.forwarding == director::Forwarding::fullnat;
+    nodes.translated |= is_fullnat || destination.forwarding == director::Forwarding::nat;
+    if (is_fullnat) pools.insert(destination.service->settings.pool);
   });
-  return is_there;
+  for (const uint32_t pool : pools) {
+    const director::PoolSettings* const settings = configuration.find_pool(pool);
+    if (settings == nullptr) continue;
+    std::ranges::copy_if(settings->addresses, std::back_inserter(nodes.local_addresses),
+                         [&](const wire::Address& address) { return !route_table.is_local(address); });
+  }
+  return nodes;
 }
 
 namespace {

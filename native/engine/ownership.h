@@ -22,8 +22,13 @@ host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t
 std::vector<wire::Address> addresses_by_route(const Configuration& configuration,
                                               const director::RouteTable& route_table);
 
-// Whether a real server is this host itself.
-bool has_local_node(const Configuration& configuration, const director::RouteTable& route_table);
+// Real servers that are this host itself.
+struct LocalNodes {
+  bool any = false;
+  bool translated = false;                     // by nat or fullnat, and no loopback address
+  std::vector<wire::Address> local_addresses;  // from which fullnat reaches them, without those that the host has too
+};
+LocalNodes local_nodes_of(const Configuration& configuration, const director::RouteTable& route_table);
 
 // The flows of one worker, some per call, so that no visit lasts long. False when all flows have been visited.
 struct FlowCursor {

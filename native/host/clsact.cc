@@ -21,8 +21,11 @@ constexpr std::string_view filter_name = "sluice-steal";
 constexpr uint32_t filter_priority = 2;
 constexpr uint32_t filter_handle = 1;
 
-constexpr uint32_t ingress = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
-constexpr uint32_t egress = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);
+constexpr End both_ends[] = {End::ingress, End::egress};
+
+uint32_t parent_of(End end) {
+  return TC_H_MAKE(TC_H_CLSACT, end == End::ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+}
 
 tcmsg message_of(uint32_t interface, uint32_t parent) {
   tcmsg message{};
@@ -32,8 +35,8 @@ tcmsg message_of(uint32_t interface, uint32_t parent) {
   return message;
 }
 
-tcmsg filter_of(uint32_t interface) {
-  tcmsg message = message_of(interface, ingress);
+tcmsg filter_of(uint32_t interface, End end) {
+  tcmsg message = message_of(interface, parent_of(end));
   message.tcm_handle = filter_handle;
   message.tcm_info = TC_H_MAKE(filter_priority << 16, __builtin_bswap16(ETH_P_ALL));
   return message;
@@ -51,7 +54,8 @@ struct Filters {
   bool has_ours = false;
 };
 
-bool look_at(NetlinkSocket& socket, uint32_t interface, uint32_t parent, Filters& filters, Failure& failure) {
+bool look_at(NetlinkSocket& socket, uint32_t interface, End end, Filters& filters, Failure& failure) {
+  const uint32_t parent = parent_of(end);
   NetlinkRequest request(RTM_GETTFILTER, NLM_F_DUMP, message_of(interface, parent));
   return socket.ask(
       request,
@@ -67,8 +71,8 @@ bool look_at(NetlinkSocket& socket, uint32_t interface, uint32_t parent, Filters
       failure);
 }
 
-bool remove_filter(NetlinkSocket& socket, uint32_t interface, Failure& failure) {
-  NetlinkRequest request(RTM_DELTFILTER, 0, filter_of(interface));
+bool remove_filter(NetlinkSocket& socket, uint32_t interface, End end, Failure& failure) {
+  NetlinkRequest request(RTM_DELTFILTER, 0, filter_of(interface, end));
   return socket.ask(request, failure);
 }
 
@@ -77,14 +81,28 @@ bool remove_qdisc(NetlinkSocket& socket, uint32_t interface, Failure& failure) {
   return socket.ask(request, failure);
 }
 
-bool clean(NetlinkSocket& socket, uint32_t interface, Failure& failure) {
-  Filters before, after, leaving;
-  if (!look_at(socket, interface, ingress, before, failure)) return false;
-  if (!before.has_ours) return true;
-  if (!remove_filter(socket, interface, failure)) return false;
-  if (!look_at(socket, interface, ingress, after, failure)) return false;
-  if (!look_at(socket, interface, egress, leaving, failure)) return false;
-  return after.count + leaving.count > 0 || remove_qdisc(socket, interface, failure);
+bool is_in(uint32_t interface, std::span<const uint32_t> all) {
+  return std::ranges::find(all, interface) != all.end();
+}
+
+bool clean(NetlinkSocket& socket, uint32_t interface, const Staying& staying, Failure& failure) {
+  bool has_removed = false;
+  for (const End end : both_ends) {
+    if (is_in(interface, end == End::ingress ? staying.ingress : staying.egress)) continue;
+    Filters filters;
+    if (!look_at(socket, interface, end, filters, failure)) return false;
+    if (!filters.has_ours) continue;
+    if (!remove_filter(socket, interface, end, failure)) return false;
+    has_removed = true;
+  }
+  if (!has_removed) return true;
+  unsigned left = 0;
+  for (const End end : both_ends) {
+    Filters filters;
+    if (!look_at(socket, interface, end, filters, failure)) return false;
+    left += filters.count;
+  }
+  return left > 0 || remove_qdisc(socket, interface, failure);
 }
 
 }  // namespace
@@ -92,12 +110,12 @@ bool clean(NetlinkSocket& socket, uint32_t interface, Failure& failure) {
 bool has_classifier(uint32_t interface, bool& has, Failure& failure) {
   NetlinkSocket socket;
   Filters filters;
-  if (!socket.open(0, failure) || !look_at(socket, interface, ingress, filters, failure)) return false;
+  if (!socket.open(0, failure) || !look_at(socket, interface, End::ingress, filters, failure)) return false;
   has = filters.has_ours;
   return true;
 }
 
-bool add_classifier(uint32_t interface, int program, bool& made_qdisc, Failure& failure) {
+bool add_classifier(uint32_t interface, End end, int program, bool& made_qdisc, Failure& failure) {
   NetlinkSocket socket;
   if (!socket.open(0, failure)) return false;
   NetlinkRequest qdisc(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, qdisc_of(interface));
@@ -107,7 +125,7 @@ bool add_classifier(uint32_t interface, int program, bool& made_qdisc, Failure& 
     failure.message = "cannot add clsact: " + failure.message;
     return false;
   }
-  NetlinkRequest filter(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE, filter_of(interface));
+  NetlinkRequest filter(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE, filter_of(interface, end));
   filter.put(TCA_KIND, std::string_view("bpf")).begin(TCA_OPTIONS);
   filter.put(TCA_BPF_FD, static_cast<uint32_t>(program)).put(TCA_BPF_NAME, filter_name);
   filter.put(TCA_BPF_FLAGS, uint32_t{TCA_BPF_FLAG_ACT_DIRECT}).end();
@@ -118,31 +136,31 @@ bool add_classifier(uint32_t interface, int program, bool& made_qdisc, Failure& 
   return false;
 }
 
-void remove_classifier(uint32_t interface, bool with_qdisc) {
+void remove_classifier(uint32_t interface, End end, bool with_qdisc) {
   NetlinkSocket socket;
   Failure ignored;
   if (!socket.open(0, ignored)) return;
-  remove_filter(socket, interface, ignored);
+  remove_filter(socket, interface, end, ignored);
   if (with_qdisc) remove_qdisc(socket, interface, ignored);
 }
 
 bool clean_classifier(uint32_t interface, Failure& failure) {
   NetlinkSocket socket;
-  return socket.open(0, failure) && clean(socket, interface, failure);
+  return socket.open(0, failure) && clean(socket, interface, {}, failure);
 }
 
-bool clean_classifiers(std::span<const uint32_t> staying, Failure& failure) {
+bool clean_classifiers(const Staying& staying, Failure& failure) {
   NetlinkSocket socket;
   if (!socket.open(0, failure)) return false;
   std::vector<uint32_t> interfaces;
   NetlinkRequest qdiscs(RTM_GETQDISC, NLM_F_DUMP, message_of(0, 0));
   const auto visit = [&](const NetlinkMessage& message) {
     if (attributes_after<tcmsg>(message.body).text(TCA_KIND) != "clsact") return;
-    const auto interface = static_cast<uint32_t>(read_fixed<tcmsg>(message.body).tcm_ifindex);
-    if (std::ranges::find(staying, interface) == staying.end()) interfaces.push_back(interface);
+    interfaces.push_back(static_cast<uint32_t>(read_fixed<tcmsg>(message.body).tcm_ifindex));
   };
   if (!socket.ask(qdiscs, visit, failure)) return false;
-  return std::ranges::all_of(interfaces, [&](uint32_t interface) { return clean(socket, interface, failure); });
+  return std::ranges::all_of(interfaces,
+                             [&](uint32_t interface) { return clean(socket, interface, staying, failure); });
 }
 
 }  // namespace sluice::host

@@ -97,17 +97,19 @@ bool Steal::attach_one(uint32_t interface, Attachment& attachment, Failure& fail
   if (way_ == StealWay::nftables) return is_filled_ || can_apply_rules(failure);
   if (!has_classifier(interface, attachment.is_left_over, failure)) return false;
   attachment.is_waiting = attachment.is_left_over && !is_filled_;
-  return attachment.is_waiting || add_classifier(interface, programs_.ingress.get(), attachment.made_qdisc, failure);
+  return attachment.is_waiting ||
+         add_classifier(interface, End::ingress, programs_.ingress.get(), attachment.made_qdisc, failure);
 }
 
 void Steal::detach_one(uint32_t interface, const Attachment& attachment) {
   if (way_ != StealWay::clsact || attachment.is_waiting) return;
-  if (!attachment.is_left_over) return remove_classifier(interface, attachment.made_qdisc);
+  if (!attachment.is_left_over) return remove_classifier(interface, End::ingress, attachment.made_qdisc);
   Failure ignored;  // the interface is gone, or the next process removes it
   static_cast<void>(clean_classifier(interface, ignored));
 }
 
 void Steal::detach_all() {
+  host_replies_.reset();
   for (const auto& [interface, attachment] : attachments_) detach_one(interface, attachment);
   attachments_.clear();
 }
@@ -117,12 +119,15 @@ bool Steal::replace_left_overs(Failure& failure) {
   std::vector<uint32_t> replaced;
   for (auto& [interface, attachment] : attachments_) {
     if (way_ != StealWay::clsact) break;
-    if (attachment.is_waiting && !add_classifier(interface, programs_.ingress.get(), attachment.made_qdisc, failure))
+    if (attachment.is_waiting &&
+        !add_classifier(interface, End::ingress, programs_.ingress.get(), attachment.made_qdisc, failure))
       return false;
     attachment.is_waiting = false;
     replaced.push_back(interface);
   }
-  return clean_classifiers(replaced, failure) && (way_ == StealWay::nftables || remove_rules(failure));
+  const std::vector<uint32_t> bringing_back = host_replies_ ? host_replies_->interfaces() : std::vector<uint32_t>();
+  return clean_classifiers({.ingress = replaced, .egress = bringing_back}, failure) &&
+         (way_ == StealWay::nftables || remove_rules(failure));
 }
 
 bool Steal::load_fanout(Failure& failure) {
@@ -140,6 +145,15 @@ bool Steal::divert(const Diversion::Lane& lane, Failure& failure) {
   return diversion_->add(lane, failure);
 }
 
+HostReplyPrograms* Steal::host_replies(Failure& failure) {
+  if (!programs_.ingress) {
+    fail(failure, "what the host's stack answers can be brought back by BPF alone, which is not used");
+    return nullptr;
+  }
+  if (!host_replies_) host_replies_ = HostReplyPrograms::load(programs_.maps, way_ == StealWay::tcx, failure);
+  return host_replies_.get();
+}
+
 // A failure means that frames to the new address take the ordinary way.
 void Steal::readdress(uint32_t interface, const wire::MacAddress& mac) {
   Failure ignored;
@@ -151,11 +165,13 @@ std::vector<int> Steal::links() const {
   for (const auto& [interface, attachment] : attachments_) {
     if (attachment.link) links.push_back(attachment.link.get());
   }
+  if (host_replies_) std::ranges::copy(host_replies_->links(), std::back_inserter(links));
   return links;
 }
 
 void Steal::remove(uint32_t interface) {
   if (diversion_) diversion_->remove(interface);
+  if (host_replies_) host_replies_->remove(interface);
   const auto found = attachments_.find(interface);
   if (found == attachments_.end()) return;
   detach_one(interface, found->second);
@@ -165,7 +181,10 @@ void Steal::remove(uint32_t interface) {
 }
 
 Steal::~Steal() {
-  if (is_left_behind_) return;
+  if (is_left_behind_) {
+    if (host_replies_) host_replies_->leave_behind();
+    return;
+  }
   Failure ignored;  // what stays is removed by the next process
   if (way_ == StealWay::nftables && is_filled_) remove_rules(ignored);
   detach_all();

@@ -40,6 +40,7 @@
 #include "host/descriptor.h"
 #include "host/diversion.h"
 #include "host/failure.h"
+#include "host/host_reply_programs.h"
 #include "host/owned_traffic.h"
 #include "host/steal_programs.h"
 #include "host/steering.h"
@@ -65,6 +66,10 @@ class Steal {
   // removed. All other frames take the ordinary way. Needs BPF.
   bool divert(const Diversion::Lane& lane, Failure& failure);
   void readdress(uint32_t interface, const wire::MacAddress& mac);
+
+  // The programs that bring replies of the host's stack back, loaded when they are first asked for. nullptr with a
+  // failure: there are none with nftables.
+  HostReplyPrograms* host_replies(Failure& failure);
 
   // All flows of all workers, for an update that changes which worker has a client.
   using FlowSource = std::function<void(const std::function<void(const PlacedFlow&)>& visit)>;
@@ -137,11 +142,12 @@ class Steal {
   std::string notice_;
   StealPrograms programs_;
   std::map<uint32_t, Attachment> attachments_;
-  std::optional<Diversion> diversion_;  // once one was asked for
-  StealTables current_;                 // what the maps hold
-  uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
-  uint32_t steering_edition_ = 0;       // that holds
-  bool is_filled_ = false;              // update() was called: what was left behind is gone
+  std::optional<Diversion> diversion_;               // once one was asked for
+  std::unique_ptr<HostReplyPrograms> host_replies_;  // likewise
+  StealTables current_;                              // what the maps hold
+  uint16_t marks_edition_ = 1;                       // of the rules of firewall marks that hold
+  uint32_t steering_edition_ = 0;                    // that holds
+  bool is_filled_ = false;                           // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;
   bool is_left_behind_ = false;
   OwnedTraffic owned_traffic_;  // nftables: what the rules were made from

@@ -48,8 +48,10 @@ MapShape shape_of(bpf::Map map) {
     case deciders:
       return {"sluice_deciders", BPF_MAP_TYPE_PROG_ARRAY, sizeof(u32), sizeof(u32), 1, 0};
     case settings:
-    case lanes:    // the diversion's own
-    case sockets:  // likewise
+    case lanes:     // the diversion's own
+    case sockets:   // likewise
+    case expected:  // those of host_reply_programs.h
+    case ways:      // likewise
       break;
   }
   return {"sluice_settings", BPF_MAP_TYPE_ARRAY, sizeof(u32), sizeof(steal_settings), 1, 0};
@@ -62,7 +64,7 @@ StealPrograms prepared;
 
 bool StealPrograms::load(Failure& failure) {
   for (uint16_t map = 0; map < bpf::map_count; map++) {
-    if (map == bpf::lanes || map == bpf::sockets) continue;  // the diversion's own
+    if (map == bpf::lanes || map == bpf::sockets || map == bpf::expected || map == bpf::ways) continue;
     if (!maps[map].create(shape_of(static_cast<bpf::Map>(map)), failure)) return false;
   }
   constexpr uint32_t first = 0;

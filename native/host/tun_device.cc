@@ -138,6 +138,7 @@ bool add_address(NetlinkSocket& netlink, uint32_t index, const wire::Address& ad
 bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure, int held) {
   if (const auto before = made_with(held)) {
     descriptor_ = Descriptor(fcntl(held, F_DUPFD_CLOEXEC, 0));
+    index_ = if_nametoindex(before->c_str());
     return descriptor_ ? true : fail(failure, "cannot take over the TUN device " + *before, errno);
   }
   Descriptor made;
@@ -151,6 +152,42 @@ bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& 
     if (!add_address(netlink, index, address, failure)) return false;
   }
   descriptor_ = std::move(made);
+  index_ = index;
+  return true;
+}
+
+bool TunDevice::accept_own_sources(Failure& failure) {
+  NetlinkSocket netlink;
+  if (!netlink.open(0, failure)) return false;
+  ifinfomsg link{};
+  link.ifi_index = static_cast<int>(index_);
+  NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, link);
+  request.begin(IFLA_AF_SPEC).begin(AF_INET).begin(IFLA_INET_CONF);
+  request.put(IPV4_DEVCONF_ACCEPT_LOCAL, uint32_t{1}).end().end().end();
+  return netlink.ask(request, failure);
+}
+
+bool TunDevice::add_route(const wire::Address& address, uint32_t mtu, Failure& failure) {
+  if (std::ranges::find(routes_, address) != routes_.end()) return true;
+  NetlinkSocket netlink;
+  if (!netlink.open(0, failure)) return false;
+  const bool is_v4 = address.family == wire::Family::ipv4;
+  const size_t length = is_v4 ? 4 : 16;
+  rtmsg route{};
+  route.rtm_family = is_v4 ? AF_INET : AF_INET6;
+  route.rtm_dst_len = static_cast<uint8_t>(length * 8);
+  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_protocol = RTPROT_STATIC;
+  route.rtm_scope = RT_SCOPE_LINK;
+  route.rtm_type = RTN_UNICAST;
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, route);
+  request.put(RTA_DST, address.bytes.data(), length).put(RTA_OIF, index_);
+  request.begin(RTA_METRICS).put(RTAX_MTU, mtu).end();
+  // The route of the process before is there where its device was taken over.
+  if (!netlink.ask(request, failure) && failure.error != EEXIST) {
+    return fail(failure, "cannot lead " + wire::to_string(address) + " to the TUN device", failure.error);
+  }
+  routes_.push_back(address);
   return true;
 }
 

@@ -28,11 +28,19 @@ class TunDevice {
   // opened it and keeps it open; -1: it is opened here. The device that a process before has made with it is taken
   // over.
   bool open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure, int held = -1);
+  // The host takes packets whose source is one of its own addresses.
+  bool accept_own_sources(Failure& failure);
+  // What the host sends to the address goes to the device, in packets of at most `mtu` bytes. A route to that address
+  // that is there already stays.
+  bool add_route(const wire::Address& address, uint32_t mtu, Failure& failure);
+  uint32_t index() const { return index_; }
   // Gives the host an IP packet. False with errno.
   bool write(const TunPacket& packet);
 
  private:
   Descriptor descriptor_;
+  uint32_t index_ = 0;
+  std::vector<wire::Address> routes_;  // that lead here
 };
 
 }  // namespace sluice::host

@@ -15,7 +15,7 @@ export const planeTable: readonly PlaneRow[] = [
         { capability: 'net_raw', reason: 'packet sockets and AF_XDP sockets' },
         {
           capability: 'net_admin',
-          reason: 'programs at the ingress of devices, nftables, neighbours, buffers beyond the limit',
+          reason: 'programs at ingress and egress of devices, nftables, neighbours, buffers beyond the limit',
         },
         { capability: 'bpf', reason: 'makes maps and loads programs' },
         { capability: 'perfmon', reason: 'the verifier of the kernel lets the programs use the stack as they do' },

@@ -17,7 +17,7 @@ import type {
 import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
-import { refuseLocalNat } from './local-node.ts';
+import { refuseLoopbackNat } from './local-node.ts';
 import { type DirectorModel, emptyDirectorModel, type Port, type StealWay } from './model.ts';
 import { type PlanStep, planChanges } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
@@ -158,7 +158,7 @@ export class LiveDirector {
     this.#checkPorts(model);
     this.#checkThreads(model);
     this.#checkMarks(model);
-    refuseLocalNat(model);
+    refuseLoopbackNat(model);
     const changes = compareDirectorModels(this.#model, model);
     const names = this.#ports.map(port => port.name);
     const steps = planChanges(changes, names);

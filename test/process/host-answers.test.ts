@@ -235,17 +235,18 @@ describeAsRoot('a real server that is the balancer itself', () => {
     expect(await curl(client, virtual6)).toBe('sorry');
   });
 
-  it('is refused where its replies would have to be translated', async () => {
+  it.each([
+    { server: '127.0.0.1:8080', words: [], status: 2, told: 'has a loopback address, which mode nat cannot reach' },
+    { server: '10.1.0.1:8080', words: ['--stealing', 'nftables'], status: 1, told: 'give sluice BPF' },
+  ])('is refused by nat where that cannot be: $server $words', async ({ server, words, status, told }) => {
     standing = await Topology.up(description);
     const balancer = standing.host('balancer');
-    for (const server of ['127.0.0.1:8080', '10.1.0.1:8080']) {
-      const file = join(balancer.folder, 'sluice.yaml');
-      writeFileSync(file, `director:\n  services:\n    - { tcp: "${virtual4}:80", servers: ["${server}"] }\n`);
-      const words = ['run', '-c', file, '--socket', join(balancer.folder, 'sluice.sock')];
-      const { status, stdout, stderr } = await balancer.run([...sluice, ...words]);
-      expect(status).toBe(2);
-      expect(stdout + stderr).toContain('is this host itself, which mode nat cannot reach');
-      expect(stdout + stderr).toContain('use mode dr');
-    }
+    const file = join(balancer.folder, 'sluice.yaml');
+    writeFileSync(file, `director:\n  services:\n    - { tcp: "${virtual4}:80", servers: ["${server}"] }\n`);
+    const run = ['run', '-c', file, '--socket', join(balancer.folder, 'sluice.sock'), ...words];
+    const ended = await balancer.run([...sluice, ...run]);
+    expect(ended.stdout + ended.stderr).toContain(told);
+    expect(ended.stdout + ended.stderr).toContain('use');
+    expect(ended.status).toBe(status);
   });
 });

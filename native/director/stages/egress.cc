@@ -39,6 +39,7 @@ bool Egress::may_leave_to(const A& destination) const {
 // gateway's pool; a real server sends a packet without a flow; or the packet does not concern the director.
 template <class A>
 Decision Egress::without_service(Transit<A>& t) {
+  if (const std::optional<Reason> disowned = local_node_.disown(t)) return {*disowned};
   // If the host also has the address, the packet may be for the host itself.
   const bool is_hosts = transmitter_.route_table().is_local(t.endpoints.destination);
   if (!is_hosts && pools_.is_local_address(t.endpoints.destination)) {

@@ -14,6 +14,7 @@
 #include "director/pools/local_pools.h"
 #include "director/services/service_table.h"
 #include "director/stages/forwarder.h"
+#include "director/stages/local_node.h"
 #include "director/stages/own_addresses.h"
 #include "director/states/switches.h"
 #include "director/tracking/flow_keeper.h"
@@ -30,12 +31,13 @@ struct EgressRule {
 class Egress {
  public:
   Egress(Transmitter& transmitter, FlowKeepers flows, const ServiceTable& services, const LocalPools& pools,
-         const OwnAddresses& own_addresses, Forwarder& forwarder, const Switches& switches)
+         const OwnAddresses& own_addresses, const LocalNode& local_node, Forwarder& forwarder, const Switches& switches)
       : transmitter_(transmitter),
         flows_(flows),
         services_(services),
         pools_(pools),
         own_addresses_(own_addresses),
+        local_node_(local_node),
         forwarder_(forwarder),
         switches_(switches) {}
 
@@ -68,6 +70,7 @@ class Egress {
   const ServiceTable& services_;
   const LocalPools& pools_;
   const OwnAddresses& own_addresses_;
+  const LocalNode& local_node_;
   Forwarder& forwarder_;
   const Switches& switches_;
   std::vector<EgressRule> rules_;

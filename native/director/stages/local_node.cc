@@ -9,12 +9,14 @@ namespace sluice::director {
 
 namespace {
 
-bool is_loopback(const wire::Ipv4Address& address) {
-  return static_cast<uint8_t>(address.raw) == 127;  // the first byte on the wire
+template <class A>
+HostReply reply_of(const Endpoints<A>& from_server, uint8_t protocol) {
+  return {from_server.source, from_server.destination, from_server.source_port, from_server.destination_port, protocol};
 }
 
-bool is_loopback(const wire::Ipv6Address& address) {
-  return address.raw[0] == 0 && wire::load_be64(wire::Address(address).bytes.data() + 8) == 1;
+template <class A>
+bool expect(HostReplies* replies, const Flow<A>& flow) {
+  return replies == nullptr || replies->expect(reply_of(flow.reverse, flow.protocol));
 }
 
 }  // namespace
@@ -30,18 +32,32 @@ Reason LocalNode::deliver(Transit<A>& t, const Flow<A>& flow) const {
   }
   if (is_translated) {
     if (is_loopback(flow.reverse.source)) return Reason::loopback_refused;
-    // The real server can be told about its client only if it is another host.
-    constexpr uint16_t tells = flow_flag::tells_client | flow_flag::spliced | flow_flag::announces;
-    if (!translates_ || (flow.flags & tells) != 0) return Reason::local_nat_refused;
+    // The director itself sends packets to the servers of such flows, and it can do so only if the server is another
+    // host. Without the TOA option the server sees the address of the pool.
+    constexpr uint16_t speaks = flow_flag::spliced | flow_flag::announces;
+    if ((flow.flags & speaks) != 0 || !expect(replies_, flow)) return Reason::local_nat_refused;
     if (t.trace) t.trace->say("the host gets it as %s", to_text(flow.reverse.mirrored()).c_str());
     rewrite(t, flow.reverse.mirrored());
   }
-  Frame frame = t.frame;
-  frame.port = static_cast<PortId>(routes.ports().size());
-  t.out.push(frame);
+  give(t.frame, t.out);
   return Reason::delivered;
 }
 template Reason LocalNode::deliver(Transit<wire::Ipv4Address>&, const Flow<wire::Ipv4Address>&) const;
 template Reason LocalNode::deliver(Transit<wire::Ipv6Address>&, const Flow<wire::Ipv6Address>&) const;
+
+void LocalNode::give(const Frame& received, TransmitQueue& out) const {
+  Frame frame = received;
+  frame.port = static_cast<PortId>(transmitter_.route_table().ports().size());
+  out.push(frame);
+}
+
+template <class A>
+std::optional<Reason> LocalNode::disown(const Transit<A>& t) const {
+  if (replies_ == nullptr || !transmitter_.route_table().is_local(t.endpoints.source)) return std::nullopt;
+  replies_->forget(reply_of(t.endpoints, t.packet.protocol));
+  return Reason::host_reply_unwanted;
+}
+template std::optional<Reason> LocalNode::disown(const Transit<wire::Ipv4Address>&) const;
+template std::optional<Reason> LocalNode::disown(const Transit<wire::Ipv6Address>&) const;
 
 }  // namespace sluice::director

@@ -50,12 +50,15 @@ template <class A>
 Decision RelatedErrors::translate_error(Transit<A>& t, Flow<A>& flow, const Endpoints<A>& outer,
                                         const Endpoints<A>& quotation, const wire::Packet& inner, bool to_real_server) {
   const NextHop& hop = transmitter_.hop_to(outer.destination);
-  if (const std::optional<Reason> in_the_way = forwarder_.obstacle(t, hop)) return {*in_the_way, flow.destination};
-  if (hop.state == HopState::no_neighbour) {
-    transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
-    return {Reason::no_neighbour, flow.destination};
+  const bool is_for_host = to_real_server && hop.state == HopState::local;
+  if (!is_for_host) {
+    if (const std::optional<Reason> in_the_way = forwarder_.obstacle(t, hop)) return {*in_the_way, flow.destination};
+    if (hop.state == HopState::no_neighbour) {
+      transmitter_.ask_neighbour(hop, t.now, t.frame, t.packet, t.out);
+      return {Reason::no_neighbour, flow.destination};
+    }
+    decrement_hop_limit<A>(t.l3());
   }
-  decrement_hop_limit<A>(t.l3());
   states_.count_packet(t, flow, to_real_server);
   if (to_real_server) flow.count_packet();
 
@@ -77,6 +80,10 @@ Decision RelatedErrors::translate_error(Transit<A>& t, Flow<A>& flow, const Endp
   if (t.trace) t.trace->say("the error now quotes %s", to_text(quotation).c_str());
   Frame frame = t.frame;
   frame.checksum = TransportChecksum::complete;
+  if (is_for_host) {
+    local_node_.give(frame, t.out);
+    return {Reason::delivered, flow.destination};
+  }
   const IpPacket ip{t.l3(), t.packet.l3_length, A::family};
   return {transmitter_.send(frame, t.packet, ip, hop, t.out).value_or(Reason::related_error), flow.destination};
 }

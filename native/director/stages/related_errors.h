@@ -10,6 +10,7 @@
 #include "director/outgoing/transmitter.h"
 #include "director/services/service_table.h"
 #include "director/stages/forwarder.h"
+#include "director/stages/local_node.h"
 #include "director/tracking/flow_state.h"
 #include "wire/checksum.h"
 #include "wire/icmp.h"
@@ -33,8 +34,13 @@ bool icmp_checksum_ok(const Transit<A>& t) {
 class RelatedErrors {
  public:
   RelatedErrors(Transmitter& transmitter, ServiceTable& services, const SplicedFlows& spliced, FlowStates& states,
-                Forwarder& forwarder)
-      : transmitter_(transmitter), services_(services), spliced_(spliced), states_(states), forwarder_(forwarder) {}
+                const LocalNode& local_node, Forwarder& forwarder)
+      : transmitter_(transmitter),
+        services_(services),
+        spliced_(spliced),
+        states_(states),
+        local_node_(local_node),
+        forwarder_(forwarder) {}
 
   // `inner`: the packet that the error quotes, a reply or a request of the flow.
   template <class A>
@@ -51,6 +57,7 @@ class RelatedErrors {
   ServiceTable& services_;
   const SplicedFlows& spliced_;
   FlowStates& states_;
+  const LocalNode& local_node_;
   Forwarder& forwarder_;
 };
 

@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/share.h"
 #include "director/network/frame.h"
+#include "director/network/host_replies.h"
 #include "director/services/scheduler.h"
 #include "director/states/switches.h"
 #include "wire/address.h"
@@ -34,8 +35,9 @@ struct DirectorOptions {
   // Memory that another process needs to restore this director's flows is separate from the rest (restore.h).
   DirectorMemory memory;
   bool huge_pages = true;
-  // Whether answers of the host's stack to translated packets come back to the director.
-  bool translates_for_host = true;
+  // Brings back the answers of the host's stack to packets that were translated for it; nullptr: they come back
+  // without it. It outlives the director.
+  HostReplies* host_replies = nullptr;
   bool limits_icmp = true;  // limits the errors to one receiver to the kernel's rate
   // Starts the lookup of a next hop's link-layer address, at most once a second per next hop. If it is not set, the
   // director asks the network itself.

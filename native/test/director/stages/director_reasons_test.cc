@@ -73,6 +73,11 @@ Buffer cut(Buffer frame, size_t size) {
 }
 const ChunkLayer init{.type = wire::sctp_chunk::init, .value = Buffer(20)};
 
+struct RepliesComeBack final : director::HostReplies {
+  bool expect(const director::HostReply&) override { return true; }
+  void forget(const director::HostReply&) override {}
+};
+
 const std::vector<Producer>& producers() {
   static const std::vector<Producer> all = {
       // forward
@@ -345,6 +350,13 @@ const std::vector<Producer>& producers() {
          const auto toa = settings([](auto& s) { s.proxy_protocol = true; });
          return web(f, toa, {}, "10.0.2.1"), f.receive(syn());
        }},
+      {Reason::host_reply_unwanted,
+       [](Fixture& f) {
+         return f.receive(from_server()
+                              .ipv4({.source = "10.0.2.1", .destination = client4})
+                              .tcp({.source_port = 8080, .destination_port = 1, .flags = ACK})
+                              .build());
+       }},
   };
   return all;
 }
@@ -354,7 +366,10 @@ const std::vector<Producer>& producers() {
 TEST_CASE("each reason is produced by its packet") {
   for (const Producer& producer : producers()) {
     INFO(std::string(director::reason_name(producer.reason)));
-    Fixture f;
+    RepliesComeBack replies;
+    director::DirectorOptions options = small_options();
+    options.host_replies = &replies;
+    Fixture f(options);
     const Outcome outcome = producer.produce(f);
     CHECK(director::reason_name(outcome.decision.reason) == director::reason_name(producer.reason));
     CHECK(f.director.count(producer.reason) >= 1);

@@ -36,6 +36,34 @@ director::Switches silent() {
   return switches;
 }
 
+// What a director has asked for.
+struct AskedReplies final : director::HostReplies {
+  bool expect(const director::HostReply& reply) override {
+    expected.push_back(reply);
+    return can_bring;
+  }
+  void forget(const director::HostReply& reply) override { forgotten.push_back(reply); }
+  bool can_bring = true;
+  std::vector<director::HostReply> expected, forgotten;
+};
+
+director::DirectorOptions options_with(AskedReplies& replies) {
+  director::DirectorOptions options = small_options();
+  options.host_replies = &replies;
+  return options;
+}
+
+director::HostReply reply_to(std::string_view client, uint16_t port) {
+  return {address("10.0.2.1"), address(client), 8080, port, wire::protocol::tcp};
+}
+
+Buffer answer_of_host(std::string_view to = client4, uint16_t port = 1) {
+  return from_server()
+      .ipv4({.source = "10.0.2.1", .destination = to})
+      .tcp({.source_port = 8080, .destination_port = port, .flags = SYN | ACK})
+      .build();
+}
+
 }  // namespace
 
 TEST_CASE("a packet of an unknown connection is reset at its own acknowledgement") {
@@ -299,6 +327,76 @@ TEST_CASE("a reply is translated when the host's stack got a translated packet")
                  .ipv4({.source = vip4, .destination = client4, .ttl = 63})
                  .tcp({.source_port = 80, .destination_port = 1, .flags = SYN | ACK})
                  .build()}});
+}
+
+TEST_CASE("of what is translated for the host's stack the reply is asked for") {
+  AskedReplies replies;
+  Fixture f(options_with(replies));
+  f.add(tcp());
+  f.add_server(tcp(), "10.0.2.1", 8080);
+  const Buffer syn = from_client().ipv4().tcp({.source_port = 1}).build();
+  CHECK(f.receive(syn).decision.reason == Reason::delivered);
+  CHECK(replies.expected == std::vector{reply_to(client4, 1)});
+  replies.can_bring = false;
+  f.run({{"nobody brings replies back", syn, Reason::local_nat_refused}});
+}
+
+TEST_CASE("behind FULLNAT the reply to the local address is asked for") {
+  AskedReplies replies;
+  Fixture f(options_with(replies));
+  f.set_pool(1, {"10.0.2.200"}, 5000, 5000);
+  director::ServiceSettings settings;
+  settings.pool = 1;
+  f.add(tcp(), settings);
+  f.add_server(tcp(), "10.0.2.1", 8080, {.forwarding = Forwarding::fullnat});
+  CHECK(f.receive(from_client().ipv4().tcp({.source_port = 1}).build()).decision.reason == Reason::delivered);
+  CHECK(replies.expected == std::vector{reply_to("10.0.2.200", 5000)});
+}
+
+TEST_CASE("nothing is asked for where the stack answers the client itself") {
+  AskedReplies replies;
+  Fixture f(options_with(replies));
+  Network network = f.network;
+  network.ports[c0].addresses.push_back({address(vip4), 32});
+  f.use(network);
+  f.add(tcp());
+  f.add_server(tcp(), "10.0.2.1", 80, {.forwarding = Forwarding::dr});
+  CHECK(f.receive(from_client().ipv4().tcp({.destination_port = 80}).build()).decision.reason == Reason::delivered);
+  CHECK(replies.expected.empty());
+}
+
+TEST_CASE("a reply of the host's stack that no flow wants is dropped, and asked for no more") {
+  AskedReplies replies;
+  Fixture f(options_with(replies));
+  f.add(tcp());
+  f.add_server(tcp(), "10.0.2.1", 8080);
+  f.run({{"a reply to nobody", answer_of_host(), Reason::host_reply_unwanted}});
+  CHECK(replies.forgotten == std::vector{reply_to(client4, 1)});
+}
+
+TEST_CASE("an error about a reply of the host's stack reaches the stack") {
+  Fixture f;
+  f.add(tcp());
+  f.add_server(tcp(), "10.0.2.1", 8080);
+  f.receive(from_client().ipv4().tcp({.source_port = 1}).build());
+  const Buffer error =
+      from_router()
+          .ipv4({.source = "10.0.1.254", .ttl = 1})
+          .icmp({.type = wire::icmp_type::unreachable, .code = 4, .rest = 1400})
+          .payload(
+              ipv4({.source = vip4, .destination = client4}).tcp({.source_port = 80, .destination_port = 1}).build())
+          .build();
+  const Outcome outcome = f.receive(error);
+  CHECK(director::reason_name(outcome.decision.reason) == "delivered");
+  REQUIRE(outcome.out.size() == 1);
+  CHECK(outcome.out[0].port == f.network.ports.size());
+  CHECK(is_right(outcome.out[0]));
+  const Buffer& frame = outcome.out[0].frame;
+  const wire::Ipv4View outer(wire::Bytes(frame).subspan(14)), quoted(wire::Bytes(frame).subspan(14 + 20 + 8));
+  CHECK(wire::Address(outer.destination()) == address("10.0.2.1"));
+  CHECK(outer.ttl() == 1);
+  CHECK(wire::Address(quoted.source()) == address("10.0.2.1"));
+  CHECK(wire::load_be16(&frame[14 + 20 + 8 + 20]) == 8080);
 }
 
 TEST_CASE("fragments that waited for their first are delivered with it") {
