@@ -156,8 +156,8 @@ class LiveDirector {
 
   const LiveDirectorOptions options_;
   StatisticsPage& page_;
-  std::unique_ptr<host::HostNetwork> network_;  // used by the follower alone, once it runs
-  std::vector<WorkerFiles> files_;              // by worker; empty without crash state
+  std::unique_ptr<host::HostNetwork> network_;                      // used by the follower alone, once it runs
+  std::vector<WorkerFiles> files_;                                  // by worker; empty without crash state
   std::vector<std::unique_ptr<ExpectedReplies>> expected_replies_;  // by worker
   std::vector<std::unique_ptr<DirectorWorker>> workers_;
 
