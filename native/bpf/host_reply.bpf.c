@@ -82,13 +82,16 @@ INLINE int is_for_director(context* frame, struct packet* packet) {
                                                  : read_ipv6(frame, packet->transport + 8, &quoted);
     return is_read && is_expected(packet, &quoted);
   }
-  if (!is_expected(packet, 0)) return 0;
-  if (packet->is_first) {
-    datagram_of(packet, &datagram);
-    const struct steal_remembered first = {.owner = STEAL_TAKEN, .steer = 0};
+  const int is_taken = is_expected(packet, 0);
+  if (!packet->is_first) return is_taken;
+  datagram_of(packet, &datagram);
+  const struct steal_remembered first = {.owner = STEAL_TAKEN, .steer = 0};
+  // The identification may be that of an earlier datagram, which was the director's.
+  if (is_taken)
     map_update(&fragments, &datagram, &first, BPF_ANY);
-  }
-  return 1;
+  else
+    map_delete(&fragments, &datagram);
+  return is_taken;
 }
 
 INLINE int is_hosts_reply(context* frame, int is_ipv4_packet) {

@@ -497,15 +497,17 @@ INLINE u32 owner_of_ip(context* frame, struct packet* packet, u32* worker) {
   }
   owner = owner_by_ends(packet, destination);
   if (owner == STEAL_NOTHING) owner = owner_of_marked(packet, destination);
-  const int begins_datagram = packet->is_first && owner != STEAL_NOTHING;
-  if (!worker && !begins_datagram) return owner;
+  if (!worker && !packet->is_first) return owner;
   const u32 steer = worker_of(packet, 0);
   if (worker) *worker = steer;
-  if (begins_datagram) {
-    datagram_of(packet, &datagram);
-    const struct steal_remembered first = {.owner = owner, .steer = steer};
+  if (!packet->is_first) return owner;
+  datagram_of(packet, &datagram);
+  const struct steal_remembered first = {.owner = owner, .steer = steer};
+  // The identification may be that of an earlier datagram, which was the director's.
+  if (owner == STEAL_NOTHING)
+    map_delete(&fragments, &datagram);
+  else
     map_update(&fragments, &datagram, &first, BPF_ANY);
-  }
   return owner;
 }
 

@@ -123,7 +123,7 @@ bool add_address(NetlinkSocket& netlink, uint32_t index, const wire::Address& ad
   message.ifa_index = index;
   message.ifa_scope = is_v4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
   message.ifa_flags = is_v4 ? 0 : IFA_F_NODAD;
-  NetlinkRequest request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, message);
+  NetlinkRequest request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, message);
   request.put(IFA_LOCAL, address.bytes.data(), length).put(IFA_ADDRESS, address.bytes.data(), length);
   if (!is_v4) {
     const ifa_cacheinfo lifetimes{.ifa_prefered = 0, .ifa_valid = UINT32_MAX, .cstamp = 0, .tstamp = 0};
@@ -136,14 +136,16 @@ bool add_address(NetlinkSocket& netlink, uint32_t index, const wire::Address& ad
 }  // namespace
 
 bool TunDevice::open(const std::string& name, const std::vector<wire::Address>& addresses, Failure& failure, int held) {
-  if (const auto before = made_with(held)) {
-    descriptor_ = Descriptor(fcntl(held, F_DUPFD_CLOEXEC, 0));
-    index_ = if_nametoindex(before->c_str());
-    return descriptor_ ? true : fail(failure, "cannot take over the TUN device " + *before, errno);
-  }
   Descriptor made;
-  if (!make(name, held, made, failure)) return false;
-  const uint32_t index = if_nametoindex(name.c_str());
+  const std::optional<std::string> before = made_with(held);
+  if (before) {
+    made = Descriptor(fcntl(held, F_DUPFD_CLOEXEC, 0));
+    if (!made) return fail(failure, "cannot take over the TUN device " + *before, errno);
+  } else if (!make(name, held, made, failure)) {
+    return false;
+  }
+  const uint32_t index = if_nametoindex(before.value_or(name).c_str());
+  // A device that is taken over is set up as well: the process before may have ended before it did so.
   NetlinkSocket netlink;
   if (!netlink.open(0, failure)) return false;
   keep_silent(netlink, index);

@@ -262,6 +262,9 @@ TEST_CASE("later fragments have the same owner as their first fragment") {
   CHECK(programs.owner(later("10.0.1.1", 1)) == Owner::director);
   CHECK(programs.owner(first("10.0.1.1", 2, 514)) == Owner::host);
   CHECK(programs.owner(later("10.0.1.1", 2)) == Owner::both);
+  // The client's identifications have come round: the datagram is another one.
+  CHECK(programs.owner(first("10.0.1.1", 1, 514)) == Owner::host);
+  CHECK(programs.owner(later("10.0.1.1", 1)) == Owner::both);
   CHECK(programs.owner(later("10.0.1.1", 3)) == Owner::both);
   CHECK(programs.owner(later("10.0.1.105", 3)) == Owner::host);
   CHECK(programs.owner(later("10.0.1.100", 4)) == Owner::director);
