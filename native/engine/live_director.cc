@@ -13,7 +13,6 @@
 #include "engine/host_port.h"
 #include "engine/ownership.h"
 #include "memory/mapped_memory.h"
-#include "port/packet_ring.h"
 #include "port/port_wait.h"
 
 namespace sluice::engine {
@@ -33,11 +32,6 @@ host::Failure failure_of(const port::PortError& error) {
     message += std::string(": ") + error.system_call + ": " + std::strerror(error.system_errno);
   if (!error.remedy.empty()) message += "; " + error.remedy;
   return {message, error.system_errno};
-}
-
-// A group of this process and this port. All processes that share the host's interfaces need different groups.
-uint16_t fanout_group(director::PortId port) {
-  return static_cast<uint16_t>(static_cast<uint32_t>(getpid()) * port::max_ports + port);
 }
 
 }  // namespace
@@ -86,6 +80,9 @@ bool LiveDirector::open(host::Failure& failure) {
   if (!steal_) return false;
   if (!steal_->notice().empty()) notices_.push_back(steal_->notice());
   if (options_.cpus.size() > 1 && !steal_->load_fanout(failure)) return false;
+  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
+    fanouts_.push_back({.program = steal_->fanout(), .stuck = [this, port] { note_stuck(port); }});
+  }
   for (uint16_t number = 0; number < options_.cpus.size(); number++) {
     if (!add_worker(number, failure)) return false;
   }
@@ -183,8 +180,7 @@ std::unique_ptr<port::Port> LiveDirector::open_ring(director::PortId number, hos
   port::PacketRingOptions options;
   options.interface = options_.interfaces[number];
   options.port = number;
-  const port::Fanout fanout{.group = fanout_group(number), .program = steal_->fanout()};
-  if (options_.cpus.size() > 1) options.fanout = &fanout;
+  if (options_.cpus.size() > 1) options.fanout = &fanouts_[number];
   auto ring = std::make_unique<port::PacketRing>();
   if (!ring->open(options)) {
     failure = failure_of(ring->error());
@@ -267,6 +263,11 @@ void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
   eventfd_write(alarm_, 1);
 }
 
+void LiveDirector::note_stuck(director::PortId port) {
+  stuck_ports_.fetch_or(uint64_t{1} << port);
+  eventfd_write(alarm_, 1);
+}
+
 void LiveDirector::answer_questions() {
   std::vector<Question> questions;
   {
@@ -292,6 +293,7 @@ void LiveDirector::follow() {
     host::Failure failure;
     // The follower retries by itself.
     network_->follow(monotonic_nanoseconds(), failure);
+    if (stuck_ports_.load() != 0) follow_interfaces();
     look_for_ended_flows(monotonic_nanoseconds());
   }
 }
@@ -309,6 +311,11 @@ void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTa
     visit.director().set_route_table(route_table);
     visit.try_waiting_frames();
   }
+  follow_interfaces();
+}
+
+// Brings the ports and what is stolen up to date with the host's interfaces and addresses.
+void LiveDirector::follow_interfaces() {
   const std::lock_guard lock(host_);
   const std::vector<uint32_t> opened = opened_;
   std::vector<wire::Address> addresses = network_->host_addresses();
@@ -316,7 +323,7 @@ void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTa
   host_addresses_ = std::move(addresses);
   open_what_came();
   for (director::PortId port = 0; port < opened_.size(); port++) {
-    if (opened_[port] != 0) steal_->readdress(opened_[port], route_table->ports()[port].mac);
+    if (opened_[port] != 0) steal_->readdress(opened_[port], route_table_->ports()[port].mac);
   }
   if (!is_stealing_) return;
   const Configuration both = staged_ ? Configuration::both(configuration_, staged_->next) : configuration_;
@@ -331,21 +338,26 @@ void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTa
 }
 
 void LiveDirector::open_what_came() {
+  const uint64_t stuck = stuck_ports_.exchange(0);
   for (director::PortId port = 0; port < opened_.size(); port++) {
     up_[port] = network_->is_up(port);
     const uint32_t interface = network_->interface(port);
-    if (interface == opened_[port]) continue;
+    const bool is_stuck = (stuck >> port & 1) != 0;
+    if (interface == opened_[port] && !is_stuck) continue;
     host::Failure failure;
     if (!open_again(port, interface, failure)) notices_.push_back(failure.message);
   }
 }
 
+// The new ports are open before the old ones are closed. So no frame of the interface is lost when its rings are made
+// anew because one of them is stuck; some frames are seen twice.
 bool LiveDirector::open_again(director::PortId number, uint32_t interface, host::Failure& failure) {
-  if (opened_[number] != 0) {
-    steal_->remove(opened_[number]);
-    tunnel_egress_.remove(opened_[number]);
+  const uint32_t before = std::exchange(opened_[number], 0);
+  if (before != 0 && before != interface) {
+    steal_->remove(before);
+    tunnel_egress_.remove(before);
   }
-  opened_[number] = 0;
+  fanouts_[number].group.reset();
   std::vector<std::unique_ptr<port::Port>> ports;
   for (size_t worker = 0; worker < workers_.size(); worker++) {
     ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
@@ -356,7 +368,7 @@ bool LiveDirector::open_again(director::PortId number, uint32_t interface, host:
   }
   close_replaced(number, std::move(ports));
   opened_[number] = interface;
-  if (interface == 0) return true;
+  if (interface == 0 || interface == before) return true;
   if (!steal_->add(interface, failure)) return false;
   const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
   if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;

@@ -37,6 +37,7 @@
 #include "host/steal.h"
 #include "host/tun_device.h"
 #include "host/tunnel_egress.h"
+#include "port/packet_ring.h"
 #include "port/xdp_port.h"
 
 namespace sluice::engine {
@@ -134,6 +135,8 @@ class LiveDirector {
   void follow();
   void answer_questions();
   void use_route_table(const std::shared_ptr<const director::RouteTable>& route_table);
+  void follow_interfaces();
+  void note_stuck(director::PortId port);
   void open_what_came();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
@@ -163,6 +166,7 @@ class LiveDirector {
   std::vector<uint32_t> opened_;             // by port: the index of the interface on which it is open; 0: not open
   std::vector<bool> up_;                     // by port
   std::vector<PortKind> kinds_;              // by port
+  std::vector<port::Fanout> fanouts_;        // by port: what the rings of all workers share
   std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that no longer exist
   std::shared_ptr<const director::RouteTable> route_table_;  // the one that the workers use
   std::vector<wire::Address> host_addresses_;
@@ -179,7 +183,8 @@ class LiveDirector {
 
   std::mutex asking_;
   std::vector<Question> questions_;
-  bool is_copy_ = false;  // this is the copy of a rehearsal: it asks nobody
+  std::atomic<uint64_t> stuck_ports_ = 0;  // a bit per port: a ring of one of its workers is stuck
+  bool is_copy_ = false;                   // this is the copy of a rehearsal: it asks nobody
   std::atomic<bool> stopping_ = false;
   int alarm_;  // an eventfd: questions, or the end
   std::thread follower_;

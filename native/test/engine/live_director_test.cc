@@ -2,6 +2,7 @@
 // The live director inside of a namespace, with two workers, and packets from the host outside.
 #include "engine/live_director.h"
 
+#include <linux/if_tun.h>
 #include <sys/resource.h>
 
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "engine/connections.h"
 #include "host/namespace.h"
+#include "port/virtio_header.h"
 #include "wire/describe.h"
 
 using namespace sluice;
@@ -66,12 +68,37 @@ Buffer reply() {
       .build();
 }
 
-// A live director on b0.
+// A virtual machine's interface.
+class Tap {
+ public:
+  Tap() : device_(open("/dev/net/tun", O_RDWR | O_CLOEXEC)) {
+    ifreq request{};
+    std::strcpy(request.ifr_name, "tap0");
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    REQUIRE(ioctl(device_.get(), TUNSETIFF, &request) == 0);
+    shell("ip link set tap0 address 02:00:00:00:09:03 up");
+  }
+  // Makes a frame one to this interface.
+  static Buffer addressed(Buffer frame) {
+    frame[5] = 3;
+    return frame;
+  }
+  void write(Buffer frame, const port::VirtioHeader& header = {}) const {
+    frame.insert(frame.begin(), sizeof header, 0);
+    std::memcpy(frame.data(), &header, sizeof header);
+    REQUIRE(::write(device_.get(), frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()));
+  }
+
+ private:
+  host::Descriptor device_;
+};
+
+// A live director on b0, unless interfaces are given.
 class Live {
  public:
-  explicit Live(engine::CrashState* crash_state = nullptr) {
+  explicit Live(engine::CrashState* crash_state = nullptr, std::vector<std::string> interfaces = {"b0"}) {
     engine::LiveDirectorOptions options;
-    options.interfaces = {"b0"};
+    options.interfaces = std::move(interfaces);
     options.cpus = {-1, -1};
     options.director.flow_limit = flow_limit;
     options.director.fragment_limit = fragment_limit;
@@ -104,16 +131,17 @@ class Live {
     return refusal;
   }
 
-  // Whose a frame is.
-  host::bpf::steal_owner owner(const Buffer& frame) {
+  LiveDirector::Explanation explain(const Buffer& frame, director::PortId port = 0) {
     LiveDirector::Explanation explanation;
     host::Failure failure;
-    const bool is_explained = live->explain({{.port = 0, .bytes = frame}}, explanation, failure);
+    const bool is_explained = live->explain({{.port = port, .bytes = frame}}, explanation, failure);
     INFO(failure.message);
     REQUIRE(is_explained);
     REQUIRE(explanation.judgements[0].has_value());
-    return explanation.judgements[0]->owner;
+    return explanation;
   }
+  // Whose a frame is.
+  host::bpf::steal_owner owner(const Buffer& frame) { return explain(frame).judgements[0]->owner; }
   bool every_worker_has(const char* host) {
     size_t workers = 0;
     for (size_t i = 0; i < live->workers(); i++) {
@@ -309,6 +337,48 @@ TEST_CASE("the table of connections is read in parts, each flow once, while othe
   CHECK(read == flows);
   CHECK(ports.size() == flows);
   CHECK(live.count(engine::Counter::longest_visit_nanoseconds) > 0);
+}
+
+TEST_CASE("packets meet the worker that has their flow after the ring of a worker was stuck") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  const Tap tap;
+  Live live(nullptr, {"b0", "tap0"});
+  live.apply(one_service());
+  director::ServiceKey datagrams = service(vip);
+  datagrams.protocol = wire::protocol::udp;
+  live.apply({engine::AddService{datagrams, {}}});
+  live.start();
+  // Of worker 0: if the kernel put its ring behind the other one, the two would change places.
+  uint16_t client_port = 10000;
+  while (live.explain(Tap::addressed(syn(client_port)), 1).worker != 0) client_port++;
+  tap.write(Tap::addressed(syn(client_port)));
+  REQUIRE(await([&] { return live.connections(0).size() == 1; }));
+  // The kernel cannot describe a datagram that is still to be cut to the ring.
+  const Buffer payload(4000);
+  uint16_t port = 1;
+  const auto datagram = [&] {
+    return Tap::addressed(ethernet({.source = outside_mac, .destination = inside_mac})
+                              .ipv4({.source = server_address, .destination = vip})
+                              .udp({.source_port = port, .destination_port = 80})
+                              .payload(payload)
+                              .build());
+  };
+  while (live.explain(datagram(), 1).worker != 0) port++;
+  tap.write(datagram(), {.flags = 1,
+                         .segmentation = 3,
+                         .header_length = 42,
+                         .segment_size = 1480,
+                         .checksum_start = 34,
+                         .checksum_offset = 6});
+  const uint64_t before = live.count(0, engine::Counter::frames_received);
+  const bool is_mended = await([&] {
+    tap.write(Tap::addressed(syn(client_port)));
+    return live.count(0, engine::Counter::frames_received) >= before + 10;
+  });
+  CHECK(is_mended);
+  CHECK(live.connections(0).size() == 1);
+  CHECK(live.connections(1).empty());
 }
 
 TEST_CASE("the flows of a process that ends unexpectedly are the next one's, with its links") {
