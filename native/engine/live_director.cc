@@ -34,6 +34,11 @@ host::Failure failure_of(const port::PortError& error) {
   return {message, error.system_errno};
 }
 
+// Of a port, for Notices.
+std::string condition(const char* what, director::PortId port) {
+  return what + (" " + std::to_string(port));
+}
+
 }  // namespace
 
 LiveDirector::LiveDirector(LiveDirectorOptions options, StatisticsPage& page)
@@ -78,7 +83,7 @@ bool LiveDirector::open(host::Failure& failure) {
   }
   steal_ = host::Steal::attach(present, options_.stealing, failure);
   if (!steal_) return false;
-  if (!steal_->notice().empty()) notices_.push_back(steal_->notice());
+  if (!steal_->notice().empty()) notices_.set("stealing", steal_->notice());
   if (options_.cpus.size() > 1 && !steal_->load_fanout(failure)) return false;
   for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
     fanouts_.push_back({.program = steal_->fanout(), .stuck = [this, port] { note_stuck(port); }});
@@ -87,7 +92,7 @@ bool LiveDirector::open(host::Failure& failure) {
     if (!add_worker(number, failure)) return false;
   }
   if (options_.crash_state != nullptr && options_.crash_state->has_refused()) {
-    notices_.push_back("the crash state was written by another build of Sluice: its flows are not carried on");
+    notices_.set("crash state", "the crash state was written by another build of Sluice: its flows are not carried on");
   }
   use_route_table(network_->route_table());
   return true;
@@ -137,16 +142,16 @@ std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, hos
   host::Failure refused;
   auto xdp = open_xdp(number, refused);
   if (!xdp) {
-    std::string notice = "port " + options_.interfaces[number] +
-                         " is a packet ring, which carries the same, and not AF_XDP: " + refused.message;
-    // Every worker has the same notice; it is listed once.
-    if (std::find(notices_.begin(), notices_.end(), notice) == notices_.end()) notices_.push_back(std::move(notice));
+    notices_.set(condition("AF_XDP", number), "port " + options_.interfaces[number] +
+                                                  " is a packet ring, which carries the same, and not AF_XDP: " +
+                                                  refused.message);
     return ring;
   }
   if (!xdp->set_beside(std::move(ring))) {
     failure = failure_of(xdp->error());
     return nullptr;
   }
+  notices_.clear(condition("AF_XDP", number));
   kinds_[number] = xdp->is_zero_copy() ? PortKind::xdp_zero_copy : PortKind::xdp_copy;
   return xdp;
 }
@@ -186,7 +191,9 @@ std::unique_ptr<port::Port> LiveDirector::open_ring(director::PortId number, hos
     failure = failure_of(ring->error());
     return nullptr;
   }
-  notices_.insert(notices_.end(), ring->warnings().begin(), ring->warnings().end());
+  for (const std::string& warning : ring->warnings()) {
+    notices_.set(condition("ring", number), "port " + options_.interfaces[number] + ": " + warning);
+  }
   const int filter = steal_->socket_filter();
   if (filter >= 0 && setsockopt(ring->fd(), SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) != 0) {
     host::fail(failure, "cannot filter what comes on " + options.interface, errno);
@@ -328,9 +335,10 @@ void LiveDirector::follow_interfaces() {
   if (!is_stealing_) return;
   const Configuration both = staged_ ? Configuration::both(configuration_, staged_->next) : configuration_;
   host::Failure failure;
-  if (!serve_local_node(both, failure) &&
-      std::find(notices_.begin(), notices_.end(), failure.message) == notices_.end()) {
-    notices_.push_back(failure.message);
+  if (serve_local_node(both, failure)) {
+    notices_.clear("real server on this host");
+  } else {
+    notices_.set("real server on this host", failure.message);
   }
   const bool has_other_routes = addresses_by_route(both, *route_table_) != addresses_by_route_;
   if (!(has_other_addresses || has_other_routes || opened != opened_ || is_ingress_behind_)) return;
@@ -345,7 +353,11 @@ void LiveDirector::open_what_came() {
     const bool is_stuck = (stuck >> port & 1) != 0;
     if (interface == opened_[port] && !is_stuck) continue;
     host::Failure failure;
-    if (!open_again(port, interface, failure)) notices_.push_back(failure.message);
+    if (open_again(port, interface, failure)) {
+      notices_.clear(condition("port", port));
+    } else {
+      notices_.set(condition("port", port), failure.message);
+    }
   }
 }
 
@@ -358,6 +370,7 @@ bool LiveDirector::open_again(director::PortId number, uint32_t interface, host:
     tunnel_egress_.remove(before);
   }
   fanouts_[number].group.reset();
+  notices_.clear(condition("ring", number));
   std::vector<std::unique_ptr<port::Port>> ports;
   for (size_t worker = 0; worker < workers_.size(); worker++) {
     ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
@@ -438,8 +451,9 @@ std::vector<std::string> LiveDirector::notices() {
     }
   }
   const std::lock_guard lock(host_);
-  conflicts.insert(conflicts.begin(), notices_.begin(), notices_.end());
-  return conflicts;
+  std::vector<std::string> all = notices_.all();
+  std::move(conflicts.begin(), conflicts.end(), std::back_inserter(all));
+  return all;
 }
 
 std::vector<LiveDirector::PortState> LiveDirector::ports() {

@@ -31,6 +31,7 @@
 #include "engine/configuration.h"
 #include "engine/crash_state.h"
 #include "engine/director_work.h"
+#include "engine/notices.h"
 #include "engine/rehearsal.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
@@ -118,6 +119,7 @@ class LiveDirector {
   // By worker; empty while no taps are open. Only the thread that opened the taps takes frames out of them.
   const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
   host::StealWay stealing() const { return steal_->way(); }
+  // What could not be done as configured at present, and why.
   std::vector<std::string> notices();
 
  private:
@@ -179,7 +181,7 @@ class LiveDirector {
   std::optional<Staged> staged_;    // between prepare() and commit() or abort(); the configuring thread's
   bool is_ingress_behind_ = false;  // the last update of what is stolen has failed: to be tried again
   bool is_stealing_ = false;
-  std::vector<std::string> notices_;
+  Notices notices_;
 
   std::mutex asking_;
   std::vector<Question> questions_;

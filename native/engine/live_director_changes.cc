@@ -106,7 +106,7 @@ void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<Plan
       if (outcome == "done") [[likely]]
         continue;
       const std::lock_guard lock(host_);
-      notices_.push_back("a worker has refused a step that was tried before (" + std::string(outcome) +
+      notices_.set("refused step", "a worker has refused a step that was tried before (" + std::string(outcome) +
                          "): report this, and restart sluice");
     } while (next < steps.size() && visit.now() - begun < longest_part);
   }
@@ -133,10 +133,12 @@ bool LiveDirector::update_ingress(const Configuration& configuration, host::Fail
   const uint64_t lost_before = steal_->lost_strays();
   const auto placed_flows = [this](const auto& visit_flow) { visit_placed_flows(visit_flow); };
   is_ingress_behind_ = !steal_->update(owned_traffic, failure, placed_flows);
-  if (const uint64_t lost = steal_->lost_strays() - lost_before; lost != 0) {
-    notices_.push_back("services are divided among the workers in another way: " + std::to_string(lost) +
-                       " of their connections could not be kept where they are");
+  if (steal_->lost_strays() != lost_before) {
+    notices_.set("strays", "services were divided among the workers in another way: " +
+                               std::to_string(steal_->lost_strays()) +
+                               " of their connections could not be kept where they were");
   }
+  if (!is_ingress_behind_) notices_.clear("ingress");
   return !is_ingress_behind_;
 }
 
@@ -152,7 +154,7 @@ void LiveDirector::visit_placed_flows(const std::function<void(const host::Place
 }
 
 void LiveDirector::note_ingress_failure(const host::Failure& failure) {
-  notices_.push_back("what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
+  notices_.set("ingress", "what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
 }
 
 // Forgets removed servers and addresses of pools of which no worker has a flow any more. False where there were none.

@@ -15,7 +15,11 @@ import { writeCrashCapture } from './crash-capture.ts';
 import { defaultDevices } from './devices.ts';
 import { LiveDirector } from './live-director.ts';
 import type { DirectorModel } from './model.ts';
+import { NoticeLog } from './notice-log.ts';
 import { directorSection } from './section.ts';
+
+/** Between two looks for new notices. */
+const noticesMilliseconds = 5000;
 
 export interface DirectorEnvironment {
   readonly logger: Logger;
@@ -49,6 +53,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
   readonly #environment: DirectorEnvironment;
   #running: LiveDirector | undefined;
   #digest: string | undefined;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(environment: DirectorEnvironment) {
     this.#environment = environment;
@@ -68,6 +73,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
   }
 
   close(): void {
+    clearInterval(this.#watch);
     this.#running?.close();
     this.#running = undefined;
   }
@@ -95,7 +101,9 @@ export class DirectorPlane implements Plane<DirectorModel> {
         // The one program that the director starts is nft(8).
         const failure = loadAddon().confine({ allowExec: way === 'nftables', allowBpf: true });
         if (failure !== undefined) logger.warn({ reason: failure.problem }, 'the process may still start programs');
-        for (const notice of notices) logger.warn(notice);
+        const noticeLog = new NoticeLog(logger);
+        noticeLog.write(notices);
+        this.#watch = setInterval(() => noticeLog.write(running.state().notices), noticesMilliseconds);
         logger.info({ ports: ports.map(({ name }) => name), stealing: way }, 'ready');
         if (!isSuccessor) return;
         logger.warn(running.restored, 'flows of the process that crashed are carried on');
