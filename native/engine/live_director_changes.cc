@@ -97,19 +97,22 @@ void LiveDirector::abort() {
 }
 
 void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps) {
+  std::string refused;
   for (size_t next = 0; next < steps.size();) {
     DirectorWorker::Visit visit(worker);
     const Time begun = visit.now();
     director::Director& director = visit.change_services();
     do {
       const std::string_view outcome = carry_out(steps[next++], director);
-      if (outcome == "done") [[likely]]
-        continue;
-      const std::lock_guard lock(host_);
-      notices_.set("refused step", "a worker has refused a step that was tried before (" + std::string(outcome) +
-                         "): report this, and restart sluice");
+      if (outcome != "done") [[unlikely]]
+        refused = outcome;
     } while (next < steps.size() && visit.now() - begun < longest_part);
   }
+  if (refused.empty()) return;
+  // After the visit: the follower visits workers while it holds this lock.
+  const std::lock_guard lock(host_);
+  notices_.set("refused step", "a worker has refused a step that was tried before (" + refused +
+                                   "): report this, and restart sluice");
 }
 
 bool LiveDirector::steal(host::Failure& failure) {

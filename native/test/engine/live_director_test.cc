@@ -381,6 +381,34 @@ TEST_CASE("packets meet the worker that has their flow after the ring of a worke
   CHECK(live.connections(1).empty());
 }
 
+TEST_CASE("a worker refuses a step while a port is opened again, and neither waits for the other for ever") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  constexpr const char* make = "ip link add d0 type dummy && ip link set d0 up";
+  shell(make);
+  Live live(nullptr, {"b0", "d0"});
+  live.apply(one_service());
+  live.start();
+  std::atomic<bool> is_over = false;
+  std::thread interfaces([&] {
+    for (int i = 0; i < 20; i++) shell(std::string("ip link del d0 && ") + make);
+    is_over = true;
+  });
+  while (!is_over) {
+    {
+      engine::DirectorWorker::Visit visit(live.live->worker(0));
+      visit.change_services().services().add_service(service(other_vip), {});
+    }
+    live.apply({engine::AddService{service(other_vip), {}}});
+    live.apply({engine::RemoveService{service(other_vip)}});
+  }
+  interfaces.join();
+  const auto notices = live.live->notices();
+  CHECK(std::ranges::count_if(notices, [](const std::string& notice) {
+          return notice.find("refused a step that was tried before (service-exists)") != std::string::npos;
+        }) == 1);
+}
+
 TEST_CASE("the flows of a process that ends unexpectedly are the next one's, with its links") {
   if (!is_root()) return;
   const Namespaces namespaces;
