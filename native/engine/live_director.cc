@@ -26,6 +26,8 @@ constexpr size_t expected_services = 65536, expected_servers = 65536;
 // Limit of questions that wait for an answer. Packets that come later ask again.
 constexpr size_t most_questions = 256;
 
+constexpr Time retry_interval = second;
+
 host::Failure failure_of(const port::PortError& error) {
   std::string message = error.problem;
   if (error.system_errno != 0)
@@ -81,6 +83,7 @@ bool LiveDirector::open(host::Failure& failure) {
     if (opened_.back() == 0) return host::fail(failure, "there is no interface " + options_.interfaces[port]);
     present.push_back(opened_.back());
   }
+  attached_ = opened_;
   steal_ = host::Steal::attach(present, options_.stealing, failure);
   if (!steal_) return false;
   if (!steal_->notice().empty()) notices_.set("stealing", steal_->notice());
@@ -289,7 +292,7 @@ void LiveDirector::answer_questions() {
 void LiveDirector::follow() {
   while (!stopping_.load()) {
     const Time now = monotonic_nanoseconds();
-    const Time due = network_->due();
+    const Time due = std::min(network_->due(), retry_due());
     const int timeout = due <= now ? 0 : static_cast<int>((due - now) / 1'000'000 + 1);
     std::array<pollfd, 2> wanted = {pollfd{.fd = alarm_, .events = POLLIN, .revents = 0},
                                     pollfd{.fd = network_->fd(), .events = POLLIN, .revents = 0}};
@@ -300,9 +303,19 @@ void LiveDirector::follow() {
     host::Failure failure;
     // The follower retries by itself.
     network_->follow(monotonic_nanoseconds(), failure);
-    if (stuck_ports_.load() != 0) follow_interfaces();
+    if (stuck_ports_.load() != 0 || retry_due() <= monotonic_nanoseconds()) follow_interfaces();
     look_for_ended_flows(monotonic_nanoseconds());
   }
+}
+
+// When that which the host has refused is tried again.
+Time LiveDirector::retry_due() {
+  const std::lock_guard lock(host_);
+  bool is_behind = is_ingress_behind_;
+  for (director::PortId port = 0; port < opened_.size(); port++) {
+    is_behind |= opened_[port] != network_->interface(port);
+  }
+  return is_behind ? tried_ + retry_interval : UINT64_MAX;
 }
 
 void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTable>& route_table) {
@@ -324,13 +337,14 @@ void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTa
 // Brings the ports and what is stolen up to date with the host's interfaces and addresses.
 void LiveDirector::follow_interfaces() {
   const std::lock_guard lock(host_);
-  const std::vector<uint32_t> opened = opened_;
+  tried_ = monotonic_nanoseconds();
+  const std::vector<uint32_t> attached = attached_;
   std::vector<wire::Address> addresses = network_->host_addresses();
   const bool has_other_addresses = addresses != host_addresses_;
   host_addresses_ = std::move(addresses);
   open_what_came();
-  for (director::PortId port = 0; port < opened_.size(); port++) {
-    if (opened_[port] != 0) steal_->readdress(opened_[port], route_table_->ports()[port].mac);
+  for (director::PortId port = 0; port < attached_.size(); port++) {
+    if (attached_[port] != 0) steal_->readdress(attached_[port], route_table_->ports()[port].mac);
   }
   if (!is_stealing_) return;
   const Configuration both = staged_ ? Configuration::both(configuration_, staged_->next) : configuration_;
@@ -341,7 +355,7 @@ void LiveDirector::follow_interfaces() {
     notices_.set("real server on this host", failure.message);
   }
   const bool has_other_routes = addresses_by_route(both, *route_table_) != addresses_by_route_;
-  if (!(has_other_addresses || has_other_routes || opened != opened_ || is_ingress_behind_)) return;
+  if (!(has_other_addresses || has_other_routes || attached != attached_ || is_ingress_behind_)) return;
   if (!update_ingress(both, failure)) note_ingress_failure(failure);
 }
 
@@ -361,14 +375,13 @@ void LiveDirector::open_what_came() {
   }
 }
 
+// The ingress comes first: else the host's stack would answer packets that the ports receive, too.
+//
 // The new ports are open before the old ones are closed. So no frame of the interface is lost when its rings are made
 // anew because one of them is stuck; some frames are seen twice.
 bool LiveDirector::open_again(director::PortId number, uint32_t interface, host::Failure& failure) {
-  const uint32_t before = std::exchange(opened_[number], 0);
-  if (before != 0 && before != interface) {
-    steal_->remove(before);
-    tunnel_egress_.remove(before);
-  }
+  opened_[number] = 0;
+  if (attached_[number] != interface && !attach_to(number, interface, failure)) return false;
   fanouts_[number].group.reset();
   notices_.clear(condition("ring", number));
   std::vector<std::unique_ptr<port::Port>> ports;
@@ -381,11 +394,30 @@ bool LiveDirector::open_again(director::PortId number, uint32_t interface, host:
   }
   close_replaced(number, std::move(ports));
   opened_[number] = interface;
-  if (interface == 0 || interface == before) return true;
-  if (!steal_->add(interface, failure)) return false;
-  const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
-  if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;
-  return keep_links(failure);
+  return true;
+}
+
+bool LiveDirector::attach_to(director::PortId number, uint32_t interface, host::Failure& failure) {
+  if (const uint32_t before = std::exchange(attached_[number], 0); before != 0) {
+    steal_->remove(before);
+    tunnel_egress_.remove(before);
+  }
+  if (interface != 0) {
+    if (!steal_->add(interface, failure)) return false;
+    const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
+    if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) {
+      steal_->remove(interface);
+      return false;
+    }
+  }
+  attached_[number] = interface;
+  host::Failure unkept;
+  if (keep_links(unkept)) {
+    notices_.clear("links");
+  } else {
+    notices_.set("links", unkept.message);
+  }
+  return true;
 }
 
 // Called outside of visits: closing a socket waits for the kernel's other CPUs.

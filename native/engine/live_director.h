@@ -140,7 +140,9 @@ class LiveDirector {
   void follow_interfaces();
   void note_stuck(director::PortId port);
   void open_what_came();
+  Time retry_due();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
+  bool attach_to(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
   bool serve(const Configuration& configuration, host::Failure& failure);
   bool serve_local_node(const Configuration& configuration, host::Failure& failure);
@@ -160,12 +162,14 @@ class LiveDirector {
 
   std::vector<std::shared_ptr<Tap>> taps_;  // used by the configuring thread
   Time ended_flows_looked_for_ = 0;         // used by the follower
+  Time tried_ = 0;                          // used by the follower: when it last followed the interfaces
 
   std::mutex host_;  // guards the members below
   std::unique_ptr<host::Steal> steal_;
   host::TunnelEgress tunnel_egress_;
   std::shared_ptr<host::TunDevice> host_device_;  // set once a real server is this host
   std::vector<uint32_t> opened_;             // by port: the index of the interface on which it is open; 0: not open
+  std::vector<uint32_t> attached_;           // by port: the index of the interface whose ingress is attached; 0: none
   std::vector<bool> up_;                     // by port
   std::vector<PortKind> kinds_;              // by port
   std::vector<port::Fanout> fanouts_;        // by port: what the rings of all workers share

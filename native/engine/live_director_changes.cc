@@ -8,6 +8,8 @@
 //
 // Between prepare() and commit() packets of a service to come are the director's already, and it has no service for
 // them. That is why commit() should follow soon.
+#include <sys/eventfd.h>
+
 #include <algorithm>
 
 #include "engine/live_director.h"
@@ -128,7 +130,7 @@ bool LiveDirector::serve(const Configuration& configuration, host::Failure& fail
 }
 
 bool LiveDirector::update_ingress(const Configuration& configuration, host::Failure& failure) {
-  host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), opened_);
+  host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), attached_);
   addresses_by_route_ = addresses_by_route(configuration, *route_table_);
   owned_traffic.host_addresses = host_addresses_;
   owned_traffic.host_addresses.insert(owned_traffic.host_addresses.end(), addresses_by_route_.begin(),
@@ -157,6 +159,7 @@ void LiveDirector::visit_placed_flows(const std::function<void(const host::Place
 }
 
 void LiveDirector::note_ingress_failure(const host::Failure& failure) {
+  eventfd_write(alarm_, 1);
   notices_.set("ingress", "what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
 }
 

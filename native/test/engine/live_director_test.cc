@@ -182,6 +182,21 @@ class Live {
   ~Live() { live.reset(); }
 };
 
+// While it exists, this process can open no more files, sockets or links of BPF programs.
+class NoMoreFiles {
+ public:
+  NoMoreFiles() {
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const host::Descriptor lowest_free(dup(0));
+    const rlimit none = {static_cast<rlim_t>(lowest_free.get()), before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  }
+  ~NoMoreFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 bool await(const std::function<bool()>& condition) {
   constexpr int attempts = 2000, pause = 5;  // milliseconds: ten seconds in all
   for (int i = 0; i < attempts && !condition(); i++) poll(nullptr, 0, pause);
@@ -407,6 +422,26 @@ TEST_CASE("a worker refuses a step while a port is opened again, and neither wai
   CHECK(std::ranges::count_if(notices, [](const std::string& notice) {
           return notice.find("refused a step that was tried before (service-exists)") != std::string::npos;
         }) == 1);
+}
+
+TEST_CASE("a port that cannot be opened is tried again until it can") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  shell("ip link add d0 type dummy && ip link set d0 up");
+  Live live(nullptr, {"b0", "d0"});
+  live.apply(one_service());
+  live.start();
+  const auto is_up = [&] { return live.live->ports()[1].is_up; };
+  shell("ip link del d0");
+  REQUIRE(await([&] { return !is_up(); }));
+  REQUIRE(live.live->notices().empty());
+  {
+    const NoMoreFiles no_more_files;
+    shell("ip link add d0 type dummy && ip link set d0 up");
+    CHECK(await([&] { return live.live->notices().size() == 1; }));
+  }
+  // Nothing changes on the host any more.
+  CHECK(await([&] { return live.live->notices().empty() && is_up(); }));
 }
 
 TEST_CASE("the flows of a process that ends unexpectedly are the next one's, with its links") {
