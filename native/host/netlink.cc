@@ -142,7 +142,8 @@ bool NetlinkAnswer::take(wire::Bytes datagram, const Visit& visit) {
     const uint16_t type = message.header.nlmsg_type;
     if (type != NLMSG_ERROR && type != NLMSG_DONE) return visit(message);
     // Both types begin with a negative errno. An acknowledgement is error 0.
-    error_ = is_interrupted_ ? EINTR : -read_fixed<int32_t>(message.body);
+    error_ = -read_fixed<int32_t>(message.body);
+    if (error_ == 0 && is_interrupted_) error_ = EINTR;
     is_whole_ = true;
   });
   return is_whole_;
