@@ -127,7 +127,7 @@ class Steal {
   bool begin_change(StealTables& next, const FlowSource& flows);
   std::set<uint32_t> keep_strays(const StealTables& next, uint32_t edition, const FlowSource& flows);
   void forget_strays();
-  bool add_marks(const StealTables& next, StealTables::Marks& old, Failure& failure);
+  bool add_marks(const StealTables& next, uint16_t& edition, Failure& failure);
   template <class Table>
   bool add_new(bpf::Map map, Table& current, const Table& next, Failure& failure);
   template <class Table>
@@ -140,6 +140,7 @@ class Steal {
   std::optional<Diversion> diversion_;  // once one was asked for
   StealTables current_;                 // what the maps hold
   uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
+  StealTables::Marks other_marks_;      // what the maps hold of the other edition
   uint32_t steering_edition_ = 0;       // that holds
   bool is_filled_ = false;              // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;
