@@ -93,6 +93,9 @@ class Tap {
   host::Descriptor device_;
 };
 
+// A second interface of the balancer, which comes and goes.
+constexpr const char* make_d0 = "ip link add d0 type veth peer name d1 && ip link set d0 up && ip link set d1 up";
+
 // A live director on b0, unless interfaces are given.
 class Live {
  public:
@@ -399,14 +402,13 @@ TEST_CASE("packets meet the worker that has their flow after the ring of a worke
 TEST_CASE("a worker refuses a step while a port is opened again, and neither waits for the other for ever") {
   if (!is_root()) return;
   const Namespaces namespaces;
-  constexpr const char* make = "ip link add d0 type dummy && ip link set d0 up";
-  shell(make);
+  shell(make_d0);
   Live live(nullptr, {"b0", "d0"});
   live.apply(one_service());
   live.start();
   std::atomic<bool> is_over = false;
   std::thread interfaces([&] {
-    for (int i = 0; i < 20; i++) shell(std::string("ip link del d0 && ") + make);
+    for (int i = 0; i < 20; i++) shell(std::string("ip link del d0 && ") + make_d0);
     is_over = true;
   });
   while (!is_over) {
@@ -427,7 +429,7 @@ TEST_CASE("a worker refuses a step while a port is opened again, and neither wai
 TEST_CASE("a port that cannot be opened is tried again until it can") {
   if (!is_root()) return;
   const Namespaces namespaces;
-  shell("ip link add d0 type dummy && ip link set d0 up");
+  shell(make_d0);
   Live live(nullptr, {"b0", "d0"});
   live.apply(one_service());
   live.start();
@@ -437,7 +439,7 @@ TEST_CASE("a port that cannot be opened is tried again until it can") {
   REQUIRE(live.live->notices().empty());
   {
     const NoMoreFiles no_more_files;
-    shell("ip link add d0 type dummy && ip link set d0 up");
+    shell(make_d0);
     CHECK(await([&] { return live.live->notices().size() == 1; }));
   }
   // Nothing changes on the host any more.
