@@ -347,8 +347,7 @@ bool Steal::add_marks(const StealTables& next, uint16_t& edition, Failure& failu
   if (std::ranges::equal(current_.marks, with_edition(next.marks, edition), are_equal)) return true;
   edition = marks_edition_ == 1 ? 2 : 1;
   const StealTables::Marks wanted = with_edition(next.marks, edition);
-  return remove_old(bpf::marks, other_marks_, wanted, failure) &&
-         add_new(bpf::marks, other_marks_, wanted, failure);
+  return remove_old(bpf::marks, other_marks_, wanted, failure) && add_new(bpf::marks, other_marks_, wanted, failure);
 }
 
 template <class Table>
