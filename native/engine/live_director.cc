@@ -80,19 +80,39 @@ bool LiveDirector::open(host::Failure& failure) {
   for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
     opened_.push_back(network_->interface(port));
     up_.push_back(network_->is_up(port));
-    if (opened_.back() == 0) return host::fail(failure, "there is no interface " + options_.interfaces[port]);
-    present.push_back(opened_.back());
+    if (opened_.back() != 0) {
+      present.push_back(opened_.back());
+    } else if (!is_successor()) {
+      return host::fail(failure, "there is no interface " + options_.interfaces[port]);
+    }
   }
   attached_ = opened_;
+  // Without an interface the loopback device shows which way the kernel has.
+  const uint32_t loopback = present.empty() ? if_nametoindex("lo") : 0;
+  if (loopback != 0) present.push_back(loopback);
   steal_ = host::Steal::attach(present, options_.stealing, failure);
   if (!steal_) return false;
+  if (loopback != 0) steal_->remove(loopback);
   if (!steal_->notice().empty()) notices_.set("stealing", steal_->notice());
   if (options_.cpus.size() > 1 && !steal_->load_fanout(failure)) return false;
   for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
     fanouts_.push_back({.program = steal_->fanout(), .stuck = [this, port] { note_stuck(port); }});
   }
+  std::vector<Ports> of_workers(options_.cpus.size());
+  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
+    Ports of_port;
+    if (!open_for_all(port, opened_[port], of_port, failure)) {
+      if (!is_successor()) return false;
+      notices_.set(condition("port", port), failure.message);
+      opened_[port] = 0;
+      static_cast<void>(open_for_all(port, 0, of_port, failure));
+    }
+    for (size_t number = 0; number < of_workers.size(); number++) {
+      of_workers[number].push_back(std::move(of_port[number]));
+    }
+  }
   for (uint16_t number = 0; number < options_.cpus.size(); number++) {
-    if (!add_worker(number, failure)) return false;
+    if (!add_worker(number, std::move(of_workers[number]), failure)) return false;
   }
   if (options_.crash_state != nullptr && options_.crash_state->has_refused()) {
     notices_.set("crash state", "the crash state was written by another build of Sluice: its flows are not carried on");
@@ -101,12 +121,7 @@ bool LiveDirector::open(host::Failure& failure) {
   return true;
 }
 
-bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
-  std::vector<std::unique_ptr<port::Port>> ports;
-  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
-    ports.push_back(open_port(port, failure));
-    if (!ports.back()) return false;
-  }
+bool LiveDirector::add_worker(uint16_t number, Ports ports, host::Failure& failure) {
   WorkerOptions options;
   options.name = "worker " + std::to_string(number);
   options.cpu = options_.cpus[number];
@@ -138,6 +153,18 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   return true;
 }
 
+// A port for each worker. Interface 0: ports that stand in for it.
+bool LiveDirector::open_for_all(director::PortId number, uint32_t interface, Ports& ports, host::Failure& failure) {
+  ports.clear();
+  fanouts_[number].group.reset();
+  notices_.clear(condition("ring", number));
+  for (size_t worker = 0; worker < options_.cpus.size(); worker++) {
+    ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
+    if (!ports.back()) return false;
+  }
+  return true;
+}
+
 std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, host::Failure& failure) {
   kinds_[number] = PortKind::packet;
   auto ring = open_ring(number, failure);
@@ -145,9 +172,9 @@ std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, hos
   host::Failure refused;
   auto xdp = open_xdp(number, refused);
   if (!xdp) {
-    notices_.set(condition("AF_XDP", number), "port " + options_.interfaces[number] +
-                                                  " is a packet ring, which carries the same, and not AF_XDP: " +
-                                                  refused.message);
+    notices_.set(condition("AF_XDP", number),
+                 "port " + options_.interfaces[number] +
+                     " is a packet ring, which carries the same, and not AF_XDP: " + refused.message);
     return ring;
   }
   if (!xdp->set_beside(std::move(ring))) {
@@ -217,6 +244,10 @@ director::Restored LiveDirector::restore() {
   return all;
 }
 
+bool LiveDirector::is_successor() const {
+  return options_.crash_state != nullptr && options_.crash_state->has_taken();
+}
+
 void LiveDirector::start() {
   for (const auto& worker : workers_) worker->start();
   follower_ = std::thread([this] { follow(); });
@@ -229,6 +260,22 @@ void LiveDirector::close() {
   steal_.reset();
   if (options_.crash_state != nullptr) options_.crash_state->withdraw();
   workers_.clear();
+  network_.reset();
+}
+
+void LiveDirector::discard() {
+  end_forwarding();
+  if (steal_ && is_successor()) {
+    steal_->leave_behind();
+  } else if (steal_) {
+    steal_->give_back();
+  }
+  steal_.reset();
+  tunnel_egress_ = {};
+  if (options_.crash_state != nullptr) options_.crash_state->drop_given();
+  workers_.clear();
+  host_device_.reset();
+  files_.clear();
   network_.reset();
 }
 
@@ -382,13 +429,8 @@ void LiveDirector::open_what_came() {
 bool LiveDirector::open_again(director::PortId number, uint32_t interface, host::Failure& failure) {
   opened_[number] = 0;
   if (attached_[number] != interface && !attach_to(number, interface, failure)) return false;
-  fanouts_[number].group.reset();
-  notices_.clear(condition("ring", number));
-  std::vector<std::unique_ptr<port::Port>> ports;
-  for (size_t worker = 0; worker < workers_.size(); worker++) {
-    ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
-    if (!ports.back()) return false;
-  }
+  Ports ports;
+  if (!open_for_all(number, interface, ports, failure)) return false;
   for (size_t worker = 0; worker < workers_.size(); worker++) {
     ports[worker] = DirectorWorker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
   }
@@ -421,7 +463,7 @@ bool LiveDirector::attach_to(director::PortId number, uint32_t interface, host::
 }
 
 // Called outside of visits: closing a socket waits for the kernel's other CPUs.
-void LiveDirector::close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced) {
+void LiveDirector::close_replaced(director::PortId number, Ports replaced) {
   for (const auto& port : replaced) ended_[number] += port->statistics();
 }
 

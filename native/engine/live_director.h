@@ -16,8 +16,8 @@
 // computed again when the configuration or the host's addresses and interfaces have changed, but not when a neighbour
 // has.
 //
-// An interface may be missing at the start, disappear, and come back with another index: its port is opened when it
-// exists.
+// An interface may disappear and come back with another index: its port is opened when it exists. It may be missing at
+// the start of a process that carries on after a crash. Otherwise a missing interface is a mistake.
 #pragma once
 
 #include <atomic>
@@ -66,7 +66,7 @@ class LiveDirector {
   LiveDirector(const LiveDirector&) = delete;
   LiveDirector& operator=(const LiveDirector&) = delete;
 
-  // Opens ports and attaches to the host. Nothing is forwarded or stolen yet.
+  // Opens ports and attaches to the host. Nothing is forwarded or stolen yet. After a failure: discard().
   bool open(host::Failure& failure);
 
   // Why a plan was refused, and which step of it, if it was a step.
@@ -87,6 +87,11 @@ class LiveDirector {
   void start();
   // From now on the host's stack does not see what belongs to the directors as they are configured.
   bool steal(host::Failure& failure);
+  // From now on the next process finds what this one has kept, and no longer what the previous one has left.
+  bool take_over(host::Failure& failure);
+  // Before take_over(): ends the workers and closes the ports. What the previous process has left stays as it is, for
+  // another attempt.
+  void discard();
   // Ends the workers, gives the host its packets back and closes the ports. Also withdraws what was kept for the next
   // process. Without close(), the destructor acts as in a process that ends by mistake: it leaves what was kept.
   void close();
@@ -123,12 +128,15 @@ class LiveDirector {
   std::vector<std::string> notices();
 
  private:
+  using Ports = std::vector<std::unique_ptr<port::Port>>;
   // A next hop whose link-layer address is not known.
   struct Question {
     director::PortId port;
     wire::Address next_hop;
   };
-  bool add_worker(uint16_t number, host::Failure& failure);
+  bool is_successor() const;
+  bool add_worker(uint16_t number, Ports ports, host::Failure& failure);
+  bool open_for_all(director::PortId number, uint32_t interface, Ports& ports, host::Failure& failure);
   std::unique_ptr<port::Port> open_port(director::PortId number, host::Failure& failure);
   std::unique_ptr<port::Port> open_ring(director::PortId number, host::Failure& failure);
   std::unique_ptr<port::XdpPort> open_xdp(director::PortId number, host::Failure& failure);
@@ -143,7 +151,7 @@ class LiveDirector {
   Time retry_due();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   bool attach_to(director::PortId number, uint32_t interface, host::Failure& failure);
-  void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
+  void close_replaced(director::PortId number, Ports replaced);
   bool serve(const Configuration& configuration, host::Failure& failure);
   bool serve_local_node(const Configuration& configuration, host::Failure& failure);
   bool update_ingress(const Configuration& configuration, host::Failure& failure);

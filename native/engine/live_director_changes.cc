@@ -113,16 +113,20 @@ void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<Plan
   if (refused.empty()) return;
   // After the visit: the follower visits workers while it holds this lock.
   const std::lock_guard lock(host_);
-  notices_.set("refused step", "a worker has refused a step that was tried before (" + refused +
-                                   "): report this, and restart sluice");
+  notices_.set("refused step",
+               "a worker has refused a step that was tried before (" + refused + "): report this, and restart sluice");
 }
 
 bool LiveDirector::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
   const bool is_first = !std::exchange(is_stealing_, true);
   if (!serve(configuration_, failure)) return false;
-  if (!is_first || options_.crash_state == nullptr) return true;
-  return keep_links(failure) && options_.crash_state->take_over(failure);
+  return !is_first || keep_links(failure);
+}
+
+bool LiveDirector::take_over(host::Failure& failure) {
+  const std::lock_guard lock(host_);
+  return options_.crash_state == nullptr || options_.crash_state->take_over(failure);
 }
 
 bool LiveDirector::serve(const Configuration& configuration, host::Failure& failure) {
@@ -139,9 +143,9 @@ bool LiveDirector::update_ingress(const Configuration& configuration, host::Fail
   const auto placed_flows = [this](const auto& visit_flow) { visit_placed_flows(visit_flow); };
   is_ingress_behind_ = !steal_->update(owned_traffic, failure, placed_flows);
   if (steal_->lost_strays() != lost_before) {
-    notices_.set("strays", "services were divided among the workers in another way: " +
-                               std::to_string(steal_->lost_strays()) +
-                               " of their connections could not be kept where they were");
+    notices_.set("strays",
+                 "services were divided among the workers in another way: " + std::to_string(steal_->lost_strays()) +
+                     " of their connections could not be kept where they were");
   }
   if (!is_ingress_behind_) notices_.clear("ingress");
   return !is_ingress_behind_;
@@ -160,7 +164,8 @@ void LiveDirector::visit_placed_flows(const std::function<void(const host::Place
 
 void LiveDirector::note_ingress_failure(const host::Failure& failure) {
   eventfd_write(alarm_, 1);
-  notices_.set("ingress", "what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
+  notices_.set("ingress",
+               "what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
 }
 
 // Forgets removed servers and addresses of pools of which no worker has a flow any more. False where there were none.

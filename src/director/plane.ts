@@ -78,7 +78,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
     this.#running = undefined;
   }
 
-  // Nothing worked before, so nothing has to be left as it was: the director is made whole here and closed by abort.
+  // No director runs in this process yet: the new one is made whole here, and abort discards it.
   #open({ model, digest }: PlanePart<DirectorModel>): Prepared {
     const { crashState, openedFiles, logger } = this.#environment;
     const isSuccessor = crashState.configuration() !== undefined;
@@ -97,6 +97,8 @@ export class DirectorPlane implements Plane<DirectorModel> {
       commit: async () => {
         this.#running = running;
         this.#digest = digest;
+        const unkept = running.takeOver();
+        if (unkept !== undefined) logger.warn({ reason: unkept }, 'after a crash connections would not be carried on');
         const { ports, notices, stealing: way } = running.state();
         // The one program that the director starts is nft(8).
         const failure = loadAddon().confine({ allowExec: way === 'nftables', allowBpf: true });
@@ -109,7 +111,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
         logger.warn(running.restored, 'flows of the process that crashed are carried on');
         if (frames.length > 0) this.#report(frames, running.devices);
       },
-      abort: async () => running.close(),
+      abort: async () => running.discard(),
     };
   }
 

@@ -78,7 +78,7 @@ class Tap {
     REQUIRE(ioctl(device_.get(), TUNSETIFF, &request) == 0);
     shell("ip link set tap0 address 02:00:00:00:09:03 up");
   }
-  // Makes a frame one to this interface.
+  // Makes a frame one to this interface, or to d0.
   static Buffer addressed(Buffer frame) {
     frame[5] = 3;
     return frame;
@@ -94,12 +94,14 @@ class Tap {
 };
 
 // A second interface of the balancer, which comes and goes.
-constexpr const char* make_d0 = "ip link add d0 type veth peer name d1 && ip link set d0 up && ip link set d1 up";
+constexpr const char* make_d0 =
+    "ip link add d0 address 02:00:00:00:09:03 type veth peer name d1 && ip link set d0 up && ip link set d1 up";
 
 // A live director on b0, unless interfaces are given.
 class Live {
  public:
-  explicit Live(engine::CrashState* crash_state = nullptr, std::vector<std::string> interfaces = {"b0"}) {
+  explicit Live(engine::CrashState* crash_state = nullptr, std::vector<std::string> interfaces = {"b0"},
+                std::optional<bool> opens = true) {
     engine::LiveDirectorOptions options;
     options.interfaces = std::move(interfaces);
     options.cpus = {-1, -1};
@@ -108,10 +110,9 @@ class Live {
     options.director.random = arc4random;
     options.crash_state = crash_state;
     live = std::make_unique<LiveDirector>(options, *page_);
-    host::Failure failure;
-    const bool is_open = live->open(failure);
-    INFO(failure.message);
-    REQUIRE(is_open);
+    const bool is_open = live->open(refused_to_open);
+    INFO(refused_to_open.message);
+    REQUIRE(is_open == opens.value_or(is_open));
   }
 
   void apply(std::vector<PlanStep> steps) {
@@ -127,6 +128,7 @@ class Live {
     const bool is_stolen = live->steal(failure);
     INFO(failure.message);
     REQUIRE(is_stolen);
+    REQUIRE(live->take_over(failure));
   }
   LiveDirector::Refusal refused(std::vector<PlanStep> steps) {
     LiveDirector::Refusal refusal;
@@ -175,6 +177,7 @@ class Live {
   uint64_t count(engine::Counter counter) const { return count(0, counter) + count(1, counter); }
 
   std::unique_ptr<LiveDirector> live;
+  host::Failure refused_to_open;
 
  private:
   std::vector<uint64_t> words_ = std::vector<uint64_t>(engine::layout::size);
@@ -185,16 +188,16 @@ class Live {
   ~Live() { live.reset(); }
 };
 
-// While it exists, this process can open no more files, sockets or links of BPF programs.
-class NoMoreFiles {
+// While it exists, this process can open no more files, sockets or links of BPF programs than so many.
+class FewMoreFiles {
  public:
-  NoMoreFiles() {
+  explicit FewMoreFiles(size_t count) {
     REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0);
     const host::Descriptor lowest_free(dup(0));
-    const rlimit none = {static_cast<rlim_t>(lowest_free.get()), before_.rlim_max};
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const rlimit few = {static_cast<rlim_t>(lowest_free.get()) + count, before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
   }
-  ~NoMoreFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
+  ~FewMoreFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
 
  private:
   rlimit before_{};
@@ -204,6 +207,31 @@ bool await(const std::function<bool()>& condition) {
   constexpr int attempts = 2000, pause = 5;  // milliseconds: ten seconds in all
   for (int i = 0; i < attempts && !condition(); i++) poll(nullptr, 0, pause);
   return condition();
+}
+
+// The sockets that a parent holds.
+class Parent {
+ public:
+  Parent() {
+    host::Failure failure;
+    REQUIRE(engine::CrashState::make_sockets(sockets_, failure));
+  }
+  ~Parent() {
+    close(sockets_[0]);
+    close(sockets_[1]);
+  }
+  engine::CrashState child(uint64_t tag = 1) const {
+    return engine::CrashState(dup(sockets_[0]), dup(sockets_[1]), tag);
+  }
+
+ private:
+  int sockets_[2];
+};
+
+size_t open_files() {
+  size_t count = 0;
+  for (int descriptor = 0; descriptor < 4096; descriptor++) count += fcntl(descriptor, F_GETFD) >= 0 ? 1 : 0;
+  return count;
 }
 
 void send_syns(const Namespaces& namespaces, uint16_t count) {
@@ -438,7 +466,7 @@ TEST_CASE("a port that cannot be opened is tried again until it can") {
   REQUIRE(await([&] { return !is_up(); }));
   REQUIRE(live.live->notices().empty());
   {
-    const NoMoreFiles no_more_files;
+    const FewMoreFiles no_more_files(0);
     shell(make_d0);
     CHECK(await([&] { return live.live->notices().size() == 1; }));
   }
@@ -449,13 +477,10 @@ TEST_CASE("a port that cannot be opened is tried again until it can") {
 TEST_CASE("the flows of a process that ends unexpectedly are the next one's, with its links") {
   if (!is_root()) return;
   const Namespaces namespaces;
-  int sockets[2];
-  host::Failure failure;
-  REQUIRE(engine::CrashState::make_sockets(sockets, failure));
-  const auto child = [&](uint64_t tag) { return engine::CrashState(dup(sockets[0]), dup(sockets[1]), tag); };
+  const Parent parent;
   constexpr uint16_t flows = 20;
   {
-    engine::CrashState crash_state = child(1);
+    engine::CrashState crash_state = parent.child();
     crash_state.take();
     Live live(&crash_state);
     live.apply(one_service());
@@ -464,7 +489,7 @@ TEST_CASE("the flows of a process that ends unexpectedly are the next one's, wit
     REQUIRE(await([&] { return live.connections() == flows; }));
     // Not closed: it crashes.
   }
-  engine::CrashState crash_state = child(1);
+  engine::CrashState crash_state = parent.child();
   crash_state.take();
   Live live(&crash_state);
   live.apply(one_service());
@@ -475,7 +500,7 @@ TEST_CASE("the flows of a process that ends unexpectedly are the next one's, wit
 
   // A process of another build starts clean, and says so.
   live.live.reset();
-  engine::CrashState upgraded = child(2);
+  engine::CrashState upgraded = parent.child(2);
   upgraded.take();
   Live clean(&upgraded);
   clean.apply(one_service());
@@ -484,6 +509,95 @@ TEST_CASE("the flows of a process that ends unexpectedly are the next one's, wit
       clean.live->notices() ==
       std::vector<std::string>{"the crash state was written by another build of Sluice: its flows are not carried on"});
   clean.live->close();
-  close(sockets[0]);
-  close(sockets[1]);
+}
+
+TEST_CASE("a process whose start fails after a crash leaves flows and links to its next attempt") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  const Parent parent;
+  constexpr uint16_t flows = 20;
+  {
+    engine::CrashState crash_state = parent.child();
+    crash_state.take();
+    Live live(&crash_state);
+    live.apply(one_service());
+    live.start();
+    send_syns(namespaces, flows);
+    REQUIRE(await([&] { return live.connections() == flows; }));
+  }
+  engine::CrashState crash_state = parent.child();
+  crash_state.take();
+  {
+    Live live(&crash_state);
+    auto steps = one_service();
+    steps.push_back(too_much_egress());
+    live.apply(steps);
+    CHECK(live.live->restore().flows == flows);
+    live.live->start();
+    host::Failure failure;
+    CHECK_FALSE(live.live->steal(failure));
+    live.live->discard();
+    CHECK(crash_state.has_taken());
+  }
+  // Of the same process, or of the one after it.
+  for (int attempt = 0; attempt < 2; attempt++) {
+    engine::CrashState later = parent.child();
+    later.take();
+    engine::CrashState& used = attempt == 0 ? crash_state : later;
+    Live live(&used);
+    live.apply(one_service());
+    CHECK(live.live->restore().flows == flows);
+    live.live->discard();
+  }
+}
+
+TEST_CASE("a process that carries on after a crash starts while an interface is missing, and opens it when it comes") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  const Parent parent;
+  shell(make_d0);
+  {
+    engine::CrashState crash_state = parent.child();
+    crash_state.take();
+    Live live(&crash_state, {"b0", "d0"});
+    live.apply(one_service());
+    live.start();
+  }
+  shell("ip link del d0");
+  engine::CrashState crash_state = parent.child();
+  crash_state.take();
+  Live live(&crash_state, {"b0", "d0"});
+  live.apply(one_service());
+  live.start();
+  CHECK(live.owner(syn(1)) == host::bpf::STEAL_TAKEN);
+  CHECK_FALSE(live.live->ports()[1].is_up);
+  shell(make_d0);
+  CHECK(await([&] { return live.live->ports()[1].is_up; }));
+  FrameSocket socket("d1");
+  CHECK(await([&] {
+    socket.send(Tap::addressed(syn(1)));
+    return live.live->ports()[1].statistics.received > 0;
+  }));
+  CHECK(live.live->notices().empty());
+}
+
+TEST_CASE("an attempt to open that fails leaves nothing open, and says which interface is missing") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  CHECK(Live(nullptr, {"b0", "d0"}, false).refused_to_open.message == "there is no interface d0");
+  shell(make_d0);
+  // Until there are enough descriptors for rings of both ports.
+  constexpr size_t step = 8, most = 400;
+  bool is_open = false;
+  for (size_t allowed = step; !is_open && allowed < most; allowed += step) {
+    CAPTURE(allowed);
+    const size_t before = open_files();
+    const FewMoreFiles few_more_files(allowed);
+    Live live(nullptr, {"b0", "d0"}, std::nullopt);
+    is_open = live.refused_to_open.message.empty();
+    live.live->discard();
+    const size_t of_director = 1;  // its alarm
+    CHECK(open_files() == before + of_director);
+  }
+  CHECK(is_open);
 }
