@@ -182,7 +182,7 @@ bool LiveDirector::forget_removed() {
       return director.services().is_removed_in_use(one.home, one.address, one.port);
     });
     drop_used(ranges, *worker, [](const director::Director& director, const Configuration::PoolRange& one) {
-      return director.pools().is_local_address(one.address);
+      return director.pools().has_flows(one.address, one.first_port, one.last_port);
     });
   }
   const std::lock_guard lock(host_);

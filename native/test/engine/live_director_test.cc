@@ -336,6 +336,26 @@ TEST_CASE("replies of a removed server without flows are the host's") {
   CHECK(live.owner(reply()) == host::bpf::STEAL_NOTHING);
 }
 
+TEST_CASE("ports that a pool has given up are the host's again") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.start();
+  const auto pool = [](uint16_t first, uint16_t last) { return engine::SetPool{1, {{address("10.9.0.1")}, first, last}}; };
+  const auto to_port = [&](uint16_t port) {
+    return live.owner(ethernet({.source = outside_mac, .destination = inside_mac})
+                          .ipv4({.source = server_address, .destination = "10.9.0.1"})
+                          .udp({.source_port = 53, .destination_port = port})
+                          .build());
+  };
+  live.apply({pool(10000, 19999)});
+  CHECK(to_port(15000) == host::bpf::STEAL_TAKEN);
+  live.apply({pool(40000, 49999)});
+  CHECK(to_port(45000) == host::bpf::STEAL_TAKEN);
+  CHECK(to_port(30000) == host::bpf::STEAL_NOTHING);
+  CHECK(to_port(15000) == host::bpf::STEAL_NOTHING);
+}
+
 TEST_CASE("a limit of flows is divided among the workers, and is that of all together") {
   if (!is_root()) return;
   const Namespaces namespaces;
