@@ -179,7 +179,7 @@ bool LiveDirector::forget_removed() {
   }
   for (const auto& worker : workers_) {
     drop_used(destinations, *worker, [](const director::Director& director, const Configuration::Destination& one) {
-      return director.services().is_removed_in_use(one.home, one.address, one.port);
+      return director.services().has_flows(one.home, one.address, one.port, one.forwarding);
     });
     drop_used(ranges, *worker, [](const director::Director& director, const Configuration::PoolRange& one) {
       return director.pools().has_flows(one.address, one.first_port, one.last_port);

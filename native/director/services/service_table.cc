@@ -175,10 +175,15 @@ Destination* ServiceTable::take_removed(const ServiceKey& key, const wire::Addre
   return nullptr;
 }
 
-bool ServiceTable::is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const {
+bool ServiceTable::has_flows(const ServiceKey& home, const wire::Address& address, uint16_t port,
+                             Forwarding mode) const {
+  const Service* const service = find(home);
+  const Destination* const present = service == nullptr ? nullptr : find_destination(*service, address, port);
+  if (present != nullptr) return present->flows_by_mode[static_cast<size_t>(mode)] != 0;
   const auto found = removed_.find(home);
   return found != removed_.end() && std::ranges::any_of(found->second, [&](const Destination* destination) {
-           return destination->port == port && destination->address == address;
+           return destination->port == port && destination->address == address &&
+                  destination->flows_by_mode[static_cast<size_t>(mode)] != 0;
          });
 }
 

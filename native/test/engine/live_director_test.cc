@@ -326,6 +326,29 @@ TEST_CASE("replies of a removed server are the director's while flows point at i
   CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
 }
 
+TEST_CASE("replies of a server that is in the mode nat no more are the director's while flows of that mode last") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  engine::EditServer edit{service(vip), nat_server(vip).settings};
+  edit.settings.forwarding = director::Forwarding::dr;
+  live.apply({edit});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_NOTHING);
+  edit.settings.forwarding = director::Forwarding::nat;
+  live.apply({edit});
+  send_syns(namespaces, 1);
+  REQUIRE(await([&] { return live.connections() == 1; }));
+  edit.settings.forwarding = director::Forwarding::dr;
+  live.apply({edit});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+  // Another server in that mode, another change: it stays so.
+  live.apply(one_service(other_vip));
+  live.apply({engine::RemoveService{service(other_vip)}});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+}
+
 TEST_CASE("replies of a removed server without flows are the host's") {
   if (!is_root()) return;
   const Namespaces namespaces;
@@ -341,7 +364,9 @@ TEST_CASE("ports that a pool has given up are the host's again") {
   const Namespaces namespaces;
   Live live;
   live.start();
-  const auto pool = [](uint16_t first, uint16_t last) { return engine::SetPool{1, {{address("10.9.0.1")}, first, last}}; };
+  const auto pool = [](uint16_t first, uint16_t last) {
+    return engine::SetPool{1, {{address("10.9.0.1")}, first, last}};
+  };
   const auto to_port = [&](uint16_t port) {
     return live.owner(ethernet({.source = outside_mac, .destination = inside_mac})
                           .ipv4({.source = server_address, .destination = "10.9.0.1"})
