@@ -28,6 +28,8 @@ constexpr size_t most_questions = 256;
 
 constexpr Time retry_interval = second;
 
+constexpr const char* too_many_files = "cannot make an eventfd (raise the limit of open files, `ulimit -n`)";
+
 host::Failure failure_of(const port::PortError& error) {
   std::string message = error.problem;
   if (error.system_errno != 0)
@@ -53,10 +55,11 @@ LiveDirector::~LiveDirector() {
   end_forwarding();
   // The next process takes over what still has connections. Until then it stays stolen: the host would reset it.
   if (steal_ && is_stealing_) steal_->leave_behind();
-  ::close(alarm_);
+  if (alarm_ >= 0) ::close(alarm_);
 }
 
 bool LiveDirector::open(host::Failure& failure) {
+  if (alarm_ < 0) return host::fail(failure, too_many_files);
   constexpr size_t most_ports = port::max_ports - 1;  // one is for the host's own stack
   if (options_.interfaces.empty() || options_.interfaces.size() > most_ports) {
     return host::fail(failure, "a director has 1 to " + std::to_string(most_ports) + " ports, not " +
@@ -150,7 +153,7 @@ bool LiveDirector::add_worker(uint16_t number, Ports ports, host::Failure& failu
   }
   workers_.push_back(
       std::make_unique<DirectorWorker>(options, work, std::move(ports), std::move(std::get<CounterBlock>(block))));
-  return true;
+  return workers_.back()->is_ready() || host::fail(failure, too_many_files);
 }
 
 // A port for each worker. Interface 0: ports that stand in for it.
@@ -249,7 +252,13 @@ bool LiveDirector::is_successor() const {
 }
 
 void LiveDirector::start() {
-  for (const auto& worker : workers_) worker->start();
+  for (size_t number = 0; number < workers_.size(); number++) {
+    if (workers_[number]->start()) continue;
+    const std::string worker = "worker " + std::to_string(number);
+    const std::lock_guard lock(host_);
+    notices_.set(worker,
+                 worker + " is not pinned: this process may not use CPU " + std::to_string(options_.cpus[number]));
+  }
   follower_ = std::thread([this] { follow(); });
   pthread_setname_np(follower_.native_handle(), "host network");
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The director as a plane. The first part opens the devices and forwards; every later one is staged on all workers and
 // comes into force on all of them or on none. What cannot change while the director runs is refused in prepare.
-import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
-import { HostError, UsageError } from '../core/errors.ts';
+import { HostError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
 import { directorAnswers } from './answers.ts';
+import { cpusFor } from './cpus.ts';
 import { writeCrashCapture } from './crash-capture.ts';
 import { defaultDevices } from './devices.ts';
 import { LiveDirector } from './live-director.ts';
@@ -137,17 +137,4 @@ export class DirectorPlane implements Plane<DirectorModel> {
       logger.error({ err }, 'what the process that crashed was given last could not be written');
     }
   }
-}
-
-/** A CPU for each worker; a single worker goes where the scheduler of the kernel puts it. */
-export function cpusFor(workers: number | 'auto'): number[] {
-  const most = availableParallelism();
-  const count = workers === 'auto' ? most : workers;
-  if (!Number.isInteger(count) || count < 1 || count > most) {
-    throw new UsageError('not a number of workers', {
-      value: workers,
-      remedy: `use 1 to ${most}, this machine's CPUs`,
-    });
-  }
-  return count === 1 ? [-1] : Array.from({ length: count }, (_, cpu) => cpu);
 }

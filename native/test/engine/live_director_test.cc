@@ -101,10 +101,10 @@ constexpr const char* make_d0 =
 class Live {
  public:
   explicit Live(engine::CrashState* crash_state = nullptr, std::vector<std::string> interfaces = {"b0"},
-                std::optional<bool> opens = true) {
+                std::optional<bool> opens = true, std::vector<int> cpus = {-1, -1}) {
     engine::LiveDirectorOptions options;
     options.interfaces = std::move(interfaces);
-    options.cpus = {-1, -1};
+    options.cpus = std::move(cpus);
     options.director.flow_limit = flow_limit;
     options.director.fragment_limit = fragment_limit;
     options.director.random = arc4random;
@@ -242,6 +242,19 @@ void send_syns(const Namespaces& namespaces, uint16_t count) {
 }
 
 }  // namespace
+
+TEST_CASE("a worker that cannot be pinned forwards, and a notice says so") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  constexpr int missing = CPU_SETSIZE - 1;
+  Live live(nullptr, {"b0"}, true, {-1, missing});
+  live.apply(one_service());
+  live.start();
+  CHECK(live.live->notices() ==
+        std::vector<std::string>{"worker 1 is not pinned: this process may not use CPU " + std::to_string(missing)});
+  send_syns(namespaces, 20);
+  CHECK(await([&] { return live.connections() == 20; }));
+}
 
 TEST_CASE("a plan of which one step is refused changes nothing") {
   if (!is_root()) return;
@@ -633,6 +646,11 @@ TEST_CASE("an attempt to open that fails leaves nothing open, and says which int
   shell(make_d0);
   // Until there are enough descriptors for rings of both ports.
   constexpr size_t step = 8, most = 400;
+  {
+    const FewMoreFiles no_more_files(0);
+    CHECK(Live(nullptr, {"b0"}, false).refused_to_open.message ==
+          "cannot make an eventfd (raise the limit of open files, `ulimit -n`)");
+  }
   bool is_open = false;
   for (size_t allowed = step; !is_open && allowed < most; allowed += step) {
     CAPTURE(allowed);
