@@ -149,17 +149,16 @@ bool NetlinkAnswer::take(wire::Bytes datagram, const Visit& visit) {
   return is_whole_;
 }
 
-NetlinkSocket::Received NetlinkSocket::receive(const Visit& visit) {
-  Received received = Received::nothing;
+bool NetlinkSocket::receive(const Visit& visit) {
+  bool is_whole = true;
   for (;;) {
     const ssize_t length = recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (length < 0 && errno == ENOBUFS) {
-      received = Received::overrun;
+      is_whole = false;
       continue;
     }
     if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return received;
-    if (received == Received::nothing) received = Received::some;
+    if (length < 0) return is_whole;
     for_each_message(wire::Bytes(buffer_.data(), static_cast<size_t>(length)), visit);
   }
 }

@@ -120,9 +120,8 @@ class NetlinkSocket {
   // Sends without waiting; what the kernel thinks of it arrives with the notices.
   bool send(NetlinkRequest& request);
 
-  enum class Received { nothing, some, overrun };
-  // All notices that have arrived. An overrun means that some were lost: everything has to be dumped again.
-  Received receive(const Visit& visit);
+  // All notices that have arrived. False: some were lost, and everything has to be dumped again.
+  bool receive(const Visit& visit);
   int fd() const { return socket_.get(); }
 
  private:

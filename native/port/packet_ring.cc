@@ -87,13 +87,6 @@ bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
   socket_.set_buffer(true);
   if (!map_ring(options.receive_slots)) return false;
   long_memory_ = std::make_unique_for_overwrite<uint8_t[]>(size_t{long_frames} * long_stride);
-  if (options.promiscuous) {
-    packet_mreq membership{};
-    membership.mr_ifindex = interface_index;
-    membership.mr_type = PACKET_MR_PROMISC;
-    if (!socket_.set(PACKET_ADD_MEMBERSHIP, &membership, sizeof membership, "make the interface promiscuous", ""))
-      return false;
-  }
   return socket_.bind(options.interface, interface_index, ETH_P_ALL) &&
          (options.fanout == nullptr || join(*options.fanout));
 }

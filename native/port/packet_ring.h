@@ -51,7 +51,6 @@ struct PacketRingOptions {
   director::PortId port = 0;      // in the frames received
   uint32_t receive_slots = 2048;  // a burst of 2 ms at a million a second
   uint32_t transmit_slots = 1024;
-  bool promiscuous = false;  // frames to whichever address: NICs filter
   Fanout* fanout = nullptr;
 };
 

@@ -153,10 +153,6 @@ EditResult ServiceTable::remove_service(const ServiceKey& key) {
   return EditResult::done;
 }
 
-void ServiceTable::remove_all() {
-  while (!services_.empty()) remove_service(ServiceKey{services_.begin()->first});
-}
-
 Destination* ServiceTable::find_destination(const Service& service, const wire::Address& address, uint16_t port) const {
   for (Destination* destination : service.destinations) {
     if (destination->port == port && destination->address == address) return destination;

@@ -63,7 +63,6 @@ class ServiceTable {
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult remove_service(const ServiceKey& key);
-  void remove_all();
   EditResult add_destination(const ServiceKey& key, const DestinationSettings& settings);
   EditResult edit_destination(const ServiceKey& key, const DestinationSettings& settings);
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
