@@ -195,6 +195,21 @@ int main(int argc, char** argv) {
                                          : engine::AddServer{hashed, bench::server_settings<A>(more, i)};
     table.visit(worker, [&](engine::DirectorWorker::Visit& visit) { carry_out(step, visit.change_services()); });
   }
+  Visits order;
+  const director::ServiceKey large = bench::service_key<A>(more, steps + 1);
+  std::vector<director::DestinationSettings> servers;
+  for (uint32_t i = 0; i < 1000; i++) servers.push_back(bench::server_settings<A>(more, i));
+  const auto change = [&](const engine::PlanStep& step) {
+    engine::DirectorWorker::Visit visit(worker);
+    carry_out(step, visit.change_services());
+  };
+  change(engine::AddService{large, {.scheduler = "rr"}});
+  for (const director::DestinationSettings& server : servers) change(engine::AddServer{large, server});
+  for (int i = 0; i < 20; i++) {
+    std::reverse(servers.begin(), servers.end());
+    const engine::OrderServers step{large, servers};
+    order.visit(worker, [&](engine::DirectorWorker::Visit& visit) { carry_out(step, visit.change_services()); });
+  }
   worker.stop();
   if (listed < flows) {
     std::fprintf(stderr, "%zu of %u connections were listed\n", listed, flows);
@@ -205,6 +220,7 @@ int main(int argc, char** argv) {
   routes.print("another route table");
   table.print("a server of up to 100 for the scheduler mh");
   pool.print("a pool of 256 addresses, in parts");
+  order.print("the order of 1,000 servers");
   const auto counted = [&](engine::Counter counter) {
     return words[engine::layout::first_block + engine::layout::first_counter + static_cast<size_t>(counter)];
   };

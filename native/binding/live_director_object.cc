@@ -191,6 +191,8 @@ Napi::Function LiveDirectorObject::define(Napi::Env env) {
        InstanceMethod<&LiveDirectorObject::commit>("commit"), InstanceMethod<&LiveDirectorObject::abort>("abort"),
        InstanceMethod<&LiveDirectorObject::restore>("restore"), InstanceMethod<&LiveDirectorObject::start>("start"),
        InstanceMethod<&LiveDirectorObject::steal>("steal"), InstanceMethod<&LiveDirectorObject::announce>("announce"),
+       InstanceMethod<&LiveDirectorObject::take_over>("takeOver"),
+       InstanceMethod<&LiveDirectorObject::discard>("discard"),
        InstanceMethod<&LiveDirectorObject::connections>("connections"),
        InstanceMethod<&LiveDirectorObject::state>("state"), InstanceMethod<&LiveDirectorObject::explain>("explain"),
        InstanceMethod<&LiveDirectorObject::port_towards>("portTowards"),
@@ -320,6 +322,16 @@ Napi::Value LiveDirectorObject::start(const Napi::CallbackInfo& info) {
 Napi::Value LiveDirectorObject::steal(const Napi::CallbackInfo& info) {
   host::Failure failure;
   return live_director_->steal(failure) ? info.Env().Undefined() : failure_value(info.Env(), failure);
+}
+
+Napi::Value LiveDirectorObject::take_over(const Napi::CallbackInfo& info) {
+  host::Failure failure;
+  return live_director_->take_over(failure) ? info.Env().Undefined() : failure_value(info.Env(), failure);
+}
+
+Napi::Value LiveDirectorObject::discard(const Napi::CallbackInfo& info) {
+  live_director_->discard();
+  return info.Env().Undefined();
 }
 
 // Only one worker announces: the network needs to be told once.

@@ -23,12 +23,14 @@ class LiveDirectorObject : public Napi::ObjectWrap<LiveDirectorObject> {
   Napi::Value open(const Napi::CallbackInfo& info);  // () → what went wrong, or undefined
   // (steps) → "done"; or { problem, remedy, step }: `step` is the number of the refused step, if there is one
   Napi::Value prepare(const Napi::CallbackInfo& info);
-  Napi::Value commit(const Napi::CallbackInfo& info);    // ()
-  Napi::Value abort(const Napi::CallbackInfo& info);     // ()
-  Napi::Value restore(const Napi::CallbackInfo& info);   // () → how many flows came back
-  Napi::Value start(const Napi::CallbackInfo& info);     // ()
-  Napi::Value steal(const Napi::CallbackInfo& info);     // () → what went wrong, or undefined
-  Napi::Value announce(const Napi::CallbackInfo& info);  // ()
+  Napi::Value commit(const Napi::CallbackInfo& info);     // ()
+  Napi::Value abort(const Napi::CallbackInfo& info);      // ()
+  Napi::Value restore(const Napi::CallbackInfo& info);    // () → how many flows came back
+  Napi::Value start(const Napi::CallbackInfo& info);      // ()
+  Napi::Value steal(const Napi::CallbackInfo& info);      // () → what went wrong, or undefined
+  Napi::Value take_over(const Napi::CallbackInfo& info);  // () → what went wrong, or undefined
+  Napi::Value discard(const Napi::CallbackInfo& info);    // ()
+  Napi::Value announce(const Napi::CallbackInfo& info);   // ()
   // (worker, cursor, most) → { rows, next }: `next` is the cursor of the next part, if there is one
   Napi::Value connections(const Napi::CallbackInfo& info);
   Napi::Value state(const Napi::CallbackInfo& info);  // () → ports, and how packets are stolen from the host

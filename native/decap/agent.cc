@@ -31,6 +31,9 @@ bool Agent::open(host::Failure& failure) {
   options.name = "decap";
   worker_ =
       std::make_unique<engine::Worker>(options, std::move(ports), *work_, engine::CounterBlock(counter_words_, 0));
+  if (!worker_->is_ready()) {
+    return host::fail(failure, "cannot make an eventfd (raise the limit of open files, `ulimit -n`)");
+  }
   worker_->start();
   return true;
 }

@@ -62,7 +62,9 @@ Configuration::Entry* Configuration::own(const ServiceKey& key) {
 }
 
 void Configuration::remember(const ServiceKey& home, const DestinationSettings& server) {
-  if (is_seen_from(server.forwarding)) removed_destinations_[{home, server.address, server.port}] = server.forwarding;
+  if (is_seen_from(server.forwarding)) {
+    removed_destinations_.insert({home, server.address, server.port, server.forwarding});
+  }
 }
 
 Configuration::Edit Configuration::change(const AddService& step) {
@@ -97,7 +99,7 @@ Configuration::Edit Configuration::change(const AddServer& step) {
     return refused(EditResult::destination_exists);
   }
   servers.push_back(step.settings);
-  removed_destinations_.erase({step.key, step.settings.address, step.settings.port});
+  removed_destinations_.erase({step.key, step.settings.address, step.settings.port, step.settings.forwarding});
   return std::nullopt;
 }
 
@@ -107,6 +109,8 @@ Configuration::Edit Configuration::change(const EditServer& step) {
   const auto server = find_server(entry->servers, step.settings.address, step.settings.port);
   if (server == entry->servers.end()) return refused(EditResult::no_such_destination);
   if (!is_reachable(step.key, step.settings)) return refused(EditResult::family_mismatch);
+  if (server->forwarding != step.settings.forwarding) remember(step.key, *server);
+  removed_destinations_.erase({step.key, step.settings.address, step.settings.port, step.settings.forwarding});
   *server = step.settings;
   return std::nullopt;
 }
@@ -201,9 +205,9 @@ void Configuration::for_each_destination(const std::function<void(const Destinat
 
 std::vector<Configuration::Destination> Configuration::removed_destinations() const {
   std::vector<Destination> all;
-  for (const auto& [key, forwarding] : removed_destinations_) {
+  for (const DestinationKey& key : removed_destinations_) {
     const Entry* const entry = find(key.home);
-    all.push_back({key.home, entry == nullptr ? nullptr : &entry->service, key.address, key.port, forwarding});
+    all.push_back({key.home, entry == nullptr ? nullptr : &entry->service, key.address, key.port, key.forwarding});
   }
   return all;
 }
@@ -216,7 +220,9 @@ void Configuration::for_each_range(const std::function<void(const PoolRange&)>& 
 }
 
 void Configuration::forget_removed(const std::vector<Destination>& destinations, const std::vector<PoolRange>& ranges) {
-  for (const Destination& one : destinations) removed_destinations_.erase({one.home, one.address, one.port});
+  for (const Destination& one : destinations) {
+    removed_destinations_.erase({one.home, one.address, one.port, one.forwarding});
+  }
   for (const PoolRange& one : ranges) std::erase(removed_ranges_, one);
 }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/plan.h"
@@ -63,7 +64,7 @@ class Configuration {
     return found == pools_.end() ? nullptr : &found->second;
   }
   void for_each_service(const std::function<void(const Service&)>& visit) const;
-  // Those of services, and those that were removed and that flows may still point at.
+  // Those of services, and those that were removed or had another mode, while flows may still have that mode.
   void for_each_destination(const std::function<void(const Destination&)>& visit) const;
   // Addresses that are in a pool, and those that were removed and that flows may still have.
   void for_each_range(const std::function<void(const PoolRange&)>& visit) const;
@@ -71,7 +72,8 @@ class Configuration {
   const std::vector<director::MarkRule>& marks() const { return marks_; }
   const director::Timeouts& timeouts() const { return timeouts_; }
 
-  // What was removed stays known until nothing uses it any more, which is for the caller to find out.
+  // What was removed stays known until nothing uses it any more, which is for the caller to find out. A server whose
+  // mode was changed is removed in its old mode: flows keep the mode that they were opened in.
   std::vector<Destination> removed_destinations() const;
   const std::vector<PoolRange>& removed_ranges() const { return removed_ranges_; }
   bool has_removed() const { return !removed_destinations_.empty() || !removed_ranges_.empty(); }
@@ -93,6 +95,7 @@ class Configuration {
     director::ServiceKey home;
     wire::Address address;
     uint16_t port = 0;
+    director::Forwarding forwarding = director::Forwarding::dr;
     bool operator==(const DestinationKey&) const = default;
   };
   struct DestinationKeyHash {
@@ -126,7 +129,7 @@ class Configuration {
   std::vector<director::EgressRule> egress_;
   std::vector<director::MarkRule> marks_;
   director::Timeouts timeouts_;
-  std::unordered_map<DestinationKey, director::Forwarding, DestinationKeyHash> removed_destinations_;
+  std::unordered_set<DestinationKey, DestinationKeyHash> removed_destinations_;
   std::vector<PoolRange> removed_ranges_;
 };
 

@@ -61,6 +61,8 @@ class CrashState {
   // From now on the next process finds what this process was given. What was taken is closed and removed from the
   // queue.
   bool take_over(host::Failure& failure);
+  // Before take_over(): forgets what this process was given.
+  void drop_given() { given_.clear(); }
   // Empties the queue: this process ends in good order, or the next process must find nothing.
   void withdraw();
 

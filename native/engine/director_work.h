@@ -69,7 +69,8 @@ class DirectorWorker {
                  std::vector<std::unique_ptr<port::Port>> ports, CounterBlock block)
       : work_(work), worker_(options, with_host_port(std::move(ports)), work_, std::move(block)) {}
 
-  void start() { worker_.start(); }
+  bool is_ready() const { return worker_.is_ready(); }
+  bool start() { return worker_.start(); }
   void stop() { worker_.stop(); }
 
   class Visit : public Worker::Visit {

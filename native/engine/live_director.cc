@@ -12,7 +12,6 @@
 #include "engine/absent_port.h"
 #include "engine/ownership.h"
 #include "memory/mapped_memory.h"
-#include "port/packet_ring.h"
 #include "port/port_wait.h"
 
 namespace sluice::engine {
@@ -26,6 +25,10 @@ constexpr size_t expected_services = 65536, expected_servers = 65536;
 // Limit of questions that wait for an answer. Packets that come later ask again.
 constexpr size_t most_questions = 256;
 
+constexpr Time retry_interval = second;
+
+constexpr const char* too_many_files = "cannot make an eventfd (raise the limit of open files, `ulimit -n`)";
+
 host::Failure failure_of(const port::PortError& error) {
   std::string message = error.problem;
   if (error.system_errno != 0)
@@ -34,9 +37,9 @@ host::Failure failure_of(const port::PortError& error) {
   return {message, error.system_errno};
 }
 
-// A group of this process and this port. All processes that share the host's interfaces need different groups.
-uint16_t fanout_group(director::PortId port) {
-  return static_cast<uint16_t>(static_cast<uint32_t>(getpid()) * port::max_ports + port);
+// Of a port, for Notices.
+std::string condition(const char* what, director::PortId port) {
+  return what + (" " + std::to_string(port));
 }
 
 }  // namespace
@@ -51,10 +54,11 @@ LiveDirector::~LiveDirector() {
   end_forwarding();
   // The next process takes over what still has connections. Until then it stays stolen: the host would reset it.
   if (steal_ && is_stealing_) steal_->leave_behind();
-  ::close(alarm_);
+  if (alarm_ >= 0) ::close(alarm_);
 }
 
 bool LiveDirector::open(host::Failure& failure) {
+  if (alarm_ < 0) return host::fail(failure, too_many_files);
   constexpr size_t most_ports = port::max_ports - 1;  // one is for the host's own stack
   if (options_.interfaces.empty() || options_.interfaces.size() > most_ports) {
     return host::fail(failure, "a director has 1 to " + std::to_string(most_ports) + " ports, not " +
@@ -78,29 +82,48 @@ bool LiveDirector::open(host::Failure& failure) {
   for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
     opened_.push_back(network_->interface(port));
     up_.push_back(network_->is_up(port));
-    if (opened_.back() == 0) return host::fail(failure, "there is no interface " + options_.interfaces[port]);
-    present.push_back(opened_.back());
+    if (opened_.back() != 0) {
+      present.push_back(opened_.back());
+    } else if (!is_successor()) {
+      return host::fail(failure, "there is no interface " + options_.interfaces[port]);
+    }
   }
+  attached_ = opened_;
+  // Without an interface the loopback device shows which way the kernel has.
+  const uint32_t loopback = present.empty() ? if_nametoindex("lo") : 0;
+  if (loopback != 0) present.push_back(loopback);
   steal_ = host::Steal::attach(present, options_.stealing, failure);
   if (!steal_) return false;
-  if (!steal_->notice().empty()) notices_.push_back(steal_->notice());
+  if (loopback != 0) steal_->remove(loopback);
+  if (!steal_->notice().empty()) notices_.set("stealing", steal_->notice());
   if (options_.cpus.size() > 1 && !steal_->load_fanout(failure)) return false;
+  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
+    fanouts_.push_back({.program = steal_->fanout(), .stuck = [this, port] { note_stuck(port); }});
+  }
+  std::vector<Ports> of_workers(options_.cpus.size());
+  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
+    Ports of_port;
+    if (!open_for_all(port, opened_[port], of_port, failure)) {
+      if (!is_successor()) return false;
+      notices_.set(condition("port", port), failure.message);
+      opened_[port] = 0;
+      static_cast<void>(open_for_all(port, 0, of_port, failure));
+    }
+    for (size_t number = 0; number < of_workers.size(); number++) {
+      of_workers[number].push_back(std::move(of_port[number]));
+    }
+  }
   for (uint16_t number = 0; number < options_.cpus.size(); number++) {
-    if (!add_worker(number, failure)) return false;
+    if (!add_worker(number, std::move(of_workers[number]), failure)) return false;
   }
   if (options_.crash_state != nullptr && options_.crash_state->has_refused()) {
-    notices_.push_back("the crash state was written by another build of Sluice: its flows are not carried on");
+    notices_.set("crash state", "the crash state was written by another build of Sluice: its flows are not carried on");
   }
   use_route_table(network_->route_table());
   return true;
 }
 
-bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
-  std::vector<std::unique_ptr<port::Port>> ports;
-  for (director::PortId port = 0; port < options_.interfaces.size(); port++) {
-    ports.push_back(open_port(port, failure));
-    if (!ports.back()) return false;
-  }
+bool LiveDirector::add_worker(uint16_t number, Ports ports, host::Failure& failure) {
   WorkerOptions options;
   options.name = "worker " + std::to_string(number);
   options.cpu = options_.cpus[number];
@@ -129,6 +152,18 @@ bool LiveDirector::add_worker(uint16_t number, host::Failure& failure) {
   }
   workers_.push_back(
       std::make_unique<DirectorWorker>(options, work, std::move(ports), std::move(std::get<CounterBlock>(block))));
+  return workers_.back()->is_ready() || host::fail(failure, too_many_files);
+}
+
+// A port for each worker. Interface 0: ports that stand in for it.
+bool LiveDirector::open_for_all(director::PortId number, uint32_t interface, Ports& ports, host::Failure& failure) {
+  ports.clear();
+  fanouts_[number].group.reset();
+  notices_.clear(condition("ring", number));
+  for (size_t worker = 0; worker < options_.cpus.size(); worker++) {
+    ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
+    if (!ports.back()) return false;
+  }
   return true;
 }
 
@@ -139,16 +174,16 @@ std::unique_ptr<port::Port> LiveDirector::open_port(director::PortId number, hos
   host::Failure refused;
   auto xdp = open_xdp(number, refused);
   if (!xdp) {
-    std::string notice = "port " + options_.interfaces[number] +
-                         " is a packet ring, which carries the same, and not AF_XDP: " + refused.message;
-    // Every worker has the same notice; it is listed once.
-    if (std::find(notices_.begin(), notices_.end(), notice) == notices_.end()) notices_.push_back(std::move(notice));
+    notices_.set(condition("AF_XDP", number),
+                 "port " + options_.interfaces[number] +
+                     " is a packet ring, which carries the same, and not AF_XDP: " + refused.message);
     return ring;
   }
   if (!xdp->set_beside(std::move(ring))) {
     failure = failure_of(xdp->error());
     return nullptr;
   }
+  notices_.clear(condition("AF_XDP", number));
   kinds_[number] = xdp->is_zero_copy() ? PortKind::xdp_zero_copy : PortKind::xdp_copy;
   return xdp;
 }
@@ -182,14 +217,15 @@ std::unique_ptr<port::Port> LiveDirector::open_ring(director::PortId number, hos
   port::PacketRingOptions options;
   options.interface = options_.interfaces[number];
   options.port = number;
-  const port::Fanout fanout{.group = fanout_group(number), .program = steal_->fanout()};
-  if (options_.cpus.size() > 1) options.fanout = &fanout;
+  if (options_.cpus.size() > 1) options.fanout = &fanouts_[number];
   auto ring = std::make_unique<port::PacketRing>();
   if (!ring->open(options)) {
     failure = failure_of(ring->error());
     return nullptr;
   }
-  notices_.insert(notices_.end(), ring->warnings().begin(), ring->warnings().end());
+  for (const std::string& warning : ring->warnings()) {
+    notices_.set(condition("ring", number), "port " + options_.interfaces[number] + ": " + warning);
+  }
   const int filter = steal_->socket_filter();
   if (filter >= 0 && setsockopt(ring->fd(), SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) != 0) {
     host::fail(failure, "cannot filter what comes on " + options.interface, errno);
@@ -210,8 +246,18 @@ director::Restored LiveDirector::restore() {
   return all;
 }
 
+bool LiveDirector::is_successor() const {
+  return options_.crash_state != nullptr && options_.crash_state->has_taken();
+}
+
 void LiveDirector::start() {
-  for (const auto& worker : workers_) worker->start();
+  for (size_t number = 0; number < workers_.size(); number++) {
+    if (workers_[number]->start()) continue;
+    const std::string worker = "worker " + std::to_string(number);
+    const std::lock_guard lock(host_);
+    notices_.set(worker,
+                 worker + " is not pinned: this process may not use CPU " + std::to_string(options_.cpus[number]));
+  }
   follower_ = std::thread([this] { follow(); });
   pthread_setname_np(follower_.native_handle(), "host network");
 }
@@ -222,6 +268,22 @@ void LiveDirector::close() {
   steal_.reset();
   if (options_.crash_state != nullptr) options_.crash_state->withdraw();
   workers_.clear();
+  network_.reset();
+}
+
+void LiveDirector::discard() {
+  end_forwarding();
+  if (steal_ && is_successor()) {
+    steal_->leave_behind();
+  } else if (steal_) {
+    steal_->give_back();
+  }
+  steal_.reset();
+  tunnel_egress_ = {};
+  if (options_.crash_state != nullptr) options_.crash_state->drop_given();
+  workers_.clear();
+  host_device_.reset();
+  files_.clear();
   network_.reset();
 }
 
@@ -252,6 +314,11 @@ void LiveDirector::ask(director::PortId port, const wire::Address& next_hop) {
   eventfd_write(alarm_, 1);
 }
 
+void LiveDirector::note_stuck(director::PortId port) {
+  stuck_ports_.fetch_or(uint64_t{1} << port);
+  eventfd_write(alarm_, 1);
+}
+
 void LiveDirector::answer_questions() {
   std::vector<Question> questions;
   {
@@ -266,7 +333,7 @@ void LiveDirector::answer_questions() {
 void LiveDirector::follow() {
   while (!stopping_.load()) {
     const Time now = monotonic_nanoseconds();
-    const Time due = network_->due();
+    const Time due = std::min(network_->due(), retry_due());
     const int timeout = due <= now ? 0 : static_cast<int>((due - now) / 1'000'000 + 1);
     std::array<pollfd, 2> wanted = {pollfd{.fd = alarm_, .events = POLLIN, .revents = 0},
                                     pollfd{.fd = network_->fd(), .events = POLLIN, .revents = 0}};
@@ -277,8 +344,19 @@ void LiveDirector::follow() {
     host::Failure failure;
     // The follower retries by itself.
     network_->follow(monotonic_nanoseconds(), failure);
+    if (stuck_ports_.load() != 0 || retry_due() <= monotonic_nanoseconds()) follow_interfaces();
     look_for_ended_flows(monotonic_nanoseconds());
   }
+}
+
+// When that which the host has refused is tried again.
+Time LiveDirector::retry_due() {
+  const std::lock_guard lock(host_);
+  bool is_behind = is_ingress_behind_;
+  for (director::PortId port = 0; port < opened_.size(); port++) {
+    is_behind |= opened_[port] != network_->interface(port);
+  }
+  return is_behind ? tried_ + retry_interval : UINT64_MAX;
 }
 
 void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTable>& route_table) {
@@ -294,62 +372,92 @@ void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTa
     visit.director().set_route_table(route_table);
     visit.try_waiting_frames();
   }
+  follow_interfaces();
+}
+
+// Brings the ports and what is stolen up to date with the host's interfaces and addresses.
+void LiveDirector::follow_interfaces() {
   const std::lock_guard lock(host_);
-  const std::vector<uint32_t> opened = opened_;
+  tried_ = monotonic_nanoseconds();
+  const std::vector<uint32_t> attached = attached_;
   std::vector<wire::Address> addresses = network_->host_addresses();
   const bool has_other_addresses = addresses != host_addresses_;
   host_addresses_ = std::move(addresses);
   open_what_came();
-  for (director::PortId port = 0; port < opened_.size(); port++) {
-    if (opened_[port] != 0) steal_->readdress(opened_[port], route_table->ports()[port].mac);
+  for (director::PortId port = 0; port < attached_.size(); port++) {
+    if (attached_[port] != 0) steal_->readdress(attached_[port], route_table_->ports()[port].mac);
   }
   if (!is_stealing_) return;
   const Configuration both = staged_ ? Configuration::both(configuration_, staged_->next) : configuration_;
   host::Failure failure;
-  if (!serve_local_node(both, failure) &&
-      std::find(notices_.begin(), notices_.end(), failure.message) == notices_.end()) {
-    notices_.push_back(failure.message);
+  if (serve_local_node(both, failure)) {
+    notices_.clear("real server on this host");
+  } else {
+    notices_.set("real server on this host", failure.message);
   }
   const bool has_other_routes = addresses_by_route(both, *route_table_) != addresses_by_route_;
-  if (!(has_other_addresses || has_other_routes || opened != opened_ || is_ingress_behind_)) return;
+  if (!(has_other_addresses || has_other_routes || attached != attached_ || is_ingress_behind_)) return;
   if (!update_ingress(both, failure)) note_ingress_failure(failure);
 }
 
 void LiveDirector::open_what_came() {
+  const uint64_t stuck = stuck_ports_.exchange(0);
   for (director::PortId port = 0; port < opened_.size(); port++) {
     up_[port] = network_->is_up(port);
     const uint32_t interface = network_->interface(port);
-    if (interface == opened_[port]) continue;
+    const bool is_stuck = (stuck >> port & 1) != 0;
+    if (interface == opened_[port] && !is_stuck) continue;
     host::Failure failure;
-    if (!open_again(port, interface, failure)) notices_.push_back(failure.message);
+    if (open_again(port, interface, failure)) {
+      notices_.clear(condition("port", port));
+    } else {
+      notices_.set(condition("port", port), failure.message);
+    }
   }
 }
 
+// The ingress comes first: else the host's stack would answer packets that the ports receive, too.
+//
+// The new ports are open before the old ones are closed. So no frame of the interface is lost when its rings are made
+// anew because one of them is stuck; some frames are seen twice.
 bool LiveDirector::open_again(director::PortId number, uint32_t interface, host::Failure& failure) {
-  if (opened_[number] != 0) {
-    steal_->remove(opened_[number]);
-    tunnel_egress_.remove(opened_[number]);
-  }
   opened_[number] = 0;
-  std::vector<std::unique_ptr<port::Port>> ports;
-  for (size_t worker = 0; worker < workers_.size(); worker++) {
-    ports.push_back(interface == 0 ? std::make_unique<AbsentPort>() : open_port(number, failure));
-    if (!ports.back()) return false;
-  }
+  if (attached_[number] != interface && !attach_to(number, interface, failure)) return false;
+  Ports ports;
+  if (!open_for_all(number, interface, ports, failure)) return false;
   for (size_t worker = 0; worker < workers_.size(); worker++) {
     ports[worker] = DirectorWorker::Visit(*workers_[worker]).replace_port(number, std::move(ports[worker]));
   }
   close_replaced(number, std::move(ports));
   opened_[number] = interface;
-  if (interface == 0) return true;
-  if (!steal_->add(interface, failure)) return false;
-  const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
-  if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) return false;
-  return keep_links(failure);
+  return true;
+}
+
+bool LiveDirector::attach_to(director::PortId number, uint32_t interface, host::Failure& failure) {
+  if (const uint32_t before = std::exchange(attached_[number], 0); before != 0) {
+    steal_->remove(before);
+    tunnel_egress_.remove(before);
+  }
+  if (interface != 0) {
+    if (!steal_->add(interface, failure)) return false;
+    const bool cuts_tunnelled = network_->route_table()->ports()[number].cuts_tunnelled;
+    if (cuts_tunnelled && !tunnel_egress_.add(interface, failure)) {
+      steal_->remove(interface);
+      return false;
+    }
+  }
+  attached_[number] = interface;
+  host::Failure unkept;
+  if (keep_links(unkept)) {
+    notices_.clear("links");
+  } else {
+    notices_.set("links", unkept.message);
+  }
+  return true;
 }
 
 // Called outside of visits: closing a socket waits for the kernel's other CPUs.
-void LiveDirector::close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced) {
+void LiveDirector::close_replaced(director::PortId number, Ports replaced) {
   for (const auto& port : replaced) ended_[number] += port->statistics();
 }
 
@@ -414,8 +522,9 @@ std::vector<std::string> LiveDirector::notices() {
     }
   }
   const std::lock_guard lock(host_);
-  conflicts.insert(conflicts.begin(), notices_.begin(), notices_.end());
-  return conflicts;
+  std::vector<std::string> all = notices_.all();
+  std::move(conflicts.begin(), conflicts.end(), std::back_inserter(all));
+  return all;
 }
 
 std::vector<LiveDirector::PortState> LiveDirector::ports() {

@@ -16,8 +16,8 @@
 // computed again when the configuration or the host's addresses and interfaces have changed, but not when a neighbour
 // has.
 //
-// An interface may be missing at the start, disappear, and come back with another index: its port is opened when it
-// exists.
+// An interface may disappear and come back with another index: its port is opened when it exists. It may be missing at
+// the start of a process that carries on after a crash. Otherwise a missing interface is a mistake.
 #pragma once
 
 #include <atomic>
@@ -32,12 +32,14 @@
 #include "engine/crash_state.h"
 #include "engine/director_work.h"
 #include "engine/expected_replies.h"
+#include "engine/notices.h"
 #include "engine/rehearsal.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
 #include "host/steal.h"
 #include "host/tun_device.h"
 #include "host/tunnel_egress.h"
+#include "port/packet_ring.h"
 #include "port/xdp_port.h"
 
 namespace sluice::engine {
@@ -65,7 +67,7 @@ class LiveDirector {
   LiveDirector(const LiveDirector&) = delete;
   LiveDirector& operator=(const LiveDirector&) = delete;
 
-  // Opens ports and attaches to the host. Nothing is forwarded or stolen yet.
+  // Opens ports and attaches to the host. Nothing is forwarded or stolen yet. After a failure: discard().
   bool open(host::Failure& failure);
 
   // Why a plan was refused, and which step of it, if it was a step.
@@ -86,6 +88,11 @@ class LiveDirector {
   void start();
   // From now on the host's stack does not see what belongs to the directors as they are configured.
   bool steal(host::Failure& failure);
+  // From now on the next process finds what this one has kept, and no longer what the previous one has left.
+  bool take_over(host::Failure& failure);
+  // Before take_over(): ends the workers and closes the ports. What the previous process has left stays as it is, for
+  // another attempt.
+  void discard();
   // Ends the workers, gives the host its packets back and closes the ports. Also withdraws what was kept for the next
   // process. Without close(), the destructor acts as in a process that ends by mistake: it leaves what was kept.
   void close();
@@ -118,15 +125,19 @@ class LiveDirector {
   // By worker; empty while no taps are open. Only the thread that opened the taps takes frames out of them.
   const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
   host::StealWay stealing() const { return steal_->way(); }
+  // What could not be done as configured at present, and why.
   std::vector<std::string> notices();
 
  private:
+  using Ports = std::vector<std::unique_ptr<port::Port>>;
   // A next hop whose link-layer address is not known.
   struct Question {
     director::PortId port;
     wire::Address next_hop;
   };
-  bool add_worker(uint16_t number, host::Failure& failure);
+  bool is_successor() const;
+  bool add_worker(uint16_t number, Ports ports, host::Failure& failure);
+  bool open_for_all(director::PortId number, uint32_t interface, Ports& ports, host::Failure& failure);
   std::unique_ptr<port::Port> open_port(director::PortId number, host::Failure& failure);
   std::unique_ptr<port::Port> open_ring(director::PortId number, host::Failure& failure);
   std::unique_ptr<port::XdpPort> open_xdp(director::PortId number, host::Failure& failure);
@@ -135,9 +146,13 @@ class LiveDirector {
   void follow();
   void answer_questions();
   void use_route_table(const std::shared_ptr<const director::RouteTable>& route_table);
+  void follow_interfaces();
+  void note_stuck(director::PortId port);
   void open_what_came();
+  Time retry_due();
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
-  void close_replaced(director::PortId number, std::vector<std::unique_ptr<port::Port>> replaced);
+  bool attach_to(director::PortId number, uint32_t interface, host::Failure& failure);
+  void close_replaced(director::PortId number, Ports replaced);
   bool serve(const Configuration& configuration, host::Failure& failure);
   // live_director_local_node.cc
   bool serve_local_node(const Configuration& configuration, host::Failure& failure);
@@ -163,14 +178,17 @@ class LiveDirector {
 
   std::vector<std::shared_ptr<Tap>> taps_;  // used by the configuring thread
   Time ended_flows_looked_for_ = 0;         // used by the follower
+  Time tried_ = 0;                          // used by the follower: when it last followed the interfaces
 
   std::mutex host_;  // guards the members below
   std::unique_ptr<host::Steal> steal_;
   host::TunnelEgress tunnel_egress_;
   std::shared_ptr<host::TunDevice> host_device_;  // set once a real server is this host
   std::vector<uint32_t> opened_;             // by port: the index of the interface on which it is open; 0: not open
+  std::vector<uint32_t> attached_;           // by port: the index of the interface whose ingress is attached; 0: none
   std::vector<bool> up_;                     // by port
   std::vector<PortKind> kinds_;              // by port
+  std::vector<port::Fanout> fanouts_;        // by port: what the rings of all workers share
   std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that no longer exist
   std::shared_ptr<const director::RouteTable> route_table_;  // the one that the workers use
   std::vector<wire::Address> host_addresses_;
@@ -183,11 +201,12 @@ class LiveDirector {
   std::optional<Staged> staged_;    // between prepare() and commit() or abort(); the configuring thread's
   bool is_ingress_behind_ = false;  // the last update of what is stolen has failed: to be tried again
   bool is_stealing_ = false;
-  std::vector<std::string> notices_;
+  Notices notices_;
 
   std::mutex asking_;
   std::vector<Question> questions_;
-  bool is_copy_ = false;  // this is the copy of a rehearsal: it asks nobody
+  std::atomic<uint64_t> stuck_ports_ = 0;  // a bit per port: a ring of one of its workers is stuck
+  bool is_copy_ = false;                   // this is the copy of a rehearsal: it asks nobody
   std::atomic<bool> stopping_ = false;
   int alarm_;  // an eventfd: questions, or the end
   std::thread follower_;

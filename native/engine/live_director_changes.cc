@@ -8,6 +8,8 @@
 //
 // Between prepare() and commit() packets of a service to come are the director's already, and it has no service for
 // them. That is why commit() should follow soon.
+#include <sys/eventfd.h>
+
 #include <algorithm>
 
 #include "engine/live_director.h"
@@ -97,27 +99,34 @@ void LiveDirector::abort() {
 }
 
 void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps) {
+  std::string refused;
   for (size_t next = 0; next < steps.size();) {
     DirectorWorker::Visit visit(worker);
     const Time begun = visit.now();
     director::Director& director = visit.change_services();
     do {
       const std::string_view outcome = carry_out(steps[next++], director);
-      if (outcome == "done") [[likely]]
-        continue;
-      const std::lock_guard lock(host_);
-      notices_.push_back("a worker has refused a step that was tried before (" + std::string(outcome) +
-                         "): report this, and restart sluice");
+      if (outcome != "done") [[unlikely]]
+        refused = outcome;
     } while (next < steps.size() && visit.now() - begun < longest_part);
   }
+  if (refused.empty()) return;
+  // After the visit: the follower visits workers while it holds this lock.
+  const std::lock_guard lock(host_);
+  notices_.set("refused step",
+               "a worker has refused a step that was tried before (" + refused + "): report this, and restart sluice");
 }
 
 bool LiveDirector::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
   const bool is_first = !std::exchange(is_stealing_, true);
   if (!serve(configuration_, failure)) return false;
-  if (!is_first || options_.crash_state == nullptr) return true;
-  return keep_links(failure) && options_.crash_state->take_over(failure);
+  return !is_first || keep_links(failure);
+}
+
+bool LiveDirector::take_over(host::Failure& failure) {
+  const std::lock_guard lock(host_);
+  return options_.crash_state == nullptr || options_.crash_state->take_over(failure);
 }
 
 bool LiveDirector::serve(const Configuration& configuration, host::Failure& failure) {
@@ -125,7 +134,7 @@ bool LiveDirector::serve(const Configuration& configuration, host::Failure& fail
 }
 
 bool LiveDirector::update_ingress(const Configuration& configuration, host::Failure& failure) {
-  host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), opened_);
+  host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), attached_);
   addresses_by_route_ = addresses_by_route(configuration, *route_table_);
   owned_traffic.host_addresses = host_addresses_;
   owned_traffic.host_addresses.insert(owned_traffic.host_addresses.end(), addresses_by_route_.begin(),
@@ -133,10 +142,12 @@ bool LiveDirector::update_ingress(const Configuration& configuration, host::Fail
   const uint64_t lost_before = steal_->lost_strays();
   const auto placed_flows = [this](const auto& visit_flow) { visit_placed_flows(visit_flow); };
   is_ingress_behind_ = !steal_->update(owned_traffic, failure, placed_flows);
-  if (const uint64_t lost = steal_->lost_strays() - lost_before; lost != 0) {
-    notices_.push_back("services are divided among the workers in another way: " + std::to_string(lost) +
-                       " of their connections could not be kept where they are");
+  if (steal_->lost_strays() != lost_before) {
+    notices_.set("strays",
+                 "services were divided among the workers in another way: " + std::to_string(steal_->lost_strays()) +
+                     " of their connections could not be kept where they were");
   }
+  if (!is_ingress_behind_) notices_.clear("ingress");
   return !is_ingress_behind_;
 }
 
@@ -152,7 +163,9 @@ void LiveDirector::visit_placed_flows(const std::function<void(const host::Place
 }
 
 void LiveDirector::note_ingress_failure(const host::Failure& failure) {
-  notices_.push_back("what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
+  eventfd_write(alarm_, 1);
+  notices_.set("ingress",
+               "what is kept from the host's stack is not up to date, which is tried again: " + failure.message);
 }
 
 // Forgets removed servers and addresses of pools of which no worker has a flow any more. False where there were none.
@@ -166,10 +179,10 @@ bool LiveDirector::forget_removed() {
   }
   for (const auto& worker : workers_) {
     drop_used(destinations, *worker, [](const director::Director& director, const Configuration::Destination& one) {
-      return director.services().is_removed_in_use(one.home, one.address, one.port);
+      return director.services().has_flows(one.home, one.address, one.port, one.forwarding);
     });
     drop_used(ranges, *worker, [](const director::Director& director, const Configuration::PoolRange& one) {
-      return director.pools().is_local_address(one.address);
+      return director.pools().has_flows(one.address, one.first_port, one.last_port);
     });
   }
   const std::lock_guard lock(host_);

@@ -26,12 +26,11 @@ constexpr Time awake_interval = 100'000'000;
 // Reading a port's statistics also repairs the port (packet_ring.h).
 constexpr Time ports_looked_after = second;
 
-void pin(pthread_t thread, int cpu) {
+bool pin(pthread_t thread, int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<size_t>(cpu), &set);
-  // If the CPU does not exist, the worker runs without being pinned.
-  pthread_setaffinity_np(thread, sizeof set, &set);
+  return pthread_setaffinity_np(thread, sizeof set, &set) == 0;
 }
 
 }  // namespace
@@ -48,14 +47,14 @@ Worker::Worker(const WorkerOptions& options, std::vector<std::unique_ptr<port::P
 
 Worker::~Worker() {
   stop();
-  close(alarm_);
+  if (is_ready()) close(alarm_);
 }
 
-void Worker::start() {
+bool Worker::start() {
   running_.store(true, std::memory_order_release);
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), name_.c_str());
-  if (cpu_ >= 0) pin(thread_.native_handle(), cpu_);
+  return cpu_ < 0 || pin(thread_.native_handle(), cpu_);
 }
 
 void Worker::stop() {

@@ -45,7 +45,10 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void start();
+  // False: the worker cannot be woken, because the process has too many open files. Nothing else may be asked of it.
+  bool is_ready() const { return alarm_ >= 0; }
+  // False: the worker runs, but not pinned to its CPU.
+  bool start();
   // Returns when the thread has ended.
   void stop();
 

@@ -429,7 +429,9 @@ void Pair::flush() {
 // Removes all services and lets all time pass: nothing may be left.
 void Pair::finish() {
   each([](Director& director) {
-    director.services().remove_all();
+    std::vector<director::ServiceKey> keys;
+    director.services().for_each_service([&](const director::Service& service) { keys.push_back(service.key); });
+    for (const director::ServiceKey& key : keys) director.services().remove_service(key);
     check_invariants(director);
   });
   for (int i = 0; i < 3; i++) wait(2000 * second);

@@ -66,8 +66,7 @@ std::unique_ptr<HostNetwork> HostNetwork::open(std::vector<NetworkPort> ports, C
 }
 
 bool HostNetwork::follow(Time now, Failure& failure) {
-  const auto received = notices_.receive([this](const NetlinkMessage& message) { hear(message); });
-  if (received == NetlinkSocket::Received::overrun) {
+  if (!notices_.receive([this](const NetlinkMessage& message) { hear(message); })) {
     overruns_++;
     dirty_ = links | addresses | routes | neighbours;
   }

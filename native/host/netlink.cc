@@ -124,43 +124,41 @@ bool NetlinkSocket::send(NetlinkRequest& request) {
 
 bool NetlinkSocket::ask(NetlinkRequest& request, const Visit& visit, Failure& failure) {
   if (!send(request)) return fail(failure, "cannot send a netlink request", errno);
+  NetlinkAnswer answer(sequence_);
   for (;;) {
     const ssize_t length = recv(fd(), buffer_.data(), buffer_.size(), 0);
     if (length < 0 && errno == EINTR) continue;
     if (length < 0) return fail(failure, "the kernel did not answer a netlink request", errno);
-    int error = 0;
-    const Answer answer = answered(wire::Bytes(buffer_.data(), static_cast<size_t>(length)), sequence_, visit, error);
-    if (answer == Answer::done) return true;
-    if (answer == Answer::failed) return fail(failure, "the kernel refused a netlink request", error);
+    if (!answer.take(wire::Bytes(buffer_.data(), static_cast<size_t>(length)), visit)) continue;
+    return answer.error() == 0 || fail(failure, "the kernel refused a netlink request", answer.error());
   }
 }
 
-NetlinkSocket::Answer NetlinkSocket::answered(wire::Bytes bytes, uint32_t sequence, const Visit& visit, int& error) {
-  Answer answer = Answer::more;
-  for_each_message(bytes, [&](const NetlinkMessage& message) {
-    if (message.header.nlmsg_seq != sequence || answer != Answer::more) return;
+// The kernel marks the messages that it writes after the change. The last of all need not be among them.
+bool NetlinkAnswer::take(wire::Bytes datagram, const Visit& visit) {
+  for_each_message(datagram, [&](const NetlinkMessage& message) {
+    if (message.header.nlmsg_seq != sequence_ || is_whole_) return;
+    is_interrupted_ |= (message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     const uint16_t type = message.header.nlmsg_type;
     if (type != NLMSG_ERROR && type != NLMSG_DONE) return visit(message);
     // Both types begin with a negative errno. An acknowledgement is error 0.
-    error = -read_fixed<int32_t>(message.body);
-    // EINTR: the table changed during the dump, so the dump is not complete.
-    if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
-    answer = error == 0 ? Answer::done : Answer::failed;
+    error_ = -read_fixed<int32_t>(message.body);
+    if (error_ == 0 && is_interrupted_) error_ = EINTR;
+    is_whole_ = true;
   });
-  return answer;
+  return is_whole_;
 }
 
-NetlinkSocket::Received NetlinkSocket::receive(const Visit& visit) {
-  Received received = Received::nothing;
+bool NetlinkSocket::receive(const Visit& visit) {
+  bool is_whole = true;
   for (;;) {
     const ssize_t length = recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (length < 0 && errno == ENOBUFS) {
-      received = Received::overrun;
+      is_whole = false;
       continue;
     }
     if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return received;
-    if (received == Received::nothing) received = Received::some;
+    if (length < 0) return is_whole;
     for_each_message(wire::Bytes(buffer_.data(), static_cast<size_t>(length)), visit);
   }
 }

@@ -88,9 +88,26 @@ class NetlinkRequest {
   std::vector<size_t> open_;  // where attributes begin that have no end yet
 };
 
-class NetlinkSocket {
+// The answer to one request, which may be many datagrams.
+class NetlinkAnswer {
  public:
   using Visit = std::function<void(const NetlinkMessage&)>;
+  explicit NetlinkAnswer(uint32_t sequence) : sequence_(sequence) {}
+
+  // Calls `visit` for each message of the answer in a datagram. True when the answer is whole.
+  bool take(wire::Bytes datagram, const Visit& visit);
+  // An errno, or 0. EINTR: the table changed during the dump, and the dump may lack entries.
+  int error() const { return error_; }
+
+ private:
+  const uint32_t sequence_;
+  bool is_interrupted_ = false, is_whole_ = false;
+  int error_ = 0;
+};
+
+class NetlinkSocket {
+ public:
+  using Visit = NetlinkAnswer::Visit;
 
   // `groups` is a mask of RTMGRP_*.
   bool open(uint32_t groups, Failure& failure);
@@ -103,16 +120,11 @@ class NetlinkSocket {
   // Sends without waiting; what the kernel thinks of it arrives with the notices.
   bool send(NetlinkRequest& request);
 
-  enum class Received { nothing, some, overrun };
-  // All notices that have arrived. An overrun means that some were lost: everything has to be dumped again.
-  Received receive(const Visit& visit);
+  // All notices that have arrived. False: some were lost, and everything has to be dumped again.
+  bool receive(const Visit& visit);
   int fd() const { return socket_.get(); }
 
  private:
-  // Answers to one request, until it is complete.
-  enum class Answer { more, done, failed };
-  Answer answered(wire::Bytes bytes, uint32_t sequence, const Visit& visit, int& error);
-
   Descriptor socket_;
   uint32_t sequence_ = 0;
   std::vector<uint8_t> buffer_;

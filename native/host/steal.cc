@@ -243,11 +243,11 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
 // way round. A packet between any two steps finds the old tables, the new ones, or more than either.
 bool Steal::apply(StealTables next, const FlowSource& flows, Failure& failure) {
   const bpf::u32 only = 0;
-  StealTables::Marks old_marks;
+  uint16_t marks_edition = 0;
   const bool is_changing = next.settings.workers > 1 && begin_change(next, flows);
-  if (!add_marks(next, old_marks, failure)) return false;
+  if (!add_marks(next, marks_edition, failure)) return false;
   bpf::steal_settings settings = next.settings;
-  settings.marks = current_.marks.empty() ? 0 : marks_edition_;
+  settings.marks = next.marks.empty() ? 0 : marks_edition;
   settings.steering = steering_edition_ | (is_changing ? bpf::STEAL_CHANGING : 0);
   const bool is_added = add_new(bpf::tuples, current_.tuples, next.tuples, failure) &&
                         add_new(bpf::inside, current_.inside, next.inside, failure) &&
@@ -255,6 +255,7 @@ bool Steal::apply(StealTables next, const FlowSource& flows, Failure& failure) {
                         add_new(bpf::places, current_.places, next.places, failure) &&
                         programs_.maps[bpf::settings].set(&only, &settings, failure);
   if (!is_added) return false;
+  if (std::exchange(marks_edition_, marks_edition) != marks_edition) std::swap(current_.marks, other_marks_);
   current_.settings = settings;
   current_.groups = next.groups;
   if (is_changing) {
@@ -269,7 +270,7 @@ bool Steal::apply(StealTables next, const FlowSource& flows, Failure& failure) {
          remove_old(bpf::egress, current_.egress, next.egress, failure) &&
          remove_old(bpf::inside, current_.inside, next.inside, failure) &&
          remove_old(bpf::tuples, current_.tuples, next.tuples, failure) &&
-         remove_old(bpf::marks, old_marks, {}, failure);
+         remove_old(bpf::marks, other_marks_, {}, failure);
 }
 
 // Gives `next` both editions: what holds now, and what is to hold. True when they divide clients differently, so that
@@ -346,9 +347,9 @@ void Steal::forget_strays() {
   for (const bpf::steal_client& one : old) static_cast<void>(programs_.maps[bpf::strays].remove(&one, ignored));
 }
 
-// Rules count in their order: the next ones are an edition of their own, which the settings name once it is whole.
-// What the maps hold of the one before becomes `old`.
-bool Steal::add_marks(const StealTables& next, StealTables::Marks& old, Failure& failure) {
+// Rules count in their order: the next ones are an edition of their own, which the settings name once it is whole. What
+// a change that failed has left in that edition is removed first: it would count, too.
+bool Steal::add_marks(const StealTables& next, uint16_t& edition, Failure& failure) {
   const auto with_edition = [](const StealTables::Marks& marks, uint16_t edition) {
     StealTables::Marks of_edition;
     for (const auto& [key, rules] : marks) {
@@ -361,13 +362,11 @@ bool Steal::add_marks(const StealTables& next, StealTables::Marks& old, Failure&
   const auto are_equal = [](const auto& a, const auto& b) {
     return std::memcmp(&a.first, &b.first, sizeof a.first) == 0 && a.second == b.second;
   };
-  if (std::ranges::equal(current_.marks, with_edition(next.marks, marks_edition_), are_equal)) return true;
-  const uint16_t edition = marks_edition_ == 1 ? 2 : 1;
-  StealTables::Marks added;
-  if (!add_new(bpf::marks, added, with_edition(next.marks, edition), failure)) return false;
-  old = std::exchange(current_.marks, std::move(added));
-  marks_edition_ = edition;
-  return true;
+  edition = marks_edition_;
+  if (std::ranges::equal(current_.marks, with_edition(next.marks, edition), are_equal)) return true;
+  edition = marks_edition_ == 1 ? 2 : 1;
+  const StealTables::Marks wanted = with_edition(next.marks, edition);
+  return remove_old(bpf::marks, other_marks_, wanted, failure) && add_new(bpf::marks, other_marks_, wanted, failure);
 }
 
 template <class Table>

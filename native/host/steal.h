@@ -132,7 +132,7 @@ class Steal {
   bool begin_change(StealTables& next, const FlowSource& flows);
   std::set<uint32_t> keep_strays(const StealTables& next, uint32_t edition, const FlowSource& flows);
   void forget_strays();
-  bool add_marks(const StealTables& next, StealTables::Marks& old, Failure& failure);
+  bool add_marks(const StealTables& next, uint16_t& edition, Failure& failure);
   template <class Table>
   bool add_new(bpf::Map map, Table& current, const Table& next, Failure& failure);
   template <class Table>
@@ -142,12 +142,13 @@ class Steal {
   std::string notice_;
   StealPrograms programs_;
   std::map<uint32_t, Attachment> attachments_;
-  std::optional<Diversion> diversion_;               // once one was asked for
+  std::optional<Diversion> diversion_;  // once one was asked for
   std::unique_ptr<HostReplyPrograms> host_replies_;  // likewise
-  StealTables current_;                              // what the maps hold
-  uint16_t marks_edition_ = 1;                       // of the rules of firewall marks that hold
-  uint32_t steering_edition_ = 0;                    // that holds
-  bool is_filled_ = false;                           // update() was called: what was left behind is gone
+  StealTables current_;                 // what the maps hold
+  uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
+  StealTables::Marks other_marks_;      // what the maps hold of the other edition
+  uint32_t steering_edition_ = 0;       // that holds
+  bool is_filled_ = false;              // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;
   bool is_left_behind_ = false;
   OwnedTraffic owned_traffic_;  // nftables: what the rules were made from

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "wire/bytes.h"
 #include "wire/ethernet.h"
@@ -86,13 +87,6 @@ bool PacketRing::set_up(const PacketRingOptions& options, int interface_index) {
   socket_.set_buffer(true);
   if (!map_ring(options.receive_slots)) return false;
   long_memory_ = std::make_unique_for_overwrite<uint8_t[]>(size_t{long_frames} * long_stride);
-  if (options.promiscuous) {
-    packet_mreq membership{};
-    membership.mr_ifindex = interface_index;
-    membership.mr_type = PACKET_MR_PROMISC;
-    if (!socket_.set(PACKET_ADD_MEMBERSHIP, &membership, sizeof membership, "make the interface promiscuous", ""))
-      return false;
-  }
   return socket_.bind(options.interface, interface_index, ETH_P_ALL) &&
          (options.fanout == nullptr || join(*options.fanout));
 }
@@ -117,13 +111,24 @@ bool PacketRing::map_ring(uint32_t wanted) {
   }
 }
 
-bool PacketRing::join(const Fanout& fanout) {
-  const uint32_t how = fanout.program < 0 ? PACKET_FANOUT_HASH : PACKET_FANOUT_EBPF;
-  const auto value = static_cast<int>(fanout.group | (how | fanout_ignores_outgoing) << 16);
-  return socket_.set(PACKET_FANOUT, value, "share an interface between workers",
-                     "set the interface up, and use a group that nobody else uses") &&
-         (fanout.program < 0 || socket_.set(PACKET_FANOUT_DATA, fanout.program, "set the program that chooses a worker",
-                                            "give a loaded eBPF program of type socket filter"));
+// The kernel chooses the number of a new group. So two processes never share one, and the rings of an interface that
+// are being replaced have another one than their successors.
+bool PacketRing::join(Fanout& fanout) {
+  const uint32_t mode = (fanout.program < 0 ? PACKET_FANOUT_HASH : PACKET_FANOUT_EBPF) | fanout_ignores_outgoing;
+  const uint32_t how = fanout.group ? mode : mode | PACKET_FANOUT_FLAG_UNIQUEID;
+  const auto value = static_cast<int>(fanout.group.value_or(0) | how << 16);
+  if (!socket_.set(PACKET_FANOUT, value, "share an interface between workers", "set the interface up")) return false;
+  int number = 0;
+  socklen_t size = sizeof number;
+  if (::getsockopt(socket_.fd(), SOL_PACKET, PACKET_FANOUT, &number, &size) != 0) {
+    error_ = {PortFault::system, "cannot ask for the number of a group of sockets", "", errno, "getsockopt"};
+    return false;
+  }
+  fanout.group = static_cast<uint16_t>(number);
+  is_sharing_ = true;
+  stuck_ = fanout.stuck;
+  return fanout.program < 0 || socket_.set(PACKET_FANOUT_DATA, fanout.program, "set the program that chooses a worker",
+                                           "give a loaded eBPF program of type socket filter");
 }
 
 // A held slot keeps the status that the kernel gave it. So a call looks at one round of the ring at most, however many
@@ -211,8 +216,13 @@ PortStatistics PacketRing::statistics() {
   // Unreadable frames also show that the ring works.
   const bool is_stuck =
       since.tp_drops != 0 && held_ == 0 && looked_at_ == looked_at_before_ && head_.status() == TP_STATUS_KERNEL;
-  if (is_stuck) [[unlikely]]
-    revive();
+  if (is_stuck) [[unlikely]] {
+    if (!is_sharing_) {
+      revive();
+    } else if (stuck_) {
+      std::exchange(stuck_, nullptr)();
+    }
+  }
   looked_at_before_ = looked_at_;
   counts_.transmitted = sender_.sent();
   counts_.transmitted_bytes = sender_.sent_bytes();

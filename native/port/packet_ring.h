@@ -18,12 +18,16 @@
 //
 // A frame whose segments virtio's header cannot describe (SCTP's, or fragments of UDP that a virtual machine left to
 // its host) makes the kernel drop it and, a defect of Linux up to 6.18 at least, keep the slot for ever: nothing comes
-// after it. statistics() sees that frames are dropped though the ring is empty, and makes the ring anew.
+// after it. statistics() sees that frames are dropped though the ring is empty, and makes the ring anew. A ring that
+// shares its interface cannot do that: the kernel would put it behind the other members of its group, and the program
+// that chooses a worker would choose another one. It reports that it is stuck, and its owner opens all members anew.
 //
 // The port hears what arrives, not what leaves (PACKET_IGNORE_OUTGOING), so that it never meets its own frames.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +40,10 @@ namespace sluice::port {
 
 // Several sockets, of one worker each, share what arrives on an interface: a program says which frame is whose.
 struct Fanout {
-  uint16_t group = 0;  // the same number for all that share
-  int program = -1;    // an eBPF socket filter that returns a member's number, in order of opening; -1: by flow hash
+  // The first ring that is opened with it makes a new group and notes its number for the others.
+  std::optional<uint16_t> group;
+  int program = -1;  // an eBPF socket filter that returns a member's number, in order of opening; -1: by flow hash
+  std::function<void()> stuck;  // called once by each ring that is stuck, from statistics()
 };
 
 struct PacketRingOptions {
@@ -45,8 +51,7 @@ struct PacketRingOptions {
   director::PortId port = 0;      // in the frames received
   uint32_t receive_slots = 2048;  // a burst of 2 ms at a million a second
   uint32_t transmit_slots = 1024;
-  bool promiscuous = false;  // frames to whichever address: NICs filter
-  const Fanout* fanout = nullptr;
+  Fanout* fanout = nullptr;
 };
 
 class PacketRing final : public Port {
@@ -72,7 +77,7 @@ class PacketRing final : public Port {
 
   bool set_up(const PacketRingOptions& options, int interface_index);
   bool map_ring(uint32_t slots);
-  bool join(const Fanout& fanout);
+  bool join(Fanout& fanout);
   void revive();
   // The frame in a slot; false for one that is nothing for a director.
   bool take(director::Frame& frame);
@@ -81,6 +86,8 @@ class PacketRing final : public Port {
   PacketSocket socket_;
   PacketSender sender_;
   PortError error_;
+  std::function<void()> stuck_;  // of a ring that shares its interface
+  bool is_sharing_ = false;
   std::vector<std::string> warnings_;
   director::PortId port_ = 0;
   SlotCursor head_;                // the next to look at

@@ -39,7 +39,6 @@ class XdpMemory {
   }
   // Frames that came are not looked at any more.
   void release();
-  bool holds_any() const { return !held_.empty(); }
   // A frame that leaves in a chunk that was taken, or in the one that it came in.
   void send(uint64_t address) { states_[chunk_of(address)] |= sending; }
   void is_sent(uint64_t address) {

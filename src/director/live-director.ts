@@ -121,15 +121,15 @@ export class LiveDirector {
       ...(crashState && { crashState }),
     });
     this.statistics = new StatisticsPage(statistics, addon.statisticsLayout);
-    throwFailure(this.#native.open());
     try {
+      throwFailure(this.#native.open());
       this.prepare(model).commit();
       this.restored = this.#native.restore();
       this.#native.start();
       throwFailure(this.#native.steal());
       this.#isForwarding = true;
     } catch (error) {
-      this.#native.close();
+      this.#native.discard();
       throw error;
     }
     this.#native.announce();
@@ -331,6 +331,19 @@ export class LiveDirector {
       },
       close: () => this.#native.closeTaps(),
     };
+  }
+
+  /**
+   * A process after this one carries on what is here, no longer what the process before has left. Gives why it cannot, if
+   * it cannot.
+   */
+  takeOver(): string | undefined {
+    return this.#native.takeOver()?.problem;
+  }
+
+  /** Before takeOver(): ends forwarding, and what the process before has left stays for another attempt. */
+  discard(): void {
+    this.#native.discard();
   }
 
   /** Ends forwarding and leaves the host as it was. */

@@ -229,7 +229,7 @@ export const defaultLimits: Limits = { flows: 4_194_304, half_open: 4096, fragme
 export const stealWays = ['tcx', 'clsact', 'nftables'] as const;
 export type StealWay = (typeof stealWays)[number];
 
-/** The number of threads that forward. `auto`: as many as the machine has CPUs. */
+/** The number of threads that forward. `auto`: as many as there are CPUs that this process may use. */
 export type Workers = number | 'auto';
 
 /** No machine that Sluice was made for has more CPUs. */

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // The director as a plane. The first part opens the devices and forwards; every later one is staged on all workers and
 // comes into force on all of them or on none. What cannot change while the director runs is refused in prepare.
-import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
-import { HostError, UsageError } from '../core/errors.ts';
+import { HostError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
 import { directorAnswers } from './answers.ts';
+import { cpusFor } from './cpus.ts';
 import { writeCrashCapture } from './crash-capture.ts';
 import { defaultDevices } from './devices.ts';
 import { LiveDirector } from './live-director.ts';
 import type { DirectorModel } from './model.ts';
+import { NoticeLog } from './notice-log.ts';
 import { directorSection } from './section.ts';
+
+/** Between two looks for new notices. */
+const noticesMilliseconds = 5000;
 
 export interface DirectorEnvironment {
   readonly logger: Logger;
@@ -49,6 +53,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
   readonly #environment: DirectorEnvironment;
   #running: LiveDirector | undefined;
   #digest: string | undefined;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(environment: DirectorEnvironment) {
     this.#environment = environment;
@@ -68,11 +73,12 @@ export class DirectorPlane implements Plane<DirectorModel> {
   }
 
   close(): void {
+    clearInterval(this.#watch);
     this.#running?.close();
     this.#running = undefined;
   }
 
-  // Nothing worked before, so nothing has to be left as it was: the director is made whole here and closed by abort.
+  // No director runs in this process yet: the new one is made whole here, and abort discards it.
   #open({ model, digest }: PlanePart<DirectorModel>): Prepared {
     const { crashState, openedFiles, logger } = this.#environment;
     const isSuccessor = crashState.configuration() !== undefined;
@@ -91,17 +97,21 @@ export class DirectorPlane implements Plane<DirectorModel> {
       commit: async () => {
         this.#running = running;
         this.#digest = digest;
+        const unkept = running.takeOver();
+        if (unkept !== undefined) logger.warn({ reason: unkept }, 'after a crash connections would not be carried on');
         const { ports, notices, stealing: way } = running.state();
         // The one program that the director starts is nft(8).
         const failure = loadAddon().confine({ allowExec: way === 'nftables', allowBpf: true });
         if (failure !== undefined) logger.warn({ reason: failure.problem }, 'the process may still start programs');
-        for (const notice of notices) logger.warn(notice);
+        const noticeLog = new NoticeLog(logger);
+        noticeLog.write(notices);
+        this.#watch = setInterval(() => noticeLog.write(running.state().notices), noticesMilliseconds);
         logger.info({ ports: ports.map(({ name }) => name), stealing: way }, 'ready');
         if (!isSuccessor) return;
         logger.warn(running.restored, 'flows of the process that crashed are carried on');
         if (frames.length > 0) this.#report(frames, running.devices);
       },
-      abort: async () => running.close(),
+      abort: async () => running.discard(),
     };
   }
 
@@ -127,17 +137,4 @@ export class DirectorPlane implements Plane<DirectorModel> {
       logger.error({ err }, 'what the process that crashed was given last could not be written');
     }
   }
-}
-
-/** A CPU for each worker; a single worker goes where the scheduler of the kernel puts it. */
-export function cpusFor(workers: number | 'auto'): number[] {
-  const most = availableParallelism();
-  const count = workers === 'auto' ? most : workers;
-  if (!Number.isInteger(count) || count < 1 || count > most) {
-    throw new UsageError('not a number of workers', {
-      value: workers,
-      remedy: `use 1 to ${most}, this machine's CPUs`,
-    });
-  }
-  return count === 1 ? [-1] : Array.from({ length: count }, (_, cpu) => cpu);
 }

@@ -425,7 +425,7 @@ export const directorSchema = Type.Object(
     workers: Type.Optional(
       Type.Union([Type.Integer({ minimum: 1, maximum: mostWorkers, unit: 'threads' }), Type.Literal('auto')], {
         description:
-          'Threads that forward, each pinned to a CPU; a single one is pinned to none. auto: as many as the machine has CPUs. `sluice run --workers` overrides it. A change takes a restart.',
+          'Threads that forward, each pinned to a CPU; a single one is pinned to none. auto: as many as there are CPUs that sluice may use. `sluice run --workers` overrides it. A change takes a restart.',
         default: defaultWorkers,
         examples: [4, 'auto'],
       }),

@@ -172,6 +172,10 @@ export interface NativeLiveDirector {
   start(): void;
   /** From now on the host's stack does not see what belongs to the services as they are. */
   steal(): NativeFailure | undefined;
+  /** From now on a process after this one finds what this one has, and not what the one before has left. */
+  takeOver(): NativeFailure | undefined;
+  /** Before takeOver(): ends the workers and closes the ports. What the process before has left stays for another try. */
+  discard(): void;
   /** Says on the network whose the virtual addresses are. */
   announce(): void;
   /**

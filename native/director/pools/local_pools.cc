@@ -86,16 +86,15 @@ void LocalPools::list_addresses() {
   std::erase_if(draining_, [&](const wire::Address& address) { return addresses_.contains(address); });
 }
 
-void LocalPools::for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const {
+bool LocalPools::has_flows(const wire::Address& address, uint16_t first_port, uint16_t last_port) const {
+  bool found = false;
+  const auto look = [&](const wire::Address& one, uint64_t flows) { found |= flows > 0 && one == address; };
   for (const auto& [number, edition] : editions_) {
-    const PoolSettings& settings = edition.settings;
-    for (const wire::Address& address : settings.addresses) visit(address, settings.first_port, settings.last_port);
-    const auto drains = [&](const wire::Address& address, uint64_t flows) {
-      if (flows > 0) visit(address, settings.first_port, settings.last_port);
-    };
-    visit_use(edition.v4.get(), drains);
-    visit_use(edition.v6.get(), drains);
+    if (edition.settings.first_port != first_port || edition.settings.last_port != last_port) continue;
+    visit_use(edition.v4.get(), look);
+    visit_use(edition.v6.get(), look);
   }
+  return found;
 }
 
 bool LocalPools::has_port(const wire::Address& address, uint16_t port) const {

@@ -6,7 +6,6 @@
 // old edition allocates nothing more and lives until its flows have ended. Flows remember the edition of their place.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -53,8 +52,8 @@ class LocalPools {
   // Whether a pool has the address with that port.
   bool has_port(const wire::Address& address, uint16_t port) const;
 
-  // visit(address, first port, last port) for every address that is in a pool, or that flows of a pool still have.
-  void for_each_range(const std::function<void(const wire::Address&, uint16_t, uint16_t)>& visit) const;
+  // Whether flows have the address, with ports of that range as a pool had or has it.
+  bool has_flows(const wire::Address& address, uint16_t first_port, uint16_t last_port) const;
 
  private:
   struct Edition {

@@ -2,6 +2,7 @@
 // A virtual service and its real servers (called destinations within a service), as the director runs them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 namespace sluice::director {
 
 enum class Forwarding : uint8_t { nat, fullnat, dr, tunnel, local };
+inline constexpr size_t forwarding_count = 5;
 
 enum class Encapsulation : uint8_t { ipip, gue, gre };
 
@@ -88,8 +90,10 @@ struct alignas(64) Destination {
   Forwarding forwarding = Forwarding::nat;
   Tunnel tunnel;
   uint32_t persistent = 0;
-  uint32_t half_open = 0;          // active flows whose clients have not yet proved that they exist
-  uint32_t flows = 0;              // flows that point here; an unavailable server is freed at zero
+  uint32_t half_open = 0;  // active flows whose clients have not yet proved that they exist
+  uint32_t flows = 0;      // flows that point here; an unavailable server is freed at zero
+  // Flows by their own mode, which stays when the server's changes; without templates.
+  std::array<uint32_t, forwarding_count> flows_by_mode{};
   uint32_t id = UINT32_MAX;        // index in the director's table of destinations
   uint32_t path_mtu = UINT32_MAX;  // that a router on the path has reported
   Time path_mtu_until = 0;

@@ -153,10 +153,6 @@ EditResult ServiceTable::remove_service(const ServiceKey& key) {
   return EditResult::done;
 }
 
-void ServiceTable::remove_all() {
-  while (!services_.empty()) remove_service(ServiceKey{services_.begin()->first});
-}
-
 Destination* ServiceTable::find_destination(const Service& service, const wire::Address& address, uint16_t port) const {
   for (Destination* destination : service.destinations) {
     if (destination->port == port && destination->address == address) return destination;
@@ -175,10 +171,15 @@ Destination* ServiceTable::take_removed(const ServiceKey& key, const wire::Addre
   return nullptr;
 }
 
-bool ServiceTable::is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const {
+bool ServiceTable::has_flows(const ServiceKey& home, const wire::Address& address, uint16_t port,
+                             Forwarding mode) const {
+  const Service* const service = find(home);
+  const Destination* const present = service == nullptr ? nullptr : find_destination(*service, address, port);
+  if (present != nullptr) return present->flows_by_mode[static_cast<size_t>(mode)] != 0;
   const auto found = removed_.find(home);
   return found != removed_.end() && std::ranges::any_of(found->second, [&](const Destination* destination) {
-           return destination->port == port && destination->address == address;
+           return destination->port == port && destination->address == address &&
+                  destination->flows_by_mode[static_cast<size_t>(mode)] != 0;
          });
 }
 
@@ -260,15 +261,19 @@ EditResult ServiceTable::remove_destination(const ServiceKey& key, const wire::A
 EditResult ServiceTable::order_destinations(const ServiceKey& key, const std::vector<DestinationSettings>& order) {
   Service* service = find(key);
   if (service == nullptr) return EditResult::no_such_service;
-  const auto rank = [&](const Destination* destination) {
-    return std::find_if(order.begin(), order.end(),
-                        [&](const DestinationSettings& settings) {
-                          return settings.port == destination->port && settings.address == destination->address;
-                        }) -
-           order.begin();
-  };
-  std::stable_sort(service->destinations.begin(), service->destinations.end(),
-                   [&](const Destination* a, const Destination* b) { return rank(a) < rank(b); });
+  // Each server is looked up once: the worker stands still meanwhile, and a service may have thousands of servers.
+  std::unordered_map<ServiceKey, size_t, KeyHash> ranks(order.size());
+  for (const DestinationSettings& settings : order) {
+    ranks.try_emplace(reply_key(key.protocol, settings.address, settings.port), ranks.size());
+  }
+  std::vector<std::pair<size_t, Destination*>> ranked;
+  ranked.reserve(service->destinations.size());
+  for (Destination* destination : service->destinations) {
+    const auto rank = ranks.find(reply_key(key.protocol, destination->address, destination->port));
+    ranked.emplace_back(rank == ranks.end() ? ranks.size() : rank->second, destination);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < ranked.size(); i++) service->destinations[i] = ranked[i].second;
   service->scheduler->destinations_changed(nullptr);
   return EditResult::done;
 }

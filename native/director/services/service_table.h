@@ -63,7 +63,6 @@ class ServiceTable {
   EditResult add_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult edit_service(const ServiceKey& key, const ServiceSettings& settings);
   EditResult remove_service(const ServiceKey& key);
-  void remove_all();
   EditResult add_destination(const ServiceKey& key, const DestinationSettings& settings);
   EditResult edit_destination(const ServiceKey& key, const DestinationSettings& settings);
   EditResult remove_destination(const ServiceKey& key, const wire::Address& address, uint16_t port);
@@ -82,8 +81,8 @@ class ServiceTable {
   bool is_real_server(const wire::Address& address) const { return real_servers_.contains(address); }
   // Whether flows may still point at real servers of removed services, or at removed real servers.
   bool has_removed() const { return !removed_.empty(); }
-  // Whether flows still point at a real server that was removed from that service.
-  bool is_removed_in_use(const ServiceKey& home, const wire::Address& address, uint16_t port) const;
+  // Whether flows of that mode point at a real server that is or was in that service.
+  bool has_flows(const ServiceKey& home, const wire::Address& address, uint16_t port, Forwarding mode) const;
   // A real server in NAT mode at that address and port, of any service; nullptr if there is none.
   const Destination* find_real_server(uint8_t protocol, const wire::Address& address, uint16_t port) const;
   // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets only name its address).

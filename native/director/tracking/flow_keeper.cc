@@ -57,6 +57,7 @@ void FlowKeeper<A>::bind(Flow<A>& flow, Destination& destination) {
   }
   flow.flags |= flow_flag::inactive;
   destination.inactive++;
+  destination.flows_by_mode[static_cast<size_t>(forwarding_of(flow))]++;
   if (destination.total() == destination.upper_threshold) update_overload(destination, +1);
   services_.load_changed(destination);
 }
@@ -91,6 +92,7 @@ void FlowKeeper<A>::release(Flow<A>& flow, Template fate) {
                                : destination.upper_threshold - (destination.upper_threshold >> 2);
     const bool at_lower = destination.total() == lower;
     (flow.flags & flow_flag::inactive ? destination.inactive : destination.active)--;
+    destination.flows_by_mode[static_cast<size_t>(forwarding_of(flow))]--;
     if (at_lower) update_overload(destination, -1);
     services_.load_changed(destination);
   }

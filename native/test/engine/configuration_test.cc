@@ -161,6 +161,30 @@ TEST_CASE("a removed server that is added again no longer counts as removed") {
   CHECK_FALSE(configuration.has_removed());
 }
 
+TEST_CASE("a server whose mode changes is removed in its old mode, as far as its flows are seen") {
+  using director::Forwarding;
+  Configuration configuration(fixed);
+  REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
+  REQUIRE_FALSE(configuration.apply(nat_server()));
+  const auto edit = [&](Forwarding forwarding) {
+    engine::EditServer step{tcp(), nat_server().settings};
+    step.settings.forwarding = forwarding;
+    REQUIRE_FALSE(configuration.apply(step));
+    std::vector<Forwarding> removed;
+    for (const auto& one : configuration.removed_destinations()) removed.push_back(one.forwarding);
+    std::sort(removed.begin(), removed.end());
+    return removed;
+  };
+  using Modes = std::vector<Forwarding>;
+  CHECK(edit(Forwarding::nat) == Modes{});
+  CHECK(edit(Forwarding::dr) == Modes{Forwarding::nat});
+  CHECK(edit(Forwarding::tunnel) == Modes{Forwarding::nat});
+  CHECK(edit(Forwarding::fullnat).size() == 2);
+  CHECK(edit(Forwarding::nat) == Modes{Forwarding::tunnel});
+  forget_all_removed(configuration);
+  CHECK_FALSE(configuration.has_removed());
+}
+
 TEST_CASE("both configurations together have what either of them has") {
   Configuration now(fixed);
   REQUIRE_FALSE(now.apply(engine::AddService{tcp(), {}}));

@@ -3,6 +3,7 @@
 #include "engine/live_director.h"
 
 #include <arpa/inet.h>
+#include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 
@@ -12,6 +13,7 @@
 
 #include "engine/connections.h"
 #include "host/namespace.h"
+#include "port/virtio_header.h"
 #include "wire/describe.h"
 
 using namespace sluice;
@@ -68,22 +70,51 @@ Buffer reply() {
       .build();
 }
 
-// A live director on b0.
+// A virtual machine's interface.
+class Tap {
+ public:
+  Tap() : device_(open("/dev/net/tun", O_RDWR | O_CLOEXEC)) {
+    ifreq request{};
+    std::strcpy(request.ifr_name, "tap0");
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    REQUIRE(ioctl(device_.get(), TUNSETIFF, &request) == 0);
+    shell("ip link set tap0 address 02:00:00:00:09:03 up");
+  }
+  // Makes a frame one to this interface, or to d0.
+  static Buffer addressed(Buffer frame) {
+    frame[5] = 3;
+    return frame;
+  }
+  void write(Buffer frame, const port::VirtioHeader& header = {}) const {
+    frame.insert(frame.begin(), sizeof header, 0);
+    std::memcpy(frame.data(), &header, sizeof header);
+    REQUIRE(::write(device_.get(), frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()));
+  }
+
+ private:
+  host::Descriptor device_;
+};
+
+// A second interface of the balancer, which comes and goes.
+constexpr const char* make_d0 =
+    "ip link add d0 address 02:00:00:00:09:03 type veth peer name d1 && ip link set d0 up && ip link set d1 up";
+
+// A live director on b0, unless interfaces are given.
 class Live {
  public:
-  explicit Live(engine::CrashState* crash_state = nullptr) {
+  explicit Live(engine::CrashState* crash_state = nullptr, std::vector<std::string> interfaces = {"b0"},
+                std::optional<bool> opens = true, std::vector<int> cpus = {-1, -1}) {
     engine::LiveDirectorOptions options;
-    options.interfaces = {"b0"};
-    options.cpus = {-1, -1};
+    options.interfaces = std::move(interfaces);
+    options.cpus = std::move(cpus);
     options.director.flow_limit = flow_limit;
     options.director.fragment_limit = fragment_limit;
     options.director.random = arc4random;
     options.crash_state = crash_state;
     live = std::make_unique<LiveDirector>(options, *page_);
-    host::Failure failure;
-    const bool is_open = live->open(failure);
-    INFO(failure.message);
-    REQUIRE(is_open);
+    const bool is_open = live->open(refused_to_open);
+    INFO(refused_to_open.message);
+    REQUIRE(is_open == opens.value_or(is_open));
   }
 
   void apply(std::vector<PlanStep> steps) {
@@ -99,6 +130,7 @@ class Live {
     const bool is_stolen = live->steal(failure);
     INFO(failure.message);
     REQUIRE(is_stolen);
+    REQUIRE(live->take_over(failure));
   }
   LiveDirector::Refusal refused(std::vector<PlanStep> steps) {
     LiveDirector::Refusal refusal;
@@ -106,16 +138,17 @@ class Live {
     return refusal;
   }
 
-  // The owner of a frame.
-  host::bpf::steal_owner owner(const Buffer& frame) {
+  LiveDirector::Explanation explain(const Buffer& frame, director::PortId port = 0) {
     LiveDirector::Explanation explanation;
     host::Failure failure;
-    const bool is_explained = live->explain({{.port = 0, .bytes = frame}}, explanation, failure);
+    const bool is_explained = live->explain({{.port = port, .bytes = frame}}, explanation, failure);
     INFO(failure.message);
     REQUIRE(is_explained);
     REQUIRE(explanation.judgements[0].has_value());
-    return explanation.judgements[0]->owner;
+    return explanation;
   }
+  // Whose a frame is.
+  host::bpf::steal_owner owner(const Buffer& frame) { return explain(frame).judgements[0]->owner; }
   bool every_worker_has(const char* host) {
     size_t workers = 0;
     for (size_t i = 0; i < live->workers(); i++) {
@@ -146,6 +179,7 @@ class Live {
   uint64_t count(engine::Counter counter) const { return count(0, counter) + count(1, counter); }
 
   std::unique_ptr<LiveDirector> live;
+  host::Failure refused_to_open;
 
  private:
   std::vector<uint64_t> words_ = std::vector<uint64_t>(engine::layout::size);
@@ -156,10 +190,50 @@ class Live {
   ~Live() { live.reset(); }
 };
 
+// While it exists, this process can open no more files, sockets or links of BPF programs than so many.
+class FewMoreFiles {
+ public:
+  explicit FewMoreFiles(size_t count) {
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const host::Descriptor lowest_free(dup(0));
+    const rlimit few = {static_cast<rlim_t>(lowest_free.get()) + count, before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+  }
+  ~FewMoreFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 bool await(const std::function<bool()>& condition) {
   constexpr int attempts = 2000, pause = 5;  // milliseconds: ten seconds in all
   for (int i = 0; i < attempts && !condition(); i++) poll(nullptr, 0, pause);
   return condition();
+}
+
+// The sockets that a parent holds.
+class Parent {
+ public:
+  Parent() {
+    host::Failure failure;
+    REQUIRE(engine::CrashState::make_sockets(sockets_, failure));
+  }
+  ~Parent() {
+    close(sockets_[0]);
+    close(sockets_[1]);
+  }
+  engine::CrashState child(uint64_t tag = 1) const {
+    return engine::CrashState(dup(sockets_[0]), dup(sockets_[1]), tag);
+  }
+
+ private:
+  int sockets_[2];
+};
+
+size_t open_files() {
+  size_t count = 0;
+  for (int descriptor = 0; descriptor < 4096; descriptor++) count += fcntl(descriptor, F_GETFD) >= 0 ? 1 : 0;
+  return count;
 }
 
 void send_syns(const Namespaces& namespaces, uint16_t count) {
@@ -170,6 +244,19 @@ void send_syns(const Namespaces& namespaces, uint16_t count) {
 }
 
 }  // namespace
+
+TEST_CASE("a worker that cannot be pinned forwards, and a notice says so") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  constexpr int missing = CPU_SETSIZE - 1;
+  Live live(nullptr, {"b0"}, true, {-1, missing});
+  live.apply(one_service());
+  live.start();
+  CHECK(live.live->notices() ==
+        std::vector<std::string>{"worker 1 is not pinned: this process may not use CPU " + std::to_string(missing)});
+  send_syns(namespaces, 20);
+  CHECK(await([&] { return live.connections() == 20; }));
+}
 
 TEST_CASE("a plan with a refused step changes nothing") {
   if (!is_root()) return;
@@ -254,6 +341,29 @@ TEST_CASE("replies of a removed server are the director's while flows point at i
   CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
 }
 
+TEST_CASE("replies of a server that is in the mode nat no more are the director's while flows of that mode last") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.apply(one_service());
+  live.start();
+  engine::EditServer edit{service(vip), nat_server(vip).settings};
+  edit.settings.forwarding = director::Forwarding::dr;
+  live.apply({edit});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_NOTHING);
+  edit.settings.forwarding = director::Forwarding::nat;
+  live.apply({edit});
+  send_syns(namespaces, 1);
+  REQUIRE(await([&] { return live.connections() == 1; }));
+  edit.settings.forwarding = director::Forwarding::dr;
+  live.apply({edit});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+  // Another server in that mode, another change: it stays so.
+  live.apply(one_service(other_vip));
+  live.apply({engine::RemoveService{service(other_vip)}});
+  CHECK(live.owner(reply()) == host::bpf::STEAL_TAKEN);
+}
+
 TEST_CASE("replies of a removed server without flows are the host's") {
   if (!is_root()) return;
   const Namespaces namespaces;
@@ -262,6 +372,28 @@ TEST_CASE("replies of a removed server without flows are the host's") {
   live.start();
   live.apply({engine::RemoveServer{service(vip), address(server_address), 8080}});
   CHECK(live.owner(reply()) == host::bpf::STEAL_NOTHING);
+}
+
+TEST_CASE("ports that a pool has given up are the host's again") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  Live live;
+  live.start();
+  const auto pool = [](uint16_t first, uint16_t last) {
+    return engine::SetPool{1, {{address("10.9.0.1")}, first, last}};
+  };
+  const auto to_port = [&](uint16_t port) {
+    return live.owner(ethernet({.source = outside_mac, .destination = inside_mac})
+                          .ipv4({.source = server_address, .destination = "10.9.0.1"})
+                          .udp({.source_port = 53, .destination_port = port})
+                          .build());
+  };
+  live.apply({pool(10000, 19999)});
+  CHECK(to_port(15000) == host::bpf::STEAL_TAKEN);
+  live.apply({pool(40000, 49999)});
+  CHECK(to_port(45000) == host::bpf::STEAL_TAKEN);
+  CHECK(to_port(30000) == host::bpf::STEAL_NOTHING);
+  CHECK(to_port(15000) == host::bpf::STEAL_NOTHING);
 }
 
 TEST_CASE("the limit of flows is divided among the workers and holds for all together") {
@@ -313,16 +445,102 @@ TEST_CASE("the table of connections is read in parts, each flow once, while othe
   CHECK(live.count(engine::Counter::longest_visit_nanoseconds) > 0);
 }
 
+TEST_CASE("packets meet the worker that has their flow after the ring of a worker was stuck") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  const Tap tap;
+  Live live(nullptr, {"b0", "tap0"});
+  live.apply(one_service());
+  director::ServiceKey datagrams = service(vip);
+  datagrams.protocol = wire::protocol::udp;
+  live.apply({engine::AddService{datagrams, {}}});
+  live.start();
+  // Of worker 0: if the kernel put its ring behind the other one, the two would change places.
+  uint16_t client_port = 10000;
+  while (live.explain(Tap::addressed(syn(client_port)), 1).worker != 0) client_port++;
+  tap.write(Tap::addressed(syn(client_port)));
+  REQUIRE(await([&] { return live.connections(0).size() == 1; }));
+  // The kernel cannot describe a datagram that is still to be cut to the ring.
+  const Buffer payload(4000);
+  uint16_t port = 1;
+  const auto datagram = [&] {
+    return Tap::addressed(ethernet({.source = outside_mac, .destination = inside_mac})
+                              .ipv4({.source = server_address, .destination = vip})
+                              .udp({.source_port = port, .destination_port = 80})
+                              .payload(payload)
+                              .build());
+  };
+  while (live.explain(datagram(), 1).worker != 0) port++;
+  tap.write(datagram(), {.flags = 1,
+                         .segmentation = 3,
+                         .header_length = 42,
+                         .segment_size = 1480,
+                         .checksum_start = 34,
+                         .checksum_offset = 6});
+  const uint64_t before = live.count(0, engine::Counter::frames_received);
+  const bool is_mended = await([&] {
+    tap.write(Tap::addressed(syn(client_port)));
+    return live.count(0, engine::Counter::frames_received) >= before + 10;
+  });
+  CHECK(is_mended);
+  CHECK(live.connections(0).size() == 1);
+  CHECK(live.connections(1).empty());
+}
+
+TEST_CASE("a worker refuses a step while a port is opened again, and neither waits for the other for ever") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  shell(make_d0);
+  Live live(nullptr, {"b0", "d0"});
+  live.apply(one_service());
+  live.start();
+  std::atomic<bool> is_over = false;
+  std::thread interfaces([&] {
+    for (int i = 0; i < 20; i++) shell(std::string("ip link del d0 && ") + make_d0);
+    is_over = true;
+  });
+  while (!is_over) {
+    {
+      engine::DirectorWorker::Visit visit(live.live->worker(0));
+      visit.change_services().services().add_service(service(other_vip), {});
+    }
+    live.apply({engine::AddService{service(other_vip), {}}});
+    live.apply({engine::RemoveService{service(other_vip)}});
+  }
+  interfaces.join();
+  const auto notices = live.live->notices();
+  CHECK(std::ranges::count_if(notices, [](const std::string& notice) {
+          return notice.find("refused a step that was tried before (service-exists)") != std::string::npos;
+        }) == 1);
+}
+
+TEST_CASE("a port that cannot be opened is tried again until it can") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  shell(make_d0);
+  Live live(nullptr, {"b0", "d0"});
+  live.apply(one_service());
+  live.start();
+  const auto is_up = [&] { return live.live->ports()[1].is_up; };
+  shell("ip link del d0");
+  REQUIRE(await([&] { return !is_up(); }));
+  REQUIRE(live.live->notices().empty());
+  {
+    const FewMoreFiles no_more_files(0);
+    shell(make_d0);
+    CHECK(await([&] { return live.live->notices().size() == 1; }));
+  }
+  // Nothing changes on the host any more.
+  CHECK(await([&] { return live.live->notices().empty() && is_up(); }));
+}
+
 TEST_CASE("after a process ends unexpectedly, the next one has its flows and its links") {
   if (!is_root()) return;
   const Namespaces namespaces;
-  int sockets[2];
-  host::Failure failure;
-  REQUIRE(engine::CrashState::make_sockets(sockets, failure));
-  const auto child = [&](uint64_t tag) { return engine::CrashState(dup(sockets[0]), dup(sockets[1]), tag); };
+  const Parent parent;
   constexpr uint16_t flows = 20;
   {
-    engine::CrashState crash_state = child(1);
+    engine::CrashState crash_state = parent.child();
     crash_state.take();
     Live live(&crash_state);
     live.apply(one_service());
@@ -331,7 +549,7 @@ TEST_CASE("after a process ends unexpectedly, the next one has its flows and its
     REQUIRE(await([&] { return live.connections() == flows; }));
     // Without close(): the process crashes.
   }
-  engine::CrashState crash_state = child(1);
+  engine::CrashState crash_state = parent.child();
   crash_state.take();
   Live live(&crash_state);
   live.apply(one_service());
@@ -342,7 +560,7 @@ TEST_CASE("after a process ends unexpectedly, the next one has its flows and its
 
   // A process of another build starts clean and reports it.
   live.live.reset();
-  engine::CrashState upgraded = child(2);
+  engine::CrashState upgraded = parent.child(2);
   upgraded.take();
   Live clean(&upgraded);
   clean.apply(one_service());
@@ -351,8 +569,102 @@ TEST_CASE("after a process ends unexpectedly, the next one has its flows and its
       clean.live->notices() ==
       std::vector<std::string>{"the crash state was written by another build of Sluice: its flows are not carried on"});
   clean.live->close();
-  close(sockets[0]);
-  close(sockets[1]);
+}
+
+TEST_CASE("a process whose start fails after a crash leaves flows and links to its next attempt") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  const Parent parent;
+  constexpr uint16_t flows = 20;
+  {
+    engine::CrashState crash_state = parent.child();
+    crash_state.take();
+    Live live(&crash_state);
+    live.apply(one_service());
+    live.start();
+    send_syns(namespaces, flows);
+    REQUIRE(await([&] { return live.connections() == flows; }));
+  }
+  engine::CrashState crash_state = parent.child();
+  crash_state.take();
+  {
+    Live live(&crash_state);
+    auto steps = one_service();
+    steps.push_back(too_much_egress());
+    live.apply(steps);
+    CHECK(live.live->restore().flows == flows);
+    live.live->start();
+    host::Failure failure;
+    CHECK_FALSE(live.live->steal(failure));
+    live.live->discard();
+    CHECK(crash_state.has_taken());
+  }
+  // Of the same process, or of the one after it.
+  for (int attempt = 0; attempt < 2; attempt++) {
+    engine::CrashState later = parent.child();
+    later.take();
+    engine::CrashState& used = attempt == 0 ? crash_state : later;
+    Live live(&used);
+    live.apply(one_service());
+    CHECK(live.live->restore().flows == flows);
+    live.live->discard();
+  }
+}
+
+TEST_CASE("a process that carries on after a crash starts while an interface is missing, and opens it when it comes") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  const Parent parent;
+  shell(make_d0);
+  {
+    engine::CrashState crash_state = parent.child();
+    crash_state.take();
+    Live live(&crash_state, {"b0", "d0"});
+    live.apply(one_service());
+    live.start();
+  }
+  shell("ip link del d0");
+  engine::CrashState crash_state = parent.child();
+  crash_state.take();
+  Live live(&crash_state, {"b0", "d0"});
+  live.apply(one_service());
+  live.start();
+  CHECK(live.owner(syn(1)) == host::bpf::STEAL_TAKEN);
+  CHECK_FALSE(live.live->ports()[1].is_up);
+  shell(make_d0);
+  CHECK(await([&] { return live.live->ports()[1].is_up; }));
+  FrameSocket socket("d1");
+  CHECK(await([&] {
+    socket.send(Tap::addressed(syn(1)));
+    return live.live->ports()[1].statistics.received > 0;
+  }));
+  CHECK(live.live->notices().empty());
+}
+
+TEST_CASE("an attempt to open that fails leaves nothing open, and says which interface is missing") {
+  if (!is_root()) return;
+  const Namespaces namespaces;
+  CHECK(Live(nullptr, {"b0", "d0"}, false).refused_to_open.message == "there is no interface d0");
+  shell(make_d0);
+  // Until there are enough descriptors for rings of both ports.
+  constexpr size_t step = 8, most = 400;
+  {
+    const FewMoreFiles no_more_files(0);
+    CHECK(Live(nullptr, {"b0"}, false).refused_to_open.message ==
+          "cannot make an eventfd (raise the limit of open files, `ulimit -n`)");
+  }
+  bool is_open = false;
+  for (size_t allowed = step; !is_open && allowed < most; allowed += step) {
+    CAPTURE(allowed);
+    const size_t before = open_files();
+    const FewMoreFiles few_more_files(allowed);
+    Live live(nullptr, {"b0", "d0"}, std::nullopt);
+    is_open = live.refused_to_open.message.empty();
+    live.live->discard();
+    const size_t of_director = 1;  // its alarm
+    CHECK(open_files() == before + of_director);
+  }
+  CHECK(is_open);
 }
 
 // --- a real server that is this host ---

@@ -182,6 +182,43 @@ TEST_CASE("rules of firewall marks steal ports of the host's own address, in eve
   }
 }
 
+TEST_CASE("rules of firewall marks of a change that failed do not count later") {
+  if (!test::is_root()) return;
+  const test::Namespaces namespaces;
+  const auto stealing = steal(namespaces, host::StealWay::automatic);
+  const auto rule_for = [](const char* destination) {
+    host::OwnedTraffic wanted = owned_traffic();
+    wanted.marks = {{.destination = host::Network{address(destination), 32}, .has_ipv4_service = true}};
+    return wanted;
+  };
+  const auto owner = [&](const char* destination) {
+    const test::Buffer frame = ethernet({.source = test::outside_mac, .destination = test::inside_mac})
+                                   .ipv4({.source = "10.9.0.2", .destination = destination})
+                                   .tcp({.source_port = 1, .destination_port = 80, .flags = test::SYN})
+                                   .build();
+    const auto judgement = stealing->judge(frame, namespaces.interface(), {{2, 0, 0, 0, 9, 1}}, true);
+    REQUIRE(judgement.has_value());
+    return judgement->owner;
+  };
+  host::Failure failure;
+  REQUIRE(stealing->update(rule_for("10.9.0.50"), failure));
+  CHECK(owner("10.9.0.50") != host::bpf::STEAL_NOTHING);
+  host::OwnedTraffic refused = rule_for("10.9.0.51");
+  // More networks than the kernel's map holds.
+  for (uint32_t i = 0; i < 5000; i++) {
+    const auto bytes = std::to_string(i / 250) + "." + std::to_string(i % 250);
+    refused.egress_sources.push_back({address("172.16." + bytes), 32});
+  }
+  REQUIRE_FALSE(stealing->update(refused, failure));
+  CHECK(owner("10.9.0.50") != host::bpf::STEAL_NOTHING);
+  CHECK(owner("10.9.0.51") == host::bpf::STEAL_NOTHING);
+  for (const char* const next : {"10.9.0.52", "10.9.0.53"}) {
+    REQUIRE(stealing->update(rule_for(next), failure));
+    CHECK(owner(next) != host::bpf::STEAL_NOTHING);
+    for (const char* const earlier : {"10.9.0.50", "10.9.0.51"}) CHECK(owner(earlier) == host::bpf::STEAL_NOTHING);
+  }
+}
+
 TEST_CASE("the host answers on a service's port before the port is stolen, but not after") {
   if (!test::is_root()) return;
   for (const host::StealWay way : all_ways()) {

@@ -98,8 +98,8 @@ Seen transfer(const std::string& mtu, uint32_t transmit_slots, const std::string
   const Hosts hosts(mtu);
   NetworkNamespace::run(prepare);
   PacketRing rings[2];
-  REQUIRE(rings[0].open({.interface = "f0", .transmit_slots = transmit_slots, .promiscuous = true}));
-  REQUIRE(rings[1].open({.interface = "f1", .transmit_slots = transmit_slots, .promiscuous = true}));
+  REQUIRE(rings[0].open({.interface = "f0", .transmit_slots = transmit_slots}));
+  REQUIRE(rings[1].open({.interface = "f1", .transmit_slots = transmit_slots}));
   hosts.server.enter();
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in own = address_of("0.0.0.0");

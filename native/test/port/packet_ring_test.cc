@@ -14,6 +14,7 @@
 #include <chrono>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "port/port_wait.h"
 #include "port/private_network.h"
@@ -202,7 +203,7 @@ TEST_CASE("each worker that shares an interface gets the frames that the program
   if (!can_make_networks()) return;
   const Pair pair;
   PacketRing a, first, second;
-  const Fanout fanout{.group = 77};
+  Fanout fanout;
   open(a, {.interface = "left"});
   open(first, {.interface = "right", .fanout = &fanout});
   open(second, {.interface = "right", .fanout = &fanout});
@@ -242,7 +243,7 @@ TEST_CASE("a program of the caller chooses the worker") {
   }
   const Pair pair;
   PacketRing left, first, second;
-  const Fanout fanout{.group = 78, .program = program};
+  Fanout fanout{.program = program};
   open(left, {.interface = "left"});
   open(first, {.interface = "right", .fanout = &fanout});
   open(second, {.interface = "right", .fanout = &fanout});
@@ -270,6 +271,23 @@ void write_to_tap(int tap, const VirtioHeader& header, Bytes frame) {
   REQUIRE(::write(tap, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()));
 }
 
+// A datagram that its sender left to be cut into fragments: a ring that gets it is stuck.
+void write_datagram_to_cut(int tap) {
+  Bytes datagram(4042);
+  std::memset(datagram.data(), 2, 12);
+  const uint8_t headers[] = {8, 0, 0x45, 0, 4028 >> 8, 4028 & 0xff, 0, 0, 0, 0, 64, 17};
+  std::ranges::copy(headers, datagram.begin() + 12);
+  wire::store_be16(&datagram[38], 4008);
+  write_to_tap(tap,
+               {.flags = 1,
+                .segmentation = 3,
+                .header_length = 42,
+                .segment_size = 1480,
+                .checksum_start = 34,
+                .checksum_offset = 6},
+               datagram);
+}
+
 TEST_CASE("a frame that the kernel can neither deliver nor skip does not stop the port for good") {
   if (!can_make_networks()) return;
   const NetworkNamespace network;
@@ -284,24 +302,63 @@ TEST_CASE("a frame that the kernel can neither deliver nor skip does not stop th
   CHECK(collect(ring, 1) == std::vector<Bytes>{numbered(1, 60)});
   CHECK(ring.statistics().kernel_drops == 0);
   ring.release();
-  // A datagram that its sender left to a device to cut into fragments.
-  Bytes datagram(4042);
-  std::memset(datagram.data(), 2, 12);
-  const uint8_t headers[] = {8, 0, 0x45, 0, 4028 >> 8, 4028 & 0xff, 0, 0, 0, 0, 64, 17};
-  std::ranges::copy(headers, datagram.begin() + 12);
-  wire::store_be16(&datagram[38], 4008);
-  write_to_tap(tap,
-               {.flags = 1,
-                .segmentation = 3,
-                .header_length = 42,
-                .segment_size = 1480,
-                .checksum_start = 34,
-                .checksum_offset = 6},
-               datagram);
+  write_datagram_to_cut(tap);
   CHECK(ring.statistics().kernel_drops == 1);
   write_to_tap(tap, {}, numbered(2, 60));
   CHECK(collect(ring, 1) == std::vector<Bytes>{numbered(2, 60)});
   ::close(tap);
+}
+
+TEST_CASE("a stuck ring that shares its interface reports it, and the other workers keep their frames") {
+  if (!can_make_networks()) return;
+  const NetworkNamespace network;
+  const int tap = open_tap(), program = program_that_chooses(0);
+  if (tap < 0 || program < 0) {
+    MESSAGE("there is no /dev/net/tun, or only root loads eBPF programs");
+    return;
+  }
+  int reports = 0;
+  Fanout fanout{.program = program, .stuck = [&] { reports++; }};
+  PacketRing first, second;
+  open(first, {.interface = "tap0", .fanout = &fanout});
+  open(second, {.interface = "tap0", .fanout = &fanout});
+  write_to_tap(tap, {}, numbered(1, 60));
+  CHECK(collect(first, 1) == std::vector<Bytes>{numbered(1, 60)});
+  first.statistics();
+  first.release();
+  write_datagram_to_cut(tap);
+  for (int i = 0; i < 2; i++) first.statistics(), second.statistics();
+  CHECK(reports == 1);
+  write_to_tap(tap, {}, numbered(2, 60));
+  director::Frame frame;
+  CHECK(second.receive({&frame, 1}) == 0);
+
+  // All are opened anew while the old ones are still there.
+  const auto before = std::exchange(fanout.group, std::nullopt);
+  PacketRing next_first, next_second;
+  open(next_first, {.interface = "tap0", .fanout = &fanout});
+  open(next_second, {.interface = "tap0", .fanout = &fanout});
+  CHECK(fanout.group != before);
+  write_to_tap(tap, {}, numbered(3, 60));
+  CHECK(collect(next_first, 1) == std::vector<Bytes>{numbered(3, 60)});
+  CHECK(next_second.receive({&frame, 1}) == 0);
+  CHECK(reports == 1);
+  ::close(program);
+  ::close(tap);
+}
+
+TEST_CASE("rings open on an interface that was made anew while those of the old one are still open") {
+  if (!can_make_networks()) return;
+  const Pair pair;
+  Fanout fanout;
+  PacketRing first, second, next_first, next_second;
+  open(first, {.interface = "right", .fanout = &fanout});
+  open(second, {.interface = "right", .fanout = &fanout});
+  pair.network.run("ip link del left; ip link add left type veth peer name right; ip link set left up");
+  pair.network.run("ip link set right up");
+  fanout.group.reset();
+  open(next_first, {.interface = "right", .fanout = &fanout});
+  open(next_second, {.interface = "right", .fanout = &fanout});
 }
 
 TEST_CASE("errors say what to do") {
@@ -317,7 +374,7 @@ TEST_CASE("errors say what to do") {
   CHECK(greedy.error().fault == PortFault::misuse);
   CHECK(greedy.error().problem == "a ring cannot have 1048576 slots to receive and 1024 to transmit");
   PacketRing foreign;
-  const Fanout fanout{.group = 1, .program = 0};
+  Fanout fanout{.program = 0};
   CHECK_FALSE(foreign.open({.interface = "left", .fanout = &fanout}));
   CHECK(foreign.error().problem == "cannot set the program that chooses a worker");
 }

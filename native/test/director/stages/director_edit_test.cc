@@ -184,6 +184,29 @@ TEST_CASE("round robin follows the order of the list") {
   }
 }
 
+TEST_CASE("servers are put into the order that is asked for, and those that it does not name stay behind them") {
+  Fixture f;
+  f.add(tcp());
+  constexpr uint16_t servers = 300;
+  for (uint16_t port = 1; port <= servers; port++) f.add_server(tcp(), server4, port);
+  std::vector<uint16_t> unnamed;
+  for (const auto* destination : f.director.services().find(tcp())->destinations) {
+    if (destination->port > 200) unnamed.push_back(destination->port);
+  }
+  std::vector<director::DestinationSettings> order;
+  for (uint16_t i = 0; i < 200; i++) order.push_back(Fixture::server(server4, static_cast<uint16_t>(i * 37 % 200 + 1)));
+  std::vector<uint16_t> wanted;
+  for (const director::DestinationSettings& one : order) wanted.push_back(one.port);
+  wanted.insert(wanted.end(), unnamed.begin(), unnamed.end());
+  // One that is named twice has its first place, and an unknown one has none.
+  order.push_back(order.front());
+  order.insert(order.begin() + 7, Fixture::server("10.0.2.99", 1));
+  REQUIRE(f.director.services().order_destinations(tcp(), order) == director::EditResult::done);
+  std::vector<uint16_t> found;
+  for (const auto* destination : f.director.services().find(tcp())->destinations) found.push_back(destination->port);
+  CHECK(found == wanted);
+}
+
 TEST_CASE("impossible edits are refused and change nothing") {
   WebFixture f;
   director::ServiceTable& table = f.director.services();
