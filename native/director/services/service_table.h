@@ -6,7 +6,6 @@
 // available; one that is added again meanwhile is the same object, with its counts (as the kernel's "trash" does).
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -50,9 +49,10 @@ enum class EditResult : uint8_t {
 
 class ServiceTable {
  public:
-  // `file`: a memory file that tells who the real servers are, by their numbers; -1: none.
-  ServiceTable(RandomSource random, const core::MemorySource* identities, const core::Share& share)
-      : random_(std::move(random)), share_(share) {
+  // `memory`: of the real servers. `identities`: that which tells who they are, by their numbers; nullptr: none.
+  ServiceTable(RandomSource random, const core::MemorySource& memory, const core::MemorySource* identities,
+               const core::Share& share)
+      : random_(std::move(random)), share_(share), registry_(registry_limit, false, memory) {
     if (identities != nullptr) identities_.emplace(identity_limit, false, *identities);
   }
 
@@ -88,8 +88,8 @@ class ServiceTable {
   // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets name only its address).
   const Destination* find_tunnel(const wire::Address& address, Encapsulation encapsulation) const;
 
-  Destination& destination(uint32_t id) { return registry_[id / chunk_size][id % chunk_size]; }
-  const Destination& destination(uint32_t id) const { return registry_[id / chunk_size][id % chunk_size]; }
+  Destination& destination(uint32_t id) { return registry_[id]; }
+  const Destination& destination(uint32_t id) const { return registry_[id]; }
 
   // Flows hold and release real servers. Releasing the last one frees a removed server.
   void hold(Destination& destination) { destination.flows++; }
@@ -144,9 +144,9 @@ class ServiceTable {
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
   std::unordered_map<wire::Address, uint32_t, AddressHash> real_servers_;  // → how many destinations have the address
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of the service they left
-  // Side by side in memory, and never moved: the few pointers to the pieces stay in the cache.
-  static constexpr uint32_t chunk_size = 256;
-  std::vector<std::unique_ptr<Destination[]>> registry_;
+  // By number. Addresses for more than any machine's memory holds of them.
+  static constexpr uint32_t registry_limit = 1 << 24;
+  core::ReservedArray<Destination> registry_;
   uint32_t known_ids_ = 0;  // below: in use, or free to be used again
   std::vector<uint32_t> free_ids_;
   // Real servers beyond it are not known to another process.
