@@ -67,13 +67,15 @@ template <bool in_vain>  // two functions, so that callgrind distinguishes them
 [[gnu::noinline]] uint64_t look_up_batches(Table& table, const FlowKey<Ipv4Address>* keys, size_t count,
                                            Tick deadline) {
   uint64_t found = 0, hashes[batch_size];
+  const Table::Bucket* buckets[batch_size];
   for (size_t at = 0; at + batch_size <= count; at += batch_size) {
     const auto* batch = keys + at;
     for (unsigned i = 0; i < batch_size; ++i) {
       hashes[i] = table.hash(batch[i]);
-      table.prefetch_bucket(hashes[i]);
+      buckets[i] = &table.prefetch_bucket(hashes[i]);
     }
-    for (unsigned i = 0; i < batch_size; ++i) table.prefetch_flow(hashes[i]);
+    FoundFlow<Ipv4Address> probable;
+    for (unsigned i = 0; i < batch_size; ++i) table.prefetch_flow(hashes[i], *buckets[i], probable);
     for (unsigned i = 0; i < batch_size; ++i) {
       const auto hit = table.find(hashes[i], batch[i]);
       if (!hit) continue;

@@ -35,9 +35,10 @@ class PlainFrame {
     const uint32_t end = l3 + plain.l3_length();
     if (end > length) return false;
     if (plain.protocol() == wire::protocol::tcp) [[likely]] {
-      if (end < l4 + TcpView::minimum_header_length) return false;
-      const uint32_t payload = plain.payload();
-      return payload >= l4 + TcpView::minimum_header_length && payload <= end;
+      constexpr uint32_t least = l4 + TcpView::minimum_header_length;
+      if (end < least) return false;
+      // Of both: neither less than `least` nor beyond the end.
+      return plain.payload() - least <= end - least;
     }
     if (plain.protocol() != wire::protocol::udp || end < l4 + UdpView::header_length) return false;
     const uint32_t datagram = load_be16(frame + l4 + 4);

@@ -111,7 +111,10 @@ struct alignas(64) Flow {
   FlowKey<Address> key(Direction direction) const {
     return {direction == Direction::forward ? forward : reverse, protocol, is_template()};
   }
-  void count_packet() { packets += packets < ~uint32_t{0}; }
+  void count_packet() {
+    const bool is_past_end = __builtin_add_overflow(packets, 1u, &packets);
+    packets -= is_past_end;
+  }
 };
 
 static_assert(sizeof(Flow<wire::Ipv4Address>) == 64, "an IPv4 flow is one cache line");

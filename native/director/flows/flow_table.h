@@ -91,9 +91,9 @@ class FlowTable {
     return bucket;
   }
   // Gives what find() will probably come to, before it has been looked at: another flow may have the same tag, and this
-  // one's may be in an overflow bucket. Good until changes() is another.
-  FoundFlow<Address> prefetch_flow(uint64_t hash, const Bucket& bucket) const;
-  FoundFlow<Address> prefetch_flow(uint64_t hash) const { return prefetch_flow(hash, bucket_of(hash)); }
+  // one's may be in an overflow bucket. Good until changes() is another. False: `probable` is as it was, no flow in the
+  // bucket has the tag.
+  bool prefetch_flow(uint64_t hash, const Bucket& bucket, FoundFlow<Address>& probable) const;
   FoundFlow<Address> find(uint64_t hash, const Key& key) const;
   FoundFlow<Address> find(const Key& key) const { return find(hash(key), key); }
   uint32_t changes() const { return changes_; }
@@ -242,13 +242,13 @@ inline uint64_t FlowTable<Address>::hash(const Address& source, const Address& d
 }
 
 template <class Address>
-inline FoundFlow<Address> FlowTable<Address>::prefetch_flow(uint64_t hash, const Bucket& bucket) const {
+inline bool FlowTable<Address>::prefetch_flow(uint64_t hash, const Bucket& bucket, FoundFlow<Address>& probable) const {
   const uint32_t matches = bucket.matches(tag_of(hash));
-  if (matches == 0) return {};
-  const FoundFlow<Address> probable = flow_of(bucket.refs[static_cast<uint32_t>(std::countr_zero(matches))]);
+  if (matches == 0) return false;
+  probable = flow_of(bucket.refs[static_cast<uint32_t>(std::countr_zero(matches))]);
   core::prefetch(probable.flow);
   if constexpr (sizeof(FlowType) > 64) core::prefetch(reinterpret_cast<const char*>(probable.flow) + 64);
-  return probable;
+  return true;
 }
 
 template <class Address>

@@ -2,6 +2,9 @@
 #include "director/services/service_table.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <type_traits>
 
 namespace sluice::director {
 
@@ -295,13 +298,16 @@ void ServiceTable::release(Destination& destination) {
   free(destination);
 }
 
+static_assert(std::is_trivially_destructible_v<Destination>, "the registry's memory is given back as it is");
+
 uint32_t ServiceTable::take_id() {
   if (!free_ids_.empty()) {
     const uint32_t id = free_ids_.back();
     free_ids_.pop_back();
     return id;
   }
-  if (known_ids_ % chunk_size == 0) registry_.push_back(std::make_unique<Destination[]>(chunk_size));
+  if (!registry_.reach(known_ids_ + 1)) std::abort();  // as `new` does without exceptions
+  new (&registry_[known_ids_]) Destination();
   return known_ids_++;
 }
 

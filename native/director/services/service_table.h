@@ -7,7 +7,6 @@
 // "trash").
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -51,9 +50,11 @@ enum class EditResult : uint8_t {
 
 class ServiceTable {
  public:
-  // `identities`: memory that tells another process which real server has which number; nullptr: none.
-  ServiceTable(RandomSource random, const core::MemorySource* identities, const core::Share& share)
-      : random_(std::move(random)), share_(share) {
+  // `memory` holds the real servers. `identities` tells another process which real server has which number; nullptr:
+  // none.
+  ServiceTable(RandomSource random, const core::MemorySource& memory, const core::MemorySource* identities,
+               const core::Share& share)
+      : random_(std::move(random)), share_(share), registry_(registry_limit, false, memory) {
     if (identities != nullptr) identities_.emplace(identity_limit, false, *identities);
   }
 
@@ -88,8 +89,8 @@ class ServiceTable {
   // A real server behind a tunnel of that kind (ICMP errors about tunnelled packets only name its address).
   const Destination* find_tunnel(const wire::Address& address, Encapsulation encapsulation) const;
 
-  Destination& destination(uint32_t id) { return registry_[id / chunk_size][id % chunk_size]; }
-  const Destination& destination(uint32_t id) const { return registry_[id / chunk_size][id % chunk_size]; }
+  Destination& destination(uint32_t id) { return registry_[id]; }
+  const Destination& destination(uint32_t id) const { return registry_[id]; }
 
   // Flows hold and release their real server. When the last flow releases a removed server, the server is freed.
   void hold(Destination& destination) { destination.flows++; }
@@ -144,9 +145,9 @@ class ServiceTable {
   std::unordered_map<wire::Address, std::vector<Destination*>, AddressHash> tunnels_;
   std::unordered_map<wire::Address, uint32_t, AddressHash> real_servers_;  // → number of destinations at the address
   std::unordered_map<ServiceKey, std::vector<Destination*>, KeyHash> removed_;  // by the key of their former service
-  // Adjacent in memory and never moved: the few pointers to the chunks stay in the cache.
-  static constexpr uint32_t chunk_size = 256;
-  std::vector<std::unique_ptr<Destination[]>> registry_;
+  // By number. Addresses are reserved for more real servers than a machine's memory holds.
+  static constexpr uint32_t registry_limit = 1 << 24;
+  core::ReservedArray<Destination> registry_;
   uint32_t known_ids_ = 0;  // smaller ids are in use or free
   std::vector<uint32_t> free_ids_;
   // Real servers with a larger id are not known to another process.

@@ -51,7 +51,7 @@ Director::Director(const DirectorOptions& options)
     : memory_(options.memory),
       transmitter_(options.limits_icmp, options.resolve),
       share_(options.share),
-      services_(options.random, memory_.destinations.get(), options.share),
+      services_(options.random, *memory_.own, memory_.destinations.get(), options.share),
       pools_(options.random, options.share.worker, options.share.workers, *memory_.own),
       spliced_(spliced_limit(options), memory_.spliced ? *memory_.spliced : *memory_.own, *memory_.own),
       flows4_(table_options(options, memory_.flows4.get()), services_, pools_, spliced_),

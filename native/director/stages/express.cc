@@ -164,17 +164,18 @@ inline bool ExpressLane::read_plain(const Frame& frame, LookedUp& found) {
 // --- (2) the bucket ---
 
 template <class A>
-inline void ExpressLane::fetch_flow(LookedUp& found) {
+inline bool ExpressLane::fetch_flow(LookedUp& found) {
   const auto& bucket = *static_cast<const typename FlowTable<A>::Bucket*>(found.bucket);
-  const FoundFlow<A> probable = table<A>().prefetch_flow(found.hash, bucket);
+  FoundFlow<A> probable;
+  if (!table<A>().prefetch_flow(found.hash, bucket, probable)) return false;
   found.flow = probable.flow;
   found.kind.direction = probable.direction;
+  return true;
 }
 
 template <class A>
 inline void ExpressLane::fetch_plain_flow(const Frame& frame, LookedUp& found) {
-  fetch_flow<A>(found);
-  if (found.flow == nullptr) [[unlikely]]
+  if (!fetch_flow<A>(found)) [[unlikely]]
     find<A>(frame, found);
 }
 
@@ -285,6 +286,13 @@ inline Frame& ExpressLane::leave(const Batch& batch, const Arrival& arrival, Flo
                                  uint32_t length, uint8_t* bytes, uint32_t leaving_length) {
   constexpr bool is_request = direction == Direction::forward;
   constexpr Reason reason = is_request ? Reason::established : Reason::reply;
+  TransmitQueue::Entry& leaving = arrival.leaving;
+  leaving.frame = arrival.frame;
+  leaving.frame.length = leaving_length;
+  leaving.frame.port = hop.port;
+  leaving.cause = arrival.cause;
+  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
+
   Counters& counters = arrival.found.destination->counters;
   if (is_request) {
     counters.packets_in++;
@@ -297,14 +305,6 @@ inline Frame& ExpressLane::leave(const Batch& batch, const Arrival& arrival, Flo
   table<A>().touch(flow, is_tcp ? batch.established_until : batch.udp_until);
   counts_[static_cast<size_t>(reason)]++;
   arrival.decision = {reason, flow.destination};
-
-  std::memcpy(bytes, &hop.destination, 2 * wire::MacAddress::size);
-  TransmitQueue::Entry& leaving = arrival.leaving;
-  leaving.frame = arrival.frame;
-  leaving.frame.data = bytes;
-  leaving.frame.length = leaving_length;
-  leaving.frame.port = hop.port;
-  leaving.cause = arrival.cause;
   return leaving.frame;
 }
 static_assert(offsetof(NextHop, source) == offsetof(NextHop, destination) + wire::MacAddress::size,
@@ -341,6 +341,7 @@ template <class A, bool is_tcp, bool may_be_offloaded>
                    outer.is_ipv4() ? wire::ethertype::ipv4 : wire::ethertype::ipv6);
   Frame& leaving = leave<A, Direction::forward, is_tcp>(batch, arrival, flow, hop, length, bytes,
                                                         static_cast<uint32_t>(Plain::l3) + outer.length + length);
+  leaving.data = bytes;
   if (is_whole) {
     leaving.tunnel_length = outer.length;
   } else {
@@ -382,7 +383,7 @@ inline bool ExpressLane::forward_packet(const Batch& batch, const Arrival& arriv
     if (length > hop.plain_mtu) return false;
   }
 
-  if (!keeps_addresses) {
+  if (!keeps_addresses) [[likely]] {
     const Endpoints<A>& half = is_request ? flow.reverse : flow.forward;
     const ChecksumChange change = is_request ? flow.change : change_back(flow.change);
     uint8_t* const field =

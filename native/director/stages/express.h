@@ -142,7 +142,7 @@ class ExpressLane {
   static void dissect(const Frame& frame, LookedUp& found);
   // (2)
   template <class A>
-  void fetch_flow(LookedUp& found);
+  bool fetch_flow(LookedUp& found);
   template <class A>
   void fetch_plain_flow(const Frame& frame, LookedUp& found);
   void fetch_other_flow(const Frame& frame, LookedUp& found);

@@ -139,7 +139,9 @@ TEST_CASE("prefetch_flow() mostly returns what find() returns") {
   for (uint32_t i = 0; i < 60'000; ++i) {
     const auto key = nat_flow<Ipv4Address>(i % 10'000, static_cast<uint16_t>(i)).key(static_cast<Direction>(i / 3 % 2));
     const uint64_t hash = table.hash(key);
-    const auto probable = table.prefetch_flow(hash, table.prefetch_bucket(hash)), found = table.find(hash, key);
+    FoundFlow<Ipv4Address> probable;
+    table.prefetch_flow(hash, table.prefetch_bucket(hash), probable);
+    const auto found = table.find(hash, key);
     REQUIRE(static_cast<bool>(found) == (i < 50'000));
     fetched += static_cast<uint32_t>(found && probable.flow == found.flow && probable.direction == found.direction);
   }

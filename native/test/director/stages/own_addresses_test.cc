@@ -8,7 +8,7 @@ using namespace sluice::director;
 using namespace sluice::test;
 
 TEST_CASE("the director owns the addresses of services and pools that the host has not configured") {
-  ServiceTable services{seeded(1), nullptr, {}};
+  ServiceTable services{seeded(1), memory::process_memory(), nullptr, {}};
   LocalPools pools{seeded(1), 0, 1, memory::process_memory()};
   Transmitter transmitter(true, {});
   transmitter.set_route_table(Network().route_table());

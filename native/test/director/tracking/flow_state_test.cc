@@ -48,7 +48,7 @@ struct Tables {
   }
 
   FlowTableOptions table;
-  ServiceTable services{seeded(1), nullptr, {}};
+  ServiceTable services{seeded(1), memory::process_memory(), nullptr, {}};
   LocalPools pools{seeded(1), 0, 1, memory::process_memory()};
   SplicedFlows spliced{16, memory::process_memory(), memory::process_memory()};
   std::optional<FlowKeeper<Ipv4Address>> flows4;
