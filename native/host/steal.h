@@ -142,13 +142,13 @@ class Steal {
   std::string notice_;
   StealPrograms programs_;
   std::map<uint32_t, Attachment> attachments_;
-  std::optional<Diversion> diversion_;  // once one was asked for
+  std::optional<Diversion> diversion_;               // once one was asked for
   std::unique_ptr<HostReplyPrograms> host_replies_;  // likewise
-  StealTables current_;                 // what the maps hold
-  uint16_t marks_edition_ = 1;          // of the rules of firewall marks that hold
-  StealTables::Marks other_marks_;      // what the maps hold of the other edition
-  uint32_t steering_edition_ = 0;       // that holds
-  bool is_filled_ = false;              // update() was called: what was left behind is gone
+  StealTables current_;                              // what the maps hold
+  uint16_t marks_edition_ = 1;                       // of the rules of firewall marks that hold
+  StealTables::Marks other_marks_;                   // what the maps hold of the other edition
+  uint32_t steering_edition_ = 0;                    // that holds
+  bool is_filled_ = false;                           // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;
   bool is_left_behind_ = false;
   OwnedTraffic owned_traffic_;  // nftables: what the rules were made from
