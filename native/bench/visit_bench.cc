@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a worker that forwards packets of many flows without a pause stands still for visits: the table of
-// connections in parts, a plan in parts, another route table.
+// connections in parts, a plan in parts, another route table, a copy of the director that explains a packet.
 //
 //   visit_bench [FLOWS [STEPS]]
 //
 // A visit is measured as the worker counts it, from its beginning to its end, and in CPU time of the visitor's thread:
-// its duration if no other work wants the core.
+// its duration if no other work wants the core. For the copy, the longest time between two batches until the answer is
+// there is measured too: it contains the worker's page faults after the visit.
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -14,6 +18,9 @@
 #include "engine/connections.h"
 #include "engine/director_work.h"
 #include "engine/plan.h"
+#include "engine/rehearsal.h"
+#include "host/descriptor.h"
+#include "memory/mapped_memory.h"
 #include "memory_port.h"
 
 using namespace sluice;
@@ -24,6 +31,10 @@ namespace {
 constexpr uint32_t batch = 64;
 constexpr uint8_t syn = 2, ack = 16;
 
+double wall_nanoseconds() {
+  return static_cast<double>(engine::monotonic_nanoseconds());
+}
+
 // Gives packets of one flow after another, without end.
 class BusyPort final : public port::Port {
  public:
@@ -31,6 +42,9 @@ class BusyPort final : public port::Port {
       : options_(options), flows_(flows), frames_(wire::protocol::tcp, batch) {}
 
   size_t receive(std::span<director::Frame> frames) override {
+    const double now = wall_nanoseconds();
+    longest_gap_ = std::max(longest_gap_.load(), now - before_);
+    before_ = now;
     const size_t count = std::min<size_t>(frames.size(), batch);
     for (uint32_t i = 0; i < count; i++) {
       frames_.fill(i, bench::client_endpoints<A>(options_, next_), true, ack);
@@ -45,8 +59,12 @@ class BusyPort final : public port::Port {
   int fd() const override { return -1; }
   bool prepare_to_wait() override { return false; }
   port::PortStatistics statistics() override { return {}; }
+  // Between two batches since it was asked last, in nanoseconds.
+  double take_longest_gap() { return longest_gap_.exchange(0); }
 
  private:
+  std::atomic<double> longest_gap_ = 0;
+  double before_ = wall_nanoseconds();
   const bench::FarmOptions& options_;
   const uint32_t flows_;
   bench::MemoryPort<A> frames_;
@@ -63,10 +81,6 @@ class SilentPort final : public port::Port {
   bool prepare_to_wait() override { return true; }
   port::PortStatistics statistics() override { return {}; }
 };
-
-double wall_nanoseconds() {
-  return static_cast<double>(engine::monotonic_nanoseconds());
-}
 
 // The times of visits of one kind, in microseconds.
 class Visits {
@@ -85,8 +99,11 @@ class Visits {
     own_.push_back(own / 1000);
   }
 
+  void add(double wall) { wall_.push_back(wall / 1000); }
+
   void print(const char* what) {
     for (const auto& [clock, times] : {std::pair{"", &wall_}, std::pair{", CPU time", &own_}}) {
+      if (times->empty()) continue;
       std::sort(times->begin(), times->end());
       const auto figure = [&](const char* which, double value) {
         std::printf("{\"figure\":\"%s: %s of %zu visits%s\",\"value\":%.1f,\"unit\":\"us\"}\n", what, which,
@@ -127,8 +144,14 @@ int main(int argc, char** argv) {
   work.director.seed = {1, 2, 3, 4};
   work.director.random = [engine = std::mt19937(1)]() mutable { return static_cast<uint32_t>(engine()); };
   work.service_rows = rows;
+  // As for `sluice run`: flows outlive the process.
+  const host::Descriptor flow_file(memfd_create("flows", MFD_CLOEXEC));
+  work.director.memory.own = &memory::process_memory();
+  work.director.memory.flows4 = memory::file_memory(flow_file.get());
   std::vector<std::unique_ptr<port::Port>> ports;
-  ports.push_back(std::make_unique<BusyPort>(options, flows));
+  auto busy = std::make_unique<BusyPort>(options, flows);
+  BusyPort& busy_port = *busy;
+  ports.push_back(std::move(busy));
   ports.push_back(std::make_unique<SilentPort>());
   engine::DirectorWorker worker(settings, work, std::move(ports),
                                 std::get<engine::CounterBlock>(page->claim("worker")));
@@ -158,6 +181,21 @@ int main(int argc, char** argv) {
       at = engine::read_connections(visit.director(), visit.now(), *at, connections_in_part, part);
     });
     listed += part.size();
+  }
+  Visits copies, answers, gaps;
+  const std::vector<uint8_t> frame(60, 0);
+  for (int i = 0; i < 100; i++) {
+    engine::Rehearsal rehearsal;
+    host::Failure failure;
+    busy_port.take_longest_gap();
+    const double begun = wall_nanoseconds();
+    if (!engine::rehearse(worker, {{.port = bench::client_port, .bytes = frame}}, {}, rehearsal, failure)) {
+      std::fprintf(stderr, "%s\n", failure.message.c_str());
+      return 1;
+    }
+    answers.add(wall_nanoseconds() - begun);
+    copies.add(static_cast<double>(rehearsal.stood_still));
+    gaps.add(busy_port.take_longest_gap());
   }
   bench::FarmOptions more = options;
   more.services = steps / 2 + 1;
@@ -221,6 +259,9 @@ int main(int argc, char** argv) {
   table.print("a server of up to 100 for the scheduler mh");
   pool.print("a pool of 256 addresses, in parts");
   order.print("the order of 1,000 servers");
+  copies.print("a copy of the director that explains");
+  gaps.print("the longest time between two batches, from such a copy to its answer");
+  answers.print("until the answer is there");
   const auto counted = [&](engine::Counter counter) {
     return words[engine::layout::first_block + engine::layout::first_counter + static_cast<size_t>(counter)];
   };

@@ -35,6 +35,8 @@ class TimerWheel {
   // Value of timer_previous for a flow that is in no slot. Otherwise it is a flow's index, or `in_slot | slot` for the
   // first flow of a slot.
   static constexpr uint32_t unqueued = ~uint32_t{0};
+  // The same of a flow that is not in use. A rehearsal may find one that the worker has ended a moment ago.
+  static constexpr uint32_t freed = unqueued - 1;
 
   explicit TimerWheel(Tick start) : current_(start) { heads_.fill(none); }
 
@@ -51,7 +53,7 @@ class TimerWheel {
 
   void disarm(Flow* flows, uint32_t index) {
     Flow& flow = flows[index];
-    if (flow.timer_previous == unqueued) return;
+    if (flow.timer_previous >= freed) return;
     if (flow.timer_next != none) flows[flow.timer_next].timer_previous = flow.timer_previous;
     if ((flow.timer_previous & in_slot) == 0) {
       flows[flow.timer_previous].timer_next = flow.timer_next;

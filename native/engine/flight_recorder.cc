@@ -13,7 +13,10 @@ namespace sluice::engine {
 FlightRecorder::FlightRecorder(int file) {
   if (ftruncate(file, sizeof(Record)) != 0) return;
   void* const mapped = mmap(nullptr, sizeof(Record), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  if (mapped != MAP_FAILED) record_ = static_cast<Record*>(mapped);
+  if (mapped == MAP_FAILED) return;
+  // A rehearsal's copy of the process has nothing to note, and must not write what is this process's.
+  static_cast<void>(madvise(mapped, sizeof(Record), MADV_DONTFORK));
+  record_ = static_cast<Record*>(mapped);
 }
 
 FlightRecorder::~FlightRecorder() {

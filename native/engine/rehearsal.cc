@@ -190,22 +190,21 @@ bool rehearse(DirectorWorker& worker, const std::vector<RehearsalFrame>& frames,
               Rehearsal& rehearsal, host::Failure& failure) {
   Pipe pipe;
   if (!pipe.open()) return host::fail(failure, "no pipe for a rehearsal", errno);
-  std::string told;
-  bool is_told = false;
   pid_t child;
+  int error;
   {
-    // Until the copy has answered: it reads flows in memory files as they are.
     DirectorWorker::Visit visit(worker);
     const Time begin = monotonic_nanoseconds();
     child = fork_held_back(pipe.write_end.get(), visit.director(), visit.now(), frames, options.prepare);
-    const int error = errno;
-    if (child < 0) {
-      return host::fail(failure, "the director cannot be copied (is there memory for a second one?)", error);
-    }
-    pipe.write_end = host::Descriptor();
-    is_told = read_all(pipe.read_end.get(), options.limit_milliseconds, told);
+    error = errno;
     rehearsal.stood_still = monotonic_nanoseconds() - begin;
   }
+  if (child < 0) {
+    return host::fail(failure, "the director cannot be copied (is there memory for a second one?)", error);
+  }
+  pipe.write_end = host::Descriptor();
+  std::string told;
+  const bool is_told = read_all(pipe.read_end.get(), options.limit_milliseconds, told);
   if (!is_told) kill(child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -217,7 +216,10 @@ bool rehearse(DirectorWorker& worker, const std::vector<RehearsalFrame>& frames,
   WordReader reader(told);
   for (size_t i = 0; i < frames.size(); i++) rehearsal.decisions.push_back(read_decision(reader));
   const bool is_whole = WIFEXITED(status) && WEXITSTATUS(status) == 0 && reader.is_whole();
-  return is_whole || host::fail(failure, "the director's copy ended before it had answered; report this packet");
+  return is_whole ||
+         host::fail(
+             failure,
+             "the director's copy ended before it had answered; ask again, and report this packet if that fails too");
 }
 
 }  // namespace sluice::engine

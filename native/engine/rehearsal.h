@@ -3,7 +3,7 @@
 //
 // Theory of operation
 //
-//   visit the worker ─▶ fork(2) ─▶ wait for the answer, the visit ends, the worker goes on     here
+//   visit the worker ─▶ fork(2) ─▶ the visit ends, the worker goes on ─▶ wait for the answer     here
 //                          └─▶ the copy decides, writes what it did to a pipe, and is gone
 //
 // The child has the whole director as it is between two batches, and whatever it changes is its own. It has one thread,
@@ -11,7 +11,9 @@
 // director and malloc, which glibc makes fit for that. What the copy costs the worker: docs/performance.md.
 //
 // Memory that processes share is not copied. Flows lie in such memory when they are to outlive a crash, so the child
-// takes a view of its own of it first, and the worker stands still until the child has answered.
+// takes a view of its own of it first: what the child writes is the child's alone. What the worker writes to a flow
+// before the child has answered, the child may see; its index of flows is as it was. A flow that ends within these
+// milliseconds may be unknown to the child already (docs/decisions/0012-a-copy-of-the-director-explains.md).
 #pragma once
 
 #include <functional>
@@ -39,7 +41,7 @@ struct RehearsedDecision {
 
 struct Rehearsal {
   std::vector<RehearsedDecision> decisions;  // a frame each
-  Time stood_still = 0;                      // how long the worker waited for its copy's answer
+  Time stood_still = 0;                      // how long the worker waited for its copy
 };
 
 struct RehearsalFrame {

@@ -27,6 +27,7 @@ class XdpRing {
     void* const memory =
         ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, socket, static_cast<off_t>(page));
     if (memory == MAP_FAILED) return false;
+    static_cast<void>(::madvise(memory, bytes_, MADV_DONTFORK));  // as the frames' memory
     memory_ = static_cast<uint8_t*>(memory);
     producer_ = reinterpret_cast<uint32_t*>(memory_ + places.producer);
     consumer_ = reinterpret_cast<uint32_t*>(memory_ + places.consumer);

@@ -210,7 +210,7 @@ class FlowTable {
   void release_flow(uint32_t index);
 
   // timer_previous of a flow that is not in use.
-  static constexpr uint32_t freed = core::TimerWheel<FlowType>::unqueued - 1;
+  static constexpr uint32_t freed = core::TimerWheel<FlowType>::freed;
 
   core::ReservedArray<FlowType> flows_;
   core::ReservedArray<Bucket> buckets_;

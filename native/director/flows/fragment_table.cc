@@ -46,7 +46,7 @@ FragmentTable<Address>::FragmentTable(const FragmentTableOptions& options, OnDro
       datagrams_(std::max<uint32_t>(options.datagrams, 1)),
       buckets_(std::bit_ceil(datagrams_.size()) * 2, none),
       chunks_(options.chunks),
-      arena_(options.chunks * chunk_size),
+      arena_(new uint8_t[options.chunks * chunk_size]),
       assembly_(chunks_a_datagram * chunk_size),
       free_chunks_(options.chunks) {
   for (uint32_t i = 0; i < datagrams_.size(); ++i) datagrams_[i].newer = std::exchange(free_datagram_, i);

@@ -31,6 +31,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "core/time.h"
@@ -171,7 +172,9 @@ class FragmentTable {
   std::vector<uint32_t> buckets_;
   uint32_t free_datagram_ = none, oldest_ = none, newest_ = none, size_ = 0;
   std::vector<Chunk> chunks_;
-  std::vector<uint8_t> arena_;     // chunk_size bytes for every chunk
+  // chunk_size bytes for every chunk. They are not touched until a frame waits, so a rehearsal's copy does not contain
+  // them (decision 12).
+  std::unique_ptr<uint8_t[]> arena_;
   std::vector<uint8_t> assembly_;  // for a frame of several chunks, while decide() gives it back
   uint32_t free_chunk_ = none, free_chunks_ = 0;
   std::array<uint64_t, fragment_drop_count> dropped_{};

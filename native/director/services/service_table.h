@@ -58,6 +58,8 @@ class ServiceTable {
     if (identities != nullptr) identities_.emplace(identity_limit, false, *identities);
   }
 
+  // From now on no other process sees changes.
+  bool make_private() { return !identities_ || identities_->make_private(); }
   // Takes memory for the indexes of so many services and real servers, so that no later edit has to move all entries to
   // a larger index.
   void reserve(size_t services, size_t real_servers);

@@ -105,7 +105,8 @@ Restored Director::restore(const SavedFlows& saved_flows, Time now) {
 }
 
 bool Director::make_private() {
-  return flows4_.table().make_private() && flows6_.table().make_private() && spliced_.make_private();
+  return flows4_.table().make_private() && flows6_.table().make_private() && spliced_.make_private() &&
+         services_.make_private();
 }
 
 void Director::set_switches(const Switches& switches) {

@@ -99,6 +99,20 @@ TEST_CASE("moving a deadline later relinks nothing, and the timer fires at the l
   CHECK(fired == std::vector<uint32_t>{1, 0});
 }
 
+TEST_CASE("a timer whose record has been freed by another process is in no slot: nothing else is touched") {
+  std::vector<Timer> timers(2);
+  core::TimerWheel<Timer> wheel(0);
+  timers[0].deadline = timers[1].deadline = 100;
+  wheel.arm(timers.data(), 0);
+  timers[1].timer_previous = core::TimerWheel<Timer>::freed;
+  timers[1].timer_next = 0;
+  wheel.rearm(timers.data(), 1);
+  std::vector<uint32_t> fired;
+  CHECK(wheel.advance(
+      timers.data(), 100, unbounded, [&](uint32_t index) { fired.push_back(index); }, no_soon));
+  CHECK(fired == std::vector<uint32_t>{1, 0});
+}
+
 TEST_CASE("an empty wheel skips any time, and timers armed afterwards fire in time") {
   std::vector<Timer> timers(1);
   core::TimerWheel<Timer> wheel(7);

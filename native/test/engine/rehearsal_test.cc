@@ -77,6 +77,37 @@ TEST_CASE("a rehearsal of large frames returns them whole") {
   }
 }
 
+TEST_CASE("the worker goes on while its copy decides, and the copy sees nothing of that") {
+  Balancer balancer;
+  balancer.worker->start();
+  int copied[2], may_decide[2];
+  REQUIRE(pipe(copied) == 0);
+  REQUIRE(pipe(may_decide) == 0);
+  const auto prepare = [&] {
+    char byte = 0;
+    if (write(copied[1], &byte, 1) != 1 || read(may_decide[0], &byte, 1) != 1) _exit(1);
+  };
+  const Buffer frame = syn(40000);
+  engine::Rehearsal rehearsal;
+  host::Failure failure;
+  bool is_done = false;
+  std::thread asking([&] {
+    is_done = engine::rehearse(*balancer.worker, {{.port = c0, .bytes = frame}},
+                               {.prepare = prepare, .limit_milliseconds = 60'000}, rehearsal, failure);
+  });
+  char byte = 0;
+  CHECK(read(copied[0], &byte, 1) == 1);
+  balancer.arrive(c0, frame);
+  CHECK(balancer.sent(s0, 1).size() == 1);
+  CHECK(write(may_decide[1], &byte, 1) == 1);
+  asking.join();
+  for (const int end : {copied[0], copied[1], may_decide[0], may_decide[1]}) close(end);
+  INFO(failure.message);
+  REQUIRE(is_done);
+  CHECK(rehearsal.decisions.at(0).reason == Reason::scheduled);
+  CHECK(flows(balancer) == 1);
+}
+
 TEST_CASE("a copy that does not answer is ended, and the worker goes on") {
   Balancer balancer;
   balancer.worker->start();
@@ -97,5 +128,6 @@ TEST_CASE("it is reported if a copy ends early") {
   host::Failure failure;
   const engine::RehearsalOptions options{.prepare = [] { _exit(0); }};
   CHECK_FALSE(engine::rehearse(*balancer.worker, {{.port = c0, .bytes = frame}}, options, rehearsal, failure));
-  CHECK(failure.message == "the director's copy ended before it had answered; report this packet");
+  CHECK(failure.message ==
+        "the director's copy ended before it had answered; ask again, and report this packet if that fails too");
 }
