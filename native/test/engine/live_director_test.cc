@@ -15,16 +15,6 @@ using engine::PlanStep;
 
 namespace {
 
-// More networks than the kernel's map holds.
-engine::SetEgress too_much_egress() {
-  engine::SetEgress step;
-  for (uint32_t i = 0; i < 5000; i++) {
-    const auto bytes = std::to_string(i / 250) + "." + std::to_string(i % 250);
-    step.rules.push_back({address("172." + std::to_string(16) + "." + bytes), 32, 0});
-  }
-  return step;
-}
-
 Buffer reply() {
   return ethernet({.source = outside_mac, .destination = inside_mac})
       .ipv4({.source = server_address, .destination = "10.9.0.77"})

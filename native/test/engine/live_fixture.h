@@ -42,6 +42,16 @@ inline std::vector<PlanStep> one_service(const char* host = vip) {
   return {engine::AddService{service(host), {}}, nat_server(host)};
 }
 
+// More networks than the kernel's map holds.
+inline engine::SetEgress too_much_egress() {
+  engine::SetEgress step;
+  for (uint32_t i = 0; i < 5000; i++) {
+    const auto bytes = std::to_string(i / 250) + "." + std::to_string(i % 250);
+    step.rules.push_back({address("172." + std::to_string(16) + "." + bytes), 32, 0});
+  }
+  return step;
+}
+
 inline Buffer syn(uint16_t port, const char* to = vip) {
   return ethernet({.source = outside_mac, .destination = inside_mac})
       .ipv4({.source = server_address, .destination = to})
