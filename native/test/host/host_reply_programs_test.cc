@@ -80,6 +80,13 @@ class Rig {
     host::Failure failure;
     REQUIRE_MESSAGE(programs_->expect(reply, failure), failure.message);
   }
+  // What comes back from this real server is the director's, as for any real server.
+  void own(const host::OwnedTraffic::NatServer& server) {
+    host::OwnedTraffic owned;
+    owned.nat_servers = {server};
+    host::Failure failure;
+    REQUIRE_MESSAGE(steal_->update(owned, failure), failure.message);
+  }
   void send(const Buffer& frame) { outside_->send(frame); }
   // The stack's answer, where it leaves or where it comes back; neither sees it twice.
   Buffer left(const Family& family, uint8_t protocol) { return next(*outside_, family, protocol); }
@@ -167,6 +174,7 @@ TEST_CASE("fragments of an expected reply come back with the first") {
   for (const Family& family : families) {
     CAPTURE(family.server);
     const uint8_t protocol = family.is_v4 ? wire::protocol::udp : wire::protocol::fragment;
+    rig.own({address(family.server), server_port, wire::protocol::udp});
     rig.expect(reply(family, wire::protocol::udp));
     const host::Descriptor server(socket(family.is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_storage here{}, there{};
