@@ -2,6 +2,7 @@
 #include "binding/confine.h"
 
 #include "binding/js_values.h"
+#include "host/inherited_files.h"
 #include "host/seccomp.h"
 
 namespace sluice::binding {
@@ -15,6 +16,11 @@ Napi::Value confine(const Napi::CallbackInfo& info) {
   Napi::Object told = Napi::Object::New(info.Env());
   told.Set("problem", failure.message);
   return told;
+}
+
+Napi::Value keep_files_from_programs(const Napi::CallbackInfo& info) {
+  host::keep_files_from_programs();
+  return info.Env().Undefined();
 }
 
 }  // namespace sluice::binding

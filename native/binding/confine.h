@@ -8,5 +8,7 @@ namespace sluice::binding {
 
 // confine({ allowExec, allowBpf }): undefined, or a failure.
 Napi::Value confine(const Napi::CallbackInfo& info);
+// keepFilesFromPrograms()
+Napi::Value keep_files_from_programs(const Napi::CallbackInfo& info);
 
 }  // namespace sluice::binding

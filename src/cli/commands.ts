@@ -17,6 +17,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./run.ts')).runCommand,
   },
   {
+    name: 'reload',
+    summary: 'reads the configuration of a running Sluice again and applies it',
+    load: async () => (await import('./reload.ts')).reloadCommand,
+  },
+  {
     name: 'status',
     summary: 'the snapshot in force, the state of the planes, and what the director forwards',
     load: async () => (await import('./status.ts')).statusCommand,

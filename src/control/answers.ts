@@ -5,19 +5,21 @@ import type { Sections } from '../core/config/snapshot.ts';
 import { UnavailableError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { controlReload, controlStatus } from './api.ts';
-import type { Control } from './control.ts';
+import type { Applied, Control } from './control.ts';
 
 type Status = AnswerOf<typeof controlStatus>;
 
 export interface ControlAnswersOptions<S extends Sections> {
   readonly control: Control<S>;
+  /** Applies the configuration anew, and logs what became of it. */
+  readonly reload: () => Promise<Applied>;
   /** All processes of this sluice. */
   readonly processes: () => Status['processes'];
   readonly warnings: Status['warnings'];
 }
 
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
-  return [answering(controlStatus, () => status(options)), answering(controlReload, () => options.control.reload())];
+  return [answering(controlStatus, () => status(options)), answering(controlReload, () => options.reload())];
 }
 
 function status<S extends Sections>({ control, processes, warnings }: ControlAnswersOptions<S>): Status {

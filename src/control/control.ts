@@ -95,6 +95,11 @@ export class Control<S extends Sections> {
     return this.#behind;
   }
 
+  /** Whether a plane of this name runs by the snapshot in force, or should. */
+  runs(plane: string): boolean {
+    return this.#inForce !== undefined && this.#planesOf(this.#inForce).includes(plane);
+  }
+
   /** Goes on by the snapshot that the process before kept: planes that run by it already are left alone. */
   resume(kept: Snapshot<S>): Promise<void> {
     return this.#changes.run(async () => {

@@ -2,13 +2,13 @@
 // The process of control: documents, the snapshot in force and the admin socket. It owns no packet and no power of root;
 // the supervisor reads the files of the command line for it and starts the planes that it asks for.
 import { controlAnswers } from '../control/answers.ts';
-import { Control, type ControlHost } from '../control/control.ts';
+import { type Applied, Control, type ControlHost } from '../control/control.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
-import { HostError, SluiceError, SystemError } from '../core/errors.ts';
+import { HostError, SluiceError, SystemError, UnavailableError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
@@ -38,16 +38,27 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const server = new ApiServer({
     name: 'admin socket',
     answers: [
-      ...controlAnswers({ control, processes: () => processes, warnings: turn.options.warnings }),
+      ...controlAnswers({
+        control,
+        reload: () => reload(control, logger, 'a request'),
+        processes: () => processes,
+        warnings: turn.options.warnings,
+      }),
       ...composition.answers,
     ],
-    forward: Object.fromEntries(Object.entries(work.planes).map(([name, socket]) => [`/${name}/`, socket])),
+    forward: Object.fromEntries(
+      Object.entries(work.planes).map(([name, socket]) => [
+        `/${name}/`,
+        { ...socket, unavailable: () => (control.runs(name) ? undefined : notConfigured(name)) },
+      ]),
+    ),
     listen: { fd: socketDescriptor },
     logger,
   });
   const listeners: Listeners = {
     file: fields => files.arrived(fields),
-    reload: () => void reload(control, logger),
+    // The log has the reason.
+    reload: () => void reload(control, logger, 'SIGHUP').catch(() => undefined),
     processes: fields => {
       const changed = fields.processes.filter(({ name, pid }) => pid !== processes.find(one => one.name === name)?.pid);
       processes = fields.processes;
@@ -86,12 +97,20 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   }
 }
 
-async function reload<S extends Sections>(control: Control<S>, logger: Logger): Promise<void> {
+function notConfigured(plane: string): UnavailableError {
+  return new UnavailableError(`the configuration in force has no section ${plane}`, {
+    remedy: `add the section ${plane} and run sluice reload`,
+  });
+}
+
+async function reload<S extends Sections>(control: Control<S>, logger: Logger, by: string): Promise<Applied> {
   try {
-    const { id, changes } = await control.reload();
-    logger.info({ snapshot: id, changes }, 'configuration applied');
+    const applied = await control.reload();
+    logger.info({ snapshot: applied.id, changes: applied.changes, by }, 'configuration applied');
+    return applied;
   } catch (err) {
-    logger.error({ err }, 'the configuration was not applied: everything goes on as before');
+    logger.error({ err, by }, 'the configuration was not applied: everything goes on as before');
+    throw err;
   }
 }
 

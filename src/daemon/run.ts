@@ -6,7 +6,7 @@ import { systemClock } from '../core/clock.ts';
 import type { Sections } from '../core/config/snapshot.ts';
 import { SystemError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { addonPath } from '../native/addon.ts';
+import { addonPath, loadAddon } from '../native/addon.ts';
 import type { Composition } from './composition.ts';
 import type { Hangups } from './hangups.ts';
 import { controlPolicy } from './process-policy.ts';
@@ -32,6 +32,8 @@ const runtimePrefix = 'sluice-';
 
 export async function run<S extends Sections>(request: RunRequest<S>): Promise<SupervisorEnding> {
   const { options, adminSocket, user, logger, hangups, composition, program } = request;
+  // A root shell may have files open that no other user may read.
+  loadAddon().keepFilesFromPrograms();
   // Of two processes the second finds out before it touches the network.
   await makeRoom(adminSocket);
   removeLeftovers();
@@ -62,6 +64,9 @@ function unprivileged(name: string, program: string): { whom: User | undefined; 
   if (process.getuid?.() !== 0) return { whom: undefined, warnings: [] };
   const whom = findUser(name);
   const file = [process.execPath, program, addonPath()].find(each => !canRead(whom, each));
+  if (whom.uid === 0) {
+    return { whom, warnings: ['all processes run as root, as --user or process.user says: name an ordinary user'] };
+  }
   if (file === undefined) return { whom, warnings: [] };
   const warning =
     `all processes run as root: ${whom.name} cannot read ${file}. Root's capabilities are given up, but a process that is ` +

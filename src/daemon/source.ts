@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a running Sluice has its configuration from: a sluice.yaml, or ipvsadm's commands. Read anew for each reload.
 import { readFileSync } from 'node:fs';
-import { SystemError, UsageError } from '../core/errors.ts';
+import { ConfigError, SystemError, UsageError } from '../core/errors.ts';
 import { readRules } from '../director/ipvsadm/rules.ts';
 import { parseRouteTable } from '../director/route-table.ts';
 import { documentFormat, type Snapshot } from './document.ts';
@@ -23,13 +23,22 @@ export async function readSnapshot(
   { config, rules, net }: ConfigurationSource,
   textOf: ReadText = readText,
 ): Promise<Snapshot> {
-  if (config !== undefined) return documentFormat.parse(await textOf(config), config);
+  if (config !== undefined) return withSections(documentFormat.parse(await textOf(config), config), config);
   if (rules === undefined) throw new UsageError('nothing is configured', { remedy: 'give a sluice.yaml or rules' });
   const director = readRules(await textOf(rules), { file: rules });
   if (net === undefined) return documentFormat.snapshot({ director });
   const routeTable = parseRouteTable(await textOf(net), net);
   const ports = routeTable.ports.map(({ name }) => ({ name, device: name, type: 'packet' }) as const);
   return documentFormat.snapshot({ director: { ...director, ports, marks: routeTable.marks } });
+}
+
+// An editor may have been about to write the file. What runs must not end for that.
+function withSections(snapshot: Snapshot, file: string): Snapshot {
+  if (documentFormat.present(snapshot).length > 0) return snapshot;
+  throw new ConfigError('SLUICE_CONFIG_INVALID', 'the document says nothing', {
+    place: { file },
+    remedy: `write a section: ${documentFormat.sections.map(({ key }) => key).join(', ')}; to end forwarding, end sluice`,
+  });
 }
 
 function readText(file: string): string {

@@ -36,6 +36,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   CaptureReader: 'function',
   CaptureWriter: 'function',
   confine: 'function',
+  keepFilesFromPrograms: 'function',
   LiveDirector: 'function',
   Decap: 'function',
   Director: 'function',

@@ -15,4 +15,7 @@ export interface ConfineAddon {
    * and no program that is executed brings privileges with it. It cannot be taken back, and may be called again for less.
    */
   confine(confinement: Confinement): NativeFailure | undefined;
+
+  /** Programs that this process starts have no file that it has open now, unless it hands the file down. */
+  keepFilesFromPrograms(): void;
 }

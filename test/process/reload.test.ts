@@ -57,6 +57,13 @@ describeAsRoot('a changed configuration that cannot be had', () => {
     await sluice.request(3);
   });
 
+  it.each(['', '# later\n', 'process: {}\n'])('goes on when the file says nothing: %j', async document => {
+    const { sluice, status } = await start();
+    expect(await reload(sluice, document)).toContain('the document says nothing');
+    expect(await sluice.ask<Status>('status')).toMatchObject({ snapshot: status.snapshot });
+    await sluice.request();
+  });
+
   it.each([
     ['limits.flows', before.replace('flows: 10000', 'flows: 20000')],
     ['limits.fragments', before.replace('flows: 10000', 'flows: 10000, fragments: 77')],

@@ -2,7 +2,7 @@
 // What becomes of `sluice run` when its processes die, hang, say what does not fit or are signalled, with two planes at
 // once. The planes are toys (docs/adding-a-plane.md).
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -142,6 +142,16 @@ describeAsRoot('the supervisor', () => {
       const words = [...nobody, 'cat', `/proc/${await toy.pid(name)}/environ`];
       const { status, stderr } = spawnSync('setpriv', words, { encoding: 'utf8' });
       expect({ name, status, stderr }).toEqual({ name, status: 1, stderr: expect.stringContaining('denied') });
+    }
+  });
+
+  it('starts processes without the files that the shell of root has open', async () => {
+    const toy = await start(both('hello', 'bonjour'), {
+      under: ['bash', '-c', 'exec 40</etc/shadow; exec "$@"', 'bash'],
+    });
+    for (const pid of await toy.pids()) {
+      const isSupervisor = pid === toy.child.pid;
+      expect(readdirSync(`/proc/${pid}/fd`).includes('40')).toBe(isSupervisor);
     }
   });
 

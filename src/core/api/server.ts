@@ -57,6 +57,8 @@ export interface ForwardTo {
   readonly path: string;
   /** What that socket wants to be told before it answers. */
   readonly token?: string;
+  /** Why nobody will answer there; undefined when a process answers, or will in a moment. */
+  readonly unavailable?: () => SluiceError | undefined;
 }
 
 export interface ApiServerOptions {
@@ -197,6 +199,8 @@ export class ApiServer implements Component {
     if (prefix === undefined || to === undefined) {
       throw unknownRoute(path, [...this.#answers.keys(), ...prefixes.map(([each]) => `${each}…`)]);
     }
+    const unavailable = to.unavailable?.();
+    if (unavailable !== undefined) throw unavailable;
     const body = request.method === 'POST' ? await connection.readBody(request, this.#limits.bodyBytes) : undefined;
     const milliseconds = this.#limits.forwardMilliseconds;
     const { path: socketPath, token } = to;

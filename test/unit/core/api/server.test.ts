@@ -241,6 +241,15 @@ describe('a server that forwards to the process of a plane', () => {
     expect(body).toMatchObject({ error: { code: 'SLUICE_UNAVAILABLE' } });
   });
 
+  it('does not wait for a process that is not to run', async () => {
+    const reason = new UnavailableError('no section plane', { remedy: 'add it' });
+    const path = join(folder(), 'nobody-listens');
+    const control = await started({ answers: [], forward: { '/plane/': { path, unavailable: () => reason } } });
+    const { status, body } = answerIn(await exchange(control.path, get('/plane/echo')));
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ error: { problem: 'no section plane', remedy: 'add it' } });
+  });
+
   it('names its prefixes', async () => {
     const { control } = await pair();
     expect(answerIn(await exchange(control.path, get('/other'))).body).toMatchObject({

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice reload`: has a running Sluice read its configuration again, and prints what has changed.
+import { controlReload } from '../control/api.ts';
+import type { Command } from './command.ts';
+import { askAndPrint, commonUsage } from './question.ts';
+
+const usage = `Usage: sluice reload [OPTION…]
+
+A running Sluice reads the files again that it was started with, and applies what has changed. Prints the changes, or what
+is wrong with the files: then everything goes on as before.
+
+${commonUsage}
+`;
+
+export const reloadCommand: Command = {
+  usage,
+  run: args =>
+    askAndPrint(args, {
+      ask: client => client.call(controlReload, {}),
+      text: ({ id, changes }) =>
+        [`snapshot ${id}`, ...(changes.length === 0 ? ['nothing has changed'] : changes)]
+          .map(line => `${line}\n`)
+          .join(''),
+    }),
+};
