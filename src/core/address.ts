@@ -187,6 +187,11 @@ export function isUnspecified(address: Address): boolean {
   return address.words.every(word => word === 0);
 }
 
+/** Whether IPVS takes the address for a real server: one host has it, on whatever link. */
+export function isServerAddress(address: Address): boolean {
+  return !(isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address) || isIpv6LinkLocal(address));
+}
+
 /** 0.0.0.0/8, whose addresses no host has, and 255.255.255.255. */
 export function isIpv4Reserved(address: Address): boolean {
   const word = address.words[0] ?? 0;

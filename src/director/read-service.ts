@@ -5,6 +5,7 @@ import {
   bitsOf,
   type Family,
   isMulticast,
+  isServerAddress,
   isUnspecified,
   networkOf,
   parseAddress,
@@ -208,8 +209,13 @@ function readServer(
   const mode = value.mode ?? serviceMode;
   const servicePort = 'mark' in identity ? 0 : identity.port;
   const port = endpoint.port ?? servicePort;
-  if (isMulticast(address) || isUnspecified(address)) {
-    reader.report(path, 'is not a unicast address', value.server, 'use the address of one host');
+  if (!isServerAddress(address)) {
+    reader.report(
+      path,
+      'is not the address of one host',
+      value.server,
+      'use one that is not multicast, broadcast, zero or link-local',
+    );
   }
   const family = serviceFamily(identity);
   if (address.family !== family && mode !== 'tunnel') {

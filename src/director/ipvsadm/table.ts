@@ -3,7 +3,7 @@
 // made from a model and turned into a model at the end. Services that no command has changed are the same objects in
 // both.
 
-import { isIpv4Reserved, isIpv6LinkLocal, isMulticast, isUnspecified, parseAddress } from '../../core/address.ts';
+import { isServerAddress, parseAddress } from '../../core/address.ts';
 import { byText, deepFreeze } from '../../core/config/canonical.ts';
 import {
   type DirectorModel,
@@ -123,7 +123,8 @@ export class ServiceTable {
     const refusal = checkThresholds(server);
     if (refusal !== undefined) return refusal;
     if (service.servers.has(key)) return refuse('Destination already exists', 'use -e to edit it', key);
-    if (!isUsable(server.address)) {
+    const address = parseAddress(server.address);
+    if (address === undefined || !isServerAddress(address)) {
       const remedy = 'use the address of one host: not multicast, broadcast, zero or link-local';
       return refuse('Invalid operation: address not unicast', remedy, key);
     }
@@ -193,10 +194,4 @@ function checkThresholds(server: RealServer): Refusal | undefined {
   if (server.lowerThreshold <= server.upperThreshold) return undefined;
   const remedy = `use at most ${server.upperThreshold} as -y, or a higher -x`;
   return refuse('Numerical result out of range: the lower threshold is above the upper', remedy, serverKey(server));
-}
-
-function isUsable(text: string): boolean {
-  const address = parseAddress(text);
-  if (address === undefined) return false;
-  return !(isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address) || isIpv6LinkLocal(address));
 }

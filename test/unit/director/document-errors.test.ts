@@ -236,6 +236,13 @@ describe('services that contradict themselves', () => {
         'a.yaml:3:12: director.services[0].udp is not a unicast address: "224.0.0.1:53" (use an address that clients can send to)',
       ],
     ],
+    ...['0.0.0.0', '224.0.0.1', '255.255.255.255'].map((server): [string, string, string[]] => [
+      `${server} as a server`,
+      servicesOf(`tcp: 10.0.1.1:80\nservers: ["${server}:80"]`),
+      [
+        `a.yaml:4:17: director.services[0].servers[0] is not the address of one host: "${server}:80" (use one that is not multicast, broadcast, zero or link-local)`,
+      ],
+    ]),
     [
       'a server of another family',
       servicesOf('tcp: 10.0.1.1:80\nservers: ["[2001:db8::1]:80"]'),
