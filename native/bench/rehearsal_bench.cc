@@ -3,6 +3,9 @@
 // packets are afterwards, when pages that the copy shared are written for the first time.
 //
 //   rehearsal_bench [FLOWS [ROUNDS]]
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -43,6 +46,16 @@ void configure(director::Director& director, const bench::FarmOptions& options) 
   }
 }
 
+// What a fork costs at least: in microseconds, of this process as it is.
+double fork_alone() {
+  const double begin = static_cast<double>(engine::monotonic_nanoseconds());
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  const double spent = static_cast<double>(engine::monotonic_nanoseconds()) - begin;
+  if (child < 0 || waitpid(child, nullptr, 0) != child) std::abort();
+  return spent / 1000;
+}
+
 double median(std::vector<double>& values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -53,6 +66,8 @@ double median(std::vector<double>& values) {
 int main(int argc, char** argv) {
   const uint32_t flows = argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 1'000'000;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 15;
+  std::vector<double> alone;
+  for (int round = 0; round < rounds; round++) alone.push_back(fork_alone());
   const bench::FarmOptions options;
   std::vector<uint64_t> words(engine::layout::size);
   const auto page = engine::StatisticsPage::format(words);
@@ -91,6 +106,7 @@ int main(int argc, char** argv) {
   const auto print = [&](const char* what, double value, const char* unit) {
     std::printf("{\"figure\":\"%s, %u flows\",\"value\":%.1f,\"unit\":\"%s\"}\n", what, flows, value, unit);
   };
+  print("a fork before there is a director", median(alone), "us");
   print("the worker stands still", median(still), "us");
   print("a packet of each flow before", pass_before, "ns");
   print("a packet of each flow after", pass_after, "ns");
