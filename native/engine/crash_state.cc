@@ -40,6 +40,7 @@ bool CrashState::give_all(CrashItem item, uint16_t worker, std::span<const int> 
     kept.push_back({{item, worker}, host::Descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))});
     if (!kept.back().descriptor) return false;
   }
+  const std::lock_guard lock(giving_or_taking_over_);
   std::erase_if(given_, [&](const Entry& entry) { return entry.label.item == item && entry.label.worker == worker; });
   std::move(kept.begin(), kept.end(), std::back_inserter(given_));
   return !is_in_force_ || write();
@@ -157,7 +158,13 @@ int CrashState::taken(CrashItem item, uint16_t worker) const {
   return -1;
 }
 
+void CrashState::drop_given() {
+  const std::lock_guard lock(giving_or_taking_over_);
+  given_.clear();
+}
+
 bool CrashState::take_over(host::Failure& failure) {
+  const std::lock_guard lock(giving_or_taking_over_);
   is_in_force_ = true;
   taken_.clear();
   if (write()) return true;
@@ -169,6 +176,7 @@ bool CrashState::take_over(host::Failure& failure) {
 }
 
 void CrashState::withdraw() {
+  const std::lock_guard lock(giving_or_taking_over_);
   taken_.clear();
   is_in_force_ = false;
   // A process of another build may have left more messages than were counted.

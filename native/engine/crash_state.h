@@ -24,6 +24,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -35,6 +36,7 @@ namespace sluice::engine {
 
 enum class CrashItem : uint8_t { configuration, link, flows4, flows6, spliced, destinations, recorder };
 
+// The thread that configures and the follower of the host's network give at any time. All else is for the former.
 class CrashState {
  public:
   // For the parent.
@@ -62,7 +64,7 @@ class CrashState {
   // queue.
   bool take_over(host::Failure& failure);
   // Before take_over(): forgets what this process was given.
-  void drop_given() { given_.clear(); }
+  void drop_given();
   // Empties the queue: this process ends in good order, or the next process must find nothing.
   void withdraw();
 
@@ -84,6 +86,7 @@ class CrashState {
   bool read_part(Part& part, Table& entries) const;
   void drop_parts(size_t count);
 
+  std::mutex giving_or_taking_over_;  // guards the members below but taken_
   host::Descriptor giving_, taking_;
   const uint64_t tag_;
   Table given_, taken_;

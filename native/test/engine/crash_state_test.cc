@@ -10,6 +10,7 @@
 
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "engine/flight_recorder.h"
 
@@ -175,6 +176,24 @@ TEST_CASE("an item that is given 10,000 times is kept once") {
   next.take();
   CHECK(content(next, CrashItem::link, 0) == "link 9999");
   CHECK(content(next, CrashItem::flows4, 0) == "flows");
+}
+
+TEST_CASE("two threads give at the same time, and the next process finds what both gave last") {
+  const Parent parent;
+  CrashState first = parent.child();
+  first.take();
+  take_over(first);
+  constexpr int times = 2000;
+  const auto give_often = [&](CrashItem item) {
+    for (int i = 1; i <= times; i++) first.give(item, 0, file_of(std::to_string(i)).get());
+  };
+  std::thread links([&] { give_often(CrashItem::link); });
+  give_often(CrashItem::configuration);
+  links.join();
+  CrashState next = parent.child();
+  next.take();
+  CHECK(content(next, CrashItem::link, 0) == std::to_string(times));
+  CHECK(content(next, CrashItem::configuration, 0) == std::to_string(times));
 }
 
 TEST_CASE("an incomplete table is skipped, and the one before it is used") {
