@@ -38,6 +38,7 @@ PortPool<Address>::PortPool(std::span<const Address> addresses, const PortPoolOp
   const uint32_t first = options_.first_port + (options_.worker + workers - options_.first_port % workers) % workers;
   first_own_ = static_cast<uint16_t>(first);
   ports_ = first > options_.last_port ? 0 : (options_.last_port - first) / workers + 1;
+  port_flows_.emplace(size_t{ports_} * slot_limit, false, memory_);
   dense_.resize(std::bit_ceil(std::max<uint32_t>(options_.dense_limit, 1)) * 2);
   free_maps_.reserve(options_.dense_limit);
   set_addresses(addresses);
@@ -52,17 +53,23 @@ void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
     if (std::ranges::any_of(next, [&](const LocalAddress& known) { return known.address == address; })) continue;
     const uint32_t before = index_of(address);
     if (before == nowhere) {
-      next.push_back({.address = address, .port_flows = std::vector<uint32_t>(ports_)});
+      uint32_t* const slot = take_slot();
+      if (slot == nullptr) continue;
+      next.push_back({.address = address, .port_flows = slot});
       continue;
     }
-    next.push_back(std::move(addresses_[before]));
+    next.push_back(addresses_[before]);
     next.back().draining = false;
-    addresses_[before].flows = 0;  // it has moved
+    addresses_[before].port_flows = nullptr;  // it has moved
   }
   serving_ = static_cast<uint32_t>(next.size());
-  for (LocalAddress& gone : addresses_) {
-    if (gone.flows == 0) continue;
-    next.push_back(std::move(gone));
+  for (const LocalAddress& gone : addresses_) {
+    if (gone.port_flows == nullptr) continue;
+    if (gone.flows == 0) {
+      free_slots_.push_back(gone.port_flows);
+      continue;
+    }
+    next.push_back(gone);
     next.back().draining = true;
   }
   addresses_ = std::move(next);
@@ -72,7 +79,7 @@ void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
                     [this](uint32_t a, uint32_t b) { return is_before(addresses_[a].address, addresses_[b].address); });
 
   // The places have new numbers: the maps start again, and learn from the flow table which places are taken.
-  std::ranges::fill(dense_, Dense{});
+  if (counters_.dense > 0) std::ranges::fill(dense_, Dense{});
   counters_.dense = 0;
   free_maps_.clear();
   maps_begun_ = 0;
@@ -80,6 +87,17 @@ void PortPool<Address>::set_addresses(std::span<const Address> addresses) {
   words_ = (places_ + 63) / 64;
   summary_words_ = (words_ + 63) / 64;
   maps_.emplace(size_t{words_ + summary_words_} * options_.dense_limit, false, memory_);
+}
+
+template <class Address>
+uint32_t* PortPool<Address>::take_slot() {
+  if (!free_slots_.empty()) {
+    uint32_t* const slot = free_slots_.back();
+    free_slots_.pop_back();
+    return slot;
+  }
+  if (slots_begun_ == slot_limit || !port_flows_->reach(size_t{ports_} * (slots_begun_ + 1))) return nullptr;
+  return port_flows_->data() + size_t{ports_} * slots_begun_++;
 }
 
 template <class Address>

@@ -91,7 +91,7 @@ struct PortPoolCounters {
 template <class Address>
 class PortPool {
  public:
-  // `memory`: for the maps.
+  // `memory`: for the maps and the counters of ports.
   PortPool(std::span<const Address> addresses, const PortPoolOptions& options, RandomSource random,
            const core::MemorySource& memory);
 
@@ -116,6 +116,8 @@ class PortPool {
 
   // 256 x 64512 places: a map of 2 MiB per dense remote end.
   static constexpr uint32_t address_limit = 256;
+  // With those that are draining. An address beyond it is not used.
+  static constexpr uint32_t slot_limit = 16 * address_limit;
 
  private:
   struct LocalAddress {
@@ -123,7 +125,7 @@ class PortPool {
     bool draining = false;
     uint64_t flows = 0;
     uint32_t used_ports = 0;
-    std::vector<uint32_t> port_flows;  // indexed by port / workers
+    uint32_t* port_flows = nullptr;  // indexed by port / workers; its slot in port_flows_
   };
   struct Dense {
     RemoteEndpoint<Address> remote;
@@ -140,6 +142,7 @@ class PortPool {
   LocalEndpoint<Address> place_at(uint32_t place) const;
   uint32_t place_of(uint32_t address_index, uint16_t port) const;
   uint32_t index_of(const Address& address) const;
+  uint32_t* take_slot();
   void count(uint32_t address_index, uint16_t port, bool begins);
   bool is_taken(const FlowTable<Address>& flows, const RemoteEndpoint<Address>& remote, uint32_t place) const;
   uint32_t draw() { return static_cast<uint32_t>(uint64_t{random_()} * places_ >> 32); }
@@ -171,6 +174,12 @@ class PortPool {
   std::vector<LocalAddress> addresses_;     // those in the list, in its order, then those that are draining
   uint32_t serving_ = 0;                    // number of addresses in the list
   std::vector<uint32_t> by_address_;        // indexes of addresses_, sorted by address
+
+  // A slot of `ports_` counters for each address. The kernel clears the memory when a counter is first used: clearing
+  // 256 KiB for an address would hold up the worker. When an address ends, all its counters are zero again.
+  std::optional<core::ReservedArray<uint32_t>> port_flows_;
+  uint32_t slots_begun_ = 0;
+  std::vector<uint32_t*> free_slots_;
 
   std::vector<Dense> dense_;         // open addressing, linear probing, twice as many as dense_limit
   std::vector<uint32_t> free_maps_;  // capacity for all of them
