@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice COMMAND …`: finds the command in the table and runs it with the other arguments.
 // Exit status: 0 done, 1 failed, 2 misuse.
+import { nearest } from '../core/config/suggest.ts';
 import { SluiceError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import type { ExitStatus } from './command.ts';
@@ -23,9 +24,10 @@ async function run([name, ...args]: readonly string[]): Promise<ExitStatus> {
   if (name === undefined) throw new UsageError('no command is given', { remedy: 'try sluice --help' });
   const row = commands.find(each => each.name === name);
   if (row === undefined) {
+    const meant = nearest(name, [...commands.map(each => each.name), '--help', '--version']);
     throw new UsageError(name.startsWith('-') ? 'there is no such option' : 'there is no such command', {
       value: name,
-      remedy: 'try sluice --help',
+      remedy: meant === undefined ? 'try sluice --help' : `did you mean ${meant}?`,
     });
   }
   const command = await row.load();

@@ -5,7 +5,7 @@
 //
 // To add a code, add one line to `errorCodes`. The prefix of a code says which class has it (SLUICE_CONFIG_… is a
 // ConfigError). A code that was released keeps its meaning. The text of messages may change.
-import { getSystemErrorName, inspect } from 'node:util';
+import { getSystemErrorMap, getSystemErrorName, inspect } from 'node:util';
 
 /** Every code with its meaning. */
 export const errorCodes = {
@@ -171,7 +171,9 @@ export class SystemError extends SluiceError {
 
   constructor(problem: string, details: SystemErrorDetails) {
     const errnoName = getSystemErrorName(-details.errno);
-    super('SLUICE_SYSTEM_CALL', `${problem}: ${details.syscall}: ${errnoName}`, details);
+    const words = getSystemErrorMap().get(-details.errno)?.[1];
+    const reason = words === undefined ? errnoName : `${errnoName}, ${words}`;
+    super('SLUICE_SYSTEM_CALL', `${problem}: ${details.syscall}: ${reason}`, details);
     this.errno = details.errno;
     this.errnoName = errnoName;
     this.syscall = details.syscall;

@@ -11,6 +11,7 @@ import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, readFi
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
+import { version } from '../core/version.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { Hangups } from './hangups.ts';
 import { launch } from './launch.ts';
@@ -82,21 +83,24 @@ export class Supervisor {
     const ended = new Promise<SupervisorEnding>(resolve => {
       this.#end = resolve;
     });
-    const end = (): void => {
+    const { hangups, logger } = this.#options;
+    const end = (signal: string): void => {
+      logger.info({ signal }, this.#isEnding ? 'asked to end again: killing the processes' : 'asked to end');
       if (this.#isEnding) for (const each of this.#all()) each.kill();
       this.#finish({ exitStatus: 0 });
     };
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
+    logger.info({ version }, 'starting');
     try {
       this.#control.start();
-      this.#options.hangups.passTo(() => this.#reload());
+      hangups.passTo(() => this.#reload());
       const ending = await ended;
       await this.#control.stop(stopMilliseconds);
       await Promise.all([...this.#planes.values()].map(plane => plane.stop(stopMilliseconds)));
       return ending;
     } finally {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end);
-      this.#options.hangups.stop();
+      hangups.stop();
       this.#letGo();
     }
   }

@@ -16,7 +16,7 @@ export function findUser(name: string): User {
   if (uid !== undefined && gid !== undefined) return { name, uid, gid };
   throw new UsageError('there is no such user', {
     value: name,
-    remedy: `add the user (useradd --system ${name}), or name another one with --user`,
+    remedy: `add the user (useradd --system ${name}), or name another one with --user or process.user`,
   });
 }
 

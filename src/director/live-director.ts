@@ -278,14 +278,16 @@ export class LiveDirector {
   state(): LiveDirectorState {
     const state = this.#native.state();
     const { unseen } = this.#rows;
-    return {
-      ...state,
-      notices:
-        unseen > 0
-          ? [...state.notices, `no counts are shown of ${unseen} services and servers, for want of room`]
-          : state.notices,
-      ports: state.ports.map((port, index) => ({ ...port, device: port.name, name: this.#ports[index]?.name ?? '' })),
-    };
+    const ports = state.ports.map((port, index) => ({
+      ...port,
+      device: port.name,
+      name: this.#ports[index]?.name ?? '',
+    }));
+    const down = ports
+      .filter(({ up }) => !up)
+      .map(({ device }) => `the device ${device} is down, or is not there: look at ip link show ${device}`);
+    const uncounted = unseen > 0 ? [`no counts are shown of ${unseen} services and servers, for want of room`] : [];
+    return { ...state, notices: [...state.notices, ...down, ...uncounted], ports };
   }
 
   /** The name of the port that leads to an address. */

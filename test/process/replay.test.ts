@@ -83,7 +83,7 @@ describe('sluice', () => {
     expect(nothing).toMatchObject({ status: 2, stdout: '' });
     expect(nothing.stderr).toBe('sluice: no command is given (try sluice --help)\n');
     expect(unknown).toMatchObject({ status: 2, stdout: '' });
-    expect(unknown.stderr).toBe('sluice: there is no such command: "reply" (try sluice --help)\n');
+    expect(unknown.stderr).toBe('sluice: there is no such command: "reply" (did you mean replay?)\n');
     expect(replayHelp).toMatchObject({ status: 0, stderr: '' });
     expect(replayHelp.stdout).toMatch(/^Usage: sluice replay --net /);
   });
@@ -171,7 +171,7 @@ describe('a replay', () => {
       status: 1,
       signal: null,
       stdout: '',
-      stderr: 'sluice: /nowhere.pcap: cannot read the capture: open: ENOENT\n',
+      stderr: 'sluice: /nowhere.pcap: cannot read the capture: open: ENOENT, no such file or directory\n',
     });
   });
 });

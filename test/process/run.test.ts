@@ -208,6 +208,20 @@ describeAsRoot('a running sluice', () => {
     expect(await get(client)).toBe(greeting);
   });
 
+  it('says that a device is down until it is up again', async () => {
+    const running = await start();
+    const { balancer } = running;
+    const notes = async (): Promise<readonly string[]> =>
+      (await ask<Status>(running, 'status')).director?.notices ?? [];
+    expect(await notes()).toEqual([]);
+    await balancer.must(['ip', 'link', 'set', 'eth1', 'down']);
+    await until('the status has a note', 10_000, async () =>
+      (await notes()).some(note => note.includes('eth1 is down')),
+    );
+    await balancer.must(['ip', 'link', 'set', 'eth1', 'up']);
+    await until('the note has gone', 10_000, async () => (await notes()).length === 0);
+  });
+
   it('is refused beside another one on the same socket, which goes on', async () => {
     const { client, balancer, rulesFile, socket } = await start();
     const second = await balancer.run([...sluice, 'run', '--rules', rulesFile, '--socket', socket]);

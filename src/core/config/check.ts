@@ -54,11 +54,12 @@ class Checker {
 
   #fail(node: ConfigNode, path: Path, problem: string, remedy: string): false {
     const value = node.kind === 'scalar' ? (node.value ?? 'nothing') : node.kind === 'list' ? 'a list' : 'a map';
-    this.#problems.report('SLUICE_CONFIG_INVALID', `${formatPath(path) || 'the document'} ${problem}`, {
-      place: node.place,
-      value,
-      remedy,
-    });
+    return this.#report(node, path, problem, { value, remedy });
+  }
+
+  #report(node: ConfigNode, path: Path, problem: string, details: { value?: unknown; remedy: string }): false {
+    const where = formatPath(path) || 'the document';
+    this.#problems.report('SLUICE_CONFIG_INVALID', `${where} ${problem}`, { place: node.place, ...details });
     return false;
   }
 
@@ -113,7 +114,7 @@ class Checker {
     for (const key of schema.required ?? []) {
       if (node.entries.has(key)) continue;
       const needed = properties[key];
-      sound = this.#fail(node, path, `lacks the key ${key}`, `add ${key}: ${exampleOf(needed ?? {})}`);
+      sound = this.#report(node, path, `lacks the key ${key}`, { remedy: `add ${key}: ${exampleOf(needed ?? {})}` });
     }
     return sound;
   }

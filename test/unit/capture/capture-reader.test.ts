@@ -145,7 +145,7 @@ describe('opening', () => {
       code: 'SLUICE_SYSTEM_CALL',
       syscall: 'open',
       errnoName: 'ENOENT',
-      message: `${missing}: cannot read the capture: open: ENOENT`,
+      message: `${missing}: cannot read the capture: open: ENOENT, no such file or directory`,
     });
     expect(errorOf(() => openCapture('/'))).toBeInstanceOf(SystemError);
     expect(errorOf(() => openCapture('/'))).toMatchObject({ syscall: 'read', errnoName: 'EISDIR' });

@@ -199,7 +199,9 @@ describe('the system', () => {
   it('is quoted when a file cannot be created', () => {
     const path = temporary('no/such/directory.pcap');
     expect(() => new CaptureWriter(path, pcap)).toThrow(SystemError);
-    expect(() => new CaptureWriter(path, pcap)).toThrow(`${path}: cannot write the capture: open: ENOENT`);
+    expect(() => new CaptureWriter(path, pcap)).toThrow(
+      `${path}: cannot write the capture: open: ENOENT, no such file or directory`,
+    );
     expect(() => new CaptureWriter('x\0y', pcap)).toThrow(UsageError);
   });
 

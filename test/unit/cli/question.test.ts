@@ -154,6 +154,6 @@ describe('an error of the running process', () => {
     const error = await printed(topCommand, answers, '--once').catch(each => each);
     expect(error).toBeInstanceOf(SystemError);
     expect(error).toMatchObject({ errnoName: 'EACCES', syscall: 'mmap', exitStatus: 1 });
-    expect(error.message).toBe('cannot read the page: mmap: EACCES: "/x"');
+    expect(error.message).toBe('cannot read the page: mmap: EACCES, permission denied: "/x"');
   });
 });

@@ -81,9 +81,21 @@ describe('a wrong command line is misuse', () => {
 
 describe('a wrong file is named with the place, the value and what to do', () => {
   it.each([
-    ['the net is missing', { '--net': missing }, '/missing: cannot read the file: open: ENOENT'],
-    ['the rules are missing', { '--rules': missing }, '/missing: cannot read the file: open: ENOENT'],
-    ['the capture is missing', { '--in': `c0=${missing}` }, '/missing: cannot read the capture: open: ENOENT'],
+    [
+      'the net is missing',
+      { '--net': missing },
+      '/missing: cannot read the file: open: ENOENT, no such file or directory',
+    ],
+    [
+      'the rules are missing',
+      { '--rules': missing },
+      '/missing: cannot read the file: open: ENOENT, no such file or directory',
+    ],
+    [
+      'the capture is missing',
+      { '--in': `c0=${missing}` },
+      '/missing: cannot read the capture: open: ENOENT, no such file or directory',
+    ],
     ['the net is a folder', { '--net': dirname(net) }, ': cannot read the file: read: EISDIR'],
     [
       'a value in the net',

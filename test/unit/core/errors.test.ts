@@ -37,7 +37,7 @@ describe('an error', () => {
     {
       what: 'names the system call and errno',
       error: new SystemError('the socket cannot be bound', { errno: 98, syscall: 'bind', value: '[::1]:53' }),
-      message: 'the socket cannot be bound: bind: EADDRINUSE: "[::1]:53"',
+      message: 'the socket cannot be bound: bind: EADDRINUSE, address already in use: "[::1]:53"',
     },
     {
       what: 'says at which byte a capture ends being readable',
@@ -82,8 +82,8 @@ describe('an error', () => {
       cause: {
         name: 'SystemError',
         code: 'SLUICE_SYSTEM_CALL',
-        message: 'cannot be opened: open: ENOENT',
-        problem: 'cannot be opened: open: ENOENT',
+        message: 'cannot be opened: open: ENOENT, no such file or directory',
+        problem: 'cannot be opened: open: ENOENT, no such file or directory',
         errno: 2,
         errnoName: 'ENOENT',
         syscall: 'open',
@@ -104,7 +104,7 @@ describe('SystemError.from', () => {
     const original: unknown = await readFile('/nonexistent/zone').catch((error: unknown) => error);
     const error = SystemError.from(original, 'the zone cannot be read', { place: { file: 'a.zone' } });
     expect(error).toMatchObject({ errno: 2, errnoName: 'ENOENT', syscall: 'open', cause: original });
-    expect(error.message).toBe('a.zone: the zone cannot be read: open: ENOENT');
+    expect(error.message).toBe('a.zone: the zone cannot be read: open: ENOENT, no such file or directory');
   });
 
   it.each([new TypeError('a defect'), 'a string', undefined])('rethrows what no system call threw: %s', other => {

@@ -163,7 +163,7 @@ describe('documents that the schema does not allow', () => {
     [
       'a map without what it needs',
       'director: { egress: { out: { sources: [10.0.0.0/8] } } }\n',
-      ['a.yaml:1:28: director.egress.out lacks the key pool: "a map" (add pool: public)'],
+      ['a.yaml:1:28: director.egress.out lacks the key pool (add pool: public)'],
     ],
     [
       'an empty value',

@@ -103,7 +103,7 @@ describe('what is wrong', () => {
       'ports: { c0: { mac: 02:00:00:00:00:01 } }\nmarks: [{ mark: 1, source: 10.0.0.1, destination: "::1" }]',
       'n:2:51: marks[0].destination is not of the family of 10.0.0.1: "::1" (no packet is of both)',
     ],
-    ['no ports', 'routes: []', 'n:1:1: the document lacks the key ports: "a map" (add ports: {})'],
+    ['no ports', 'routes: []', 'n:1:1: the document lacks the key ports (add ports: {})'],
     [
       'an unknown port',
       `${port}routes: [{ to: 0.0.0.0/0, via: 10.0.1.254, port: co }]`,
