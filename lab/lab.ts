@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands of `npm run lab`.
 import { parseArgs } from 'node:util';
-import { build } from '../tools/build.ts';
+import { build, buildRawSocket } from '../tools/build.ts';
 import { isRoot } from '../tools/command.ts';
 import { closingLine, record } from '../tools/results.ts';
 import { setup } from '../tools/setup.ts';
@@ -208,10 +208,11 @@ function resultText({ result, seconds, problem, evidence, notes = [] }: Outcome)
   return `FAILED (${seconds} s)\n    ${problem}${evidence === undefined ? '' : `\n    captures and logs: ${evidence}`}`;
 }
 
-/** Missing packages are installed before, on the host: the virtual machine has no network. */
+/** Packages are installed and programs built before, on the host: the virtual machine has no network and is slow. */
 async function playInGuest(request: Request): Promise<0 | 1> {
   setup(['oracle']);
   prepare(request);
+  if (!request.json) buildRawSocket();
   const { names, balancer, json } = request;
   const words = [...names, '--balancer', balancer, ...(json ? ['--json'] : [])];
   return (await runInGuest(['node_modules/.bin/tsx', 'lab/main.ts', ...words])) === 0 ? 0 : 1;
@@ -250,10 +251,10 @@ function down(names: readonly string[]): 0 {
 }
 
 /** Installs packages, builds Sluice, removes what killed runs left, and makes signals remove this run's topologies. */
-function prepare({ json, balancer }: Request): void {
+function prepare({ json }: Request): void {
   setup(['lab']);
-  // With --json nothing is built: a build prints text that is no JSON.
-  if (!json && [sluiceBalancer.name, everyBalancer].includes(balancer)) {
+  // With --json nothing is built: a build prints text that is no JSON. Real servers behind any balancer run `sluice decap`.
+  if (!json) {
     setup(['build']);
     build();
   }

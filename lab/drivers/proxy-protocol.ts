@@ -6,6 +6,7 @@ import type { Service } from '../programs/service.ts';
 import type { ServiceDescription } from '../topology/description.ts';
 import type { Host } from '../topology/host.ts';
 import type { Program } from '../topology/program.ts';
+import { scaled } from '../topology/time-scale.ts';
 
 export const proxyPorts = {
   /** nginx: /who, /content and /digest as lab/programs/server.ts has them. */
@@ -19,7 +20,7 @@ export const proxyPorts = {
 } as const;
 
 /** A connection without a greeting after this time will not get one. */
-const greetingSeconds = 15;
+const greetingSeconds = scaled(15_000) / 1000;
 
 function nginxConfiguration(name: string): string {
   const { nginx, greeting } = proxyPorts;

@@ -8,16 +8,17 @@ import { LabError } from '../topology/lab-error.ts';
 import type { Program } from '../topology/program.ts';
 import { scaled } from '../topology/time-scale.ts';
 
-/** Whether a new connection is served within a second. */
+/** Whether a new connection is served within a second of a real machine. */
 export async function isServed(client: Host, address: string): Promise<boolean> {
-  const words = ['--silent', '--fail', '--globoff', '--max-time', '1'] as const;
+  const words = ['--silent', '--fail', '--globoff', '--max-time', String(scaled(1000) / 1000)] as const;
   return (await client.run(['curl', ...words, url(address, '/who')])).status === 0;
 }
 
 /** Enough for a gigabyte on a slow machine. */
 const transferMilliseconds = 180_000;
 /** A request without an answer after this time will not get one. */
-const requestSeconds = 15;
+const requestSeconds = scaled(15_000) / 1000;
+const uploadSeconds = scaled(60_000) / 1000;
 
 function url(address: string, path: string, port = 80): string {
   return `http://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`;
@@ -61,7 +62,7 @@ export async function download(client: Host, address: string, bytes: number): Pr
 
 /** Sends `file`, which holds `bytes` of the content of lab/programs/content.ts, and checks that it arrived unchanged. */
 export async function upload(client: Host, address: string, file: string, bytes: number): Promise<void> {
-  const options = ['--silent', '--show-error', '--fail', '--globoff', '--max-time', '60'] as const;
+  const options = ['--silent', '--show-error', '--fail', '--globoff', '--max-time', String(uploadSeconds)] as const;
   const digest = await client.must(['curl', ...options, '--upload-file', file, url(address, '/digest')]);
   if (digest.trim() !== digestOfContent(bytes)) throw new LabError(`an upload of ${bytes} bytes brought other content`);
 }

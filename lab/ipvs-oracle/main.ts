@@ -4,6 +4,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { build } from '../../tools/build.ts';
+import { setup } from '../../tools/setup.ts';
 import {
   compareKernelWithItself,
   compareRandom,
@@ -92,6 +94,13 @@ function parse(args: readonly string[]) {
   });
 }
 
+/** The director, built anew if that is needed. */
+async function builtSubject() {
+  setup(['build']);
+  build();
+  return await loadSubject();
+}
+
 async function random(count: string, seed: string, withItself: boolean): Promise<number> {
   if (!/^[1-9]\d*$/.test(count) || !/^\d+$/.test(seed)) {
     process.stderr.write(`oracle: --random and --seed take whole numbers, not "${count}" and "${seed}"\n${usage}`);
@@ -99,11 +108,11 @@ async function random(count: string, seed: string, withItself: boolean): Promise
   }
   const scenarios = randomScenarios(Number(count), Number(seed));
   if (withItself) return compareKernelWithItself([...scenarios.keys()]);
-  return compareRandom(await loadSubject(), scenarios, join('out', 'oracle'));
+  return compareRandom(await builtSubject(), scenarios, join('out', 'oracle'));
 }
 
 async function compareAll(names: readonly string[]): Promise<number> {
-  const make = await loadSubject();
+  const make = await builtSubject();
   if (make) return compareRecordings(make, names);
   process.stderr.write('oracle: there is no director to compare with\n');
   return 1;

@@ -3,11 +3,12 @@
 // JSON for each: which server answered; null when there was no answer or the answer was not the datagram.
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { scaled } from '../topology/time-scale.ts';
 import { content } from './content.ts';
 import type { Service } from './service.ts';
 
 /** A datagram without an answer after this time counts as lost. */
-const answerMilliseconds = 3000;
+const answerMilliseconds = scaled(3000);
 
 const [address = '', bytes = '1', count = '1'] = process.argv.slice(2);
 const datagram = Buffer.concat([...content(Number(bytes))]);
