@@ -14,9 +14,11 @@ const processSchema = Type.Object({
   state: Type.Enum(['starting', 'running', 'waiting', 'stopped'], {
     description: 'waiting: the process has ended and will be started again after a delay',
   }),
-  user: Type.String({ description: 'Whom it runs as' }),
+  user: Type.String({ description: 'The user of the process' }),
   pid: Type.Optional(Type.Integer({ description: 'The process that works, while there is one' })),
-  standsBy: Type.Optional(Type.Integer({ description: 'The process that works when that one ends' })),
+  standsBy: Type.Optional(
+    Type.Integer({ description: 'The process that stands by, and works when the other process ends' }),
+  ),
   since: Type.Optional(time('When that process began to work')),
   restarts: Type.Integer({ minimum: 0, description: 'How often it ended unexpectedly' }),
   lastError: Type.Optional(
@@ -30,13 +32,13 @@ const processSchema = Type.Object({
 export const controlStatus = route({
   method: 'GET',
   path: '/control/status',
-  summary: 'The snapshot in force, and how the processes are',
+  summary: 'The snapshot in force, and the state of the processes',
   parameters: parametersSchema({}),
   answer: Type.Object({
     version: Type.String({ description: 'The version of Sluice' }),
     snapshot: Type.String({ description: 'The id of the snapshot in force' }),
     processes: Type.Array(processSchema),
-    warnings: Type.Array(Type.String(), { description: 'What a person should mend' }),
+    warnings: Type.Array(Type.String(), { description: 'Problems that a person should solve' }),
   }),
 });
 

@@ -37,13 +37,14 @@ const processSchema = Type.Object(
   {
     log_level: Type.Optional(
       Type.Enum([...logLevels], {
-        description: 'Nothing below this level is logged. `sluice run --log-level` overrides it.',
+        description: 'The lowest level that is logged. `sluice run --log-level` overrides it.',
         default: defaultProcessSettings.logLevel,
       }),
     ),
     socket: Type.Optional(
       Type.String({
-        description: 'The Unix socket on which questions are answered. `sluice run --socket` overrides it.',
+        description:
+          'The Unix socket that answers questions, such as `sluice status`. `sluice run --socket` overrides it.',
         pattern: '^/',
         maxLength: longestSocketPath,
         form: 'an absolute path',
@@ -53,7 +54,7 @@ const processSchema = Type.Object(
     ),
     user: Type.Optional(
       Type.String({
-        description: 'The user of the processes that need no privilege. `sluice run --user` overrides it.',
+        description: 'The user of all processes except the supervisor. `sluice run --user` overrides it.',
         pattern: '^[A-Za-z_][A-Za-z0-9_.-]{0,31}$',
         form: 'the name of a user',
         default: defaultProcessSettings.user,

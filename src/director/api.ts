@@ -173,7 +173,7 @@ export const directorTop = route({
         receivedBytes: count('Bytes'),
         transmitted: count('Frames'),
         transmittedBytes: count('Bytes'),
-        longestVisitNanoseconds: count('How long the worker stood still at most for those who configure and ask it'),
+        longestVisitNanoseconds: count('The longest time for which the worker stood still for a change or a question'),
       }),
     ),
     services: servicesSchema,
@@ -224,7 +224,8 @@ export const directorExplain = route({
       Type.Object({
         packet: Type.String({ description: 'The frame in one line of text' }),
         owner: Type.Enum(['director', 'host', 'both', 'unknown'], {
-          description: "Who gets the packet: the director, the host's stack, both, or nobody knows before it comes",
+          description:
+            "Who gets the packet: the director, the host's stack, or both. unknown: this is decided only when a packet arrives",
         }),
         verdict,
         reason: Type.String(),

@@ -44,8 +44,8 @@ const portSchema = Type.Union(
         type: Type.Optional(
           words(['packet', 'xdp'], {
             description:
-              'How frames are received and sent: packet rings (any device), or AF_XDP (a driver with XDP, one worker; ' +
-              'where it is not to be had, a packet ring with a notice).',
+              'How frames are received and sent: by packet rings (any device), or by AF_XDP (needs a driver with XDP, and ' +
+              'one worker; if it is not possible, the port is a packet ring and a notice says why).',
             default: 'packet',
           }),
         ),
@@ -53,9 +53,9 @@ const portSchema = Type.Union(
           integer(
             1,
             4094,
-            'The VLAN of the frames that leave by this device, tagged with 802.1Q. Neighbours of such a port are those ' +
-              'that the kernel knows on the device itself: enter them by hand (ip neigh). Where the kernel has VLAN ' +
-              'devices, name one of those as the device instead.',
+            'Frames that this device sends get an 802.1Q tag with this VLAN. The port uses the neighbours that the ' +
+              'kernel knows on the device itself: add them by hand (ip neigh). If the kernel has VLAN devices, name ' +
+              'a VLAN device as the device instead.',
             { examples: [100] },
           ),
         ),
@@ -111,13 +111,13 @@ const serverSchema = Type.Union([
         }),
       ),
       upper_threshold: Type.Optional(
-        integer(0, highestWeight, 'Connections from which on the server takes no new ones. 0: no limit.', {
+        integer(0, highestWeight, 'With this many connections the server gets no new ones. 0: no limit.', {
           default: 0,
           unit: 'connections',
         }),
       ),
       lower_threshold: Type.Optional(
-        integer(0, highestWeight, 'Connections below which it takes new ones again. 0: ¾ of upper_threshold.', {
+        integer(0, highestWeight, 'With fewer connections it gets new ones again. 0: ¾ of upper_threshold.', {
           default: 0,
           unit: 'connections',
         }),
@@ -175,7 +175,7 @@ const serviceSchema = Type.Object(
       words(
         schedulers.map(({ name }) => name),
         {
-          description: `Who gets a new flow: ${schedulers.map(({ name, summary }) => `${name} (${summary})`).join(', ')}.`,
+          description: `Which server gets a new flow: ${schedulers.map(({ name, summary }) => `${name} (${summary})`).join(', ')}.`,
           default: defaultScheduler,
         },
       ),
@@ -213,7 +213,7 @@ const serviceSchema = Type.Object(
     proxy_protocol: Type.Optional(
       words(['none', 'v2'], {
         description:
-          "TCP in modes fullnat and nat: servers are told the client's address by a header before its first byte (version 2 of the PROXY protocol), which they must expect.",
+          "TCP in modes fullnat and nat: v2 sends servers the client's address in a header before the client's first byte (version 2 of the PROXY protocol). The servers must expect this header.",
         default: 'none',
       }),
     ),
@@ -337,7 +337,7 @@ const switchesSchema = Type.Object(
     conn_reuse_mode: level(
       'conn_reuse_mode',
       3,
-      'What a SYN for a finished connection does: 1 schedules anew when nothing forbids it.',
+      'What a SYN for a finished connection does. 1: it is scheduled as a new connection if nothing forbids this.',
     ),
     expire_nodest_conn: flag(
       'expire_nodest_conn',
@@ -349,36 +349,41 @@ const switchesSchema = Type.Object(
     drop_entry: level('drop_entry', 3, `Drop random half-open flows: ${defense}.`),
     drop_packet: level('drop_packet', 3, `Drop one packet in am_droprate: ${defense}.`),
     secure_tcp: level('secure_tcp', 3, `Use the stricter TCP state table: ${defense}.`),
-    am_droprate: level('am_droprate', 1_000_000, 'One packet in so many is dropped by drop_packet: 3.', {
+    am_droprate: level('am_droprate', 1_000_000, 'With drop_packet: 3, one packet in this many is dropped.', {
       unit: 'packets',
     }),
-    amemthresh: level('amemthresh', highestWeight, 'Memory is short below this.', { unit: 'pages' }),
+    amemthresh: level(
+      'amemthresh',
+      highestWeight,
+      'Memory is short when fewer pages than this are free for new flows.',
+      { unit: 'pages' },
+    ),
     pmtu_disc: flag('pmtu_disc', 'Tunnels answer packets that are too large with the MTU that fits.'),
-    nat_icmp_send: flag('nat_icmp_send', 'Answer replies of servers that belong to no flow with port unreachable.'),
+    nat_icmp_send: flag('nat_icmp_send', 'Answer a reply of a server that belongs to no flow with port unreachable.'),
     host_answers: flag(
       'host_answers',
-      'Answer what nobody here wants as a host does: TCP with a reset, UDP with port unreachable. Off: silence.',
+      'Answer packets that no service wants as a host does: TCP with a reset, UDP with port unreachable. false: no answer.',
     ),
     schedule_icmp: flag('schedule_icmp', 'An ICMP error about a reply of an unknown flow may create that flow.'),
     udp_leave_removed: flag('udp_leave_removed', 'UDP flows leave a removed server with their next packet.'),
     ignore_tunneled: fixed(
       1,
-      'What the host takes out of a tunnel does not pass the director.',
+      'Packets that the host takes out of a tunnel do not pass the director.',
       'use 1: what the host takes out of a tunnel does not pass the director',
     ),
     cache_bypass: fixed(
       0,
-      'Without a real server a packet is refused.',
+      'If a service has no real server, its packets are refused.',
       'use 0 and give the service a server of last resort: without a real server a packet is refused',
     ),
     snat_reroute: fixed(
       1,
-      'Replies are routed by the address that they leave with.',
+      'Replies are routed by their source address after translation.',
       'use 1: replies are always routed by the address that they leave with',
     ),
     conntrack: fixed(
       0,
-      'Connections are not told to netfilter.',
+      'netfilter does not know the connections of the director.',
       'use 0: the director has connections of its own and tells none to netfilter',
     ),
     run_estimation: fixed(
@@ -397,13 +402,13 @@ const switchesSchema = Type.Object(
 const limitsSchema = Type.Object(
   {
     flows: Type.Optional(
-      integer(1, 100_000_000, 'Flows in the table. New ones beyond it are refused and counted.', {
+      integer(1, 100_000_000, 'Flows in the table. If it is full, new flows are refused and counted.', {
         default: defaultLimits.flows,
         unit: 'flows',
       }),
     ),
     half_open: Type.Optional(
-      integer(1, 100_000_000, 'Half-open flows of a service beyond which syn_proxy: auto answers SYNs itself.', {
+      integer(1, 100_000_000, 'If a service has more half-open flows, syn_proxy: auto answers SYNs itself.', {
         default: defaultLimits.half_open,
         unit: 'flows',
       }),
@@ -415,7 +420,7 @@ const limitsSchema = Type.Object(
       }),
     ),
   },
-  { ...closed, description: 'How much the director may hold.' },
+  { ...closed, description: 'How many flows and datagrams the director keeps at most.' },
 );
 
 const named = { additionalProperties: false, form: 'begin with a letter; use at most 32 letters, digits, _, . and -' };
@@ -425,7 +430,7 @@ export const directorSchema = Type.Object(
     workers: Type.Optional(
       Type.Union([Type.Integer({ minimum: 1, maximum: mostWorkers, unit: 'threads' }), Type.Literal('auto')], {
         description:
-          'Threads that forward, each pinned to a CPU; a single one is pinned to none. auto: as many as there are CPUs that sluice may use. `sluice run --workers` overrides it. A change takes a restart.',
+          'Number of threads that forward. Several threads are pinned to a CPU each; a single thread is not pinned. auto: one for each CPU that sluice may use. `sluice run --workers` overrides it. A change needs a restart.',
         default: defaultWorkers,
         examples: [4, 'auto'],
       }),
@@ -433,7 +438,7 @@ export const directorSchema = Type.Object(
     stealing: Type.Optional(
       words(stealWays, {
         description:
-          "How packets are kept from the host's stack: tcx or clsact (BPF), or nftables, with one worker only. Default: the first of them that the kernel has. `sluice run --stealing` overrides it. A change takes a restart.",
+          "How packets are kept from the host's stack: tcx or clsact (BPF), or nftables, with one worker only. Default: the first of them that the kernel supports. `sluice run --stealing` overrides it. A change needs a restart.",
         examples: ['clsact'],
       }),
     ),
@@ -460,7 +465,7 @@ export const directorSchema = Type.Object(
     egress: Type.Optional(
       Type.Record(Type.String({ pattern: namePattern }), egressSchema, {
         ...named,
-        description: 'Ways out for servers.',
+        description: 'Source NAT for flows that begin at servers, by name.',
         examples: [{ office: { sources: ['10.0.2.0/24'], pool: 'public' } }],
       }),
     ),
@@ -473,7 +478,7 @@ export const directorSchema = Type.Object(
           sctp: Type.Optional(timeoutMap(defaultTimeouts.sctp, 'SCTP, by state.')),
           icmp: Type.Optional(timeoutMap(defaultTimeouts.icmp, 'ICMP echo through egress.')),
         },
-        { ...closed, description: 'How long a flow lives without packets, as IPVS names its states.' },
+        { ...closed, description: 'How long a flow lives without packets. The states have the names of IPVS.' },
       ),
     ),
     switches: Type.Optional(switchesSchema),
