@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames that cannot leave because the link-layer address of their next hop is not yet known. A few frames are kept for
+// Frames that cannot leave because the link-layer address of their next hop is not yet known. Some frames are kept for
 // a short time, as a host's kernel does; a new frame replaces the oldest.
 #pragma once
 
@@ -17,8 +17,8 @@ class WaitingFrames {
  public:
   // As long as a host waits for a neighbour's first answer.
   static constexpr Time patience = second;
-  // Enough for the first packets of some dozens of connections.
-  static constexpr size_t places = 64;
+  // Linux keeps 212,992 bytes for each neighbour (arp(7), unres_qlen_bytes), which are some 270 small packets.
+  static constexpr size_t places = 256;
 
   struct Waiting {
     std::vector<uint8_t> bytes;
