@@ -115,8 +115,8 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
       'run',
       ...words,
       ...way,
-      '--crashes',
-      join(host.folder, `${host.name}-crashes`),
+      '--state',
+      join(host.folder, `${host.name}-state`),
     ]);
   }
 

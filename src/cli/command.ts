@@ -56,6 +56,20 @@ export function parseOptions(
   return { flags, values, positionals };
 }
 
+/** The only word that belongs to no option; undefined when there is none. Throws a UsageError when there are more. */
+export function optionalWord({ positionals }: ParsedOptions): string | undefined {
+  const [word, unexpected] = positionals;
+  if (unexpected === undefined) return word;
+  throw new UsageError('unexpected word', { value: unexpected, remedy: '--help shows the usage' });
+}
+
+/** The same where there must be one. */
+export function onlyWord(parsed: ParsedOptions, meaning: string): string {
+  const word = optionalWord(parsed);
+  if (word !== undefined) return word;
+  throw new UsageError(`the command lacks ${meaning}`, { remedy: '--help shows the usage' });
+}
+
 function tokensOf(config: ParseArgsConfig & { tokens: true }, remedies: Readonly<Record<string, string>>) {
   try {
     return parseArgs(config).tokens;

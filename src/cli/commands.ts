@@ -22,6 +22,51 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./reload.ts')).reloadCommand,
   },
   {
+    name: 'check',
+    summary: 'says what is wrong with a sluice.yaml',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  {
+    name: 'diff',
+    summary: 'what is different between what runs and a file or a snapshot',
+    load: async () => (await import('./diff.ts')).diffCommand,
+  },
+  {
+    name: 'apply',
+    summary: 'brings a sluice.yaml into force',
+    load: async () => (await import('./apply.ts')).applyCommand,
+  },
+  {
+    name: 'confirm',
+    summary: 'keeps a change that would be undone otherwise',
+    load: async () => (await import('./confirm.ts')).confirmCommand,
+  },
+  {
+    name: 'history',
+    summary: 'the snapshots that were in force: when, by whom and why',
+    load: async () => (await import('./history.ts')).historyCommand,
+  },
+  {
+    name: 'show',
+    summary: 'a snapshot as a sluice.yaml',
+    load: async () => (await import('./show.ts')).showCommand,
+  },
+  {
+    name: 'rollback',
+    summary: 'brings a snapshot of the history into force again',
+    load: async () => (await import('./rollback.ts')).rollbackCommand,
+  },
+  {
+    name: 'export',
+    summary: 'writes what is in force as a sluice.yaml',
+    load: async () => (await import('./show.ts')).exportCommand,
+  },
+  {
+    name: 'schema',
+    summary: 'the JSON Schema of a sluice.yaml',
+    load: async () => (await import('./schema.ts')).schemaCommand,
+  },
+  {
     name: 'status',
     summary: 'the snapshot in force, the state of the planes, and what the director forwards',
     load: async () => (await import('./status.ts')).statusCommand,

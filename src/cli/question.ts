@@ -16,14 +16,14 @@ export interface Question<Answer> extends ParsingOptions {
   /** The command's own options, in addition to the common ones. */
   readonly options?: OptionTypes;
   ask(client: ApiClient, parsed: ParsedOptions): Promise<Answer>;
-  text(answer: Answer): string;
+  text(answer: Answer, parsed: ParsedOptions): string;
 }
 
 /** Sends a question and prints the answer. */
 export async function askAndPrint<Answer>(args: readonly string[], question: Question<Answer>): Promise<0> {
   const parsed = parseOptions(args, { ...commonOptions, ...question.options }, question);
   const answer = await question.ask(clientOf(parsed), parsed);
-  print(parsed.flags.has('json') ? `${JSON.stringify(answer)}\n` : question.text(answer));
+  print(parsed.flags.has('json') ? `${JSON.stringify(answer)}\n` : question.text(answer, parsed));
   return 0;
 }
 

@@ -3,12 +3,14 @@
 import { controlReload } from '../control/api.ts';
 import type { Command } from './command.ts';
 import { askAndPrint, commonUsage } from './question.ts';
+import { changedText, termsOf, termsOptions, termsUsage } from './terms.ts';
 
 const usage = `Usage: sluice reload [OPTION…]
 
 A running Sluice reads the files again that it was started with, and applies what has changed. Prints the changes, or what
 is wrong with the files: then everything goes on as before.
 
+${termsUsage}
 ${commonUsage}
 `;
 
@@ -16,10 +18,8 @@ export const reloadCommand: Command = {
   usage,
   run: args =>
     askAndPrint(args, {
-      ask: client => client.call(controlReload, {}),
-      text: ({ id, changes }) =>
-        [`snapshot ${id}`, ...(changes.length === 0 ? ['nothing has changed'] : changes)]
-          .map(line => `${line}\n`)
-          .join(''),
+      options: termsOptions,
+      ask: (client, parsed) => client.call(controlReload, termsOf(parsed)),
+      text: changedText,
     }),
 };

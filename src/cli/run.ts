@@ -8,30 +8,34 @@ import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { Hangups } from '../daemon/hangups.ts';
 import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
-import { type ConfigurationSource, readSnapshot } from '../daemon/source.ts';
+import { type ConfigurationSource, lastSnapshot, readSnapshot } from '../daemon/source.ts';
+import { defaultStateFolder } from '../daemon/state-folder.ts';
 import { stealWays } from '../director/live-director.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions } from './command.ts';
+import { author } from './terms.ts';
 
-const defaultCrashFolder = '/var/lib/sluice';
-
-const usage = `Usage: sluice run (-c SLUICE.yaml | --rules FILE [--net NET.yaml]) [OPTION…]
+const usage = `Usage: sluice run [-c SLUICE.yaml | --rules FILE [--net NET.yaml] | --resume] [OPTION…]
 
 Runs a supervisor, control, and a process for each configured plane. Today's plane is the director, which forwards
 packets between network devices. Needs root; all processes except the supervisor give up root's powers. Runs until
 SIGINT or SIGTERM and leaves the host as it was. SIGHUP applies the changed configuration, or logs what is wrong with it.
 When the director's process crashes, another one takes over its connections.
 
+Without a configuration it begins with no service: sluice apply and commands add them.
+
   -c, --config FILE   the configuration, as a sluice.yaml
   --rules FILE        instead: services and servers as ipvsadm commands, one a line
   --net FILE          with --rules: a net.yaml whose ports name the devices. Without it, and with a sluice.yaml without
                       ports, all devices with an address are used, except the loopback
+  --resume            instead: begin by the snapshot that was in force last
   --stealing WAY      how packets are kept from the host's stack: tcx or clsact (BPF), or nftables (with one worker only);
                       the first one that the kernel supports unless given
   --workers N         number of workers, each pinned to a CPU, or auto: one for each CPU; 1 unless given, and then not
                       pinned
   --socket PATH       the admin socket (sluice status …); ${defaultSocket} unless given
   --user NAME         the user of all processes but the supervisor; ${defaultProcessSettings.user} unless given
-  --crashes DIR       the folder for captures of the last packets before a crash; ${defaultCrashFolder} unless given
+  --state DIR         the folder of the history and of captures of the last packets before a crash; unless given
+                      ${defaultStateFolder(defaultSocket)}, or beside another socket PATH the folder PATH.state
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
 `;
 
@@ -42,22 +46,22 @@ const options = {
   stealing: { type: 'string' },
   workers: { type: 'string' },
   socket: { type: 'string' },
-  crashes: { type: 'string' },
+  state: { type: 'string' },
+  resume: { type: 'boolean' },
   user: { type: 'string' },
   'log-level': { type: 'string' },
 } as const;
 
-function sourceOf({ values }: ParsedOptions): ConfigurationSource {
+function sourceOf({ values, flags }: ParsedOptions): ConfigurationSource {
   const [config, rules, net] = ['config', 'rules', 'net'].map(name => values.get(name)?.[0]);
-  if ((config === undefined) === (rules === undefined)) {
-    throw new UsageError(
-      config === undefined ? 'no configuration is given' : '--rules and --config exclude each other',
-      {
-        remedy: 'give -c SLUICE.yaml or --rules FILE',
-      },
-    );
+  const resume = flags.has('resume') ? '' : undefined;
+  const given = Object.entries({ config, rules, resume }).filter(([, value]) => value !== undefined);
+  if (given.length > 1) {
+    throw new UsageError(`${given.map(([name]) => `--${name}`).join(' and ')} exclude each other`, {
+      remedy: 'give one of -c SLUICE.yaml, --rules FILE and --resume, or none',
+    });
   }
-  if (config !== undefined && net !== undefined) {
+  if (rules === undefined && net !== undefined) {
     throw new UsageError('--net can only be used with --rules', { remedy: 'name the ports in the sluice.yaml' });
   }
   return {
@@ -99,7 +103,11 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const source = sourceOf(parsed);
   const overrides = { director: given({ workers: workers(value('workers')), stealing: stealing(value('stealing')) }) };
   // A wrong configuration is reported before any process is started.
-  const snapshot = await readSnapshot(source);
+  const resumes = parsed.flags.has('resume');
+  const stateFlag = value('state');
+  const snapshot = resumes
+    ? await lastSnapshot(stateFlag ?? defaultStateFolder(flags.socket ?? defaultSocket))
+    : await readSnapshot(source);
   const settings = settingsOf(snapshot, flags);
   const { workers: count, stealing: way } = snapshot.director;
   const threads = { workers: overrides.director.workers ?? count, stealing: overrides.director.stealing ?? way };
@@ -109,7 +117,9 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
       overrides,
       threads,
       logLevel: settings.logLevel,
-      crashFolder: value('crashes') ?? defaultCrashFolder,
+      stateFolder: stateFlag ?? defaultStateFolder(settings.socket),
+      author: author(),
+      resumes,
     },
     adminSocket: settings.socket,
     user: settings.user,

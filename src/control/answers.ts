@@ -1,35 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control answers on the admin socket; api.ts has the definitions.
-import { type Answering, type AnswerOf, answering } from '../core/api/route.ts';
-import type { Sections } from '../core/config/snapshot.ts';
+import { type Answering, type AnswerOf, answering, type ParametersOf } from '../core/api/route.ts';
+import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { UnavailableError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
-import { controlReload, controlStatus } from './api.ts';
-import type { Applied, Control } from './control.ts';
+import {
+  controlApply,
+  controlCompare,
+  controlConfirm,
+  controlHistory,
+  controlReload,
+  controlRollback,
+  controlSnapshot,
+  controlStatus,
+} from './api.ts';
+import type { ChangeOptions, Changes } from './changes.ts';
+import type { Control } from './control.ts';
+import type { History } from './history/history.ts';
 
 type Status = AnswerOf<typeof controlStatus>;
 
 export interface ControlAnswersOptions<S extends Sections> {
   readonly control: Control<S>;
-  /** Applies the configuration anew, and logs what became of it. */
-  readonly reload: () => Promise<Applied>;
+  readonly changes: Changes<S>;
+  readonly history: History;
+  readonly format: DocumentFormat<S>;
   /** All processes of this sluice. */
   readonly processes: () => Status['processes'];
   readonly warnings: Status['warnings'];
 }
 
+/** Who asks, where a request does not say. */
+const unknownAuthor = 'unknown';
+
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
-  return [answering(controlStatus, () => status(options)), answering(controlReload, () => options.reload())];
+  const { changes, history, control } = options;
+  return [
+    answering(controlStatus, () => status(options)),
+    answering(controlReload, terms => changes.reload(signed(terms))),
+    answering(controlApply, ({ document, ...terms }) => changes.apply(document, signed(terms))),
+    answering(controlRollback, ({ to, ...terms }) => changes.rollback(to, signed(terms))),
+    answering(controlConfirm, () => changes.confirm()),
+    answering(controlCompare, parameters => compare(options, parameters)),
+    answering(controlHistory, ({ most }) => ({
+      inForce: inForce(control).id,
+      entries: history.entries.slice(-(most ?? history.entries.length)).reverse(),
+      ...(history.pending === undefined ? {} : { pending: history.pending.number }),
+      ...(history.unavailable === undefined ? {} : { unavailable: history.unavailable.message }),
+    })),
+    answering(controlSnapshot, ({ which }) => snapshot(options, which)),
+  ];
 }
 
-function status<S extends Sections>({ control, processes, warnings }: ControlAnswersOptions<S>): Status {
-  const { snapshot, behind } = control;
-  if (snapshot === undefined) {
-    throw new UnavailableError('no snapshot is in force yet', { remedy: 'try again in a moment' });
+function signed<T extends Partial<ChangeOptions>>(terms: T): T & { readonly author: string } {
+  return { ...terms, author: terms.author ?? unknownAuthor };
+}
+
+function inForce<S extends Sections>({ snapshot }: Control<S>): Snapshot<S> {
+  if (snapshot !== undefined) return snapshot;
+  throw new UnavailableError('no snapshot is in force yet', { remedy: 'try again in a moment' });
+}
+
+async function compare<S extends Sections>(
+  { control, changes }: ControlAnswersOptions<S>,
+  parameters: ParametersOf<typeof controlCompare>,
+): Promise<AnswerOf<typeof controlCompare>> {
+  const other = await changes.named(parameters);
+  return { inForce: inForce(control).id, other: other.id, changes: changes.compareWith(other) };
+}
+
+async function snapshot<S extends Sections>(
+  { control, history, format }: ControlAnswersOptions<S>,
+  which: string | undefined,
+): Promise<AnswerOf<typeof controlSnapshot>> {
+  if (which !== undefined) {
+    const entry = history.find(which);
+    return { id: entry.id, entry, document: await history.document(entry) };
   }
+  const current = inForce(control);
+  const entry = history.entries.findLast(({ id }) => id === current.id);
+  return { id: current.id, ...(entry === undefined ? {} : { entry }), document: format.write(current) };
+}
+
+function status<S extends Sections>(options: ControlAnswersOptions<S>): Status {
+  const { control, history, processes } = options;
+  const { behind } = control;
+  const { id } = inForce(control);
   const rows = processes().map(row => {
     const reason = behind.get(row.name);
     return reason === undefined ? row : { ...row, lastError: { at: reason.at, message: reason.message } };
   });
-  return { version, snapshot: snapshot.id, processes: rows, warnings };
+  const { pending } = history;
+  const waits =
+    pending === undefined
+      ? []
+      : [`change ${pending.number} is undone at ${pending.confirmBefore} unless sluice confirm comes before`];
+  return { version, snapshot: id, processes: rows, warnings: [...options.warnings, ...waits] };
 }

@@ -2,10 +2,14 @@
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { entrySchema } from './history/entry.ts';
 import { defaultProcessSettings } from './settings.ts';
 
 /** Where control answers unless a command or the configuration says otherwise. */
 export const defaultSocket = defaultProcessSettings.socket;
+
+/** A service with its real servers takes some 1,000 bytes. */
+const longestDocument = 64 << 20;
 
 const time = (description: string) => Type.String({ description, examples: ['2026-01-31T12:00:00.000Z'] });
 
@@ -42,17 +46,125 @@ export const controlStatus = route({
   }),
 });
 
+const changes = Type.Array(Type.String(), {
+  description: 'The changes in words. The list is empty if nothing is different',
+});
+
+const changedSchema = Type.Object({
+  id: Type.String({ description: 'The id of the snapshot that is now in force, or would be' }),
+  changes,
+  entry: Type.Optional(Type.Integer({ description: 'The number of the new entry in the history' })),
+  confirmBefore: Type.Optional(time('Without a confirmation before this time the change is undone')),
+});
+
+/** Who asks for a change, why, and on which terms. */
+const terms = {
+  author: Type.Optional(
+    Type.String({ description: 'Who asks for the change; shown in the history', maxLength: 64, examples: ['alice'] }),
+  ),
+  reason: Type.Optional(
+    Type.String({ description: 'Why; shown in the history', maxLength: 1000, examples: ['two more servers'] }),
+  ),
+  confirmSeconds: Type.Optional(
+    Type.Integer({
+      description: 'The change is undone unless it is confirmed within so many seconds',
+      minimum: 1,
+      maximum: 86_400,
+      unit: 'seconds',
+      examples: [60],
+    }),
+  ),
+  dryRun: Type.Optional(
+    Type.Boolean({ description: 'true: all planes say whether they can do it, and nothing changes', default: false }),
+  ),
+  expect: Type.Optional(
+    Type.String({ description: 'The change is refused unless this snapshot is in force', examples: ['3f1a77c0'] }),
+  ),
+};
+
+const document = Type.Unknown({ description: 'A configuration as in sluice.yaml, with its defaults or without them' });
+const which = Type.String({
+  description: 'A snapshot of the history: the number of an entry, or the beginning of an id',
+  examples: ['12', '3f1a77c0'],
+});
+
 export const controlReload = route({
   method: 'POST',
   path: '/control/reload',
   summary: 'Reads the configuration again and applies it to all planes, or says what is wrong with it',
+  parameters: parametersSchema(terms),
+  answer: changedSchema,
+});
+
+export const controlApply = route({
+  method: 'POST',
+  path: '/control/apply',
+  summary: 'Brings a configuration into force on all planes, or says what is wrong with it',
+  parameters: parametersSchema({ document, ...terms }),
+  answer: changedSchema,
+  mostBytes: longestDocument,
+});
+
+export const controlRollback = route({
+  method: 'POST',
+  path: '/control/rollback',
+  summary: 'Brings a snapshot of the history into force again: unless one is named, the one before',
+  parameters: parametersSchema({ to: Type.Optional(which), ...terms }),
+  answer: changedSchema,
+});
+
+export const controlConfirm = route({
+  method: 'POST',
+  path: '/control/confirm',
+  summary: 'Keeps a change that would be undone otherwise',
   parameters: parametersSchema({}),
+  answer: entrySchema,
+});
+
+export const controlCompare = route({
+  method: 'POST',
+  path: '/control/compare',
+  summary:
+    'What would be different from what runs: with a configuration, with a snapshot, or, without either, with the files that sluice was started with',
+  parameters: parametersSchema({ document: Type.Optional(document), which: Type.Optional(which) }),
   answer: Type.Object({
-    id: Type.String({ description: 'The id of the snapshot that is now in force' }),
-    changes: Type.Array(Type.String(), {
-      description: 'The changes in words. The list is empty if nothing has changed',
-    }),
+    inForce: Type.String({ description: 'The id of the snapshot in force' }),
+    other: Type.String({ description: 'The id of the other one' }),
+    changes,
+  }),
+  mostBytes: longestDocument,
+});
+
+export const controlHistory = route({
+  method: 'GET',
+  path: '/control/history',
+  summary: 'The snapshots that were in force, the newest first',
+  parameters: parametersSchema({
+    most: Type.Optional(Type.Integer({ description: 'So many entries at most', minimum: 1, default: 1000 })),
+  }),
+  answer: Type.Object({
+    inForce: Type.String({ description: 'The id of the snapshot in force' }),
+    entries: Type.Array(entrySchema),
+    pending: Type.Optional(Type.Integer({ description: 'The number of the entry that waits for its confirmation' })),
+    unavailable: Type.Optional(Type.String({ description: 'Why there is no history' })),
   }),
 });
 
-export const controlRoutes = [controlStatus, controlReload] as const;
+export const controlSnapshot = route({
+  method: 'GET',
+  path: '/control/snapshot',
+  summary: 'The configuration of a snapshot, as a document: unless one is named, of the one in force',
+  parameters: parametersSchema({ which: Type.Optional(which) }),
+  answer: Type.Object({ id: Type.String(), entry: Type.Optional(entrySchema), document }),
+});
+
+export const controlRoutes = [
+  controlStatus,
+  controlReload,
+  controlApply,
+  controlRollback,
+  controlConfirm,
+  controlCompare,
+  controlHistory,
+  controlSnapshot,
+] as const;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The owner of the configuration: which snapshot is in force, and how the next one comes into force.
 //
-//   file ──read──▶ snapshot ──effective(observed)──▶ a part for each plane ──transaction──▶ in force
+//   next snapshot ──effective(observed)──▶ a part for each plane ──transaction──▶ in force
 //
-// Control makes one change at a time: a reload that comes during another one waits for it. The planes that run are those
+// Control makes one change at a time: a change that comes during another one waits for it. The planes that run are those
 // whose sections the snapshot has. A plane whose process was replaced, or which did not confirm a commit, is behind:
 // control gives it the snapshot in force again (reconcile).
 import type { Clock } from '../core/clock.ts';
@@ -13,25 +13,29 @@ import type { Logger } from '../core/logger.ts';
 import { nothingObserved, type Observed } from '../core/observed.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart } from '../core/plane.ts';
-import { beforeDeadline, bringIntoForce } from './transaction.ts';
+import type { Note } from './history/entry.ts';
+import { type Assignment, beforeDeadline, bringIntoForce, tryOut } from './transaction.ts';
 
 /** What control needs from the process that it runs in. */
 export interface ControlHost<S extends Sections> {
-  /** Reads the configuration. Throws what is wrong with it, with places. */
-  read(): Promise<Snapshot<S>>;
   /** Throws what a reload cannot change: processes that run already depend on it. */
   checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
   /** The sections that have a plane of their name. */
   readonly planes: readonly string[];
+  /** Those that run without a section too. */
+  readonly planesByDefault: readonly string[];
   /** One of these planes. */
   plane(name: string): Plane;
   /** The processes of these planes are to run, and no others. */
   run(planes: readonly string[]): void;
   /** The effective model with what the command line says besides. */
   override(section: string, model: unknown): unknown;
-  /** Stores the snapshot in force for the next process of control. Throws when it cannot. */
-  keep(snapshot: Snapshot<S>): void;
+  /** Stores the snapshot in force, for the next process of control and for the history. Throws when it cannot. */
+  keep(snapshot: Snapshot<S>, note: Note): Promise<void>;
 }
+
+/** Makes the next snapshot, given the one in force. Throws what is wrong with it, and nothing changes. */
+export type Next<S extends Sections> = (before: Snapshot<S> | undefined) => Snapshot<S> | Promise<Snapshot<S>>;
 
 export interface ControlOptions<S extends Sections> {
   readonly format: DocumentFormat<S>;
@@ -109,19 +113,24 @@ export class Control<S extends Sections> {
     });
   }
 
-  /** Reads the configuration and brings it into force. Throws what is wrong, and everything goes on as before. */
-  reload(): Promise<Applied> {
+  /** Brings the next snapshot into force. Throws what is wrong, and everything goes on as before. */
+  change(next: Next<S>, note: Note): Promise<Applied> {
+    return this.#changes.run(async () => await this.#apply(await this.#made(next), this.#observed, note));
+  }
+
+  /** Whether the next snapshot could come into force, and what would be different: all planes prepare it and forget it. */
+  attempt(next: Next<S>): Promise<Applied> {
     return this.#changes.run(async () => {
-      const next = await this.#host.read();
-      if (this.#inForce !== undefined) this.#host.checkReload(this.#inForce, next);
-      return await this.#apply(next, this.#observed);
+      const snapshot = await this.#made(next);
+      await this.#withPlanes(snapshot, this.#observed, assignments => tryOut(assignments, this.#limits()));
+      return this.#applied(this.#inForce, snapshot, []);
     });
   }
 
   /** Brings into force what the snapshot means by what was observed now; undefined before the first snapshot. */
   observe(observed: Observed): Promise<Applied | undefined> {
     return this.#changes.run(async () => {
-      if (this.#inForce !== undefined) return await this.#apply(this.#inForce, observed);
+      if (this.#inForce !== undefined) return await this.#apply(this.#inForce, observed, undefined);
       this.#observed = observed;
       return undefined;
     });
@@ -139,32 +148,58 @@ export class Control<S extends Sections> {
     this.#isStopped = true;
   }
 
-  async #apply(next: Snapshot<S>, observed: Observed): Promise<Applied> {
+  async #made(next: Next<S>): Promise<Snapshot<S>> {
+    const snapshot = await next(this.#inForce);
+    if (this.#inForce !== undefined) this.#host.checkReload(this.#inForce, snapshot);
+    return snapshot;
+  }
+
+  /** `note` undefined: the snapshot in force stays, and what was observed has changed. */
+  async #apply(next: Snapshot<S>, observed: Observed, note: Note | undefined): Promise<Applied> {
     const before = this.#inForce;
-    const names = this.#planesOf(next);
-    const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
-    this.#host.run([...new Set([...names, ...(before === undefined ? [] : this.#planesOf(before))])]);
-    try {
-      await Promise.all(assignments.map(({ plane }) => this.#partInForce(plane)));
-      const { behind, changes } = await bringIntoForce(assignments, {
-        clock: this.#clock,
-        deadlineMilliseconds: this.#deadlineMilliseconds,
-        keep: () => {
-          this.#host.keep(next);
+    const { behind, changes } = await this.#withPlanes(next, observed, assignments =>
+      bringIntoForce(assignments, {
+        ...this.#limits(),
+        keep: async () => {
+          if (note !== undefined && next.id !== before?.id) await this.#host.keep(next, note);
           this.#inForce = next;
           this.#observed = observed;
         },
-      });
-      this.#behind.clear();
-      for (const { plane, reason } of behind) this.#fellBehind(plane.name, reason);
-      if (before === next) return { id: next.id, changes };
-      return {
-        id: next.id,
-        changes: before === undefined ? [] : this.#format.describe(this.#format.compare(before, next)),
-      };
+      }),
+    );
+    this.#behind.clear();
+    for (const { plane, reason } of behind) this.#fellBehind(plane.name, reason);
+    return this.#applied(before, next, changes);
+  }
+
+  #applied(before: Snapshot<S> | undefined, next: Snapshot<S>, ofPlanes: readonly string[]): Applied {
+    if (before === next) return { id: next.id, changes: ofPlanes };
+    return {
+      id: next.id,
+      changes: before === undefined ? [] : this.#format.describe(this.#format.compare(before, next)),
+    };
+  }
+
+  /** Runs the planes of the snapshot for the work, and after it those of the snapshot in force. */
+  async #withPlanes<T>(
+    next: Snapshot<S>,
+    observed: Observed,
+    work: (assignments: readonly Assignment[]) => Promise<T>,
+  ): Promise<T> {
+    const inForce = this.#inForce;
+    const names = this.#planesOf(next);
+    const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
+    this.#host.run([...new Set([...names, ...(inForce === undefined ? [] : this.#planesOf(inForce))])]);
+    try {
+      await Promise.all(assignments.map(({ plane }) => this.#partInForce(plane)));
+      return await work(assignments);
     } finally {
       this.#host.run(this.#inForce === undefined ? [] : this.#planesOf(this.#inForce));
     }
+  }
+
+  #limits() {
+    return { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds };
   }
 
   async #catchUp(name: string): Promise<void> {
@@ -174,8 +209,7 @@ export class Control<S extends Sections> {
       const plane = this.#host.plane(name);
       const part = this.#part(name, snapshot, this.#observed);
       if ((await this.#partInForce(plane)) !== part.digest) {
-        const options = { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds, keep: () => undefined };
-        const { behind } = await bringIntoForce([{ plane, part }], options);
+        const { behind } = await bringIntoForce([{ plane, part }], { ...this.#limits(), keep: async () => undefined });
         const [failed] = behind;
         if (failed !== undefined) throw failed.reason;
       }
@@ -205,9 +239,11 @@ export class Control<S extends Sections> {
     return await beforeDeadline(this.#clock, startMilliseconds, plane, 'start', signal => plane.inForce(signal));
   }
 
-  /** The names of the planes whose sections the snapshot has. */
+  /** The names of the planes whose sections the snapshot has, and of those that run without. */
   #planesOf(snapshot: Snapshot<S>): string[] {
-    return this.#format.present(snapshot).filter(section => this.#host.planes.includes(section));
+    const present = this.#format.present(snapshot);
+    const { planes, planesByDefault } = this.#host;
+    return planes.filter(name => present.includes(name) || planesByDefault.includes(name));
   }
 
   #part(name: string, snapshot: Snapshot<S>, observed: Observed): PlanePart {

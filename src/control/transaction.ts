@@ -17,12 +17,15 @@ export interface Assignment {
   readonly part: PlanePart;
 }
 
-export interface TransactionOptions {
+export interface Limits {
   readonly clock: Clock;
   /** How long a plane may prepare, and how long it may take to confirm a commit. */
   readonly deadlineMilliseconds: number;
+}
+
+export interface TransactionOptions extends Limits {
   /** Stores the snapshot; from here on it is in force. A snapshot that cannot be stored is aborted. */
-  readonly keep: () => void;
+  readonly keep: () => Promise<void>;
 }
 
 export interface Outcome {
@@ -40,15 +43,38 @@ interface Ready {
 /** Throws the error of the first plane that refused, after the other planes have forgotten the snapshot. */
 export async function bringIntoForce(
   assignments: readonly Assignment[],
-  { clock, deadlineMilliseconds, keep }: TransactionOptions,
+  options: TransactionOptions,
 ): Promise<Outcome> {
-  const within = <T>(plane: Plane, what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    beforeDeadline(clock, deadlineMilliseconds, plane, what, work);
+  const ready = await prepareAll(assignments, options);
+  try {
+    await options.keep();
+  } catch (error) {
+    await abortAll(ready, options);
+    throw error;
+  }
+  const confirmations = await Promise.allSettled(
+    ready.map(({ plane, prepared }) => within(options, plane, 'commit', () => prepared.commit())),
+  );
+  return {
+    changes: ready.flatMap(({ plane, prepared }) => prepared.changes.map(change => `${plane.name}: ${change}`)),
+    behind: confirmations.flatMap((confirmation, index) => {
+      const plane = ready[index]?.plane;
+      return confirmation.status === 'rejected' && plane !== undefined ? [{ plane, reason: confirmation.reason }] : [];
+    }),
+  };
+}
+
+/** Has all planes prepare and forget. Throws the error of the first plane that refused. */
+export async function tryOut(assignments: readonly Assignment[], limits: Limits): Promise<void> {
+  await abortAll(await prepareAll(assignments, limits), limits);
+}
+
+async function prepareAll(assignments: readonly Assignment[], limits: Limits): Promise<Ready[]> {
   const attempts = await Promise.allSettled(
     assignments.map(async ({ plane, part }): Promise<Ready> => {
       let work: Promise<Prepared> | undefined;
       try {
-        const prepared = await within(plane, 'prepare', signal => {
+        const prepared = await within(limits, plane, 'prepare', signal => {
           work = plane.prepare(part, signal);
           return work;
         });
@@ -61,30 +87,24 @@ export async function bringIntoForce(
     }),
   );
   const ready = attempts.flatMap(attempt => (attempt.status === 'fulfilled' ? [attempt.value] : []));
-  const abortAll = (): Promise<unknown> =>
-    Promise.allSettled(ready.map(({ plane, prepared }) => within(plane, 'abort', () => prepared.abort())));
   const refusal = attempts.findIndex(attempt => attempt.status === 'rejected');
   const refused = attempts[refusal];
-  if (refused?.status === 'rejected') {
-    await abortAll();
-    throw asPlaneError(assignments[refusal]?.plane.name ?? '', refused.reason);
-  }
-  try {
-    keep();
-  } catch (error) {
-    await abortAll();
-    throw error;
-  }
-  const confirmations = await Promise.allSettled(
-    ready.map(({ plane, prepared }) => within(plane, 'commit', () => prepared.commit())),
-  );
-  return {
-    changes: ready.flatMap(({ plane, prepared }) => prepared.changes.map(change => `${plane.name}: ${change}`)),
-    behind: confirmations.flatMap((confirmation, index) => {
-      const plane = ready[index]?.plane;
-      return confirmation.status === 'rejected' && plane !== undefined ? [{ plane, reason: confirmation.reason }] : [];
-    }),
-  };
+  if (refused?.status !== 'rejected') return ready;
+  await abortAll(ready, limits);
+  throw asPlaneError(assignments[refusal]?.plane.name ?? '', refused.reason);
+}
+
+async function abortAll(ready: readonly Ready[], limits: Limits): Promise<void> {
+  await Promise.allSettled(ready.map(({ plane, prepared }) => within(limits, plane, 'abort', () => prepared.abort())));
+}
+
+function within<T>(
+  { clock, deadlineMilliseconds }: Limits,
+  plane: Plane,
+  what: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return beforeDeadline(clock, deadlineMilliseconds, plane, what, work);
 }
 
 /** What the work gives, or a PlaneError when the deadline passes first; the signal tells the work of it. */

@@ -24,6 +24,7 @@ export const errorCodes = {
   SLUICE_PLANE_REFUSED: 'a plane cannot do what a snapshot asks for; everything goes on as before',
   SLUICE_PLANE_TIMEOUT: 'a plane did not say in time whether it can do what a snapshot asks for',
   SLUICE_PLANE_LOST: 'the process of a plane ended, or has no such change prepared',
+  SLUICE_HISTORY: 'the history of snapshots cannot be used: a newer program wrote it, or an entry is not kept',
   SLUICE_LIFECYCLE_START: 'a component did not start; those that had started were stopped again',
   SLUICE_LIFECYCLE_STOP: 'a component did not stop cleanly, or not in time',
   SLUICE_LIFECYCLE_ABORTED: 'starting was given up because the caller asked for it',
@@ -249,6 +250,15 @@ export class PlaneError extends SluiceError {
 
   constructor(code: CodesOf<'PLANE'>, problem: string, details?: ErrorDetails) {
     super(code, problem, details);
+  }
+}
+
+/** The history of snapshots has not what was asked for. */
+export class HistoryError extends SluiceError {
+  override readonly name = 'HistoryError';
+
+  constructor(problem: string, details?: ErrorDetails) {
+    super('SLUICE_HISTORY', problem, details);
   }
 }
 

@@ -38,6 +38,8 @@ export interface RunningPlane {
 /** A plane that exists. Its name is also the key of its section. */
 export interface PlaneRow {
   readonly policy: ProcessPolicy;
+  /** It runs without a section, too, when sluice was started without a document. */
+  readonly runsByDefault: boolean;
   /** Is done while the process stands by. */
   prepare(options: RunOptions): void;
   create(environment: PlaneEnvironment): RunningPlane;

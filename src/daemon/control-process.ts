@@ -2,19 +2,22 @@
 // The process of control: documents, the snapshot in force and the admin socket. It owns no packet and no power of root;
 // the supervisor reads the files of the command line for it and starts the planes that it asks for.
 import { controlAnswers } from '../control/answers.ts';
-import { type Applied, Control, type ControlHost } from '../control/control.ts';
+import { Changes } from '../control/changes.ts';
+import { Control, type ControlHost } from '../control/control.ts';
+import { History } from '../control/history/history.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
-import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
-import { HostError, SluiceError, SystemError, UnavailableError } from '../core/errors.ts';
-import type { Logger } from '../core/logger.ts';
+import type { Sections, Snapshot } from '../core/config/snapshot.ts';
+import { SluiceError, SystemError, UnavailableError } from '../core/errors.ts';
 import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
 import type { Composition } from './composition.ts';
-import { socketDescriptor } from './descriptors.ts';
+import { folderPath, socketDescriptor } from './descriptors.ts';
+import { KeptSnapshot } from './kept-snapshot.ts';
 import { type ChildEnd, longestRefusal, type ProcessState } from './messages.ts';
+import { stateFolders } from './state-folder.ts';
 
 export function controlPart<S extends Sections>(composition: Composition<S>): Part {
   return turn => startControl(composition, turn);
@@ -27,7 +30,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const logger = turn.logger.child({ area: 'control' });
   const files = new Files(channel);
   let processes: readonly ProcessState[] = [];
-  const host = hostOf(composition, turn, files);
+  const shown = stateFolders(turn.options.stateFolder).history;
+  const history = await History.open({ path: folderPath, shown }, systemClock, problem => logger.warn(problem));
+  if (history.unavailable !== undefined) logger.warn({ err: history.unavailable }, 'the history cannot be used');
+  const kept = new KeptSnapshot(format, crashState, history, logger);
+  const host = hostOf(composition, turn, kept);
   const control = new Control({
     format,
     host,
@@ -35,12 +42,18 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     logger,
     deadlineMilliseconds,
   });
+  const { source, author, resumes } = turn.options;
+  const hasFiles = source.config !== undefined || source.rules !== undefined;
+  const read = (): Promise<Snapshot<S>> => composition.read(source, file => files.text(file));
+  const changes = new Changes({
+    ...{ control, format, history, logger, clock: systemClock },
+    read: hasFiles ? read : undefined,
+  });
   const server = new ApiServer({
     name: 'admin socket',
     answers: [
       ...controlAnswers({
-        control,
-        reload: () => reload(control, logger, 'a request'),
+        ...{ control, changes, history, format },
         processes: () => processes,
         warnings: turn.options.warnings,
       }),
@@ -57,8 +70,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   });
   const listeners: Listeners = {
     file: fields => files.arrived(fields),
-    // The log has the reason.
-    reload: () => void reload(control, logger, 'SIGHUP').catch(() => undefined),
+    reload: () => {
+      changes
+        .reload({ author, reason: 'SIGHUP' })
+        .catch(err => logger.error({ err }, 'the configuration was not applied: everything goes on as before'));
+    },
     processes: fields => {
       const changed = fields.processes.filter(({ name, pid }) => pid !== processes.find(one => one.name === name)?.pid);
       processes = fields.processes;
@@ -73,17 +89,16 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     stop: async () => {
       control.stop();
       await server.stop();
+      await history.close();
     },
   };
 
   async function begin(): Promise<void> {
     try {
-      const kept = keptSnapshot(format, crashState.configuration(), logger);
-      if (kept === undefined) await control.reload();
-      else {
-        host.keep(kept);
-        await control.resume(kept);
-      }
+      const before = kept.take();
+      if (before === undefined) await control.change(firstSnapshot, { action: 'start', author });
+      else await control.resume(before);
+      changes.resume();
       if (!crashState.takeOver())
         logger.warn('no memory to keep the snapshot: after a crash the configuration is read anew');
       await server.start();
@@ -95,6 +110,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       channel.send('refused', { message: message.slice(0, longestRefusal), exitStatus });
     }
   }
+
+  async function firstSnapshot(): Promise<Snapshot<S>> {
+    if (hasFiles) return await read();
+    return resumes && history.last !== undefined ? format.from(history.last.document) : format.snapshot({});
+  }
 }
 
 function notConfigured(plane: string): UnavailableError {
@@ -103,42 +123,18 @@ function notConfigured(plane: string): UnavailableError {
   });
 }
 
-async function reload<S extends Sections>(control: Control<S>, logger: Logger, by: string): Promise<Applied> {
-  try {
-    const applied = await control.reload();
-    logger.info({ snapshot: applied.id, changes: applied.changes, by }, 'configuration applied');
-    return applied;
-  } catch (err) {
-    logger.error({ err, by }, 'the configuration was not applied: everything goes on as before');
-    throw err;
-  }
-}
-
-function keptSnapshot<S extends Sections>(
-  format: DocumentFormat<S>,
-  text: string | undefined,
-  logger: Logger,
-): Snapshot<S> | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return format.from(JSON.parse(text));
-  } catch (err) {
-    logger.warn({ err }, 'the snapshot in force cannot be read any more: reading the configuration anew');
-    return undefined;
-  }
-}
-
 /** What control needs, from the supervisor and the sockets of planes. */
 function hostOf<S extends Sections>(
   composition: Composition<S>,
-  { options, work, channel, crashState }: Turn,
-  files: Files,
+  { options, work, channel }: Turn,
+  kept: KeptSnapshot<S>,
 ): ControlHost<S> {
-  const { format } = composition;
   const planes = new Map<string, Plane>();
+  const { config, rules } = options.source;
+  const byDefault = config === undefined && rules === undefined ? composition.planes : [];
   return {
     planes: composition.planes.map(({ policy }) => policy.name),
-    read: () => composition.read(options.source, file => files.text(file)),
+    planesByDefault: byDefault.filter(row => row.runsByDefault).map(({ policy }) => policy.name),
     checkReload: composition.checkReload,
     plane: name => {
       const { path = '', token = '' } = work.planes[name] ?? {};
@@ -148,10 +144,7 @@ function hostOf<S extends Sections>(
     },
     run: names => channel.send('planes', { names: [...names] }),
     override: (section, model) => ({ ...(model as object), ...options.overrides[section] }),
-    keep: snapshot => {
-      if (crashState.keepConfiguration(JSON.stringify(format.write(snapshot)))) return;
-      throw new HostError('no memory to keep the snapshot in force', { remedy: 'free memory and try again' });
-    },
+    keep: (snapshot, note) => kept.keep(snapshot, note),
   };
 }
 

@@ -10,28 +10,32 @@ export const socketDescriptor = 4;
 export const crashStateDescriptors = [5, 6] as const;
 
 /**
- * The folder for captures of crashes. A process reaches it by this number although its path may lead through folders that
- * its user cannot enter.
+ * The one folder that a process may write to: of control the history, of a plane the captures of crashes. A process
+ * reaches it by this number although its path may lead through folders that its user cannot enter.
  */
-export const crashFolderDescriptor = 7;
+export const folderDescriptor = 7;
+
+/** The folder as a path. */
+export const folderPath = `/proc/self/fd/${folderDescriptor}`;
 
 /** Where a process finds so many files that were opened for it. */
 export function openedFileDescriptors(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => crashFolderDescriptor + 1 + index);
+  return Array.from({ length: count }, (_, index) => folderDescriptor + 1 + index);
 }
 
 /** What the supervisor holds for one row of the table, whichever process works. */
 export interface HeldDescriptors {
   readonly socket: number;
   readonly crashState: readonly [number, number];
-  readonly crashFolder: number;
+  /** undefined: there is none. */
+  readonly folder: number | undefined;
   /** undefined: it could not be opened. */
   readonly openedFiles: readonly (number | undefined)[];
 }
 
 /** The standard streams, the channel, and what is held. */
-export function standardStreams({ socket, crashState, crashFolder, openedFiles }: HeldDescriptors): StdioOptions {
+export function standardStreams({ socket, crashState, folder, openedFiles }: HeldDescriptors): StdioOptions {
   const files = openedFiles.map(file => file ?? 'ignore');
   // 'pipe' is a pair of sockets, for both directions.
-  return ['ignore', 'inherit', 'inherit', 'pipe', socket, ...crashState, crashFolder, ...files];
+  return ['ignore', 'inherit', 'inherit', 'pipe', socket, ...crashState, folder ?? 'ignore', ...files];
 }

@@ -7,7 +7,8 @@ import { ApiServer } from '../core/api/server.ts';
 import type { PlanePart } from '../core/plane.ts';
 import type { Part } from './child.ts';
 import type { PlaneRow } from './composition.ts';
-import { crashFolderDescriptor, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
+import { folderPath, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
+import { stateFolders } from './state-folder.ts';
 
 /** 10,000 services with 40 real servers each are some 60 MB. */
 const mostPartBytes = 256 << 20;
@@ -20,7 +21,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       logger: area,
       crashState,
       openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
-      crashFolder: { shown: options.crashFolder, path: `/proc/self/fd/${crashFolderDescriptor}` },
+      crashFolder: { shown: stateFolders(options.stateFolder).crashes, path: folderPath },
     });
     const host = new PlaneHost({
       plane,

@@ -12,8 +12,12 @@ export interface RunOptions {
   readonly logLevel: LogLevel;
   /** What `sluice status` shows to the person who asks. */
   readonly warnings: readonly string[];
-  /** The folder for captures of what a crashed process was given last. */
-  readonly crashFolder: string;
+  /** The folder of the history and of captures of crashes. */
+  readonly stateFolder: string;
+  /** Who has started this sluice. */
+  readonly author: string;
+  /** Begin by the snapshot that was in force last. */
+  readonly resumes: boolean;
   /** How long a plane may prepare a change. */
   readonly deadlineMilliseconds?: number;
 }

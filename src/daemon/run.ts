@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice run`, from what the command line says to the end of the last process.
-import { chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { makeRoom } from '../core/api/unix-socket.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Sections } from '../core/config/snapshot.ts';
-import { SystemError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath, loadAddon } from '../native/addon.ts';
 import type { Composition } from './composition.ts';
 import type { Hangups } from './hangups.ts';
 import { controlPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
+import { openStateFolders } from './state-folder.ts';
 import { Supervisor, type SupervisorEnding } from './supervisor.ts';
 import { canRead, findUser, type User } from './user.ts';
 
@@ -39,8 +39,9 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   removeLeftovers();
   const { whom, warnings } = unprivileged(user, program);
   for (const warning of warnings) logger.error(warning);
-  const told: RunOptions = { ...options, warnings };
-  makeFolder(options.crashFolder, whom, logger);
+  const state = openStateFolders(options.stateFolder, whom);
+  for (const warning of state.warnings) logger.warn(warning);
+  const told: RunOptions = { ...options, warnings: [...warnings, ...state.warnings] };
   process.title = 'sluice: supervisor';
   const supervisor = new Supervisor({
     control: controlPolicy,
@@ -49,7 +50,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
     user: whom,
     adminSocket,
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
-    crashFolder: options.crashFolder,
+    folders: state.folders,
     files: Object.values(options.source),
     clock: systemClock,
     hangups,
@@ -73,27 +74,6 @@ function unprivileged(name: string, program: string): { whom: User | undefined; 
     `taken can write to files of root. Install sluice and node where ${whom.name} can read them, or let ${whom.name} pass ` +
     'the folders above (chmod o+x), and restart sluice';
   return { whom: undefined, warnings: [warning] };
-}
-
-/** Makes the folder for captures of crashes where there is none, for the user that writes them. */
-function makeFolder(folder: string, user: User | undefined, logger: Logger): void {
-  try {
-    const made = mkdirSync(folder, { recursive: true, mode: 0o750 });
-    if (made !== undefined && user !== undefined) chownSync(folder, user.uid, user.gid);
-  } catch (error) {
-    throw SystemError.from(error, 'cannot make the folder for captures of crashes', {
-      value: folder,
-      remedy: 'name another one with --crashes',
-    });
-  }
-  if (user === undefined) return;
-  // A folder that was there keeps its owner.
-  const { uid, gid, mode } = statSync(folder);
-  const canWrite = (uid === user.uid && mode & 0o200) || (gid === user.gid && mode & 0o020) || mode & 0o002;
-  if (!canWrite) {
-    const remedy = `chown ${user.name} ${folder}, or name a folder that does not exist with --crashes`;
-    logger.warn({ folder, user: user.name, remedy }, 'captures of crashes cannot be written into this folder');
-  }
 }
 
 /** Folders of supervisors that were killed. */

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a running Sluice has its configuration from: a sluice.yaml, or ipvsadm's commands. Read anew for each reload.
+// Where a running Sluice has its configuration from: a sluice.yaml, or ipvsadm's commands, read anew for each reload; or
+// its history.
 import { readFileSync } from 'node:fs';
-import { ConfigError, SystemError, UsageError } from '../core/errors.ts';
+import { lastDocument } from '../control/history/journal.ts';
+import { ConfigError, SystemError } from '../core/errors.ts';
 import { readRules } from '../director/ipvsadm/rules.ts';
 import { parseRouteTable } from '../director/route-table.ts';
 import { documentFormat, type Snapshot } from './document.ts';
+import { stateFolders } from './state-folder.ts';
 
 export interface ConfigurationSource {
   /** A sluice.yaml. */
@@ -24,12 +27,18 @@ export async function readSnapshot(
   textOf: ReadText = readText,
 ): Promise<Snapshot> {
   if (config !== undefined) return withSections(documentFormat.parse(await textOf(config), config), config);
-  if (rules === undefined) throw new UsageError('nothing is configured', { remedy: 'give a sluice.yaml or rules' });
+  if (rules === undefined) return documentFormat.snapshot({});
   const director = readRules(await textOf(rules), { file: rules });
   if (net === undefined) return documentFormat.snapshot({ director });
   const routeTable = parseRouteTable(await textOf(net), net);
   const ports = routeTable.ports.map(({ name }) => ({ name, device: name, type: 'packet' }) as const);
   return documentFormat.snapshot({ director: { ...director, ports, marks: routeTable.marks } });
+}
+
+/** The snapshot that was in force last, of a Sluice with this state folder; an empty one where there was none. */
+export async function lastSnapshot(stateFolder: string): Promise<Snapshot> {
+  const document = await lastDocument(stateFolders(stateFolder).history);
+  return document === undefined ? documentFormat.snapshot({}) : documentFormat.from(document);
 }
 
 // An editor may have been about to write the file. What runs must not end for that.

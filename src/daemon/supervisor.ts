@@ -19,6 +19,7 @@ import { howItEnded, ManagedProcess, type ManagedProcessOptions } from './manage
 import { longestFile, type PlaneSocket, type ProcessState } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { Ending } from './started-process.ts';
+import type { OpenFolders } from './state-folder.ts';
 import { ownUserName, type User } from './user.ts';
 
 export interface SupervisorOptions {
@@ -32,8 +33,8 @@ export interface SupervisorOptions {
   readonly adminSocket: string;
   /** A folder of this process alone, for the sockets of planes. */
   readonly runtimeFolder: string;
-  /** For captures of what crashed processes were given last. */
-  readonly crashFolder: string;
+  /** Descriptors of folders: control's for the history, the planes' for captures of crashes. */
+  readonly folders: OpenFolders;
   /** The files that control may read. */
   readonly files: readonly string[];
   readonly clock: Clock;
@@ -127,20 +128,20 @@ export class Supervisor {
   }
 
   #manage(policy: ProcessPolicy, path: string, work: ManagedProcessOptions['work']): ManagedProcess {
-    const { command, user, clock, logger } = this.#options;
+    const { command, user, clock, logger, folders } = this.#options;
     const addon = loadAddon();
     const socket = addon.listenUnix(path);
     // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
     if (user !== undefined && policy.name !== controlName) chownSync(path, user.uid, user.gid);
     const crashState = addon.crashStateSockets();
-    const crashFolder = openSync(this.#options.crashFolder, constants.O_RDONLY | constants.O_DIRECTORY);
     const openedFiles = (policy.openedFiles ?? []).map(({ path }) => openOrNothing(path));
-    this.#held.push(socket, ...crashState, crashFolder, ...openedFiles.filter(file => file !== undefined));
+    this.#held.push(socket, ...crashState, ...openedFiles.filter(file => file !== undefined));
     const isControl = policy.name === controlName;
+    const folder = isControl ? folders.history : folders.crashes;
     return new ManagedProcess({
       ...{ policy, clock, logger, work },
       user: user?.name ?? ownUserName(),
-      launch: () => launch(command(policy.name), policy, user, { socket, crashState, crashFolder, openedFiles }),
+      launch: () => launch(command(policy.name), policy, user, { socket, crashState, folder, openedFiles }),
       changed: () => (isControl ? this.#controlChanged() : this.#tellControl()),
       isFirstStart: () => !this.#control.hasWorked,
       failed: ending => this.#failed(policy.name, ending),
@@ -204,7 +205,8 @@ export class Supervisor {
   }
 
   #letGo(): void {
-    for (const descriptor of this.#held) closeSync(descriptor);
+    const { history, crashes } = this.#options.folders;
+    for (const descriptor of [...this.#held, history, crashes]) if (descriptor !== undefined) closeSync(descriptor);
     rmSync(this.#options.adminSocket, { force: true });
     rmSync(this.#options.runtimeFolder, { recursive: true, force: true });
   }

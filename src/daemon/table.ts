@@ -30,6 +30,8 @@ export const planeTable: readonly PlaneRow[] = [
       // Its workers are threads that forward on while the event loop makes a large change ready.
       hangMilliseconds: patientHangMilliseconds,
     },
+    // Commands add the services (`sluice ipvsadm`).
+    runsByDefault: true,
     prepare: ({ threads }) => prepareDirectorPlane(threads),
     create: createDirectorPlane,
   },

@@ -71,7 +71,7 @@ describeAsRoot('sluice run with this document', () => {
     const [client, balancer] = [standing.host('client'), standing.host('balancer')];
     const file = join(balancer.folder, 'sluice.yaml');
     writeFileSync(file, text);
-    const places = ['--socket', join(balancer.folder, 'sluice.sock'), '--crashes', balancer.folder] as const;
+    const places = ['--socket', join(balancer.folder, 'sluice.sock'), '--state', balancer.folder] as const;
     const program = balancer.start('sluice', [...sluice, 'run', '-c', file, ...places]);
     await program.ready({ prints: '"msg":"ready"' });
     const answers: string[] = [];

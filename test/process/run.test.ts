@@ -61,7 +61,7 @@ async function start(): Promise<Running> {
   const rulesFile = join(balancer.folder, 'rules');
   const socket = join(balancer.folder, 'sluice.sock');
   writeFileSync(rulesFile, rules);
-  const files = ['--rules', rulesFile, '--socket', socket, '--crashes', join(balancer.folder, 'crashes')] as const;
+  const files = ['--rules', rulesFile, '--socket', socket, '--state', balancer.folder] as const;
   const program = balancer.start('sluice', [...canFail, ...sluice, 'run', ...files]);
   await program.ready({ prints: '"msg":"ready"' });
   return { client, balancer, program, rulesFile, socket };
@@ -99,16 +99,15 @@ async function directorPid(running: Running): Promise<number> {
 
 describe('sluice run', () => {
   it('reports missing options and options that exclude each other', async () => {
-    const [nothing, both] = await Promise.all([
-      runSluice(['run']),
+    const [both, net] = await Promise.all([
       runSluice(['run', '--rules', 'a', '--config', 'b']),
+      runSluice(['run', '--net', 'a']),
     ]);
-    expect(nothing).toMatchObject({ status: 2, stdout: '' });
     const way = await runSluice(['run', '--rules', 'a', '--stealing', 'ebpf']);
     expect(way.stderr).toBe('sluice: not a way of stealing: "ebpf" (use one of tcx, clsact, nftables)\n');
-    expect(nothing.stderr).toBe('sluice: no configuration is given (give -c SLUICE.yaml or --rules FILE)\n');
+    expect(net.stderr).toContain('--net can only be used with --rules');
     expect(both.status).toBe(2);
-    expect(both.stderr).toContain('--rules and --config exclude each other');
+    expect(both.stderr).toContain('--config and --rules exclude each other');
   });
 
   it('names file, line and column of what is wrong with the configuration before it touches the host', async () => {

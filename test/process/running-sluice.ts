@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Host } from '../../lab/topology/host.ts';
 import type { Program } from '../../lab/topology/program.ts';
 import { Topology } from '../../lab/topology/topology.ts';
+import type { Status } from '../../src/cli/status.ts';
 import { sluiceCommand as sluice } from './sluice-command.ts';
 
 export const virtual = '192.0.2.10';
@@ -28,25 +29,32 @@ const description = {
 
 const rules = `-A -t ${virtual}:80 -s rr\n-a -t ${virtual}:80 -r 10.2.0.2:8080 -m\n`;
 
+type Source = '--rules' | '--config';
+
 export class RunningSluice {
   readonly client: Host;
   readonly balancer: Host;
   readonly server: Host;
-  readonly program: Program;
+  program: Program;
   readonly #topology: Topology;
   /** The admin socket. */
   readonly socket: string;
   readonly #file: string;
 
-  private constructor(topology: Topology, source: '--rules' | '--config', text: string, options: readonly string[]) {
+  private constructor(
+    topology: Topology,
+    source: Source | undefined,
+    text: string,
+    options: readonly string[],
+    under: readonly string[],
+  ) {
     this.#topology = topology;
     [this.client, this.balancer] = [topology.host('client'), topology.host('balancer')];
     this.server = topology.host('server');
     this.socket = join(this.balancer.folder, 'sluice.sock');
     this.#file = join(this.balancer.folder, 'configuration');
     this.configure(text);
-    const words = ['run', source, this.#file, '--socket', this.socket, ...options];
-    this.program = this.balancer.start('sluice', [...sluice, ...words]);
+    this.program = this.#run(under, ...(source === undefined ? [] : [source, this.#file]), ...options);
   }
 
   /** Starts it with additional options of `sluice run`. */
@@ -64,20 +72,50 @@ export class RunningSluice {
     return RunningSluice.#start('--config', document, options);
   }
 
+  /** Starts it without a configuration. */
+  static startEmpty(...options: readonly string[]): Promise<RunningSluice> {
+    return RunningSluice.#start(undefined, '', options);
+  }
+
+  /** The same by a program that gets the command as its last words. */
+  static startUnder(under: readonly string[], ...options: readonly string[]): Promise<RunningSluice> {
+    return RunningSluice.#start(undefined, '', options, under);
+  }
+
   static async #start(
-    source: '--rules' | '--config',
+    source: Source | undefined,
     text: string,
     options: readonly string[],
+    under: readonly string[] = [],
   ): Promise<RunningSluice> {
     const topology = await Topology.up(description);
     try {
-      const running = new RunningSluice(topology, source, text, options);
+      const running = new RunningSluice(topology, source, text, options, under);
       await running.program.ready({ prints: '"msg":"ready"' });
       return running;
     } catch (error) {
       await topology.down();
       throw error;
     }
+  }
+
+  /** After the program has ended: starts it with these options. */
+  async startAgain(...options: readonly string[]): Promise<void> {
+    this.program = this.#run([], ...options);
+    await this.program.ready({ prints: '"msg":"ready"' });
+  }
+
+  #run(under: readonly string[], ...options: readonly string[]): Program {
+    const [program, ...words] = [...under, ...sluice, 'run', '--socket', this.socket, ...options];
+    return this.balancer.start('sluice', [program ?? '', ...words]);
+  }
+
+  /** The number of a process. */
+  async pid(name: string): Promise<number> {
+    const { processes } = await this.ask<Status>('status');
+    const pid = processes.find(each => each.name === name)?.pid;
+    if (pid === undefined) throw new Error(`${name} has no process`);
+    return pid;
   }
 
   /** Writes the configuration that the next SIGHUP applies. */

@@ -21,7 +21,7 @@ it('tells each plane its own token, and control alone where planes answer and wh
       user: undefined,
       adminSocket: join(folder, 'admin.sock'),
       runtimeFolder,
-      crashFolder: folder,
+      folders: { history: undefined, crashes: undefined },
       files: [],
       clock: systemClock,
       hangups: new Hangups(),

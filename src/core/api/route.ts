@@ -33,6 +33,8 @@ export interface RouteDefinition<P extends TObject = TObject, A extends TSchema 
   readonly answer: A;
   /** The answer is lines of JSON (NDJSON). */
   readonly streams?: true;
+  /** The longest body, where it may be longer than others. */
+  readonly mostBytes?: number;
 }
 
 /** A value that the receiver does not change: what a handler returns may be frozen. */

@@ -178,7 +178,8 @@ export class ApiServer implements Component {
     const answering = methods.get(method);
     if (answering === undefined) throw wrongMethod(method, path, [...methods.keys()]);
     const { definition, handler } = answering;
-    const body = method === 'POST' ? await connection.readBody(request, this.#limits.bodyBytes) : '';
+    const mostBytes = definition.mostBytes ?? this.#limits.bodyBytes;
+    const body = method === 'POST' ? await connection.readBody(request, mostBytes) : '';
     const parameters = readParameters(definition, request, query, body);
     const answer = handler(parameters, { signal: connection.signal });
     if (definition.streams) {

@@ -73,6 +73,7 @@ function rowOf(name: string, isOther: boolean): PlaneRow {
       backOff: usualBackOff,
       hangMilliseconds: isOther ? 5000 : 60_000,
     },
+    runsByDefault: false,
     prepare: () => undefined,
     create: () => {
       const plane = new ToyPlane(name);

@@ -61,74 +61,79 @@ function controlOf(greeting: string) {
   let text = greeting;
   const host: ControlHost<Toys> = {
     planes: ['toy'],
+    planesByDefault: [],
     plane: () => plane,
-    read: async () => format.from(text === '' ? {} : { toy: { greeting: text } }),
     checkReload: (_before, after) => {
       if (after.toy.greeting === 'restart') throw new UsageError('the greeting cannot be changed while toy runs');
     },
     run: names => void asked.push(names),
     override: (_section, model) => model,
-    keep: snapshot => void kept.push(snapshot.id),
+    keep: async snapshot => void kept.push(snapshot.id),
   };
   const control = new Control({ format, host, clock, logger: createLogger({ level: 'silent' }) });
   const configure = (next: string): void => {
     text = next;
   };
-  return { control, plane, clock, kept, asked, configure };
+  const change = () =>
+    control.change(() => format.from(text === '' ? {} : { toy: { greeting: text } }), {
+      action: 'apply',
+      author: 'tester',
+    });
+  return { control, plane, clock, kept, asked, configure, change };
 }
 
 const snapshotOf = (greeting: string): Snapshot<Toys> => format.from({ toy: { greeting } });
 
 describe('control', () => {
   it('brings what it reads into force, keeps it, and says what is different', async () => {
-    const { control, plane, kept, configure } = controlOf('hello');
-    expect(await control.reload()).toEqual({ id: snapshotOf('hello').id, changes: [] });
+    const { control, change, plane, kept, configure } = controlOf('hello');
+    expect(await change()).toEqual({ id: snapshotOf('hello').id, changes: [] });
     configure('good day');
-    expect(await control.reload()).toEqual({ id: snapshotOf('good day').id, changes: ['it says good day'] });
+    expect(await change()).toEqual({ id: snapshotOf('good day').id, changes: ['it says good day'] });
     expect(plane.model).toEqual({ greeting: 'good day' });
     expect(kept).toEqual([snapshotOf('hello').id, snapshotOf('good day').id]);
     expect(control.snapshot?.id).toBe(snapshotOf('good day').id);
   });
 
   it('goes on with the snapshot before when a plane refuses, and says why', async () => {
-    const { control, plane, kept, configure } = controlOf('hello');
-    await control.reload();
+    const { control, change, plane, kept, configure } = controlOf('hello');
+    await change();
     plane.refusal = new ConfigError('SLUICE_CONFIG_INVALID', 'not that');
     configure('bad');
-    await expect(control.reload()).rejects.toBe(plane.refusal);
+    await expect(change()).rejects.toBe(plane.refusal);
     expect(control.snapshot?.id).toBe(snapshotOf('hello').id);
     expect(kept).toEqual([snapshotOf('hello').id]);
     expect(control.behind.size).toBe(0);
   });
 
   it('refuses a change that needs a restart before any plane prepares', async () => {
-    const { control, plane, configure } = controlOf('hello');
-    await control.reload();
+    const { change, plane, configure } = controlOf('hello');
+    await change();
     configure('restart');
-    await expect(control.reload()).rejects.toThrow('cannot be changed while toy runs');
+    await expect(change()).rejects.toThrow('cannot be changed while toy runs');
     expect(plane.prepares).toBe(1);
   });
 
   it('asks for no plane whose section is empty', async () => {
-    const { control, plane, asked } = controlOf('');
-    await control.reload();
+    const { change, plane, asked } = controlOf('');
+    await change();
     expect(plane.prepares).toBe(0);
     expect(asked.at(-1)).toEqual([]);
   });
 
   it('makes one change at a time, in the order in which they were asked for', async () => {
-    const { control, plane, configure } = controlOf('one');
-    const first = control.reload();
+    const { change, plane, configure } = controlOf('one');
+    const first = change();
     const second = first.then(() => undefined);
     configure('two');
-    const third = control.reload();
+    const third = change();
     await Promise.all([first, second, third]);
     expect(plane.model).toEqual({ greeting: 'two' });
   });
 
   it('gives a plane whose process was replaced the snapshot in force, and leaves one that has it alone', async () => {
-    const { control, plane } = controlOf('hello');
-    await control.reload();
+    const { control, change, plane } = controlOf('hello');
+    await change();
     await control.reconcile('toy');
     expect(plane.prepares).toBe(1);
     plane.forget();
@@ -137,11 +142,11 @@ describe('control', () => {
   });
 
   it('tries again every second while a plane is behind, and says so until the plane has caught up', async () => {
-    const { control, plane, clock, configure } = controlOf('hello');
-    await control.reload();
+    const { control, change, plane, clock, configure } = controlOf('hello');
+    await change();
     plane.commitFailure = new PlaneError('SLUICE_PLANE_LOST', 'the plane has no such change prepared');
     configure('next');
-    await control.reload();
+    await change();
     expect(control.snapshot?.id).toBe(snapshotOf('next').id);
     expect(control.behind.get('toy')).toEqual({
       at: new Date(1_700_000_000_000).toISOString(),
@@ -157,7 +162,7 @@ describe('control', () => {
 
   it('goes on with a snapshot that the process before kept, without asking a plane that runs by it', async () => {
     const before = controlOf('hello');
-    await before.control.reload();
+    await before.change();
     const { control, plane } = controlOf('another text by now');
     plane.digest = before.plane.digest;
     await control.resume(snapshotOf('hello'));
@@ -166,14 +171,14 @@ describe('control', () => {
   });
 
   it('brings what was observed into force, says what the planes change, and keeps to it at the next reload', async () => {
-    const { control, plane, kept, configure } = controlOf('HELLO');
+    const { control, change, plane, kept, configure } = controlOf('HELLO');
     const down: Observed = { servers: new Map([['loud', 'down']]) };
-    await control.reload();
+    await change();
     const { id } = snapshotOf('HELLO');
     expect(await control.observe(down)).toEqual({ id, changes: ['toy: the toy says hello'] });
     expect(plane.model).toEqual({ greeting: 'hello' });
     configure('GOOD DAY');
-    await control.reload();
+    await change();
     expect(plane.model).toEqual({ greeting: 'good day' });
     await control.observe({});
     expect(plane.model).toEqual({ greeting: 'GOOD DAY' });
@@ -181,15 +186,15 @@ describe('control', () => {
   });
 
   it('keeps what was observed before the first snapshot for that', async () => {
-    const { control, plane } = controlOf('HELLO');
+    const { control, change, plane } = controlOf('HELLO');
     expect(await control.observe({ servers: new Map([['loud', 'down']]) })).toBeUndefined();
-    await control.reload();
+    await change();
     expect(plane.model).toEqual({ greeting: 'hello' });
   });
 
   it('goes on by what was observed before when a plane refuses', async () => {
-    const { control, plane } = controlOf('HELLO');
-    await control.reload();
+    const { control, change, plane } = controlOf('HELLO');
+    await change();
     plane.refusal = new ConfigError('SLUICE_CONFIG_INVALID', 'not that');
     await expect(control.observe({ servers: new Map([['loud', 'down']]) })).rejects.toBe(plane.refusal);
     plane.refusal = undefined;
@@ -199,11 +204,11 @@ describe('control', () => {
   });
 
   it('asks no plane for anything once it is stopped', async () => {
-    const { control, plane, clock, configure } = controlOf('hello');
-    await control.reload();
+    const { control, change, plane, clock, configure } = controlOf('hello');
+    await change();
     plane.commitFailure = new PlaneError('SLUICE_PLANE_LOST', 'gone');
     configure('next');
-    await control.reload();
+    await change();
     control.stop();
     const { prepares } = plane;
     await clock.advance(60_000);

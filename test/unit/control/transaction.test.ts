@@ -37,7 +37,7 @@ function bring(
   planes: readonly Plane[],
   log: string[],
   clock = new VirtualClock(),
-  keep: () => void = () => void log.push('keep'),
+  keep: () => Promise<void> = async () => void log.push('keep'),
 ) {
   const assignments = planes.map(plane => ({ plane, part }));
   return bringIntoForce(assignments, { clock, deadlineMilliseconds: 1000, keep });
@@ -90,7 +90,7 @@ describe('a snapshot', () => {
   it('is aborted when it cannot be kept', async () => {
     const log: string[] = [];
     const full = new Error('no space');
-    const keep = (): void => {
+    const keep = async (): Promise<void> => {
       throw full;
     };
     await expect(bring([planeThat('a', log)], log, new VirtualClock(), keep)).rejects.toBe(full);
