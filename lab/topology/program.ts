@@ -10,7 +10,7 @@ import { scaled } from './time-scale.ts';
 import { until } from './until.ts';
 
 /** A busy machine may need seconds to start a program. A program that is not ready after this time hangs. */
-const readyMilliseconds = 20_000;
+const readyMilliseconds = 60_000;
 /** After this, a program that was asked to end is killed. */
 const endMilliseconds = 3000;
 /** An error message shows at most so many characters of an output. */
