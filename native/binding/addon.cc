@@ -30,6 +30,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("confine", Napi::Function::New<sluice::binding::confine>(env, "confine"));
   exports.Set("keepFilesFromPrograms",
               Napi::Function::New<sluice::binding::keep_files_from_programs>(env, "keepFilesFromPrograms"));
+  exports.Set("stopBlocking", Napi::Function::New<sluice::binding::stop_blocking>(env, "stopBlocking"));
   exports.Set("CrashState", sluice::binding::CrashStateObject::define(env));
   exports.Set("crashStateSockets", Napi::Function::New<sluice::binding::crash_state_sockets>(env, "crashStateSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));

@@ -23,4 +23,9 @@ Napi::Value keep_files_from_programs(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value stop_blocking(const Napi::CallbackInfo& info) {
+  if (info[0].IsNumber()) host::stop_blocking(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
 }  // namespace sluice::binding

@@ -20,4 +20,9 @@ void keep_files_from_programs() {
   }
 }
 
+void stop_blocking(int descriptor) {
+  const int flags = fcntl(descriptor, F_GETFL);
+  if (flags >= 0) fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
 }  // namespace sluice::host

@@ -8,4 +8,7 @@ namespace sluice::host {
 // unless it hands them down by name.
 void keep_files_from_programs();
 
+// Calls on the file return EAGAIN where they would wait, for all processes that share it.
+void stop_blocking(int descriptor);
+
 }  // namespace sluice::host

@@ -6,6 +6,7 @@ import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
 import { UsageError } from '../core/errors.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { Hangups } from '../daemon/hangups.ts';
+import { openLog } from '../daemon/log-descriptor.ts';
 import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
 import { type ConfigurationSource, lastSnapshot, readSnapshot } from '../daemon/source.ts';
@@ -111,6 +112,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const settings = settingsOf(snapshot, flags);
   const { workers: count, stealing: way } = snapshot.director;
   const threads = { workers: overrides.director.workers ?? count, stealing: overrides.director.stealing ?? way };
+  const log = openLog();
   const { exitStatus, message } = await runProcesses({
     options: {
       source,
@@ -123,7 +125,8 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     },
     adminSocket: settings.socket,
     user: settings.user,
-    logger: createLogger({ level: settings.logLevel }),
+    logger: createLogger({ level: settings.logLevel, descriptor: log }),
+    log,
     hangups,
     composition,
     program,

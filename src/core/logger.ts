@@ -4,10 +4,11 @@
 //
 // Every area of the program has a child logger: `logger.child({ area: 'director' })`. An error is logged under the key
 // `err`: `logger.error({ err }, 'real server not added')`. The code, place and remedy of a SluiceError become fields.
-import { type DestinationStream, destination, type Level, type Logger, pino } from 'pino';
+import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { type Clock, systemClock } from './clock.ts';
 import { type SerializedError, SluiceError, serializeError, UsageError } from './errors.ts';
+import { LogStream } from './log-stream.ts';
 
 export type { Logger } from 'pino';
 
@@ -18,7 +19,9 @@ export interface LoggerOptions {
   readonly level?: LogLevel;
   /** True for text, false for lines of JSON. Unless given, text when standard error is a terminal. */
   readonly pretty?: boolean;
-  /** The stream to write to instead of standard error. */
+  /** The descriptor to write to; that of standard error unless given. */
+  readonly descriptor?: number;
+  /** The stream to write to instead. */
   readonly stream?: DestinationStream;
   readonly clock?: Clock;
 }
@@ -36,13 +39,20 @@ export function parseLogLevel(word: string): LogLevel {
 }
 
 /**
- * Makes the logger from which a program makes all others. It writes synchronously, so no line is lost when the process
- * ends.
+ * Makes the logger from which a program makes all others. It writes at once, so no line is lost when the process ends. A
+ * log that cannot be written stops nothing (log-stream.ts).
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const { level = 'info', pretty = process.stderr.isTTY, stream, clock = systemClock } = options;
-  const raw = stream ?? destination({ dest: standardError, sync: true });
-  return pino(
+  const {
+    level = 'info',
+    pretty = process.stderr.isTTY,
+    descriptor = standardError,
+    stream,
+    clock = systemClock,
+  } = options;
+  const own = new LogStream(descriptor);
+  const raw = stream ?? own;
+  const logger = pino(
     {
       level,
       formatters: { level: label => ({ level: label }), bindings: ({ pid }) => ({ pid }) },
@@ -51,6 +61,8 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     },
     pretty ? humanReadable(raw) : raw,
   );
+  own.onRoom = lines => logger.warn({ lines }, 'lines of the log were lost');
+  return logger;
 }
 
 // A stack helps with errors that nobody expected. A SluiceError is expected.

@@ -33,4 +33,6 @@ export interface Plane<Model = unknown> {
   prepare(part: PlanePart<Model>, signal: AbortSignal): Promise<Prepared>;
   /** The digest of the part that is in force; undefined before the first commit. */
   inForce(signal?: AbortSignal): Promise<string | undefined>;
+  /** What the next process needs besides the part, should this one crash: a value of JSON. */
+  handover?(): unknown;
 }

@@ -24,6 +24,8 @@ export interface PlaneEnvironment {
   readonly openedFiles: readonly number[];
   /** The folder for captures of what a crashed process was given last. */
   readonly crashFolder: CrashFolder;
+  /** What the process before has handed over; undefined at the first start. */
+  readonly handover: unknown;
 }
 
 /** A plane at work in its process. */

@@ -7,16 +7,18 @@ import { Control, type ControlHost } from '../control/control.ts';
 import { History } from '../control/history/history.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
+import { errorFrom } from '../core/api/refusal.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Sections, Snapshot } from '../core/config/snapshot.ts';
-import { SluiceError, SystemError, UnavailableError } from '../core/errors.ts';
+import { SluiceError, UnavailableError } from '../core/errors.ts';
+import type { Fields } from '../core/messages.ts';
 import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
 import type { Composition } from './composition.ts';
 import { folderPath, socketDescriptor } from './descriptors.ts';
 import { KeptSnapshot } from './kept-snapshot.ts';
-import { type ChildEnd, longestRefusal, type ProcessState } from './messages.ts';
+import { type ChildEnd, longestRefusal, type ProcessState, type toChild } from './messages.ts';
 import { stateFolders } from './state-folder.ts';
 
 export function controlPart<S extends Sections>(composition: Composition<S>): Part {
@@ -148,41 +150,45 @@ function hostOf<S extends Sections>(
   };
 }
 
+/** For the supervisor to read a file: a file system of another host may not answer. */
+const readMilliseconds = 30_000;
+
 /** Files of the command line, which only root may be able to read: the supervisor reads them. */
 class Files {
   readonly #channel: ChildEnd;
-  readonly #waiting = new Map<
-    number,
-    { file: string; resolve: (text: string) => void; reject: (error: unknown) => void }
-  >();
+  readonly #answers = new Map<number, (answer: Fields<typeof toChild, 'file'>) => void>();
   #requests = 0;
 
   constructor(channel: ChildEnd) {
     this.#channel = channel;
   }
 
-  text(file: string): Promise<string> {
+  async text(file: string): Promise<string> {
     const request = ++this.#requests;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(request, { file, resolve, reject });
-      this.#channel.send('read', { request, file });
+    let timer: { cancel(): void } | undefined;
+    const answer = new Promise<Fields<typeof toChild, 'file'>>((resolve, reject) => {
+      this.#answers.set(request, resolve);
+      timer = systemClock.after(readMilliseconds, () => reject(tooSlow(file)));
     });
-  }
-
-  arrived({
-    request,
-    text,
-    error,
-  }: {
-    request: number;
-    text?: string;
-    error?: { errno: number; syscall: string };
-  }): void {
-    const waiting = this.#waiting.get(request);
-    this.#waiting.delete(request);
-    if (text !== undefined) waiting?.resolve(text);
-    else if (error !== undefined) {
-      waiting?.reject(new SystemError('cannot read the file', { ...error, place: { file: waiting.file } }));
+    this.#channel.send('read', { request, file });
+    try {
+      const { text, error } = await answer;
+      if (error !== undefined) throw errorFrom(error);
+      return text ?? '';
+    } finally {
+      timer?.cancel();
+      this.#answers.delete(request);
     }
   }
+
+  arrived(answer: Fields<typeof toChild, 'file'>): void {
+    this.#answers.get(answer.request)?.(answer);
+  }
+}
+
+function tooSlow(file: string): UnavailableError {
+  return new UnavailableError(`the file could not be read within ${readMilliseconds / 1000} s`, {
+    place: { file },
+    remedy: 'look at the file system that the file is on',
+  });
 }

@@ -25,6 +25,8 @@ export function openedFileDescriptors(count: number): number[] {
 
 /** What the supervisor holds for one row of the table, whichever process works. */
 export interface HeldDescriptors {
+  /** Where it logs to. */
+  readonly log: number;
   readonly socket: number;
   readonly crashState: readonly [number, number];
   /** undefined: there is none. */
@@ -34,8 +36,8 @@ export interface HeldDescriptors {
 }
 
 /** The standard streams, the channel, and what is held. */
-export function standardStreams({ socket, crashState, folder, openedFiles }: HeldDescriptors): StdioOptions {
+export function standardStreams({ log, socket, crashState, folder, openedFiles }: HeldDescriptors): StdioOptions {
   const files = openedFiles.map(file => file ?? 'ignore');
   // 'pipe' is a pair of sockets, for both directions.
-  return ['ignore', 'inherit', 'inherit', 'pipe', socket, ...crashState, folder ?? 'ignore', ...files];
+  return ['ignore', 'inherit', log, 'pipe', socket, ...crashState, folder ?? 'ignore', ...files];
 }

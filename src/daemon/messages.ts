@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import Type, { type Static } from 'typebox';
 import { FramedPort } from '../core/message-frames.ts';
 import { MessageChannel, type MessagePort } from '../core/messages.ts';
+import { longestFile } from '../core/text-file.ts';
 
 /** How a process of `sluice run` does, as `sluice status` shows it. */
 export const processSchema = Type.Object({
@@ -28,6 +29,14 @@ const planeSocketSchema = Type.Object({ path: Type.String(), token: Type.String(
 
 export type PlaneSocket = Static<typeof planeSocketSchema>;
 
+/** What `serializeError` makes of an error. */
+const serializedErrorSchema = Type.Object({
+  name: Type.String(),
+  code: Type.String(),
+  message: Type.String(),
+  problem: Type.String(),
+});
+
 export const toChild = {
   /** Begin to work. */
   work: Type.Object({
@@ -46,7 +55,7 @@ export const toChild = {
   file: Type.Object({
     request: Type.Integer(),
     text: Type.Optional(Type.String()),
-    error: Type.Optional(Type.Object({ errno: Type.Integer(), syscall: Type.String() })),
+    error: Type.Optional(serializedErrorSchema),
   }),
 } as const;
 
@@ -71,9 +80,6 @@ export const toSupervisor = {
 
 export type SupervisorEnd = MessageChannel<typeof toChild, typeof toSupervisor>;
 export type ChildEnd = MessageChannel<typeof toSupervisor, typeof toChild>;
-
-/** Of a file that control reads. A service with its real servers takes some 1,000 bytes. */
-export const longestFile = 64 << 20;
 
 /** A character of a file takes six bytes of JSON at most; the rest is for the frame of the message. */
 const toChildBytes = 6 * longestFile + 4096;

@@ -10,24 +10,36 @@ import type { PlaneRow } from './composition.ts';
 import { folderPath, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
 import { stateFolders } from './state-folder.ts';
 
+/** What a process keeps for the next one. */
+interface Kept {
+  readonly part: PlanePart;
+  readonly handover: unknown;
+}
+
+function keptBy(text: string | undefined): Kept | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as Kept);
+}
+
 /** 10,000 services with 40 real servers each are some 60 MB. */
 const mostPartBytes = 256 << 20;
 
 export function planePart({ policy, create }: PlaneRow): Part {
   return async ({ options, work, channel, logger, crashState }) => {
-    const kept = crashState.configuration();
+    const kept = keptBy(crashState.configuration());
     const area = logger.child({ area: policy.name });
     const { plane, answers, close } = create({
       logger: area,
       crashState,
       openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
       crashFolder: { shown: stateFolders(options.stateFolder).crashes, path: folderPath },
+      handover: kept?.handover,
     });
     const host = new PlaneHost({
       plane,
       committed: part => {
         // From here on the next process goes on by this part, also where the plane itself leaves nothing to it.
-        if (!crashState.keepConfiguration(JSON.stringify(part)) || !crashState.takeOver()) {
+        const next: Kept = { part, handover: plane.handover?.() };
+        if (!crashState.keepConfiguration(JSON.stringify(next)) || !crashState.takeOver()) {
           area.warn('no memory to keep the configuration: after a crash the plane waits for control');
         }
         channel.send('ready', {});
@@ -41,7 +53,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       limits: { bodyBytes: mostPartBytes },
       logger,
     });
-    if (kept !== undefined) await resume(kept);
+    if (kept !== undefined) await resume(kept.part);
     await server.start();
     return {
       stop: async () => {
@@ -53,9 +65,8 @@ export function planePart({ policy, create }: PlaneRow): Part {
       },
     };
 
-    async function resume(text: string): Promise<void> {
+    async function resume(part: PlanePart): Promise<void> {
       try {
-        const part = JSON.parse(text) as PlanePart;
         await host.resume(part, new AbortController().signal);
         area.info({ snapshot: part.id }, 'goes on by the part that was in force');
       } catch (err) {

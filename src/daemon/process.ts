@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program that the supervisor starts for each process of `sluice run`.
+import './no-debugger.ts';
 import { composition } from './root.ts';
 import { startPart } from './start-part.ts';
 

@@ -20,20 +20,27 @@ export interface RunRequest<S extends Sections> {
   /** The name of the user that all processes but the supervisor run as. */
   readonly user: string;
   readonly logger: Logger;
+  /** The descriptor that the logger writes to. */
+  readonly log: number;
   readonly hangups: Hangups;
   readonly composition: Composition<S>;
   /** The program of each process. */
   readonly program: string;
 }
 
+/** Nobody but who starts a process may open a debugger in it (no-debugger.ts). Node 20 does not know the option. */
+const noDebugger = ['--disable-sigusr1'].filter(option => process.allowedNodeEnvironmentFlags.has(option));
+
 /** Where the folders with the sockets of planes are made, one a supervisor. */
 const runtimeParent = '/run';
 const runtimePrefix = 'sluice-';
 
 export async function run<S extends Sections>(request: RunRequest<S>): Promise<SupervisorEnding> {
-  const { options, adminSocket, user, logger, hangups, composition, program } = request;
+  const { options, adminSocket, user, logger, log, hangups, composition, program } = request;
   // A root shell may have files open that no other user may read.
   loadAddon().keepFilesFromPrograms();
+  // Whatever the umask of the person is: processes of another user pass through what is made here.
+  process.umask(0o022);
   // Of two processes the second finds out before it touches the network.
   await makeRoom(adminSocket);
   removeLeftovers();
@@ -46,11 +53,12 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
   const supervisor = new Supervisor({
     control: controlPolicy,
     planes: composition.planes.map(({ policy }) => policy),
-    command: name => [process.execPath, ...process.execArgv, program, name, JSON.stringify(told)],
+    command: name => [process.execPath, ...process.execArgv, ...noDebugger, program, name, JSON.stringify(told)],
     user: whom,
     adminSocket,
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
     folders: state.folders,
+    log,
     files: Object.values(options.source),
     clock: systemClock,
     hangups,

@@ -2,8 +2,8 @@
 // The folder on disk in which a Sluice keeps what outlives it: the history, and captures of crashes. A folder that cannot
 // be used ends nothing: packets are forwarded without it, and a warning says what is missing.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { defaultSocket } from '../control/api.ts';
 import { HostError } from '../core/errors.ts';
 import type { User } from './user.ts';
@@ -59,9 +59,9 @@ export function openStateFolders(
 }
 
 function openFolder(path: string, user: User | undefined): number {
-  const made = mkdirSync(path, { recursive: true, mode: 0o755 });
-  if (made !== undefined) chmodSync(path, ownerOnly);
-  if (made !== undefined && user !== undefined) chownSync(path, user.uid, user.gid);
+  const isMade = makeFolder(path);
+  if (isMade) chmodSync(path, ownerOnly);
+  if (isMade && user !== undefined) chownSync(path, user.uid, user.gid);
   // A folder that was there keeps its owner.
   const { uid, gid, mode } = statSync(path);
   const canWrite =
@@ -72,6 +72,14 @@ function openFolder(path: string, user: User | undefined): number {
     user.uid === 0;
   if (!canWrite) throw new Error(`the user ${user.name} cannot write to it: chown ${user.name} ${path}`);
   return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+/** Makes the folder and those above it. Whether it was not there. Node's own way never ends in /proc. */
+function makeFolder(path: string): boolean {
+  if (existsSync(path)) return false;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o755 });
+  return true;
 }
 
 /**

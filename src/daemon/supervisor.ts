@@ -7,16 +7,19 @@
 //   start   control first; control asks for planes, gives them their parts, and is then ready
 //   end     SIGINT or SIGTERM: control first, so that nothing is configured any more, then the planes
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { type SerializedError, SystemError, serializeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { readTextFile } from '../core/text-file.ts';
 import { version } from '../core/version.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { Hangups } from './hangups.ts';
 import { launch } from './launch.ts';
 import { howItEnded, ManagedProcess, type ManagedProcessOptions } from './managed-process.ts';
-import { longestFile, type PlaneSocket, type ProcessState } from './messages.ts';
+import type { PlaneSocket, ProcessState } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { Ending } from './started-process.ts';
 import type { OpenFolders } from './state-folder.ts';
@@ -35,6 +38,8 @@ export interface SupervisorOptions {
   readonly runtimeFolder: string;
   /** Descriptors of folders: control's for the history, the planes' for captures of crashes. */
   readonly folders: OpenFolders;
+  /** The descriptor that all processes log to. */
+  readonly log: number;
   /** The files that control may read. */
   readonly files: readonly string[];
   readonly clock: Clock;
@@ -51,6 +56,7 @@ export interface SupervisorEnding {
 /** Less than the 90 s after which systemd kills, more than a drained connection usually needs. */
 const stopMilliseconds = 30_000;
 const controlName = 'control';
+const forbidden = { errno: osConstants.errno.EACCES, syscall: 'open' };
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -69,9 +75,7 @@ export class Supervisor {
       ({ name }) => [name, { path: join(options.runtimeFolder, `${name}.sock`), token: newToken() }] as const,
     );
     this.#sockets = Object.fromEntries(sockets);
-    mkdirSync(options.runtimeFolder, { recursive: true });
-    // Whatever the umask is: control passes through it as another user.
-    chmodSync(options.runtimeFolder, 0o711);
+    makeRuntimeFolder(options.runtimeFolder);
     this.#control = this.#manage(options.control, options.adminSocket, { planes: this.#sockets });
     for (const policy of options.planes) {
       const { path = '', token = newToken() } = this.#sockets[policy.name] ?? {};
@@ -128,7 +132,7 @@ export class Supervisor {
   }
 
   #manage(policy: ProcessPolicy, path: string, work: ManagedProcessOptions['work']): ManagedProcess {
-    const { command, user, clock, logger, folders } = this.#options;
+    const { command, user, clock, logger, folders, log } = this.#options;
     const addon = loadAddon();
     const socket = addon.listenUnix(path);
     // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
@@ -141,7 +145,7 @@ export class Supervisor {
     return new ManagedProcess({
       ...{ policy, clock, logger, work },
       user: user?.name ?? ownUserName(),
-      launch: () => launch(command(policy.name), policy, user, { socket, crashState, folder, openedFiles }),
+      launch: () => launch(command(policy.name), policy, user, { log, socket, crashState, folder, openedFiles }),
       changed: () => (isControl ? this.#controlChanged() : this.#tellControl()),
       isFirstStart: () => !this.#control.hasWorked,
       failed: ending => this.#failed(policy.name, ending),
@@ -152,7 +156,7 @@ export class Supervisor {
         if (isControl) this.#runPlanes(names);
       },
       read: ({ request, file }) => {
-        if (isControl) this.#control.send('file', { request, ...this.#read(file) });
+        if (isControl) void this.#read(file).then(answer => this.#control.send('file', { request, ...answer }));
       },
     });
   }
@@ -192,15 +196,13 @@ export class Supervisor {
     return { ...own, since: this.#since, restarts: 0 };
   }
 
-  #read(file: string): { text: string } | { error: { errno: number; syscall: string } } {
-    // Permission denied, as by the system, for what is not on the command line.
-    if (!this.#options.files.includes(file)) return { error: { errno: 13, syscall: 'open' } };
+  async #read(file: string): Promise<{ text: string } | { error: SerializedError }> {
     try {
-      const text = readFileSync(file, 'utf8');
-      return text.length > longestFile ? { error: { errno: 27, syscall: 'read' } } : { text };
+      // As by the system, for what is not on the command line.
+      if (!this.#options.files.includes(file)) throw new SystemError('cannot read the file', forbidden);
+      return { text: await readTextFile(file) };
     } catch (error) {
-      const { errno = -5, syscall = 'open' } = error as NodeJS.ErrnoException;
-      return { error: { errno: -errno, syscall } };
+      return { error: serializeError(error) };
     }
   }
 
@@ -209,6 +211,17 @@ export class Supervisor {
     for (const descriptor of [...this.#held, history, crashes]) if (descriptor !== undefined) closeSync(descriptor);
     rmSync(this.#options.adminSocket, { force: true });
     rmSync(this.#options.runtimeFolder, { recursive: true, force: true });
+  }
+}
+
+/** Control passes through it as another user. */
+function makeRuntimeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, 0o711);
+  } catch (error) {
+    const remedy = 'make its parent writable for root: the sockets of the processes are in it';
+    throw SystemError.from(error, 'cannot make the folder of the sockets', { place: { file: folder }, remedy });
   }
 }
 

@@ -12,6 +12,7 @@ import type { NativeCrashState } from '../native/live-director.ts';
 import { directorAnswers } from './answers.ts';
 import { cpusFor } from './cpus.ts';
 import { writeCrashCapture } from './crash-capture.ts';
+import { DeviceClaims } from './device-claims.ts';
 import { defaultDevices } from './devices.ts';
 import { LiveDirector } from './live-director.ts';
 import type { DirectorModel } from './model.ts';
@@ -28,6 +29,13 @@ export interface DirectorEnvironment {
   readonly openedFiles: readonly number[];
   /** The folder for captures of what a crashed process was given last: for people, and for this process. */
   readonly crashFolder: { readonly shown: string; readonly path: string };
+  /** The devices of the process before. */
+  readonly handover: unknown;
+}
+
+/** What a process hands over: a device that is not there at the takeover may come back. */
+interface Handover {
+  readonly devices: readonly string[];
 }
 
 /** Is done while the process stands by: the kernel looks through the BPF programs, which takes a second of a CPU. */
@@ -52,6 +60,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
   readonly name = directorSection.key;
   readonly #environment: DirectorEnvironment;
   #running: LiveDirector | undefined;
+  #claims: DeviceClaims | undefined;
   #digest: string | undefined;
   #watch: NodeJS.Timeout | undefined;
 
@@ -60,11 +69,15 @@ export class DirectorPlane implements Plane<DirectorModel> {
   }
 
   async prepare(part: PlanePart<DirectorModel>): Promise<Prepared> {
-    return this.#running === undefined ? this.#open(part) : this.#change(this.#running, part);
+    return this.#running === undefined ? await this.#open(part) : this.#change(this.#running, part);
   }
 
   async inForce(): Promise<string | undefined> {
     return this.#digest;
+  }
+
+  handover(): Handover {
+    return { devices: this.#running?.devices ?? [] };
   }
 
   get running(): LiveDirector {
@@ -75,27 +88,34 @@ export class DirectorPlane implements Plane<DirectorModel> {
   close(): void {
     clearInterval(this.#watch);
     this.#running?.close();
+    this.#claims?.release();
     this.#running = undefined;
   }
 
   // No director runs in this process yet: the new one is made whole here, and abort discards it.
-  #open({ model, digest }: PlanePart<DirectorModel>): Prepared {
-    const { crashState, openedFiles, logger } = this.#environment;
+  async #open({ model, digest }: PlanePart<DirectorModel>): Promise<Prepared> {
+    const { crashState, openedFiles, logger, handover } = this.#environment;
     const isSuccessor = crashState.configuration() !== undefined;
     const frames = crashState.lastBatches();
     const { stealing } = model;
-    const running = new LiveDirector({
-      model,
-      devices: defaultDevices(),
-      cpus: cpusFor(model.workers),
-      stealing,
-      tunDevice: openedFiles[0],
-      crashState,
-    });
+    const devices = (handover as Handover | undefined)?.devices ?? defaultDevices();
+    const claims = await DeviceClaims.take(model.ports.length > 0 ? model.ports : devices.map(device => ({ device })));
+    let running: LiveDirector;
+    try {
+      running = new LiveDirector({
+        ...{ model, devices, stealing, crashState },
+        cpus: cpusFor(model.workers),
+        tunDevice: openedFiles[0],
+      });
+    } catch (error) {
+      claims.release();
+      throw error;
+    }
     return {
       changes: ['the director is opened'],
       commit: async () => {
         this.#running = running;
+        this.#claims = claims;
         this.#digest = digest;
         const unkept = running.takeOver();
         if (unkept !== undefined) logger.warn({ reason: unkept }, 'after a crash connections would not be carried on');
@@ -111,7 +131,10 @@ export class DirectorPlane implements Plane<DirectorModel> {
         logger.warn(running.restored, 'flows of the process that crashed are carried on');
         if (frames.length > 0) this.#report(frames, running.devices);
       },
-      abort: async () => running.discard(),
+      abort: async () => {
+        running.discard();
+        claims.release();
+      },
     };
   }
 

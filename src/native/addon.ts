@@ -37,6 +37,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   CaptureWriter: 'function',
   confine: 'function',
   keepFilesFromPrograms: 'function',
+  stopBlocking: 'function',
   LiveDirector: 'function',
   Decap: 'function',
   Director: 'function',

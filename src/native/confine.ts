@@ -18,4 +18,7 @@ export interface ConfineAddon {
 
   /** Programs that this process starts have no file that it has open now, unless it hands the file down. */
   keepFilesFromPrograms(): void;
+
+  /** Writes to the descriptor, and reads from it, fail with EAGAIN where they would wait. */
+  stopBlocking(descriptor: number): void;
 }

@@ -430,7 +430,12 @@ function takeOther(words: Words): Described {
   return finish(packet, packet.payload);
 }
 
+/** A packet in a packet in a packet, and so on: more than any tunnel or ICMP message has. */
+const deepest = 16;
+
 export function takePacket(words: Words): Described {
+  words.packets++;
+  if (words.packets > deepest) throw words.complain(`at most ${deepest} packets may stand in one another`);
   const kind = words.take('kind of packet');
   switch (kind) {
     case 'tcp':

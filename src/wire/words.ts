@@ -13,6 +13,8 @@ interface Word {
 }
 
 export class Words {
+  /** The packets that were read so far, each in the one before. */
+  packets = 0;
   readonly place: Place;
   readonly #words: Word[] = [];
   readonly #length: number;

@@ -229,6 +229,27 @@ describeAsRoot('a running sluice', () => {
     expect(await get(client)).toBe(greeting);
   });
 
+  it('is refused beside another one on the same devices, which goes on', async () => {
+    const { client, balancer, rulesFile, socket } = await start();
+    const second = await balancer.run([...sluice, 'run', '--rules', rulesFile, '--socket', `${socket}2`]);
+    expect(second).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('another sluice forwards on this device'),
+    });
+    expect(await get(client)).toBe(greeting);
+  });
+
+  it('uses a device again that was away while another process took over', async () => {
+    const running = await start();
+    const { client, balancer, program } = running;
+    await balancer.must(['ip', 'link', 'set', 'eth0', 'down']);
+    const from = program.stderr.length;
+    process.kill(await directorPid(running), 'SIGKILL');
+    await program.logs('flows of the process that crashed', from);
+    await balancer.must(['ip', 'link', 'set', 'eth0', 'up']);
+    await until('forwarding goes on', 20_000, async () => (await get(client)) === greeting);
+  });
+
   it('names a configured interface that does not exist', async () => {
     standing = await Topology.up(topologyDescription);
     const balancer = standing.host('balancer');

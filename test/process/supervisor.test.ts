@@ -21,6 +21,7 @@ it('tells each plane its own token, and control alone where planes answer and wh
       user: undefined,
       adminSocket: join(folder, 'admin.sock'),
       runtimeFolder,
+      log: 2,
       folders: { history: undefined, crashes: undefined },
       files: [],
       clock: systemClock,

@@ -90,6 +90,29 @@ describeAsRoot('two planes', () => {
 });
 
 describeAsRoot('the supervisor', () => {
+  it('goes on when the file has become a pipe that nobody writes to, and so do changes', async () => {
+    const toy = await start('toy: { greeting: hello }');
+    rmSync(toy.file);
+    spawnSync('mkfifo', [toy.file]);
+    await expect(toy.reload()).rejects.toMatchObject({ message: expect.stringContaining('no regular file') });
+    const plane = await toy.pid('toy');
+    process.kill(plane, 'SIGKILL');
+    await toy.replaced('toy', plane);
+    rmSync(toy.file);
+    toy.configure('toy: { greeting: hi }');
+    await toy.reload();
+    expect(await toy.says()).toMatchObject({ greeting: 'hi' });
+  });
+
+  it('has processes in which nobody can open a debugger', async () => {
+    const toy = await start('toy: { greeting: hello }');
+    const plane = await toy.pid('toy');
+    process.kill(plane, 'SIGUSR1');
+    expect(await toy.says()).toMatchObject({ greeting: 'hello', pid: plane });
+    const { stdout } = spawnSync('ss', ['--no-header', '--listening', '--tcp', '--processes'], { encoding: 'utf8' });
+    expect(stdout).not.toContain(`pid=${plane},`);
+  });
+
   it('survives whatever bytes come from a plane, kills that and replaces it', async () => {
     const toy = await start(both('hello', 'bonjour'));
     const supervisor = await toy.process('supervisor');

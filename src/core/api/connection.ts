@@ -12,6 +12,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #ending = new AbortController();
   #answersInProgress = 0;
+  /** The last request's; it does not reject. */
+  #turn: Promise<void> | undefined;
   #refusal: Refusal | undefined;
   /** Ends the reading of the body that is being read. */
   #stopReading: ((refusal: Refusal) => void) | undefined;
@@ -35,6 +37,17 @@ export class Connection {
 
   end(): void {
     this.#ending.abort();
+  }
+
+  /**
+   * Answers requests one after another: a client may send thousands of them at once. Work that need not wait begins at
+   * once, so that it meets what the parser says about the rest of its request.
+   */
+  async inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn === undefined ? work() : this.#turn.then(work);
+    this.#turn = turn;
+    await turn;
+    if (this.#turn === turn) this.#turn = undefined;
   }
 
   /** Counts an answer as in progress until it is complete or the connection is closed. */

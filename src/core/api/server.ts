@@ -148,13 +148,19 @@ export class ApiServer implements Component {
 
   /** Answers one request, whatever happens. */
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { logger } = this.#options;
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) return void response.destroy();
     connection.begin(response);
     // Clients that go away are no errors of this process.
     request.on('error', () => {});
     response.on('error', () => {});
+    await connection.inTurn(() => this.#takeNow(request, response, connection));
+  }
+
+  async #takeNow(request: IncomingMessage, response: ServerResponse, connection: Connection): Promise<void> {
+    const { logger } = this.#options;
+    // The client has gone while its requests before were answered.
+    if (response.destroyed) return;
     try {
       await this.#answer(request, response, connection);
     } catch (error) {
@@ -202,6 +208,7 @@ export class ApiServer implements Component {
     }
     const unavailable = to.unavailable?.();
     if (unavailable !== undefined) throw unavailable;
+    checkEncoding(request);
     const body = request.method === 'POST' ? await connection.readBody(request, this.#limits.bodyBytes) : undefined;
     const milliseconds = this.#limits.forwardMilliseconds;
     const { path: socketPath, token } = to;
@@ -257,12 +264,16 @@ function readParameters(definition: RouteDefinition, request: IncomingMessage, q
   if (query !== '') {
     throw new UsageError('the parameters of a POST stand in its body', { value: query, remedy: 'send them there' });
   }
-  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
+  checkEncoding(request);
+  const { 'content-type': type = '' } = request.headers;
   const [media = ''] = type.toLowerCase().split(';');
-  if (encoding !== 'identity') throw notTaken('the encoding of the body', encoding, 'send it as it is');
   if (body === '' || media.trim() === 'application/json') return parametersOfJson(definition, body);
   if (media.trim() === 'application/x-www-form-urlencoded') return parametersOfText(definition, body);
   throw notTaken('the type of the body', type, 'use application/json or application/x-www-form-urlencoded');
+}
+
+function checkEncoding({ headers: { 'content-encoding': encoding = 'identity' } }: IncomingMessage): void {
+  if (encoding !== 'identity') throw notTaken('the encoding of the body', encoding, 'send it as it is');
 }
 
 function notTaken(what: string, value: string, remedy: string): Refusal {

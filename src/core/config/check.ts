@@ -91,6 +91,7 @@ class Checker {
     const known = Object.keys(properties);
     const patterns = Object.entries(schema.patternProperties ?? {});
     for (const [key, { keyPlace, value }] of node.entries) {
+      if (this.#problems.isFull) return false;
       const below = [...path, key];
       const named = Object.hasOwn(properties, key) ? properties[key] : undefined;
       const property = named ?? patterns.find(([pattern]) => new RegExp(pattern).test(key))?.[1];
@@ -129,6 +130,7 @@ class Checker {
     }
     let sound = true;
     for (const [index, item] of items.entries()) {
+      if (this.#problems.isFull) return false;
       if (schema.items !== undefined) sound = this.check(schema.items, item, [...path, index]) && sound;
     }
     return sound;

@@ -27,6 +27,9 @@ export type ConfigErrorCode = 'SLUICE_CONFIG_SYNTAX' | 'SLUICE_CONFIG_INVALID' |
 // A person reads fewer errors than this at once. One wrong indentation can cause an error for every line of a file.
 const mostErrors = 50;
 
+// After so many mistakes nobody looks for more: a file of another kind has one in every line.
+const mostCollected = 1000;
+
 /**
  * A list of mistakes. A reader reports mistakes, goes on reading as far as possible, and calls `throwIfAny` at the end.
  */
@@ -37,12 +40,17 @@ export class Problems {
     return this.#errors.length;
   }
 
+  /** Whoever reads may stop: there are more mistakes than a person wants to know. */
+  get isFull(): boolean {
+    return this.#errors.length >= mostCollected;
+  }
+
   report(code: ConfigErrorCode, problem: string, details: ErrorDetails): void {
-    this.#errors.push(new ConfigError(code, problem, details));
+    if (!this.isFull) this.#errors.push(new ConfigError(code, problem, details));
   }
 
   add(error: ConfigError): void {
-    this.#errors.push(error);
+    if (!this.isFull) this.#errors.push(error);
   }
 
   /** The errors in the order of their places. Errors without a place come first. */

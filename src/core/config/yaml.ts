@@ -55,7 +55,7 @@ export function parseYaml(text: string, file: string | undefined, problems: Prob
     return undefined;
   }
   const [document, ...more] = [
-    ...new Composer({ prettyErrors: false, version: '1.2' }).compose(tokens, true, text.length),
+    ...new Composer({ prettyErrors: false, version: '1.2', uniqueKeys: false }).compose(tokens, true, text.length),
   ];
   if (document === undefined) return mapNode(new Map(), placeAt(0));
   const before = problems.count;
@@ -88,7 +88,6 @@ function findTooDeep(tokens: readonly CST.Token[]): number | undefined {
 // What to do about the most frequent mistakes, by the code that the parser gives them.
 const remedies: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'indent with spaces',
-  DUPLICATE_KEY: 'write each key once',
   UNEXPECTED_TOKEN: 'put a value with brackets, such as "[2001:db8::1]:80", in quotes',
 };
 
@@ -98,7 +97,6 @@ function remedyFor(code: string): string {
 
 function describe(code: string, message: string): string {
   if (code === 'TAB_AS_INDENT') return 'a tab is used as indentation';
-  if (code === 'DUPLICATE_KEY') return 'the key stands twice in the same map';
   const [first = ''] = message.split('\n');
   return first.charAt(0).toLowerCase() + first.slice(1);
 }
@@ -133,7 +131,8 @@ class Converter {
         : this.#scalar(node, offset, place);
     if (converted.size > mostNodes) {
       this.#fail('the aliases stand for too many values', offset, 'write the values out, or use fewer aliases');
-      return scalarNode(null, place);
+      anchored.node = scalarNode(null, place);
+      return anchored.node;
     }
     anchored.node = converted;
     return converted;
@@ -157,6 +156,11 @@ class Converter {
         continue;
       }
       const keyPlace = this.#placeAt(offset);
+      // The library's own check compares each key with all keys before it.
+      if (entries.has(String(keyNode.value))) {
+        this.#fail('the key stands twice in the same map', offset, 'write each key once');
+        continue;
+      }
       const converted = value === null ? scalarNode(null, keyPlace) : this.convert(value as Node);
       entries.set(String(keyNode.value), { keyPlace, value: converted });
     }

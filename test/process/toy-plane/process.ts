@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program of each process, as src/daemon/process.ts.
+import '../../../src/daemon/no-debugger.ts';
 import { startPart } from '../../../src/daemon/start-part.ts';
 import { toyComposition } from './composition.ts';
 

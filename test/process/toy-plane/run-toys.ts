@@ -26,6 +26,7 @@ export async function runToys<S extends Sections>(
     adminSocket,
     user: 'nobody',
     logger: createLogger(),
+    log: 2,
     hangups: new Hangups(),
     composition,
     program,
