@@ -211,7 +211,7 @@ bool Steal::update(const OwnedTraffic& owned_traffic, Failure& failure, const Fl
     std::string name = name_of(interface);
     if (!name.empty()) names.push_back(std::move(name));
   }
-  if (!apply_rules(rules_of(owned_traffic, names), failure)) return false;
+  if (!apply_rules(rules_of(owned_traffic, names, next_priority()), failure)) return false;
   owned_traffic_ = owned_traffic;
   return std::exchange(is_filled_, true) || replace_left_overs(failure);
 }

@@ -24,6 +24,9 @@ namespace {
 
 constexpr std::string_view table_name = "sluice_steal";
 
+// The range is before every chain that hosts usually have at ingress. Once in so many changes the range begins anew.
+constexpr int first_priority = -500, last_priority = -401;
+
 // A rule of firewall marks of one family, as a packet of a client is matched and as a reply of a server that keeps
 // ports.
 struct MarkWords {
@@ -252,7 +255,7 @@ bool tell_nft(const std::string& options, const std::string& rules, Failure& fai
 
 }  // namespace
 
-std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces) {
+std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::string>& interfaces, int priority) {
   std::string text = removal();
   if (interfaces.empty()) return text;
   text += "table netdev " + std::string(table_name) + " {\n";
@@ -261,10 +264,21 @@ std::string rules_of(const OwnedTraffic& owned_traffic, const std::vector<std::s
   text += "  chain ingress {\n    type filter hook ingress devices = {";
   for (const std::string& name : interfaces) text += " \"" + name + "\",";
   text.back() = ' ';
-  text += "} priority -500; policy accept;\n";
+  text += "} priority " + std::to_string(priority) + "; policy accept;\n";
   text += "    meta pkttype != host return\n";
   text += "    meta protocol vmap { ip : jump steal4, ip6 : jump steal6 }\n  }\n}\n";
   return text;
+}
+
+int next_priority() {
+  const std::string question = "nft list chain netdev " + std::string(table_name) + " ingress 2>/dev/null";
+  const std::unique_ptr<FILE, int (*)(FILE*)> nft(popen(question.c_str(), "re"), pclose);
+  std::string said(2000, '\0');
+  if (nft != nullptr) said.resize(std::fread(said.data(), 1, said.size(), nft.get()));
+  constexpr std::string_view word = " priority ";
+  const size_t at = said.find(word);
+  const int present = at == std::string::npos ? last_priority : std::atoi(said.c_str() + at + word.size());
+  return present < first_priority || present >= last_priority ? first_priority : present + 1;
 }
 
 bool apply_rules(const std::string& rules, Failure& failure) {
