@@ -6,8 +6,8 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearest } from '../core/config/suggest.ts';
 import { SystemError, UsageError } from '../core/errors.ts';
 
-/** 0 done, 1 failed, 2 misuse. */
-export type ExitStatus = 0 | 1 | 2;
+/** 0 done, 1 failed, 2 misuse; 255 as ipvsadm ends. */
+export type ExitStatus = 0 | 1 | 2 | 255;
 
 export interface Command {
   /** What `sluice NAME --help` prints. */

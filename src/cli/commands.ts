@@ -62,6 +62,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./show.ts')).exportCommand,
   },
   {
+    name: 'ipvsadm',
+    summary: "ipvsadm's commands on the running director",
+    load: async () => (await import('./ipvsadm.ts')).ipvsadmCommand,
+  },
+  {
     name: 'schema',
     summary: 'the JSON Schema of a sluice.yaml',
     load: async () => (await import('./schema.ts')).schemaCommand,

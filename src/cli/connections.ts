@@ -35,5 +35,5 @@ async function ask(client: ApiClient, { values }: ParsedOptions): Promise<Connec
 
 export const connectionsCommand: Command = {
   usage,
-  run: args => askAndPrint(args, { options, ask, text: formatConnections }),
+  run: args => askAndPrint(args, { options, ask, text: rows => formatConnections(rows) }),
 };

@@ -14,7 +14,7 @@ import type { Clock, Timer } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { HistoryError, UsageError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Applied, Control } from './control.ts';
+import type { Applied, Control, Next } from './control.ts';
 import type { Entry, Note } from './history/entry.ts';
 import type { History } from './history/history.ts';
 
@@ -76,6 +76,11 @@ export class Changes<S extends Sections> {
   /** Brings a document into force: a plain value, as `DocumentFormat.write` makes it. */
   apply(document: unknown, options: ChangeOptions): Promise<Changed> {
     return this.#change(() => this.#options.format.from(document), { action: 'apply' }, options);
+  }
+
+  /** Brings what `make` makes of the snapshot in force into force: a command that changes a part of it. */
+  edit(make: (before: Snapshot<S>) => Snapshot<S> | Promise<Snapshot<S>>, options: ChangeOptions): Promise<Changed> {
+    return this.#change(before => make(before ?? this.#options.format.snapshot({})), { action: 'command' }, options);
   }
 
   /** Reads the files of the command line again. */
@@ -145,7 +150,7 @@ export class Changes<S extends Sections> {
 
   /** `undoes`: the entry that may wait for its confirmation because this change undoes it. */
   async #change(
-    next: () => Snapshot<S> | Promise<Snapshot<S>>,
+    next: Next<S>,
     what: Pick<Note, 'action' | 'back'>,
     { author, reason, confirmSeconds, dryRun = false, expect }: ChangeOptions,
     undoes?: Entry,
@@ -153,7 +158,7 @@ export class Changes<S extends Sections> {
     const checked = (before: Snapshot<S> | undefined): Snapshot<S> | Promise<Snapshot<S>> => {
       this.#checkExpected(before, expect);
       this.#checkOpen(undoes);
-      return next();
+      return next(before);
     };
     if (dryRun) return await this.#control.attempt(checked);
     const before = this.#history.last?.entry.number;

@@ -3,9 +3,9 @@
 import { controlRoutes } from '../control/api.ts';
 import { openApi, openApiRoute } from '../core/api/openapi.ts';
 import { messageVersion, type RouteDefinition } from '../core/api/route.ts';
-import { directorRoutes } from '../director/api.ts';
+import { directorRoutes, ipvsadmRoute } from '../director/api.ts';
 
-export const apiRoutes: readonly RouteDefinition[] = [...controlRoutes, ...directorRoutes, openApiRoute];
+export const apiRoutes: readonly RouteDefinition[] = [...controlRoutes, ...directorRoutes, ipvsadmRoute, openApiRoute];
 
 /** An OpenAPI 3.1 document. */
 export const apiDescription = openApi(apiRoutes, {

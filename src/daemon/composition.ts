@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is put together at the root: the planes that exist and the document that configures them. Nothing else in the
 // program knows two planes.
+import type { Changes } from '../control/changes.ts';
+import type { ApiClient } from '../core/api/client.ts';
 import type { Answering } from '../core/api/route.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
@@ -54,6 +56,15 @@ export interface Composition<S extends Sections> {
   read(source: ConfigurationSource, textOf: ReadText): Promise<Snapshot<S>>;
   /** Throws what a reload cannot change while `sluice run` runs. */
   checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
-  /** What the admin socket answers besides: the description of all routes. */
-  readonly answers: readonly Answering[];
+  /** What the admin socket answers besides: the description of all routes, and commands that change a section. */
+  answers(control: ControlAccess<S>): readonly Answering[];
+}
+
+/** What control lets a command of the admin socket do. */
+export interface ControlAccess<S extends Sections> {
+  readonly changes: Changes<S>;
+  /** The snapshot in force. */
+  readonly snapshot: () => Snapshot<S> | undefined;
+  /** A client of a plane's process; undefined while the plane does not run. */
+  readonly plane: (name: string) => ApiClient | undefined;
 }

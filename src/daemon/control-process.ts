@@ -18,7 +18,7 @@ import type { Listeners, Part, Turn } from './child.ts';
 import type { Composition } from './composition.ts';
 import { folderPath, socketDescriptor } from './descriptors.ts';
 import { KeptSnapshot } from './kept-snapshot.ts';
-import { type ChildEnd, longestRefusal, type ProcessState, type toChild } from './messages.ts';
+import { type ChildEnd, longestRefusal, type PlaneSocket, type ProcessState, type toChild } from './messages.ts';
 import { stateFolders } from './state-folder.ts';
 
 export function controlPart<S extends Sections>(composition: Composition<S>): Part {
@@ -59,7 +59,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         processes: () => processes,
         warnings: turn.options.warnings,
       }),
-      ...composition.answers,
+      ...composition.answers({
+        changes,
+        snapshot: () => control.snapshot,
+        plane: name => (control.runs(name) ? clientOf(work.planes[name]) : undefined),
+      }),
     ],
     forward: Object.fromEntries(
       Object.entries(work.planes).map(([name, socket]) => [
@@ -125,6 +129,10 @@ function notConfigured(plane: string): UnavailableError {
   });
 }
 
+function clientOf({ path, token }: PlaneSocket = { path: '', token: '' }): ApiClient {
+  return new ApiClient(path, { token });
+}
+
 /** What control needs, from the supervisor and the sockets of planes. */
 function hostOf<S extends Sections>(
   composition: Composition<S>,
@@ -139,8 +147,7 @@ function hostOf<S extends Sections>(
     planesByDefault: byDefault.filter(row => row.runsByDefault).map(({ policy }) => policy.name),
     checkReload: composition.checkReload,
     plane: name => {
-      const { path = '', token = '' } = work.planes[name] ?? {};
-      const known = planes.get(name) ?? new RemotePlane(name, new ApiClient(path, { token }));
+      const known = planes.get(name) ?? new RemotePlane(name, clientOf(work.planes[name]));
       planes.set(name, known);
       return known;
     },

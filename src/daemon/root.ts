@@ -8,6 +8,7 @@ import { answering } from '../core/api/route.ts';
 import { apiDescription } from './api.ts';
 import type { Composition } from './composition.ts';
 import { documentFormat, type sections } from './document.ts';
+import { ipvsadmAnswer } from './ipvsadm.ts';
 import { readSnapshot } from './source.ts';
 import { planeTable } from './table.ts';
 
@@ -19,5 +20,5 @@ export const composition: Composition<typeof sections> = {
   format: documentFormat,
   read: readSnapshot,
   checkReload: (before, after) => checkSettings(before.process, after.process),
-  answers: [answering(openApiRoute, () => apiDescription)],
+  answers: access => [answering(openApiRoute, () => apiDescription), ipvsadmAnswer(access)],
 };

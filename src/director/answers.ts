@@ -11,6 +11,7 @@ import {
   directorServices,
   directorStatus,
   directorTop,
+  directorZero,
 } from './api.ts';
 import { explain } from './explanation.ts';
 import { formatServices } from './ipvsadm/listing.ts';
@@ -30,6 +31,11 @@ export function directorAnswers(running: () => LiveDirector): Answering[] {
     answering(directorConnections, parameters => connections(running(), parameters)),
     answering(directorTop, () => measure(running())),
     answering(directorExplain, parameters => explain(running(), parameters)),
+    answering(directorZero, ({ service }) => {
+      const { model } = running();
+      running().zeroCounters(service === undefined ? undefined : serviceNamed(model, service));
+      return {};
+    }),
     answering(directorCapture, (parameters, { signal }) => capture(running(), parameters, signal)),
   ];
 }

@@ -4,6 +4,9 @@
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
 
+/** A file of some 300,000 commands. */
+const longestRestore = 32 << 20;
+
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 const endpoint = Type.Object({ address: Type.String(), port: Type.Integer() });
@@ -309,6 +312,31 @@ export const directorCapture = route({
   streams: true,
 });
 
+export const directorZero = route({
+  method: 'POST',
+  path: '/director/zero',
+  summary: 'Counts of a service and of its servers begin again from zero, or those of all services',
+  parameters: parametersSchema({ service: serviceName('The virtual service') }),
+  answer: parametersSchema({}),
+});
+
+export const ipvsadmRoute = route({
+  method: 'POST',
+  path: '/ipvsadm',
+  summary: 'Does what ipvsadm does with these arguments. What it changes is in force when it answers',
+  parameters: parametersSchema({
+    args: Type.Array(Type.String(), { description: 'The words after ipvsadm', examples: [['-L', '-n']] }),
+    input: Type.Optional(Type.String({ description: 'What -R reads from standard input' })),
+    author: Type.Optional(Type.String({ description: 'Who asks; shown in the history', maxLength: 64 })),
+  }),
+  answer: Type.Object({
+    stdout: Type.String(),
+    stderr: Type.String(),
+    status: Type.Integer({ description: 'The exit status of ipvsadm' }),
+  }),
+  mostBytes: longestRestore,
+});
+
 export const directorRoutes = [
   directorStatus,
   directorServices,
@@ -317,4 +345,5 @@ export const directorRoutes = [
   directorTop,
   directorExplain,
   directorCapture,
+  directorZero,
 ] as const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The live director: the director that forwards between network devices, in native threads. What is configured and
 // reported is as with the director that is fed by hand (director.ts), over all workers.
-import { HostError, UsageError } from '../core/errors.ts';
+import { HostError, UnavailableError, UsageError } from '../core/errors.ts';
 import { loadAddon } from '../native/addon.ts';
 import type {
   NativeConnectionPart,
@@ -18,8 +18,8 @@ import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
 import { refuseLoopbackNat } from './local-node.ts';
-import { type DirectorModel, emptyDirectorModel, type Port, type StealWay } from './model.ts';
-import { type PlanStep, planChanges } from './plan.ts';
+import { type DirectorModel, emptyDirectorModel, type Port, type ServiceIdentity, type StealWay } from './model.ts';
+import { type PlanStep, planChanges, planIdentity } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, type CountedService, connectionRow, serviceViews } from './views.ts';
@@ -100,6 +100,7 @@ export class LiveDirector {
   readonly restored: RestoredFlows;
   #model: DirectorModel = emptyDirectorModel;
   #isForwarding = false;
+  #isChanging = false;
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: LiveDirectorOptions) {
@@ -165,9 +166,11 @@ export class LiveDirector {
     const outcome = this.#native.prepare(steps);
     if (outcome !== 'done') throw refusal(outcome, steps);
     let isOpen = true;
+    this.#isChanging = true;
     const close = (finish: () => void): void => {
       if (!isOpen) throw new UsageError('this change is over', { remedy: 'prepare it anew' });
       isOpen = false;
+      this.#isChanging = false;
       finish();
     };
     return {
@@ -187,6 +190,18 @@ export class LiveDirector {
     const prepared = this.prepare(model);
     prepared.commit();
     return prepared.changes;
+  }
+
+  /** Counts of one service, or of all, begin again from zero. Throws an UnavailableError while a change is prepared. */
+  zeroCounters(identity?: ServiceIdentity): void {
+    if (this.#isChanging) {
+      throw new UnavailableError('the director is about to change', { remedy: 'try again in a moment' });
+    }
+    const services = identity === undefined ? this.#model.services.map(one => one.identity) : [identity];
+    const steps = services.map(one => ({ op: 'zeroCounters', service: planIdentity(one) }) as const);
+    const outcome = this.#native.prepare(steps);
+    if (outcome !== 'done') throw refusal(outcome, steps);
+    this.#native.commit();
   }
 
   #checkPorts(model: DirectorModel): void {

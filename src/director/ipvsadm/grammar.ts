@@ -20,7 +20,7 @@ import {
 import { maskOf } from '../read-service.ts';
 import { allFlags, bitsFromFlags, defaultScheduler, flagNames, flagsFromBits, schedulerNames } from '../schedulers.ts';
 import { type CommandName, legality, optionOrder } from './options.ts';
-import { CommandFault, type GivenOption, readWords, type Token } from './tokens.ts';
+import { CommandFault, type GivenOption, readOptions, type Token } from './tokens.ts';
 import { type PortNames, parseLooseIpv4, parseNumber, parseServiceAddress } from './values.ts';
 
 /** The settings of a service that -A and -E give. */
@@ -65,18 +65,28 @@ export type Command =
 
 /** Reads the words of a line as a command. Throws a CommandFault when the line is wrong. */
 export function parseCommand(tokens: readonly Token[], names: PortNames): Command {
-  const { options, rest } = readWords(tokens);
-  const [first, ...others] = options;
-  const name = first?.info.command;
-  if (first === undefined || name === undefined) {
-    throw new CommandFault(
-      'the line does not begin with a command',
-      first?.token ?? tokens[0],
-      'such as -A, -a, -E or -C',
-    );
-  }
+  const rest: Token[] = [];
+  const options = readOptions(tokens, rest);
+  const first = firstOption(options, tokens[0]);
+  const name = first.info.command;
+  if (name === undefined) throw noCommand(first.token);
   if (name === 'help' || name === 'version') return { kind: name };
-  return new LineReader(names).read(name, first, others, rest);
+  return new LineReader(names).read(name, first, options, rest);
+}
+
+function firstOption(options: Iterator<GivenOption, void>, word: Token | undefined): GivenOption {
+  try {
+    const { value } = options.next();
+    if (value !== undefined) return value;
+  } catch (fault) {
+    if (!(fault instanceof CommandFault)) throw fault;
+    throw new CommandFault(fault.message, fault.token, fault.remedy, 'command');
+  }
+  throw noCommand(word);
+}
+
+function noCommand(token: Token | undefined): CommandFault {
+  return new CommandFault('the line does not begin with a command', token, 'such as -A, -a, -E or -C', 'command');
 }
 
 // The options of a line, read from left to right. Each option fills some of these fields.
@@ -105,7 +115,7 @@ class LineReader {
     this.#names = names;
   }
 
-  read(command: CommandName, first: GivenOption, options: readonly GivenOption[], rest: readonly Token[]): Command {
+  read(command: CommandName, first: GivenOption, options: Iterable<GivenOption>, rest: readonly Token[]): Command {
     const state = command.endsWith('-daemon') ? daemonState(first) : 'master';
     for (const option of options) this.#take(option);
     const times = command === 'set' ? readTimes(first, rest) : [];
@@ -115,7 +125,7 @@ class LineReader {
     switch (command) {
       case 'add-service':
       case 'edit-service':
-        return { kind: command, identity: this.#identity(), settings: this.#settings() };
+        return { kind: command, identity: this.#identity(), settings: this.#settings(command) };
       case 'delete-service':
         return { kind: command, identity: this.#identity() };
       case 'add-server':
@@ -252,7 +262,9 @@ class LineReader {
 
   #readNetmask(value: Token): string {
     if (this.#family === 6) {
-      return maskOf(6, needNumber(value, 1, 128, 'illegal ipv6 netmask specified'));
+      // As atoi(3), which ignores what follows a number.
+      const text = /^\s*[+-]?\d+/.exec(value.text)?.[0] ?? value.text;
+      return maskOf(6, needNumber({ ...value, text }, 1, 128, 'illegal ipv6 netmask specified'));
     }
     const mask = parseLooseIpv4(value.text);
     if (mask === undefined) {
@@ -295,7 +307,16 @@ class LineReader {
     return { protocol: this.#protocol, address: this.#address?.text ?? '', port: this.#port };
   }
 
-  #settings(): ServiceSettings {
+  #settings(command: 'add-service' | 'edit-service'): ServiceSettings {
+    try {
+      return this.#checkedSettings();
+    } catch (fault) {
+      if (fault instanceof CommandFault) fault.command = { kind: command, identity: this.#identity() };
+      throw fault;
+    }
+  }
+
+  #checkedSettings(): ServiceSettings {
     const service = this.#given.get('service-address')?.argument;
     if (this.#mark === 0 && this.#port === 0 && this.#timeout === undefined) {
       throw new CommandFault('Zero port specified for non-persistent service', service, 'write a port, or add -p');
@@ -309,11 +330,11 @@ class LineReader {
     const flags = this.#flags === undefined ? [] : readFlags(this.#flags, scheduler);
     if (!schedulerNames.includes(scheduler)) {
       const problem = 'Scheduler or persistence engine not found';
-      throw new CommandFault(problem, this.#scheduler, suggest(scheduler, schedulerNames));
+      throw new CommandFault(problem, this.#scheduler, suggest(scheduler, schedulerNames), 'kernel');
     }
     if (this.#engine !== undefined) {
       const remedy = 'remove --pe: there are no persistence engines here';
-      throw new CommandFault('Scheduler or persistence engine not found', this.#engine, remedy);
+      throw new CommandFault('Scheduler or persistence engine not found', this.#engine, remedy, 'kernel');
     }
     const persistence = this.#timeout === undefined ? null : { timeout: this.#timeout, netmask: this.#netmask };
     return { scheduler, flags, persistence, onePacket: this.#onePacket };

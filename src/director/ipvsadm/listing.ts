@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints what `ipvsadm -L -n` prints, column by column: services with their servers, connections, and timeouts.
-// Addresses and ports are always numbers: no name is looked up.
+// Prints what `ipvsadm -L` prints, column by column: services with their servers, connections, and timeouts. Addresses are
+// always numbers; ports have names where the caller gives them.
 import {
   formatEndpoint,
   hostMask,
   type Mode,
+  type Protocol,
   prefixOfMask,
   type RealServer,
   type Service,
@@ -12,6 +13,7 @@ import {
 } from '../model.ts';
 import type { ListFormat } from './grammar.ts';
 import { sortServers, sortServices } from './order.ts';
+import type { NamesOfPorts } from './values.ts';
 
 /** Since the beginning, or since `-Z`. */
 export interface Counters<N extends number | bigint = number | bigint> {
@@ -47,6 +49,8 @@ export interface ListOptions {
   readonly exact?: boolean;
   /** When false, prints servers in the order in which the kernel walks its list: the latest first. */
   readonly sorted?: boolean;
+  /** Names for ports; without them, ports are numbers. */
+  readonly portNames?: NamesOfPorts | undefined;
   /** When true, one service was asked for, and the line about the version is left out. */
   readonly single?: boolean;
 }
@@ -68,13 +72,14 @@ export function idleView(service: Service): ServiceView {
 }
 
 export function formatServices(services: readonly ServiceView[], options: ListOptions = {}): string {
-  const { format = 'services', exact = false, sorted = true, single = false } = options;
+  const { format = 'services', exact = false, sorted = true, single = false, portNames } = options;
   const lines = single ? [] : [banner];
   lines.push(...titles[format]);
   for (const service of sorted ? sortServices(services) : services) {
-    lines.push(formatService(service, format, exact));
+    const nameOf = endpointNames(portNames, protocolOf(service));
+    lines.push(formatService(service, format, exact, nameOf));
     for (const server of sorted ? sortServers(service.servers) : service.servers.toReversed()) {
-      lines.push(`  -> ${formatServer(server, format, exact)}`);
+      lines.push(`  -> ${formatServer(server, format, exact, nameOf)}`);
     }
   }
   return lines.map(line => `${line}\n`).join('');
@@ -106,8 +111,8 @@ const titles: Readonly<Record<ListFormat, readonly string[]>> = {
   ],
 };
 
-function formatService(service: ServiceView, format: ListFormat, exact: boolean): string {
-  const name = serviceName(service);
+function formatService(service: ServiceView, format: ListFormat, exact: boolean, nameOf: NameOf): string {
+  const name = serviceName(service, nameOf);
   if (format === 'stats') return name.padEnd(33) + countColumns(service.counters, exact);
   if (format === 'rate') return name.padEnd(33) + countColumns(service.rates, exact);
   const { identity, scheduler, flags, persistence, onePacket } = service;
@@ -123,16 +128,32 @@ function formatService(service: ServiceView, format: ListFormat, exact: boolean)
   return onePacket ? `${line} ops` : line;
 }
 
-function serviceName({ identity }: ServiceView): string {
+type NameOf = (address: string, port: number) => string;
+
+/** Endpoints as they are printed: the text of an endpoint ends with its port. */
+export function endpointNames(portNames: NamesOfPorts | undefined, protocol: Protocol): NameOf {
+  return (address, port) => {
+    const text = formatEndpoint(address, port);
+    const name = portNames?.(port, protocol);
+    return name === undefined ? text : `${text.slice(0, text.lastIndexOf(':') + 1)}${name}`;
+  };
+}
+
+/** A service of a firewall mark looks its ports up as those of TCP. */
+function protocolOf({ identity }: Pick<ServiceView, 'identity'>): Protocol {
+  return 'mark' in identity ? 'tcp' : identity.protocol;
+}
+
+function serviceName({ identity }: ServiceView, nameOf: NameOf): string {
   if ('mark' in identity) return `FWM  ${identity.mark}${identity.family === 6 ? ' IPv6' : ''}`;
-  return `${identity.protocol.toUpperCase().padEnd(4)} ${formatEndpoint(identity.address, identity.port)}`;
+  return `${identity.protocol.toUpperCase().padEnd(4)} ${nameOf(identity.address, identity.port)}`;
 }
 
 // ipvsadm does not know FULLNAT. Forks of ipvsadm that know it use this name.
 const forwardNames: Readonly<Record<Mode, string>> = { nat: 'Masq', fullnat: 'FullNat', dr: 'Route', tunnel: 'Tunnel' };
 
-function formatServer(server: ServerView, format: ListFormat, exact: boolean): string {
-  const name = formatEndpoint(server.address, server.port).padEnd(28);
+function formatServer(server: ServerView, format: ListFormat, exact: boolean, nameOf: NameOf): string {
+  const name = nameOf(server.address, server.port).padEnd(28);
   const connections = `${column(server.active, 10)} ${column(server.inactive, 10)}`;
   const forward = forwardNames[server.mode].padEnd(7);
   switch (format) {
@@ -199,21 +220,26 @@ export interface ConnectionRow {
   readonly server: { readonly address: string; readonly port: number };
 }
 
-/** Prints connections as `ipvsadm -L -n -c` does. */
-export function formatConnections(rows: readonly ConnectionRow[]): string {
+/** Prints connections as `ipvsadm -L -c` does. */
+export function formatConnections(rows: readonly ConnectionRow[], portNames?: NamesOfPorts): string {
   const lines = rows.map(row => {
     const { client, virtual, server } = row;
+    const nameOf = endpointNames(portNames, protocolNamed(row.protocol));
     return connectionLine(
       row.protocol.padEnd(3),
       formatExpiry(row.expires),
       row.state,
-      formatEndpoint(client.address, client.port),
-      formatEndpoint(virtual.address, virtual.port),
-      formatEndpoint(server.address, server.port),
+      nameOf(client.address, client.port),
+      nameOf(virtual.address, virtual.port),
+      nameOf(server.address, server.port),
     );
   });
   const title = connectionLine('pro', 'expire', 'state', 'source', 'virtual', 'destination');
   return ['IPVS connection entries', title, ...lines].map(line => `${line}\n`).join('');
+}
+
+function protocolNamed(name: string): Protocol {
+  return name === 'UDP' ? 'udp' : name === 'SCTP' ? 'sctp' : 'tcp';
 }
 
 function connectionLine(

@@ -3,17 +3,17 @@
 // `formatRules` says which parts are missing from the text.
 import {
   type DirectorModel,
-  formatEndpoint,
   hostMask,
   prefixOfMask,
   type RealServer,
   type Service,
   type ServiceIdentity,
-  serverKey,
   serviceFamily,
   serviceKey,
 } from '../model.ts';
+import { endpointNames } from './listing.ts';
 import { sortServers, sortServices } from './order.ts';
+import type { NamesOfPorts } from './values.ts';
 
 export interface RulesText {
   /** The commands, one a line. */
@@ -23,6 +23,8 @@ export interface RulesText {
 }
 
 export interface RulesFormat {
+  /** Names for ports; without them, ports are numbers. */
+  readonly portNames?: NamesOfPorts | undefined;
   /**
    * Prints thresholds too, and servers in the order in which they were added, so that the text is read as the same
    * model. ipvsadm leaves out thresholds and sorts the servers.
@@ -30,13 +32,13 @@ export interface RulesFormat {
   readonly complete?: boolean;
 }
 
-export function formatRules(model: DirectorModel, { complete = false }: RulesFormat = {}): RulesText {
+export function formatRules(model: DirectorModel, { complete = false, portNames }: RulesFormat = {}): RulesText {
   const lines: string[] = [];
   const omitted: string[] = [];
   for (const service of complete ? model.services : sortServices(model.services)) {
-    lines.push(addService(service));
+    lines.push(addService(service, portNames));
     for (const server of complete ? service.servers : sortServers(service.servers)) {
-      lines.push(addServer(service.identity, server, complete));
+      lines.push(addServer(service.identity, server, complete, portNames));
     }
     omitted.push(...omissions(service));
   }
@@ -44,15 +46,15 @@ export function formatRules(model: DirectorModel, { complete = false }: RulesFor
 }
 
 /** The options that name a service: `-t 10.0.1.100:80`, `-f 5 -6`. */
-export function serviceOption(identity: ServiceIdentity): string {
+export function serviceOption(identity: ServiceIdentity, portNames?: NamesOfPorts): string {
   if ('mark' in identity) return `-f ${identity.mark}${identity.family === 6 ? ' -6' : ''}`;
   const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];
-  return `${option} ${formatEndpoint(identity.address, identity.port)}`;
+  return `${option} ${endpointNames(portNames, identity.protocol)(identity.address, identity.port)}`;
 }
 
-function addService(service: Service): string {
+function addService(service: Service, portNames: NamesOfPorts | undefined): string {
   const { identity, persistence } = service;
-  let line = `-A ${serviceOption(identity)} -s ${service.scheduler}`;
+  let line = `-A ${serviceOption(identity, portNames)} -s ${service.scheduler}`;
   if (persistence !== null) {
     line += ` -p ${persistence.timeout}`;
     const family = serviceFamily(identity);
@@ -68,8 +70,14 @@ function addService(service: Service): string {
 const modeOptions = { nat: '-m', fullnat: '-m', dr: '-g', tunnel: '-i' } as const;
 const checksumOptions = { none: '--tun-nocsum', full: '--tun-csum', remote: '--tun-remcsum' } as const;
 
-function addServer(identity: ServiceIdentity, server: RealServer, complete: boolean): string {
-  let line = `-a ${serviceOption(identity)} -r ${serverKey(server)} ${modeOptions[server.mode]} -w ${server.weight}`;
+function addServer(
+  identity: ServiceIdentity,
+  server: RealServer,
+  complete: boolean,
+  portNames: NamesOfPorts | undefined,
+): string {
+  const nameOf = endpointNames(portNames, 'mark' in identity ? 'tcp' : identity.protocol);
+  let line = `-a ${serviceOption(identity, portNames)} -r ${nameOf(server.address, server.port)} ${modeOptions[server.mode]} -w ${server.weight}`;
   if (complete && server.upperThreshold > 0) line += ` -x ${server.upperThreshold}`;
   if (complete && server.lowerThreshold > 0) line += ` -y ${server.lowerThreshold}`;
   if (server.tunnel === null) return line;

@@ -22,6 +22,8 @@ export interface Refusal {
   readonly remedy: string;
   /** The service or the server of the command. */
   readonly subject: string;
+  /** The words of ipvsadm, where the problem has better ones. */
+  readonly inIpvsadm?: string;
 }
 
 // A service that commands have changed: its settings, and its servers in the order in which they were added.
@@ -39,6 +41,10 @@ export class ServiceTable {
     this.#base = base;
     this.#services = new Map(serviceIndex(base.services));
     this.#timeouts = base.timeouts;
+  }
+
+  has(identity: ServiceIdentity): boolean {
+    return this.#services.has(serviceKey(identity));
   }
 
   /** Carries the command out. When the command is refused, returns the reason and changes nothing. */
@@ -126,7 +132,7 @@ export class ServiceTable {
     const address = parseAddress(server.address);
     if (address === undefined || !isServerAddress(address)) {
       const remedy = 'use the address of one host: not multicast, broadcast, zero or link-local';
-      return refuse('Invalid operation: address not unicast', remedy, key);
+      return { ...refuse('Invalid operation: address not unicast', remedy, key), inIpvsadm: invalidOperation };
     }
     service.servers.set(key, server);
     return undefined;
@@ -170,6 +176,8 @@ export class ServiceTable {
   }
 }
 
+const invalidOperation = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
+
 function isOpen(service: Service | OpenService): service is OpenService {
   return 'settings' in service;
 }
@@ -193,5 +201,8 @@ function noSuchDestination(key: string): Refusal {
 function checkThresholds(server: RealServer): Refusal | undefined {
   if (server.lowerThreshold <= server.upperThreshold) return undefined;
   const remedy = `use at most ${server.upperThreshold} as -y, or a higher -x`;
-  return refuse('Numerical result out of range: the lower threshold is above the upper', remedy, serverKey(server));
+  return {
+    ...refuse('Numerical result out of range: the lower threshold is above the upper', remedy, serverKey(server)),
+    inIpvsadm: 'Numerical result out of range',
+  };
 }

@@ -2,6 +2,7 @@
 // Splits a line into options, as the popt library does: `-A -t X`, `-At X`, `-AtX`, `-t=X`, `--tcp-service X`,
 // `--tcp-service=X`. Words that belong to no option may stand anywhere.
 import { nearest } from '../../core/config/suggest.ts';
+import type { ServiceIdentity } from '../model.ts';
 import { longOptions, type OptionInfo, shortOptions } from './options.ts';
 
 export interface Token {
@@ -10,15 +11,26 @@ export interface Token {
   readonly column: number;
 }
 
+/**
+ * Who finds the mistake, which decides how ipvsadm ends: `check` a check of its own (status 2), `option` the parser of
+ * options (255), `command` the parser, before there is a command (255, and the message is left out), `kernel` the kernel
+ * (255), which looks at the service first.
+ */
+export type FaultKind = 'check' | 'option' | 'command' | 'kernel';
+
 /** A line that cannot be understood or carried out: the message of ipvsadm, the wrong word, and what to do. */
 export class CommandFault extends Error {
   readonly token: Token | undefined;
   readonly remedy: string;
+  readonly kind: FaultKind;
+  /** `kernel`: the command as far as the kernel looks at it first. */
+  command: { readonly kind: 'add-service' | 'edit-service'; readonly identity: ServiceIdentity } | undefined;
 
-  constructor(problem: string, token: Token | undefined, remedy: string) {
+  constructor(problem: string, token: Token | undefined, remedy: string, kind: FaultKind = 'check') {
     super(problem);
     this.token = token;
     this.remedy = remedy;
+    this.kind = kind;
   }
 }
 
@@ -30,11 +42,6 @@ export interface GivenOption {
   readonly token: Token;
   /** The argument of the option with its place; undefined when the option has none. */
   readonly argument: Token | undefined;
-}
-
-export interface Words {
-  readonly options: readonly GivenOption[];
-  readonly rest: readonly Token[];
 }
 
 const space = 0x20;
@@ -54,21 +61,23 @@ export function splitLine(line: string): Token[] {
   return tokens;
 }
 
-export function readWords(tokens: readonly Token[]): Words {
-  return new WordReader(tokens).read();
+/**
+ * The options, one after another: what is wrong with an option is found after the options before it have taken effect.
+ * When the options have ended, `rest` has the words that belong to none.
+ */
+export function* readOptions(tokens: readonly Token[], rest: Token[]): Generator<GivenOption, void, undefined> {
+  yield* new WordReader(tokens).read(rest);
 }
 
 class WordReader {
   readonly #tokens: readonly Token[];
-  readonly #options: GivenOption[] = [];
   #at = 0;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
   }
 
-  read(): Words {
-    const rest: Token[] = [];
+  *read(rest: Token[]): Generator<GivenOption, void, undefined> {
     for (let token = this.#next(); token !== undefined; token = this.#next()) {
       const { text } = token;
       if (text === '--') {
@@ -76,10 +85,9 @@ class WordReader {
         break;
       }
       if (!text.startsWith('-') || text === '-') rest.push(token);
-      else if (text.startsWith('--')) this.#readLong(token);
-      else this.#readShorts(token);
+      else if (text.startsWith('--')) yield this.#readLong(token);
+      else yield* this.#readShorts(token);
     }
-    return { options: this.#options, rest };
   }
 
   #next(): Token | undefined {
@@ -91,36 +99,38 @@ class WordReader {
     if (info.argument === 'none') return undefined;
     const following = this.#tokens[this.#at];
     if (info.argument === 'optional' && (following === undefined || following.text.startsWith('-'))) return undefined;
-    if (following === undefined)
-      throw new CommandFault(`${name}: missing argument`, token, `write a value after ${name}`);
+    if (following === undefined) {
+      throw new CommandFault(`${token.text}: missing argument`, token, `write a value after ${name}`, 'option');
+    }
     return this.#next();
   }
 
-  #readLong(token: Token): void {
+  #readLong(token: Token): GivenOption {
     const equals = token.text.indexOf('=');
     const name = equals < 0 ? token.text : token.text.slice(0, equals);
     const info = longOptions.get(name.slice(2));
-    if (info === undefined) throw new CommandFault(`${name}: unknown option`, token, suggestOption(name));
-    if (equals < 0) {
-      this.#options.push({ info, name, token, argument: this.#argument(info, name, token) });
-      return;
+    if (info === undefined) {
+      throw new CommandFault(`${token.text}: unknown option`, token, suggestOption(name), 'option');
     }
+    if (equals < 0) return { info, name, token, argument: this.#argument(info, name, token) };
     if (info.argument === 'none') {
-      throw new CommandFault(`${name}: option does not take an argument`, token, `write ${name} alone`);
+      const problem = `${token.text}: option does not take an argument`;
+      throw new CommandFault(problem, token, `write ${name} alone`, 'option');
     }
     const argument = { text: token.text.slice(equals + 1), column: token.column + equals + 1 };
-    this.#options.push({ info, name, token, argument });
+    return { info, name, token, argument };
   }
 
-  #readShorts(token: Token): void {
+  *#readShorts(token: Token): Generator<GivenOption, void, undefined> {
     for (let index = 1; index < token.text.length; index++) {
       const letter = token.text.charAt(index);
       const name = `-${letter}`;
       const info = shortOptions.get(letter);
-      if (info === undefined)
-        throw new CommandFault(`${name}: unknown option`, token, 'see ipvsadm(8) for the options');
+      if (info === undefined) {
+        throw new CommandFault(`${token.text}: unknown option`, token, 'see ipvsadm(8) for the options', 'option');
+      }
       if (info.argument === 'none') {
-        this.#options.push({ info, name, token, argument: undefined });
+        yield { info, name, token, argument: undefined };
         continue;
       }
       // The rest of the word is the argument, with or without an equals sign before it.
@@ -128,7 +138,7 @@ class WordReader {
       const attached = token.text.slice(start);
       const argument =
         attached === '' ? this.#argument(info, name, token) : { text: attached, column: token.column + start };
-      this.#options.push({ info, name, token, argument });
+      yield { info, name, token, argument };
       return;
     }
   }

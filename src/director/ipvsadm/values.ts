@@ -38,6 +38,20 @@ export function systemPortNames(path = '/etc/services'): PortNames {
   };
 }
 
+/** The name of a port; undefined for a port without a name. */
+export type NamesOfPorts = (port: number, protocol: Protocol) => string | undefined;
+
+/** The names in /etc/services of this machine: of several names of a port, the first. */
+export function namesOfPorts(path = '/etc/services'): NamesOfPorts {
+  const names = new Map<string, string>();
+  for (const [name, port] of readServices(path)) {
+    const [word = '', protocol = ''] = name.split('/');
+    const key = `${port}/${protocol}`;
+    if (!names.has(key)) names.set(key, word);
+  }
+  return (port, protocol) => names.get(`${port}/${protocol}`);
+}
+
 function readServices(path: string): Map<string, number> {
   const names = new Map<string, number>();
   let text = '';
@@ -88,7 +102,9 @@ function parseBracketed(text: string, protocol: Protocol, names: PortNames): Ser
   if (end < 0) return 'close the bracket: [2001:db8::1]:80';
   if (text[end + 1] !== ':') return 'write a port after the bracket: [2001:db8::1]:80';
   const address = parseAddress(text.slice(1, end));
-  if (address?.family !== 6) return 'write an IPv6 address in the brackets';
+  // ipvsadm takes an IPv4 address in brackets and loses its port.
+  if (address?.family === 4) return { address, port: undefined };
+  if (address === undefined) return 'write an IPv6 address in the brackets';
   return withPort(address, text.slice(end + 2), protocol, names);
 }
 

@@ -15,5 +15,5 @@ export const composition: Composition<typeof sections> = {
   format,
   read: async ({ config = '' }, textOf) => format.parse(await textOf(config), config),
   checkReload: () => undefined,
-  answers: [],
+  answers: () => [],
 };

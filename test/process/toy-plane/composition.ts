@@ -13,5 +13,5 @@ export const toyComposition: Composition<typeof sections> = {
   format,
   read: async ({ config = '' }, textOf) => format.parse(await textOf(config), config),
   checkReload: () => undefined,
-  answers: [],
+  answers: () => [],
 };

@@ -10,7 +10,10 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   replay: ['--net', 'examples/demo/net.yaml', '--rules', 'x', '--in', 'c0=x', '--out', 'x'],
 };
 
-describe.each(commands.map(row => [row.name, row] as const))('sluice %s', (name, row) => {
+/** ipvsadm's words are ipvsadm's own: what is wrong with them says the running Sluice, as ipvsadm says it. */
+const withWordsOfOurs = commands.filter(({ name }) => name !== 'ipvsadm');
+
+describe.each(withWordsOfOurs.map(row => [row.name, row] as const))('sluice %s', (name, row) => {
   const errorOf = async (...words: string[]): Promise<unknown> => {
     const command = await row.load();
     return await command.run(words).then(

@@ -74,7 +74,6 @@ const otherTables = new Map([
 // Refused by both, in other words.
 const otherWords = new Map([
   ['-A -t 10.0.1.100:80 -s abcdefghijklmnopqrstuvwxyz', 'the scheduler is looked up before the service'],
-  ['-A -t [10.0.1.1]:80', 'ipvsadm loses the port'],
   ['-z', 'the option is named'],
   ['--bogus', 'the option is named'],
 ]);

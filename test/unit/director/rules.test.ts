@@ -33,7 +33,7 @@ describe('a line that is wrong', () => {
     [
       'a long option with a value that it does not take',
       '-A -t 10.0.1.1:80 --ops=1',
-      'r:1:19: --ops: option does not take an argument: "--ops=1" (write --ops alone)',
+      'r:1:19: --ops=1: option does not take an argument: "--ops=1" (write --ops alone)',
     ],
     [
       'a misspelt scheduler',

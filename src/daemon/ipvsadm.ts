@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// ipvsadm's commands on a running Sluice: they read and change the director's section of the snapshot in force. A call is
+// one change, whatever it restores, and an entry of the history.
+import type { ApiClient } from '../core/api/client.ts';
+import { type Answering, answering, type ParametersOf } from '../core/api/route.ts';
+import { SluiceError } from '../core/errors.ts';
+import { OneAtATime } from '../core/one-at-a-time.ts';
+import { directorConnections, directorServices, directorZero, ipvsadmRoute } from '../director/api.ts';
+import { executeIpvsadm, type Kernel, type Reply } from '../director/ipvsadm/execute.ts';
+import { idleView, type ServiceView } from '../director/ipvsadm/listing.ts';
+import { type DirectorModel, emptyDirectorModel, serviceKey } from '../director/model.ts';
+import { directorSection } from '../director/section.ts';
+import type { ControlAccess } from './composition.ts';
+import { documentFormat, type Snapshot, type sections } from './document.ts';
+
+type Access = ControlAccess<typeof sections>;
+
+/** The history shows so much of a command. */
+const longestReason = 200;
+
+export function ipvsadmAnswer(access: Access): Answering {
+  const calls = new OneAtATime();
+  return answering(ipvsadmRoute, parameters => calls.run(() => call(access, parameters)));
+}
+
+async function call(
+  access: Access,
+  { args, input = '', author = 'unknown' }: ParametersOf<typeof ipvsadmRoute>,
+): Promise<{ stdout: string; stderr: string; status: number }> {
+  const before = modelOf(access.snapshot());
+  const reply = await executeIpvsadm(args, input, kernelOf(access, before));
+  const { stdout, stderr, status, model } = reply;
+  if (directorSection.digest(model) === directorSection.digest(before)) return { stdout, stderr, status };
+  try {
+    const reason = `ipvsadm ${args.join(' ')}`.slice(0, longestReason);
+    await access.changes.edit(snapshot => withDirector(snapshot, before, reply, args, input, access), {
+      author,
+      reason,
+    });
+    return { stdout, stderr, status };
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    return { stdout: '', stderr: `${error.message}\n`, status: 255 };
+  }
+}
+
+/** The snapshot with what the command makes of it; another change may have come into force meanwhile. */
+async function withDirector(
+  snapshot: Snapshot,
+  before: DirectorModel,
+  { model }: Reply,
+  args: readonly string[],
+  input: string,
+  access: Access,
+): Promise<Snapshot> {
+  const now = modelOf(snapshot);
+  const isSame = directorSection.digest(now) === directorSection.digest(before);
+  const director = isSame ? model : (await executeIpvsadm(args, input, kernelOf(access, now))).model;
+  const { id: _, ...models } = snapshot;
+  return documentFormat.snapshot({ ...models, director });
+}
+
+function modelOf(snapshot: Snapshot | undefined): DirectorModel {
+  return snapshot?.director ?? emptyDirectorModel;
+}
+
+function kernelOf(access: Access, model: DirectorModel): Kernel {
+  const director = (): ApiClient | undefined => access.plane(directorSection.key);
+  return {
+    model,
+    views: async ({ services }) => {
+      // The director may not run, or may run by a snapshot that is behind.
+      const answer = await director()
+        ?.call(directorServices, {})
+        .catch(() => []);
+      const counted = new Map((answer ?? []).map(view => [serviceKey(view.identity), view as ServiceView]));
+      return services.map(service => withCounts(idleView(service), counted.get(serviceKey(service.identity))));
+    },
+    connections: async () => {
+      const client = director();
+      const rows = [];
+      if (client !== undefined) for await (const row of client.stream(directorConnections, {})) rows.push(row);
+      return rows;
+    },
+    zero: async identity => {
+      await director()?.call(directorZero, identity === undefined ? {} : { service: serviceKey(identity) });
+    },
+  };
+}
+
+/** The service as the snapshot has it, with the counts of those of its servers that the director knows. */
+function withCounts(view: ServiceView, counted: ServiceView | undefined): ServiceView {
+  if (counted === undefined) return view;
+  const { counters, rates } = counted;
+  const servers = view.servers.map(server => {
+    const known = counted.servers.find(({ address, port }) => address === server.address && port === server.port);
+    if (known === undefined) return server;
+    const { active, inactive, persistent } = known;
+    return { ...server, active, inactive, persistent, counters: known.counters, rates: known.rates };
+  });
+  return { ...view, counters, rates, servers };
+}

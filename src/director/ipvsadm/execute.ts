@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Does what ipvsadm 1.31 does with its arguments, and gives what it prints and its exit status. The commands of one call
+// change a table; whoever calls brings the table's model into force at the end, so a restored file is one change.
+import type { DirectorModel } from '../model.ts';
+import { type Command, parseCommand } from './grammar.ts';
+import { type ConnectionRow, formatConnections, formatServices, formatTimeouts, type ServiceView } from './listing.ts';
+import { formatRules } from './save.ts';
+import { ServiceTable } from './table.ts';
+import { CommandFault, splitLine, type Token } from './tokens.ts';
+import { type NamesOfPorts, namesOfPorts, type PortNames, systemPortNames } from './values.ts';
+
+/** What a call of ipvsadm works on. */
+export interface Kernel {
+  readonly model: DirectorModel;
+  /** The services of the model with their counts. */
+  views(model: DirectorModel): Promise<readonly ServiceView[]>;
+  connections(): Promise<readonly ConnectionRow[]>;
+  /** Begins to count anew: all services, or one. */
+  zero(service: Extract<Command, { kind: 'zero' }>['identity']): Promise<void>;
+}
+
+export interface Reply {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly status: number;
+  /** What is to be in force; the model before where nothing changes. */
+  readonly model: DirectorModel;
+}
+
+const failed = 255;
+const versionLine = 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n';
+const misplacedFamily = '-6 used before -f';
+const tryHelp = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n";
+
+/** `input`: what -R reads. */
+export async function executeIpvsadm(args: readonly string[], input: string, kernel: Kernel): Promise<Reply> {
+  const call = new Call(kernel);
+  const status = await call.run(args.length === 0 ? ['-L'] : args, input);
+  return { ...call.printed, status, model: call.model };
+}
+
+class Call {
+  readonly #kernel: Kernel;
+  readonly #names: PortNames = systemPortNames();
+  #table: ServiceTable;
+  #stdout = '';
+  #stderr = '';
+  /** A mistake or a word that ends a restored file. */
+  #isOver = false;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#table = new ServiceTable(kernel.model);
+  }
+
+  get printed(): { readonly stdout: string; readonly stderr: string } {
+    return { stdout: this.#stdout, stderr: this.#stderr };
+  }
+
+  get model(): DirectorModel {
+    return this.#table.model();
+  }
+
+  async run(args: readonly string[], input: string): Promise<number> {
+    const command = this.#parse(args.map((text, index) => ({ text, column: index + 1 })));
+    if (typeof command === 'number') return command;
+    return command.kind === 'restore' ? await this.#restore(input) : await this.#carryOut(command);
+  }
+
+  /** The status where the words are no command. */
+  #parse(tokens: readonly Token[]): Command | number {
+    try {
+      return parseCommand(tokens, this.#names);
+    } catch (fault) {
+      if (!(fault instanceof CommandFault)) throw fault;
+      if (fault.kind === 'kernel') return this.#refuse(this.#kernelSays(fault));
+      this.#isOver = fault.kind === 'check' || fault.kind === 'command';
+      this.#stderr += fault.kind === 'command' ? tryHelp : `${fault.message}\n`;
+      // One of its own messages ends with a line of its own.
+      if (fault.message === misplacedFamily) this.#stderr += '\n';
+      return fault.kind === 'check' ? 2 : failed;
+    }
+  }
+
+  #kernelSays({ message, command }: CommandFault): string {
+    if (command === undefined) return message;
+    const isThere = this.#table.has(command.identity);
+    if (command.kind === 'add-service') return isThere ? 'Service already exists' : message;
+    return isThere ? message : 'No such service';
+  }
+
+  // A line that the kernel refuses, or whose options are unknown, is passed over. The last line decides on the status.
+  async #restore(input: string): Promise<number> {
+    let status = 0;
+    for (const line of input.split('\n')) {
+      const words = splitLine(line).filter(({ text }) => text !== 'ipvsadm');
+      if (words.length === 0) continue;
+      const command = this.#parse(words);
+      status = typeof command === 'number' ? command : await this.#carryOut(command);
+      if (this.#isOver) break;
+    }
+    return status;
+  }
+
+  async #carryOut(command: Command): Promise<number> {
+    switch (command.kind) {
+      case 'list':
+        return await this.#list(command);
+      case 'save':
+        this.#stdout += formatRules(this.#table.model(), { portNames: this.#portNames(command.numeric) }).text;
+        return 0;
+      case 'start-daemon':
+        return this.#refuse('No such device');
+      case 'stop-daemon':
+        return this.#refuse('No daemon is running');
+      case 'version':
+        this.#stdout += versionLine;
+        this.#isOver = true;
+        return 0;
+      case 'help':
+        this.#isOver = true;
+        return 0;
+      case 'restore':
+        return 0;
+      default: {
+        const refusal = this.#table.apply(command);
+        if (refusal !== undefined) return this.#refuse(refusal.inIpvsadm ?? refusal.problem);
+        if (command.kind === 'zero') await this.#kernel.zero(command.identity);
+        return 0;
+      }
+    }
+  }
+
+  #refuse(problem: string): number {
+    this.#stderr += `${problem}\n`;
+    return failed;
+  }
+
+  #portNames(isNumeric: boolean): NamesOfPorts | undefined {
+    return isNumeric ? undefined : namesOfPorts();
+  }
+
+  async #list(command: Extract<Command, { kind: 'list' }>): Promise<number> {
+    const { what, identity, format, exact, sorted } = command;
+    const portNames = this.#portNames(command.numeric);
+    const model = this.#table.model();
+    if (what === 'timeouts') {
+      const { tcp, udp } = model.timeouts;
+      this.#stdout += formatTimeouts(tcp.established, tcp.fin_wait, udp.normal);
+      return 0;
+    }
+    // No daemon runs.
+    if (what === 'daemons') return 0;
+    if (what === 'connections') {
+      this.#stdout += formatConnections(await this.#kernel.connections(), portNames);
+      return 0;
+    }
+    const views = await this.#kernel.views(model);
+    if (identity === undefined) {
+      this.#stdout += formatServices(views, { format, exact, sorted, portNames });
+      return 0;
+    }
+    const one = views.filter(view => JSON.stringify(view.identity) === JSON.stringify(identity));
+    if (one.length === 0) {
+      this.#stderr += 'No such service\n';
+      return 1;
+    }
+    this.#stdout += formatServices(one, { format, exact, sorted, portNames, single: true });
+    return 0;
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice ipvsadm` on a running Sluice that was started with no service.
+import { afterEach, expect, it } from 'vitest';
+import { describeAsRoot } from '../privileges.ts';
+import { RunningSluice, virtual } from './running-sluice.ts';
+import { sluiceCommand } from './sluice-command.ts';
+
+let running: RunningSluice | undefined;
+
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+});
+
+describeAsRoot('sluice ipvsadm', () => {
+  it('adds what forwards when it returns, lists it with its counts, saves, clears and restores it', async () => {
+    const sluice = await RunningSluice.startEmpty();
+    running = sluice;
+    const ipvsadm = (words: string, input?: string) =>
+      sluice.balancer.run(
+        ['env', `SLUICE_SOCKET=${sluice.socket}`, ...sluiceCommand, 'ipvsadm', ...words.split(' ')],
+        input === undefined ? {} : { input },
+      );
+    expect(await ipvsadm(`-A -t ${virtual}:80 -s rr`)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    expect(await ipvsadm(`-a -t ${virtual}:80 -r 10.2.0.2:8080 -m`)).toMatchObject({ status: 0 });
+    await sluice.request(3);
+    expect((await ipvsadm('-L -n')).stdout).toBe(
+      [
+        'IP Virtual Server version 1.2.1 (size=4096)',
+        'Prot LocalAddress:Port Scheduler Flags',
+        '  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn',
+        `TCP  ${virtual}:80 rr`,
+        '  -> 10.2.0.2:8080                Masq    1      0          3         ',
+        '',
+      ].join('\n'),
+    );
+    expect((await ipvsadm('-L -n -c')).stdout.split('\n')).toHaveLength(6);
+    expect(await ipvsadm(`-A -t ${virtual}:80`)).toMatchObject({ status: 255, stderr: 'Service already exists\n' });
+
+    const { stdout: saved } = await ipvsadm('-S -n');
+    expect((await ipvsadm('-C')).status).toBe(0);
+    await expect(sluice.request()).rejects.toThrow();
+    expect((await ipvsadm('-R', saved)).status).toBe(0);
+    await sluice.request();
+    const { entries } = await sluice.ask<{ entries: { action: string; reason: string }[] }>('history');
+    expect(entries[0]).toMatchObject({ action: 'command', reason: 'ipvsadm -R' });
+  });
+});

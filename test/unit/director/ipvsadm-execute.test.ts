@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real ipvsadm and the kernel, recorded (test/golden/ipvsadm): the same words, output and status.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { executeIpvsadm, type Kernel } from '../../../src/director/ipvsadm/execute.ts';
+import { idleView } from '../../../src/director/ipvsadm/listing.ts';
+import { emptyDirectorModel } from '../../../src/director/model.ts';
+import { readCases } from '../../golden/ipvsadm/cases.ts';
+
+const golden = (name: string) => readFileSync(new URL(`../../golden/ipvsadm/${name}`, import.meta.url), 'utf8');
+const cases = readCases(golden('commands.txt'));
+const recordings = golden('commands.recorded')
+  .split(/^mark case \d+\n/m)
+  .slice(1)
+  .map(text => text.split(/^mark /m)[0] ?? '');
+
+// What Sluice answers otherwise, and why. The last ones follow from those before them.
+const otherwise = new Map([
+  ['-A -t 10.0.1.14:80 -s twos', 'the recorded kernel has no module for it'],
+  ['-A -t 0.0.0.0:80', 'nobody can send to it'],
+  ['-A -t 224.0.0.1:80', 'IPVS does not forward multicast'],
+  ['-A -t 10.0.1.1:80 -p --pe sip', 'there are no persistence engines here'],
+  ['-A -u 10.0.1.1:5060 -p 60 --pe sip', 'there are no persistence engines here'],
+  ['-A -u 10.0.1.2:5060 --pe sip', 'there are no persistence engines here'],
+  ['-E -u 10.0.1.1:5060 -p 60 -s rr', 'the service was refused before'],
+]);
+
+const kernel: Pick<Kernel, 'views' | 'connections' | 'zero'> = {
+  views: async model => model.services.map(idleView),
+  connections: async () => [],
+  zero: async () => undefined,
+};
+
+/** What each command prints, and its status. */
+async function play(commands: readonly string[]): Promise<string[]> {
+  let model = emptyDirectorModel;
+  const answers: string[] = [];
+  for (const command of commands) {
+    const args = command.split(' ').map(word => (word === '""' ? '' : word));
+    const reply = await executeIpvsadm(args, '', { ...kernel, model });
+    model = reply.model;
+    const lines = `${reply.stderr}${reply.stdout}=> ${reply.status}`.split('\n');
+    answers.push(lines.map(line => `sh| ${line}\n`).join(''));
+  }
+  return answers;
+}
+
+const answersIn = (recording: string): string[] => recording.match(/(?:sh\| (?!=>).*\n)*sh\| => \d+\n/g) ?? [];
+
+describe.each(cases.map((commands, index) => ({ commands, index, name: commands[0] })))(
+  'case $index ($name)',
+  ({ commands, index }) => {
+    it('is answered as by ipvsadm', async () => {
+      const [played, recorded] = [await play(commands), answersIn(recordings[index] ?? '')];
+      const same = commands.flatMap((command, at) => (otherwise.has(command) ? [] : [[command, played[at]]]));
+      const wanted = commands.flatMap((command, at) => (otherwise.has(command) ? [] : [[command, recorded[at]]]));
+      expect(same).toEqual(wanted);
+    });
+  },
+);
+
+describe('a restored file', () => {
+  const restore = async (input: string) => {
+    const { model, ...reply } = await executeIpvsadm(['-R'], input, { ...kernel, model: emptyDirectorModel });
+    return { ...reply, services: model.services.length };
+  };
+
+  it('goes on after what the kernel refuses and after unknown options, and the last line decides on the status', async () => {
+    const lines = [
+      '-A -t 10.0.1.1:80',
+      'ipvsadm -A -t 10.0.1.1:80',
+      '-A -t 10.0.1.2:80 --bogus',
+      '',
+      '-A -t 10.0.1.3:80',
+    ];
+    expect(await restore(lines.join('\n'))).toEqual({
+      stdout: '',
+      stderr: 'Service already exists\n--bogus: unknown option\n',
+      status: 0,
+      services: 2,
+    });
+  });
+
+  it('ends at an argument that is wrong, and keeps what came before', async () => {
+    expect(await restore('-A -t 10.0.1.1:80\n-A -t 10.0.1.2:80 -s rr extra\n-A -t 10.0.1.3:80\n')).toEqual({
+      stdout: '',
+      stderr: 'unexpected argument extra\n',
+      status: 2,
+      services: 1,
+    });
+  });
+
+  it('may list what it has made so far', async () => {
+    const { stdout } = await restore('-A -t 10.0.1.1:80 -s rr\n-S -n\n-C\n-S -n\n');
+    expect(stdout).toBe('-A -t 10.0.1.1:80 -s rr\n');
+  });
+});
