@@ -83,6 +83,10 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
       return rows;
     },
     zero: async identity => {
+      // A service that the same call has added has no counts yet.
+      const isNew =
+        identity !== undefined && !model.services.some(one => serviceKey(one.identity) === serviceKey(identity));
+      if (isNew) return;
       await director()?.call(directorZero, identity === undefined ? {} : { service: serviceKey(identity) });
     },
   };
