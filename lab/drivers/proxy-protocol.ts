@@ -19,8 +19,8 @@ export const proxyPorts = {
   greeting: 8025,
 } as const;
 
-/** A connection without a greeting after this time will not get one. */
-const greetingSeconds = scaled(15_000) / 1000;
+/** On a bad link three losses in a row make the waits of TCP add up to some 20 s. */
+const greetingSeconds = scaled(50_000) / 1000;
 
 function nginxConfiguration(name: string): string {
   const { nginx, greeting } = proxyPorts;
