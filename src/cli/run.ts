@@ -4,6 +4,7 @@
 import { defaultSocket } from '../control/api.ts';
 import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
 import { UsageError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { Hangups } from '../daemon/hangups.ts';
 import { openLog } from '../daemon/log-descriptor.ts';
@@ -85,11 +86,6 @@ function workers(word: string | undefined): number | 'auto' | undefined {
 function stealing(word: string | undefined): string | undefined {
   if (word === undefined || stealWays.some(known => known === word)) return word;
   throw new UsageError('not a way of stealing', { value: word, remedy: `use one of ${stealWays.join(', ')}` });
-}
-
-/** The entries that have a value. */
-function given<T extends object>(entries: T): Partial<T> {
-  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The terms of a change: who asks, why, and whether it is tried, conditional or undone without a confirmation. Shared by
 // the commands that change what runs.
-import { userInfo } from 'node:os';
 import type { controlApply } from '../control/api.ts';
 import type { AnswerOf } from '../core/api/route.ts';
 import { UsageError } from '../core/errors.ts';
+import { ownUserName } from '../daemon/user.ts';
 import type { ParsedOptions } from './command.ts';
 
 type Changed = AnswerOf<typeof controlApply>;
@@ -36,11 +36,7 @@ export function termsOf({ values, flags }: ParsedOptions) {
 export function author(): string {
   const { SUDO_USER } = process.env;
   if (SUDO_USER !== undefined && SUDO_USER !== '') return SUDO_USER;
-  try {
-    return userInfo().username;
-  } catch {
-    return `user ${process.getuid?.()}`;
-  }
+  return ownUserName();
 }
 
 const units: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600 };

@@ -13,6 +13,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { HistoryError, UsageError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Applied, Control, Next } from './control.ts';
 import type { Entry, Note } from './history/entry.ts';
@@ -93,8 +94,7 @@ export class Changes<S extends Sections> {
     const { pending } = this.#history;
     const entry = which === undefined ? this.#before() : this.#history.find(which);
     const note = { action: 'rollback', back: entry.number } as const;
-    const changed = await this.#change(() => this.#snapshotOf(entry), note, options, pending);
-    return changed;
+    return await this.#change(() => this.#snapshotOf(entry), note, options, pending);
   }
 
   /** The snapshot in force stays, though it was applied for a time. */
@@ -225,8 +225,3 @@ export class Changes<S extends Sections> {
 
 /** A line of the log has so many changes at most. */
 const mostLogged = 100;
-
-/** The entries that have a value. */
-function given<T extends object>(entries: T): { readonly [Key in keyof T]?: NonNullable<T[Key]> } {
-  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as T;
-}

@@ -5,14 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { executeIpvsadm, type Kernel } from '../../../src/director/ipvsadm/execute.ts';
 import { idleView } from '../../../src/director/ipvsadm/listing.ts';
 import { emptyDirectorModel } from '../../../src/director/model.ts';
-import { readCases } from '../../golden/ipvsadm/cases.ts';
+import { readCases, readRecorded } from '../../golden/ipvsadm/cases.ts';
 
 const golden = (name: string) => readFileSync(new URL(`../../golden/ipvsadm/${name}`, import.meta.url), 'utf8');
 const cases = readCases(golden('commands.txt'));
-const recordings = golden('commands.recorded')
-  .split(/^mark case \d+\n/m)
-  .slice(1)
-  .map(text => text.split(/^mark /m)[0] ?? '');
+const recordings = readRecorded(golden('commands.recorded'));
 
 // What Sluice answers otherwise, and why. The last ones follow from those before them.
 const otherwise = new Map([
@@ -51,7 +48,7 @@ describe.each(cases.map((commands, index) => ({ commands, index, name: commands[
   'case $index ($name)',
   ({ commands, index }) => {
     it('is answered as by ipvsadm', async () => {
-      const [played, recorded] = [await play(commands), answersIn(recordings[index] ?? '')];
+      const [played, recorded] = [await play(commands), answersIn(recordings[index]?.answers ?? '')];
       const same = commands.flatMap((command, at) => (otherwise.has(command) ? [] : [[command, played[at]]]));
       const wanted = commands.flatMap((command, at) => (otherwise.has(command) ? [] : [[command, recorded[at]]]));
       expect(same).toEqual(wanted);

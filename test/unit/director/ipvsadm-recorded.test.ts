@@ -8,7 +8,7 @@ import { formatRules } from '../../../src/director/ipvsadm/save.ts';
 import { ServiceTable } from '../../../src/director/ipvsadm/table.ts';
 import { systemPortNames } from '../../../src/director/ipvsadm/values.ts';
 import { type DirectorModel, emptyDirectorModel } from '../../../src/director/model.ts';
-import { readCases } from '../../golden/ipvsadm/cases.ts';
+import { readCases, readRecorded } from '../../golden/ipvsadm/cases.ts';
 
 const golden = (name: string) => readFileSync(new URL(`../../golden/ipvsadm/${name}`, import.meta.url), 'utf8');
 
@@ -22,15 +22,11 @@ interface Recording {
   readonly parts: ReadonlyMap<string, string>;
 }
 
-// The transcript: `mark case N`, the answers to its commands, and then the parts that the scenario asks for.
 function readRecordings(text: string): Recording[] {
-  return text
-    .split(/^mark case \d+\n/m)
-    .slice(1)
-    .map(recorded => {
-      const [commands = '', ...parts] = recorded.split(/^mark /m);
-      return { answers: readAnswers(commands), parts: new Map(parts.map(readPart)) };
-    });
+  return readRecorded(text).map(({ answers, parts }) => ({
+    answers: readAnswers(answers),
+    parts: new Map(parts.map(readPart)),
+  }));
 }
 
 function readAnswers(text: string): Answer[] {
