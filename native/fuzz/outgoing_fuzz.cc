@@ -207,6 +207,16 @@ void resolve(Bytes bytes, const wire::Packet& found) {
   require(is_transport_sum_ok(Bytes(room.get(), length), answer));
 }
 
+// Whether an error quotes a packet as it came. As in the kernel, the host may have recorded itself in the packet's
+// options before; RFC 792 wants the rest unchanged.
+bool is_quotation(Bytes quoted, Bytes packet) {
+  const Bytes original = packet.first(quoted.size());
+  if (packet[0] >> 4 != 4) return equal(quoted, original);
+  constexpr size_t options = wire::Ipv4View::minimum_header_length;
+  const size_t end = std::min(wire::Ipv4View(packet).header_length(), quoted.size());
+  return equal(quoted.first(options), original.first(options)) && equal(quoted.subspan(end), original.subspan(end));
+}
+
 // Bytes that were not checked: quotations of ICMP errors also come here.
 void complain(Bytes bytes) {
   for (const wire::Family family : {wire::Family::ipv4, wire::Family::ipv6}) {
@@ -222,7 +232,7 @@ void complain(Bytes bytes) {
     wire::Packet found;
     require(wire::dissect_ip(message, found) == wire::Malformed::ok && found.end() == length);
     require(length <= (is_v4 ? 576u : director::icmp_error_room));
-    require(equal(message.subspan(found.payload), bytes.first(length - found.payload)));
+    require(is_quotation(message.subspan(found.payload), bytes));
     // An error about an error would never end.
     const Copy again(message, family);
     require(write_icmp_error(again.packet, error, source, 1, room.get()) == 0);
