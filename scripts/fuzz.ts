@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { Failure, heading, mustRun, parallelJobs, projectRoot, startScript } from '../tools/command.ts';
 import { filesUnder } from '../tools/files.ts';
 import { compile } from '../tools/native-tests.ts';
+import { record } from '../tools/results.ts';
 import { setup } from '../tools/setup.ts';
 
 const usage = `
@@ -168,6 +169,7 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   const failed = await fuzzAll(targets, Math.ceil(minutes * 60), jobs);
+  record('fuzz', { passed: targets.length - failed.length, failed: failed.length, skipped: 0 });
   if (failed.length > 0) throw new Failure(`These targets crashed: ${failed.join(', ')}. See out/fuzz-artifacts.`);
 }
 

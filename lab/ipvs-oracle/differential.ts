@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { record } from '../../tools/results.ts';
 import { compare, type Difference, formatDifference } from './compare.ts';
 import { generateScenario } from './generate.ts';
 import { playScenarios } from './play.ts';
@@ -45,6 +46,7 @@ export function compareRecordings(make: MakeSubject, names: readonly string[]): 
     reportDifferences(found);
     if (found.length === 0) agreeing += 1;
   }
+  record('oracle-recorded', { passed: agreeing, failed: names.length - agreeing, skipped: 0 });
   process.stdout.write(`${agreeing} of ${names.length} scenarios agree\n`);
   return agreeing === names.length ? 0 : 1;
 }
@@ -111,6 +113,7 @@ export async function compareRandom(
     writeFileSync(join(folder, `${scenario.name}.scenario`), texts.get(scenario) ?? '');
     writeFileSync(join(folder, `${scenario.name}.recording`), formatRecording(scenario, recording));
   }
+  if (make) record('oracle-random', { passed: agreeing, failed: texts.size - agreeing, skipped: 0 });
   process.stdout.write(
     `${agreeing} of ${texts.size} random scenarios ${make ? 'agree' : 'recorded; there is no director yet'}\n`,
   );
