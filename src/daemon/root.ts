@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sluice, put together.
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { checkSettings } from '../control/settings.ts';
 import { openApiRoute } from '../core/api/openapi.ts';
 import { answering } from '../core/api/route.ts';
+import { packageRoot, runsFromSource } from '../core/package-root.ts';
 import { apiDescription } from './api.ts';
 import type { Composition } from './composition.ts';
 import { documentFormat, type sections } from './document.ts';
@@ -12,8 +12,8 @@ import { ipvsadmAnswer } from './ipvsadm.ts';
 import { readSnapshot } from './source.ts';
 import { planeTable } from './table.ts';
 
-/** process.ts, beside this file in src/ as in dist/. */
-export const program = fileURLToPath(new URL(`./process${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
+/** The program of a process of `sluice run`. */
+export const program = join(packageRoot, runsFromSource ? 'src/daemon/process.ts' : 'dist/daemon/process.js');
 
 export const composition: Composition<typeof sections> = {
   planes: planeTable,

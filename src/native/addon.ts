@@ -2,9 +2,9 @@
 // Loads the native module. Each capability describes its part of the module in its own file of this folder and adds it
 // to `Addon` and to `addonShape` here: an interface cannot be looked at when the program runs, the shape can.
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { AddonError } from '../core/errors.ts';
+import { packageRoot } from '../core/package-root.ts';
 import type { CapturesAddon } from './captures.ts';
 import type { ConfineAddon } from './confine.ts';
 import type { DecapAddon } from './decap.ts';
@@ -54,8 +54,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   StatisticsWriter: 'function',
 };
 
-// This file is two levels below the package's root both in src/ (development) and in dist/ (shipped).
-const builtAddon = fileURLToPath(new URL('../../build/Release/sluice.node', import.meta.url));
+const builtAddon = join(packageRoot, 'build/Release/sluice.node');
 const rebuild = 'run `npm run build` in a checkout, `npm rebuild sluice --ignore-scripts=false` where it is installed';
 
 /**
