@@ -53,7 +53,11 @@ export class RunningToy {
   }
 
   async ready(): Promise<this> {
-    await until('the toy answers', patience, async () => (await this.says()) !== undefined);
+    await until('the toy answers, and no process still starts', patience, async () => {
+      if ((await this.says()) === undefined) return false;
+      const status = await this.status().catch(() => undefined);
+      return status?.processes.every(({ state }) => state !== 'starting') === true;
+    });
     return this;
   }
 
