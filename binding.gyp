@@ -8,6 +8,15 @@
       "cflags!": ["-fno-omit-frame-pointer"],
       "cflags_cc": ["-std=c++20", "-fvisibility=hidden", "-Wall", "-Wextra -Wno-missing-field-initializers", "-O2"],
       "cflags_cc!": ["-fno-rtti", "-O3"]
+    },
+    {
+      "target_name": "sluice-ipvsadm",
+      "type": "executable",
+      "sources": ["native/client/admin_socket.cc", "native/client/ipvsadm.cc", "native/client/json.cc"],
+      "include_dirs": ["native"],
+      "cflags_cc": ["-std=c++20", "-fvisibility=hidden", "-Wall", "-Wextra"],
+      "ldflags": ["-static-libstdc++", "-static-libgcc"],
+      "ldflags!": ["-rdynamic"]
     }
   ]
 }

@@ -62,6 +62,10 @@ export const subjects = {
     about: 'the TypeScript code: reading configurations, snapshots, plans, frames through the library',
     runs: [{ command: ['node', '--import', 'tsx', 'bench/micro.ts'], needs: 'package' }],
   },
+  commands: {
+    about: 'wall time of ipvsadm commands on a running Sluice (root)',
+    runs: [{ command: ['node', '--import', 'tsx', 'bench/commands.ts'], needs: 'package' }],
+  },
   'packet-ring': {
     about: 'a forwarder without logic between two interfaces (root): CPU time a packet, packets a second, ping',
     runs: [

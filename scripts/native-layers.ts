@@ -16,7 +16,7 @@ export const layers: readonly (readonly string[])[] = [
   ['port', 'host'],
   ['engine'],
   ['decap'],
-  ['binding'],
+  ['binding', 'client'],
 ];
 
 /** Folders of native/ outside of the layers: they may include every folder, and no folder includes them. */

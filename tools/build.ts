@@ -4,6 +4,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildSync } from 'esbuild';
+import { bundling } from './bundling.ts';
 import { heading, mustRun, parallelJobs, projectRoot, startScript } from './command.ts';
 import { cachedCompiler } from './compiler-cache.ts';
 import { filesUnder } from './files.ts';
@@ -19,19 +21,9 @@ Builds the native module (build/Release/sluice.node) and the JavaScript (dist/),
 
 const nodeGyp = join(projectRoot, 'node_modules/node-gyp/bin/node-gyp.js');
 const tsc = join(projectRoot, 'node_modules/.bin/tsc');
-const esbuild = join(projectRoot, 'node_modules/.bin/esbuild');
 
-// What is started or imported from outside. They share the rest of the code, the libraries of it that only export
-// functions included: Node takes a quarter of a second of CPU time to find and read hundreds of small files.
+// What is started or imported from outside. They share the rest of the code, libraries included.
 const programs = ['src/cli/main.ts', 'src/daemon/process.ts', 'src/index.ts'] as const;
-const bundles = [
-  ...['--bundle', '--splitting', '--format=esm', '--platform=node', '--target=node20', '--sourcemap'],
-  ...['--outbase=src', '--outdir=dist', '--chunk-names=shared/[name]-[hash]', '--sources-content=false'],
-  // They load their own files by name.
-  ...['--external:pino', '--external:pino-pretty'],
-  // The library yaml asks for Node's own modules by `require`, which a module does not have.
-  "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-] as const;
 
 export function build(): void {
   heading('build');
@@ -42,7 +34,10 @@ export function build(): void {
 /** Builds the native module. Native tests and benchmarks link its objects. */
 export function buildAddon(): void {
   const configuration = fingerprint(['binding.gyp', 'native/sources.txt'], nodeVersion());
-  const sources = filesUnder('native', path => /\.(cc|h)$/.test(path) && !/^native\/(test|fuzz|bench)\//.test(path));
+  const sources = filesUnder(
+    'native',
+    path => /\.(cc|h|inc)$/.test(path) && !/^native\/(test|fuzz|bench)\//.test(path),
+  );
   const configured = ifChanged('configuration', configuration, 'build/Makefile', () => gyp(['configure'], projectRoot));
   const inputs = fingerprint(sources, configuration);
   const compiled = ifChanged('addon', inputs, 'build/Release/sluice.node', () =>
@@ -53,11 +48,14 @@ export function buildAddon(): void {
 
 function buildJavaScript(): void {
   const sources = filesUnder('src', path => path.endsWith('.ts'));
-  const inputs = fingerprint([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], bundles.join());
+  const inputs = fingerprint(
+    [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+    JSON.stringify(bundling),
+  );
   const compiled = ifChanged('javascript', inputs, 'dist', () => {
     rmSync(join(projectRoot, 'dist'), { recursive: true, force: true });
     mustRun(tsc, ['-p', 'tsconfig.build.json']);
-    mustRun(esbuild, ['--log-level=warning', ...bundles, ...programs]);
+    buildSync({ ...bundling, entryPoints: [...programs], outbase: 'src', outdir: 'dist', absWorkingDir: projectRoot });
     for (const command of commands()) chmodSync(command, 0o755);
   });
   if (!compiled) console.log('JavaScript: up to date');

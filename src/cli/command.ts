@@ -12,6 +12,8 @@ export type ExitStatus = 0 | 1 | 2 | 255;
 export interface Command {
   /** What `sluice NAME --help` prints. */
   readonly usage: string;
+  /** The command has its own answer to --help. */
+  readonly answersHelp?: boolean;
   run(args: readonly string[]): Promise<ExitStatus>;
 }
 

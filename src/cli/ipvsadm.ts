@@ -1,31 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice ipvsadm`: ipvsadm's own words, output and exit status, on a running Sluice.
-import { readFileSync } from 'node:fs';
-import { defaultSocket } from '../control/api.ts';
-import { ApiClient } from '../core/api/client.ts';
-import { ipvsadmRoute } from '../director/api.ts';
-import { type Command, type ExitStatus, print } from './command.ts';
-import { author } from './terms.ts';
+// `sluice ipvsadm`: runs sluice-ipvsadm (native/client/ipvsadm.cc), which asks a running Sluice.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { packageRoot } from '../core/package-root.ts';
+import type { Command, ExitStatus } from './command.ts';
 
-const standardInput = 0;
+const client = join(packageRoot, 'build/Release/sluice-ipvsadm');
 
 const usage = `Usage: sluice ipvsadm [COMMAND [OPTION…]]
 
-Does what ipvsadm(8) does with the same words, with the services of a running Sluice: -A, -E, -D, -C, -R, -S, -a, -e, -d, -L, -Z,
---set. What a command changes is in force when it returns, and an entry of the history (sluice history).
-
-The running Sluice is found by its socket: the variable SLUICE_SOCKET, or ${defaultSocket}.
+Does what ipvsadm(8) does with the same words, with the services of a running Sluice. -h prints ipvsadm's own usage.
 `;
 
 export const ipvsadmCommand: Command = {
   usage,
+  answersHelp: true,
   async run(args) {
-    const client = new ApiClient(process.env.SLUICE_SOCKET ?? defaultSocket);
-    const restores = args[0] === '-R' || args[0] === '--restore';
-    const input = restores ? { input: readFileSync(standardInput, 'utf8') } : {};
-    const { stdout, stderr, status } = await client.call(ipvsadmRoute, { args: [...args], author: author(), ...input });
-    print(stdout);
-    process.stderr.write(stderr);
-    return status as ExitStatus;
+    const { status, error } = spawnSync(client, args, { stdio: 'inherit' });
+    if (error !== undefined) throw error;
+    return (status ?? 1) as ExitStatus;
   },
 };

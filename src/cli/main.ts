@@ -31,7 +31,8 @@ async function run([name, ...args]: readonly string[]): Promise<ExitStatus> {
     });
   }
   const command = await row.load();
-  if (args.includes('--help') || args.includes('-h')) return answer(command.usage);
+  const asksForHelp = args.includes('--help') || args.includes('-h');
+  if (asksForHelp && command.answersHelp !== true) return answer(command.usage);
   return await command.run(args);
 }
 

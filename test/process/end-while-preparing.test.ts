@@ -2,13 +2,13 @@
 // SIGTERM while a change is prepared by one plane and another one still thinks: nobody will commit it.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
 import { describeAsRoot } from '../privileges.ts';
+import { bundledCommand } from './bundled.ts';
 
-const program = fileURLToPath(new URL('toy-beside-director/run.ts', import.meta.url));
+const program = bundledCommand(new URL('toy-beside-director/', import.meta.url));
 const description = {
   hosts: { client: { interfaces: { eth0: ['10.1.0.2/24'] } }, balancer: { interfaces: { eth0: ['10.1.0.1/24'] } } },
   links: [{ between: ['client:eth0', 'balancer:eth0'] }],
@@ -33,10 +33,8 @@ describeAsRoot('a director that has prepared its first part, and keeps packets f
     const balancer = standing.host('balancer');
     const file = join(balancer.folder, 'toy.yaml');
     writeFileSync(file, document);
-    const tsx = `--import=${import.meta.resolve('tsx')}`;
-    const command = [process.execPath, tsx, program, file, join(balancer.folder, 'toy.sock')] as const;
     const tables = () => balancer.must(['nft', 'list', 'tables']);
-    const sluice = balancer.start('sluice', [...command]);
+    const sluice = balancer.start('sluice', [...program, file, join(balancer.folder, 'toy.sock')]);
     await until('packets are kept from the host', 120_000, async () => (await tables()) !== '');
     sluice.kill('SIGTERM');
     expect((await sluice.ending).status).toBe(0);

@@ -2,12 +2,12 @@
 // The first sluice.yaml of the README is examples/minimal.yaml, and it does what the README says.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { Topology } from '../../lab/topology/topology.ts';
 import { documentFormat } from '../../src/daemon/document.ts';
 import { documents } from '../docs/documents.ts';
 import { describeAsRoot } from '../privileges.ts';
+import { sluiceCommand } from './sluice-command.ts';
 
 const readme = documents().find(({ path }) => path === 'README.md');
 const [first] = readme?.blocks.filter(({ language }) => language === 'yaml') ?? [];
@@ -19,12 +19,6 @@ it('is the smallest example', () => {
     { identity: { protocol: 'tcp', address: '10.0.1.100', port: 80 }, scheduler: 'wlc', servers: [{}, {}] },
   ]);
 });
-
-const sluice = [
-  process.execPath,
-  `--import=${import.meta.resolve('tsx')}`,
-  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
-] as const;
 
 const webServer = (name: string) => ({
   name: 'http',
@@ -72,7 +66,7 @@ describeAsRoot('sluice run with this document', () => {
     const file = join(balancer.folder, 'sluice.yaml');
     writeFileSync(file, text);
     const places = ['--socket', join(balancer.folder, 'sluice.sock'), '--state', balancer.folder] as const;
-    const program = balancer.start('sluice', [...sluice, 'run', '-c', file, ...places]);
+    const program = balancer.start('sluice', [...sluiceCommand, 'run', '-c', file, ...places]);
     await program.ready({ prints: '"msg":"ready"' });
     const answers: string[] = [];
     for (let request = 0; request < 4; request++) {

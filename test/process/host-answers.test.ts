@@ -3,7 +3,6 @@
 // address. Also tested: a real server that is the balancer's host itself.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import type { Host } from '../../lab/topology/host.ts';
 import type { Program } from '../../lab/topology/program.ts';
@@ -11,12 +10,7 @@ import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
 import type { Status } from '../../src/cli/status.ts';
 import { describeAsRoot } from '../privileges.ts';
-
-const sluice = [
-  process.execPath,
-  `--import=${import.meta.resolve('tsx')}`,
-  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
-] as const;
+import { sluiceCommand } from './sluice-command.ts';
 
 const virtual4 = '192.0.2.10';
 const virtual6 = 'fd00:9::10';
@@ -79,10 +73,10 @@ async function start(document: string, { own = [], words = [] }: Options = {}): 
   const file = join(balancer.folder, 'sluice.yaml');
   const socket = join(balancer.folder, 'sluice.sock');
   writeFileSync(file, document);
-  const program = balancer.start('sluice', [...sluice, 'run', '-c', file, '--socket', socket, ...words]);
+  const program = balancer.start('sluice', [...sluiceCommand, 'run', '-c', file, '--socket', socket, ...words]);
   await program.ready({ prints: '"msg":"ready"' });
   const connections = async () =>
-    JSON.parse(await balancer.must([...sluice, 'connections', '--json', '--socket', socket])).length;
+    JSON.parse(await balancer.must([...sluiceCommand, 'connections', '--json', '--socket', socket])).length;
   return { client, balancer, sluice: program, file, connections };
 }
 
@@ -128,7 +122,7 @@ describeAsRoot('packets that a running sluice has no use for', () => {
     await program.says('connected');
     await running.sluice.stop();
     const words = ['run', '-c', running.file, '--socket', join(running.balancer.folder, 'again.sock')];
-    const again = running.balancer.start('again', [...sluice, ...words]);
+    const again = running.balancer.start('again', [...sluiceCommand, ...words]);
     await again.ready({ prints: '"msg":"ready"' });
     program.write('now\n');
     await program.says('ended ECONNRESET');
@@ -227,7 +221,9 @@ describeAsRoot('a real server that is the balancer itself', () => {
     });
     expect(await curl(client, virtual4)).toBe('sorry');
     const socket = join(balancer.folder, 'sluice.sock');
-    const { processes }: Status = JSON.parse(await balancer.must([...sluice, 'status', '--json', '--socket', socket]));
+    const { processes }: Status = JSON.parse(
+      await balancer.must([...sluiceCommand, 'status', '--json', '--socket', socket]),
+    );
     const from = program.stderr.length;
     process.kill(processes.find(({ name }) => name === 'director')?.pid ?? 0, 'SIGKILL');
     await program.logs('"msg":"ready"', from);
@@ -244,7 +240,7 @@ describeAsRoot('a real server that is the balancer itself', () => {
     const file = join(balancer.folder, 'sluice.yaml');
     writeFileSync(file, `director:\n  services:\n    - { tcp: "${virtual4}:80", servers: ["${server}"] }\n`);
     const run = ['run', '-c', file, '--socket', join(balancer.folder, 'sluice.sock'), ...words];
-    const ended = await balancer.run([...sluice, ...run]);
+    const ended = await balancer.run([...sluiceCommand, ...run]);
     expect(ended.stdout + ended.stderr).toContain(told);
     expect(ended.stdout + ended.stderr).toContain('use');
     expect(ended.status).toBe(status);

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice ipvsadm` on a running Sluice that was started with no service.
-import { afterEach, expect, it } from 'vitest';
+// sluice-ipvsadm, the program behind `sluice ipvsadm`: on a running Sluice that was started with no service, and without one.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/core/package-root.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 import { sluiceCommand } from './sluice-command.ts';
+
+const program = join(packageRoot, 'build/Release/sluice-ipvsadm');
+
+const [node, ...sluice] = sluiceCommand;
 
 let running: RunningSluice | undefined;
 
@@ -18,7 +26,7 @@ describeAsRoot('sluice ipvsadm', () => {
     running = sluice;
     const ipvsadm = (words: string, input?: string) =>
       sluice.balancer.run(
-        ['env', `SLUICE_SOCKET=${sluice.socket}`, ...sluiceCommand, 'ipvsadm', ...words.split(' ')],
+        ['env', `SLUICE_SOCKET=${sluice.socket}`, program, ...words.split(' ')],
         input === undefined ? {} : { input },
       );
     expect(await ipvsadm(`-A -t ${virtual}:80 -s rr`)).toMatchObject({ status: 0, stdout: '', stderr: '' });
@@ -44,5 +52,31 @@ describeAsRoot('sluice ipvsadm', () => {
     await sluice.request();
     const { entries } = await sluice.ask<{ entries: { action: string; reason: string }[] }>('history');
     expect(entries[0]).toMatchObject({ action: 'command', reason: 'ipvsadm -R' });
+  });
+});
+
+describe('sluice-ipvsadm without a running Sluice', () => {
+  const call = (...args: string[]) =>
+    spawnSync(program, args, { encoding: 'utf8', env: { SLUICE_SOCKET: '/nonexistent/sluice.sock' } });
+  // Printed by `ipvsadm -h`, and its first line by `ipvsadm -v`.
+  const usage = readFileSync(new URL('../golden/ipvsadm/usage.txt', import.meta.url), 'utf8');
+  const version = usage.slice(0, usage.indexOf('\n') + 1);
+
+  it.each([
+    ['-h', usage],
+    ['--help', usage],
+    ['-hn', usage],
+    ['-h -L nonsense', usage],
+    ['-v', version],
+    ['-v -h', version],
+  ])('prints what ipvsadm prints for %s', (words, printed) => {
+    expect(call(...words.split(' '))).toMatchObject({ status: 0, stdout: printed, stderr: '' });
+    expect(spawnSync(node, [...sluice, 'ipvsadm', ...words.split(' ')], { encoding: 'utf8' }).stdout).toBe(printed);
+  });
+
+  it('says for any other command what is missing, with the status of ipvsadm without its module', () => {
+    const { status, stdout, stderr } = call('-L');
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain("Can't initialize ipvs: no sluice answers at /nonexistent/sluice.sock: No such file");
   });
 });

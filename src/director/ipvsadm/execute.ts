@@ -7,6 +7,7 @@ import { type ConnectionRow, formatConnections, formatServices, formatTimeouts, 
 import { formatRules } from './save.ts';
 import { ServiceTable } from './table.ts';
 import { CommandFault, splitLine, type Token } from './tokens.ts';
+import { usageText, versionLine } from './usage.ts';
 import { type NamesOfPorts, namesOfPorts, type PortNames, systemPortNames } from './values.ts';
 
 /** What a call of ipvsadm works on. */
@@ -28,7 +29,6 @@ export interface Reply {
 }
 
 const failed = 255;
-const versionLine = 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n';
 const misplacedFamily = '-6 used before -f';
 const tryHelp = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n";
 
@@ -114,10 +114,11 @@ class Call {
       case 'stop-daemon':
         return this.#refuse('No daemon is running');
       case 'version':
-        this.#stdout += versionLine;
+        this.#stdout += versionLine();
         this.#isOver = true;
         return 0;
       case 'help':
+        this.#stdout += usageText();
         this.#isOver = true;
         return 0;
       case 'restore':

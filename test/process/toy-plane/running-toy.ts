@@ -4,13 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { until } from '../../../lab/topology/until.ts';
 import { controlReload, controlStatus } from '../../../src/control/api.ts';
 import { ApiClient } from '../../../src/core/api/client.ts';
+import { bundledCommand } from '../bundled.ts';
 import { otherGreeting, toyGreeting } from './plane.ts';
 
-export const toyProgram = fileURLToPath(new URL('run.ts', import.meta.url));
+export const toyProgram = bundledCommand(new URL('./', import.meta.url));
 /** A limit for hangs: a start takes five processes, each a second of a CPU. */
 export const patience = 90_000;
 
@@ -29,8 +29,7 @@ export class RunningToy {
 
   constructor(text: string, { under = [], environment = {} }: ToyOptions = {}) {
     this.configure(text);
-    const words = [process.execPath, `--import=${import.meta.resolve('tsx')}`, toyProgram, this.file];
-    const [program = '', ...rest] = [...under, ...words, join(this.folder, 'toy.sock')];
+    const [program = '', ...rest] = [...under, ...toyProgram, this.file, join(this.folder, 'toy.sock')];
     this.child = spawn(program, rest, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...environment },
