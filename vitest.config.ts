@@ -10,6 +10,10 @@ const isDeep = process.env.SLUICE_DEEP === '1' || process.argv.some(word => word
 
 const isMeasured = process.env.NODE_V8_COVERAGE !== undefined;
 
+// A limit for hangs, not for slowness: CI's machines are shared, and builds with sanitizers take their time. Coverage counts
+// programs that start from their sources.
+const patience = isMeasured ? 180_000 : 60_000;
+
 /** Their files leave nothing behind in a process, so that one process runs many: most of a file's time is its start. */
 const sharing = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts'];
 
@@ -23,9 +27,8 @@ export default defineConfig({
     pool: 'forks',
     // vitest leaves a processor to itself, and half of the tests wait for a process or the network.
     maxWorkers: availableParallelism() + 1,
-    // A limit for hangs, not for slowness: CI's machines are shared, and builds with sanitizers take their time.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: patience,
+    hookTimeout: patience,
     execArgv: ['--import=tsx'],
     experimental: { viteModuleRunner: false, nodeLoader: false },
     setupFiles: isMeasured ? ['./test/coverage/take-coverage.ts'] : [],

@@ -7,7 +7,9 @@ import { parametersSchema, route } from '../core/api/route.ts';
 export const partSchema = parametersSchema({
   id: Type.String({ description: "The snapshot's id." }),
   digest: Type.String({ description: 'Equal for equal models.' }),
-  model: Type.Unknown({ description: "The section's effective model." }),
+  model: Type.Optional(Type.Unknown({ description: "The section's effective model." })),
+  base: Type.Optional(Type.String({ description: 'Instead of the model: the digest of the part in force' })),
+  edits: Type.Optional(Type.Unknown({ description: 'What makes the model of that part: src/core/config/edits.ts' })),
 });
 
 const changeSchema = parametersSchema({ change: Type.String({ description: 'Names one prepared change.' }) });
@@ -18,7 +20,10 @@ export const prepareRoute = route({
   path: '/plane/prepare',
   summary: 'Says whether the plane can do what the part asks for, and holds it ready.',
   parameters: parametersSchema({ change: Type.String(), part: partSchema }),
-  answer: Type.Object({ changes: Type.Array(Type.String()) }),
+  answer: Type.Object({
+    changes: Type.Array(Type.String()),
+    unknownBase: Type.Optional(Type.Boolean({ description: 'Nothing is prepared: another part is in force' })),
+  }),
 });
 
 export const commitRoute = route({

@@ -4,8 +4,9 @@
 // nobody waits for the change any more and it is aborted. Control asks what is in force before each change, and makes one
 // change at a time. So a change that is still held then is of a control that has ended, and it is aborted too.
 
-import { type Answering, answering } from '../core/api/route.ts';
+import { type Answering, answering, type ParametersOf } from '../core/api/route.ts';
 import { deepFreeze } from '../core/config/canonical.ts';
+import { applyEdits, type Edit } from '../core/config/edits.ts';
 import { PlaneError } from '../core/errors.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
@@ -28,6 +29,7 @@ export class PlaneHost {
   readonly #plane: Plane;
   readonly #committed: (part: PlanePart) => void;
   #held: Held | undefined;
+  #inForce: PlanePart | undefined;
   #lastCommitted: string | undefined;
   readonly #changes = new OneAtATime();
 
@@ -38,8 +40,12 @@ export class PlaneHost {
 
   get answers(): readonly Answering[] {
     return [
-      answering(prepareRoute, ({ change, part }, { signal }) =>
-        this.#changes.run(async () => ({ changes: await this.#prepare(change, deepFreeze(part), signal) })),
+      answering(prepareRoute, ({ change, part: sent }, { signal }) =>
+        this.#changes.run(async () => {
+          const part = this.#partOf(sent);
+          if (part === undefined) return { changes: [], unknownBase: true };
+          return { changes: await this.#prepare(change, part, signal) };
+        }),
       ),
       answering(commitRoute, ({ change }) => this.#changes.run(() => this.#commit(change))),
       answering(abortRoute, ({ change }) => this.#changes.run(() => this.#abort(change))),
@@ -58,13 +64,26 @@ export class PlaneHost {
     return this.#changes.run(async () => {
       const prepared = await this.#plane.prepare(deepFreeze(part), signal);
       await prepared.commit();
-      this.#committed(part);
+      this.#enter(part);
     });
   }
 
   /** Forgets what is prepared: nobody will commit it. */
   close(): Promise<void> {
     return this.#changes.run(() => this.#forget());
+  }
+
+  /** Undefined for edits of a part that is not in force. */
+  #partOf({ id, digest, model, base, edits }: ParametersOf<typeof prepareRoute>['part']): PlanePart | undefined {
+    if (edits === undefined) return deepFreeze({ id, digest, model });
+    const inForce = this.#inForce;
+    if (inForce === undefined || inForce.digest !== base) return undefined;
+    return deepFreeze({ id, digest, model: applyEdits(inForce.model, edits as readonly Edit[]) });
+  }
+
+  #enter(part: PlanePart): void {
+    this.#inForce = part;
+    this.#committed(part);
   }
 
   async #prepare(change: string, part: PlanePart, signal: AbortSignal): Promise<readonly string[]> {
@@ -96,7 +115,7 @@ export class PlaneHost {
     this.#held = undefined;
     await held.prepared.commit();
     this.#lastCommitted = change;
-    this.#committed(held.part);
+    this.#enter(held.part);
     return {};
   }
 

@@ -68,10 +68,12 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
   const director = (): ApiClient | undefined => access.plane(directorSection.key);
   return {
     model,
-    views: async ({ services }) => {
+    views: async services => {
+      const [first, ...others] = services;
+      const only = first !== undefined && others.length === 0 ? { service: serviceKey(first.identity) } : {};
       // The director may not run, or may run by a snapshot that is behind.
       const answer = await director()
-        ?.call(directorServices, {})
+        ?.call(directorServices, only)
         .catch(() => []);
       const counted = new Map((answer ?? []).map(view => [serviceKey(view.identity), view as ServiceView]));
       return services.map(service => withCounts(idleView(service), counted.get(serviceKey(service.identity))));

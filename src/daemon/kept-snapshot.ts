@@ -43,7 +43,7 @@ export class KeptSnapshot<S extends Sections> {
       const { last } = this.#history;
       const newest = last !== undefined && last.entry.number >= kept.number ? last.document : kept.document;
       const snapshot = this.#format.from(newest);
-      this.#keepInMemory(snapshot);
+      this.#keepInMemory(this.#format.write(snapshot));
       return snapshot;
     } catch (err) {
       this.#logger.warn({ err }, 'the snapshot in force cannot be read any more: beginning as at the first start');
@@ -55,16 +55,17 @@ export class KeptSnapshot<S extends Sections> {
   async keep(snapshot: Snapshot<S>, note: Note): Promise<void> {
     const { unavailable, last, pending } = this.#history;
     const isNew = last?.entry.id !== snapshot.id || pending !== undefined;
-    if (unavailable === undefined && isNew) await this.#history.add(snapshot.id, this.#format.write(snapshot), note);
-    if (this.#keepInMemory(snapshot)) return;
+    const document = this.#format.write(snapshot);
+    if (unavailable === undefined && isNew) await this.#history.add(snapshot.id, document, note);
+    if (this.#keepInMemory(document)) return;
     const problem = 'no memory to keep the snapshot in force';
     if (unavailable !== undefined) throw new HostError(problem, { remedy: 'free memory and try again' });
     this.#logger.warn(`${problem}: after a crash of control the history alone has it`);
   }
 
-  #keepInMemory(snapshot: Snapshot<S>): boolean {
+  #keepInMemory(document: unknown): boolean {
     const number = this.#history.last?.entry.number ?? 0;
-    const kept: Kept = { number, document: this.#format.write(snapshot) };
+    const kept: Kept = { number, document };
     return this.#memory.keepConfiguration(JSON.stringify(kept));
   }
 }

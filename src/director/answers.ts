@@ -26,7 +26,9 @@ import type { Connection } from './views.ts';
 export function directorAnswers(running: () => LiveDirector): Answering[] {
   return [
     answering(directorStatus, () => status(running())),
-    answering(directorServices, () => running().services()),
+    answering(directorServices, ({ service }) =>
+      running().services(service === undefined ? undefined : serviceNamed(running().model, service)),
+    ),
     answering(directorIpvsadm, () => formatServices(running().services())),
     answering(directorConnections, parameters => connections(running(), parameters)),
     answering(directorTop, () => measure(running())),

@@ -129,7 +129,7 @@ export const directorServices = route({
   method: 'GET',
   path: '/director/services',
   summary: 'Virtual services and real servers with their counts',
-  parameters: parametersSchema({}),
+  parameters: parametersSchema({ service: serviceName('Only this virtual service') }),
   answer: servicesSchema,
 });
 

@@ -18,11 +18,18 @@ import { ServiceRows } from '../native/service-rows.ts';
 import { pageWords, StatisticsPage } from '../native/statistics-page.ts';
 import { compareDirectorModels, type DirectorChange } from './changes.ts';
 import { refuseLoopbackNat } from './local-node.ts';
-import { type DirectorModel, emptyDirectorModel, type Port, type ServiceIdentity, type StealWay } from './model.ts';
+import {
+  type DirectorModel,
+  emptyDirectorModel,
+  type Port,
+  type ServiceIdentity,
+  type StealWay,
+  serviceKey,
+} from './model.ts';
 import { type PlanStep, planChanges, planIdentity } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
-import { byEndpoints, type Connection, type CountedService, connectionRow, serviceViews } from './views.ts';
+import { byEndpoints, type Connection, type CountedService, connectionRow, rowName, serviceViews } from './views.ts';
 
 export { type StealWay, stealWays } from './model.ts';
 export type { TapFilter, TappedFrame } from './tap.ts';
@@ -236,11 +243,15 @@ export class LiveDirector {
   }
 
   /**
-   * The services with the counts of all workers, as `ipvsadm -Ln` lists them: read from memory into which workers publish
+   * All services, or one, with the counts of all workers, as `ipvsadm -Ln` lists them: read from memory into which workers publish
    * them ten times a second.
    */
-  services(): CountedService[] {
-    return serviceViews(this.#model.services, this.#rows.read());
+  services(only?: ServiceIdentity): CountedService[] {
+    const { services } = this.#model;
+    if (only === undefined) return serviceViews(services, this.#rows.read());
+    const key = serviceKey(only);
+    const wanted = services.filter(({ identity }) => serviceKey(identity) === key);
+    return serviceViews(wanted, this.#rows.read(rowName(only)));
   }
 
   /** The connection tables of all workers, sorted. This thread does nothing else meanwhile, the workers do. */

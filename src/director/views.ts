@@ -30,7 +30,8 @@ export function byEndpoints(a: Connection, b: Connection): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-function nativeName(identity: ServiceIdentity): string {
+/** The name of a service's row. */
+export function rowName(identity: ServiceIdentity): string {
   const family = serviceFamily(identity);
   if ('mark' in identity) return `${family} fwmark ${identity.mark}`;
   return `${family} ${identity.protocol} ${formatEndpoint(identity.address, identity.port)}`;
@@ -80,7 +81,7 @@ export type CountedService = Omit<Service, 'servers'> & Pick<ServiceView<number>
 
 /** The services of a model with what directors have counted of them, by the names that rows have. */
 export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, RowCounts>): CountedService[] {
-  return services.map(service => serviceView(service, nativeName(service.identity), counted));
+  return services.map(service => serviceView(service, rowName(service.identity), counted));
 }
 
 function serviceView(service: Service, name: string, counted: ReadonlyMap<string, RowCounts>): CountedService {

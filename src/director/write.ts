@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the model as a document: defaults are left out, and the short form of a setting is used when it is enough.
+import { deepFreeze } from '../core/config/canonical.ts';
+import { oncePerValue } from '../core/config/once.ts';
 import { writeMark } from './firewall-marks.ts';
 import {
   type DirectorModel,
@@ -69,14 +71,15 @@ function given(value: object): object | undefined {
   return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }
 
-function writeService(service: Service): ServiceDocument {
+// A change of one service among thousands leaves all others as they are, and so their documents.
+const writeService = oncePerValue((service: Service): ServiceDocument => {
   const { identity, persistence, sourceLimit } = service;
   const family = serviceFamily(identity);
   const name =
     'mark' in identity
       ? { mark: identity.mark, family: family === 6 ? 'ipv6' : undefined }
       : { [identity.protocol]: formatEndpoint(identity.address, identity.port) };
-  return given({
+  const document = given({
     ...name,
     scheduler: service.scheduler === defaultScheduler ? undefined : service.scheduler,
     flags: service.flags.length === 0 ? undefined : [...service.flags],
@@ -89,7 +92,8 @@ function writeService(service: Service): ServiceDocument {
     source_limit: sourceLimit ?? undefined,
     servers: service.servers.length === 0 ? undefined : service.servers.map(writeServer),
   }) as ServiceDocument;
-}
+  return deepFreeze(document);
+});
 
 function writePersistence({ timeout, netmask }: Persistence, hosts: string): ServiceDocument['persistence'] {
   if (netmask === hosts) return timeout;

@@ -38,11 +38,14 @@ export type RowCounts = Readonly<Record<RowCount, number>>;
 export class ServiceRows {
   readonly words: BigUint64Array;
   readonly #layout: ServiceRowsLayout;
+  /** The same memory. */
+  readonly #bytes: Buffer;
 
   /** `words` has an area for each worker. */
   constructor(words: BigUint64Array, layout: ServiceRowsLayout) {
     this.words = words;
     this.#layout = layout;
+    this.#bytes = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
   }
 
   /** Memory for so many workers. */
@@ -50,11 +53,13 @@ export class ServiceRows {
     return new BigUint64Array(new SharedArrayBuffer(workers * areaStride * BigUint64Array.BYTES_PER_ELEMENT));
   }
 
-  /** What all workers together have counted, by the row's name. */
-  read(): Map<string, RowCounts> {
+  /** What all workers together have counted, by the row's name: of all rows, or of one service and its servers. */
+  read(service?: string): Map<string, RowCounts> {
+    const isWanted = (name: string): boolean =>
+      service === undefined || name === service || name.startsWith(`${service} > `);
     const total = new Map<string, RowCounts>();
     for (let area = 0; area < this.words.length; area += this.#layout.areaStride) {
-      for (const [name, counts] of this.#rows(area)) {
+      for (const [name, counts] of this.#rows(area, isWanted)) {
         const before = total.get(name);
         total.set(name, before === undefined ? counts : sum(before, counts));
       }
@@ -71,24 +76,24 @@ export class ServiceRows {
     return most;
   }
 
-  *#rows(area: number): Generator<[string, RowCounts], void, undefined> {
+  *#rows(area: number, isWanted: (name: string) => boolean): Generator<[string, RowCounts], void, undefined> {
     const { firstRow, rowStride, rowCount } = this.#layout;
     const count = Math.min(Number(this.#load(area + this.#layout.area.rows)), rowCount);
     for (let index = 0; index < count; index += 1) {
-      const row = this.#row(area + firstRow + index * rowStride);
+      const row = this.#row(area + firstRow + index * rowStride, isWanted);
       if (row !== undefined) yield row;
     }
   }
 
   // A writer is within a row for less than a microsecond; a reader that meets it is soon rid of it.
-  #row(start: number): [string, RowCounts] | undefined {
+  #row(start: number, isWanted: (name: string) => boolean): [string, RowCounts] | undefined {
     for (;;) {
       const before = this.#load(start);
       if (before === 0n) return undefined;
       if (before % 2n !== 0n) continue;
       const name = this.#name(start + 1);
-      const counts = this.#counts(start + this.#layout.firstCount);
-      if (this.#load(start) === before) return [name, counts];
+      const counts = isWanted(name) ? this.#counts(start + this.#layout.firstCount) : undefined;
+      if (this.#load(start) === before) return counts === undefined ? undefined : [name, counts];
     }
   }
 
@@ -108,11 +113,14 @@ export class ServiceRows {
   }
 
   #name(start: number): string {
-    const encoded = Buffer.alloc(this.#layout.nameWords * BigUint64Array.BYTES_PER_ELEMENT);
-    for (let word = 0; word < this.#layout.nameWords; word += 1) {
-      encoded.writeBigUInt64LE(this.#load(start + word), word * BigUint64Array.BYTES_PER_ELEMENT);
-    }
-    return encoded.toString('latin1').replace(/\0+$/, '');
+    const first = start * BigUint64Array.BYTES_PER_ELEMENT;
+    const name = this.#bytes.toString(
+      'latin1',
+      first,
+      first + this.#layout.nameWords * BigUint64Array.BYTES_PER_ELEMENT,
+    );
+    const end = name.indexOf('\0');
+    return end < 0 ? name : name.slice(0, end);
   }
 
   #load(word: number): bigint {

@@ -6,8 +6,10 @@
 //        └──────────────▶ ApiClient.call(definition, parameters)
 //
 // Types of parameters and answers follow from the schemas, on both ends.
+
 import Type, { type Static, type TObject, type TObjectOptions, type TProperties, type TSchema } from 'typebox';
 import { type SchemaView, viewOf } from '../config/schema-view.ts';
+import type { Immutable } from '../immutable.ts';
 
 export { type SchemaView, viewOf };
 
@@ -36,13 +38,6 @@ export interface RouteDefinition<P extends TObject = TObject, A extends TSchema 
   /** The longest body, where it may be longer than others. */
   readonly mostBytes?: number;
 }
-
-/** A value that the receiver does not change: what a handler returns may be frozen. */
-export type Immutable<T> = T extends readonly (infer Item)[]
-  ? readonly Immutable<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]: Immutable<T[Key]> }
-    : T;
 
 export type ParametersOf<D extends RouteDefinition> = Immutable<Static<D['parameters']>>;
 export type AnswerOf<D extends RouteDefinition> = Immutable<Static<D['answer']>>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A snapshot is immutable and addressed by its content: equal values have one canonical text, one order and one hash.
 import { createHash } from 'node:crypto';
+import { oncePerValue } from './once.ts';
 
 /** A value that JSON can express. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -34,16 +35,12 @@ export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-const digests = new WeakMap<object, string>();
+const digestOnce = oncePerValue((value: object) => sha256(canonicalJson(value)));
 
 /** The hash of the canonical text of a deeply frozen value. It is computed once for each object. */
 export function digestOf(value: object): string {
-  const known = digests.get(value);
-  if (known !== undefined) return known;
   if (!Object.isFrozen(value)) throw new TypeError('only a frozen value has a lasting digest');
-  const digest = sha256(canonicalJson(value));
-  digests.set(value, digest);
-  return digest;
+  return digestOnce(value);
 }
 
 /** Freezes a value and everything in it. A value that is frozen already counts as frozen throughout. */

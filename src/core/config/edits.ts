@@ -3,6 +3,7 @@
 // service among ten thousand is a few edits, so it is stored and sent in a few bytes. Parts that both values share are
 // not looked at. The result of an application shares all parts that no edit touches.
 import Type, { type Static } from 'typebox';
+import type { Immutable } from '../immutable.ts';
 
 const step = Type.Union([Type.String(), Type.Integer({ minimum: 0 })]);
 
@@ -23,7 +24,7 @@ export const editSchema = Type.Union([
   ),
 ]);
 
-export type Edit = Static<typeof editSchema>;
+export type Edit = Immutable<Static<typeof editSchema>>;
 type Step = Static<typeof step>;
 type Container = readonly unknown[] | Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does what ipvsadm 1.31 does with its arguments, and gives what it prints and its exit status. The commands of one call
 // change a table; whoever calls brings the table's model into force at the end, so a restored file is one change.
-import type { DirectorModel } from '../model.ts';
+import { type DirectorModel, type Service, serviceKey } from '../model.ts';
 import { type Command, parseCommand } from './grammar.ts';
 import { type ConnectionRow, formatConnections, formatServices, formatTimeouts, type ServiceView } from './listing.ts';
 import { formatRules } from './save.ts';
@@ -13,8 +13,8 @@ import { type NamesOfPorts, namesOfPorts, type PortNames, systemPortNames } from
 /** What a call of ipvsadm works on. */
 export interface Kernel {
   readonly model: DirectorModel;
-  /** The services of the model with their counts. */
-  views(model: DirectorModel): Promise<readonly ServiceView[]>;
+  /** Services of the model with their counts: all, or one. */
+  views(services: readonly Service[]): Promise<readonly ServiceView[]>;
   connections(): Promise<readonly ConnectionRow[]>;
   /** Begins to count anew: all services, or one. */
   zero(service: Extract<Command, { kind: 'zero' }>['identity']): Promise<void>;
@@ -156,17 +156,19 @@ class Call {
       this.#stdout += formatConnections(await this.#kernel.connections(), portNames);
       return 0;
     }
-    const views = await this.#kernel.views(model);
     if (identity === undefined) {
+      const views = await this.#kernel.views(model.services);
       this.#stdout += formatServices(views, { format, exact, sorted, portNames });
       return 0;
     }
-    const one = views.filter(view => JSON.stringify(view.identity) === JSON.stringify(identity));
+    const key = serviceKey(identity);
+    const one = model.services.filter(service => serviceKey(service.identity) === key);
     if (one.length === 0) {
       this.#stderr += 'No such service\n';
       return 1;
     }
-    this.#stdout += formatServices(one, { format, exact, sorted, portNames, single: true });
+    const views = await this.#kernel.views(one);
+    this.#stdout += formatServices(views, { format, exact, sorted, portNames, single: true });
     return 0;
   }
 }

@@ -2,6 +2,8 @@
 // The two ends of a plane's socket, without the socket.
 import { describe, expect, it } from 'vitest';
 import { PlaneHost } from '../../../src/control/plane-host.ts';
+import { RemotePlane } from '../../../src/control/remote-plane.ts';
+import type { ApiClient } from '../../../src/core/api/client.ts';
 import type { Plane, PlanePart, Prepared } from '../../../src/core/plane.ts';
 
 const part = (id: string): PlanePart => ({ id, digest: `digest of ${id}`, model: {} });
@@ -104,5 +106,59 @@ describe('the process of a plane', () => {
     await host.resume(part('kept'), new AbortController().signal);
     expect(log).toEqual(['prepare kept', 'commit kept', 'kept is in force']);
     expect(await ask('/plane/in-force')).toEqual({ digest: 'digest of kept' });
+  });
+});
+
+describe('what control sends to the process of a plane', () => {
+  const services = (...weights: number[]) => ({ services: weights.map(weight => ({ weight })) });
+  const named = (id: string, model: unknown): PlanePart => ({ id, digest: `digest of ${id}`, model });
+  const signal = new AbortController().signal;
+
+  function connected() {
+    const given: unknown[] = [];
+    let host = hosted(async ({ model }) => void given.push(model));
+    const sent: Record<string, unknown>[] = [];
+    const call = async ({ path }: { path: string }, parameters: { part?: Record<string, unknown> }) => {
+      if (parameters.part !== undefined) sent.push(parameters.part);
+      // What goes through a socket shares nothing.
+      return await host.ask(path, JSON.parse(JSON.stringify(parameters)));
+    };
+    const plane = new RemotePlane('toy', { call } as unknown as ApiClient);
+    const replace = (): void => {
+      host = hosted(async ({ model }) => void given.push(model));
+    };
+    return { plane, given, sent, replace };
+  }
+
+  it('is the whole model first, and then what is different from the part that the plane has confirmed', async () => {
+    const { plane, given, sent } = connected();
+    const [first, second, third] = [services(1, 2, 3), services(1, 5, 3), services(1, 5, 3, 4)];
+    for (const [id, model] of Object.entries({ first, second, third })) {
+      await (await plane.prepare(named(id, model), signal)).commit();
+    }
+    expect(given).toEqual([first, second, third]);
+    expect(sent.map(part => part.edits)).toEqual([
+      undefined,
+      [{ set: ['services', 1, 'weight'], value: 5 }],
+      [{ splice: ['services'], at: 3, count: 0, items: [{ weight: 4 }] }],
+    ]);
+  });
+
+  it('is different from what is in force, not from what was given up', async () => {
+    const { plane, given } = connected();
+    await (await plane.prepare(named('first', services(1)), signal)).commit();
+    await (await plane.prepare(named('second', services(2)), signal)).abort();
+    await (await plane.prepare(named('third', services(1, 1)), signal)).commit();
+    expect(given.at(-1)).toEqual(services(1, 1));
+  });
+
+  it('is the whole model again for a process that runs by another part or by none', async () => {
+    const { plane, given, sent, replace } = connected();
+    await (await plane.prepare(named('first', services(1)), signal)).commit();
+    replace();
+    const { changes } = await plane.prepare(named('second', services(1, 2)), signal);
+    expect(changes).toEqual(['second']);
+    expect(given).toEqual([services(1), services(1, 2)]);
+    expect(sent.map(part => part.model !== undefined)).toEqual([true, false, true]);
   });
 });

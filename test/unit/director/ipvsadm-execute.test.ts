@@ -23,7 +23,7 @@ const otherwise = new Map([
 ]);
 
 const kernel: Pick<Kernel, 'views' | 'connections' | 'zero'> = {
-  views: async model => model.services.map(idleView),
+  views: async services => services.map(idleView),
   connections: async () => [],
   zero: async () => undefined,
 };
