@@ -36,7 +36,10 @@ try {
     return performance.now() - began;
   };
   const measure = (figure: string, words: (n: number) => string): void =>
-    print(figure, Array.from({ length: calls }, (_, n) => call(words(n))));
+    print(
+      figure,
+      Array.from({ length: calls }, (_, n) => call(words(n))),
+    );
   const measureAll = (among: string, port: number): void => {
     measure(`ipvsadm -A, ${among}`, n => `-A -t 192.0.2.${n}:${port} -s rr`);
     measure(`ipvsadm -a, ${among}`, n => `-a -t 192.0.2.${n}:${port} -r 10.1.0.2:80 -m`);

@@ -13,8 +13,11 @@ import { DebianKernel } from './debian-kernel.ts';
 import { copyModules, packInitrd } from './initrd.ts';
 import { MachineError, systemProgram } from './system-program.ts';
 
-/** The modules for reaching the host's files. The kernel loads all other modules from those files when it needs them. */
-const bootModules = ['virtio_pci', 'virtiofs', 'overlay'];
+/**
+ * The modules for reaching the host's files, and one whose device file only appears with it. The kernel loads all other
+ * modules from those files when it needs them.
+ */
+const bootModules = ['virtio_pci', 'virtiofs', 'overlay', 'tun'];
 
 /** Time limits are so many times as long as on the host. */
 const timeScale = '20';

@@ -8,8 +8,8 @@
 namespace sluice::client {
 
 struct Answer {
-  int status = 0;       // of HTTP; 0 when no answer came
-  std::string body;     // or, without an answer, why none came
+  int status = 0;    // of HTTP; 0 when no answer came
+  std::string body;  // or, without an answer, why none came
 };
 
 // Sends JSON to `path` by POST and waits for the answer.

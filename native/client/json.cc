@@ -19,8 +19,10 @@ void skip_blanks(std::string_view& rest) {
 std::string_view string_at(std::string_view rest) {
   if (!rest.starts_with('"')) return {};
   for (size_t at = 1; at < rest.size(); ++at) {
-    if (rest[at] == '\\') ++at;
-    else if (rest[at] == '"') return rest.substr(0, at + 1);
+    if (rest[at] == '\\')
+      ++at;
+    else if (rest[at] == '"')
+      return rest.substr(0, at + 1);
   }
   return {};
 }

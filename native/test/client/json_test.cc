@@ -37,7 +37,8 @@ TEST_CASE("a member is found among members of any kind") {
 }
 
 TEST_CASE("what is no object has no members") {
-  for (const std::string_view json : {"", "[]", "{", "{\"status", "{\"status\"", "{\"status\":", "{\"status\":1", "{1:2}"}) {
+  for (const std::string_view json :
+       {"", "[]", "{", "{\"status", "{\"status\"", "{\"status\":", "{\"status\":1", "{1:2}"}) {
     CAPTURE(json);
     CHECK(json_member(json, "status") == std::nullopt);
   }
