@@ -39,13 +39,20 @@ bool ServiceRows::advance(const director::Director& director, Time now) {
   // If a visitor changes services in many visits, they are listed once per pass, not once per visit.
   if (!is_valid_ && begun_ != 0 && now < due()) return true;
   if (!is_valid_) list(director);
-  if (next_ == 0) begun_ = now;
+  if (next_ == 0) begin(now);
   const size_t end = std::min(next_ + rows_a_round, rows_.size());
   for (; next_ < end; next_++) write(next_);
   if (next_ < rows_.size()) return false;
   header(AreaWord::since).store(begun_, std::memory_order_relaxed);
   header(AreaWord::passes).fetch_add(1, std::memory_order_release);
   return true;
+}
+
+void ServiceRows::begin(Time now) {
+  begun_ = now;
+  if (sampled_ == 0) sampled_ = now;
+  since_ = now - sampled_ >= director::Rates::interval ? now - sampled_ : 0;
+  if (since_ > 0) sampled_ = now;
 }
 
 void ServiceRows::list(const director::Director& director) {
@@ -63,6 +70,9 @@ void ServiceRows::list(const director::Director& director) {
 void ServiceRows::write(size_t index) {
   const auto [service, server] = rows_[index];
   const director::Counters counted = server != nullptr ? server->counters : service->counters();
+  director::Rates& rates = server != nullptr ? server->rates : service->rates;
+  if (since_ > 0) rates.sample(counted, since_);
+  const director::Counters rate = rates.per_second();
   uint64_t active = 0, inactive = 0, persistent = 0;
   const auto add = [&](const director::Destination& one) {
     active += one.active;
@@ -81,7 +91,12 @@ void ServiceRows::write(size_t index) {
                                                           counted.bytes_out,
                                                           active,
                                                           inactive,
-                                                          persistent};
+                                                          persistent,
+                                                          rate.connections,
+                                                          rate.packets_in,
+                                                          rate.packets_out,
+                                                          rate.bytes_in,
+                                                          rate.bytes_out};
   const Words row = area_.subspan(rows::first_row + index * rows::row_stride, rows::row_stride);
   const std::atomic_ref<uint64_t> sequence(row[0]);
   const uint64_t before = sequence.load(std::memory_order_relaxed);

@@ -39,7 +39,13 @@ namespace sluice::engine {
   COUNT(bytes_out)               \
   COUNT(active)                  \
   COUNT(inactive)                \
-  COUNT(persistent)
+  COUNT(persistent)              \
+  /* a second */                 \
+  COUNT(connection_rate)         \
+  COUNT(packet_in_rate)          \
+  COUNT(packet_out_rate)         \
+  COUNT(byte_in_rate)            \
+  COUNT(byte_out_rate)
 
 #define SLUICE_NAME(name) name,
 enum class AreaWord : uint32_t { SLUICE_AREA_HEADER(SLUICE_NAME) count };
@@ -83,6 +89,7 @@ class ServiceRows {
     const director::Service* service;
     const director::Destination* server;  // nullptr: the service itself
   };
+  void begin(Time now);
   void list(const director::Director& director);
   void write(size_t index);
   std::atomic_ref<uint64_t> header(AreaWord word) {
@@ -94,6 +101,8 @@ class ServiceRows {
   bool is_valid_ = false;
   size_t next_ = 0, named_ = 0;  // rows before `named_` have their names
   Time begun_ = 0;
+  Time sampled_ = 0;  // when the pass began that took samples for rates last …
+  Time since_ = 0;    // … and in a pass that takes samples, how long after the one before; 0 in other passes
 };
 
 }  // namespace sluice::engine

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes what people see out of what native directors report: services with their counts, and connections.
 import type { NativeConnection, NativeCounters, NativeService } from '../native/director.ts';
-import type { RowCounts } from '../native/service-rows.ts';
+import { noCounts, type RowCounts } from '../native/service-rows.ts';
 import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
 import { formatEndpoint, type Service, type ServiceIdentity, serviceFamily } from './model.ts';
 
@@ -37,18 +37,6 @@ export function rowName(identity: ServiceIdentity): string {
   return `${family} ${identity.protocol} ${formatEndpoint(identity.address, identity.port)}`;
 }
 
-const nothing: RowCounts = {
-  connections: 0,
-  packets_in: 0,
-  packets_out: 0,
-  bytes_in: 0,
-  bytes_out: 0,
-  active: 0,
-  inactive: 0,
-  persistent: 0,
-};
-const noRates = { connections: 0, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
-
 function countersOf(counts: RowCounts) {
   return {
     connections: counts.connections,
@@ -59,12 +47,22 @@ function countersOf(counts: RowCounts) {
   };
 }
 
+function ratesOf(counts: RowCounts) {
+  return {
+    connections: counts.connection_rate,
+    packetsIn: counts.packet_in_rate,
+    packetsOut: counts.packet_out_rate,
+    bytesIn: counts.byte_in_rate,
+    bytesOut: counts.byte_out_rate,
+  };
+}
+
 /** The counts of the services of one director, in the form in which workers publish them. */
 export function rowsOf(services: readonly NativeService[]): Map<string, RowCounts> {
   const rows = new Map<string, RowCounts>();
   const row = ({ connections, packetsIn, packetsOut, bytesIn, bytesOut }: NativeCounters) => {
     const counts = { packets_in: packetsIn, packets_out: packetsOut, bytes_in: bytesIn, bytes_out: bytesOut };
-    return { ...nothing, connections, ...counts };
+    return { ...noCounts, connections, ...counts };
   };
   for (const { family, name, counters, servers } of services) {
     const key = `${family} ${name}`;
@@ -86,9 +84,10 @@ export function serviceViews(services: readonly Service[], counted: ReadonlyMap<
 
 function serviceView(service: Service, name: string, counted: ReadonlyMap<string, RowCounts>): CountedService {
   const servers = service.servers.map(server => {
-    const counts = counted.get(`${name} > ${formatEndpoint(server.address, server.port)}`) ?? nothing;
+    const counts = counted.get(`${name} > ${formatEndpoint(server.address, server.port)}`) ?? noCounts;
     const { active, inactive, persistent } = counts;
-    return { ...server, active, inactive, persistent, counters: countersOf(counts), rates: noRates };
+    return { ...server, active, inactive, persistent, counters: countersOf(counts), rates: ratesOf(counts) };
   });
-  return { ...service, counters: countersOf(counted.get(name) ?? nothing), rates: noRates, servers };
+  const counts = counted.get(name) ?? noCounts;
+  return { ...service, counters: countersOf(counts), rates: ratesOf(counts), servers };
 }

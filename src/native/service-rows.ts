@@ -26,7 +26,12 @@ export type RowCount =
   | 'bytes_out'
   | 'active'
   | 'inactive'
-  | 'persistent';
+  | 'persistent'
+  | 'connection_rate'
+  | 'packet_in_rate'
+  | 'packet_out_rate'
+  | 'byte_in_rate'
+  | 'byte_out_rate';
 
 export interface ServiceRowsAddon {
   readonly serviceRowsLayout: ServiceRowsLayout;
@@ -61,7 +66,7 @@ export class ServiceRows {
     for (let area = 0; area < this.words.length; area += this.#layout.areaStride) {
       for (const [name, counts] of this.#rows(area, isWanted)) {
         const before = total.get(name);
-        total.set(name, before === undefined ? counts : sum(before, counts));
+        total.set(name, before === undefined ? counts : mapCounts(count => before[count] + counts[count]));
       }
     }
     return total;
@@ -99,17 +104,7 @@ export class ServiceRows {
 
   #counts(start: number): RowCounts {
     const { counts } = this.#layout;
-    const at = (name: RowCount): number => Number(this.#load(start + counts[name]));
-    return {
-      connections: at('connections'),
-      packets_in: at('packets_in'),
-      packets_out: at('packets_out'),
-      bytes_in: at('bytes_in'),
-      bytes_out: at('bytes_out'),
-      active: at('active'),
-      inactive: at('inactive'),
-      persistent: at('persistent'),
-    };
+    return mapCounts(name => Number(this.#load(start + counts[name])));
   }
 
   #name(start: number): string {
@@ -128,16 +123,24 @@ export class ServiceRows {
   }
 }
 
-function sum(a: RowCounts, b: RowCounts): RowCounts {
-  const added = (name: RowCount): number => a[name] + b[name];
+/** A record of what `countOf` gives for each count. */
+function mapCounts(countOf: (name: RowCount) => number): RowCounts {
   return {
-    connections: added('connections'),
-    packets_in: added('packets_in'),
-    packets_out: added('packets_out'),
-    bytes_in: added('bytes_in'),
-    bytes_out: added('bytes_out'),
-    active: added('active'),
-    inactive: added('inactive'),
-    persistent: added('persistent'),
+    connections: countOf('connections'),
+    packets_in: countOf('packets_in'),
+    packets_out: countOf('packets_out'),
+    bytes_in: countOf('bytes_in'),
+    bytes_out: countOf('bytes_out'),
+    active: countOf('active'),
+    inactive: countOf('inactive'),
+    persistent: countOf('persistent'),
+    connection_rate: countOf('connection_rate'),
+    packet_in_rate: countOf('packet_in_rate'),
+    packet_out_rate: countOf('packet_out_rate'),
+    byte_in_rate: countOf('byte_in_rate'),
+    byte_out_rate: countOf('byte_out_rate'),
   };
 }
+
+/** Of a service or a server that nobody has counted yet. */
+export const noCounts: RowCounts = mapCounts(() => 0);

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../lab/topology/until.ts';
 import { packageRoot } from '../../src/core/package-root.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
@@ -42,6 +43,9 @@ describeAsRoot('sluice ipvsadm', () => {
         '',
       ].join('\n'),
     );
+    const rates = async () =>
+      /^TCP .* (\d+) +(\d+) +(\d+) +(\d+) +(\d+)$/m.exec((await ipvsadm('-L -n --rate')).stdout);
+    await until('the rates show what was forwarded', 30_000, async () => Number((await rates())?.[4]) > 0);
     expect((await ipvsadm('-L -n -c')).stdout.split('\n')).toHaveLength(6);
     expect(await ipvsadm(`-A -t ${virtual}:80`)).toMatchObject({ status: 255, stderr: 'Service already exists\n' });
 

@@ -12,6 +12,8 @@
 #include "core/time.h"
 #include "director/network/outer_headers.h"
 #include "director/network/route_table.h"
+#include "director/services/counters.h"
+#include "director/services/rates.h"
 #include "director/services/source_limit.h"
 #include "wire/address.h"
 
@@ -29,30 +31,6 @@ struct Tunnel {
   bool checksum = false;         // GUE and GRE: checksum in the outer header
   bool remote_checksum = false;  // GUE: remote checksum offload
   bool operator==(const Tunnel&) const = default;
-};
-
-// Counts of both directions, as `ipvsadm -Ln --stats` shows them.
-struct Counters {
-  uint64_t connections = 0;
-  uint64_t packets_in = 0, packets_out = 0;
-  uint64_t bytes_in = 0, bytes_out = 0;
-
-  Counters& operator+=(const Counters& other) {
-    connections += other.connections;
-    packets_in += other.packets_in;
-    bytes_in += other.bytes_in;
-    packets_out += other.packets_out;
-    bytes_out += other.bytes_out;
-    return *this;
-  }
-  Counters& operator-=(const Counters& other) {
-    connections -= other.connections;
-    packets_in -= other.packets_in;
-    bytes_in -= other.bytes_in;
-    packets_out -= other.packets_out;
-    bytes_out -= other.bytes_out;
-    return *this;
-  }
 };
 
 // Identifies a virtual service: protocol, address and port, or a firewall mark and a family.
@@ -100,6 +78,7 @@ struct alignas(64) Destination {
   OuterHeaders outer;       // of a tunnel, as of hop_generation
   uint32_t place = 0;       // in its service's list, as its scheduler last saw it
   int32_t last_weight = 0;  // before it was drained: with it, mh keeps the places of a server of weight 0
+  mutable Rates rates;      // sampled by whoever shows the counts
 
   uint32_t total() const { return active + inactive; }
   bool is_usable() const { return weight > 0 && !overloaded; }
@@ -181,6 +160,7 @@ struct Service {
   SourceLimits source_limit;
   // What the service has counted beyond its present servers' counts. Packets are counted only at their server.
   Counters counted_apart;
+  mutable Rates rates;  // sampled by whoever shows the counts
   ProxyState proxy;
 
   Service();

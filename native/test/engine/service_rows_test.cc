@@ -54,6 +54,34 @@ TEST_CASE("services and servers are rows with names and counts, which are renewe
   CHECK(area.header(engine::AreaWord::passes) == 2);
 }
 
+TEST_CASE("rates follow what comes in, as the kernel's estimator, and go back when nothing comes") {
+  Area area;
+  engine::ServiceRows rows(area.words());
+  Fixture fixture;
+  REQUIRE(fixture.director.services().add_service(tcp(), {}) == director::EditResult::done);
+  fixture.add_server(tcp(), server4, 8080);
+  Time now = start;
+  const auto two_seconds = [&](uint16_t connections) {
+    static uint16_t port = 1;
+    for (uint16_t i = 0; i < connections; i++) fixture.receive(syn(port++));
+    now += director::Rates::interval;
+    CHECK(rows.advance(fixture.director, now));
+    return area.count(1, engine::RowCount::connection_rate);
+  };
+  CHECK(rows.advance(fixture.director, now));
+  // 200 in two seconds are 100 a second. A sample counts a quarter: 25, 43.75, 57.8 …, rounded to the nearest.
+  CHECK(two_seconds(200) == 25);
+  CHECK(two_seconds(200) == 44);
+  CHECK(two_seconds(200) == 58);
+  CHECK(area.count(0, engine::RowCount::connection_rate) == 58);
+  CHECK(area.count(1, engine::RowCount::packet_in_rate) == 58);
+  CHECK(static_cast<double>(area.count(1, engine::RowCount::byte_in_rate)) ==
+        doctest::Approx(57.8 * static_cast<double>(syn(1).size() - 14)).epsilon(0.01));
+  CHECK(two_seconds(0) == 43);
+  fixture.director.zero_counters(*fixture.director.services().find(tcp()));
+  CHECK(two_seconds(0) == 0);
+}
+
 TEST_CASE("a changed configuration is listed again, and many rows take several rounds") {
   Area area;
   engine::ServiceRows rows(area.words());

@@ -4,6 +4,7 @@ import { type Measurement, ratesBetween } from '../../../src/cli/top/rates.ts';
 import { shortNumber, tableLines } from '../../../src/cli/top/table.ts';
 import { readRules } from '../../../src/director/ipvsadm/rules.ts';
 import { serviceViews } from '../../../src/director/views.ts';
+import { noCounts } from '../../../src/native/service-rows.ts';
 
 const model = readRules(
   '-A -t [2001:db8:1111:2222:3333:4444:5555:6666]:80 -s rr\n-A -t 10.0.1.100:80 -s wlc\n-a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m\n',
@@ -12,7 +13,7 @@ const model = readRules(
 
 function measurement(at: number, connections: number, bytes: number): Measurement {
   const counts = { connections, packets_in: 10 * connections, packets_out: 0, bytes_in: bytes, bytes_out: 0 };
-  const row = { ...counts, active: 1, inactive: 2, persistent: 0 };
+  const row = { ...noCounts, ...counts, active: 1, inactive: 2 };
   return {
     at,
     workers: [

@@ -35,6 +35,14 @@ it('adds what workers have published of a service, in whatever order they have i
   expect(rows.unseen).toBe(3);
 });
 
+it('gives the rows of one service and of its servers', () => {
+  const words = ServiceRows.wordsFor(addon, 1);
+  const service = '4 tcp 10.0.0.1:80';
+  const names = [service, `${service} > 10.0.2.11:80`, `${service}80`, '4 tcp 10.0.0.1:8 > 10.0.2.11:80'];
+  for (const [row, name] of names.entries()) write(words, 0, row, name, 1n);
+  expect([...new ServiceRows(words, layout).read(service).keys()]).toEqual(names.slice(0, 2));
+});
+
 it('leaves out rows that have never been written', () => {
   const words = ServiceRows.wordsFor(addon, 1);
   write(words, 0, 0, 'a', 1n, 0n);
