@@ -48,6 +48,8 @@ for (const port of httpPorts) {
     // A client that closes in the middle of an answer does not stop the server.
     answer(request, response).catch(error => console.log(`${request.url}: ${error.message}`));
   });
+  // In an emulated machine an upload takes many minutes. The client has the limit.
+  web.requestTimeout = 0;
   listening.push(new Promise<void>(resolve => web.listen({ port, backlog }, resolve)));
 }
 

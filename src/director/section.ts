@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The director's section of the document.
 import { canonicalJson, digestOf, sha256 } from '../core/config/canonical.ts';
+import { oncePerValue } from '../core/config/once.ts';
 import type { Section } from '../core/config/section.ts';
 import { compareDirectorModels, type DirectorChange, describeDirectorChange } from './changes.ts';
 import { effectiveDirectorModel } from './effective.ts';
@@ -15,7 +16,7 @@ export const directorSection: Section<'director', DirectorModel, DirectorChange>
   empty: emptyDirectorModel,
   read: readDirectorModel,
   write: writeDirectorModel,
-  digest: model => sha256(canonicalJson({ ...model, services: model.services.map(digestOf) })),
+  digest: oncePerValue(model => sha256(canonicalJson({ ...model, services: model.services.map(digestOf) }))),
   compare: compareDirectorModels,
   describe: describeDirectorChange,
   effective: effectiveDirectorModel,
