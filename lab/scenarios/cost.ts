@@ -14,7 +14,8 @@ const idleSeconds = 3;
 const mostIdlePercent = 5;
 
 const rounds = 5;
-const mostTimesSlower = 4;
+/** Wide: the kernel takes half as long when all its work happens on one processor. A timer of a millisecond would show. */
+const mostTimesSlower = 10;
 
 /** The shortest round trip, in milliseconds. A busy machine delays others; the balancer is not the cause of that. */
 async function ping(from: Host): Promise<number> {
@@ -45,7 +46,7 @@ export const costScenarios: readonly Scenario[] = [
   },
   {
     name: 'latency',
-    title: 'a ping through an idle balancer takes at most four times as long as through the forwarding of the kernel',
+    title: 'a ping through an idle balancer takes at most ten times as long as through the forwarding of the kernel',
     topology: twoArms(),
     // The balancer takes only r1's packets. The kernel of the same host forwards r2's.
     forwarding: {
