@@ -12,6 +12,7 @@ import { type DirectorModel, emptyDirectorModel, serviceKey } from '../director/
 import { directorSection } from '../director/section.ts';
 import type { ControlAccess } from './composition.ts';
 import { documentFormat, type Snapshot, type sections } from './document.ts';
+import { hostNames } from './host-names.ts';
 
 type Access = ControlAccess<typeof sections>;
 
@@ -84,6 +85,7 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
       if (client !== undefined) for await (const row of client.stream(directorConnections, {})) rows.push(row);
       return rows;
     },
+    hostNames,
     zero: async identity => {
       // A service that the same call has added has no counts yet.
       const isNew =

@@ -8,7 +8,7 @@ import { formatRules } from './save.ts';
 import { ServiceTable } from './table.ts';
 import { CommandFault, splitLine, type Token } from './tokens.ts';
 import { usageText, versionLine } from './usage.ts';
-import { type NamesOfPorts, namesOfPorts, type PortNames, systemPortNames } from './values.ts';
+import { type Names, type NamesOfHosts, namesOfPorts, type PortNames, systemPortNames } from './values.ts';
 
 /** What a call of ipvsadm works on. */
 export interface Kernel {
@@ -16,6 +16,8 @@ export interface Kernel {
   /** Services of the model with their counts: all, or one. */
   views(services: readonly Service[]): Promise<readonly ServiceView[]>;
   connections(): Promise<readonly ConnectionRow[]>;
+  /** Looks up the names of hosts with these addresses. */
+  hostNames(addresses: readonly string[]): Promise<NamesOfHosts>;
   /** Begins to count anew: all services, or one. */
   zero(service: Extract<Command, { kind: 'zero' }>['identity']): Promise<void>;
 }
@@ -107,7 +109,7 @@ class Call {
       case 'list':
         return await this.#list(command);
       case 'save':
-        this.#stdout += formatRules(this.#table.model(), { portNames: this.#portNames(command.numeric) }).text;
+        this.#stdout += await this.#rules(command.numeric);
         return 0;
       case 'start-daemon':
         return this.#refuse('No such device');
@@ -137,13 +139,18 @@ class Call {
     return failed;
   }
 
-  #portNames(isNumeric: boolean): NamesOfPorts | undefined {
-    return isNumeric ? undefined : namesOfPorts();
+  async #rules(isNumeric: boolean): Promise<string> {
+    const model = this.#table.model();
+    const names = isNumeric ? undefined : await this.#namesFor(addressesOf(model.services));
+    return formatRules(model, { names }).text;
+  }
+
+  async #namesFor(addresses: Iterable<string>): Promise<Names> {
+    return { port: namesOfPorts(), host: await this.#kernel.hostNames([...new Set(addresses)]) };
   }
 
   async #list(command: Extract<Command, { kind: 'list' }>): Promise<number> {
-    const { what, identity, format, exact, sorted } = command;
-    const portNames = this.#portNames(command.numeric);
+    const { what, identity, format, exact, sorted, numeric } = command;
     const model = this.#table.model();
     if (what === 'timeouts') {
       const { tcp, udp } = model.timeouts;
@@ -153,22 +160,27 @@ class Call {
     // No daemon runs.
     if (what === 'daemons') return 0;
     if (what === 'connections') {
-      this.#stdout += formatConnections(await this.#kernel.connections(), portNames);
+      const rows = await this.#kernel.connections();
+      const ends = rows.flatMap(({ client, virtual, server }) => [client.address, virtual.address, server.address]);
+      this.#stdout += formatConnections(rows, numeric ? undefined : await this.#namesFor(ends));
       return 0;
     }
-    if (identity === undefined) {
-      const views = await this.#kernel.views(model.services);
-      this.#stdout += formatServices(views, { format, exact, sorted, portNames });
-      return 0;
-    }
-    const key = serviceKey(identity);
-    const one = model.services.filter(service => serviceKey(service.identity) === key);
-    if (one.length === 0) {
+    const key = identity === undefined ? undefined : serviceKey(identity);
+    const listed = key === undefined ? model.services : model.services.filter(one => serviceKey(one.identity) === key);
+    if (key !== undefined && listed.length === 0) {
       this.#stderr += 'No such service\n';
       return 1;
     }
-    const views = await this.#kernel.views(one);
-    this.#stdout += formatServices(views, { format, exact, sorted, portNames, single: true });
+    const names = numeric ? undefined : await this.#namesFor(addressesOf(listed));
+    const views = await this.#kernel.views(listed);
+    this.#stdout += formatServices(views, { format, exact, sorted, names, single: key !== undefined });
     return 0;
   }
+}
+
+function addressesOf(services: readonly Service[]): string[] {
+  return services.flatMap(({ identity, servers }) => [
+    ...('mark' in identity ? [] : [identity.address]),
+    ...servers.map(({ address }) => address),
+  ]);
 }

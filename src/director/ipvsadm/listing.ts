@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints what `ipvsadm -L` prints, column by column: services with their servers, connections, and timeouts. Addresses are
-// always numbers; ports have names where the caller gives them.
+// Prints what `ipvsadm -L` prints, column by column: services with their servers, connections, and timeouts. Addresses and
+// ports have names where the caller gives them.
 import {
-  formatEndpoint,
   hostMask,
   type Mode,
   type Protocol,
@@ -13,7 +12,7 @@ import {
 } from '../model.ts';
 import type { ListFormat } from './grammar.ts';
 import { sortServers, sortServices } from './order.ts';
-import type { NamesOfPorts } from './values.ts';
+import type { Names } from './values.ts';
 
 /** Since the beginning, or since `-Z`. */
 export interface Counters<N extends number | bigint = number | bigint> {
@@ -49,8 +48,8 @@ export interface ListOptions {
   readonly exact?: boolean;
   /** When false, prints servers in the order in which the kernel walks its list: the latest first. */
   readonly sorted?: boolean;
-  /** Names for ports; without them, ports are numbers. */
-  readonly portNames?: NamesOfPorts | undefined;
+  /** Without names, addresses and ports are numbers. */
+  readonly names?: Names | undefined;
   /** When true, one service was asked for, and the line about the version is left out. */
   readonly single?: boolean;
 }
@@ -72,11 +71,11 @@ export function idleView(service: Service): ServiceView {
 }
 
 export function formatServices(services: readonly ServiceView[], options: ListOptions = {}): string {
-  const { format = 'services', exact = false, sorted = true, single = false, portNames } = options;
+  const { format = 'services', exact = false, sorted = true, single = false, names } = options;
   const lines = single ? [] : [banner];
   lines.push(...titles[format]);
   for (const service of sorted ? sortServices(services) : services) {
-    const nameOf = endpointNames(portNames, protocolOf(service));
+    const nameOf = endpointNames(names, protocolOf(service));
     lines.push(formatService(service, format, exact, nameOf));
     for (const server of sorted ? sortServers(service.servers) : service.servers.toReversed()) {
       lines.push(`  -> ${formatServer(server, format, exact, nameOf)}`);
@@ -85,8 +84,11 @@ export function formatServices(services: readonly ServiceView[], options: ListOp
   return lines.map(line => `${line}\n`).join('');
 }
 
+/** The first column of a service and of a server. */
+const [serviceWidth, serverWidth] = [33, 28];
+
 const numberTitle = (...names: string[]) => [
-  'Prot LocalAddress:Port'.padEnd(33) + names.map(name => ` ${name.padStart(8)}`).join(''),
+  'Prot LocalAddress:Port'.padEnd(serviceWidth) + names.map(name => ` ${name.padStart(8)}`).join(''),
   '  -> RemoteAddress:Port',
 ];
 
@@ -113,8 +115,8 @@ const titles: Readonly<Record<ListFormat, readonly string[]>> = {
 
 function formatService(service: ServiceView, format: ListFormat, exact: boolean, nameOf: NameOf): string {
   const name = serviceName(service, nameOf);
-  if (format === 'stats') return name.padEnd(33) + countColumns(service.counters, exact);
-  if (format === 'rate') return name.padEnd(33) + countColumns(service.rates, exact);
+  if (format === 'stats') return name.padEnd(serviceWidth) + countColumns(service.counters, exact);
+  if (format === 'rate') return name.padEnd(serviceWidth) + countColumns(service.rates, exact);
   const { identity, scheduler, flags, persistence, onePacket } = service;
   let line = `${name} ${scheduler}`;
   if (flags.length > 0) line += ` (${flags.join(',')})`;
@@ -130,13 +132,21 @@ function formatService(service: ServiceView, format: ListFormat, exact: boolean,
 
 type NameOf = (address: string, port: number) => string;
 
-/** Endpoints as they are printed: the text of an endpoint ends with its port. */
-export function endpointNames(portNames: NamesOfPorts | undefined, protocol: Protocol): NameOf {
+/** ipvsadm has room for so many characters of an endpoint. */
+const longestEndpoint = 59;
+
+/** Endpoints as they are printed, with the names of hosts and ports that there are. */
+export function endpointNames(names: Names | undefined, protocol: Protocol): NameOf {
   return (address, port) => {
-    const text = formatEndpoint(address, port);
-    const name = portNames?.(port, protocol);
-    return name === undefined ? text : `${text.slice(0, text.lastIndexOf(':') + 1)}${name}`;
+    const host = names?.host(address) ?? address;
+    const text = `${address.includes(':') ? `[${host}]` : host}:${names?.port(port, protocol) ?? port}`;
+    return text.slice(0, longestEndpoint);
   };
+}
+
+/** A name of IPv4 that does not fit in its column is cut; one of IPv6 pushes the other columns. */
+function inColumn(name: string, width: number, address: string): string {
+  return address.includes(':') ? name : name.slice(0, width);
 }
 
 /** A service of a firewall mark looks its ports up as those of TCP. */
@@ -146,14 +156,15 @@ function protocolOf({ identity }: Pick<ServiceView, 'identity'>): Protocol {
 
 function serviceName({ identity }: ServiceView, nameOf: NameOf): string {
   if ('mark' in identity) return `FWM  ${identity.mark}${identity.family === 6 ? ' IPv6' : ''}`;
-  return `${identity.protocol.toUpperCase().padEnd(4)} ${nameOf(identity.address, identity.port)}`;
+  const { protocol, address, port } = identity;
+  return inColumn(`${protocol.toUpperCase().padEnd(4)} ${nameOf(address, port)}`, serviceWidth, address);
 }
 
 // ipvsadm does not know FULLNAT. Forks of ipvsadm that know it use this name.
 const forwardNames: Readonly<Record<Mode, string>> = { nat: 'Masq', fullnat: 'FullNat', dr: 'Route', tunnel: 'Tunnel' };
 
 function formatServer(server: ServerView, format: ListFormat, exact: boolean, nameOf: NameOf): string {
-  const name = nameOf(server.address, server.port).padEnd(28);
+  const name = inColumn(nameOf(server.address, server.port), serverWidth, server.address).padEnd(serverWidth);
   const connections = `${column(server.active, 10)} ${column(server.inactive, 10)}`;
   const forward = forwardNames[server.mode].padEnd(7);
   switch (format) {
@@ -221,10 +232,10 @@ export interface ConnectionRow {
 }
 
 /** Prints connections as `ipvsadm -L -c` does. */
-export function formatConnections(rows: readonly ConnectionRow[], portNames?: NamesOfPorts): string {
+export function formatConnections(rows: readonly ConnectionRow[], names?: Names): string {
   const lines = rows.map(row => {
     const { client, virtual, server } = row;
-    const nameOf = endpointNames(portNames, protocolNamed(row.protocol));
+    const nameOf = endpointNames(names, protocolNamed(row.protocol));
     return connectionLine(
       row.protocol.padEnd(3),
       formatExpiry(row.expires),

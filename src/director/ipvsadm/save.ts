@@ -13,7 +13,7 @@ import {
 } from '../model.ts';
 import { endpointNames } from './listing.ts';
 import { sortServers, sortServices } from './order.ts';
-import type { NamesOfPorts } from './values.ts';
+import type { Names } from './values.ts';
 
 export interface RulesText {
   /** The commands, one a line. */
@@ -23,8 +23,8 @@ export interface RulesText {
 }
 
 export interface RulesFormat {
-  /** Names for ports; without them, ports are numbers. */
-  readonly portNames?: NamesOfPorts | undefined;
+  /** Without names, addresses and ports are numbers. */
+  readonly names?: Names | undefined;
   /**
    * Prints thresholds too, and servers in the order in which they were added, so that the text is read as the same
    * model. ipvsadm leaves out thresholds and sorts the servers.
@@ -32,13 +32,13 @@ export interface RulesFormat {
   readonly complete?: boolean;
 }
 
-export function formatRules(model: DirectorModel, { complete = false, portNames }: RulesFormat = {}): RulesText {
+export function formatRules(model: DirectorModel, { complete = false, names }: RulesFormat = {}): RulesText {
   const lines: string[] = [];
   const omitted: string[] = [];
   for (const service of complete ? model.services : sortServices(model.services)) {
-    lines.push(addService(service, portNames));
+    lines.push(addService(service, names));
     for (const server of complete ? service.servers : sortServers(service.servers)) {
-      lines.push(addServer(service.identity, server, complete, portNames));
+      lines.push(addServer(service.identity, server, complete, names));
     }
     omitted.push(...omissions(service));
   }
@@ -46,15 +46,15 @@ export function formatRules(model: DirectorModel, { complete = false, portNames 
 }
 
 /** The options that name a service: `-t 10.0.1.100:80`, `-f 5 -6`. */
-export function serviceOption(identity: ServiceIdentity, portNames?: NamesOfPorts): string {
+export function serviceOption(identity: ServiceIdentity, names?: Names): string {
   if ('mark' in identity) return `-f ${identity.mark}${identity.family === 6 ? ' -6' : ''}`;
   const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];
-  return `${option} ${endpointNames(portNames, identity.protocol)(identity.address, identity.port)}`;
+  return `${option} ${endpointNames(names, identity.protocol)(identity.address, identity.port)}`;
 }
 
-function addService(service: Service, portNames: NamesOfPorts | undefined): string {
+function addService(service: Service, names: Names | undefined): string {
   const { identity, persistence } = service;
-  let line = `-A ${serviceOption(identity, portNames)} -s ${service.scheduler}`;
+  let line = `-A ${serviceOption(identity, names)} -s ${service.scheduler}`;
   if (persistence !== null) {
     line += ` -p ${persistence.timeout}`;
     const family = serviceFamily(identity);
@@ -70,14 +70,9 @@ function addService(service: Service, portNames: NamesOfPorts | undefined): stri
 const modeOptions = { nat: '-m', fullnat: '-m', dr: '-g', tunnel: '-i' } as const;
 const checksumOptions = { none: '--tun-nocsum', full: '--tun-csum', remote: '--tun-remcsum' } as const;
 
-function addServer(
-  identity: ServiceIdentity,
-  server: RealServer,
-  complete: boolean,
-  portNames: NamesOfPorts | undefined,
-): string {
-  const nameOf = endpointNames(portNames, 'mark' in identity ? 'tcp' : identity.protocol);
-  let line = `-a ${serviceOption(identity, portNames)} -r ${nameOf(server.address, server.port)} ${modeOptions[server.mode]} -w ${server.weight}`;
+function addServer(identity: ServiceIdentity, server: RealServer, complete: boolean, names: Names | undefined): string {
+  const nameOf = endpointNames(names, 'mark' in identity ? 'tcp' : identity.protocol);
+  let line = `-a ${serviceOption(identity, names)} -r ${nameOf(server.address, server.port)} ${modeOptions[server.mode]} -w ${server.weight}`;
   if (complete && server.upperThreshold > 0) line += ` -x ${server.upperThreshold}`;
   if (complete && server.lowerThreshold > 0) line += ` -y ${server.lowerThreshold}`;
   if (server.tunnel === null) return line;

@@ -29,6 +29,15 @@ export function parseLooseIpv4(text: string): Address | undefined {
 /** Returns the port of a name such as `http`; undefined for an unknown name. */
 export type PortNames = (name: string, protocol: Protocol) => number | undefined;
 
+/** The name of a host with this address; undefined for one without a name. */
+export type NamesOfHosts = (address: string) => string | undefined;
+
+/** What is printed instead of numbers. */
+export interface Names {
+  readonly port: NamesOfPorts;
+  readonly host: NamesOfHosts;
+}
+
 /** The names in /etc/services of this machine. The file is read when the first name is asked for. */
 export function systemPortNames(path = '/etc/services'): PortNames {
   let names: ReadonlyMap<string, number> | undefined;

@@ -22,9 +22,10 @@ const otherwise = new Map([
   ['-E -u 10.0.1.1:5060 -p 60 -s rr', 'the service was refused before'],
 ]);
 
-const kernel: Pick<Kernel, 'views' | 'connections' | 'zero'> = {
+const kernel: Omit<Kernel, 'model'> = {
   views: async services => services.map(idleView),
   connections: async () => [],
+  hostNames: async () => () => undefined,
   zero: async () => undefined,
 };
 
@@ -91,4 +92,26 @@ describe('a restored file', () => {
     const { stdout } = await restore('-A -t 10.0.1.1:80 -s rr\n-S -n\n-C\n-S -n\n');
     expect(stdout).toBe('-A -t 10.0.1.1:80 -s rr\n');
   });
+});
+
+describe('lists and rules of hosts that have names', () => {
+  const script = golden('names.sh');
+  const hosts = new Map(
+    [...script.matchAll(/^([\da-f.:]+) (\S+)/gm)].map(([, address = '', name = '']) => [address, name]),
+  );
+  const named = { ...kernel, hostNames: async () => (address: string) => hosts.get(address) };
+  const sections = golden('names.recorded')
+    .split(/^mark /m)
+    .slice(1);
+
+  it.each(sections.map(text => [text.slice(0, text.indexOf('\n')), text] as const))(
+    'are those of ipvsadm %s',
+    async (words, text) => {
+      const commands = [...script.matchAll(/ipvsadm (-[Aa] [^;']+)/g)].map(match => match[1]);
+      const { model } = await executeIpvsadm(['-R'], commands.join('\n'), { ...named, model: emptyDirectorModel });
+      const { stdout } = await executeIpvsadm(words.split(' '), '', { ...named, model });
+      const recorded = text.slice(text.indexOf('\n') + 1).replaceAll(/^sh\| /gm, '');
+      expect(stdout).toBe(recorded);
+    },
+  );
 });
