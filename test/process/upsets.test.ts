@@ -11,7 +11,7 @@ import { encodeFrame } from '../../src/core/message-frames.ts';
 import { messageVersion } from '../../src/core/messages.ts';
 import { addonPath } from '../../src/native/addon.ts';
 import { describeAsRoot } from '../privileges.ts';
-import { patience, RunningToy, statusLine, type ToyOptions } from './toy-plane/running-toy.ts';
+import { commandLine, patience, RunningToy, statusLine, type ToyOptions } from './toy-plane/running-toy.ts';
 
 vi.setConfig({ testTimeout: 3 * patience, hookTimeout: patience });
 
@@ -198,7 +198,10 @@ describeAsRoot('the supervisor', () => {
 
   it('ends in good order when all processes are signalled at once, as by systemd', async () => {
     const toy = await start(both('hello', 'bonjour'));
-    await until('one stands by', patience, async () => (await toy.process('other')).standsBy !== undefined);
+    await until('one stands by, and has begun to listen to signals', patience, async () => {
+      const { standsBy } = await toy.process('other');
+      return standsBy !== undefined && commandLine(standsBy).startsWith('sluice: other (stands by)');
+    });
     for (const pid of await toy.pids()) process.kill(pid, 'SIGTERM');
     expect(await toy.ended()).toBe(0);
     expect(toy.log).not.toMatch(/crashed|killing|stood by has ended/);

@@ -133,7 +133,7 @@ export class RunningToy {
 }
 
 /** Empty when there is no such process any more. */
-function commandLine(pid: number): string {
+export function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch {
