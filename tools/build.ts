@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds the package: the native module with node-gyp, the JavaScript with esbuild, its types with tsc. A record of each part lists its inputs
-// (path, size, time of change); the part is built again only when they have changed.
+// Builds the package: the native module and sluice-ipvsadm with node-gyp, the JavaScript with esbuild, its types with tsc. A
+// record of each part lists its inputs (path, size, time of change); the part is built again only when they have changed.
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';

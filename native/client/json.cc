@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/json.h"
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 
 namespace sluice::client {

@@ -39,20 +39,13 @@ bool ServiceRows::advance(const director::Director& director, Time now) {
   // If a visitor changes services in many visits, they are listed once per pass, not once per visit.
   if (!is_valid_ && begun_ != 0 && now < due()) return true;
   if (!is_valid_) list(director);
-  if (next_ == 0) begin(now);
+  if (next_ == 0) begun_ = now;
   const size_t end = std::min(next_ + rows_a_round, rows_.size());
   for (; next_ < end; next_++) write(next_);
   if (next_ < rows_.size()) return false;
   header(AreaWord::since).store(begun_, std::memory_order_relaxed);
   header(AreaWord::passes).fetch_add(1, std::memory_order_release);
   return true;
-}
-
-void ServiceRows::begin(Time now) {
-  begun_ = now;
-  if (sampled_ == 0) sampled_ = now;
-  since_ = now - sampled_ >= director::Rates::interval ? now - sampled_ : 0;
-  if (since_ > 0) sampled_ = now;
 }
 
 void ServiceRows::list(const director::Director& director) {
@@ -71,7 +64,7 @@ void ServiceRows::write(size_t index) {
   const auto [service, server] = rows_[index];
   const director::Counters counted = server != nullptr ? server->counters : service->counters();
   director::Rates& rates = server != nullptr ? server->rates : service->rates;
-  if (since_ > 0) rates.sample(counted, since_);
+  rates.sample(counted, begun_);
   const director::Counters rate = rates.per_second();
   uint64_t active = 0, inactive = 0, persistent = 0;
   const auto add = [&](const director::Destination& one) {

@@ -89,7 +89,6 @@ class ServiceRows {
     const director::Service* service;
     const director::Destination* server;  // nullptr: the service itself
   };
-  void begin(Time now);
   void list(const director::Director& director);
   void write(size_t index);
   std::atomic_ref<uint64_t> header(AreaWord word) {
@@ -101,8 +100,6 @@ class ServiceRows {
   bool is_valid_ = false;
   size_t next_ = 0, named_ = 0;  // rows before `named_` have their names
   Time begun_ = 0;
-  Time sampled_ = 0;  // when the pass began that took samples for rates last …
-  Time since_ = 0;    // … and in a pass that takes samples, how long after the one before; 0 in other passes
 };
 
 }  // namespace sluice::engine

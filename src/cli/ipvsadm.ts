@@ -2,7 +2,9 @@
 // `sluice ipvsadm`: runs sluice-ipvsadm (native/client/ipvsadm.cc), which asks a running Sluice.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { SystemError } from '../core/errors.ts';
 import { packageRoot } from '../core/package-root.ts';
+import { rebuild } from '../native/addon.ts';
 import type { Command, ExitStatus } from './command.ts';
 
 const client = join(packageRoot, 'build/Release/sluice-ipvsadm');
@@ -17,7 +19,8 @@ export const ipvsadmCommand: Command = {
   answersHelp: true,
   async run(args) {
     const { status, error } = spawnSync(client, args, { stdio: 'inherit' });
-    if (error !== undefined) throw error;
+    if (error !== undefined)
+      throw SystemError.from(error, 'cannot run sluice-ipvsadm', { value: client, remedy: rebuild });
     return (status ?? 1) as ExitStatus;
   },
 };

@@ -55,7 +55,9 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
 };
 
 const builtAddon = join(packageRoot, 'build/Release/sluice.node');
-const rebuild = 'run `npm run build` in a checkout, `npm rebuild sluice --ignore-scripts=false` where it is installed';
+/** What to do where a native part is not there. */
+export const rebuild =
+  'run `npm run build` in a checkout, `npm rebuild sluice --ignore-scripts=false` where it is installed';
 
 /**
  * Where the native module is looked for: the path in the environment variable SLUICE_ADDON, which is how one suite runs

@@ -43,14 +43,16 @@ export type RowCounts = Readonly<Record<RowCount, number>>;
 export class ServiceRows {
   readonly words: BigUint64Array;
   readonly #layout: ServiceRowsLayout;
-  /** The same memory. */
-  readonly #bytes: Buffer;
+  /** Room for one name, as words and as bytes. */
+  readonly #nameWords: BigUint64Array;
+  readonly #nameBytes: Buffer;
 
   /** `words` has an area for each worker. */
   constructor(words: BigUint64Array, layout: ServiceRowsLayout) {
     this.words = words;
     this.#layout = layout;
-    this.#bytes = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
+    this.#nameWords = new BigUint64Array(layout.nameWords);
+    this.#nameBytes = Buffer.from(this.#nameWords.buffer);
   }
 
   /** Memory for so many workers. */
@@ -107,13 +109,10 @@ export class ServiceRows {
     return mapCounts(name => Number(this.#load(start + counts[name])));
   }
 
+  // Loaded word by word: plain reads might be moved behind the second look at the sequence.
   #name(start: number): string {
-    const first = start * BigUint64Array.BYTES_PER_ELEMENT;
-    const name = this.#bytes.toString(
-      'latin1',
-      first,
-      first + this.#layout.nameWords * BigUint64Array.BYTES_PER_ELEMENT,
-    );
+    for (let word = 0; word < this.#layout.nameWords; word += 1) this.#nameWords[word] = this.#load(start + word);
+    const name = this.#nameBytes.toString('latin1');
     const end = name.indexOf('\0');
     return end < 0 ? name : name.slice(0, end);
   }

@@ -14,10 +14,18 @@ class Rates {
  public:
   static constexpr Time interval = 2'000'000'000;
 
-  // Every `interval` or later. `since`: how long after the sample before.
-  void sample(const Counters& now, Time since) {
+  // Takes a sample when the last one is `interval` old. The first only notes the counts: after a crash they are not
+  // zero.
+  void sample(const Counters& now, Time at) {
     const bool is_zeroed = now.connections < last_.connections || now.packets_in < last_.packets_in;
-    if (is_zeroed) *this = {};
+    if (sampled_ == 0 || is_zeroed) {
+      *this = {};
+      last_ = now;
+      sampled_ = at;
+    }
+    const Time since = at - sampled_;
+    if (since < interval) return;
+    sampled_ = at;
     average(connections_, now.connections - last_.connections, since, fraction_bits);
     average(packets_in_, now.packets_in - last_.packets_in, since, fraction_bits);
     average(packets_out_, now.packets_out - last_.packets_out, since, fraction_bits);
@@ -43,6 +51,7 @@ class Rates {
   static uint64_t whole(uint64_t rate, int bits) { return (rate + (uint64_t{1} << (bits - 1)) - 1) >> bits; }
 
   Counters last_;
+  Time sampled_ = 0;
   uint64_t connections_ = 0, packets_in_ = 0, packets_out_ = 0, bytes_in_ = 0, bytes_out_ = 0;
 };
 

@@ -115,3 +115,12 @@ describe('lists and rules of hosts that have names', () => {
     },
   );
 });
+
+it('prints the usage of ipvsadm in a restored file, and passes over the rest of it', async () => {
+  const usage = golden('usage.txt');
+  const model = emptyDirectorModel;
+  const reply = await executeIpvsadm(['-R'], '-h\n-A -t 10.0.1.1:80\n', { ...kernel, model });
+  expect(reply).toEqual({ stdout: usage, stderr: '', status: 0, model });
+  const { stdout } = await executeIpvsadm(['-v'], '', { ...kernel, model });
+  expect(stdout).toBe(usage.slice(0, usage.indexOf('\n') + 1));
+});
