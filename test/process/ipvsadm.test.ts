@@ -33,6 +33,8 @@ describeAsRoot('sluice ipvsadm', () => {
     expect(await ipvsadm(`-A -t ${virtual}:80 -s rr`)).toMatchObject({ status: 0, stdout: '', stderr: '' });
     expect(await ipvsadm(`-a -t ${virtual}:80 -r 10.2.0.2:8080 -m`)).toMatchObject({ status: 0 });
     await sluice.request(3);
+    // Workers publish their counts ten times a second.
+    await until('the connections are counted', 30_000, async () => / 3 +$/m.test((await ipvsadm('-L -n')).stdout));
     expect((await ipvsadm('-L -n')).stdout).toBe(
       [
         'IP Virtual Server version 1.2.1 (size=4096)',
