@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// One side of a conversation with a target, without any I/O: bytes go in, and bytes to send or a verdict come out. The
+// same dialog is held over TCP, over TLS and in tests.
+
+export interface Verdict {
+  readonly passed: boolean;
+  readonly detail: string;
+  readonly weight?: number;
+}
+
+export interface Step {
+  /** To be sent now. */
+  readonly send?: Uint8Array;
+  /** TLS begins after what was sent, and the dialog goes on inside of it. */
+  readonly startTls?: true;
+  /** The end of the dialog. */
+  readonly verdict?: Verdict;
+}
+
+export interface Dialog {
+  /** The first step, once the connection stands; at a datagram socket, the first datagram. */
+  begin(): Step;
+  /** A stream may give bytes in pieces of any size; a datagram comes whole. */
+  received(bytes: Uint8Array): Step;
+  /** The target has closed its side. */
+  closed(): Verdict;
+}
+
+/** A target may not send more than this. */
+export const mostReceivedBytes = 256 << 10;
