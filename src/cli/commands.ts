@@ -87,6 +87,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./connections.ts')).connectionsCommand,
   },
   {
+    name: 'health',
+    summary: 'the real servers that are checked, their states and why',
+    load: async () => (await import('./health.ts')).healthCommand,
+  },
+  {
     name: 'explain',
     summary: 'what the running director would do with a packet, and why',
     load: async () => (await import('./explain.ts')).explainCommand,

@@ -16,6 +16,8 @@ export interface CheckedGroup {
   readonly hysteresis: number;
   /** Seconds in which the share of a target that came back grows to the whole; 0: at once. */
   readonly slowStart: number;
+  /** What a target is before its first result. */
+  readonly start: Health;
 }
 
 export interface CheckedTarget {

@@ -4,8 +4,15 @@ import { controlRoutes } from '../control/api.ts';
 import { openApi, openApiRoute } from '../core/api/openapi.ts';
 import { messageVersion, type RouteDefinition } from '../core/api/route.ts';
 import { directorRoutes, ipvsadmRoute } from '../director/api.ts';
+import { healthRoutes } from '../health/api.ts';
 
-export const apiRoutes: readonly RouteDefinition[] = [...controlRoutes, ...directorRoutes, ipvsadmRoute, openApiRoute];
+export const apiRoutes: readonly RouteDefinition[] = [
+  ...controlRoutes,
+  ...directorRoutes,
+  ipvsadmRoute,
+  ...healthRoutes,
+  openApiRoute,
+];
 
 /** An OpenAPI 3.1 document. */
 export const apiDescription = openApi(apiRoutes, {

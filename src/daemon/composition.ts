@@ -44,6 +44,8 @@ export interface PlaneRow {
   readonly policy: ProcessPolicy;
   /** It runs without a section, too, when sluice was started without a document. */
   readonly runsByDefault: boolean;
+  /** What it observes changes the models of other planes (`src/core/observed-api.ts`). */
+  readonly observes?: true;
   /** Is done while the process stands by. */
   prepare(options: RunOptions): void;
   create(environment: PlaneEnvironment): RunningPlane;

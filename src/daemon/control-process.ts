@@ -5,6 +5,7 @@ import { controlAnswers } from '../control/answers.ts';
 import { Changes } from '../control/changes.ts';
 import { Control, type ControlHost } from '../control/control.ts';
 import { History } from '../control/history/history.ts';
+import { Observer } from '../control/observer.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { errorFrom } from '../core/api/refusal.ts';
@@ -51,6 +52,16 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     ...{ control, format, history, logger, clock: systemClock },
     read: hasFiles ? read : undefined,
   });
+  const observers = composition.planes
+    .filter(({ observes }) => observes)
+    .map(
+      ({ policy: { name } }) =>
+        new Observer({
+          ...{ plane: name, client: clientOf(work.planes[name]), clock: systemClock, logger },
+          isExpected: () => control.runs(name),
+          observe: observed => control.observe(observed),
+        }),
+    );
   const server = new ApiServer({
     name: 'admin socket',
     answers: [
@@ -94,6 +105,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     listeners,
     stop: async () => {
       control.stop();
+      for (const observer of observers) observer.stop();
       await server.stop();
       await history.close();
     },
@@ -103,7 +115,8 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     try {
       const before = kept.take();
       if (before === undefined) await control.change(firstSnapshot, { action: 'start', author });
-      else await control.resume(before);
+      else await resume(before);
+      for (const observer of observers) void observer.run();
       changes.resume();
       if (!crashState.takeOver())
         logger.warn('no memory to keep the snapshot: after a crash the configuration is read anew');
@@ -117,11 +130,23 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     }
   }
 
+  /** Control ended, and the planes went on: they know what was observed. */
+  async function resume(before: Snapshot<S>): Promise<void> {
+    const present = format.present(before);
+    await Promise.all(
+      observers.filter(({ plane }) => present.includes(plane)).map(observer => observer.catchUp(catchUpMilliseconds)),
+    );
+    await control.resume(before);
+  }
+
   async function firstSnapshot(): Promise<Snapshot<S>> {
     if (hasFiles) return await read();
     return resumes && history.last !== undefined ? format.from(history.last.document) : format.snapshot({});
   }
 }
+
+/** For a plane to say what it has observed, when control begins again. */
+const catchUpMilliseconds = 2000;
 
 function notConfigured(plane: string): UnavailableError {
   return new UnavailableError(`the configuration in force has no section ${plane}`, {

@@ -4,8 +4,9 @@
 import { processSection } from '../control/settings.ts';
 import { DocumentFormat, type SectionChange, type Snapshot as SnapshotOf } from '../core/config/snapshot.ts';
 import { directorSection } from '../director/section.ts';
+import { healthSection } from '../health/section.ts';
 
-export const sections = [directorSection, processSection] as const;
+export const sections = [directorSection, healthSection, processSection] as const;
 
 /** Reads, compares and writes snapshots of everything that can be configured. */
 export const documentFormat = new DocumentFormat(sections, {

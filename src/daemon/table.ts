@@ -3,8 +3,10 @@
 // its section in document.ts (docs/adding-a-plane.md).
 import { createDirectorPlane, prepareDirectorPlane } from '../director/plane.ts';
 import { directorSection } from '../director/section.ts';
+import { createHealthPlane } from '../health/plane.ts';
+import { healthSection } from '../health/section.ts';
 import type { PlaneRow } from './composition.ts';
-import { patientHangMilliseconds, usualBackOff } from './process-policy.ts';
+import { patientHangMilliseconds, usualBackOff, usualHangMilliseconds } from './process-policy.ts';
 
 export const planeTable: readonly PlaneRow[] = [
   {
@@ -34,5 +36,20 @@ export const planeTable: readonly PlaneRow[] = [
     runsByDefault: true,
     prepare: ({ threads }) => prepareDirectorPlane(threads),
     create: createDirectorPlane,
+  },
+  {
+    policy: {
+      name: healthSection.key,
+      standsBy: false,
+      capabilities: [{ capability: 'net_raw', reason: 'pings where net.ipv4.ping_group_range does not allow them' }],
+      // Scripts of checks.
+      runsPrograms: true,
+      backOff: usualBackOff,
+      hangMilliseconds: usualHangMilliseconds,
+    },
+    runsByDefault: false,
+    observes: true,
+    prepare: () => undefined,
+    create: createHealthPlane,
   },
 ];

@@ -8,6 +8,7 @@
 // the `ipvsadm -a` commands: the oldest server comes first. The kernel puts a new server at the head of its list and
 // walks the list from the head. So round robin begins with the last server of this order. The director does the same.
 import { type Family, parseAddress } from '../core/address.ts';
+import type { AppliedCheck, Health } from '../core/observed.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
@@ -41,7 +42,60 @@ export interface RealServer {
    * Below this many connections an overloaded server takes new ones again; 0: three quarters of the upper threshold.
    */
   readonly lowerThreshold: number;
+  /** It takes no new flows until a person ends this. Absent otherwise. */
+  readonly maintenance?: true;
+  /** What this server has to pass in place of what its service says. */
+  readonly health?: ServerHealth;
 }
+
+/** What a real server has to pass. */
+export interface ServerHealth {
+  /** Sorted by name. */
+  readonly checks: readonly AppliedCheck[];
+  /** All, any, or the sum of weights of checks that pass. */
+  readonly need: 'all' | 'any' | number;
+}
+
+/**
+ * What becomes of a real server that is down.
+ * - `inhibit`: the server stays with weight 0. It takes no new flows and keeps its flows (keepalived's
+ *   `inhibit_on_failure`).
+ * - `remove`: the server leaves its service until it is up again (keepalived's default).
+ */
+export type FailureAction = 'inhibit' | 'remove';
+
+/** How the health of real servers decides what a service does. */
+export interface ServiceHealth extends ServerHealth {
+  readonly onFailure: FailureAction;
+  /** Of the weights of servers that are up. */
+  readonly quorum: number;
+  readonly hysteresis: number;
+  /** Gets the flows while no other server can; null: none. */
+  readonly sorry: RealServer | null;
+  /** The sorry server takes over when no server is up, or as soon as the quorum is lost. */
+  readonly sorryWhen: 'none_up' | 'quorum_lost';
+  /** Without a sorry server and without a server that is up: go on with all servers, or with none. */
+  readonly noneUp: 'all' | 'none';
+  /** With fewer servers up than this, in percent, all are used: the checks may be what is wrong. 0: never. */
+  readonly panic: number;
+  /** Seconds in which a server that came back gets its whole weight. */
+  readonly slowStart: number;
+  /** What a server is before its first result. */
+  readonly start: Health;
+}
+
+export const defaultServiceHealth = {
+  need: 'all',
+  onFailure: 'inhibit',
+  quorum: 1,
+  hysteresis: 0,
+  sorry: null,
+  sorryWhen: 'none_up',
+  noneUp: 'all',
+  panic: 0,
+  slowStart: 0,
+  start: 'up',
+} as const satisfies Partial<ServiceHealth>;
 
 export interface Persistence {
   /** Seconds. */
@@ -87,6 +141,8 @@ export interface Service {
   readonly proxyProtocol: ProxyProtocol;
   readonly synProxy: SynProxy;
   readonly sourceLimit: SourceLimit | null;
+  /** Absent: the real servers are not checked. */
+  readonly health?: ServiceHealth;
   /** The oldest server comes first. */
   readonly servers: readonly RealServer[];
 }
@@ -315,11 +371,6 @@ export function serviceIndex(services: readonly Service[]): ReadonlyMap<string, 
     if (Object.isFrozen(services)) indexes.set(services, index);
   }
   return index;
-}
-
-/** The key of a real server within its service, under which its health is observed. */
-export function serverOfServiceKey(service: ServiceIdentity, server: RealServer): string {
-  return `${serviceKey(service)} server ${serverKey(server)}`;
 }
 
 export const emptyDirectorModel: DirectorModel = {

@@ -29,6 +29,7 @@ import {
   serviceFamily,
   type Tunnel,
 } from './model.ts';
+import { type ReadSorry, readServerHealth, readServiceHealth } from './read-health.ts';
 import type { PoolsInDocument } from './read-pools.ts';
 import { allFlags, bitsFromFlags, defaultScheduler, flagNames, flagsFromBits } from './schedulers.ts';
 import type { ServerDocument, ServiceDocument } from './schema.ts';
@@ -62,6 +63,7 @@ export function readService(
     proxyProtocol: value.proxy_protocol ?? 'none',
     synProxy: value.syn_proxy ?? 'off',
     sourceLimit: readSourceLimit(reader, value.source_limit, [...path, 'source_limit'], family),
+    ...readHealth(reader, value, path, identity, servers),
     servers,
   };
   checkTogether(reader, service, path);
@@ -166,6 +168,35 @@ function readSourceLimit(
   return { rate, burst, prefix };
 }
 
+function readHealth(
+  reader: DocumentReader,
+  { health, mode = 'nat' }: ServiceDocument,
+  path: Path,
+  identity: ServiceIdentity,
+  servers: readonly RealServer[],
+): Pick<Service, 'health'> {
+  if (health !== undefined) {
+    const at = [...path, 'health'];
+    const readSorry: ReadSorry = (value, place) => {
+      const sorry = readServer(reader, typeof value === 'string' ? { server: value } : value, place, identity, mode);
+      if (sorry === undefined || !servers.some(server => serverKey(server) === serverKey(sorry))) return sorry;
+      return reader.conflict(place, 'is a real server of the service too', serverKey(sorry), 'use another server');
+    };
+    return { health: readServiceHealth(reader, health, at, readSorry) };
+  }
+  for (const [index, server] of servers.entries()) {
+    if (server.health === undefined) continue;
+    const remedy = `add health to ${reader.fullPath(path)}, or remove it`;
+    reader.conflict(
+      [...path, 'servers', index, 'health'],
+      'goes with health of the service',
+      serverKey(server),
+      remedy,
+    );
+  }
+  return {};
+}
+
 function readServers(
   reader: DocumentReader,
   value: ServiceDocument,
@@ -240,6 +271,8 @@ function readServer(
     weight: value.weight ?? defaultWeight,
     upperThreshold,
     lowerThreshold,
+    ...(value.maintenance === true && { maintenance: true }),
+    ...(value.health !== undefined && { health: readServerHealth(reader, value.health, [...path, 'health']) }),
   };
 }
 

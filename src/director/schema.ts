@@ -3,6 +3,7 @@
 // document and docs/reference/configuration.md all come from this schema. read.ts checks what a schema cannot express.
 import Type, { type Static, type TSchemaOptions } from 'typebox';
 import { marksSchema } from './firewall-marks.ts';
+import { serverHealthSchema, serviceHealthFields } from './health-schema.ts';
 import {
   defaultLimits,
   defaultPersistence,
@@ -94,34 +95,45 @@ const tunnelSchema = Type.Union(
 );
 
 const modes = ['nat', 'fullnat', 'dr', 'tunnel'] as const;
+const serverFields = {
+  server: Type.String({
+    description: "The real server's address and port. Without a port: that of the service.",
+    form: 'an address, with a port if it differs from the service',
+    examples: ['10.0.2.11:8080', '10.0.2.11', '[2001:db8::11]:8080'],
+  }),
+  mode: Type.Optional(words(modes, { description: "How packets reach this server. Default: the service's mode." })),
+  tunnel: Type.Optional(tunnelSchema),
+  weight: Type.Optional(
+    integer(0, highestWeight, 'Capacity relative to the other servers. 0 drains: flows stay, no new ones come.', {
+      default: 1,
+    }),
+  ),
+  upper_threshold: Type.Optional(
+    integer(0, highestWeight, 'With this many connections the server gets no new ones. 0: no limit.', {
+      default: 0,
+      unit: 'connections',
+    }),
+  ),
+  lower_threshold: Type.Optional(
+    integer(0, highestWeight, 'With fewer connections it gets new ones again. 0: ¾ of upper_threshold.', {
+      default: 0,
+      unit: 'connections',
+    }),
+  ),
+};
+const sorryServerSchema = Type.Union([
+  Type.String({ form: 'an address, with a port if it differs from the service', examples: ['10.0.2.99:8080'] }),
+  Type.Object(serverFields, closed),
+]);
 const serverSchema = Type.Union([
   Type.String({ form: 'an address, with a port if it differs from the service', examples: ['10.0.2.11:8080'] }),
   Type.Object(
     {
-      server: Type.String({
-        description: "The real server's address and port. Without a port: that of the service.",
-        form: 'an address, with a port if it differs from the service',
-        examples: ['10.0.2.11:8080', '10.0.2.11', '[2001:db8::11]:8080'],
-      }),
-      mode: Type.Optional(words(modes, { description: "How packets reach this server. Default: the service's mode." })),
-      tunnel: Type.Optional(tunnelSchema),
-      weight: Type.Optional(
-        integer(0, highestWeight, 'Capacity relative to the other servers. 0 drains: flows stay, no new ones come.', {
-          default: 1,
-        }),
+      ...serverFields,
+      maintenance: Type.Optional(
+        Type.Boolean({ description: 'true: it keeps its flows and gets no new ones.', default: false }),
       ),
-      upper_threshold: Type.Optional(
-        integer(0, highestWeight, 'With this many connections the server gets no new ones. 0: no limit.', {
-          default: 0,
-          unit: 'connections',
-        }),
-      ),
-      lower_threshold: Type.Optional(
-        integer(0, highestWeight, 'With fewer connections it gets new ones again. 0: ¾ of upper_threshold.', {
-          default: 0,
-          unit: 'connections',
-        }),
-      ),
+      health: Type.Optional(serverHealthSchema),
     },
     closed,
   ),
@@ -239,6 +251,18 @@ const serviceSchema = Type.Object(
           ),
         },
         { ...closed, description: 'Limits the new flows of each source.' },
+      ),
+    ),
+    health: Type.Optional(
+      Type.Union(
+        [
+          Type.String({ form: 'the name of a check', examples: ['web'] }),
+          Type.Object({ ...serviceHealthFields, sorry: Type.Optional(sorryServerSchema) }, closed),
+        ],
+        {
+          description: 'How the real servers are checked: the name of a check, or a map.',
+          examples: ['web', { checks: ['web', 'alive'], need: 'any', quorum: 2, sorry: '10.0.2.99:80' }],
+        },
       ),
     ),
     servers: Type.Optional(

@@ -4,9 +4,11 @@ import { canonicalJson, digestOf, sha256 } from '../core/config/canonical.ts';
 import { oncePerValue } from '../core/config/once.ts';
 import type { Section } from '../core/config/section.ts';
 import { compareDirectorModels, type DirectorChange, describeDirectorChange } from './changes.ts';
+import { checkedServices } from './checked.ts';
 import { effectiveDirectorModel } from './effective.ts';
 import { type DirectorModel, emptyDirectorModel } from './model.ts';
 import { readDirectorModel } from './read.ts';
+import { checkHealthReferences } from './read-health.ts';
 import { directorSchema } from './schema.ts';
 import { writeDirectorModel } from './write.ts';
 
@@ -19,5 +21,7 @@ export const directorSection: Section<'director', DirectorModel, DirectorChange>
   digest: oncePerValue(model => sha256(canonicalJson({ ...model, services: model.services.map(digestOf) }))),
   compare: compareDirectorModels,
   describe: describeDirectorChange,
+  check: checkHealthReferences,
+  checked: ({ services }) => checkedServices(services),
   effective: effectiveDirectorModel,
 };

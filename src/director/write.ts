@@ -7,6 +7,7 @@ import {
   type DirectorModel,
   defaultLimits,
   defaultPersistence,
+  defaultServiceHealth,
   defaultSwitches,
   defaultTimeouts,
   defaultWeight,
@@ -17,7 +18,9 @@ import {
   type Port,
   prefixOfMask,
   type RealServer,
+  type ServerHealth,
   type Service,
+  type ServiceHealth,
   serverKey,
   serviceFamily,
   type Tunnel,
@@ -90,6 +93,7 @@ const writeService = oncePerValue((service: Service): ServiceDocument => {
     proxy_protocol: service.proxyProtocol === 'none' ? undefined : service.proxyProtocol,
     syn_proxy: service.synProxy === 'off' ? undefined : service.synProxy,
     source_limit: sourceLimit ?? undefined,
+    health: service.health === undefined ? undefined : writeServiceHealth(service.health),
     servers: service.servers.length === 0 ? undefined : service.servers.map(writeServer),
   }) as ServiceDocument;
   return deepFreeze(document);
@@ -110,8 +114,39 @@ function writeServer(server: RealServer): ServerDocument {
     weight: server.weight === defaultWeight ? undefined : server.weight,
     upper_threshold: server.upperThreshold || undefined,
     lower_threshold: server.lowerThreshold || undefined,
+    maintenance: server.maintenance,
+    health: server.health === undefined ? undefined : writeServerHealth(server.health),
   });
   return rest === undefined ? name : { server: name, ...rest };
+}
+
+function writeServerHealth({ checks, need }: ServerHealth) {
+  const written = checks.map(({ check, weight }) => (weight === 1 ? check : { check, weight }));
+  return { checks: written, ...(need === defaultServiceHealth.need ? {} : { need }) };
+}
+
+function writeServiceHealth(health: ServiceHealth): ServiceDocument['health'] {
+  const settings = {
+    on_failure: health.onFailure,
+    quorum: health.quorum,
+    hysteresis: health.hysteresis,
+    sorry_when: health.sorryWhen,
+    none_up: health.noneUp,
+    panic: health.panic,
+    slow_start: health.slowStart,
+    start: health.start,
+  };
+  const { onFailure, sorryWhen, noneUp, slowStart, ...same } = defaultServiceHealth;
+  const usual = { ...same, on_failure: onFailure, sorry_when: sorryWhen, none_up: noneUp, slow_start: slowStart };
+  const rest = {
+    ...without(settings, usual),
+    ...(health.sorry === null ? {} : { sorry: writeServer(health.sorry) }),
+  };
+  const { checks, need } = writeServerHealth(health);
+  const [only, ...others] = checks;
+  const isName =
+    typeof only === 'string' && others.length === 0 && need === undefined && Object.keys(rest).length === 0;
+  return isName ? only : { checks, ...(need === undefined ? {} : { need }), ...rest };
 }
 
 function writePort({ device, type, vlan }: Port) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model: the health section of a snapshot in its canonical form. A check says how something is tried. What is tried,
 // and what follows from it, is said by the sections whose targets are checked (`CheckedGroup`).
+import type { CheckedGroup } from '../core/observed.ts';
 
 /** How TLS is spoken; the certificate of the target is verified unless a person says otherwise. */
 export interface Tls {
@@ -103,9 +104,11 @@ export interface Check {
 export interface HealthModel {
   /** Sorted by name. */
   readonly checks: readonly Check[];
+  /** What other sections want checked. Only the effective model has it. */
+  readonly groups: readonly CheckedGroup[];
 }
 
-export const emptyHealthModel: HealthModel = { checks: [] };
+export const emptyHealthModel: HealthModel = { checks: [], groups: [] };
 
 export const defaultTiming = {
   interval: 2,

@@ -7,9 +7,16 @@
 // 2. `read` makes the model of each part. A section whose part was not written has the model `empty`.
 // 3. `check` compares what a section refers to with the names that the other sections define.
 import type { TSchema } from 'typebox';
-import type { Observed } from '../observed.ts';
+import type { CheckedGroup, Observed } from '../observed.ts';
 import type { DefinedNames } from './defined-names.ts';
 import type { DocumentReader } from './reader.ts';
+
+/** What the effective model of a section depends on besides the section itself. */
+export interface Surroundings {
+  readonly observed: Observed;
+  /** What all sections want checked. */
+  readonly checked: readonly CheckedGroup[];
+}
 
 /** A capability's part of the document. */
 export interface Section<Key extends string = string, Model = unknown, Change = unknown> {
@@ -36,9 +43,11 @@ export interface Section<Key extends string = string, Model = unknown, Change = 
   compare(before: Model, after: Model): Change[];
   /** A change in a line of text. */
   describe(change: Change): string;
+  /** What the section wants checked. The same objects for the same parts of a model. */
+  checked?(model: Model): readonly CheckedGroup[];
   /**
-   * The model that the plane has to run, given what was observed. The function is pure: it changes neither argument,
-   * and it returns the model itself when the observation changes nothing.
+   * The model that the plane has to run, given what was observed and what all sections want checked. The function is
+   * pure: it changes no argument, and it returns the model itself when the observation changes nothing.
    */
-  effective?(model: Model, observed: Observed): Model;
+  effective?(model: Model, surroundings: Surroundings): Model;
 }

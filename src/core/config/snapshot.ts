@@ -8,7 +8,7 @@
 // hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot
 // stays the same when the program gets another kind of section.
 import Type, { type TSchema } from 'typebox';
-import { nothingObserved, type Observed } from '../observed.ts';
+import { type CheckedGroup, nothingObserved, type Observed } from '../observed.ts';
 import { canonicalJson, deepFreeze, sha256 } from './canonical.ts';
 import { checkNode } from './check.ts';
 import { DefinedNames } from './defined-names.ts';
@@ -143,9 +143,13 @@ export class DocumentFormat<const S extends Sections> {
     observed: Observed = nothingObserved,
   ): Key extends keyof Models<S> ? Models<S>[Key] : unknown {
     const model = modelIn(snapshot, key);
-    return deepFreeze(this.#section(key).effective?.(model, observed) ?? model) as ReturnType<
-      typeof this.effective<Key>
-    >;
+    const effective = this.#section(key).effective?.(model, { observed, checked: this.#checked(snapshot) });
+    return deepFreeze(effective ?? model) as ReturnType<typeof this.effective<Key>>;
+  }
+
+  /** What all sections of the snapshot want checked. */
+  #checked(snapshot: Snapshot<S>): readonly CheckedGroup[] {
+    return this.sections.flatMap(section => section.checked?.(modelIn(snapshot, section.key)) ?? []);
   }
 
   #section(key: string): Section {

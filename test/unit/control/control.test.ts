@@ -2,18 +2,21 @@
 import { describe, expect, it } from 'vitest';
 import { Control, type ControlHost } from '../../../src/control/control.ts';
 import { VirtualClock } from '../../../src/core/clock.ts';
+import type { Surroundings } from '../../../src/core/config/section.ts';
 import { DocumentFormat, type Snapshot } from '../../../src/core/config/snapshot.ts';
 import { ConfigError, PlaneError, UsageError } from '../../../src/core/errors.ts';
 import { createLogger } from '../../../src/core/logger.ts';
-import type { Observed } from '../../../src/core/observed.ts';
+import { nothingObserved, type Observed } from '../../../src/core/observed.ts';
 import type { Plane, PlanePart } from '../../../src/core/plane.ts';
 import { type ToyModel, toySection } from '../../process/toy-plane/section.ts';
+
+const down: Observed = { groups: new Map([['loud', { quorum: 'down', targets: new Map() }]]) };
 
 /** The greeting is softer while a server is down. */
 const observingSection = {
   ...toySection,
-  effective: (model: ToyModel, { servers }: Observed): ToyModel =>
-    servers?.get('loud') === 'down' ? { ...model, greeting: model.greeting.toLowerCase() } : model,
+  effective: (model: ToyModel, { observed }: Surroundings): ToyModel =>
+    observed.groups.get('loud')?.quorum === 'down' ? { ...model, greeting: model.greeting.toLowerCase() } : model,
 };
 const sections = [observingSection] as const;
 const format = new DocumentFormat(sections, { $id: 'urn:test', title: 'toy', description: 'A greeting.' });
@@ -172,7 +175,6 @@ describe('control', () => {
 
   it('brings what was observed into force, says what the planes change, and keeps to it at the next reload', async () => {
     const { control, change, plane, kept, configure } = controlOf('HELLO');
-    const down: Observed = { servers: new Map([['loud', 'down']]) };
     await change();
     const { id } = snapshotOf('HELLO');
     expect(await control.observe(down)).toEqual({ id, changes: ['toy: the toy says hello'] });
@@ -180,14 +182,14 @@ describe('control', () => {
     configure('GOOD DAY');
     await change();
     expect(plane.model).toEqual({ greeting: 'good day' });
-    await control.observe({});
+    await control.observe(nothingObserved);
     expect(plane.model).toEqual({ greeting: 'GOOD DAY' });
     expect(kept.at(-1)).toBe(snapshotOf('GOOD DAY').id);
   });
 
   it('keeps what was observed before the first snapshot for that', async () => {
     const { control, change, plane } = controlOf('HELLO');
-    expect(await control.observe({ servers: new Map([['loud', 'down']]) })).toBeUndefined();
+    expect(await control.observe(down)).toBeUndefined();
     await change();
     expect(plane.model).toEqual({ greeting: 'hello' });
   });
@@ -196,7 +198,7 @@ describe('control', () => {
     const { control, change, plane } = controlOf('HELLO');
     await change();
     plane.refusal = new ConfigError('SLUICE_CONFIG_INVALID', 'not that');
-    await expect(control.observe({ servers: new Map([['loud', 'down']]) })).rejects.toBe(plane.refusal);
+    await expect(control.observe(down)).rejects.toBe(plane.refusal);
     plane.refusal = undefined;
     plane.forget();
     await control.reconcile('toy');

@@ -7,6 +7,7 @@ import { canonicalJson, sha256 } from '../../../src/core/config/canonical.ts';
 import { referenceOf } from '../../../src/core/config/reference.ts';
 import type { Section } from '../../../src/core/config/section.ts';
 import { DocumentFormat } from '../../../src/core/config/snapshot.ts';
+import type { CheckedGroup, Observed } from '../../../src/core/observed.ts';
 import { documentFormat } from '../../../src/daemon/document.ts';
 
 /** A section whose model is the document itself. */
@@ -177,27 +178,30 @@ describe('a document format', () => {
 });
 
 describe('the effective models', () => {
+  const group: CheckedGroup = { key: 'rose', targets: [], quorum: 1, hysteresis: 0, slowStart: 0, start: 'up' };
   const format = new DocumentFormat(
     [
       plainSection('visits', visits.schema, visits.empty, {
-        effective: (model, { servers }) => (servers ? {} : model),
+        effective: (model, { observed, checked }) =>
+          observed.groups.has('rose') ? { list: checked.map(({ key }) => key) } : model,
       }),
-      gardens,
+      { ...gardens, checked: () => [group] },
     ],
     options,
   );
   const snapshot = format.from({ visits: { first: 'rose' }, gardens: { rose: 1 } });
+  const observed: Observed = { groups: new Map([['rose', { quorum: 'down', targets: new Map() }]]) };
 
   it('are the models of the snapshot when nothing was observed', () => {
     expect(format.effective('visits', snapshot)).toBe(snapshot.visits);
     expect(format.effective('gardens', snapshot)).toBe(snapshot.gardens);
   });
 
-  it('are made by the sections that observe something', () => {
-    const effective = format.effective('visits', snapshot, { servers: new Map() });
-    expect(effective).toEqual({});
+  it('are made of what was observed, and of what all sections want checked', () => {
+    const effective = format.effective('visits', snapshot, observed);
+    expect(effective).toEqual({ list: ['rose'] });
     expect(Object.isFrozen(effective)).toBe(true);
-    expect(format.effective('gardens', snapshot, { servers: new Map() })).toBe(snapshot.gardens);
+    expect(format.effective('gardens', snapshot, observed)).toBe(snapshot.gardens);
     expect(snapshot.visits.first).toBe('rose');
   });
 });

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// A group at work: the states of its targets, its quorum, and slow starts.
+import type { Clock, Timer } from '../../core/clock.ts';
+import type { CheckedGroup, CheckedTarget, Health } from '../../core/observed.ts';
+import { stateOfTarget, type TargetCheck, type TargetState } from './target.ts';
+
+/** A target, what is known of it, and since when. */
+export interface TargetView extends TargetState {
+  readonly target: CheckedTarget;
+  readonly checks: readonly TargetCheck[];
+  /** Wall time of the last change of its health, in milliseconds; undefined before the first. */
+  readonly since: number | undefined;
+  /** 1 unless a slow start is on its way. */
+  readonly share: number;
+}
+
+/** A slow start goes in so many steps. */
+const slowSteps = 10;
+
+interface Member {
+  readonly target: CheckedTarget;
+  readonly checks: readonly TargetCheck[];
+  state: TargetState;
+  since: number | undefined;
+  /** Steps of the slow start that are done; undefined without one. */
+  step: number | undefined;
+  timer: Timer | undefined;
+}
+
+/** What has happened in a group, for the log. */
+export interface GroupNews {
+  readonly group: string;
+  /** Absent: the quorum of the group changed. */
+  readonly target?: TargetView;
+  readonly health: Health;
+}
+
+export interface GroupOptions {
+  readonly clock: Clock;
+  /** Is called after each change that others have to know. */
+  readonly changed: (group: Group, news: readonly GroupNews[]) => void;
+}
+
+export class Group {
+  readonly key: string;
+  readonly #options: GroupOptions;
+  #checked: CheckedGroup;
+  #members: Member[] = [];
+  #quorum: Health | undefined;
+
+  /** Use `configure` before anything else. */
+  constructor(checked: CheckedGroup, options: GroupOptions) {
+    this.key = checked.key;
+    this.#checked = checked;
+    this.#options = options;
+  }
+
+  get quorum(): Health {
+    return this.#quorum ?? 'up';
+  }
+
+  /** The sum of weights of targets that are up. */
+  get liveWeight(): number {
+    return this.#members
+      .filter(({ state }) => state.health === 'up')
+      .reduce((sum, member) => sum + weightOf(member), 0);
+  }
+
+  get checked(): CheckedGroup {
+    return this.#checked;
+  }
+
+  get targets(): TargetView[] {
+    return this.#members.map(viewOf);
+  }
+
+  /** Goes on with another form of the group. A target of the same key keeps its slow start. */
+  configure(checked: CheckedGroup, checksOf: (target: CheckedTarget) => readonly TargetCheck[]): void {
+    const before = new Map(this.#members.map(member => [member.target.key, member]));
+    this.#checked = checked;
+    this.#members = checked.targets.map(target => {
+      const { since, step, timer, state } = before.get(target.key) ?? {};
+      before.delete(target.key);
+      const checks = checksOf(target);
+      return { target, checks, state: state ?? stateOfTarget(target, checks, checked.start), since, step, timer };
+    });
+    for (const { timer } of before.values()) timer?.cancel();
+    this.refresh();
+  }
+
+  /** Computes all states anew, after a change of a check. */
+  refresh(): void {
+    const news = this.#members.map(member => this.#refreshMember(member)).filter(each => each !== undefined);
+    const hadOther = this.#refreshQuorum();
+    const quorumNews = hadOther ? [{ group: this.key, health: this.quorum }] : [];
+    this.#options.changed(this, [...news, ...quorumNews]);
+  }
+
+  close(): void {
+    for (const { timer } of this.#members) timer?.cancel();
+  }
+
+  #refreshMember(member: Member): GroupNews | undefined {
+    const before = member.state;
+    const state = stateOfTarget(member.target, member.checks, this.#checked.start);
+    member.state = state;
+    if (state.health === before.health && (state.known === before.known || state.health === 'up')) return undefined;
+    member.since = this.#options.clock.now();
+    if (state.health === 'down') this.#endSlowStart(member);
+    else if (before.known && this.#checked.slowStart > 0) this.#beginSlowStart(member);
+    return { group: this.key, target: viewOf(member), health: state.health };
+  }
+
+  /** Whether the quorum is another one than before. */
+  #refreshQuorum(): boolean {
+    const { quorum, hysteresis } = this.#checked;
+    const live = this.liveWeight;
+    const before = this.#quorum;
+    if (before === 'up') {
+      if (live === 0 || live < quorum - hysteresis) this.#quorum = 'down';
+    } else {
+      this.#quorum = live >= quorum + hysteresis ? 'up' : 'down';
+    }
+    return before === undefined ? this.#quorum === 'down' : before !== this.#quorum;
+  }
+
+  #beginSlowStart(member: Member): void {
+    member.timer?.cancel();
+    member.step = 1;
+    this.#waitForStep(member);
+  }
+
+  #waitForStep(member: Member): void {
+    const milliseconds = (this.#checked.slowStart * 1000) / slowSteps;
+    member.timer = this.#options.clock.after(milliseconds, () => {
+      member.step = (member.step ?? slowSteps) + 1;
+      if (member.step >= slowSteps) this.#endSlowStart(member);
+      else this.#waitForStep(member);
+      this.#options.changed(this, []);
+    });
+  }
+
+  #endSlowStart(member: Member): void {
+    member.timer?.cancel();
+    member.timer = undefined;
+    member.step = undefined;
+  }
+}
+
+function viewOf({ target, checks, state, since, step }: Member): TargetView {
+  return { ...state, target, checks, since, share: step === undefined ? 1 : step / slowSteps };
+}
+
+function weightOf({ target, state }: Member): number {
+  return target.weight === 0 ? 0 : (state.weight ?? target.weight);
+}
