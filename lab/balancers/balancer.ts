@@ -29,6 +29,8 @@ export type Ability =
   | 'syn-proxy'
   /** Makes one service of several ports. */
   | 'groups'
+  /** Checks its servers. */
+  | 'health'
   /** Runs as a process, which can be stopped and killed. */
   | 'process';
 
@@ -57,6 +59,8 @@ export interface VirtualService {
   readonly synProxy?: boolean;
   /** Instead of `port`, as 80 or "8000-8010". A client gets the same server on all of these ports. */
   readonly groupedPorts?: readonly (number | string)[];
+  /** How the servers are checked, as a document of Sluice says it for a service. */
+  readonly health?: unknown;
 }
 
 /** Connections from `inside` that leave by the uplink get `address` as their source. */
@@ -76,6 +80,8 @@ export interface Forwarding {
   readonly uplinkVlan?: number;
   /** Devices whose frames the balancer receives by AF_XDP. */
   readonly xdp?: readonly string[];
+  /** The checks that services name, as a document of Sluice says them. */
+  readonly checks?: Readonly<Record<string, unknown>>;
 }
 
 export interface RunningBalancer {
@@ -95,6 +101,10 @@ export interface BalancerProcess {
    * the seconds that this took.
    */
   crash(): Promise<number>;
+  /** Kills one of the processes by its name. The balancer goes on by itself. */
+  killProcess(name: string): Promise<void>;
+  /** The servers that its checks have found down, each with what was found. */
+  down(): Promise<Record<string, string>>;
   /** Stops it with SIGTERM. */
   stop(): Promise<void>;
   /** Kills all its processes, without a chance to clean up. */

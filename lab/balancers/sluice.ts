@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Status } from '../../src/cli/status.ts';
+import type { TargetAnswer } from '../../src/health/api.ts';
 import { sluiceCommand as sluice } from '../drivers/decap.ts';
 import type { Host } from '../topology/host.ts';
 import { LabError } from '../topology/lab-error.ts';
@@ -41,7 +42,7 @@ const namesService = ({ protocol, address, port, groupedPorts }: VirtualService)
     : { mark: groupMark, family: isIPv6(address) ? 'ipv6' : 'ipv4', persistence: 300 };
 
 function serviceDocument(service: VirtualService): object {
-  const { mode, servers, encapsulation, tellsClient, proxyProtocol, synProxy } = service;
+  const { mode, servers, encapsulation, tellsClient, proxyProtocol, synProxy, health } = service;
   const takesPool = [mode, ...servers.map(server => server.mode)].includes('fullnat');
   return {
     ...namesService(service),
@@ -51,6 +52,7 @@ function serviceDocument(service: VirtualService): object {
     ...(tellsClient && { client_address: 'toa' }),
     ...(proxyProtocol && { proxy_protocol: 'v2' }),
     ...(synProxy && { syn_proxy: 'on' }),
+    ...(health !== undefined && { health }),
     servers: servers.map(server => ({
       server: server.address,
       weight: server.weight ?? 1,
@@ -66,7 +68,7 @@ function marksOf({ groupedPorts = [], address, protocol }: VirtualService): obje
 
 /** A sluice.yaml for these devices. */
 export function sluiceDocument(forwarding: Forwarding, devices: readonly string[]): string {
-  const { services, sourceNat, uplinkVlan, xdp = [] } = forwarding;
+  const { services, sourceNat, uplinkVlan, xdp = [], checks } = forwarding;
   const port = (device: string) => ({
     ...(device === 'eth0' && uplinkVlan !== undefined && { vlan: uplinkVlan }),
     ...(xdp.includes(device) && { type: 'xdp' }),
@@ -76,6 +78,7 @@ export function sluiceDocument(forwarding: Forwarding, devices: readonly string[
     ...(sourceNat !== undefined && { public: [sourceNat.address] }),
   };
   return stringify({
+    ...(checks !== undefined && { health: { checks } }),
     director: {
       ports: Object.fromEntries(devices.map(device => [device, port(device)])),
       services: services.map(serviceDocument),
@@ -141,13 +144,25 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     return Object.fromEntries(ports.map(({ device, type }) => [device, type]));
   }
 
-  async crash(): Promise<number> {
+  async killProcess(name: string): Promise<void> {
     const { processes } = await this.#status();
-    const pid = processes.find(({ name }) => name === 'director')?.pid;
-    if (pid === undefined) throw new LabError('sluice status names no process of the director');
+    const pid = processes.find(each => each.name === name)?.pid;
+    if (pid === undefined) throw new LabError(`sluice status names no process of ${name}`);
+    process.kill(pid, 'SIGKILL');
+  }
+
+  async down(): Promise<Record<string, string>> {
+    const printed = await this.#host.must([...sluice, 'health', '--down', '--json', '--socket', this.#socket]);
+    const rows: TargetAnswer[] = JSON.parse(printed);
+    return Object.fromEntries(
+      rows.map(({ target, checks }) => [target, checks.map(({ last }) => last?.detail ?? '').join('; ')]),
+    );
+  }
+
+  async crash(): Promise<number> {
     const from = this.#program.stderr.length;
     const began = performance.now();
-    process.kill(pid, 'SIGKILL');
+    await this.killProcess('director');
     await this.#program.logs('"msg":"ready"', from);
     return (performance.now() - began) / 1000;
   }
@@ -194,6 +209,7 @@ export const sluiceBalancer: Balancer = {
     'syn-proxy',
     'process',
     'groups',
+    'health',
   ],
   unavailable: () => ([addon, sluice[1]].every(existsSync) ? undefined : 'it is not built: run `npm run build`'),
   async start(host, forwarding) {

@@ -4,6 +4,7 @@ import { costScenarios } from './cost.ts';
 import { datagramScenarios } from './datagrams.ts';
 import { directorScenarios } from './director.ts';
 import { disturbanceScenarios } from './disturbances.ts';
+import { healthScenarios } from './health.ts';
 import { linkScenarios } from './links.ts';
 import { loadScenarios } from './load.ts';
 import { localNodeScenarios } from './local-node.ts';
@@ -25,6 +26,7 @@ export const scenarios: readonly Scenario[] = [
   ...disturbanceScenarios,
   ...markScenarios,
   ...localNodeScenarios,
+  ...healthScenarios,
   ...stealingScenarios,
   ...costScenarios,
   ...xdpScenarios,
