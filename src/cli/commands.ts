@@ -67,6 +67,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./ipvsadm.ts')).ipvsadmCommand,
   },
   {
+    name: 'drain',
+    summary: 'takes a real server out for maintenance and waits until its connections have ended; or takes it back',
+    load: async () => (await import('./drain.ts')).drainCommand,
+  },
+  {
     name: 'schema',
     summary: 'the JSON Schema of a sluice.yaml',
     load: async () => (await import('./schema.ts')).schemaCommand,

@@ -42,7 +42,7 @@ export function author(): string {
 const units: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600 };
 
 /** A time in seconds: 90, 90s, 5m, 1h. */
-function secondsOf(text: string): number {
+export function secondsOf(text: string): number {
   const [, count = '', unit = ''] = /^(\d{1,5})([smh]?)$/.exec(text) ?? [];
   const seconds = Number(count) * (units[unit] ?? 0);
   if (count !== '' && seconds > 0) return seconds;

@@ -3,13 +3,14 @@
 import { controlRoutes } from '../control/api.ts';
 import { openApi, openApiRoute } from '../core/api/openapi.ts';
 import { messageVersion, type RouteDefinition } from '../core/api/route.ts';
-import { directorRoutes, ipvsadmRoute } from '../director/api.ts';
+import { directorRoutes, ipvsadmRoute, maintenanceRoute } from '../director/api.ts';
 import { healthRoutes } from '../health/api.ts';
 
 export const apiRoutes: readonly RouteDefinition[] = [
   ...controlRoutes,
   ...directorRoutes,
   ipvsadmRoute,
+  maintenanceRoute,
   ...healthRoutes,
   openApiRoute,
 ];

@@ -9,6 +9,7 @@ import { apiDescription } from './api.ts';
 import type { Composition } from './composition.ts';
 import { documentFormat, type sections } from './document.ts';
 import { ipvsadmAnswer } from './ipvsadm.ts';
+import { maintenanceAnswer } from './maintenance.ts';
 import { readSnapshot } from './source.ts';
 import { planeTable } from './table.ts';
 
@@ -20,5 +21,5 @@ export const composition: Composition<typeof sections> = {
   format: documentFormat,
   read: readSnapshot,
   checkReload: (before, after) => checkSettings(before.process, after.process),
-  answers: access => [answering(openApiRoute, () => apiDescription), ipvsadmAnswer(access)],
+  answers: access => [answering(openApiRoute, () => apiDescription), ipvsadmAnswer(access), maintenanceAnswer(access)],
 };

@@ -337,6 +337,23 @@ export const ipvsadmRoute = route({
   mostBytes: longestRestore,
 });
 
+export const maintenanceRoute = route({
+  method: 'POST',
+  path: '/maintenance',
+  summary: 'Takes a real server out for maintenance, or back. It keeps its flows and gets no new ones',
+  parameters: parametersSchema({
+    server: Type.String({ description: 'An address, or an address and port', examples: ['10.0.2.11:8080'] }),
+    service: serviceName('Only in this virtual service'),
+    on: Type.Boolean({ description: 'false: the maintenance is over' }),
+    author: Type.Optional(Type.String({ description: 'Who asks; shown in the history', maxLength: 64 })),
+    reason: Type.Optional(Type.String({ description: 'Why; shown in the history', maxLength: 200 })),
+  }),
+  answer: Type.Object({
+    servers: Type.Array(Type.Object({ service: Type.String(), server: Type.String() })),
+    entry: Type.Optional(Type.Integer({ description: 'Of the history; absent where nothing was different' })),
+  }),
+});
+
 export const directorRoutes = [
   directorStatus,
   directorServices,

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sluice drain`: takes a real server out for maintenance and waits until its connections have ended, or takes it back.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ApiClient } from '../core/api/client.ts';
+import { UsageError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
+import { directorServices, maintenanceRoute } from '../director/api.ts';
+import { serverKey, serviceKey } from '../director/model.ts';
+import { type Command, type ExitStatus, onlyWord, type ParsedOptions, parseOptions, print } from './command.ts';
+import { clientOf, commonOptions, commonUsage } from './question.ts';
+import { author, secondsOf } from './terms.ts';
+
+const usage = `Usage: sluice drain SERVER [OPTION…]
+
+Takes the real server SERVER, an address or an address and port, out for maintenance in all services that have it: it gets
+no new connections, and its connections go on. Says how many are left, and ends with status 0 when there are none: then
+it is safe to stop the server. A restart or a crash of Sluice changes nothing; --undo takes the server back.
+
+  --service NAME   only in this service, such as 'tcp 192.0.2.10:80'
+  --deadline TIME  end with status 1 when connections are left after this time: 60s, 5m. Unless given: wait on
+  --no-wait        do not wait
+  --undo           the maintenance is over: the server gets new connections
+  --reason TEXT    why; shown in the history
+${commonUsage}
+`;
+
+const options = {
+  ...commonOptions,
+  service: { type: 'string' },
+  deadline: { type: 'string' },
+  reason: { type: 'string' },
+  'no-wait': { type: 'boolean' },
+  undo: { type: 'boolean' },
+} as const;
+
+const pollMilliseconds = 500;
+const lineMilliseconds = 5000;
+
+export const drainCommand: Command = { usage, run };
+
+interface Left {
+  readonly active: number;
+  readonly inactive: number;
+  readonly persistent: number;
+}
+
+async function run(args: readonly string[]): Promise<ExitStatus> {
+  const parsed = parseOptions(args, options, { takesWords: true });
+  const { values, flags } = parsed;
+  const server = onlyWord(parsed, 'a real server');
+  const isOn = !flags.has('undo');
+  const seconds = deadlineOf(parsed);
+  const client = clientOf(parsed);
+  const asked = {
+    server,
+    on: isOn,
+    author: author(),
+    ...given({ service: values.get('service')?.[0], reason: values.get('reason')?.[0] }),
+  };
+  const { servers } = await client.call(maintenanceRoute, asked);
+  const report = (text: string, fields: object): void =>
+    print(flags.has('json') ? `${JSON.stringify({ ...fields, servers })}\n` : text);
+  const names = servers.map(each => `${each.server} of ${each.service}`).join(', ');
+  if (!isOn) {
+    report(`${names}: the maintenance is over\n`, { done: true });
+    return 0;
+  }
+  if (flags.has('no-wait')) {
+    report(`${names}: gets no new connections\n`, { done: false });
+    return 0;
+  }
+  process.stderr.write(`${names}: gets no new connections\n`);
+  const left = await wait(client, servers, seconds);
+  const isDone = total(left) === 0;
+  report(
+    isDone ? 'no connections are left: it is safe to stop the server\n' : `left at the deadline: ${words(left)}\n`,
+    { done: isDone, ...left },
+  );
+  return isDone ? 0 : 1;
+}
+
+function deadlineOf({ values, flags }: ParsedOptions): number {
+  const deadline = values.get('deadline')?.[0];
+  if (deadline === undefined) return Number.POSITIVE_INFINITY;
+  const other = ['undo', 'no-wait'].find(flag => flags.has(flag));
+  if (other !== undefined) throw new UsageError(`--deadline does not go with --${other}`, { value: deadline });
+  return secondsOf(deadline);
+}
+
+type Drained = readonly { readonly service: string; readonly server: string }[];
+
+/** What is left when nothing is, or at the deadline. Says on standard error how it goes on. */
+async function wait(client: ApiClient, servers: Drained, seconds: number): Promise<Left> {
+  const deadline = performance.now() + seconds * 1000;
+  let said = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    const left = await leftOf(client, servers);
+    if (total(left) === 0 || performance.now() > deadline) return left;
+    if (performance.now() - said >= lineMilliseconds) {
+      said = performance.now();
+      process.stderr.write(`left: ${words(left)}\n`);
+    }
+    await delay(pollMilliseconds);
+  }
+}
+
+async function leftOf(client: ApiClient, servers: Drained): Promise<Left> {
+  const left = { active: 0, inactive: 0, persistent: 0 };
+  for (const service of new Set(servers.map(each => each.service))) {
+    const keys = new Set(servers.filter(each => each.service === service).map(each => each.server));
+    for (const view of await client.call(directorServices, { service })) {
+      if (serviceKey(view.identity) !== service) continue;
+      for (const server of view.servers.filter(each => keys.has(serverKey(each)))) {
+        left.active += server.active;
+        left.inactive += server.inactive;
+        left.persistent += server.persistent;
+      }
+    }
+  }
+  return left;
+}
+
+function total({ active, inactive }: Left): number {
+  return active + inactive;
+}
+
+function words({ active, inactive, persistent }: Left): string {
+  const clients = persistent === 0 ? '' : `; persistence keeps ${persistent} clients on it`;
+  return `${active} established connections and ${inactive} others${clients}`;
+}
