@@ -2,7 +2,6 @@
 #include "probe/sockets.h"
 
 #include <linux/icmp.h>
-#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
