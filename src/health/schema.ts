@@ -58,7 +58,12 @@ const httpFields = {
     Type.Record(
       Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$" }),
       Type.String({ pattern: '^[\\x20-\\x7e]*$', maxLength: 1024, form: 'printable ASCII' }),
-      { additionalProperties: false, form: 'use letters, digits and -', description: 'Further headers.', examples: [{ 'User-Agent': 'probe' }] },
+      {
+        additionalProperties: false,
+        form: 'use letters, digits and -',
+        description: 'Further headers.',
+        examples: [{ 'User-Agent': 'probe' }],
+      },
     ),
   ),
   status: Type.Optional(
@@ -73,7 +78,9 @@ const httpFields = {
       { description: 'Statuses that pass.', default: '200-299', examples: [204, '200-299, 401'] },
     ),
   ),
-  contains: Type.Optional(Type.String({ maxLength: 1024, description: 'Text that the body has to contain.', examples: ['OK'] })),
+  contains: Type.Optional(
+    Type.String({ maxLength: 1024, description: 'Text that the body has to contain.', examples: ['OK'] }),
+  ),
   matches: Type.Optional(
     Type.String({
       maxLength: 1024,
@@ -130,7 +137,13 @@ const probeSchemas = {
   dns: Type.Object(
     {
       name: Type.Optional(
-        Type.String({ maxLength: 254, form: 'a domain name', description: 'The name.', default: '.', examples: ['example.org'] }),
+        Type.String({
+          maxLength: 254,
+          form: 'a domain name',
+          description: 'The name.',
+          default: '.',
+          examples: ['example.org'],
+        }),
       ),
       query: Type.Optional(Type.Enum([...dnsQueryTypes], { description: 'The type of the query.', default: 'SOA' })),
       transport: Type.Optional(Type.Enum(['udp', 'tcp'], { description: 'What carries the query.', default: 'udp' })),
@@ -143,7 +156,11 @@ const probeSchemas = {
         }),
       ),
       expect: Type.Optional(
-        Type.String({ maxLength: 255, description: 'A value that has to be among the answers.', examples: ['192.0.2.1'] }),
+        Type.String({
+          maxLength: 255,
+          description: 'A value that has to be among the answers.',
+          examples: ['192.0.2.1'],
+        }),
       ),
     },
     { ...closed, description: 'A DNS query is answered.' },
@@ -189,7 +206,8 @@ const probeSchemas = {
   script: Type.Object(
     {
       command: Type.Array(Type.String({ maxLength: 4096 }), {
-        description: 'The program, by its absolute path, and its arguments. Exit status 0 passes. It runs as `process.user`.',
+        description:
+          'The program, by its absolute path, and its arguments. Exit status 0 passes. It runs as `process.user`.',
         minItems: 1,
         maxItems: 64,
         examples: [['/usr/local/bin/check-shop', '--fast']],
@@ -203,7 +221,10 @@ const probeSchemas = {
         }),
       ),
       sets_weight: Type.Optional(
-        Type.Boolean({ description: 'Exit status 2 to 255 passes and sets the weight: the status less 2.', default: false }),
+        Type.Boolean({
+          description: 'Exit status 2 to 255 passes and sets the weight: the status less 2.',
+          default: false,
+        }),
       ),
     },
     { ...closed, description: 'A program says whether the target works.' },
@@ -224,16 +245,27 @@ export type ProbeKey = keyof typeof probeSchemas;
 export const probeKeys = Object.keys(probeSchemas) as ProbeKey[];
 
 /** Probes that need no setting, and may be written as a word. */
-export const plainProbes = ['tcp', 'http', 'https', 'dns', 'smtp', 'ping', 'grpc', 'redis', 'mysql', 'postgresql'] as const;
+export const plainProbes = [
+  'tcp',
+  'http',
+  'https',
+  'dns',
+  'smtp',
+  'ping',
+  'grpc',
+  'redis',
+  'mysql',
+  'postgresql',
+] as const;
 
 const checkSchema = Type.Union(
   [
     Type.Enum([...plainProbes]),
     Type.Object(
       {
-        ...(Object.fromEntries(
-          Object.entries(probeSchemas).map(([key, schema]) => [key, Type.Optional(schema)]),
-        ) as { [Key in ProbeKey]: ReturnType<typeof Type.Optional<(typeof probeSchemas)[Key]>> }),
+        ...(Object.fromEntries(Object.entries(probeSchemas).map(([key, schema]) => [key, Type.Optional(schema)])) as {
+          [Key in ProbeKey]: ReturnType<typeof Type.Optional<(typeof probeSchemas)[Key]>>;
+        }),
         address: Type.Optional(
           Type.String({
             form: 'an IP address',
@@ -245,7 +277,9 @@ const checkSchema = Type.Union(
           Type.Integer({ minimum: 1, maximum: 65_535, description: "Default: the target's port.", examples: [9000] }),
         ),
         interval: duration('From the beginning of one probe to that of the next.', { default: defaultTiming.interval }),
-        timeout: duration('After this time a probe has failed. At most the interval.', { default: defaultTiming.timeout }),
+        timeout: duration('After this time a probe has failed. At most the interval.', {
+          default: defaultTiming.timeout,
+        }),
         retry_interval: duration(
           'The interval while results differ from the state, but not often enough to change it. Default: the interval.',
           { examples: [0.5] },
