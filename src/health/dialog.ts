@@ -11,7 +11,7 @@ export interface Verdict {
 export interface Step {
   /** To be sent now. */
   readonly send?: Uint8Array;
-  /** TLS begins after what was sent, and the dialog goes on inside of it. */
+  /** TLS begins after what was sent, and the dialog goes on inside of it: `begin` is called again once TLS stands. */
   readonly startTls?: true;
   /** The end of the dialog. */
   readonly verdict?: Verdict;
@@ -24,7 +24,15 @@ export interface Dialog {
   received(bytes: Uint8Array): Step;
   /** The target has closed its side. */
   closed(): Verdict;
+  /** The time of the check has passed. Whoever asks adds to the detail how much time that was: `within 1 s`. */
+  timedOut(): Verdict;
 }
 
 /** A target may not send more than this. */
 export const mostReceivedBytes = 256 << 10;
+
+export const passes = (detail: string): Verdict => ({ passed: true, detail });
+export const fails = (detail: string): Verdict => ({ passed: false, detail });
+
+/** `missing` says what has not come: `no greeting`. */
+export const closedEarly = (missing: string): Verdict => fails(`the connection was closed: ${missing}`);
