@@ -5,6 +5,7 @@ import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
+import { createProber } from '../native/prober.ts';
 import { healthAnswers } from './answers.ts';
 import type { GroupNews } from './engine/group.ts';
 import { Monitor } from './engine/monitor.ts';
@@ -17,7 +18,7 @@ export interface HealthEnvironment {
 }
 
 export function createHealthPlane({ logger }: HealthEnvironment) {
-  const probes = createProbes();
+  const probes = createProbes(createProber, systemClock);
   const monitor = new Monitor({
     clock: systemClock,
     random: Math.random,
