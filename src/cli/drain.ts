@@ -39,8 +39,10 @@ const lineMilliseconds = 5000;
 export const drainCommand: Command = { usage, run };
 
 interface Left {
-  readonly active: number;
-  readonly inactive: number;
+  /** Connections that need the server. The end of a TCP connection is remembered for a while, and needs no server. */
+  readonly open: number;
+  readonly ended: number;
+  /** Clients that persistence keeps on the server. */
   readonly persistent: number;
 }
 
@@ -71,7 +73,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   }
   process.stderr.write(`${names}: gets no new connections\n`);
   const left = await wait(client, servers, seconds);
-  const isDone = total(left) === 0;
+  const isDone = left.open === 0;
   report(
     isDone ? 'no connections are left: it is safe to stop the server\n' : `left at the deadline: ${words(left)}\n`,
     { done: isDone, ...left },
@@ -95,7 +97,7 @@ async function wait(client: ApiClient, servers: Drained, seconds: number): Promi
   let said = Number.NEGATIVE_INFINITY;
   for (;;) {
     const left = await leftOf(client, servers);
-    if (total(left) === 0 || performance.now() > deadline) return left;
+    if (left.open === 0 || performance.now() > deadline) return left;
     if (performance.now() - said >= lineMilliseconds) {
       said = performance.now();
       process.stderr.write(`left: ${words(left)}\n`);
@@ -105,14 +107,16 @@ async function wait(client: ApiClient, servers: Drained, seconds: number): Promi
 }
 
 async function leftOf(client: ApiClient, servers: Drained): Promise<Left> {
-  const left = { active: 0, inactive: 0, persistent: 0 };
+  const left = { open: 0, ended: 0, persistent: 0 };
   for (const service of new Set(servers.map(each => each.service))) {
     const keys = new Set(servers.filter(each => each.service === service).map(each => each.server));
     for (const view of await client.call(directorServices, { service })) {
       if (serviceKey(view.identity) !== service) continue;
       for (const server of view.servers.filter(each => keys.has(serverKey(each)))) {
-        left.active += server.active;
-        left.inactive += server.inactive;
+        // UDP has no end: a flow is open until its timeout. Of a service by mark the protocols are not known.
+        const hasEnds = !('mark' in view.identity) && view.identity.protocol !== 'udp';
+        left.open += server.active + (hasEnds ? 0 : server.inactive);
+        left.ended += hasEnds ? server.inactive : 0;
         left.persistent += server.persistent;
       }
     }
@@ -120,11 +124,7 @@ async function leftOf(client: ApiClient, servers: Drained): Promise<Left> {
   return left;
 }
 
-function total({ active, inactive }: Left): number {
-  return active + inactive;
-}
-
-function words({ active, inactive, persistent }: Left): string {
+function words({ open, ended, persistent }: Left): string {
   const clients = persistent === 0 ? '' : `; persistence keeps ${persistent} clients on it`;
-  return `${active} established connections and ${inactive} others${clients}`;
+  return `${open} connections, and ${ended} that have ended${clients}`;
 }

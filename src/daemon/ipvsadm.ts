@@ -8,7 +8,7 @@ import { OneAtATime } from '../core/one-at-a-time.ts';
 import { directorConnections, directorServices, directorZero, ipvsadmRoute } from '../director/api.ts';
 import { executeIpvsadm, type Kernel, type Reply } from '../director/ipvsadm/execute.ts';
 import { idleView, type ServiceView } from '../director/ipvsadm/listing.ts';
-import { type DirectorModel, emptyDirectorModel, serviceKey } from '../director/model.ts';
+import { type DirectorModel, emptyDirectorModel, type Service, serviceKey } from '../director/model.ts';
 import { directorSection } from '../director/section.ts';
 import type { ControlAccess } from './composition.ts';
 import { documentFormat, type Snapshot, type sections } from './document.ts';
@@ -77,7 +77,9 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
         ?.call(directorServices, only)
         .catch(() => []);
       const counted = new Map((answer ?? []).map(view => [serviceKey(view.identity), view as ServiceView]));
-      return services.map(service => withCounts(idleView(service), counted.get(serviceKey(service.identity))));
+      return services.map(service =>
+        withCounts(idleView(service), counted.get(serviceKey(service.identity)), isCorrected(service)),
+      );
     },
     connections: async () => {
       const client = director();
@@ -96,10 +98,19 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
   };
 }
 
-/** The service as the snapshot has it, with the counts of those of its servers that the director knows. */
-function withCounts(view: ServiceView, counted: ServiceView | undefined): ServiceView {
+/** Whether the director may run the service with other servers or weights than the snapshot says. */
+function isCorrected({ health, servers }: Service): boolean {
+  return health !== undefined || servers.some(({ maintenance }) => maintenance === true);
+}
+
+/**
+ * The service as the snapshot has it, with the counts of those of its servers that the director knows. Where checks or
+ * maintenance decide about servers: with the servers and weights of the director.
+ */
+function withCounts(view: ServiceView, counted: ServiceView | undefined, isCorrected: boolean): ServiceView {
   if (counted === undefined) return view;
   const { counters, rates } = counted;
+  if (isCorrected) return { ...view, counters, rates, servers: counted.servers };
   const servers = view.servers.map(server => {
     const known = counted.servers.find(({ address, port }) => address === server.address && port === server.port);
     if (known === undefined) return server;

@@ -186,16 +186,21 @@ function compareNamed<T extends { readonly name: string }>(
   return result;
 }
 
-// The fields that differ; undefined when all are equal.
+// The fields that differ; undefined when all are equal. A field may be in one of the two only.
 function differences(before: object, after: object): Fields | undefined {
   const fields: Record<string, { before: unknown; after: unknown }> = {};
   const old = new Map<string, unknown>(Object.entries(before));
-  for (const [name, value] of Object.entries(after)) {
-    const previous = old.get(name);
-    const same = previous === value || canonicalJson(previous) === canonicalJson(value);
-    if (!same) fields[name] = { before: previous, after: value };
+  const fresh = new Map<string, unknown>(Object.entries(after));
+  for (const name of new Set([...old.keys(), ...fresh.keys()])) {
+    const [previous, value] = [old.get(name), fresh.get(name)];
+    if (!isSame(previous, value)) fields[name] = { before: previous, after: value };
   }
   return Object.keys(fields).length === 0 ? undefined : fields;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  return one !== undefined && other !== undefined && canonicalJson(one) === canonicalJson(other);
 }
 
 function describePort({ device, type, vlan }: Port): string {
@@ -268,5 +273,6 @@ function formatFields(fields: Fields): string {
 }
 
 function formatValue(value: unknown): string {
+  if (value === undefined) return 'none';
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -5,6 +5,7 @@
 
 import { isServerAddress, parseAddress } from '../../core/address.ts';
 import { byText, deepFreeze } from '../../core/config/canonical.ts';
+import { given } from '../../core/given.ts';
 import {
   type DirectorModel,
   type RealServer,
@@ -145,8 +146,11 @@ export class ServiceTable {
     const key = serverKey(server);
     const refusal = checkThresholds(server);
     if (refusal !== undefined) return refusal;
-    if (!service.servers.has(key)) return noSuchDestination(key);
-    service.servers.set(key, server);
+    const before = service.servers.get(key);
+    if (before === undefined) return noSuchDestination(key);
+    // ipvsadm knows neither of them.
+    const { maintenance, health } = before;
+    service.servers.set(key, { ...server, ...given({ maintenance, health }) });
     return undefined;
   }
 

@@ -34,6 +34,18 @@ describe('maintenance', () => {
     expect(withMaintenance(model, { server: '10.0.2.2' }, false).model).toEqual(director);
   });
 
+  it('is a change that a person reads', () => {
+    const snapshots = [director, withMaintenance(director, { server: '10.0.2.2' }, true).model].map(model =>
+      documentFormat.snapshot({ director: model }),
+    );
+    const [before = documentFormat.from({}), after = documentFormat.from({})] = snapshots;
+    const described = (one: typeof before, other: typeof before) =>
+      documentFormat.describe(documentFormat.compare(one, other));
+    const subject = '~ tcp 10.0.1.1:80 server 10.0.2.2:80 maintenance:';
+    expect(described(before, after)).toEqual([`${subject} none → true`]);
+    expect(described(after, before)).toEqual([`${subject} true → none`]);
+  });
+
   it('is refused for a server that no service has', () => {
     expect(() => withMaintenance(director, { server: '10.0.2.9' }, true)).toThrow('no service has this real server');
     expect(() => withMaintenance(director, { server: '10.0.2.2', service: 'tcp 10.0.1.1:443' }, true)).toThrow();

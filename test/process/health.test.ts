@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Health checks and maintenance on a running Sluice, by the commands of a person. How servers fail is played in the lab.
+import { afterEach, expect, it, vi } from 'vitest';
+import { until } from '../../lab/topology/until.ts';
+import type { TargetAnswer } from '../../src/health/api.ts';
+import { describeAsRoot } from '../privileges.ts';
+import { RunningSluice, virtual } from './running-sluice.ts';
+import { sluiceCommand } from './sluice-command.ts';
+
+const patience = 30_000;
+vi.setConfig({ testTimeout: 3 * patience });
+
+const documentOf = (path: string): string => `
+health:
+  checks:
+    web: { http: ${path}, interval: 0.2, rise: 1, fall: 1 }
+director:
+  services:
+    - tcp: ${virtual}:80
+      scheduler: rr
+      health: { checks: [web], none_up: none }
+      servers: [10.2.0.2:8080]
+`;
+
+let running: RunningSluice | undefined;
+
+async function start(document: string): Promise<RunningSluice> {
+  running = await RunningSluice.startBy(document);
+  return running;
+}
+
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+});
+
+async function targetOf(sluice: RunningSluice): Promise<TargetAnswer> {
+  const [target] = await sluice.ask<TargetAnswer[]>('health');
+  if (target === undefined) throw new Error('nothing is checked');
+  return target;
+}
+
+function ipvsadm(sluice: RunningSluice, ...words: string[]): Promise<string> {
+  return sluice.balancer.must(['env', `SLUICE_SOCKET=${sluice.socket}`, ...sluiceCommand, 'ipvsadm', ...words]);
+}
+
+describeAsRoot('sluice health', () => {
+  it('prints the evidence, and a check of which more is asked takes the server out without a restart', async () => {
+    const sluice = await start(documentOf('/'));
+    await until('there is a result', patience, async () => (await targetOf(sluice)).known);
+    const { stdout } = await sluice.command('health', '--server', '10.2.0.2');
+    expect(stdout).toMatch(
+      /^tcp 192\.0\.2\.10:80\n {2}up {4}10\.2\.0\.2:8080\n {10}web up: .*200.* at 10\.2\.0\.2:8080\n$/,
+    );
+    await sluice.request();
+    sluice.configure(documentOf('{ path: /, status: 204 }'));
+    await sluice.command('reload');
+    await until('the server is down', patience, async () => (await targetOf(sluice)).health === 'down');
+    await until('the director has it', patience, async () => !(await answers(sluice)));
+    expect(await ipvsadm(sluice, '-L', '-n')).toMatch(/10\.2\.0\.2:8080 +Masq +0 /);
+    expect(await ipvsadm(sluice, '-S', '-n')).toContain('-w 1');
+    await until('the log tells it', patience, async () => sluice.program.stderr.includes('the target is down'));
+  });
+
+  it('says when there is no such server, and when nothing is checked', async () => {
+    const sluice = await start(documentOf('/'));
+    expect(await sluice.command('health', '--server', '10.2.0.9')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('no such server is checked'),
+    });
+  });
+});
+
+async function answers(sluice: RunningSluice): Promise<boolean> {
+  return await sluice.request().then(
+    () => true,
+    () => false,
+  );
+}
+
+describeAsRoot('sluice drain', () => {
+  it('waits for open connections, ends when there are none, and takes the server back', async () => {
+    const sluice = await start(documentOf('/'));
+    await sluice.request();
+    const client = sluice.client.start('client', ['bash', '-c', `exec 3<>/dev/tcp/${virtual}/80; read -r`], {
+      open: true,
+    });
+    const isOpen = async () => / 1 +\d+ +$/m.test(await ipvsadm(sluice, '-L', '-n'));
+    await until('the connection is counted', patience, isOpen);
+    expect(await sluice.command('drain', '10.2.0.2', '--deadline', '1s')).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^left at the deadline: 1 connections/),
+    });
+    client.write('end\n');
+    await client.ending;
+    expect(await sluice.command('drain', '10.2.0.2', '--deadline', '60s')).toMatchObject({
+      status: 0,
+      stdout: 'no connections are left: it is safe to stop the server\n',
+    });
+    await expect(sluice.request()).rejects.toThrow();
+    expect((await sluice.command('export')).stdout).toContain('maintenance: true');
+    expect((await sluice.command('drain', '10.2.0.2:8080', '--undo')).status).toBe(0);
+    await sluice.request();
+  });
+
+  it('refuses what it does not know', async () => {
+    const sluice = await start(documentOf('/'));
+    const refusal = { status: 2, stderr: expect.stringContaining('no service has this real server') };
+    expect(await sluice.command('drain', '10.2.0.9')).toMatchObject(refusal);
+    expect((await sluice.command('drain')).status).toBe(2);
+  });
+});
