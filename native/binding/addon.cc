@@ -29,6 +29,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("prepareStealing", Napi::Function::New<sluice::binding::prepare_stealing>(env, "prepareStealing"));
   exports.Set("confine", Napi::Function::New<sluice::binding::confine>(env, "confine"));
+  exports.Set("keepCapabilitiesFromPrograms", Napi::Function::New<sluice::binding::keep_capabilities_from_programs>(
+                                                  env, "keepCapabilitiesFromPrograms"));
   exports.Set("keepFilesFromPrograms",
               Napi::Function::New<sluice::binding::keep_files_from_programs>(env, "keepFilesFromPrograms"));
   exports.Set("stopBlocking", Napi::Function::New<sluice::binding::stop_blocking>(env, "stopBlocking"));

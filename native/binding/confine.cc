@@ -23,6 +23,11 @@ Napi::Value keep_files_from_programs(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value keep_capabilities_from_programs(const Napi::CallbackInfo& info) {
+  host::keep_capabilities_from_programs();
+  return info.Env().Undefined();
+}
+
 Napi::Value stop_blocking(const Napi::CallbackInfo& info) {
   if (info[0].IsNumber()) host::stop_blocking(info[0].As<Napi::Number>().Int32Value());
   return info.Env().Undefined();

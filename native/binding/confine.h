@@ -10,6 +10,8 @@ namespace sluice::binding {
 Napi::Value confine(const Napi::CallbackInfo& info);
 // keepFilesFromPrograms()
 Napi::Value keep_files_from_programs(const Napi::CallbackInfo& info);
+// keepCapabilitiesFromPrograms()
+Napi::Value keep_capabilities_from_programs(const Napi::CallbackInfo& info);
 // stopBlocking(descriptor)
 Napi::Value stop_blocking(const Napi::CallbackInfo& info);
 

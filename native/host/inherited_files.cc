@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -18,6 +19,11 @@ void keep_files_from_programs() {
     const int descriptor = std::atoi(entry->d_name);  // 0 for the entries . and ..
     if (descriptor > STDERR_FILENO) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   }
+}
+
+// Of an ordinary user, execve(2) keeps what is in the ambient set, and setpriv(1) has put them there.
+void keep_capabilities_from_programs() {
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
 void stop_blocking(int descriptor) {

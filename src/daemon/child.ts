@@ -40,7 +40,7 @@ export interface Listeners {
  * part listens are kept.
  */
 export async function runPart(
-  { name, capabilities, runsPrograms }: ProcessPolicy,
+  { name, capabilities, programs }: ProcessPolicy,
   options: RunOptions,
   prepare: () => void,
   part: Part,
@@ -79,7 +79,11 @@ export async function runPart(
   signOfLife();
   setInterval(signOfLife, signMilliseconds).unref();
   const allowBpf = capabilities.some(({ capability }) => capability === 'bpf');
-  const failure = loadAddon().confine({ allowExec: runsPrograms, allowBpf });
+  if (programs === 'plain') {
+    loadAddon().keepFilesFromPrograms();
+    loadAddon().keepCapabilitiesFromPrograms();
+  }
+  const failure = loadAddon().confine({ allowExec: programs !== 'none', allowBpf });
   if (failure !== undefined)
     logger.warn({ reason: failure.problem }, 'the system calls of the process are not confined');
   prepare();

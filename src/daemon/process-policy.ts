@@ -13,8 +13,11 @@ export interface ProcessPolicy {
   readonly capabilities: readonly { readonly capability: Capability; readonly reason: string }[];
   /** Files that root opens for it, for reading and writing. Where one cannot be opened the process gets /dev/null. */
   readonly openedFiles?: readonly { readonly path: string; readonly reason: string }[];
-  /** Whether it starts other programs. Whatever the policy, no process makes system calls that no plane needs. */
-  readonly runsPrograms: boolean;
+  /**
+   * Whether it starts other programs, with its capabilities or without any and without its files. Whatever the policy, no
+   * process makes system calls that no plane needs.
+   */
+  readonly programs: 'none' | 'with-capabilities' | 'plain';
   readonly backOff: BackOff;
   /** A process whose event loop stands still for so long is killed, and the next one takes its place. */
   readonly hangMilliseconds: number;
@@ -56,7 +59,7 @@ export const controlPolicy: ProcessPolicy = {
   name: 'control',
   standsBy: false,
   capabilities: [],
-  runsPrograms: false,
+  programs: 'none',
   // What control keeps is the snapshot in force, which control itself has checked: it is never forgotten.
   backOff: { ...usualBackOff, shortLivesUntilForgotten: Number.POSITIVE_INFINITY },
   hangMilliseconds: patientHangMilliseconds,

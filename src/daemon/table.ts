@@ -27,7 +27,7 @@ export const planeTable: readonly PlaneRow[] = [
         { path: '/dev/net/tun', reason: 'gives packets to the host itself, where the host is a real server' },
       ],
       // nft(8), where packets are kept from the host's stack by nftables; given up when they are not.
-      runsPrograms: true,
+      programs: 'with-capabilities',
       backOff: usualBackOff,
       // Its workers are threads that forward on while the event loop makes a large change ready.
       hangMilliseconds: patientHangMilliseconds,
@@ -43,7 +43,7 @@ export const planeTable: readonly PlaneRow[] = [
       standsBy: false,
       capabilities: [{ capability: 'net_raw', reason: 'pings where net.ipv4.ping_group_range does not allow them' }],
       // Scripts of checks.
-      runsPrograms: true,
+      programs: 'plain',
       backOff: usualBackOff,
       hangMilliseconds: usualHangMilliseconds,
     },

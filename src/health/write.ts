@@ -29,7 +29,7 @@ export function writeCheck(check: Check): unknown {
   const [only, ...others] = Object.keys(map);
   if (rest === undefined && only === undefined && (plainProbes as readonly string[]).includes(key)) return key;
   const isPath = (key === 'http' || key === 'https') && only === 'path' && others.length === 0;
-  return { [key]: isPath ? map['path'] : map, ...rest };
+  return { [key]: isPath ? (map as { path?: unknown }).path : map, ...rest };
 }
 
 function writeProbe(probe: Probe): object {

@@ -38,6 +38,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   CaptureReader: 'function',
   CaptureWriter: 'function',
   confine: 'function',
+  keepCapabilitiesFromPrograms: 'function',
   keepFilesFromPrograms: 'function',
   stopBlocking: 'function',
   LiveDirector: 'function',

@@ -19,6 +19,9 @@ export interface ConfineAddon {
   /** Programs that this process starts have no file that it has open now, unless it hands the file down. */
   keepFilesFromPrograms(): void;
 
+  /** Programs that this thread starts have none of this process's capabilities, unless it runs as root. */
+  keepCapabilitiesFromPrograms(): void;
+
   /** Writes to the descriptor, and reads from it, fail with EAGAIN where they would wait. */
   stopBlocking(descriptor: number): void;
 }

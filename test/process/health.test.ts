@@ -62,6 +62,18 @@ describeAsRoot('sluice health', () => {
     await until('the log tells it', patience, async () => sluice.program.stderr.includes('the target is down'));
   });
 
+  it('runs scripts without capabilities, without files of its process, and as the user of the processes', async () => {
+    const script = 'grep CapEff /proc/self/status; ls /proc/self/fd; id -un; echo $SLUICE_ADDRESS:$SLUICE_PORT; exit 3';
+    const check = JSON.stringify({ script: { command: ['/bin/sh', '-c', script] }, interval: 0.5 });
+    const sluice = await start(documentOf('/').replace(/web: .*/, `web: ${check}`));
+    await until('there is a result', patience, async () => (await targetOf(sluice)).known);
+    const { health, checks } = await targetOf(sluice);
+    expect(health).toBe('down');
+    // 0 to 2 are its own, 3 is the folder that ls reads.
+    // What is not printable comes as a dot.
+    expect(checks[0]?.last?.detail).toContain('CapEff:.0000000000000000.0.1.2.3.nobody.10.2.0.2:8080');
+  });
+
   it('says when there is no such server, and when nothing is checked', async () => {
     const sluice = await start(documentOf('/'));
     expect(await sluice.command('health', '--server', '10.2.0.9')).toMatchObject({

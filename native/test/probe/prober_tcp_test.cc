@@ -39,7 +39,8 @@ int sockets_in_state(unsigned wanted, uint16_t port) {
   int count = 0;
   while (std::getline(table, line)) {
     unsigned remote = 0, state = 0;
-    if (std::sscanf(line.c_str(), "%*d: %*x:%*x %*x:%x %x", &remote, &state) == 2 && remote == port && state == wanted) {
+    if (std::sscanf(line.c_str(), "%*d: %*x:%*x %*x:%x %x", &remote, &state) == 2 && remote == port &&
+        state == wanted) {
       count++;
     }
   }

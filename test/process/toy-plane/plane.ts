@@ -69,7 +69,7 @@ function rowOf(name: string, isOther: boolean): PlaneRow {
       name,
       standsBy: isOther,
       capabilities: [],
-      runsPrograms: false,
+      programs: 'none',
       backOff: usualBackOff,
       hangMilliseconds: isOther ? 5000 : 60_000,
     },

@@ -17,7 +17,7 @@ function manage(policy: Partial<ProcessPolicy> = {}, isFirstStart = true) {
       name: 'director',
       standsBy: false,
       capabilities: [],
-      runsPrograms: false,
+      programs: 'none',
       backOff: usualBackOff,
       hangMilliseconds: 10_000,
       ...policy,
