@@ -57,7 +57,7 @@ export function variablesOf(text: string, environment: Readonly<Record<string, s
 }
 
 function malformed(rest: string): Exclude<Expanded, { text: string }> {
-  const [value, name = ''] = /^\$\{([^{}]*)\}?/.exec(rest) ?? [rest];
+  const [value, name = ''] = /^\$\{([^}]*)\}?/.exec(rest) ?? [rest];
   const word = /^[A-Za-z_]\w*/.exec(name)?.[0];
   return word !== undefined && !word.startsWith('SLUICE_')
     ? {

@@ -182,6 +182,7 @@ class Converter {
     if (this.#variables === undefined || typeof value !== 'string' || !hasVariables(value)) return value;
     const isPlain = type === Scalar.PLAIN;
     if (!isPlain && type !== Scalar.QUOTE_DOUBLE && type !== Scalar.QUOTE_SINGLE) return value;
+    if (this.#expandedLength > longestText) return '';
     const expanded = expand(value, this.#variables);
     if ('problem' in expanded) {
       this.#fail(expanded.problem, offset, expanded.remedy, expanded.value);
