@@ -65,10 +65,7 @@ export class LocalFiles implements SourceFiles {
   }
 
   async #readIncluded(file: string, identify: (opened: OpenedFile) => void): Promise<string> {
-    const named = this.#folderOf(file);
-    const folder = await realpath(named).catch(error => {
-      throw SystemError.from(error, 'cannot find the folder', { place: { file: named } });
-    });
+    const folder = await this.#realFolder(this.#folderOf(file));
     if (!isYaml(file)) throw noYaml(file);
     return await readTextFile(file, {
       admit: opened => {
@@ -77,6 +74,14 @@ export class LocalFiles implements SourceFiles {
         identify(opened);
       },
     });
+  }
+
+  async #realFolder(named: string): Promise<string> {
+    try {
+      return await realpath(named);
+    } catch (error) {
+      throw SystemError.from(error, 'cannot find the folder', { place: { file: named } });
+    }
   }
 
   /** The folder of the main file, for a path in it. */

@@ -116,12 +116,7 @@ describe('a file that a document includes', () => {
       writeFileSync(path(`parts/${index}.yaml`), service);
     }
     expect((await load()).director.services).toHaveLength(10_000);
-  });
-
-  it('is one too many after twenty thousand', async () => {
-    for (let index = 0; index < 20_001; index++) writeFileSync(path(`parts/${index}.yaml`), '');
-    expect(await wrong()).toMatch(/too many files are included/);
-  });
+  }, 300_000);
 
   it('is not there for a document from standard input', async () => {
     const files = new LocalFiles({ source: { config: '/dev/stdin' } });

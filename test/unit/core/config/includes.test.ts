@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A document in several files: how they are put together, and what is wrong where.
 import { describe, expect, it } from 'vitest';
+import { mostFiles } from '../../../../src/core/config/includes.ts';
 import type { ConfigErrors } from '../../../../src/core/config/problems.ts';
 import { ConfigError } from '../../../../src/core/errors.ts';
 import { documentFormat } from '../../../../src/daemon/document.ts';
@@ -190,6 +191,13 @@ describe('what is wrong in several files', () => {
     const texts = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`a/${index}.yaml`, comment]));
     expect(await wrongIn({ 'sluice.yaml': 'include: [a/*.yaml]\n', ...texts })).toEqual([
       'sluice.yaml:1:11: the files of the document are too long (keep all of them below 8 MiB together)',
+    ]);
+  });
+
+  it('is told once where there are too many files', async () => {
+    const texts = Object.fromEntries(Array.from({ length: mostFiles }, (_, index) => [`a/${index}.yaml`, '']));
+    expect(await wrongIn({ 'sluice.yaml': 'include: [a/*.yaml]\n', ...texts })).toEqual([
+      `sluice.yaml:1:11: too many files are included (include at most ${mostFiles})`,
     ]);
   });
 

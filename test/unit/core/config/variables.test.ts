@@ -83,7 +83,7 @@ describe('a variable', () => {
   });
 
   it('cannot make a document of any length', () => {
-    const text = `a: [${Array(10_000).fill('"${SLUICE_LONG}"').join(', ')}]`;
+    const text = `a: [${Array(1000).fill('"${SLUICE_LONG}"').join(', ')}]`;
     const problems = new Problems();
     parseYaml(text, 'a.yaml', problems, { SLUICE_LONG: 'x'.repeat(100_000) });
     expect(() => problems.throwIfAny()).toThrow(/the variables make the document too long/);
