@@ -17,7 +17,9 @@ export class SecretContent {
 
   /** As UTF-8, without the end of the line that editors add. */
   get text(): string {
-    return Buffer.from(this.#bytes).toString('utf8').replace(/\r?\n$/, '');
+    return Buffer.from(this.#bytes)
+      .toString('utf8')
+      .replace(/\r?\n$/, '');
   }
 
   toString(): string {

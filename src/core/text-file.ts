@@ -37,7 +37,8 @@ export async function readBytes(file: string, options: ReadingOptions = {}): Pro
     return await attempt(file, async () => {
       const stats = await handle.stat();
       admit?.({ stats, path: await readlink(`/proc/self/fd/${handle.fd}`) });
-      if (stats.isFile() || (takesPipes && !stats.isDirectory())) return await readWhole(file, handle, stats.size, options);
+      if (stats.isFile() || (takesPipes && !stats.isDirectory()))
+        return await readWhole(file, handle, stats.size, options);
       throw invalid(file, 'this is no regular file', 'name a file that can be read again at each reload');
     });
   } finally {

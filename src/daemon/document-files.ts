@@ -103,7 +103,10 @@ function isYaml(file: string): boolean {
 
 function noYaml(file: string): ConfigError {
   const problem = 'the name of an included file does not end in .yaml or .yml';
-  return new ConfigError('SLUICE_CONFIG_INVALID', problem, { value: file, remedy: 'rename it, or write a narrower pattern' });
+  return new ConfigError('SLUICE_CONFIG_INVALID', problem, {
+    value: file,
+    remedy: 'rename it, or write a narrower pattern',
+  });
 }
 
 function outside(path: string, folder: string): ConfigError {

@@ -27,7 +27,8 @@ function checkOwner(file: string, { stats }: OpenedFile): void {
   const { mode, uid } = stats;
   if (!stats.isFile()) return;
   if ((mode & 0o077) !== 0) throw unusable(file, 'others than its owner can use the secret', `chmod 600 ${file}`);
-  if (uid !== 0 && uid !== process.getuid?.()) throw unusable(file, 'the secret is not owned by root', `chown root ${file}`);
+  if (uid !== 0 && uid !== process.getuid?.())
+    throw unusable(file, 'the secret is not owned by root', `chown root ${file}`);
 }
 
 function outside(file: string, folder: string | undefined): ConfigError {

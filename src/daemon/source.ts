@@ -22,10 +22,7 @@ export interface ConfigurationSource {
 export type SourceFiles = DocumentFiles;
 
 /** Throws what is wrong, with file and line. */
-export async function readSnapshot(
-  { config, rules, net }: ConfigurationSource,
-  files: SourceFiles,
-): Promise<Snapshot> {
+export async function readSnapshot({ config, rules, net }: ConfigurationSource, files: SourceFiles): Promise<Snapshot> {
   if (config !== undefined) return withSections(await documentFormat.load(config, files), config);
   if (rules === undefined) return documentFormat.snapshot({});
   const director = readRules((await files.read(rules)).text, { file: rules });

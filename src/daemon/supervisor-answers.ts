@@ -36,7 +36,9 @@ export class SupervisorAnswers {
   ): Promise<{ readonly answer: Answer } | { readonly error: SerializedError }> {
     try {
       // However much is asked at once, the memory of one answer is needed.
-      return { answer: await this.#reads.run(() => (isControl ? this.#toControl(question) : this.#toPlane(process, question))) };
+      return {
+        answer: await this.#reads.run(() => (isControl ? this.#toControl(question) : this.#toPlane(process, question))),
+      };
     } catch (error) {
       return { error: serializeError(error) };
     }

@@ -4,7 +4,17 @@
 // never has it in its memory.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
@@ -130,7 +140,11 @@ describeAsRoot('a secret by file', () => {
     const before = await toy.pid('toy');
     process.kill(before, 'SIGSEGV');
     await toy.replaced('toy', before);
-    await until('the next process has the secret', patience, async () => (await toy.says())?.fingerprint === sha256(canary));
+    await until(
+      'the next process has the secret',
+      patience,
+      async () => (await toy.says())?.fingerprint === sha256(canary),
+    );
     const control = await toy.pid('control');
     process.kill(control, 'SIGSEGV');
     await toy.replaced('control', control);
@@ -138,7 +152,8 @@ describeAsRoot('a secret by file', () => {
     expect(await toy.says()).toMatchObject({ greeting: 'good day', fingerprint: sha256(canary) });
 
     // Everything that can be asked.
-    for (const route of [controlHistory, controlSnapshot]) written.push(JSON.stringify(await toy.client.call(route, {})));
+    for (const route of [controlHistory, controlSnapshot])
+      written.push(JSON.stringify(await toy.client.call(route, {})));
     written.push(JSON.stringify(await toy.status()), JSON.stringify(await toy.says()));
     const socket = ['--socket', join(toy.folder, 'toy.sock')];
     for (const words of [['status'], ['history'], ['show'], ['show', '--json'], ['export'], ['diff'], ['reload']]) {

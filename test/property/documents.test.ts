@@ -61,13 +61,18 @@ describe('a document', () => {
   it('has one id, however it is split into files', async () => {
     const whole = documentFormat.parse(example);
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 8 }), fc.boolean(), fc.infiniteStream(fc.nat(1000)), async (count, isChain, choices) => {
-        const choose = (most: number): number => choices.next().value % most;
-        const texts = textsOf(split(parse(example) as Value, count, choose), isChain);
-        const snapshot = await documentFormat.load('sluice.yaml', filesInMemory(texts));
-        expect(snapshot.id, JSON.stringify(texts)).toBe(whole.id);
-        expect(snapshot).toEqual(whole);
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 8 }),
+        fc.boolean(),
+        fc.infiniteStream(fc.nat(1000)),
+        async (count, isChain, choices) => {
+          const choose = (most: number): number => choices.next().value % most;
+          const texts = textsOf(split(parse(example) as Value, count, choose), isChain);
+          const snapshot = await documentFormat.load('sluice.yaml', filesInMemory(texts));
+          expect(snapshot.id, JSON.stringify(texts)).toBe(whole.id);
+          expect(snapshot).toEqual(whole);
+        },
+      ),
       { numRuns: 50 },
     );
   });

@@ -135,14 +135,16 @@ class Reading {
     if (node === undefined) return;
     if (node.kind !== 'map') {
       // Of the main file the check of the schema says so.
-      if (by !== undefined) this.#report('an included document must be a map', node.place, 'write sections as in the main file');
+      if (by !== undefined)
+        this.#report('an included document must be a map', node.place, 'write sections as in the main file');
       this.parts.push(node);
       return;
     }
     const { document, patterns } = takeIncludes(node, this.#problems);
     this.parts.push(document);
     for (const { pattern, place } of patterns) {
-      if (above.length + 1 >= deepest) this.#report('includes are nested too deeply', place, `nest at most ${deepest} files`);
+      if (above.length + 1 >= deepest)
+        this.#report('includes are nested too deeply', place, `nest at most ${deepest} files`);
       else await this.#include(file, pattern, place ?? {}, [...above, source.identity]);
     }
   }
@@ -171,7 +173,11 @@ class Reading {
   #parse(file: string, by: Place | undefined, { text, variables }: SourceText): ConfigNode | undefined {
     this.#bytes += Buffer.byteLength(text);
     if (by !== undefined && this.#bytes > longestText) {
-      this.#stop('the files of the document are too long', by, `keep all of them below ${longestText >> 20} MiB together`);
+      this.#stop(
+        'the files of the document are too long',
+        by,
+        `keep all of them below ${longestText >> 20} MiB together`,
+      );
       return undefined;
     }
     const node = parseYaml(text, file, this.#problems, variables);

@@ -103,7 +103,8 @@ function findTooDeep(tokens: readonly CST.Token[]): number | undefined {
   return undefined;
 }
 
-const unquotedRemedy = 'write the map or list over several lines, or put the variable in quotes, which make a text of it';
+const unquotedRemedy =
+  'write the map or list over several lines, or put the variable in quotes, which make a text of it';
 
 // Where a variable begins that the parser has taken for a map in braces, given where the parser found it.
 function variableAt(text: string, offset: number): number | undefined {

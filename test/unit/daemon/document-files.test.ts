@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which files a document may include, as it is read from a disk: whatever else stands behind a name is refused.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -65,7 +74,11 @@ describe('a file that a document includes', () => {
   it.each<[string, () => void, RegExp]>([
     ['a pipe', () => spawnSync('mkfifo', [path('parts/a.yaml')]), /parts\/a\.yaml: this is no regular file/],
     ['a folder', () => mkdirSync(path('parts/a.yaml')), /parts\/a\.yaml: this is no regular file/],
-    ['a link to a device without an end', () => symlinkSync('/dev/zero', path('parts/a.yaml')), /not in the folder of the main file/],
+    [
+      'a link to a device without an end',
+      () => symlinkSync('/dev/zero', path('parts/a.yaml')),
+      /not in the folder of the main file/,
+    ],
     [
       'a link out of the folder',
       () => {
@@ -93,10 +106,18 @@ describe('a file that a document includes', () => {
       },
       /too long/,
     ],
-    ['a path above the folder', () => write('sluice.yaml', 'include: [../outside.yaml]\n'), /not in the folder of the main file/],
+    [
+      'a path above the folder',
+      () => write('sluice.yaml', 'include: [../outside.yaml]\n'),
+      /not in the folder of the main file/,
+    ],
     ['a pattern above the folder', () => write('sluice.yaml', 'include: [parts/../../*.yaml]\n'), /not in the folder/],
     ['a name of another kind', () => write('sluice.yaml', 'include: [key.pem]\n'), /does not end in \.yaml or \.yml/],
-    ['a folder that is not there', () => write('sluice.yaml', 'include: [none/*.yaml]\n'), /cannot read the folder .*none: .*ENOENT/],
+    [
+      'a folder that is not there',
+      () => write('sluice.yaml', 'include: [none/*.yaml]\n'),
+      /cannot read the folder .*none: .*ENOENT/,
+    ],
     ['a name that is too long', () => write('sluice.yaml', `include: [${'x'.repeat(300)}.yaml]\n`), /ENAMETOOLONG/],
   ])('is refused with its place when it is %s', async (_what, make, message) => {
     make();
@@ -216,6 +237,8 @@ describe('a secret', () => {
 
   it('is refused where it is not in the folder of secrets', async () => {
     await expect(readSecret('/etc/shadow', join(folder, 'secrets'))).rejects.toThrow(/the secret is not in the folder/);
-    await expect(readSecret(join(folder, 'secrets/../x'), join(folder, 'secrets'))).rejects.toThrow(/not in the folder/);
+    await expect(readSecret(join(folder, 'secrets/../x'), join(folder, 'secrets'))).rejects.toThrow(
+      /not in the folder/,
+    );
   });
 });

@@ -138,7 +138,9 @@ describe('what is wrong in several files', () => {
     [
       'a file that includes itself',
       { 'sluice.yaml': 'include: ["*.yaml"]\n' },
-      ['sluice.yaml:1:11: the file includes itself: "sluice.yaml" (put the files that are included into a folder of their own)'],
+      [
+        'sluice.yaml:1:11: the file includes itself: "sluice.yaml" (put the files that are included into a folder of their own)',
+      ],
     ],
     [
       'files that include each other',
@@ -153,7 +155,9 @@ describe('what is wrong in several files', () => {
     [
       'an absolute path',
       { 'sluice.yaml': 'include: [/etc/shadow]\n' },
-      ['sluice.yaml:1:11: an include is an absolute path: "/etc/shadow" (write it relative to the folder of this file)'],
+      [
+        'sluice.yaml:1:11: an include is an absolute path: "/etc/shadow" (write it relative to the folder of this file)',
+      ],
     ],
     [
       'a pattern over folders',
@@ -180,7 +184,10 @@ describe('what is wrong in several files', () => {
   });
 
   it('is told where includes are nested too deeply', async () => {
-    const chain = Array.from({ length: 20 }, (_, index) => [`${index}.yaml`, `include: [${index + 1}.yaml]\n`] as const);
+    const chain = Array.from(
+      { length: 20 },
+      (_, index) => [`${index}.yaml`, `include: [${index + 1}.yaml]\n`] as const,
+    );
     expect(await wrongIn({ 'sluice.yaml': 'include: [0.yaml]\n', ...Object.fromEntries(chain) })).toEqual([
       '6.yaml:1:11: includes are nested too deeply (nest at most 8 files)',
     ]);
@@ -202,7 +209,10 @@ describe('what is wrong in several files', () => {
   });
 
   it('is told once where aliases of many files stand for too much', async () => {
-    const level = (index: number) => `x${index}: &x${index} [${Array(10).fill(`*x${index - 1}`).join(', ')}]\n`;
+    const level = (index: number) =>
+      `x${index}: &x${index} [${Array(10)
+        .fill(`*x${index - 1}`)
+        .join(', ')}]\n`;
     const bomb = `x0: &x0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n${[1, 2, 3, 4, 5].map(level).join('')}`;
     const texts = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`a/${index}.yaml`, bomb]));
     const begin = performance.now();

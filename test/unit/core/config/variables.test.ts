@@ -19,7 +19,7 @@ const environment = {
   SLUICE_LINES: 'a\nb: 1',
 };
 
-function valueOf(text: string): unknown {
+function plainValue(text: string): unknown {
   const problems = new Problems();
   const node = parseYaml(text, 'a.yaml', problems, environment);
   problems.throwIfAny();
@@ -54,11 +54,11 @@ describe('a variable', () => {
     ['a: |\n  ${SLUICE_NONE}\n', '${SLUICE_NONE}\n'],
     ['a: 1 # ${SLUICE_NONE}', 1],
   ])('in %j means %j', (text, value) => {
-    expect(valueOf(text)).toEqual({ a: value });
+    expect(plainValue(text)).toEqual({ a: value });
   });
 
   it('in a key means itself', () => {
-    expect(valueOf('"${SLUICE_NAME}": 1')).toEqual({ '${SLUICE_NAME}': 1 });
+    expect(plainValue('"${SLUICE_NAME}": 1')).toEqual({ '${SLUICE_NAME}': 1 });
   });
 
   it.each<[string, string]>([
@@ -79,7 +79,7 @@ describe('a variable', () => {
     ['a: { port: ${SLUICE_PORT} }', 'a.yaml:1:12: a variable stands inside of brackets without quotes'],
     ['a: [x, ${SLUICE_PORT}]', 'a.yaml:1:8: a variable stands inside of brackets without quotes'],
   ])('in %j is an error with its place', (text, message) => {
-    expect(() => valueOf(text)).toThrow(message);
+    expect(() => plainValue(text)).toThrow(message);
   });
 
   it('cannot make a document of any length', () => {
@@ -90,14 +90,16 @@ describe('a variable', () => {
   });
 
   it('counts where it is used in the text, and no other variable is taken', () => {
-    expect(variablesOf('a: ${SLUICE_A:-1} ${SLUICE_B} $SLUICE_C ${HOME}', { SLUICE_A: '1', SLUICE_C: '1', HOME: '/' })).toEqual({
+    expect(
+      variablesOf('a: ${SLUICE_A:-1} ${SLUICE_B} $SLUICE_C ${HOME}', { SLUICE_A: '1', SLUICE_C: '1', HOME: '/' }),
+    ).toEqual({
       SLUICE_A: '1',
     });
   });
 
   it('is not meant by a text that is written so that it means itself', () => {
     for (const text of ['${A}', '$${A}', '$$${SLUICE_PORT}', '${', '$', '{}', '$${', 'a $${ b ${ c']) {
-      expect(valueOf(`a: ${JSON.stringify(escapeVariables(text))}`)).toEqual({ a: text });
+      expect(plainValue(`a: ${JSON.stringify(escapeVariables(text))}`)).toEqual({ a: text });
     }
   });
 
@@ -112,7 +114,8 @@ describe('a variable', () => {
 describe('a document with variables', () => {
   const texts = {
     'sluice.yaml': 'include: ["hosts/${SLUICE_HOST}.yaml"]\n',
-    'hosts/a.yaml': 'director:\n  services:\n    - tcp: ${SLUICE_VIP}:80\n      servers:\n        - server: 10.0.2.1\n          weight: ${SLUICE_WEIGHT:-3}\n',
+    'hosts/a.yaml':
+      'director:\n  services:\n    - tcp: ${SLUICE_VIP}:80\n      servers:\n        - server: 10.0.2.1\n          weight: ${SLUICE_WEIGHT:-3}\n',
   };
 
   it('is the same snapshot as one with the values', async () => {
