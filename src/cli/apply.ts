@@ -3,8 +3,8 @@
 // reported with its line before the running Sluice hears of it.
 import { controlApply } from '../control/api.ts';
 import { documentFormat } from '../daemon/document.ts';
-import { readSnapshot } from '../daemon/source.ts';
 import { type Command, onlyWord } from './command.ts';
+import { snapshotOf } from './document.ts';
 import { askAndPrint, commonUsage } from './question.ts';
 import { changedText, termsOf, termsOptions, termsUsage } from './terms.ts';
 
@@ -26,14 +26,9 @@ export const applyCommand: Command = {
       takesWords: true,
       ask: async (client, parsed) => {
         const file = onlyWord(parsed, 'a sluice.yaml');
-        const document = documentFormat.write(await readSnapshot({ config: fileOf(file) }));
+        const document = documentFormat.write(await snapshotOf(file));
         return await client.call(controlApply, { document, ...termsOf(parsed) });
       },
       text: changedText,
     }),
 };
-
-/** The path of what a person calls `-`. */
-export function fileOf(word: string): string {
-  return word === '-' ? '/dev/stdin' : word;
-}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice check`: whether a sluice.yaml can be read and means something. No running Sluice is asked.
-import { readSnapshot } from '../daemon/source.ts';
-import { fileOf } from './apply.ts';
 import { type Command, onlyWord, parseOptions, print } from './command.ts';
+import { snapshotOf } from './document.ts';
 
 const usage = `Usage: sluice check FILE [--json]
 
@@ -17,7 +16,7 @@ export const checkCommand: Command = {
   async run(args) {
     const parsed = parseOptions(args, { json: { type: 'boolean' } }, { takesWords: true });
     const file = onlyWord(parsed, 'a sluice.yaml');
-    const { id } = await readSnapshot({ config: fileOf(file) });
+    const { id } = await snapshotOf(file);
     print(parsed.flags.has('json') ? `${JSON.stringify({ id })}\n` : `${file} is valid: snapshot ${id}\n`);
     return 0;
   },

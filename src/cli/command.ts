@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shared by all commands: the interface of a command, and the parsing of options with node:util's parseArgs. Standard output
 // is for the answer, standard error for everything else.
-import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearest } from '../core/config/suggest.ts';
-import { SystemError, UsageError } from '../core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 
 /** 0 done, 1 failed, 2 misuse; 255 as ipvsadm ends. */
 export type ExitStatus = 0 | 1 | 2 | 255;
@@ -93,15 +92,6 @@ function remedyFor(
   if (Object.hasOwn(remedies, name)) return remedies[name];
   const meant = nearest(name, known);
   return meant === undefined ? undefined : `did you mean --${meant}?`;
-}
-
-/** Reads a configuration file. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw SystemError.from(error, 'cannot read the file', { place: { file } });
-  }
 }
 
 /** Writes to standard output. If the reader has closed it (`sluice … | head`), the text is dropped. */

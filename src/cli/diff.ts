@@ -3,9 +3,8 @@
 import { existsSync } from 'node:fs';
 import { controlCompare } from '../control/api.ts';
 import { documentFormat } from '../daemon/document.ts';
-import { readSnapshot } from '../daemon/source.ts';
-import { fileOf } from './apply.ts';
 import { type Command, optionalWord } from './command.ts';
+import { snapshotOf } from './document.ts';
 import { askAndPrint, commonUsage } from './question.ts';
 
 const usage = `Usage: sluice diff [FILE|ID] [OPTION…]
@@ -32,5 +31,5 @@ export const diffCommand: Command = {
 async function otherOf(word: string | undefined) {
   if (word === undefined) return {};
   if (word !== '-' && !existsSync(word) && /^[0-9a-f]{1,64}$/.test(word)) return { which: word };
-  return { document: documentFormat.write(await readSnapshot({ config: fileOf(word) })) };
+  return { document: documentFormat.write(await snapshotOf(word)) };
 }

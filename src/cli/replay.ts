@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice replay`: passes the frames of captures through the director. docs/replay.md describes its files.
 import { type SluiceError, UsageError } from '../core/errors.ts';
-import { documentFormat } from '../daemon/document.ts';
+import { readTextFile } from '../core/text-file.ts';
 import { formatConnections } from '../director/ipvsadm/listing.ts';
 import { readRules } from '../director/ipvsadm/rules.ts';
-import type { DirectorModel } from '../director/model.ts';
+import { type DirectorModel, emptyDirectorModel } from '../director/model.ts';
 import { parseRouteTable, type RouteTable } from '../director/route-table.ts';
-import { type Command, type ExitStatus, parseOptions, print, readText } from './command.ts';
+import { type Command, type ExitStatus, parseOptions, print } from './command.ts';
+import { documentOf } from './document.ts';
 import { JsonReport } from './replay/json-report.ts';
 import { Progress } from './replay/progress.ts';
 import { type ReplayInput, replay } from './replay/session.ts';
@@ -98,18 +99,20 @@ function splitOnce(word: string, separator: string): [string, string] | [] {
   return at < 0 ? [] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-function readModel({ rules, config }: Request): DirectorModel {
-  if (rules !== undefined) return readRules(readText(rules), { file: rules });
-  return config === undefined
-    ? documentFormat.from({}).director
-    : documentFormat.parse(readText(config), config).director;
+async function readModel({ rules, config }: Request): Promise<DirectorModel> {
+  if (rules !== undefined) return readRules(await readText(rules), { file: rules });
+  return config === undefined ? emptyDirectorModel : (await documentOf(config)).director;
+}
+
+async function readText(file: string): Promise<string> {
+  return await readTextFile(file, { takesPipes: true });
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const request = parseRequest(args);
-  const routeTable = parseRouteTable(readText(request.net), request.net);
+  const routeTable = parseRouteTable(await readText(request.net), request.net);
   const inputs = readInputs(request.inputs, routeTable);
-  const model = readModel(request);
+  const model = await readModel(request);
   const report = request.json ? new JsonReport(print) : undefined;
   const progress = new Progress();
   const { summary, connections, failures } = await replay({

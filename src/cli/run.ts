@@ -6,10 +6,12 @@ import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
 import { UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
+import { LocalFiles } from '../daemon/document-files.ts';
 import { Hangups } from '../daemon/hangups.ts';
 import { openLog } from '../daemon/log-descriptor.ts';
 import { composition, program } from '../daemon/root.ts';
 import { run as runProcesses } from '../daemon/run.ts';
+import { defaultSecretsFolder } from '../daemon/secret-files.ts';
 import { type ConfigurationSource, lastSnapshot, readSnapshot } from '../daemon/source.ts';
 import { defaultStateFolder } from '../daemon/state-folder.ts';
 import { stealWays } from '../director/live-director.ts';
@@ -38,6 +40,8 @@ Without a configuration it begins with no service: sluice apply and commands add
   --user NAME         the user of all processes but the supervisor; ${defaultProcessSettings.user} unless given
   --state DIR         the folder of the history and of captures of the last packets before a crash; unless given
                       ${defaultStateFolder(defaultSocket)}, or beside another socket PATH the folder PATH.state
+  --secrets DIR       the only folder whose files can be secrets of the configuration; ${defaultSecretsFolder}
+                      unless given
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent; info unless given
 `;
 
@@ -49,6 +53,7 @@ const options = {
   workers: { type: 'string' },
   socket: { type: 'string' },
   state: { type: 'string' },
+  secrets: { type: 'string' },
   resume: { type: 'boolean' },
   user: { type: 'string' },
   'log-level': { type: 'string' },
@@ -102,9 +107,10 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   // A wrong configuration is reported before any process is started.
   const resumes = parsed.flags.has('resume');
   const stateFlag = value('state');
+  const secretsFolder = value('secrets') ?? defaultSecretsFolder;
   const snapshot = resumes
     ? await lastSnapshot(stateFlag ?? defaultStateFolder(flags.socket ?? defaultSocket))
-    : await readSnapshot(source);
+    : await readSnapshot(source, new LocalFiles({ source, secretsFolder }));
   const settings = settingsOf(snapshot, flags);
   const { workers: count, stealing: way } = snapshot.director;
   const threads = { workers: overrides.director.workers ?? count, stealing: overrides.director.stealing ?? way };
@@ -121,6 +127,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     },
     adminSocket: settings.socket,
     user: settings.user,
+    secretsFolder,
     logger: createLogger({ level: settings.logLevel, descriptor: log }),
     log,
     hangups,

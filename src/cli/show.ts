@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { controlSnapshot } from '../control/api.ts';
 import type { AnswerOf } from '../core/api/route.ts';
+import { escapeVariables } from '../core/config/variables.ts';
 import { SystemError } from '../core/errors.ts';
 import { type Command, optionalWord, parseOptions, print } from './command.ts';
 import { askAndPrint, clientOf, commonOptions, commonUsage, socketUsage } from './question.ts';
@@ -66,5 +67,13 @@ function yamlOf({ id, entry, document }: SnapshotAnswer): string {
     const why = entry.reason === undefined ? '' : `: ${entry.reason.replaceAll(/\s+/g, ' ')}`;
     head.push(`# entry ${entry.number}, ${entry.at}, ${entry.action} by ${entry.author}${why}`);
   }
-  return `${head.join('\n')}\n${stringify(document, { lineWidth: 0 })}`;
+  return `${head.join('\n')}\n${stringify(escaped(document), { lineWidth: 0, blockQuote: false })}`;
+}
+
+/** As a file means it, in which a text can have variables; keys and block scalars have none. */
+function escaped(value: unknown): unknown {
+  if (typeof value === 'string') return escapeVariables(value);
+  if (Array.isArray(value)) return value.map(escaped);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, escaped(part)]));
 }

@@ -11,6 +11,7 @@ import type { NativeCrashState } from '../native/live-director.ts';
 import { channelDescriptor, crashStateDescriptors } from './descriptors.ts';
 import { type ChildEnd, childEnd, childPort, type toChild } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
+import { Questions } from './questions.ts';
 import type { RunOptions } from './run-options.ts';
 import { signMilliseconds } from './watch.ts';
 
@@ -21,6 +22,7 @@ export interface Turn {
   readonly options: RunOptions;
   readonly work: Work;
   readonly channel: ChildEnd;
+  readonly questions: Questions;
   readonly logger: Logger;
   /** What the process before has left, and where this one leaves what the next needs. */
   readonly crashState: NativeCrashState;
@@ -32,7 +34,6 @@ export type Part = (turn: Turn) => Promise<{ readonly listeners?: Listeners; sto
 export interface Listeners {
   readonly reload?: () => void;
   readonly processes?: (fields: Fields<typeof toChild, 'processes'>) => void;
-  readonly file?: (fields: Fields<typeof toChild, 'file'>) => void;
 }
 
 /**
@@ -49,6 +50,7 @@ export async function runPart(
   const logger = createLogger({ level: options.logLevel });
   const port = childPort(new Socket({ fd: channelDescriptor }));
   const channel = childEnd(port);
+  const questions = new Questions(channel);
   const early: (() => void)[] = [];
   let listeners: Listeners = {};
   let isWorking = false;
@@ -62,7 +64,7 @@ export async function runPart(
         work: resolve,
         reload: () => deliver(() => listeners.reload?.()),
         processes: fields => deliver(() => listeners.processes?.(fields)),
-        file: fields => listeners.file?.(fields),
+        answer: fields => questions.arrived(fields),
       },
       err => logger.error({ err }, 'the supervisor said something that does not fit'),
     );
@@ -92,7 +94,7 @@ export async function runPart(
   process.title = `sluice: ${name}`;
   const crashState = new (loadAddon().CrashState)(...crashStateDescriptors);
   if (begun.crashState === 'forget') crashState.withdraw();
-  const running = await part({ options, work: begun, channel, logger, crashState });
+  const running = await part({ options, work: begun, channel, questions, logger, crashState });
   listeners = running.listeners ?? {};
   isWorking = true;
   for (const call of early) call();

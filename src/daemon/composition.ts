@@ -4,13 +4,15 @@
 import type { Changes } from '../control/changes.ts';
 import type { ApiClient } from '../core/api/client.ts';
 import type { Answering } from '../core/api/route.ts';
+import type { SecretFile } from '../core/config/secret.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane } from '../core/plane.ts';
+import type { SecretContent } from '../core/secret-content.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
-import type { ConfigurationSource, ReadText } from './source.ts';
+import type { ConfigurationSource, SourceFiles } from './source.ts';
 
 /** A folder, by the path that people know and by the one that the process can use. */
 export interface CrashFolder {
@@ -28,6 +30,8 @@ export interface PlaneEnvironment {
   readonly crashFolder: CrashFolder;
   /** What the process before has handed over; undefined at the first start. */
   readonly handover: unknown;
+  /** The content of a secret that the part names which the plane prepares. Throws when it cannot be read. */
+  readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
 }
 
 /** A plane at work in its process. */
@@ -55,7 +59,7 @@ export interface Composition<S extends Sections> {
   readonly planes: readonly PlaneRow[];
   readonly format: DocumentFormat<S>;
   /** Reads a configuration. Throws what is wrong with it, with places. */
-  read(source: ConfigurationSource, textOf: ReadText): Promise<Snapshot<S>>;
+  read(source: ConfigurationSource, files: SourceFiles): Promise<Snapshot<S>>;
   /** Throws what a reload cannot change while `sluice run` runs. */
   checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
   /** What the admin socket answers besides: the description of all routes, and commands that change a section. */

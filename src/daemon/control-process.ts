@@ -8,18 +8,19 @@ import { History } from '../control/history/history.ts';
 import { Observer } from '../control/observer.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
-import { errorFrom } from '../core/api/refusal.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Sections, Snapshot } from '../core/config/snapshot.ts';
 import { SluiceError, UnavailableError } from '../core/errors.ts';
-import type { Fields } from '../core/messages.ts';
 import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
 import type { Composition } from './composition.ts';
 import { folderPath, socketDescriptor } from './descriptors.ts';
+import { grantingSecrets } from './granting-secrets.ts';
 import { KeptSnapshot } from './kept-snapshot.ts';
-import { type ChildEnd, longestRefusal, type PlaneSocket, type ProcessState, type toChild } from './messages.ts';
+import { longestRefusal, type PlaneSocket, type ProcessState } from './messages.ts';
+import type { Questions } from './questions.ts';
+import type { SourceFiles } from './source.ts';
 import { stateFolders } from './state-folder.ts';
 
 export function controlPart<S extends Sections>(composition: Composition<S>): Part {
@@ -31,7 +32,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const { deadlineMilliseconds } = turn.options;
   const { work, channel, crashState } = turn;
   const logger = turn.logger.child({ area: 'control' });
-  const files = new Files(channel);
+  const files = askedFiles(turn.questions);
   let processes: readonly ProcessState[] = [];
   const shown = stateFolders(turn.options.stateFolder).history;
   const history = await History.open({ path: folderPath, shown }, systemClock, problem => logger.warn(problem));
@@ -47,7 +48,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   });
   const { source, author, resumes } = turn.options;
   const hasFiles = source.config !== undefined || source.rules !== undefined;
-  const read = (): Promise<Snapshot<S>> => composition.read(source, file => files.text(file));
+  const read = (): Promise<Snapshot<S>> => composition.read(source, files);
   const changes = new Changes({
     ...{ control, format, history, logger, clock: systemClock },
     read: hasFiles ? read : undefined,
@@ -86,7 +87,6 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     logger,
   });
   const listeners: Listeners = {
-    file: fields => files.arrived(fields),
     reload: () => {
       changes
         .reload({ author, reason: 'SIGHUP' })
@@ -161,7 +161,7 @@ function clientOf({ path, token }: PlaneSocket = { path: '', token: '' }): ApiCl
 /** What control needs, from the supervisor and the sockets of planes. */
 function hostOf<S extends Sections>(
   composition: Composition<S>,
-  { options, work, channel }: Turn,
+  { options, work, channel, questions }: Turn,
   kept: KeptSnapshot<S>,
 ): ControlHost<S> {
   const planes = new Map<string, Plane>();
@@ -172,7 +172,12 @@ function hostOf<S extends Sections>(
     planesByDefault: byDefault.filter(row => row.runsByDefault).map(({ policy }) => policy.name),
     checkReload: composition.checkReload,
     plane: name => {
-      const known = planes.get(name) ?? new RemotePlane(name, clientOf(work.planes[name]));
+      const known =
+        planes.get(name) ??
+        grantingSecrets(new RemotePlane(name, clientOf(work.planes[name])), {
+          secretsOf: model => composition.format.secrets(name, model),
+          grant: file => questions.ask({ grant: { plane: name, file } }, file),
+        });
       planes.set(name, known);
       return known;
     },
@@ -182,45 +187,18 @@ function hostOf<S extends Sections>(
   };
 }
 
-/** For the supervisor to read a file: a file system of another host may not answer. */
-const readMilliseconds = 30_000;
-
-/** Files of the command line, which only root may be able to read: the supervisor reads them. */
-class Files {
-  readonly #channel: ChildEnd;
-  readonly #answers = new Map<number, (answer: Fields<typeof toChild, 'file'>) => void>();
-  #requests = 0;
-
-  constructor(channel: ChildEnd) {
-    this.#channel = channel;
-  }
-
-  async text(file: string): Promise<string> {
-    const request = ++this.#requests;
-    let timer: { cancel(): void } | undefined;
-    const answer = new Promise<Fields<typeof toChild, 'file'>>((resolve, reject) => {
-      this.#answers.set(request, resolve);
-      timer = systemClock.after(readMilliseconds, () => reject(tooSlow(file)));
-    });
-    this.#channel.send('read', { request, file });
-    try {
-      const { text, error } = await answer;
-      if (error !== undefined) throw errorFrom(error);
-      return text ?? '';
-    } finally {
-      timer?.cancel();
-      this.#answers.delete(request);
-    }
-  }
-
-  arrived(answer: Fields<typeof toChild, 'file'>): void {
-    this.#answers.get(answer.request)?.(answer);
-  }
-}
-
-function tooSlow(file: string): UnavailableError {
-  return new UnavailableError(`the file could not be read within ${readMilliseconds / 1000} s`, {
-    place: { file },
-    remedy: 'look at the file system that the file is on',
-  });
+/** The files of a configuration, which only root may be able to read: the supervisor reads them. */
+function askedFiles(questions: Questions): SourceFiles {
+  return {
+    async read(file) {
+      const { text = '', identity = file, variables = {} } = await questions.ask({ read: file }, file);
+      return { text, identity, variables };
+    },
+    async matches(pattern) {
+      return (await questions.ask({ match: pattern }, pattern)).files ?? [];
+    },
+    async checkSecret(file) {
+      await questions.ask({ check: file }, file);
+    },
+  };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the supervisor and its children say to each other. The supervisor obeys only what stands here: a child can ask
-// for text of the files of the command line and for the planes of the table, and for nothing else.
+// for the planes of the table, for text of the files of a configuration and for secrets (supervisor-answers.ts), and for
+// nothing else.
 import type { Duplex } from 'node:stream';
 import Type, { type Static } from 'typebox';
 import { FramedPort } from '../core/message-frames.ts';
@@ -37,6 +38,38 @@ const serializedErrorSchema = Type.Object({
   problem: Type.String(),
 });
 
+/** Longer than any path of the system. */
+const path = Type.String({ maxLength: 4096 });
+
+/** What a process asks, one of these. */
+const questionSchema = Type.Union([
+  /** From control: the text of a file of the configuration. */
+  Type.Object({ read: path }),
+  /** From control: the files that a pattern of an include stands for. */
+  Type.Object({ match: path }),
+  /** From control: whether a file can be used as a secret. */
+  Type.Object({ check: path }),
+  /** From control: the same, and that a plane is to have this secret. */
+  Type.Object({ grant: Type.Object({ plane: Type.String(), file: path }) }),
+  /** From a plane: the content of a secret. */
+  Type.Object({ secret: path }),
+]);
+
+export type Question = Static<typeof questionSchema>;
+
+const answerSchema = Type.Object({
+  text: Type.Optional(Type.String()),
+  /** Of the file that was read: equal for the same file under other names. */
+  identity: Type.Optional(Type.String()),
+  /** Of the environment: those that the text uses. */
+  variables: Type.Optional(Type.Record(Type.String(), Type.String())),
+  files: Type.Optional(Type.Array(Type.String())),
+  /** In base64. */
+  secret: Type.Optional(Type.String()),
+});
+
+export type Answer = Static<typeof answerSchema>;
+
 export const toChild = {
   /** Begin to work. */
   work: Type.Object({
@@ -51,10 +84,10 @@ export const toChild = {
   reload: Type.Object({}),
   /** For control: a process has changed its state. */
   processes: Type.Object({ processes: Type.Array(processSchema) }),
-  /** For control: a file that it has asked for. */
-  file: Type.Object({
+  /** To a question of the same number. */
+  answer: Type.Object({
     request: Type.Integer(),
-    text: Type.Optional(Type.String()),
+    answer: Type.Optional(answerSchema),
     error: Type.Optional(serializedErrorSchema),
   }),
 } as const;
@@ -74,15 +107,16 @@ export const toSupervisor = {
   }),
   /** From control: the planes whose processes are to run. */
   planes: Type.Object({ names: Type.Array(Type.String()) }),
-  /** From control: the text of a file of the command line. */
-  read: Type.Object({ request: Type.Integer(), file: Type.String() }),
+  ask: Type.Object({ request: Type.Integer(), question: questionSchema }),
 } as const;
 
 export type SupervisorEnd = MessageChannel<typeof toChild, typeof toSupervisor>;
 export type ChildEnd = MessageChannel<typeof toSupervisor, typeof toChild>;
 
-/** A character of a file takes six bytes of JSON at most; the rest is for the frame of the message. */
-const toChildBytes = 6 * longestFile + 4096;
+/** The limit of the kernel for a program's arguments and environment. */
+const longestEnvironment = 6 << 20;
+/** A character takes six bytes of JSON at most; the rest is for the frame of the message. */
+const toChildBytes = 6 * (longestFile + longestEnvironment) + 4096;
 /** More than the longest of the messages above. */
 const toSupervisorBytes = 64 << 10;
 

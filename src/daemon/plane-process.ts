@@ -5,6 +5,7 @@
 import { PlaneHost } from '../control/plane-host.ts';
 import { ApiServer } from '../core/api/server.ts';
 import type { PlanePart } from '../core/plane.ts';
+import { SecretContent } from '../core/secret-content.ts';
 import type { Part } from './child.ts';
 import type { PlaneRow } from './composition.ts';
 import { folderPath, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
@@ -24,7 +25,7 @@ function keptBy(text: string | undefined): Kept | undefined {
 const mostPartBytes = 256 << 20;
 
 export function planePart({ policy, create }: PlaneRow): Part {
-  return async ({ options, work, channel, logger, crashState }) => {
+  return async ({ options, work, channel, questions, logger, crashState }) => {
     const kept = keptBy(crashState.configuration());
     const area = logger.child({ area: policy.name });
     const { plane, answers, close } = create({
@@ -33,6 +34,10 @@ export function planePart({ policy, create }: PlaneRow): Part {
       openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
       crashFolder: { shown: stateFolders(options.stateFolder).crashes, path: folderPath },
       handover: kept?.handover,
+      readSecret: async ({ file }) => {
+        const { secret = '' } = await questions.ask({ secret: file }, file);
+        return new SecretContent(Buffer.from(secret, 'base64'));
+      },
     });
     const host = new PlaneHost({
       plane,

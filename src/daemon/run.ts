@@ -7,11 +7,13 @@ import type { Sections } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath, loadAddon } from '../native/addon.ts';
 import type { Composition } from './composition.ts';
+import { LocalFiles } from './document-files.ts';
 import type { Hangups } from './hangups.ts';
 import { controlPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
 import { openStateFolders } from './state-folder.ts';
 import { Supervisor, type SupervisorEnding } from './supervisor.ts';
+import { SupervisorAnswers } from './supervisor-answers.ts';
 import { canRead, findUser, type User } from './user.ts';
 
 export interface RunRequest<S extends Sections> {
@@ -19,6 +21,8 @@ export interface RunRequest<S extends Sections> {
   readonly adminSocket: string;
   /** The name of the user that all processes but the supervisor run as. */
   readonly user: string;
+  /** The only folder whose files can be secrets. */
+  readonly secretsFolder: string;
   readonly logger: Logger;
   /** The descriptor that the logger writes to. */
   readonly log: number;
@@ -36,7 +40,7 @@ const runtimeParent = '/run';
 const runtimePrefix = 'sluice-';
 
 export async function run<S extends Sections>(request: RunRequest<S>): Promise<SupervisorEnding> {
-  const { options, adminSocket, user, logger, log, hangups, composition, program } = request;
+  const { options, adminSocket, user, secretsFolder, logger, log, hangups, composition, program } = request;
   // A root shell may have files open that no other user may read.
   loadAddon().keepFilesFromPrograms();
   // Whatever the umask of the person is: processes of another user pass through what is made here.
@@ -59,7 +63,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
     folders: state.folders,
     log,
-    files: Object.values(options.source),
+    answers: new SupervisorAnswers({ files: new LocalFiles({ source: options.source, secretsFolder }), secretsFolder }),
     clock: systemClock,
     hangups,
     logger: logger.child({ area: 'supervisor' }),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a running Sluice has its configuration from: a sluice.yaml, or ipvsadm's commands, read anew for each reload; or
 // its history.
-import { readFileSync } from 'node:fs';
 import { lastDocument } from '../control/history/journal.ts';
-import { ConfigError, SystemError } from '../core/errors.ts';
+import type { DocumentFiles } from '../core/config/includes.ts';
+import { ConfigError } from '../core/errors.ts';
 import { readRules } from '../director/ipvsadm/rules.ts';
 import { parseRouteTable } from '../director/route-table.ts';
 import { documentFormat, type Snapshot } from './document.ts';
@@ -18,19 +18,16 @@ export interface ConfigurationSource {
   readonly net?: string;
 }
 
-/** Gives the text of a file. */
-export type ReadText = (file: string) => string | Promise<string>;
+/** Reads the files of a configuration: LocalFiles in the process itself, the supervisor for control. */
+export type SourceFiles = DocumentFiles;
 
 /** Throws what is wrong, with file and line. */
-export async function readSnapshot(
-  { config, rules, net }: ConfigurationSource,
-  textOf: ReadText = readText,
-): Promise<Snapshot> {
-  if (config !== undefined) return withSections(documentFormat.parse(await textOf(config), config), config);
+export async function readSnapshot({ config, rules, net }: ConfigurationSource, files: SourceFiles): Promise<Snapshot> {
+  if (config !== undefined) return withSections(await documentFormat.load(config, files), config);
   if (rules === undefined) return documentFormat.snapshot({});
-  const director = readRules(await textOf(rules), { file: rules });
+  const director = readRules((await files.read(rules)).text, { file: rules });
   if (net === undefined) return documentFormat.snapshot({ director });
-  const routeTable = parseRouteTable(await textOf(net), net);
+  const routeTable = parseRouteTable((await files.read(net)).text, net);
   const ports = routeTable.ports.map(({ name }) => ({ name, device: name, type: 'packet' }) as const);
   return documentFormat.snapshot({ director: { ...director, ports, marks: routeTable.marks } });
 }
@@ -48,12 +45,4 @@ function withSections(snapshot: Snapshot, file: string): Snapshot {
     place: { file },
     remedy: `write a section: ${documentFormat.sections.map(({ key }) => key).join(', ')}; to end forwarding, end sluice`,
   });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw SystemError.from(error, 'cannot read the file', { place: { file } });
-  }
 }

@@ -28,7 +28,7 @@ export interface Heard {
   readonly ready: () => void;
   readonly refused: (fields: Fields<typeof toSupervisor, 'refused'>) => void;
   readonly planes: (fields: Fields<typeof toSupervisor, 'planes'>) => void;
-  readonly read: (fields: Fields<typeof toSupervisor, 'read'>) => void;
+  readonly ask: (fields: Fields<typeof toSupervisor, 'ask'>) => void;
 }
 
 export interface StartedProcessOptions {
@@ -105,7 +105,7 @@ export class StartedProcess {
         ready: () => said(({ ready }) => ready()),
         refused: fields => said(({ refused }) => refused(fields)),
         planes: fields => said(({ planes }) => planes(fields)),
-        read: fields => said(({ read }) => read(fields)),
+        ask: fields => said(({ ask }) => ask(fields)),
       },
       err => this.#giveUp('said something that does not fit', err),
     );

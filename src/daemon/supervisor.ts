@@ -2,27 +2,27 @@
 // The parent of all processes of `sluice run`, and the only one that keeps root's powers. It starts the processes of the
 // table and starts them again; it holds what outlives a crash: listening sockets and the sockets of the crash state
 // (native/engine/crash_state.h). It parses no configuration and takes no input from the network. Of its children it
-// obeys the messages of messages.ts: control may ask for the files of the command line and for planes of the table.
+// obeys the messages of messages.ts: control may ask for planes of the table, and questions are answered by
+// supervisor-answers.ts.
 //
 //   start   control first; control asks for planes, gives them their parts, and is then ready
 //   end     SIGINT or SIGTERM: control first, so that nothing is configured any more, then the planes
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
-import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { type SerializedError, SystemError, serializeError } from '../core/errors.ts';
+import { SystemError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { readTextFile } from '../core/text-file.ts';
 import { version } from '../core/version.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { Hangups } from './hangups.ts';
 import { launch } from './launch.ts';
 import { howItEnded, ManagedProcess, type ManagedProcessOptions } from './managed-process.ts';
-import type { PlaneSocket, ProcessState } from './messages.ts';
+import type { PlaneSocket, ProcessState, Question } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import type { Ending } from './started-process.ts';
 import type { OpenFolders } from './state-folder.ts';
+import type { SupervisorAnswers } from './supervisor-answers.ts';
 import { ownUserName, type User } from './user.ts';
 
 export interface SupervisorOptions {
@@ -40,8 +40,7 @@ export interface SupervisorOptions {
   readonly folders: OpenFolders;
   /** The descriptor that all processes log to. */
   readonly log: number;
-  /** The files that control may read. */
-  readonly files: readonly string[];
+  readonly answers: SupervisorAnswers;
   readonly clock: Clock;
   readonly hangups: Hangups;
   readonly logger: Logger;
@@ -56,7 +55,6 @@ export interface SupervisorEnding {
 /** Less than the 90 s after which systemd kills, more than a drained connection usually needs. */
 const stopMilliseconds = 30_000;
 const controlName = 'control';
-const forbidden = { errno: osConstants.errno.EACCES, syscall: 'open' };
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -155,10 +153,15 @@ export class Supervisor {
       planes: ({ names }) => {
         if (isControl) this.#runPlanes(names);
       },
-      read: ({ request, file }) => {
-        if (isControl) void this.#read(file).then(answer => this.#control.send('file', { request, ...answer }));
-      },
+      ask: ({ request, question }) => void this.#answer(policy.name, request, question),
     });
+  }
+
+  async #answer(name: string, request: number, question: Question): Promise<void> {
+    const isControl = name === controlName;
+    const answer = await this.#options.answers.answer(name, isControl, question);
+    const process = isControl ? this.#control : this.#planes.get(name);
+    process?.send('answer', { request, ...answer });
   }
 
   // At the first start nothing works that could be lost. Later the planes go on, and control is started again.
@@ -194,16 +197,6 @@ export class Supervisor {
   #ownState(): ProcessState {
     const own = { name: 'supervisor', state: 'running', pid: process.pid, user: ownUserName() } as const;
     return { ...own, since: this.#since, restarts: 0 };
-  }
-
-  async #read(file: string): Promise<{ text: string } | { error: SerializedError }> {
-    try {
-      // As by the system, for what is not on the command line.
-      if (!this.#options.files.includes(file)) throw new SystemError('cannot read the file', forbidden);
-      return { text: await readTextFile(file) };
-    } catch (error) {
-      return { error: serializeError(error) };
-    }
   }
 
   #letGo(): void {

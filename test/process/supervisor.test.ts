@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { LocalFiles } from '../../src/daemon/document-files.ts';
 import { Hangups } from '../../src/daemon/hangups.ts';
 import { controlPolicy } from '../../src/daemon/process-policy.ts';
 import { Supervisor } from '../../src/daemon/supervisor.ts';
+import { SupervisorAnswers } from '../../src/daemon/supervisor-answers.ts';
 import { programCommand } from './run-program.ts';
 
 it('tells each plane its own token, and control alone where planes answer and what each wants to be told', async () => {
@@ -23,7 +25,7 @@ it('tells each plane its own token, and control alone where planes answer and wh
       runtimeFolder,
       log: 2,
       folders: { history: undefined, crashes: undefined },
-      files: [],
+      answers: new SupervisorAnswers({ files: new LocalFiles({ source: {} }), secretsFolder: folder }),
       clock: systemClock,
       hangups: new Hangups(),
       logger: createLogger({ level: 'silent' }),

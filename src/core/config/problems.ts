@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collects all mistakes in a configuration, so that a person sees all of them at once.
 import { ConfigError, type ErrorDetails, type Place } from '../errors.ts';
+import { byText } from './canonical.ts';
 
 /** Several errors in one configuration. `errors` has them in the order of their places. */
 export class ConfigErrors extends ConfigError {
@@ -72,5 +73,5 @@ export class Problems {
 }
 
 function comparePlaces(a: Place | undefined, b: Place | undefined): number {
-  return (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
+  return byText(a?.file ?? '', b?.file ?? '') || (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
 }

@@ -29,6 +29,8 @@ export interface SchemaView {
   readonly form?: string;
   /** What to do when the value is not allowed, where "write another value" is not enough. */
   readonly remedy?: string;
+  /** Of a map that names a secret (secret.ts). */
+  readonly secret?: boolean;
   /** Keys that do not exist here but that people may look for, each with what exists instead. */
   readonly elsewhere?: Readonly<Record<string, string>>;
 }
@@ -38,7 +40,7 @@ const describingKeywords = ['$id', 'title', 'description', 'default', 'examples'
 
 // Keywords that say which values are allowed, for each type.
 const keywordsOfType = new Map<unknown, readonly string[]>([
-  ['object', ['properties', 'patternProperties', 'required', 'additionalProperties', 'elsewhere']],
+  ['object', ['properties', 'patternProperties', 'required', 'additionalProperties', 'elsewhere', 'secret']],
   ['array', ['items', 'minItems', 'maxItems']],
   ['string', ['pattern', 'maxLength']],
   ['integer', ['minimum', 'maximum']],

@@ -7,15 +7,21 @@
 // digest from the digests of the parts: when one part of thousands changes, only that part and the list of hashes are
 // hashed again. A section that says nothing (its model equals `empty`) contributes nothing. So the id of a snapshot
 // stays the same when the program gets another kind of section.
+//
+// A document may be in several files (includes.ts), with variables of the environment (variables.ts). A snapshot knows
+// nothing of either: it has what the files say together, with the values of the variables.
 import Type, { type TSchema } from 'typebox';
+import { ConfigError, SystemError } from '../errors.ts';
 import { type CheckedGroup, nothingObserved, type Observed } from '../observed.ts';
 import { canonicalJson, deepFreeze, sha256 } from './canonical.ts';
 import { checkNode } from './check.ts';
 import { DefinedNames } from './defined-names.ts';
+import { type DocumentFiles, includeKey, includeSchema, readDocument } from './includes.ts';
 import { type ConfigNode, mapNode, nodeOf } from './node.ts';
 import { Problems } from './problems.ts';
 import { DocumentReader } from './reader.ts';
 import { viewOf } from './schema-view.ts';
+import { type NamedSecret, secretError, secretsIn } from './secret.ts';
 import type { Section } from './section.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -42,6 +48,8 @@ export interface DocumentOptions {
   readonly elsewhere?: Readonly<Record<string, string>>;
 }
 
+const includeRemedy = 'only a file can include others: put everything into one document';
+
 /** The functions that read, compare and write documents made of these sections. */
 export class DocumentFormat<const S extends Sections> {
   readonly sections: S;
@@ -56,26 +64,42 @@ export class DocumentFormat<const S extends Sections> {
   constructor(sections: S, options: DocumentOptions) {
     const keys = sections.map(({ key }) => key);
     // `id` names the snapshot itself.
-    const taken = keys.find((key, index) => key === 'id' || keys.indexOf(key) < index);
+    const taken = keys.find((key, index) => ['id', includeKey].includes(key) || keys.indexOf(key) < index);
     if (taken !== undefined) throw new TypeError(`a section cannot have the key ${taken}: it is taken`);
     this.sections = sections;
-    const schemaOf = (part: (section: Section) => TSchema) =>
-      Type.Object(Object.fromEntries(sections.map(section => [section.key, Type.Optional(part(section))])), {
-        ...options,
-        additionalProperties: false,
-      });
-    this.schema = schemaOf(({ schema }) => schema);
-    this.#keysSchema = schemaOf(() => Type.Unknown());
+    const schemaOf = (part: (section: Section) => TSchema, more: Record<string, TSchema>, elsewhere = {}) =>
+      Type.Object(
+        { ...Object.fromEntries(sections.map(section => [section.key, Type.Optional(part(section))])), ...more },
+        { ...options, elsewhere: { ...options.elsewhere, ...elsewhere }, additionalProperties: false },
+      );
+    this.schema = schemaOf(({ schema }) => schema, { [includeKey]: Type.Optional(includeSchema) });
+    // A document that includes others has been put together before its keys are checked.
+    this.#keysSchema = schemaOf(() => Type.Unknown(), {}, { [includeKey]: includeRemedy });
     viewOf(this.schema);
     this.#emptyDigests = new Map(sections.map(section => [section.key, section.digest(deepFreeze(section.empty))]));
   }
 
-  /** Throws a ConfigError, or ConfigErrors with all that is wrong. */
+  /**
+   * A text that stands for itself: it includes no files and has no variables but those with a default. Throws a
+   * ConfigError, or ConfigErrors with all that is wrong.
+   */
   parse(text: string, file?: string): Snapshot<S> {
     const problems = new Problems();
-    const node = parseYaml(text, file, problems);
+    const node = parseYaml(text, file, problems, {});
     if (node !== undefined) {
       const snapshot = this.#read(node, problems);
+      if (problems.count === 0) return snapshot;
+    }
+    return problems.throwAll();
+  }
+
+  /** The same from a file, with all that it includes. */
+  async load(file: string, files: DocumentFiles): Promise<Snapshot<S>> {
+    const problems = new Problems();
+    const node = await readDocument(file, files, viewOf(this.schema), problems);
+    if (node !== undefined) {
+      const snapshot = this.#read(node, problems);
+      if (problems.count === 0) await this.#checkSecrets(node, files, problems);
       if (problems.count === 0) return snapshot;
     }
     return problems.throwAll();
@@ -150,6 +174,24 @@ export class DocumentFormat<const S extends Sections> {
   /** What all sections of the snapshot want checked. */
   #checked(snapshot: Snapshot<S>): readonly CheckedGroup[] {
     return this.sections.flatMap(section => section.checked?.(modelIn(snapshot, section.key)) ?? []);
+  }
+
+  /** The secrets that a section's model names. */
+  secrets(key: string, model: unknown): NamedSecret[] {
+    const section = this.#section(key);
+    const schema = viewOf(section.schema);
+    return [...secretsIn(schema, () => nodeOf(section.write(model) ?? {}), [key])];
+  }
+
+  async #checkSecrets(document: ConfigNode, files: DocumentFiles, problems: Problems): Promise<void> {
+    for (const secret of secretsIn(viewOf(this.schema), () => document, [])) {
+      try {
+        await files.checkSecret(secret.file);
+      } catch (error) {
+        if (!(error instanceof ConfigError || error instanceof SystemError)) throw error;
+        problems.add(secretError(error, secret));
+      }
+    }
   }
 
   #section(key: string): Section {

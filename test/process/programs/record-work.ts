@@ -25,7 +25,7 @@ channel.listen(
       if (run.length === planes.length) channel.send('refused', { message: 'enough', exitStatus: 1 });
     },
     reload: () => undefined,
-    file: () => undefined,
+    answer: () => undefined,
   },
   error => {
     throw error;

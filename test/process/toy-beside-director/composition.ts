@@ -13,7 +13,7 @@ const format = new DocumentFormat(sections, { $id: 'urn:sluice:toy', title: 'toy
 export const composition: Composition<typeof sections> = {
   planes: [...planeTable, toyRow],
   format,
-  read: async ({ config = '' }, textOf) => format.parse(await textOf(config), config),
+  read: ({ config = '' }, files) => format.load(config, files),
   checkReload: () => undefined,
   answers: () => [],
 };

@@ -11,7 +11,7 @@ const format = new DocumentFormat(sections, { $id: 'urn:sluice:toy', title: 'toy
 export const toyComposition: Composition<typeof sections> = {
   planes: [toyRow, otherRow],
   format,
-  read: async ({ config = '' }, textOf) => format.parse(await textOf(config), config),
+  read: ({ config = '' }, files) => format.load(config, files),
   checkReload: () => undefined,
   answers: () => [],
 };

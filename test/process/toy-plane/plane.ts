@@ -3,9 +3,12 @@
 import { existsSync, rmSync, writeSync } from 'node:fs';
 import Type from 'typebox';
 import { answering, parametersSchema, route } from '../../../src/core/api/route.ts';
+import { sha256 } from '../../../src/core/config/canonical.ts';
 import { ConfigError } from '../../../src/core/errors.ts';
+import { given } from '../../../src/core/given.ts';
 import type { Plane, PlanePart, Prepared } from '../../../src/core/plane.ts';
-import type { PlaneRow } from '../../../src/daemon/composition.ts';
+import type { SecretContent } from '../../../src/core/secret-content.ts';
+import type { PlaneEnvironment, PlaneRow } from '../../../src/daemon/composition.ts';
 import { channelDescriptor } from '../../../src/daemon/descriptors.ts';
 import { usualBackOff } from '../../../src/daemon/process-policy.ts';
 import { otherSection, type ToyModel, toySection } from './section.ts';
@@ -16,7 +19,11 @@ const greetingRoute = (name: string) =>
     path: `/${name}/greeting`,
     summary: 'What the plane says',
     parameters: parametersSchema({}),
-    answer: Type.Object({ greeting: Type.String(), pid: Type.Integer() }),
+    answer: Type.Object({
+      greeting: Type.String(),
+      pid: Type.Integer(),
+      fingerprint: Type.Optional(Type.String({ description: 'A hash of the password' })),
+    }),
   });
 
 export const toyGreeting = greetingRoute(toySection.key);
@@ -25,10 +32,17 @@ export const otherGreeting = greetingRoute(otherSection.key);
 class ToyPlane implements Plane<ToyModel> {
   readonly name: string;
   greeting = '';
+  password: SecretContent | undefined;
+  readonly #readSecret: PlaneEnvironment['readSecret'];
   #digest: string | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, { readSecret }: Pick<PlaneEnvironment, 'readSecret'>) {
     this.name = name;
+    this.#readSecret = readSecret;
+  }
+
+  get fingerprint(): string | undefined {
+    return this.password === undefined ? undefined : sha256(this.password.text);
   }
 
   async prepare({ model, digest }: PlanePart<ToyModel>): Promise<Prepared> {
@@ -37,6 +51,7 @@ class ToyPlane implements Plane<ToyModel> {
     }
     if (model.prepares === 'hangs') return await new Promise<Prepared>(() => undefined);
     if (model.prepares === 'dies-preparing') process.kill(process.pid, 'SIGKILL');
+    const password = model.password === undefined ? undefined : await this.#readSecret(model.password);
     return {
       changes: [`it says ${model.greeting}`],
       commit: async () => {
@@ -45,6 +60,7 @@ class ToyPlane implements Plane<ToyModel> {
           harm(model);
         }
         this.greeting = model.greeting;
+        this.password = password;
         this.#digest = digest;
       },
       abort: async () => undefined,
@@ -75,9 +91,15 @@ function rowOf(name: string, isOther: boolean): PlaneRow {
     },
     runsByDefault: false,
     prepare: () => undefined,
-    create: () => {
-      const plane = new ToyPlane(name);
-      const answers = [answering(greetingRoute(name), () => ({ greeting: plane.greeting, pid: process.pid }))];
+    create: environment => {
+      const plane = new ToyPlane(name, environment);
+      const answers = [
+        answering(greetingRoute(name), () => ({
+          greeting: plane.greeting,
+          pid: process.pid,
+          ...given({ fingerprint: plane.fingerprint }),
+        })),
+      ];
       return { plane, answers, close: () => undefined };
     },
   };

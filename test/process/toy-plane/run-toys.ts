@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// As `sluice run -c FILE --socket SOCKET`, with other planes.
+// As `sluice run -c FILE --socket SOCKET --secrets DIR`, with other planes; DIR is beside the file.
+import { dirname, join } from 'node:path';
 import type { Sections } from '../../../src/core/config/snapshot.ts';
 import { createLogger } from '../../../src/core/logger.ts';
 import type { Composition } from '../../../src/daemon/composition.ts';
@@ -25,6 +26,7 @@ export async function runToys<S extends Sections>(
     },
     adminSocket,
     user: 'nobody',
+    secretsFolder: join(dirname(config), 'secrets'),
     logger: createLogger(),
     log: 2,
     hangups: new Hangups(),

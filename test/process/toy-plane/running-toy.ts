@@ -18,6 +18,8 @@ export interface ToyOptions {
   /** Words before the command. */
   readonly under?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Puts other files beside the document before anything is started. */
+  readonly prepare?: (folder: string) => void;
 }
 
 export class RunningToy {
@@ -27,8 +29,9 @@ export class RunningToy {
   readonly child: ChildProcess;
   log = '';
 
-  constructor(text: string, { under = [], environment = {} }: ToyOptions = {}) {
+  constructor(text: string, { under = [], environment = {}, prepare }: ToyOptions = {}) {
     this.configure(text);
+    prepare?.(this.folder);
     const [program = '', ...rest] = [...under, ...toyProgram, this.file, join(this.folder, 'toy.sock')];
     this.child = spawn(program, rest, {
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -2,6 +2,7 @@
 // The sections of the toy planes: a greeting, and how the plane takes the next change.
 import Type, { type Static } from 'typebox';
 import { canonicalJson, sha256 } from '../../../src/core/config/canonical.ts';
+import { secretSchema } from '../../../src/core/config/secret.ts';
 import type { Section } from '../../../src/core/config/section.ts';
 
 /**
@@ -20,6 +21,7 @@ const toySchema = Type.Object(
     // A plane harms itself only while this file is there, and removes it first.
     once: Type.Optional(Type.String({ description: 'The path of a file.' })),
     bytes: Type.Optional(Type.String({ description: 'In base64.' })),
+    password: Type.Optional(secretSchema('What the plane knows and does not tell.')),
   },
   { description: 'A plane that greets.', additionalProperties: false },
 );
@@ -34,7 +36,7 @@ function greetingSection<Key extends string>(key: Key): Section<Key, ToyModel, s
     read: reader => reader.value<ToyModel>([]) ?? { greeting: '' },
     write: model => (model.greeting === '' ? undefined : model),
     digest: model => sha256(canonicalJson(model)),
-    compare: (before, after) => (before.greeting === after.greeting ? [] : [`it says ${after.greeting}`]),
+    compare: (before, after) => (canonicalJson(before) === canonicalJson(after) ? [] : [`it says ${after.greeting}`]),
     describe: change => change,
   };
 }

@@ -36,7 +36,7 @@ function manage(policy: Partial<ProcessPolicy> = {}, isFirstStart = true) {
     failed: ending => void failures.push(ending),
     refused: () => undefined,
     planes: () => undefined,
-    read: () => undefined,
+    ask: () => undefined,
   });
   const child = (index: number): FakeChild => {
     const found = children[index];

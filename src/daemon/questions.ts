@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a process asks the supervisor, which alone has root's powers; supervisor-answers.ts answers.
+import { errorFrom } from '../core/api/refusal.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { UnavailableError } from '../core/errors.ts';
+import type { Fields } from '../core/messages.ts';
+import type { Answer, ChildEnd, Question, toChild } from './messages.ts';
+
+/** A file system of another host may not answer. */
+const answerMilliseconds = 30_000;
+
+type Arrived = Fields<typeof toChild, 'answer'>;
+
+export class Questions {
+  readonly #channel: Pick<ChildEnd, 'send'>;
+  readonly #clock: Clock;
+  readonly #open = new Map<number, (answer: Arrived) => void>();
+  #requests = 0;
+
+  constructor(channel: Pick<ChildEnd, 'send'>, clock: Clock = systemClock) {
+    this.#channel = channel;
+    this.#clock = clock;
+  }
+
+  /** Throws what the supervisor has thrown. `file` is for the error when no answer comes. */
+  async ask(question: Question, file: string): Promise<Answer> {
+    const request = ++this.#requests;
+    let timer: { cancel(): void } | undefined;
+    const answer = new Promise<Arrived>((resolve, reject) => {
+      this.#open.set(request, resolve);
+      timer = this.#clock.after(answerMilliseconds, () => reject(tooSlow(file)));
+    });
+    this.#channel.send('ask', { request, question });
+    try {
+      const { error, answer: given = {} } = await answer;
+      if (error !== undefined) throw errorFrom(error);
+      return given;
+    } finally {
+      timer?.cancel();
+      this.#open.delete(request);
+    }
+  }
+
+  arrived(answer: Arrived): void {
+    this.#open.get(answer.request)?.(answer);
+  }
+}
+
+function tooSlow(file: string): UnavailableError {
+  return new UnavailableError(`the file could not be read within ${answerMilliseconds / 1000} s`, {
+    place: { file },
+    remedy: 'look at the file system that the file is on',
+  });
+}
