@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model: the health section of a snapshot in its canonical form. A check says how something is tried. What is tried,
 // and what follows from it, is said by the sections whose targets are checked (`CheckedGroup`).
+import type { SecretFile } from '../core/config/secret.ts';
 import type { CheckedGroup } from '../core/observed.ts';
 
 /** How TLS is spoken; the certificate of the target is verified unless a person says otherwise. */
@@ -11,7 +12,7 @@ export interface Tls {
   /** Files in PEM: the authorities in place of the system's, and a certificate of the client with its key. */
   readonly authorities: string | null;
   readonly certificate: string | null;
-  readonly key: string | null;
+  readonly key: SecretFile | null;
 }
 
 /** The first and the last of a range of numbers. */

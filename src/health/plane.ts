@@ -3,10 +3,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
+import type { SecretFile } from '../core/config/secret.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
+import type { SecretContent } from '../core/secret-content.ts';
 import { createProber } from '../native/prober.ts';
 import { healthAnswers } from './answers.ts';
+import { readClientKeys } from './client-keys.ts';
 import type { GroupNews } from './engine/group.ts';
 import { Monitor } from './engine/monitor.ts';
 import type { HealthModel } from './model.ts';
@@ -15,17 +18,18 @@ import { healthSection } from './section.ts';
 
 export interface HealthEnvironment {
   readonly logger: Logger;
+  readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
 }
 
-export function createHealthPlane({ logger }: HealthEnvironment) {
-  const probes = createProbes(createProber, systemClock);
+export function createHealthPlane({ logger, readSecret }: HealthEnvironment) {
+  const probes = createProbes(createProber, systemClock, key => plane.key(key));
   const monitor = new Monitor({
     clock: systemClock,
     random: Math.random,
     probe: probes.start,
     news: news => logNews(logger, news),
   });
-  const plane = new HealthPlane(monitor);
+  const plane: HealthPlane = new HealthPlane(monitor, readSecret);
   const answers: readonly Answering[] = healthAnswers({ monitor, plane, instance: randomUUID(), clock: systemClock });
   const close = (): void => {
     monitor.close();
@@ -37,10 +41,18 @@ export function createHealthPlane({ logger }: HealthEnvironment) {
 export class HealthPlane implements Plane<HealthModel> {
   readonly name = healthSection.key;
   readonly #monitor: Monitor;
+  readonly #readSecret: HealthEnvironment['readSecret'];
   #digest: string | undefined;
+  /** The keys of client certificates, by their files. */
+  #keys: ReadonlyMap<string, SecretContent> = new Map();
 
-  constructor(monitor: Monitor) {
+  constructor(monitor: Monitor, readSecret: HealthEnvironment['readSecret']) {
     this.#monitor = monitor;
+    this.#readSecret = readSecret;
+  }
+
+  key({ file }: SecretFile): SecretContent | undefined {
+    return this.#keys.get(file);
   }
 
   /** Of the part in force; undefined before the first. */
@@ -49,11 +61,13 @@ export class HealthPlane implements Plane<HealthModel> {
   }
 
   async prepare({ model, digest }: PlanePart<HealthModel>): Promise<Prepared> {
+    const keys = await readClientKeys(model.checks, this.#readSecret);
     const targets = model.groups.reduce((sum, group) => sum + group.targets.length, 0);
     return {
       changes: [`${model.checks.length} checks of ${targets} targets`],
       commit: async () => {
         this.#digest = digest;
+        this.#keys = keys;
         this.#monitor.configure(model);
       },
       abort: async () => undefined,

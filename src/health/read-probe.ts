@@ -104,7 +104,7 @@ function readTls(reader: DocumentReader, written: Partial<MapOf<'https'>['tls']>
   const { verify = true, name = null, authorities = null, certificate = null, key = null } = written ?? {};
   if ((certificate === null) !== (key === null)) {
     const missing = key === null ? 'key' : 'certificate';
-    reader.report(path, `needs ${missing} too`, key ?? certificate, `add ${missing}, or remove the other`);
+    reader.report(path, `needs ${missing} too`, key?.file ?? certificate, `add ${missing}, or remove the other`);
   }
   return { ...defaultTls, verify, name, authorities, certificate, key };
 }

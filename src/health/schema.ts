@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The schema of the health section of `sluice.yaml`. read.ts checks what a schema cannot express.
 import Type, { type Static, type TSchema } from 'typebox';
+import { secretSchema } from '../core/config/secret.ts';
 import { defaultTiming, dnsQueryTypes, dnsResponseCodes } from './model.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -28,7 +29,7 @@ const tlsFields = {
     absolutePath("A file of certificates (PEM) that are trusted in place of the system's.", '/etc/sluice/ca.pem'),
   ),
   certificate: Type.Optional(absolutePath("A file with the client's certificate (PEM).", '/etc/sluice/check.pem')),
-  key: Type.Optional(absolutePath('A file with the key of this certificate (PEM).', '/etc/sluice/check.key')),
+  key: Type.Optional(secretSchema('The key of this certificate (PEM).')),
 };
 const tlsSchema = Type.Object(tlsFields, { ...closed, description: 'How TLS is spoken.' });
 

@@ -98,7 +98,7 @@ function writeTls(tls: Tls): object {
     name: tls.name ?? undefined,
     authorities: tls.authorities ?? undefined,
     certificate: tls.certificate ?? undefined,
-    key: tls.key ?? undefined,
+    key: tls.key === null ? undefined : { file: tls.key.file },
   };
 }
 

@@ -5,6 +5,7 @@ import { type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
+import type { ClientKeys } from '../client-keys.ts';
 import { fails, passes, type Verdict } from '../dialog.ts';
 import { authority } from '../dialogs/http.ts';
 import { shown } from '../dialogs/shown.ts';
@@ -114,11 +115,11 @@ function call(attempt: Attempt, check: Check, probe: GrpcProbe, to: Destination,
   stream.end(encodeRequest(probe.service));
 }
 
-async function begin(attempt: Attempt, check: Check, to: Destination): Promise<void> {
+async function begin(attempt: Attempt, check: Check, to: Destination, keys: ClientKeys): Promise<void> {
   const { probe } = check;
   if (probe.type !== 'grpc') throw new TypeError(`not gRPC: ${probe.type}`);
   const { tls } = probe;
-  const context = tls === null ? null : await secureContext(tls);
+  const context = tls === null ? null : await secureContext(tls, keys);
   if (attempt.hasEnded) return;
   openSocket(attempt, to, socket => {
     if (tls === null || context === null) {
@@ -130,6 +131,6 @@ async function begin(attempt: Attempt, check: Check, to: Destination): Promise<v
   });
 }
 
-export function createGrpcProbes(clock: Clock): StartProbe {
-  return startAttempts(clock, begin);
+export function createGrpcProbes(clock: Clock, keys: ClientKeys): StartProbe {
+  return startAttempts(clock, (attempt, check, to) => begin(attempt, check, to, keys));
 }

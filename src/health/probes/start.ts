@@ -2,6 +2,7 @@
 // All probes behind one StartProbe.
 import type { Clock } from '../../core/clock.ts';
 import type { ExchangeEvent, NativeProber } from '../../native/prober.ts';
+import type { ClientKeys } from '../client-keys.ts';
 import type { Probe } from '../model.ts';
 import type { RunningProbe, StartProbe } from '../probe.ts';
 import { createExchanges } from './exchange.ts';
@@ -20,10 +21,15 @@ export interface Probes {
 export function createProbes(
   makeProber: (onEvents: (events: readonly ExchangeEvent[]) => void) => NativeProber,
   clock: Clock,
+  keys: ClientKeys,
 ): Probes {
   const exchanges = createExchanges(makeProber, clock);
-  const overTls = createTlsProbes(clock);
-  const inProcess = { grpc: createGrpcProbes(clock), script: createScriptProbes(clock), file: createFileProbes(clock) };
+  const overTls = createTlsProbes(clock, keys);
+  const inProcess = {
+    grpc: createGrpcProbes(clock, keys),
+    script: createScriptProbes(clock),
+    file: createFileProbes(clock),
+  };
   const starterOf = (probe: Probe): StartProbe => {
     if (probe.type === 'grpc' || probe.type === 'script' || probe.type === 'file') return inProcess[probe.type];
     return isTlsDialogProbe(probe) ? overTls : exchanges.start;

@@ -4,6 +4,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import type { SecretContent } from '../../core/secret-content.ts';
+import { type ClientKeys, keyOf } from '../client-keys.ts';
 import type { Tls } from '../model.ts';
 import { Failure } from './failure.ts';
 import { errorWords } from './words.ts';
@@ -19,6 +21,7 @@ const systemAuthorities = [
 interface Kept {
   /** The files' times of change. */
   readonly times: string;
+  readonly key: SecretContent | undefined;
   readonly context: SecureContext;
 }
 
@@ -57,19 +60,20 @@ async function read(path: string): Promise<Buffer> {
 }
 
 /** What the files of these settings hold now. Throws a Failure that names the file. */
-export async function secureContext(tls: Tls): Promise<SecureContext> {
+export async function secureContext(tls: Tls, keys: ClientKeys): Promise<SecureContext> {
   const authorities = await authoritiesOf(tls);
-  const paths = [authorities, tls.certificate, tls.key];
+  const paths = [authorities, tls.certificate];
+  const key = keyOf(tls, keys);
   const times = (await Promise.all(paths.map(path => (path === null ? '' : timeOf(path))))).join('\n');
   const known = kept.get(tls);
-  if (known?.times === times) return known.context;
-  const [ca, cert, key] = await Promise.all(paths.map(path => (path === null ? undefined : read(path))));
+  if (known !== undefined && known.times === times && known.key === key) return known.context;
+  const [ca, cert] = await Promise.all(paths.map(path => (path === null ? undefined : read(path))));
   try {
-    const context = createSecureContext({ ca, cert, key });
-    kept.set(tls, { times, context });
+    const context = createSecureContext({ ca, cert, key: key?.text });
+    kept.set(tls, { times, key, context });
     return context;
   } catch (error) {
-    const files = paths.filter(path => path !== null).join(', ');
+    const files = [...paths, tls.key?.file].filter(path => typeof path === 'string').join(', ');
     throw new Failure(`the certificates cannot be used (${files}): ${errorWords(error)}`);
   }
 }

@@ -5,6 +5,7 @@
 //                 └─(startTls)─▶ dialog in the clear ─▲
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
+import type { ClientKeys } from '../client-keys.ts';
 import { type Dialog, fails, type Step } from '../dialog.ts';
 import { dialogOf } from '../dialogs/dialog-of.ts';
 import type { Check, Probe, ProbeOf, Tls } from '../model.ts';
@@ -76,11 +77,11 @@ export function openTls(attempt: Attempt, request: TlsRequest, connected: (socke
   });
 }
 
-async function begin(attempt: Attempt, check: Check, to: Destination): Promise<void> {
+async function begin(attempt: Attempt, check: Check, to: Destination, keys: ClientKeys): Promise<void> {
   const { probe } = check;
   if (!isTlsDialogProbe(probe)) throw new TypeError(`no dialog over TLS: ${probe.type}`);
   const { tls } = probe;
-  const context = await secureContext(tls);
+  const context = await secureContext(tls, keys);
   if (attempt.hasEnded) return;
   const dialog = dialogOf(probe, to);
   openSocket(attempt, to, socket => {
@@ -94,6 +95,6 @@ async function begin(attempt: Attempt, check: Check, to: Destination): Promise<v
   });
 }
 
-export function createTlsProbes(clock: Clock): StartProbe {
-  return startAttempts(clock, begin);
+export function createTlsProbes(clock: Clock, keys: ClientKeys): StartProbe {
+  return startAttempts(clock, (attempt, check, to) => begin(attempt, check, to, keys));
 }

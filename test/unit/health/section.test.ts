@@ -73,7 +73,7 @@ describe('a check', () => {
       { http: { headers: { Host: 'x' } } },
       'http.headers.Host is a header that the check writes',
     ],
-    ['has a key without a certificate', { https: { tls: { key: '/k' } } }, 'https.tls needs certificate too'],
+    ['has a key without a certificate', { https: { tls: { key: { file: '/k' } } } }, 'https.tls needs certificate too'],
     ['has no address', { ping: {}, address: 'gateway' }, 'web.address is not an IP address'],
     ['has an address without a port', { tcp: {}, address: '10.0.0.1' }, 'web.address needs a port'],
     ['has a port for a ping', { ping: {}, port: 1 }, 'web.port has no meaning for ping'],
