@@ -45,7 +45,8 @@ bool read_address(Napi::Env env, const char* name, const Napi::Value& value, uin
                   probe::SocketAddress& address) {
   const std::string text = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
   const auto parsed = probe::SocketAddress::parse(text, port);
-  if (!parsed) return throw_type_error(env, std::string(name) + " of an exchange must be an IP address: \"" + text + '"');
+  if (!parsed)
+    return throw_type_error(env, std::string(name) + " of an exchange must be an IP address: \"" + text + '"');
   address = *parsed;
   return true;
 }
@@ -83,7 +84,8 @@ bool read_options(const Napi::CallbackInfo& info, probe::Request& request) {
     request.device = device.As<Napi::String>().Utf8Value();
   }
   if (!mark.IsUndefined()) {
-    if (!is_whole(mark, UINT32_MAX)) return throw_type_error(env, "mark of an exchange must be a whole number of 32 bits");
+    if (!is_whole(mark, UINT32_MAX))
+      return throw_type_error(env, "mark of an exchange must be a whole number of 32 bits");
     request.mark = mark.As<Napi::Number>().Uint32Value();
   }
   return true;
@@ -131,19 +133,18 @@ struct ProberObject::Watch {
 };
 
 Napi::Function ProberObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "Prober",
-      {StaticValue("mostEvents", Napi::Number::New(env, probe::most_events)),
-       InstanceMethod<&ProberObject::start>("start"), InstanceMethod<&ProberObject::send>("send"),
-       InstanceMethod<&ProberObject::end>("end"), InstanceMethod<&ProberObject::close>("close")});
+  return DefineClass(env, "Prober",
+                     {StaticValue("mostEvents", Napi::Number::New(env, probe::most_events)),
+                      InstanceMethod<&ProberObject::start>("start"), InstanceMethod<&ProberObject::send>("send"),
+                      InstanceMethod<&ProberObject::end>("end"), InstanceMethod<&ProberObject::close>("close")});
 }
 
 ProberObject::ProberObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
-  const bool has_array =
-      info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_float64_array &&
-      info[0].As<Napi::TypedArray>().ElementLength() >= probe::most_events * numbers_of_an_event &&
-      !info[0].As<Napi::TypedArray>().Get("buffer").IsArrayBuffer();
+  const bool has_array = info[0].IsTypedArray() &&
+                         info[0].As<Napi::TypedArray>().TypedArrayType() == napi_float64_array &&
+                         info[0].As<Napi::TypedArray>().ElementLength() >= probe::most_events * numbers_of_an_event &&
+                         !info[0].As<Napi::TypedArray>().Get("buffer").IsArrayBuffer();
   if (!has_array || !info[1].IsFunction()) {
     throw_type_error(env, "a prober takes an array for its events, which is shared, and a function");
     return;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The prober in the event loop of the thread that made it. src/native/prober.ts wraps this class and is its only user.
 //
-// The prober's epoll descriptor is watched by libuv (uv_poll_t); nothing else of libuv is used. A call of JavaScript tells
-// all events of a round: they are written as numbers to an array that both sides share, and their bytes come in one
-// ArrayBuffer. So a round costs one call and at most one allocation, however many events it has. JavaScript makes the
-// objects, at a tenth of what Node-API would need for them.
+// The prober's epoll descriptor is watched by libuv (uv_poll_t); nothing else of libuv is used. A call of JavaScript
+// tells all events of a round: they are written as numbers to an array that both sides share, and their bytes come in
+// one ArrayBuffer. So a round costs one call and at most one allocation, however many events it has. JavaScript makes
+// the objects, at a tenth of what Node-API would need for them.
 //
-// The object lives as long as somebody knows it or an exchange runs, and only an exchange keeps the loop alive. The watch
-// is memory of its own, because libuv lets go of it later than the object may.
+// The object lives as long as somebody knows it or an exchange runs, and only an exchange keeps the loop alive. The
+// watch is memory of its own, because libuv lets go of it later than the object may.
 #pragma once
 
 #include <napi.h>
@@ -22,8 +22,8 @@ class ProberObject : public Napi::ObjectWrap<ProberObject> {
  public:
   static Napi::Function define(Napi::Env env);
   // (events, onEvents): `events` is a Float64Array over a SharedArrayBuffer, which cannot be taken away, with room for
-  // `mostEvents` of id, kind and value. onEvents(count, bytes) is called for each round; `bytes` is undefined if no event
-  // has data.
+  // `mostEvents` of id, kind and value. onEvents(count, bytes) is called for each round; `bytes` is undefined if no
+  // event has data.
   explicit ProberObject(const Napi::CallbackInfo& info);
   ~ProberObject() override;
 

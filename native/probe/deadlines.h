@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which slot is due first: a binary heap that knows where each slot is. A deadline that is no longer needed is taken out at
-// once, so that the heap has one entry an exchange, however long timeouts are. A timing wheel would not do: the prober
-// sleeps until the next deadline, and a wheel does not know it.
+// Which slot is due first: a binary heap that knows where each slot is. A deadline that is no longer needed is taken
+// out at once, so that the heap has one entry an exchange, however long timeouts are. A timing wheel would not do: the
+// prober sleeps until the next deadline, and a wheel does not know it.
 #pragma once
 
 #include <cstddef>

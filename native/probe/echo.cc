@@ -64,8 +64,9 @@ int Echo::send(int socket, bool is_ipv6) const {
 
 bool Echo::is_of_this(std::span<const uint8_t> message, bool has_identifier) const {
   const size_t from = has_identifier ? at_identifier : at_sequence;
-  return message.size() >= header_size && std::equal(message_.begin() + static_cast<long>(from),
-                                                     message_.begin() + header_size, message.begin() + static_cast<long>(from));
+  return message.size() >= header_size &&
+         std::equal(message_.begin() + static_cast<long>(from), message_.begin() + header_size,
+                    message.begin() + static_cast<long>(from));
 }
 
 std::optional<std::span<const uint8_t>> Echo::answer(std::span<const uint8_t> received, bool is_raw,
@@ -94,7 +95,8 @@ int Echo::error(int socket, bool is_raw) const {
     const sock_extended_err error = extended_error(message);
     if (error.ee_errno == 0) continue;
     // An error that the host found itself, such as an address that nobody resolves, comes with the request too.
-    if (is_of_this(std::span(offending).first(static_cast<size_t>(size)), is_raw)) return static_cast<int>(error.ee_errno);
+    if (is_of_this(std::span(offending).first(static_cast<size_t>(size)), is_raw))
+      return static_cast<int>(error.ee_errno);
   }
 }
 

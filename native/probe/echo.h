@@ -27,8 +27,8 @@ class Echo {
   // The payload of the answer, if `received` is the answer to this request.
   std::optional<std::span<const uint8_t>> answer(std::span<const uint8_t> received, bool is_raw, bool is_ipv6) const;
 
-  // Reads the socket's queue of errors. The errno that an ICMP error about this request told, or 0: a raw socket also gets
-  // errors about the echoes of other programs, such as a traceroute to the same target.
+  // Reads the socket's queue of errors. The errno that an ICMP error about this request told, or 0: a raw socket also
+  // gets errors about the echoes of other programs, such as a traceroute to the same target.
   int error(int socket, bool is_raw) const;
 
  private:

@@ -159,7 +159,8 @@ void Prober::send(Id id, std::span<const uint8_t> bytes) {
 
 int Prober::flush(Slot& slot) {
   while (slot.sent < slot.unsent.size()) {
-    const ssize_t size = ::send(slot.socket.get(), slot.unsent.data() + slot.sent, slot.unsent.size() - slot.sent, MSG_NOSIGNAL);
+    const ssize_t size =
+        ::send(slot.socket.get(), slot.unsent.data() + slot.sent, slot.unsent.size() - slot.sent, MSG_NOSIGNAL);
     if (size < 0) return errno == EAGAIN ? 0 : errno;  // epoll reports when there is room
     slot.sent += static_cast<size_t>(size);
   }

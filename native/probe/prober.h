@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The native side of health checks: thousands of exchanges at once on one epoll descriptor, without a thread of its own.
+// The native side of health checks: thousands of exchanges at once on one epoll descriptor, without a thread of its
+// own.
 //
 // Theory of operation
 //
@@ -12,24 +13,28 @@
 //                   └─────┬─────┘
 //           `connected`, `failed`, `timeout`, or end(): the socket is closed, the id is forgotten
 //
-// - An id has the index of a slot and the slot's generation, so that the id of an exchange that has ended names nothing.
+// - An id has the index of a slot and the slot's generation, so that the id of an exchange that has ended names
+// nothing.
 //   epoll reports ids too, and a report for an exchange that ended in the same round is ignored.
-// - TCP sockets are edge-triggered and registered once for everything. A round that leaves bytes in a socket, because it
+// - TCP sockets are edge-triggered and registered once for everything. A round that leaves bytes in a socket, because
+// it
 //   has read 64 KiB of this socket or enough of all, asks epoll to report the socket again (EPOLL_CTL_MOD). Of other
 //   sockets a round reads one datagram; they are level-triggered.
-// - A timer descriptor in the same epoll descriptor wakes at the earliest deadline. An exchange that ends early does not
-//   set it again: it then wakes once for nothing and is set for the next deadline. So it is set about once a timeout, not
-//   once an exchange.
-// - An exchange that fails inside of start() or send() is reported by the next collect(): nothing is reported to a caller
+// - A timer descriptor in the same epoll descriptor wakes at the earliest deadline. An exchange that ends early does
+// not
+//   set it again: it then wakes once for nothing and is set for the next deadline. So it is set about once a timeout,
+//   not once an exchange.
+// - An exchange that fails inside of start() or send() is reported by the next collect(): nothing is reported to a
+// caller
 //   that does not expect it. No errno ends more than its exchange.
 //
 // How TCP connections end. After a FIN of ours the socket would stay in TIME_WAIT for a minute: 5,000 checks a second
-// would hold 300,000 sockets and, to one target, all ephemeral ports. So the prober resets the connection (SO_LINGER 0),
-// unless the target has sent its FIN before: then the target has the TIME_WAIT, and a FIN answers politely. haproxy resets
-// connections of its checks too; keepalived sends a FIN, and lives with TIME_WAIT. A check that only connects sends the
-// reset in place of the handshake's last segment (sockets.cc), as haproxy does: the target's program never sees the
-// connection and has nothing to log. A reset can overtake nothing that was read, but bytes that the target has not read
-// yet may be lost: who wants them to arrive waits for the answer, or for `closed`.
+// would hold 300,000 sockets and, to one target, all ephemeral ports. So the prober resets the connection (SO_LINGER
+// 0), unless the target has sent its FIN before: then the target has the TIME_WAIT, and a FIN answers politely. haproxy
+// resets connections of its checks too; keepalived sends a FIN, and lives with TIME_WAIT. A check that only connects
+// sends the reset in place of the handshake's last segment (sockets.cc), as haproxy does: the target's program never
+// sees the connection and has nothing to log. A reset can overtake nothing that was read, but bytes that the target has
+// not read yet may be lost: who wants them to arrive waits for the answer, or for `closed`.
 #pragma once
 
 #include <cstdint>

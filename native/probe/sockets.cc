@@ -2,7 +2,6 @@
 #include "probe/sockets.h"
 
 #include <linux/icmp.h>
-#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -60,9 +59,8 @@ bool set_route(int socket, const Request& request) {
     errno = ENODEV;
     return false;
   }
-  if (!request.device.empty() &&
-      setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, request.device.data(),
-                 static_cast<socklen_t>(request.device.size())) != 0) {
+  if (!request.device.empty() && setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, request.device.data(),
+                                            static_cast<socklen_t>(request.device.size())) != 0) {
     return false;
   }
   if (request.mark != 0 && !set(socket, SOL_SOCKET, SO_MARK, static_cast<int>(request.mark))) return false;
@@ -78,8 +76,8 @@ bool set_options(int socket, const Request& request) {
     // Without it the kernel keeps "host unreachable" and the like to itself.
     return is_ipv4 ? set(socket, IPPROTO_IP, IP_RECVERR, 1) : set(socket, IPPROTO_IPV6, IPV6_RECVERR, 1);
   }
-  // The kernel then delays the handshake's last segment, which is sent with the request or is replaced by the reset: two
-  // packets less for both sides. If the target speaks first, it must not wait for this segment.
+  // The kernel then delays the handshake's last segment, which is sent with the request or is replaced by the reset:
+  // two packets less for both sides. If the target speaks first, it must not wait for this segment.
   if ((request.connect_only || request.sends) && !set(socket, IPPROTO_TCP, TCP_QUICKACK, 0)) return false;
   return request.connect_only || set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
 }

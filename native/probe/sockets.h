@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sockets of exchanges: non-blocking, connected to the target, so that the kernel keeps the datagrams of others away
-// and reports ICMP errors.
+// The sockets of exchanges: non-blocking, connected to the target, so that the kernel keeps the datagrams of others
+// away and reports ICMP errors.
 #pragma once
 
 #include "host/descriptor.h"

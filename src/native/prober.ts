@@ -110,9 +110,7 @@ export function createProber(onEvents: (events: readonly ExchangeEvent[]) => voi
       try {
         for (const request of requests) {
           const { protocol, address, port, timeoutMilliseconds, send, connectOnly, source, device, mark } = request;
-          ids.push(
-            packed.start(protocol, address, port, timeoutMilliseconds, send, connectOnly, source, device, mark),
-          );
+          ids.push(packed.start(protocol, address, port, timeoutMilliseconds, send, connectOnly, source, device, mark));
         }
       } catch (error) {
         for (const id of ids) packed.end(id);

@@ -19,8 +19,8 @@ probe::Request ask(const std::string& address, uint16_t port, const std::string&
   return wanted;
 }
 
-// A network of this process alone: IPv4 and IPv6 on the loopback interface, a device that leads nowhere, and ping sockets
-// for whom `groups` allows.
+// A network of this process alone: IPv4 and IPv6 on the loopback interface, a device that leads nowhere, and ping
+// sockets for whom `groups` allows.
 void enter_network(const char* groups) {
   REQUIRE(unshare(CLONE_NEWNET) == 0);
   port::NetworkNamespace::run(
