@@ -12,9 +12,9 @@ const mostLines = 600;
 /** Nobody remembers more scripts than this. */
 const mostScripts = 15;
 
-/** Folders of src/ that any capability may import; `daemon` and `cli` may import everything. */
+/** Folders of src/ that any capability may import. The others may import everything; `import` writes the sections of all. */
 const sharedFolders = ['core', 'native', 'wire', 'capture'];
-const compositionRoots = ['daemon', 'cli'];
+const compositionRoots = ['daemon', 'cli', 'import'];
 
 /** The only folder that may include Node's headers. */
 const bindingFolder = 'native/binding';

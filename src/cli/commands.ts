@@ -62,6 +62,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./show.ts')).exportCommand,
   },
   {
+    name: 'import',
+    summary: 'a sluice.yaml from the configuration of keepalived, or from rules of ipvsadm',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
     name: 'ipvsadm',
     summary: "ipvsadm's commands on the running director",
     load: async () => (await import('./ipvsadm.ts')).ipvsadmCommand,
