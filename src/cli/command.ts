@@ -4,6 +4,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearest } from '../core/config/suggest.ts';
 import { UsageError } from '../core/errors.ts';
+import { readTextFile } from '../core/text-file.ts';
 
 /** 0 done, 1 failed, 2 misuse; 255 as ipvsadm ends. */
 export type ExitStatus = 0 | 1 | 2 | 255;
@@ -97,4 +98,9 @@ function remedyFor(
 /** Writes to standard output. If the reader has closed it (`sluice … | head`), the text is dropped. */
 export function print(text: string): void {
   process.stdout.write(text);
+}
+
+/** A file that a person names, which may be a pipe. */
+export function readText(file: string): Promise<string> {
+  return readTextFile(file, { takesPipes: true });
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice replay`: passes the frames of captures through the director. docs/replay.md describes its files.
 import { type SluiceError, UsageError } from '../core/errors.ts';
-import { readTextFile } from '../core/text-file.ts';
 import { formatConnections } from '../director/ipvsadm/listing.ts';
 import { readRules } from '../director/ipvsadm/rules.ts';
 import { type DirectorModel, emptyDirectorModel } from '../director/model.ts';
 import { parseRouteTable, type RouteTable } from '../director/route-table.ts';
-import { type Command, type ExitStatus, parseOptions, print } from './command.ts';
+import { type Command, type ExitStatus, parseOptions, print, readText } from './command.ts';
 import { documentOf } from './document.ts';
 import { JsonReport } from './replay/json-report.ts';
 import { Progress } from './replay/progress.ts';
@@ -102,10 +101,6 @@ function splitOnce(word: string, separator: string): [string, string] | [] {
 async function readModel({ rules, config }: Request): Promise<DirectorModel> {
   if (rules !== undefined) return readRules(await readText(rules), { file: rules });
   return config === undefined ? emptyDirectorModel : (await documentOf(config)).director;
-}
-
-async function readText(file: string): Promise<string> {
-  return await readTextFile(file, { takesPipes: true });
 }
 
 async function run(args: readonly string[]): Promise<ExitStatus> {

@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an import writes: the sections of a sluice.yaml in their written form, with the places that each part came from.
+import type { Immutable } from '../core/immutable.ts';
 import type { DirectorDocument, ServerDocument, ServiceDocument } from '../director/schema.ts';
 import type { CheckDocument } from '../health/schema.ts';
 import type { SourcePlace } from './report.ts';
 
-/** How a service, or one of its servers, names the checks that servers have to pass. */
-export interface CheckedDocument {
-  readonly checks: readonly (string | { readonly check: string; readonly weight: number })[];
-  readonly need?: 'all' | 'any' | number;
-}
-
+/** A real server as a map. */
+export type ServerMap = Immutable<Exclude<ServerDocument, string>>;
+export type ServiceMap = Immutable<ServiceDocument>;
 /** What follows from checks of a service. */
-export interface ServiceHealthDocument extends CheckedDocument {
-  readonly on_failure?: 'inhibit' | 'remove';
-  readonly quorum?: number;
-  readonly hysteresis?: number;
-  readonly sorry?: ServerDocument;
-  readonly sorry_when?: 'none_up' | 'quorum_lost';
-  readonly none_up?: 'all' | 'none';
-  readonly panic?: number;
-  readonly slow_start?: number;
-  readonly start?: 'up' | 'down';
-}
-
-type ServerMap = Exclude<ServerDocument, string>;
-
-export interface CheckedServerDocument extends ServerMap {
-  readonly health?: CheckedDocument;
-}
-
-export interface CheckedServiceDocument extends Omit<ServiceDocument, 'servers'> {
-  readonly health?: ServiceHealthDocument;
-  readonly servers?: readonly (string | CheckedServerDocument)[];
-}
+export type ServiceHealthMap = Exclude<NonNullable<ServiceMap['health']>, string>;
+/** How a server names the checks that it has to pass. */
+export type ServerHealthMap = NonNullable<ServerMap['health']>;
 
 /** A part of the document, and the line of the source that it came from. */
 export interface From<Part> {
@@ -41,9 +20,9 @@ export interface From<Part> {
 }
 
 export interface ImportedService {
-  readonly settings: Omit<CheckedServiceDocument, 'servers'>;
+  readonly settings: Omit<ServiceMap, 'servers'>;
   readonly place: SourcePlace;
-  readonly servers: readonly From<string | CheckedServerDocument>[];
+  readonly servers: readonly From<string | ServerMap>[];
 }
 
 export interface ImportedDocument {

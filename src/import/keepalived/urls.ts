@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The url block of HTTP_GET and SSL_GET.
+
 import { isAbsolute } from 'node:path';
+import { given } from '../../core/given.ts';
 import type { CheckDocument } from '../../health/schema.ts';
 import { urlLost } from './keywords.ts';
 import { commandWords } from './lines.ts';
@@ -71,7 +73,9 @@ export function readUrl(node: Node, context: UrlContext): Exclude<CheckDocument,
   const matches = expression === undefined ? undefined : expressionText(expression, isReversed, options, values);
   const found = { ...http, ...hostOf(host, node, values), ...(matches === undefined ? {} : { matches }) };
   if (tls === undefined) return { http: Object.keys(found).length === 1 ? http.path : found };
-  const { sni, ...files } = tls;
+  const { sni, certificate, key } = tls;
+  // A key is a secret: a document names its file in a way of its own.
+  const files = given({ certificate, key: key === undefined ? undefined : { file: key } });
   const name = typeof sni === 'string' ? sni : sni ? host : undefined;
   return { https: { ...found, tls: { verify: false, ...(name === undefined ? {} : { name }), ...files } } };
 }
@@ -121,7 +125,16 @@ function expressionOf(node: Node, values: Values): Expression | undefined {
 }
 
 /** Options of PCRE that change nothing for an expression that JavaScript reads the same way. */
-const harmless = ['auto_callout', 'no_auto_possess', 'no_dotstar_anchor', 'no_start_optimize', 'utf', 'ucp', 'never_backslash_c', 'use_offset_limit'];
+const harmless = [
+  'auto_callout',
+  'no_auto_possess',
+  'no_dotstar_anchor',
+  'no_start_optimize',
+  'utf',
+  'ucp',
+  'never_backslash_c',
+  'use_offset_limit',
+];
 
 /** As JavaScript reads it; undefined where the two languages differ. */
 function expressionText(
