@@ -31,6 +31,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("confine", Napi::Function::New<sluice::binding::confine>(env, "confine"));
   exports.Set("keepCapabilitiesFromPrograms", Napi::Function::New<sluice::binding::keep_capabilities_from_programs>(
                                                   env, "keepCapabilitiesFromPrograms"));
+  exports.Set("tellServiceManager",
+              Napi::Function::New<sluice::binding::tell_service_manager>(env, "tellServiceManager"));
   exports.Set("keepFilesFromPrograms",
               Napi::Function::New<sluice::binding::keep_files_from_programs>(env, "keepFilesFromPrograms"));
   exports.Set("stopBlocking", Napi::Function::New<sluice::binding::stop_blocking>(env, "stopBlocking"));

@@ -4,6 +4,7 @@
 #include "binding/js_values.h"
 #include "host/inherited_files.h"
 #include "host/seccomp.h"
+#include "host/service_manager.h"
 
 namespace sluice::binding {
 
@@ -31,6 +32,11 @@ Napi::Value keep_capabilities_from_programs(const Napi::CallbackInfo& info) {
 Napi::Value stop_blocking(const Napi::CallbackInfo& info) {
   if (info[0].IsNumber()) host::stop_blocking(info[0].As<Napi::Number>().Int32Value());
   return info.Env().Undefined();
+}
+
+Napi::Value tell_service_manager(const Napi::CallbackInfo& info) {
+  const bool was_sent = host::tell_service_manager(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value());
+  return Napi::Boolean::New(info.Env(), was_sent);
 }
 
 }  // namespace sluice::binding

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lets a process give up rights, for JavaScript.
+// What concerns the process itself, for JavaScript: rights that it gives up, and what its service manager is told.
 #pragma once
 
 #include <napi.h>
@@ -14,5 +14,8 @@ Napi::Value keep_files_from_programs(const Napi::CallbackInfo& info);
 Napi::Value keep_capabilities_from_programs(const Napi::CallbackInfo& info);
 // stopBlocking(descriptor)
 Napi::Value stop_blocking(const Napi::CallbackInfo& info);
+
+// tellServiceManager(socket, state): whether it was sent
+Napi::Value tell_service_manager(const Napi::CallbackInfo& info);
 
 }  // namespace sluice::binding

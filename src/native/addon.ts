@@ -56,6 +56,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   serviceRowsLayout: 'object',
   statisticsLayout: 'object',
   StatisticsWriter: 'function',
+  tellServiceManager: 'function',
 };
 
 const builtAddon = join(packageRoot, 'build/Release/sluice.node');

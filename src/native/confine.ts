@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls that a process gives up (native/host/seccomp.h).
+// What a process gives up (native/host/seccomp.h), and what its service manager is told.
 import type { NativeFailure } from './live-director.ts';
 
 export interface Confinement {
@@ -21,6 +21,9 @@ export interface ConfineAddon {
 
   /** Programs that this thread starts have none of this process's capabilities, unless it runs as root. */
   keepCapabilitiesFromPrograms(): void;
+
+  /** Sends `state` to the socket of a service manager (sd_notify(3)). Returns whether it could be sent at once. */
+  tellServiceManager(socket: string, state: string): boolean;
 
   /** Writes to the descriptor, and reads from it, fail with EAGAIN where they would wait. */
   stopBlocking(descriptor: number): void;
