@@ -47,7 +47,10 @@ function wordsOf({ positionals, values }: ParsedOptions): { kind: Kind; file: st
   const [word, file, unexpected] = positionals;
   const kind = kinds.find(one => one === word);
   if (kind === undefined) {
-    throw new UsageError('the command lacks the kind of the file', { value: word, remedy: `write ${kinds.join(' or ')}` });
+    throw new UsageError('the command lacks the kind of the file', {
+      value: word,
+      remedy: `write ${kinds.join(' or ')}`,
+    });
   }
   if (file === undefined) throw new UsageError('the command lacks a file', { remedy: '--help shows the usage' });
   if (unexpected !== undefined) {
@@ -114,7 +117,9 @@ export const importCommand: Command = {
     const isPrinted = isWritten && output === undefined;
     const entries = report.entries();
     if (flags.has('json')) {
-      print(`${JSON.stringify({ ...(isPrinted ? { document: text } : {}), entries, carried: report.carriedLines() })}\n`);
+      print(
+        `${JSON.stringify({ ...(isPrinted ? { document: text } : {}), entries, carried: report.carriedLines() })}\n`,
+      );
     } else {
       if (isPrinted) print(text);
       process.stderr.write(entries.map(entry => `${entryText(entry)}\n`).join(''));

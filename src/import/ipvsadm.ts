@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Imports ipvsadm's commands, one a line, as `ipvsadm -S` writes them and `ipvsadm -R` reads them. Without -n, `ipvsadm -S`
 // writes names of hosts: they are looked up as ipvsadm does.
-import { emptyDirectorModel, serverKey, serviceKey } from '../director/model.ts';
+
 import { type Command, parseCommand } from '../director/ipvsadm/grammar.ts';
 import { ServiceTable } from '../director/ipvsadm/table.ts';
 import { CommandFault, splitLine } from '../director/ipvsadm/tokens.ts';
 import { type PortNames, systemPortNames } from '../director/ipvsadm/values.ts';
+import { emptyDirectorModel, serverKey, serviceKey } from '../director/model.ts';
 import { writeDirectorModel } from '../director/write.ts';
 import type { ImportedDocument, ImportedService } from './document.ts';
 import type { Imported } from './keepalived/import.ts';
@@ -34,7 +35,8 @@ export async function importIpvsadm(text: string, file: string, options: Ipvsadm
   return { document: reader.document(), report };
 }
 
-const addressOption = /(^|\s)(-[tur]|--(?:tcp|udp|sctp)-service|--real-server)([ \t=]+)([A-Za-z][A-Za-z0-9._-]*)(?=:|\s|$)/g;
+const addressOption =
+  /(^|\s)(-[tur]|--(?:tcp|udp|sctp)-service|--real-server)([ \t=]+)([A-Za-z][A-Za-z0-9._-]*)(?=:|\s|$)/g;
 
 class HostNames {
   readonly #report: Report;

@@ -12,7 +12,9 @@ export function documentText(imported: ImportedDocument, introduction: readonly 
   const { checks, services, timeouts } = imported;
   const names = [...checks.keys()].sort(byText);
   const document = new Document({
-    ...(names.length === 0 ? {} : { health: { checks: Object.fromEntries(names.map(name => [name, checks.get(name)?.part])) } }),
+    ...(names.length === 0
+      ? {}
+      : { health: { checks: Object.fromEntries(names.map(name => [name, checks.get(name)?.part])) } }),
     director: {
       ...(services.length === 0 ? {} : { services: services.map(plainService) }),
       ...(timeouts === undefined ? {} : { timeouts: timeouts.part }),

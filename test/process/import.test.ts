@@ -51,5 +51,8 @@ it.each([[[]], [['haproxy', 'x']], [['keepalived']], [['ipvsadm', 'rules', '--id
 );
 
 it('a file that is missing is named', async () => {
-  expect(await run('keepalived', 'none.conf')).toMatchObject({ status: 1, stderr: expect.stringContaining('none.conf') });
+  expect(await run('keepalived', 'none.conf')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('none.conf'),
+  });
 });

@@ -97,7 +97,10 @@ function timingOf(node: Node, { own }: Common, timing: Timing, { values, service
       const limit = own.find(({ keyword }) => keyword === 'misc_timeout');
       const connectTimeout = (limit && values.number(limit, 0)) || serviceDelayLoop;
       if (limit === undefined) {
-        values.report.explicit(node.place, `MISC_CHECK: timeout ${connectTimeout}, the delay_loop of the virtual server`);
+        values.report.explicit(
+          node.place,
+          `MISC_CHECK: timeout ${connectTimeout}, the delay_loop of the virtual server`,
+        );
       }
       return timingDocument(values, { ...timing, connectTimeout }, { retry: 0, delayBeforeRetry: 1 }, node);
     }
@@ -173,7 +176,9 @@ function httpProbes(node: Node, { own }: Common, context: CheckerContext): Check
     const what = `${node.keyword}: ${urls.length} URLs are checks of their own, each tried in every interval`;
     values.report.explicit(node.place, what);
   }
-  return urls.flatMap(url => readUrl(url, { values, virtualHost, tls: isTls ? { ...context.tls, sni } : undefined }) ?? []);
+  return urls.flatMap(
+    url => readUrl(url, { values, virtualHost, tls: isTls ? { ...context.tls, sni } : undefined }) ?? [],
+  );
 }
 
 function readProtocol(node: Node, values: Values): void {
@@ -257,7 +262,8 @@ function scriptProbe(node: Node, { own }: Common, { values }: CheckerContext): C
       values.report.carried(child.place);
       command = scriptCommand(child);
     } else if (child.keyword === 'misc_dynamic') setsWeight = values.truth(child);
-    else if (child.keyword === 'user') values.lost(child, 'scripts run as process.user: allow this user what they need');
+    else if (child.keyword === 'user')
+      values.lost(child, 'scripts run as process.user: allow this user what they need');
   }
   const [program] = command;
   if (program === undefined || program === '') return nothing(node, values, 'MISC_CHECK needs misc_path');
@@ -288,7 +294,11 @@ function fileProbe(node: Node, { own }: Common, { values, trackFiles }: CheckerC
   if (file === undefined) return nothing(node, values, 'FILE_CHECK needs the name of a track_file block with a file');
   if (factor !== 0) {
     const remedy = 'write the weight itself to the file, and add a check { file: { path: PATH, sets_weight: true } }';
-    values.report.lost(node.place, `${shown(node)}: ${factor} times the number in the file is added to the weight`, remedy);
+    values.report.lost(
+      node.place,
+      `${shown(node)}: ${factor} times the number in the file is added to the weight`,
+      remedy,
+    );
     return [];
   }
   if (!isAbsolute(file.path)) {

@@ -83,7 +83,12 @@ function firstGroup(text: string): { before: string; choices: string[]; after: s
 function walk(folder: string, steps: readonly string[], files: SourceFiles): string[] {
   const [step, ...rest] = steps;
   if (step === undefined) return [];
-  const names = /[*?[]/.test(step) ? files.names(folder).filter(name => fits(name, step)).sort() : [step];
+  const names = /[*?[]/.test(step)
+    ? files
+        .names(folder)
+        .filter(name => fits(name, step))
+        .sort()
+    : [step];
   return names
     .map(name => join(folder, name))
     .flatMap(path => {

@@ -89,7 +89,10 @@ function readGlobals(node: Node, values: Values): ImportedDocument['timeouts'] {
     if (child.keyword === 'lvs_timeouts') timeouts = readTimeouts(child, values) ?? timeouts;
     else if (child.keyword === 'nftables_ipvs') {
       values.report.carried(child.place);
-      values.report.explicit(child.place, 'each address of a group is a service; keepalived makes one by a mark of nftables');
+      values.report.explicit(
+        child.place,
+        'each address of a group is a service; keepalived makes one by a mark of nftables',
+      );
     } else {
       values.lost(child, globalLost[child.keyword] ?? 'remove it');
       for (const { place } of child.values) values.report.covered(place);

@@ -47,8 +47,10 @@ export const virtualServerLost: LostKeywords = {
   smtp_alert: mail,
   quorum_up: events,
   quorum_down: events,
-  omega: 'it only says which scripts run at the end: watch events, or run the script from the unit of the service manager',
-  persistence_engine: 'clients are kept by their address: use persistence alone, or scheduler mh for one that needs no state',
+  omega:
+    'it only says which scripts run at the end: watch events, or run the script from the unit of the service manager',
+  persistence_engine:
+    'clients are kept by their address: use persistence alone, or scheduler mh for one that needs no state',
   snmp_name: 'there is no SNMP: services are named by address and port in all answers',
 };
 
@@ -82,7 +84,16 @@ export const checkerLost: LostKeywords = {
 };
 
 const scheduling = ['retry', 'delay_before_retry', 'delay_loop', 'alpha', 'warmup', 'log_all_failures'] as const;
-const connecting = [...scheduling, 'connect_ip', 'connect_port', 'connect_timeout', 'bindto', 'bind_if', 'bind_port', 'fwmark'] as const;
+const connecting = [
+  ...scheduling,
+  'connect_ip',
+  'connect_port',
+  'connect_timeout',
+  'bindto',
+  'bind_if',
+  'bind_port',
+  'fwmark',
+] as const;
 
 export const urlLost: LostKeywords = {
   regex_min_offset: 'the whole body is searched, up to 256 KiB: write the position into matches',
@@ -90,7 +101,10 @@ export const urlLost: LostKeywords = {
   regex_stack: 'nothing to do: expressions are not matched with a stack of their own',
 };
 
-const url = grammarOf(['path', 'digest', 'status_code', 'virtualhost', 'regex', 'regex_no_match', 'regex_options', 'tls_compliant'], urlLost);
+const url = grammarOf(
+  ['path', 'digest', 'status_code', 'virtualhost', 'regex', 'regex_no_match', 'regex_options', 'tls_compliant'],
+  urlLost,
+);
 const http = grammarOf([
   ...connecting,
   'nb_get_retry',
@@ -101,7 +115,15 @@ const http = grammarOf([
   'fast_recovery',
   'tls_compliant',
 ]);
-const smtpHost = grammarOf(['connect_ip', 'connect_port', 'bindto', 'bind_if', 'bind_port', 'fwmark', 'connect_timeout']);
+const smtpHost = grammarOf([
+  'connect_ip',
+  'connect_port',
+  'bindto',
+  'bind_if',
+  'bind_port',
+  'fwmark',
+  'connect_timeout',
+]);
 
 /** The blocks of checkers. */
 export const checkerGrammars: Readonly<Record<string, Grammar>> = {
@@ -152,7 +174,15 @@ export const outermostLost: LostKeywords = {
 };
 
 /** Of outermostLost, those that stand on one line. */
-const outermostLines = ['linkbeat_use_polling', 'net_namespace', 'net_namespace_ipvs', 'namespace_with_ipsets', 'instance', 'use_pid_dir', 'child_wait_time'];
+const outermostLines = [
+  'linkbeat_use_polling',
+  'net_namespace',
+  'net_namespace_ipvs',
+  'namespace_with_ipsets',
+  'instance',
+  'use_pid_dir',
+  'child_wait_time',
+];
 
 const script = events;
 const reload = 'sluice check and sluice apply --dry-run try a document before it comes into force';
@@ -173,9 +203,15 @@ const globalGroups: readonly (readonly [remedy: string, keywords: string])[] = [
     'startup_script shutdown_script',
   ],
   [traces, 'checker_log_all_failures log_unknown_vrids'],
-  ['connections are not synchronised between hosts yet: a failover ends them', 'lvs_sync_daemon lvs_sync_daemon_interface'],
+  [
+    'connections are not synchronised between hosts yet: a failover ends them',
+    'lvs_sync_daemon lvs_sync_daemon_interface',
+  ],
   ['nothing to do: Sluice does not use the services of the kernel', 'lvs_flush lvs_flush_on_stop lvs_flush_onstop'],
-  ['there is no SNMP: sluice status and the admin API have the counters', 'snmp_socket enable_snmp_vrrp enable_snmp_checker enable_snmp_keepalived enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3 enable_traps'],
+  [
+    'there is no SNMP: sluice status and the admin API have the counters',
+    'snmp_socket enable_snmp_vrrp enable_snmp_checker enable_snmp_keepalived enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3 enable_traps',
+  ],
   ['there is no D-Bus: use the admin API', 'enable_dbus dbus_service_name dbus_no_interface_name'],
   [
     script,

@@ -23,7 +23,10 @@ export interface RealServer {
 }
 
 /** Undefined where keepalived ignores the block, or no director can reach the server. */
-export function readRealServer(node: Node, context: Omit<CheckerContext, 'serviceDelayLoop'> & { serviceDelayLoop: number }): RealServer | undefined {
+export function readRealServer(
+  node: Node,
+  context: Omit<CheckerContext, 'serviceDelayLoop'> & { serviceDelayLoop: number },
+): RealServer | undefined {
   const { values } = context;
   const endpoint = readEndpoint(node, values);
   if (endpoint === undefined) return undefined;

@@ -2,7 +2,14 @@
 // A virtual server as services of a document: one for each address of its group. What keepalived does without being told
 // is written out.
 import type { CheckNames } from '../check-names.ts';
-import type { CheckedDocument, CheckedServerDocument, CheckedServiceDocument, From, ImportedService, ServiceHealthDocument } from '../document.ts';
+import type {
+  CheckedDocument,
+  CheckedServerDocument,
+  CheckedServiceDocument,
+  From,
+  ImportedService,
+  ServiceHealthDocument,
+} from '../document.ts';
 import type { RealServer } from './real-server.ts';
 import { endpointText, type Method, shown, type Values } from './values.ts';
 import { barePersistence, type Matched, type VirtualServer } from './virtual-server.ts';
@@ -14,7 +21,11 @@ export function writeServices(read: VirtualServer, names: CheckNames, values: Va
   return filled.matched.flatMap(matched => writeService(filled, matched, names, values) ?? []);
 }
 
-type Filled = VirtualServer & { readonly scheduler: string; readonly method: Method; readonly protocol: NonNullable<VirtualServer['protocol']> };
+type Filled = VirtualServer & {
+  readonly scheduler: string;
+  readonly method: Method;
+  readonly protocol: NonNullable<VirtualServer['protocol']>;
+};
 
 function withDefaults(read: VirtualServer, { report }: Values): Filled {
   const { node } = read;
@@ -100,7 +111,11 @@ function persistenceOf(read: Filled, matched: Matched, family: 4 | 6, values: Va
     const prefix = Number(granularity);
     const isPossible = prefix <= (family === 4 ? 32 : 128) && (family === 4 || prefix > 0);
     if (isPossible) return { persistence: { timeout, prefix } };
-  } else if (family === 4 && /^\d+\.\d+\.\d+\.\d+$/.test(granularity) && granularity.split('.').every(part => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) {
+  } else if (
+    family === 4 &&
+    /^\d+\.\d+\.\d+\.\d+$/.test(granularity) &&
+    granularity.split('.').every(part => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+  ) {
     return { persistence: { timeout, netmask: granularity } };
   }
   const node = read.node.children.find(({ keyword }) => keyword === 'persistence_granularity') ?? read.node;
@@ -131,7 +146,10 @@ function explainPort(server: RealServer, read: Filled, matched: Matched, { repor
   if (server.port === undefined || portOf(server, read, matched) === server.port || mode === 'nat') return;
   const servicePort = 'port' in matched ? matched.port : 0;
   if (server.port === servicePort) return;
-  report.ignored(server.place, `${shown(server.node)}: port ${server.port}: mode ${mode} keeps the port of the service`);
+  report.ignored(
+    server.place,
+    `${shown(server.node)}: port ${server.port}: mode ${mode} keeps the port of the service`,
+  );
 }
 
 /** Undefined: that of the service. DR and tunnels cannot change the port. */
@@ -219,7 +237,11 @@ function explainEnding({ node, quorum }: Filled, hasSorry: boolean, { report }: 
   }
 }
 
-function quorumOf(read: Filled, servers: readonly RealServer[], { report }: Values): { quorum: number; hysteresis?: number } {
+function quorumOf(
+  read: Filled,
+  servers: readonly RealServer[],
+  { report }: Values,
+): { quorum: number; hysteresis?: number } {
   const total = servers.reduce((sum, server) => sum + (server.weight ?? read.weight), 0);
   const quorum = Math.max(1, Math.min(read.quorum, total));
   if (quorum < read.quorum) {
@@ -261,7 +283,10 @@ function sorryOf(read: Filled, matched: Matched, family: 4 | 6, { report }: Valu
     return undefined;
   }
   const servicePort = 'port' in matched ? matched.port : 0;
-  const server = endpointText(address.text, method.mode === 'nat' && servicePort !== 0 ? (port ?? servicePort) : servicePort);
+  const server = endpointText(
+    address.text,
+    method.mode === 'nat' && servicePort !== 0 ? (port ?? servicePort) : servicePort,
+  );
   const differs = method.mode !== read.method.mode || method.tunnel !== undefined;
   if (!differs) return server;
   return { server, mode: method.mode, ...(method.tunnel === undefined ? {} : { tunnel: method.tunnel }) };

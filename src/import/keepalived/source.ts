@@ -64,7 +64,8 @@ export class Source {
     if (this.#open.includes(file)) fail(from, 'the file includes itself', file, 'remove the include');
     if (this.#open.length >= deepest) fail(from, 'includes are nested too deeply', file, `use at most ${deepest}`);
     const text = this.#options.files.read(file);
-    if (text.length > longestSource) fail(from, 'the file is too long', file, `keep it below ${longestSource >> 20} MiB`);
+    if (text.length > longestSource)
+      fail(from, 'the file is too long', file, `keep it below ${longestSource >> 20} MiB`);
     this.#open.push(file);
     for (const [index, raw] of text.split('\n').entries()) {
       const place = { file, line: index + 1 };
@@ -144,7 +145,10 @@ export class Source {
     report.carried(place);
     if (rest === '') report.ignored(place, `${text}: nothing follows the condition`);
     else if (!holds) {
-      report.ignored(place, `${rest.slice(0, 80)}: not for the configuration id ${id}; --id ID imports for another host`);
+      report.ignored(
+        place,
+        `${rest.slice(0, 80)}: not for the configuration id ${id}; --id ID imports for another host`,
+      );
     }
     return holds && rest !== '' ? rest : undefined;
   }

@@ -70,7 +70,10 @@ export function timingDocument(
   let interval = bounded(values, node, 'interval', wantedInterval);
   if (timeout > interval) {
     const remedy = 'a shorter timeout allows a shorter interval';
-    report.explicit(place, `${node.keyword}: interval ${timeout} in place of ${interval}: it is at least the timeout (${remedy})`);
+    report.explicit(
+      place,
+      `${node.keyword}: interval ${timeout} in place of ${interval}: it is at least the timeout (${remedy})`,
+    );
     interval = timeout;
   }
   const retries = retry ?? defaults.retry;
@@ -84,8 +87,14 @@ export function timingDocument(
     ...(connectTimeout === undefined ? [`timeout ${timeout}`] : []),
     ...(retry === undefined ? [`fall ${fall}`] : []),
   ];
-  if (defaulted.length > 0) report.explicit(place, `${node.keyword}: ${defaulted.join(', ')}, as keepalived by default`);
-  const retryInterval = bounded(values, node, 'retry_interval', delayBeforeRetry ?? defaults.delayBeforeRetry ?? interval);
+  if (defaulted.length > 0)
+    report.explicit(place, `${node.keyword}: ${defaulted.join(', ')}, as keepalived by default`);
+  const retryInterval = bounded(
+    values,
+    node,
+    'retry_interval',
+    delayBeforeRetry ?? defaults.delayBeforeRetry ?? interval,
+  );
   return { interval, timeout, ...(fall === 1 ? {} : { retry_interval: retryInterval }), rise: 1, fall };
 }
 
@@ -93,7 +102,11 @@ function bounded({ report }: Values, node: Node, key: string, value: number): nu
   const inside = Math.min(Math.max(value, shortest), longest);
   if (inside !== value) {
     const place: SourcePlace = node.place;
-    report.lost(place, `${shown(node)}: ${key} ${value}; ${inside} is written`, `use ${shortest} to ${longest} seconds`);
+    report.lost(
+      place,
+      `${shown(node)}: ${key} ${value}; ${inside} is written`,
+      `use ${shortest} to ${longest} seconds`,
+    );
   }
   return Math.round(inside * 1e6) / 1e6;
 }

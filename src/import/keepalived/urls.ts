@@ -121,7 +121,16 @@ function expressionOf(node: Node, values: Values): Expression | undefined {
 }
 
 /** Options of PCRE that change nothing for an expression that JavaScript reads the same way. */
-const harmless = ['auto_callout', 'no_auto_possess', 'no_dotstar_anchor', 'no_start_optimize', 'utf', 'ucp', 'never_backslash_c', 'use_offset_limit'];
+const harmless = [
+  'auto_callout',
+  'no_auto_possess',
+  'no_dotstar_anchor',
+  'no_start_optimize',
+  'utf',
+  'ucp',
+  'never_backslash_c',
+  'use_offset_limit',
+];
 
 /** As JavaScript reads it; undefined where the two languages differ. */
 function expressionText(

@@ -30,7 +30,9 @@ export interface VirtualServer {
   readonly hysteresis: number;
   readonly inhibit: boolean;
   readonly weight: number;
-  readonly sorry: { readonly address: Address; readonly port: number | undefined; readonly place: SourcePlace } | undefined;
+  readonly sorry:
+    | { readonly address: Address; readonly port: number | undefined; readonly place: SourcePlace }
+    | undefined;
   readonly sorryMethod: Method | undefined;
   readonly servers: readonly RealServer[];
 }
@@ -94,7 +96,11 @@ function bounded({ quorum, hysteresis, node }: VirtualServer, { report }: Values
   return quorum - 1;
 }
 
-function readHead(node: Node, groups: ReadonlyMap<string, readonly Matched[]>, values: Values): readonly Matched[] | undefined {
+function readHead(
+  node: Node,
+  groups: ReadonlyMap<string, readonly Matched[]>,
+  values: Values,
+): readonly Matched[] | undefined {
   const [first, second] = node.words;
   values.report.carried(node.place);
   if (first === 'group') {

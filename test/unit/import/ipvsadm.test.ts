@@ -14,9 +14,11 @@ const read = async (text: string) => {
 };
 
 it('rules without -n name hosts, which are looked up', async () => {
-  const { document, lines } = await read('-A -t shop.example:http -s wlc\n-a -t shop.example:http -r web-1:http -g -w 2\n');
+  const { document, lines } = await read(
+    '-A -t shop.example:http -s wlc\n-a -t shop.example:http -r web-1:http -g -w 2\n',
+  );
   expect(document.director.services).toEqual([
-    { tcp: '10.0.1.1:80', mode: 'dr', servers: [{ server: '10.0.2.1:80', weight: 2 }] },
+    { tcp: '10.0.1.1:80', servers: [{ server: '10.0.2.1:80', mode: 'dr', weight: 2 }] },
   ]);
   expect(lines).toContain('rules:2: made explicit: web-1 is 10.0.2.1, as it was looked up now');
 });
@@ -25,7 +27,10 @@ it('what a document cannot say is listed, and what changes nothing is ignored', 
   const { document, lines } = await read(
     'ipvsadm -C\n# comment\n-A -f 1 -s rr\n--set 600 0 0\n--start-daemon master\n-L\n-A -f 1\n-A -t nowhere:80\n',
   );
-  expect(document.director).toEqual({ services: [{ mark: 1, scheduler: 'rr' }], timeouts: { tcp: { established: 600 } } });
+  expect(document.director).toEqual({
+    services: [{ mark: 1, scheduler: 'rr' }],
+    timeouts: { tcp: { established: 600 } },
+  });
   expect(lines.map(line => line.split(': ').slice(0, 2).join(': '))).toEqual([
     'rules:5: not carried over',
     'rules:6: ignored',

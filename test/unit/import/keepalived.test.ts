@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how keepalived writes references
 // What keepalived.conf(5) says about a file, as a document says it.
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -11,8 +12,12 @@ const documentOf = (text: string, more = {}) => parse(documentText(imported(text
 const lines = (text: string, more = {}) => imported(text, more).report.entries().map(entryText);
 
 it('defaults of keepalived are written out', () => {
-  const { director, health } = documentOf('virtual_server 10.0.1.1 80 {\nreal_server 10.0.2.1 80 {\nTCP_CHECK {\n}\n}\n}\n');
-  expect(health).toEqual({ checks: { tcp: { tcp: {}, interval: 60, timeout: 5, retry_interval: 1, rise: 1, fall: 2 } } });
+  const { director, health } = documentOf(
+    'virtual_server 10.0.1.1 80 {\nreal_server 10.0.2.1 80 {\nTCP_CHECK {\n}\n}\n}\n',
+  );
+  expect(health).toEqual({
+    checks: { tcp: { tcp: {}, interval: 60, timeout: 5, retry_interval: 1, rise: 1, fall: 2 } },
+  });
   expect(director.services).toEqual([
     {
       udp: '10.0.1.1:80',
@@ -43,7 +48,9 @@ connect_port 81
 });
 
 it('with a sorry server all servers leave when the quorum is lost', () => {
-  const text = service('quorum 2\nhysteresis 1\nalpha\nsorry_server 10.0.2.99 80\ninhibit_on_failure\nreal_server 10.0.2.1 80 {\nweight 3\nPING_CHECK {\n}\n}');
+  const text = service(
+    'quorum 2\nhysteresis 1\nalpha\nsorry_server 10.0.2.99 80\ninhibit_on_failure\nreal_server 10.0.2.1 80 {\nweight 3\nPING_CHECK {\n}\n}',
+  );
   expect(documentOf(text).director.services[0].health).toEqual({
     checks: ['ping'],
     need: 'all',
@@ -60,7 +67,12 @@ it('a group stands for a service for each of its addresses', () => {
   const group = 'virtual_server_group G {\n10.0.1.1 80\n10.0.1.8-9 81\n10.0.3.0/31 82\nfwmark 7\n}\n';
   const { director } = documentOf(group + service('real_server 10.0.2.1 80 {\n}', 'group G'));
   expect(director.services.map((one: Record<string, unknown>) => one.tcp ?? one.mark)).toEqual([
-    '10.0.1.1:80', '10.0.1.8:81', '10.0.1.9:81', '10.0.3.0:82', '10.0.3.1:82', 7,
+    '10.0.1.1:80',
+    '10.0.1.8:81',
+    '10.0.1.9:81',
+    '10.0.3.0:82',
+    '10.0.3.1:82',
+    7,
   ]);
 });
 
@@ -91,27 +103,41 @@ regex_no_match
 });
 
 it("the examples of the manual for UDP's bytes, lists and sequences", () => {
-  const text = service('real_server 10.0.2.1 80 {\nUDP_CHECK {\npayload Ab12f 3 456 546443123\nrequire_reply 0x1X\n}\n}');
+  const text = service(
+    'real_server 10.0.2.1 80 {\nUDP_CHECK {\npayload Ab12f 3 456 546443123\nrequire_reply 0x1X\n}\n}',
+  );
   expect(documentOf(text).health.checks.udp.udp).toEqual({ send: 'ab120f03450654644312' + '03', expect: '0x1x' });
 });
 
 it.each([
   ['a file that includes itself', 'include k.conf\n', '/k/k.conf:1: the file includes itself'],
   ['a sequence of a billion', '~SEQ(N, 1, 1000000000) k$N\n', '/k/k.conf:1: the loop has too many rounds'],
-  ['sequences that multiply', '~SEQ(A, 1, 9999) ~SEQ(B, 1, 9999) k\n', '/k/k.conf:1: definitions and loops make too many lines'],
+  [
+    'sequences that multiply',
+    '~SEQ(A, 1, 9999) ~SEQ(B, 1, 9999) k\n',
+    '/k/k.conf:1: definitions and loops make too many lines',
+  ],
   ['a definition that grows', '$A=${A}${A}x\nk$A\n${A}\n', '/k/k.conf:3: the line becomes too long'],
-  ['a definition of several lines that names itself', '$A=\\\nk \\\n$A\n$A\n', '/k/k.conf:4: definitions and loops are nested too deeply'],
+  [
+    'a definition of several lines that names itself',
+    '$A=\\\nk \\\n$A\n$A\n',
+    '/k/k.conf:4: definitions and loops are nested too deeply',
+  ],
 ])('%s ends with its place', (_name, text, message) => {
   expect(() => imported(text)).toThrow(message);
 });
 
 it('includes are relative to the including file, and conditions choose lines', () => {
   const more = { '/k/d/a.conf': service('real_server 10.0.2.1 80 {\n@host weight 5\n@other weight 6\n}') };
-  expect(documentOf('include d/*.conf\n', more).director.services[0].servers).toEqual([{ server: '10.0.2.1:80', weight: 5 }]);
+  expect(documentOf('include d/*.conf\n', more).director.services[0].servers).toEqual([
+    { server: '10.0.2.1:80', weight: 5 },
+  ]);
 });
 
 it('what keepalived ignores is told from what Sluice cannot do', () => {
-  const text = service('lb_algo rr\nlb_kind DR\nquorum_up /bin/true\nwieght 3\nreal_server 10.0.2.1 81 {\n}\nreal_server 10.0.2.1 80 {\n}');
+  const text = service(
+    'lb_algo rr\nlb_kind DR\nquorum_up /bin/true\nwieght 3\nreal_server 10.0.2.1 81 {\n}\nreal_server 10.0.2.1 80 {\n}',
+  );
   expect(lines(text)).toEqual([
     expect.stringMatching(/^\/k\/k.conf:5: not carried over: quorum_up \/bin\/true \(watch events/),
     expect.stringMatching(/^\/k\/k.conf:6: ignored: wieght/),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how keepalived writes references
 // Whatever a file holds, an import ends with a document, or with an error that names a place.
-import fc from 'fast-check';
+
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.ts';
 import { documentText } from '../../../src/import/write.ts';
@@ -9,7 +11,28 @@ import { describeIf } from '../../privileges.ts';
 import { imported } from './files.ts';
 import { hasKeepalived, sampleFiles } from './keepalived-package.ts';
 
-const words = ['{', '}', '"', "'", '\\', '$A', '${A}', '$A=', '~SEQ(A,1,9)', '~LST(A,b)', '@host', 'include', '0', '-1', '99999999999', 'group', 'fwmark', '::1', '10.0.0.1-9', 'x'];
+const words = [
+  '{',
+  '}',
+  '"',
+  "'",
+  '\\',
+  '$A',
+  '${A}',
+  '$A=',
+  '~SEQ(A,1,9)',
+  '~LST(A,b)',
+  '@host',
+  'include',
+  '0',
+  '-1',
+  '99999999999',
+  'group',
+  'fwmark',
+  '::1',
+  '10.0.0.1-9',
+  'x',
+];
 
 const edit = fc.record({
   at: fc.nat(10_000),
