@@ -18,7 +18,7 @@ it('rules without -n name hosts, which are looked up', async () => {
     '-A -t shop.example:http -s wlc\n-a -t shop.example:http -r web-1:http -g -w 2\n',
   );
   expect(document.director.services).toEqual([
-    { tcp: '10.0.1.1:80', mode: 'dr', servers: [{ server: '10.0.2.1:80', weight: 2 }] },
+    { tcp: '10.0.1.1:80', servers: [{ server: '10.0.2.1:80', mode: 'dr', weight: 2 }] },
   ]);
   expect(lines).toContain('rules:2: made explicit: web-1 is 10.0.2.1, as it was looked up now');
 });

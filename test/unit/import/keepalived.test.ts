@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how keepalived writes references
 // What keepalived.conf(5) says about a file, as a document says it.
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how keepalived writes references
 // Whatever a file holds, an import ends with a document, or with an error that names a place.
 
 import { readFileSync } from 'node:fs';
