@@ -3,14 +3,16 @@
 // made from a model and turned into a model at the end. Services that no command has changed are the same objects in
 // both.
 
-import { isServerAddress, parseAddress } from '../../core/address.ts';
+import { type Address, isServerAddress, parseAddress } from '../../core/address.ts';
 import { byText, deepFreeze } from '../../core/config/canonical.ts';
 import {
   type DirectorModel,
+  familyOf,
   type RealServer,
   type Service,
   type ServiceIdentity,
   serverKey,
+  serviceFamily,
   serviceIndex,
   serviceKey,
 } from '../model.ts';
@@ -35,16 +37,26 @@ interface OpenService {
 export class ServiceTable {
   readonly #base: DirectorModel;
   readonly #services: Map<string, Service | OpenService>;
+  readonly #isBroadcast: (address: Address) => boolean;
   #timeouts: DirectorModel['timeouts'];
 
-  constructor(base: DirectorModel) {
+  /** `isBroadcast`: whether an interface of this host has the address as its broadcast address. */
+  constructor(base: DirectorModel, isBroadcast: (address: Address) => boolean = isLoopbackBroadcast) {
     this.#base = base;
+    this.#isBroadcast = isBroadcast;
     this.#services = new Map(serviceIndex(base.services));
     this.#timeouts = base.timeouts;
   }
 
   has(identity: ServiceIdentity): boolean {
     return this.#services.has(serviceKey(identity));
+  }
+
+  /** Whether a server has another family than its service, which connection synchronisation does not go with. */
+  get hasMixedFamilies(): boolean {
+    return this.model().services.some(({ identity, servers }) =>
+      servers.some(({ address }) => familyOf(address) !== serviceFamily(identity)),
+    );
   }
 
   /** Carries the command out. When the command is refused, returns the reason and changes nothing. */
@@ -130,7 +142,7 @@ export class ServiceTable {
     if (refusal !== undefined) return refusal;
     if (service.servers.has(key)) return refuse('Destination already exists', 'use -e to edit it', key);
     const address = parseAddress(server.address);
-    if (address === undefined || !isServerAddress(address)) {
+    if (address === undefined || !isServerAddress(address) || this.#isBroadcast(address)) {
       const remedy = 'use the address of one host: not multicast, broadcast, zero or link-local';
       return { ...refuse('Invalid operation: address not unicast', remedy, key), inIpvsadm: invalidOperation };
     }
@@ -176,7 +188,12 @@ export class ServiceTable {
   }
 }
 
-const invalidOperation = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
+export const invalidOperation = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
+
+/** Of the loopback interface, which every host has. */
+function isLoopbackBroadcast({ text }: Address): boolean {
+  return text === '127.255.255.255';
+}
 
 function isOpen(service: Service | OpenService): service is OpenService {
   return 'settings' in service;
