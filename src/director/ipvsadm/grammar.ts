@@ -23,7 +23,7 @@ import { maskOf } from '../read-service.ts';
 import { allFlags, bitsFromFlags, defaultScheduler, flagNames, flagsFromBits, schedulerNames } from '../schedulers.ts';
 import { type CommandName, legality, type OptionInfo, optionOrder } from './options.ts';
 import { CommandFault, type GivenOption, readOptions, type Token } from './tokens.ts';
-import { type InputNames, parseHost4, parseMark, parseNumber, parseServiceAddress } from './values.ts';
+import { type InputNames, parseHost4, parseNumber, parseServiceAddress } from './values.ts';
 
 /** The settings of a service that -A and -E give. */
 export interface ServiceSettings {
@@ -189,7 +189,7 @@ class LineReader {
         this.#takeService(option.info.long.slice(0, -'-service'.length) as Protocol, value);
         return;
       case 'fwmark-service':
-        this.#takeMark(value);
+        this.#mark = needNumber(value, 1, 0xffff_ffff, `invalid fwmark value \`${value.text}' specified`);
         return;
       case 'ipv6':
         if (this.#mark === 0) throw new CommandFault('-6 used before -f', value, 'write -f MARK -6');
@@ -250,15 +250,6 @@ class LineReader {
       default:
         checkDaemonSetting(option.info.long, value);
     }
-  }
-
-  #takeMark(value: Token): void {
-    const mark = parseMark(value.text);
-    if (mark === undefined) {
-      const remedy = `use a number from 1 to ${0xffff_ffff}`;
-      throw new CommandFault(`invalid fwmark value \`${value.text}' specified`, value, remedy);
-    }
-    this.#mark = mark;
   }
 
   #takeService(protocol: Protocol, value: Token): void {

@@ -4,29 +4,11 @@ import { readFileSync } from 'node:fs';
 import { type Address, addressOf, parseAddress } from '../../core/address.ts';
 import type { Protocol } from '../model.ts';
 
-const longestLong = 2n ** 63n;
-
-/**
- * Reads a number as ipvsadm does: strtol in base 10, of which an int keeps 32 bits, with limits. So 4294967376 is 80, and what a
- * long cannot hold is refused.
- */
+/** Reads a number as ipvsadm does: strtol in base 10, with limits. */
 export function parseNumber(text: string, minimum: number, maximum: number): number | undefined {
-  const value = parseLong(text);
-  if (value === undefined) return undefined;
-  const kept = Number(BigInt.asIntN(32, value));
-  return kept >= minimum && kept <= maximum ? kept : undefined;
-}
-
-/** Reads a firewall mark, which has 32 bits without a sign. */
-export function parseMark(text: string): number | undefined {
-  const value = Number(parseLong(text) ?? 0);
-  return value >= 1 && value <= 0xffff_ffff ? value : undefined;
-}
-
-function parseLong(text: string): bigint | undefined {
   if (!/^\s*[+-]?\d+$/.test(text)) return undefined;
-  const value = BigInt(text.trim().replace('+', ''));
-  return value < longestLong && value >= -longestLong ? value : undefined;
+  const value = Number(text);
+  return value >= minimum && value <= maximum ? value : undefined;
 }
 
 const quadPart = /^(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/;
