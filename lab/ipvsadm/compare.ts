@@ -6,7 +6,12 @@ import { playSluice } from './sluice.ts';
 /** The text without the order of services, which without sorting is the kernel's own at each boot. */
 function comparable({ invocation: { words, input = '' }, answer }: Answered): string {
   const isUnsorted = words.includes('--nosort') || input.includes('--nosort');
-  const stdout = isUnsorted ? answer.stdout.split(/\n(?! )/).toSorted().join('\n') : answer.stdout;
+  const stdout = isUnsorted
+    ? answer.stdout
+        .split(/\n(?! )/)
+        .toSorted()
+        .join('\n')
+    : answer.stdout;
   return formatAnswer({ ...answer, stdout });
 }
 

@@ -43,7 +43,9 @@ async function compare(played: readonly Answered[][], most: number): Promise<num
   }
   const passed = played.length - failed;
   record('ipvsadm-random', { passed, failed, skipped: 0 });
-  process.stdout.write(failed === 0 ? `${passed} sequences agree\n` : `${passed} of ${played.length} sequences agree\n`);
+  process.stdout.write(
+    failed === 0 ? `${passed} sequences agree\n` : `${passed} of ${played.length} sequences agree\n`,
+  );
   return failed === 0 ? 0 : 1;
 }
 

@@ -53,9 +53,19 @@ export function readAnswers(sequences: readonly Sequence[], output: string): Ans
 }
 
 function answersIn(part: string): Answer[] {
-  const outputs = [...part.matchAll(/([^\x1e]*)\x1e(\d+)\n/g)];
-  const errors = part.slice(outputs.reduce((sum, [whole]) => sum + whole.length, 0)).split(`${mark}\n`);
-  return outputs.map(([, stdout = '', status], at) => ({ stdout, stderr: errors[at] ?? '', status: Number(status) }));
+  const answers: Answer[] = [];
+  // Output, and a line with the mark and the status, for each command; then the errors, each with a line of the mark.
+  const pieces = part.split(mark);
+  const count = (pieces.length - 1) / 2;
+  let stdout = pieces[0] ?? '';
+  for (let at = 0; at < count; at++) {
+    const [, status = '', after = ''] = /^(\d+)\n([^]*)$/.exec(pieces[at + 1] ?? '') ?? [];
+    answers.push({ stdout, stderr: '', status: Number(status) });
+    stdout = after;
+  }
+  // What follows the last status is the first error.
+  const stderrs = [stdout, ...pieces.slice(count + 1).map(text => text.replace(/^\n/, ''))];
+  return answers.map((answer, at) => ({ ...answer, stderr: stderrs[at] ?? '' }));
 }
 
 export async function playReal(sequences: readonly Sequence[]): Promise<Answered[][]> {

@@ -7,7 +7,9 @@ import { hosts } from './names.ts';
 import type { Answered, Sequence } from './sequence.ts';
 
 const byAddress = new Map(hosts.map(({ address, name }) => [address, name]));
-const byName = new Map(hosts.filter(({ address }) => !address.includes(':')).map(({ address, name }) => [name, address]));
+const byName = new Map(
+  hosts.filter(({ address }) => !address.includes(':')).map(({ address, name }) => [name, address]),
+);
 
 const kernel: Omit<Kernel, 'model'> = {
   views: async services => services.map(idleView),

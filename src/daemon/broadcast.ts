@@ -14,6 +14,6 @@ export function isBroadcast({ family, words: [word = 0] }: Address): boolean {
       const own = parseInterfaceAddress(cidr ?? '');
       if (own?.address.family !== 4 || own.prefix > longestPrefix) return false;
       const hosts = 2 ** (bitsOf(4) - own.prefix) - 1;
-      return (((own.address.words[0] ?? 0) | hosts) >>> 0) === word;
+      return ((own.address.words[0] ?? 0) | hosts) >>> 0 === word;
     });
 }

@@ -42,7 +42,7 @@ export async function hostAddress(name: string): Promise<string | undefined> {
 async function inTime<T>(work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>(resolve => {
-    timer = setTimeout(resolve, patienceMilliseconds);
+    timer = setTimeout(() => resolve(undefined), patienceMilliseconds);
   });
   const result = await Promise.race([work, late]);
   clearTimeout(timer);

@@ -10,9 +10,9 @@ import { executeIpvsadm, type Kernel, onlyAsks, type Reply } from '../director/i
 import { idleView, type ServiceView } from '../director/ipvsadm/listing.ts';
 import { type DirectorModel, emptyDirectorModel, serviceKey } from '../director/model.ts';
 import { directorSection } from '../director/section.ts';
+import { isBroadcast } from './broadcast.ts';
 import type { ControlAccess } from './composition.ts';
 import { documentFormat, type Snapshot, type sections } from './document.ts';
-import { isBroadcast } from './broadcast.ts';
 import { hostAddress, hostNames } from './host-names.ts';
 
 type Access = ControlAccess<typeof sections>;

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a virtual service of a document with its real servers.
-import {
-  addressOf,
-  bitsOf,
-  type Family,
-  isServerAddress,
-  networkOf,
-  parseAddress,
-} from '../core/address.ts';
+import { addressOf, bitsOf, type Family, isServerAddress, networkOf, parseAddress } from '../core/address.ts';
 import type { Path } from '../core/config/node.ts';
 import type { DocumentReader } from '../core/config/reader.ts';
 import { alternatives, suggest } from '../core/config/suggest.ts';

@@ -50,7 +50,8 @@ export function formatRules(model: DirectorModel, format: RulesFormat = {}): Rul
 
 /** The options that name a service: `-t 10.0.1.100:80`, `-f 5 -6`. */
 export function serviceOption(identity: ServiceIdentity, { complete = true, names }: RulesFormat = {}): string {
-  if ('mark' in identity) return `-f ${complete ? identity.mark : signedMark(identity.mark)}${identity.family === 6 ? ' -6' : ''}`;
+  if ('mark' in identity)
+    return `-f ${complete ? identity.mark : signedMark(identity.mark)}${identity.family === 6 ? ' -6' : ''}`;
   const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];
   return `${option} ${endpointNames(names, identity.protocol)(identity.address, identity.port)}`;
 }

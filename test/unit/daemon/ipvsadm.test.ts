@@ -27,8 +27,7 @@ function control() {
     plane: () => ({ call: () => counted }),
   } as unknown as ControlAccess<typeof sections>;
   const { handler } = ipvsadmAnswer(access);
-  const ipvsadm = (...args: string[]) =>
-    handler({ args }, { signal: AbortSignal.timeout(60_000) }) as Promise<Answer>;
+  const ipvsadm = (...args: string[]) => handler({ args }, { signal: AbortSignal.timeout(60_000) }) as Promise<Answer>;
   return { ipvsadm, release: () => release([]) };
 }
 

@@ -12,9 +12,7 @@ const cases = readCases(golden('commands.txt'));
 const recordings = readRecorded(golden('commands.recorded'));
 
 // What Sluice answers otherwise, and why.
-const otherwise = new Map([
-  ['-A -t 10.0.1.14:80 -s twos', 'the recorded kernel has no module for it'],
-]);
+const otherwise = new Map([['-A -t 10.0.1.14:80 -s twos', 'the recorded kernel has no module for it']]);
 
 const kernel: Omit<Kernel, 'model'> = {
   views: async services => services.map(idleView),

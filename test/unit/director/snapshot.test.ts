@@ -159,18 +159,21 @@ director:
 });
 
 describe('the plan for the director', () => {
-  it.each(['224.0.0.1', '0.0.0.0', '255.255.255.255', '[ff02::1]', '[::]'])('leaves out the service %s, which no host has', address => {
-    const base = fromRules('');
-    const { director } = fromRules(`-A -t ${address}:80\n-A -t 10.0.1.1:80\n-E -t ${address}:80 -s rr\n`);
-    const [step, ...others] = planModel(director);
-    expect(step).toMatchObject({ op: 'addService', service: { address: '10.0.1.1' } });
-    expect(others).toEqual([]);
-    expect(planZero(director.services.map(({ identity }) => identity))).toHaveLength(1);
-    expect(servicesWithoutPackets(director)).toEqual([
-      `no packet is for the service tcp ${address}:80: its address is not that of one host`,
-    ]);
-    expect(servicesWithoutPackets(base.director)).toEqual([]);
-  });
+  it.each(['224.0.0.1', '0.0.0.0', '255.255.255.255', '[ff02::1]', '[::]'])(
+    'leaves out the service %s, which no host has',
+    address => {
+      const base = fromRules('');
+      const { director } = fromRules(`-A -t ${address}:80\n-A -t 10.0.1.1:80\n-E -t ${address}:80 -s rr\n`);
+      const [step, ...others] = planModel(director);
+      expect(step).toMatchObject({ op: 'addService', service: { address: '10.0.1.1' } });
+      expect(others).toEqual([]);
+      expect(planZero(director.services.map(({ identity }) => identity))).toHaveLength(1);
+      expect(servicesWithoutPackets(director)).toEqual([
+        `no packet is for the service tcp ${address}:80: its address is not that of one host`,
+      ]);
+      expect(servicesWithoutPackets(base.director)).toEqual([]);
+    },
+  );
 
   it('of a model adds services with their servers, the oldest first', () => {
     const { director } = fromRules(
