@@ -24,6 +24,7 @@ const everyBalancer = 'all';
 export const usage = `Usage: npm run lab [-- [OPTION…] [NAME…]]
        npm run lab -- up NAME | down [NAME] | list
        npm run lab -- oracle [OPTION…] [NAME…]
+       npm run lab -- ipvsadm [OPTION…]
 
 Plays scenarios with real clients and servers in network namespaces, with Sluice as their balancer. Needs root, except
 for list, oracle and --help. It changes nothing outside of the namespaces, and removes them at the end.
@@ -33,6 +34,7 @@ for list, oracle and --help. It changes nothing outside of the namespaces, and r
   down [NAME]     remove kept topologies: all, or those of that scenario
   list            print the scenarios and the kept topologies
   oracle          play scenarios to the Linux kernel's IPVS; see oracle --help
+  ipvsadm         play random commands to the real ipvsadm and to Sluice's; see ipvsadm --help
 
   --balancer B    the balancer: ${balancers.map(({ name }) => name).join(', ')}; or each that can play the scenario: ${everyBalancer}
   --guest         on Debian's own kernel, which has IPVS and SCTP, in a virtual machine; ten to twenty times as slow, and

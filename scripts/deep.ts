@@ -12,16 +12,17 @@ import { recorded, resultsFolder } from '../tools/results.ts';
 import { type Step, summarise } from './steps.ts';
 
 const usage = `
-Usage: npm run deep [-- [--minutes N] [--scenarios N] [--seed S] [--only STEP]… [--list]]
+Usage: npm run deep [-- [--minutes N] [--scenarios N] [--sequences N] [--seed S] [--only STEP]… [--list]]
 
 Runs what .ci/run leaves out, as root, in two to three hours: all tests with the long ones, on this Node and on Node 24;
 coverage of TypeScript and C++; all sanitizers; every scenario of the lab with every balancer that can play it, in a
-virtual machine if this kernel lacks something; the comparison of the director with the kernel's IPVS; fuzzing. A step
-that fails does not stop the next ones. The end is a table of the steps and one line: N passed, N failed.
+virtual machine if this kernel lacks something; the comparison of the director with the kernel's IPVS, and of ipvsadm's
+commands with ipvsadm; fuzzing. A step that fails does not stop the next ones. The end is a table of the steps and one line: N passed, N failed.
 
   --minutes N    how long each fuzz target runs; 10 unless given
   --scenarios N  number of random scenarios that the director and the kernel's IPVS both play; 300 unless given
-  --seed S       seed of the random scenarios; the number of the day unless given
+  --sequences N  number of random sequences of ipvsadm's commands that Sluice and ipvsadm both play; 300 unless given
+  --seed S       seed of the random scenarios and sequences; the number of the day unless given
   --only STEP    run only this step; may be repeated
   --list         print the steps
 `;
@@ -32,11 +33,12 @@ const dayMilliseconds = 24 * 60 * 60 * 1000;
 interface Amounts {
   readonly minutes: string;
   readonly scenarios: string;
+  readonly sequences: string;
   readonly seed: string;
 }
 
 /** The arguments of `npm run` for each step, by the step's name. */
-function stepsOf({ minutes, scenarios: count, seed }: Amounts): Record<string, readonly string[]> {
+function stepsOf({ minutes, scenarios: count, sequences, seed }: Amounts): Record<string, readonly string[]> {
   const forKernel = scenarios.filter(scenario => unsuited(scenario, kernelIpvs) === undefined).map(({ name }) => name);
   const needsOtherKernel = scenarios.filter(scenario => scenario.kernel !== undefined).map(({ name }) => name);
   return {
@@ -49,6 +51,7 @@ function stepsOf({ minutes, scenarios: count, seed }: Amounts): Record<string, r
     'lab-other-kernel': ['lab', '--', '--guest', ...needsOtherKernel],
     'oracle-recorded': ['lab', '--', 'oracle', '--compare'],
     'oracle-random': ['lab', '--', 'oracle', '--random', count, '--seed', seed],
+    'ipvsadm-random': ['lab', '--', 'ipvsadm', '--random', sequences, '--seed', seed],
     fuzz: ['fuzz', '--', '--minutes', minutes],
   };
 }
@@ -67,6 +70,7 @@ function main(args: string[]): void {
     options: {
       minutes: { type: 'string', default: '10' },
       scenarios: { type: 'string', default: '300' },
+      sequences: { type: 'string', default: '300' },
       seed: { type: 'string', default: String(Math.floor(Date.now() / dayMilliseconds)) },
       only: { type: 'string', multiple: true, default: [] },
       list: { type: 'boolean', default: false },

@@ -189,7 +189,13 @@ export function isUnspecified(address: Address): boolean {
 
 /** Whether IPVS takes the address for a real server: one host has it, on whatever link. */
 export function isServerAddress(address: Address): boolean {
-  return !(isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address) || isIpv6LinkLocal(address));
+  const isNoHosts = isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address);
+  return !(isNoHosts || isIpv6LinkLocal(address) || isIpv4Mapped(address));
+}
+
+/** ::ffff:0:0/96. */
+function isIpv4Mapped({ family, words: [a, b, c] }: Address): boolean {
+  return family === 6 && a === 0 && b === 0 && c === 0xffff;
 }
 
 /** 0.0.0.0/8, whose addresses no host has, and 255.255.255.255. */

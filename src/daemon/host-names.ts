@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of hosts for lists that people read: by /etc/hosts and DNS of this machine.
-import { lookupService } from 'node:dns/promises';
+// Names of hosts for lists that people read, and hosts that commands name: by /etc/hosts and DNS of this machine.
+import { lookup, lookupService } from 'node:dns/promises';
 
-/** A name server that does not answer must not hold up a list: addresses without a name by then are printed as numbers. */
+/** A name server that does not answer must not hold up a command: what is not known by then counts as unknown. */
 const patienceMilliseconds = 2000;
 /**
  * Of all calls together: a look-up may hold a thread of Node's pool for seconds, and writing the history needs a thread of the
@@ -24,14 +24,29 @@ export async function hostNames(addresses: readonly string[]): Promise<(address:
     }
     await Promise.all(own);
   };
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, patienceMilliseconds);
-  });
-  await Promise.race([lookUpAll(), late]);
-  clearTimeout(timer);
+  await inTime(lookUpAll());
   isOver = true;
   return address => names.get(address);
+}
+
+/** The IPv4 address of the host, where it is known in time. */
+export async function hostAddress(name: string): Promise<string | undefined> {
+  return await inTime(
+    lookup(name, { family: 4 }).then(
+      ({ address }) => address,
+      () => undefined,
+    ),
+  );
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>(resolve => {
+    timer = setTimeout(() => resolve(undefined), patienceMilliseconds);
+  });
+  const result = await Promise.race([work, late]);
+  clearTimeout(timer);
+  return result;
 }
 
 function lookUp(address: string, names: Map<string, string>): Promise<void> {

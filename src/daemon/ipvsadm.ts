@@ -6,22 +6,29 @@ import { type Answering, answering, type ParametersOf } from '../core/api/route.
 import { SluiceError } from '../core/errors.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import { directorConnections, directorServices, directorZero, ipvsadmRoute } from '../director/api.ts';
-import { executeIpvsadm, type Kernel, type Reply } from '../director/ipvsadm/execute.ts';
+import { executeIpvsadm, type Kernel, onlyAsks, type Reply } from '../director/ipvsadm/execute.ts';
 import { idleView, type ServiceView } from '../director/ipvsadm/listing.ts';
 import { type DirectorModel, emptyDirectorModel, type Service, serviceKey } from '../director/model.ts';
 import { directorSection } from '../director/section.ts';
+import { isBroadcast } from './broadcast.ts';
 import type { ControlAccess } from './composition.ts';
 import { documentFormat, type Snapshot, type sections } from './document.ts';
-import { hostNames } from './host-names.ts';
+import { hostAddress, hostNames } from './host-names.ts';
 
 type Access = ControlAccess<typeof sections>;
 
 /** The history shows so much of a command. */
 const longestReason = 200;
 
+/**
+ * Changes are made one after another, in the order in which they are asked for. A list may wait for names of hosts, so lists wait
+ * for nobody and nobody for them.
+ */
 export function ipvsadmAnswer(access: Access): Answering {
-  const calls = new OneAtATime();
-  return answering(ipvsadmRoute, parameters => calls.run(() => call(access, parameters)));
+  const changes = new OneAtATime();
+  return answering(ipvsadmRoute, parameters =>
+    onlyAsks(parameters.args) ? call(access, parameters) : changes.run(() => call(access, parameters)),
+  );
 }
 
 async function call(
@@ -88,6 +95,8 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
       return rows;
     },
     hostNames,
+    hostAddress,
+    isBroadcast,
     zero: async identity => {
       // A service that the same call has added has no counts yet.
       const isNew =

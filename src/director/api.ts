@@ -60,6 +60,7 @@ const serviceSchema = Type.Object({
     Type.Object({ timeout: Type.Integer({ description: 'Seconds' }), netmask: Type.String() }),
     Type.Null(),
   ]),
+  persistenceEngine: Type.Optional(Type.Enum(['sip'], { description: 'What `ipvsadm --pe` gives' })),
   onePacket: Type.Boolean({ description: 'UDP: every packet is scheduled on its own' }),
   pool: Type.Union([Type.String(), Type.Null()], { description: 'FULLNAT: the pool of local addresses' }),
   clientAddress: Type.Enum(['none', 'toa']),

@@ -9,7 +9,7 @@ import { compareDirectorModels } from './changes.ts';
 import { type FrameBatch, type FrameProperties, segmentationNumbers } from './frame-batch.ts';
 import type { ServiceView } from './ipvsadm/listing.ts';
 import { type DirectorModel, emptyDirectorModel, type FirewallMark, type ServiceIdentity } from './model.ts';
-import { planChanges, planIdentity } from './plan.ts';
+import { planChanges, planZero } from './plan.ts';
 import type { RouteTable } from './route-table.ts';
 import { type PacketVerdict, type TimedFrame, type TransmittedFrame, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, connectionRow, rowsOf, serviceViews } from './views.ts';
@@ -147,7 +147,7 @@ export class ForwardingCore {
   /** Counters of services and servers start again from zero (`ipvsadm -Z`): of one service, or of all. */
   zeroCounters(identity?: ServiceIdentity): void {
     const services = identity === undefined ? this.#model.services.map(service => service.identity) : [identity];
-    for (const one of services) this.#native.apply({ op: 'zeroCounters', service: planIdentity(one) });
+    for (const step of planZero(services)) this.#native.apply(step);
   }
 
   /** Packets so far by reason. */

@@ -25,8 +25,9 @@ import {
   type ServiceIdentity,
   type StealWay,
   serviceKey,
+  servicesWithoutPackets,
 } from './model.ts';
-import { type PlanStep, planChanges, planIdentity } from './plan.ts';
+import { type PlanStep, planChanges, planZero } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, type CountedService, connectionRow, rowName, serviceViews } from './views.ts';
@@ -205,7 +206,7 @@ export class LiveDirector {
       throw new UnavailableError('the director is about to change', { remedy: 'try again in a moment' });
     }
     const services = identity === undefined ? this.#model.services.map(one => one.identity) : [identity];
-    const steps = services.map(one => ({ op: 'zeroCounters', service: planIdentity(one) }) as const);
+    const steps = planZero(services);
     const outcome = this.#native.prepare(steps);
     if (outcome !== 'done') throw refusal(outcome, steps);
     this.#native.commit();
@@ -313,7 +314,8 @@ export class LiveDirector {
       .filter(({ up }) => !up)
       .map(({ device }) => `the device ${device} is down, or is not there: look at ip link show ${device}`);
     const uncounted = unseen > 0 ? [`no counts are shown of ${unseen} services and servers, for want of room`] : [];
-    return { ...state, notices: [...state.notices, ...down, ...uncounted], ports };
+    const unserved = servicesWithoutPackets(this.#model);
+    return { ...state, notices: [...state.notices, ...down, ...uncounted, ...unserved], ports };
   }
 
   /** The name of the port that leads to an address. */

@@ -7,7 +7,8 @@
 // The order of the real servers of a service matters to the scheduler, so it is part of the model. It is the order of
 // the `ipvsadm -a` commands: the oldest server comes first. The kernel puts a new server at the head of its list and
 // walks the list from the head. So round robin begins with the last server of this order. The director does the same.
-import { type Family, parseAddress } from '../core/address.ts';
+import { type Family, isIpv4Reserved, isMulticast, isUnspecified, parseAddress } from '../core/address.ts';
+import { oncePerValue } from '../core/config/once.ts';
 import type { AppliedCheck, Health } from '../core/observed.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
@@ -127,12 +128,18 @@ export interface SourceLimit {
   readonly prefix: number;
 }
 
+/** The persistence engines that the kernel has. */
+export const persistenceEngines = ['sip'] as const;
+export type PersistenceEngine = (typeof persistenceEngines)[number];
+
 export interface Service {
   readonly identity: ServiceIdentity;
   readonly scheduler: string;
   /** Sorted by their bits. */
   readonly flags: readonly string[];
   readonly persistence: Persistence | null;
+  /** What ipvsadm's `--pe` gives. The director keeps it, and keeps clients at servers by their addresses alone. Absent: none. */
+  readonly persistenceEngine?: PersistenceEngine;
   /** UDP: every packet is scheduled on its own. */
   readonly onePacket: boolean;
   /** The pool of local addresses for FULLNAT; null when no real server needs a pool. */
@@ -348,6 +355,20 @@ export function familyOf(address: string): Family {
 export function serviceFamily(identity: ServiceIdentity): Family {
   return 'mark' in identity ? identity.family : familyOf(identity.address);
 }
+
+/** Whether packets can be for the service: those to a multicast address, to all hosts or to nobody stay with the host. */
+export function takesPackets(identity: ServiceIdentity): boolean {
+  if ('mark' in identity) return true;
+  const address = parseAddress(identity.address);
+  return address === undefined || !(isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address));
+}
+
+/** A notice of each service that IPVS takes and that no packet reaches. */
+export const servicesWithoutPackets = oncePerValue(({ services }: DirectorModel): readonly string[] =>
+  services
+    .filter(({ identity }) => !takesPackets(identity))
+    .map(({ identity }) => `no packet is for the service ${serviceKey(identity)}: its address is not that of one host`),
+);
 
 /** The netmask under which every client is a client of its own. */
 export function hostMask(family: Family): string {

@@ -20,6 +20,7 @@ import {
   type Switches,
   serviceFamily,
   type Timeouts,
+  takesPackets,
 } from './model.ts';
 import { bitsFromFlags } from './schedulers.ts';
 
@@ -136,6 +137,8 @@ export function planChanges(changes: readonly DirectorChange[], ports: readonly 
 }
 
 function planChange(change: DirectorChange, ports: readonly string[]): PlanStep[] {
+  // The director does not have these services: their packets stay with the host, as with IPVS.
+  if ('service' in change && !takesPackets(change.service.identity)) return [];
   switch (change.kind) {
     case 'port-added':
     case 'port-removed':
@@ -188,6 +191,13 @@ function planChange(change: DirectorChange, ports: readonly string[]): PlanStep[
       return [{ op: 'orderServers', service: planIdentity(identity), servers: servers.map(planServer).reverse() }];
     }
   }
+}
+
+/** Begins the counts of the services anew. */
+export function planZero(identities: readonly ServiceIdentity[]): PlanStep[] {
+  return identities
+    .filter(takesPackets)
+    .map(identity => ({ op: 'zeroCounters', service: planIdentity(identity) }) as const);
 }
 
 const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;

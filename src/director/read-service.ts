@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a virtual service of a document with its real servers.
-import {
-  addressOf,
-  bitsOf,
-  type Family,
-  isMulticast,
-  isServerAddress,
-  isUnspecified,
-  networkOf,
-  parseAddress,
-} from '../core/address.ts';
+import { addressOf, bitsOf, type Family, isServerAddress, networkOf, parseAddress } from '../core/address.ts';
 import type { Path } from '../core/config/node.ts';
 import type { DocumentReader } from '../core/config/reader.ts';
 import { alternatives, suggest } from '../core/config/suggest.ts';
@@ -57,6 +48,7 @@ export function readService(
     scheduler: value.scheduler ?? defaultScheduler,
     flags: readFlags(reader, value, path),
     persistence: readPersistence(reader, value.persistence, [...path, 'persistence'], family),
+    ...(value.persistence_engine !== undefined && { persistenceEngine: value.persistence_engine }),
     onePacket: value.one_packet ?? false,
     pool: value.pool ?? null,
     clientAddress: value.client_address ?? 'none',
@@ -87,9 +79,6 @@ function readIdentity(reader: DocumentReader, value: ServiceDocument, path: Path
   const endpoint = parseEndpoint(text);
   if ('fault' in endpoint) return reader.report([...path, key], endpoint.fault, text, endpoint.remedy);
   const { address, port = 0 } = endpoint;
-  if (isMulticast(address) || isUnspecified(address)) {
-    return reader.report([...path, key], 'is not a unicast address', text, 'use an address that clients can send to');
-  }
   if (port === 0 && value.persistence === undefined) {
     const remedy = 'write a port, or add persistence: 360';
     reader.report([...path, key], 'needs a port: all ports (0) are for persistent services only', text, remedy);

@@ -22,6 +22,7 @@ export const schedulers: readonly SchedulerInfo[] = [
   { name: 'lblcr', summary: 'locality-based least connections with replication' },
   { name: 'fo', summary: 'failover: the highest weight that is available' },
   { name: 'ovf', summary: 'overflow: the highest weight whose connections are below its weight' },
+  { name: 'none', summary: 'nobody: existing and persistent connections go on, new ones get no server' },
   { name: 'twos', summary: 'the better of two weighted random choices' },
   { name: 'random', summary: 'weighted random' },
   { name: 'ring', summary: 'consistent hashing on a ring with bounded load' },
@@ -39,6 +40,11 @@ const flagsOf = (scheduler: string) => schedulers.find(({ name }) => name === sc
 export function flagNames(scheduler: string): readonly string[] {
   const own = flagsOf(scheduler);
   return own === undefined ? ['flag-1', 'flag-2', 'flag-3'] : [...own, 'flag-3'];
+}
+
+/** The names that ipvsadm prints: it knows no third flag of a scheduler that has names of its own. */
+export function printedFlags(scheduler: string, flags: readonly string[]): string {
+  return flags.filter(flag => flag !== 'flag-3' || flagsOf(scheduler) === undefined).join(',');
 }
 
 export interface FlagInfo {

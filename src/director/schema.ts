@@ -13,6 +13,7 @@ import {
   highestWeight,
   longestTimeout,
   mostWorkers,
+  persistenceEngines,
   stealWays,
 } from './model.ts';
 import { defaultScheduler, schedulers } from './schedulers.ts';
@@ -206,6 +207,12 @@ const serviceSchema = Type.Object(
       }),
     ),
     persistence: Type.Optional(persistenceSchema),
+    persistence_engine: Type.Optional(
+      words(persistenceEngines, {
+        description:
+          "What `ipvsadm --pe` gives. It is kept and listed, but Sluice keeps clients at servers by their addresses alone, not by SIP's Call-ID.",
+      }),
+    ),
     one_packet: Type.Optional(
       Type.Boolean({ description: 'UDP: every packet is scheduled on its own.', default: false }),
     ),

@@ -87,6 +87,7 @@ const writeService = oncePerValue((service: Service): ServiceDocument => {
     scheduler: service.scheduler === defaultScheduler ? undefined : service.scheduler,
     flags: service.flags.length === 0 ? undefined : [...service.flags],
     persistence: persistence === null ? undefined : writePersistence(persistence, hostMask(family)),
+    persistence_engine: service.persistenceEngine,
     one_packet: service.onePacket || undefined,
     pool: service.pool ?? undefined,
     client_address: service.clientAddress === 'none' ? undefined : service.clientAddress,

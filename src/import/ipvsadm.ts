@@ -78,7 +78,7 @@ class RulesReader {
     const tokens = splitLine(line).filter(({ text }, index) => index > 0 || text !== 'ipvsadm');
     if (tokens.length === 0) return;
     try {
-      this.#apply(parseCommand(tokens, this.#portNames), line.trim(), place);
+      this.#apply(parseCommand(tokens, { port: this.#portNames }), line.trim(), place);
     } catch (fault) {
       if (!(fault instanceof CommandFault)) throw fault;
       this.#report.lost(place, `${line.trim()}: ${fault.message}`, fault.remedy);

@@ -74,6 +74,7 @@ const serviceDocument = fc.constantFrom<4 | 6>(4, 6).chain(family => {
           fc.record({ mark: fc.integer({ min: 1, max: 0x7fff_ffff }), family: fc.constant(`ipv${family}`) }),
         ),
         scheduling,
+        persistence_engine: fc.constantFrom('sip', undefined),
         persistence: fc.option(
           fc.record({
             timeout: fc.integer({ min: 1, max: 2_678_400 }),

@@ -5,16 +5,24 @@
 #include <array>
 
 #include "director/services/schedulers/make.h"
+#include "director/services/schedulers/reasons.h"
 
 namespace sluice::director {
 namespace {
+
+// Picks nobody: flows and persistence templates that there are go on.
+class None final : public Scheduler {
+ public:
+  Destination* pick(const ScheduleRequest&, Trace* trace) override { return schedulers::decide(trace, "none", nullptr); }
+  void destinations_changed(const Destination*) override {}
+};
 
 struct Entry {
   std::string_view name;
   std::unique_ptr<Scheduler> (*make)(SchedulerContext);
 };
 
-// The kernel's schedulers in the order of its configuration menu, then Sluice's own.
+// The kernel's schedulers in the order of its configuration menu, with "none" last, then Sluice's own.
 constexpr std::array entries{
     Entry{"rr", schedulers::make_rr},
     Entry{"wrr", schedulers::make_wrr},
@@ -30,6 +38,7 @@ constexpr std::array entries{
     Entry{"sed", schedulers::make_sed},
     Entry{"nq", schedulers::make_nq},
     Entry{"twos", schedulers::make_twos},
+    Entry{"none", [](SchedulerContext) -> std::unique_ptr<Scheduler> { return std::make_unique<None>(); }},
     Entry{"random", schedulers::make_random},
     Entry{"ring", schedulers::make_ring},
     Entry{"rendezvous", schedulers::make_rendezvous},

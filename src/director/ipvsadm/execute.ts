@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does what ipvsadm 1.31 does with its arguments, and gives what it prints and its exit status. The commands of one call
 // change a table; whoever calls brings the table's model into force at the end, so a restored file is one change.
+import type { Address } from '../../core/address.ts';
 import { type DirectorModel, type Service, serviceKey } from '../model.ts';
-import { type Command, parseCommand } from './grammar.ts';
+import { type Command, commandOf, parseCommand } from './grammar.ts';
 import { type ConnectionRow, formatConnections, formatServices, formatTimeouts, type ServiceView } from './listing.ts';
 import { formatRules } from './save.ts';
-import { ServiceTable } from './table.ts';
+import { invalidOperation, ServiceTable } from './table.ts';
 import { CommandFault, splitLine, type Token } from './tokens.ts';
 import { usageText, versionLine } from './usage.ts';
-import { type Names, type NamesOfHosts, namesOfPorts, type PortNames, systemPortNames } from './values.ts';
+import { type InputNames, type Names, type NamesOfHosts, namesOfPorts, systemPortNames } from './values.ts';
 
 /** What a call of ipvsadm works on. */
 export interface Kernel {
@@ -18,6 +19,10 @@ export interface Kernel {
   connections(): Promise<readonly ConnectionRow[]>;
   /** Looks up the names of hosts with these addresses. */
   hostNames(addresses: readonly string[]): Promise<NamesOfHosts>;
+  /** Looks up the IPv4 address of a host. */
+  hostAddress(name: string): Promise<string | undefined>;
+  /** Whether an interface of this host has the address as its broadcast address. */
+  readonly isBroadcast?: (address: Address) => boolean;
   /** Begins to count anew: all services, or one. */
   zero(service: Extract<Command, { kind: 'zero' }>['identity']): Promise<void>;
 }
@@ -28,6 +33,12 @@ export interface Reply {
   readonly status: number;
   /** What is to be in force; the model before where nothing changes. */
   readonly model: DirectorModel;
+}
+
+/** Whether the words only ask: they change nothing, whatever is wrong with them. */
+export function onlyAsks(args: readonly string[]): boolean {
+  const command = commandOf(args);
+  return args.length === 0 || command === 'list' || command === 'save';
 }
 
 const failed = 255;
@@ -43,7 +54,11 @@ export async function executeIpvsadm(args: readonly string[], input: string, ker
 
 class Call {
   readonly #kernel: Kernel;
-  readonly #names: PortNames = systemPortNames();
+  readonly #names: InputNames;
+  /** The names of hosts that were looked up. */
+  readonly #hosts = new Map<string, string | undefined>();
+  /** Names that the last words have, and that are not looked up yet. */
+  readonly #unknownHosts = new Set<string>();
   #table: ServiceTable;
   #stdout = '';
   #stderr = '';
@@ -52,7 +67,12 @@ class Call {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    this.#table = new ServiceTable(kernel.model);
+    this.#table = new ServiceTable(kernel.model, kernel.isBroadcast);
+    const host = (name: string): string | undefined => {
+      if (!this.#hosts.has(name)) this.#unknownHosts.add(name);
+      return this.#hosts.get(name);
+    };
+    this.#names = { port: systemPortNames(), host };
   }
 
   get printed(): { readonly stdout: string; readonly stderr: string } {
@@ -64,24 +84,39 @@ class Call {
   }
 
   async run(args: readonly string[], input: string): Promise<number> {
-    const command = this.#parse(args.map((text, index) => ({ text, column: index + 1 })));
+    const command = await this.#parse(args.map((text, index) => ({ text, column: index + 1 })));
     if (typeof command === 'number') return command;
     return command.kind === 'restore' ? await this.#restore(input) : await this.#carryOut(command);
   }
 
   /** The status where the words are no command. */
-  #parse(tokens: readonly Token[]): Command | number {
+  async #parse(tokens: readonly Token[]): Promise<Command | number> {
+    let read = this.#attempt(tokens);
+    while (this.#unknownHosts.size > 0) {
+      const names = [...this.#unknownHosts];
+      this.#unknownHosts.clear();
+      for (const name of names) this.#hosts.set(name, await this.#kernel.hostAddress(name));
+      read = this.#attempt(tokens);
+    }
+    return read instanceof CommandFault ? this.#complain(read) : read;
+  }
+
+  #attempt(tokens: readonly Token[]): Command | CommandFault {
     try {
       return parseCommand(tokens, this.#names);
     } catch (fault) {
-      if (!(fault instanceof CommandFault)) throw fault;
-      if (fault.kind === 'kernel') return this.#refuse(this.#kernelSays(fault));
-      this.#isOver = fault.kind === 'check' || fault.kind === 'command';
-      this.#stderr += fault.kind === 'command' ? tryHelp : `${fault.message}\n`;
-      // One of its own messages ends with a line of its own.
-      if (fault.message === misplacedFamily) this.#stderr += '\n';
-      return fault.kind === 'check' ? 2 : failed;
+      if (fault instanceof CommandFault) return fault;
+      throw fault;
     }
+  }
+
+  #complain(fault: CommandFault): number {
+    if (fault.kind === 'kernel') return this.#refuse(this.#kernelSays(fault));
+    this.#isOver = fault.kind === 'check' || fault.kind === 'command';
+    this.#stderr += fault.kind === 'command' ? tryHelp : `${fault.message}\n`;
+    // One of its own messages ends with a line of its own.
+    if (fault.message === misplacedFamily) this.#stderr += '\n';
+    return fault.kind === 'check' ? 2 : failed;
   }
 
   #kernelSays({ message, command }: CommandFault): string {
@@ -97,7 +132,7 @@ class Call {
     for (const line of input.split('\n')) {
       const words = splitLine(line).filter(({ text }) => text !== 'ipvsadm');
       if (words.length === 0) continue;
-      const command = this.#parse(words);
+      const command = await this.#parse(words);
       status = typeof command === 'number' ? command : await this.#carryOut(command);
       if (this.#isOver) break;
     }
@@ -112,7 +147,7 @@ class Call {
         this.#stdout += await this.#rules(command.numeric);
         return 0;
       case 'start-daemon':
-        return this.#refuse('No such device');
+        return this.#refuse(this.#table.hasMixedFamilies ? invalidOperation : 'No such device');
       case 'stop-daemon':
         return this.#refuse('No daemon is running');
       case 'version':
@@ -124,7 +159,10 @@ class Call {
         this.#isOver = true;
         return 0;
       case 'restore':
-        return 0;
+        // In a restored file.
+        this.#stderr += tryHelp;
+        this.#isOver = true;
+        return failed;
       default: {
         const refusal = this.#table.apply(command);
         if (refusal !== undefined) return this.#refuse(refusal.inIpvsadm ?? refusal.problem);

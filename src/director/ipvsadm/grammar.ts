@@ -2,7 +2,7 @@
 // Reads one line of ipvsadm (version 1.31) as a command. The options take effect from left to right, as in ipvsadm:
 // `-r` without a port copies the port of the service only if the service stands before `-r`. For a wrong line, the
 // message is that of ipvsadm, so that a person can look it up; the place and the remedy are added.
-import { type Address, type Family, isMulticast, isUnspecified } from '../../core/address.ts';
+import type { Address, Family } from '../../core/address.ts';
 import { alternatives, suggest } from '../../core/config/suggest.ts';
 import {
   defaultPersistence,
@@ -12,22 +12,25 @@ import {
   ipipTunnel,
   longestTimeout,
   type Persistence,
+  type PersistenceEngine,
   type Protocol,
+  persistenceEngines,
   type RealServer,
   type ServiceIdentity,
   type Tunnel,
 } from '../model.ts';
 import { maskOf } from '../read-service.ts';
 import { allFlags, bitsFromFlags, defaultScheduler, flagNames, flagsFromBits, schedulerNames } from '../schedulers.ts';
-import { type CommandName, legality, optionOrder } from './options.ts';
+import { type CommandName, legality, type OptionInfo, optionOrder } from './options.ts';
 import { CommandFault, type GivenOption, readOptions, type Token } from './tokens.ts';
-import { type PortNames, parseLooseIpv4, parseNumber, parseServiceAddress } from './values.ts';
+import { type InputNames, parseHost4, parseNumber, parseServiceAddress } from './values.ts';
 
 /** The settings of a service that -A and -E give. */
 export interface ServiceSettings {
   readonly scheduler: string;
   readonly flags: readonly string[];
   readonly persistence: Persistence | null;
+  readonly persistenceEngine: PersistenceEngine | null;
   readonly onePacket: boolean;
 }
 
@@ -64,7 +67,7 @@ export type Command =
   | { readonly kind: 'start-daemon' | 'stop-daemon'; readonly state: 'master' | 'backup' };
 
 /** Reads the words of a line as a command. Throws a CommandFault when the line is wrong. */
-export function parseCommand(tokens: readonly Token[], names: PortNames): Command {
+export function parseCommand(tokens: readonly Token[], names: InputNames): Command {
   const rest: Token[] = [];
   const options = readOptions(tokens, rest);
   const first = firstOption(options, tokens[0]);
@@ -72,6 +75,17 @@ export function parseCommand(tokens: readonly Token[], names: PortNames): Comman
   if (name === undefined) throw noCommand(first.token);
   if (name === 'help' || name === 'version') return { kind: name };
   return new LineReader(names).read(name, first, options, rest);
+}
+
+/** The command of the words, whatever follows; undefined where they begin with none. */
+export function commandOf(words: readonly string[]): OptionInfo['command'] {
+  const tokens = words.map((text, index) => ({ text, column: index + 1 }));
+  try {
+    return firstOption(readOptions(tokens, []), tokens[0]).info.command;
+  } catch (fault) {
+    if (fault instanceof CommandFault) return undefined;
+    throw fault;
+  }
 }
 
 function firstOption(options: Iterator<GivenOption, void>, word: Token | undefined): GivenOption {
@@ -91,7 +105,7 @@ function noCommand(token: Token | undefined): CommandFault {
 
 // The options of a line, read from left to right. Each option fills some of these fields.
 class LineReader {
-  readonly #names: PortNames;
+  readonly #names: InputNames;
   readonly #given = new Map<string, GivenOption>();
   #protocol: Protocol = 'tcp';
   #address: Address | undefined;
@@ -111,7 +125,7 @@ class LineReader {
   #lower = 0;
   #tunnel: Tunnel = ipipTunnel;
 
-  constructor(names: PortNames) {
+  constructor(names: InputNames) {
     this.#names = names;
   }
 
@@ -242,9 +256,6 @@ class LineReader {
     const problem = 'illegal virtual server address[:port] specified';
     const parsed = parseServiceAddress(value.text, protocol, this.#names);
     if (typeof parsed === 'string') throw new CommandFault(problem, value, parsed);
-    if (isMulticast(parsed.address) || isUnspecified(parsed.address)) {
-      throw new CommandFault(problem, value, 'use a unicast address that clients can send to');
-    }
     this.#protocol = protocol;
     this.#address = parsed.address;
     this.#port = parsed.port ?? 0;
@@ -266,7 +277,7 @@ class LineReader {
       const text = /^\s*[+-]?\d+/.exec(value.text)?.[0] ?? value.text;
       return maskOf(6, needNumber({ ...value, text }, 1, 128, 'illegal ipv6 netmask specified'));
     }
-    const mask = parseLooseIpv4(value.text);
+    const mask = parseHost4(value.text, this.#names);
     if (mask === undefined) {
       throw new CommandFault('illegal virtual server persistent mask specified', value, 'such as 255.255.255.0');
     }
@@ -332,12 +343,19 @@ class LineReader {
       const problem = 'Scheduler or persistence engine not found';
       throw new CommandFault(problem, this.#scheduler, suggest(scheduler, schedulerNames), 'kernel');
     }
-    if (this.#engine !== undefined) {
-      const remedy = 'remove --pe: there are no persistence engines here';
-      throw new CommandFault('Scheduler or persistence engine not found', this.#engine, remedy, 'kernel');
-    }
+    const persistenceEngine = this.#persistenceEngine();
     const persistence = this.#timeout === undefined ? null : { timeout: this.#timeout, netmask: this.#netmask };
-    return { scheduler, flags, persistence, onePacket: this.#onePacket };
+    return { scheduler, flags, persistence, persistenceEngine, onePacket: this.#onePacket };
+  }
+
+  #persistenceEngine(): PersistenceEngine | null {
+    const token = this.#engine;
+    // An empty name means no engine, as in the kernel.
+    if (token === undefined || token.text === '') return null;
+    const engine = persistenceEngines.find(known => known === token.text);
+    if (engine !== undefined) return engine;
+    const remedy = `the persistence engines are ${alternatives(persistenceEngines)}`;
+    throw new CommandFault('Scheduler or persistence engine not found', token, remedy, 'kernel');
   }
 
   #endpoint(): { address: Address; port: number } {

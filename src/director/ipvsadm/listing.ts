@@ -10,8 +10,9 @@ import {
   type Service,
   serviceFamily,
 } from '../model.ts';
+import { printedFlags } from '../schedulers.ts';
 import type { ListFormat } from './grammar.ts';
-import { sortServers, sortServices } from './order.ts';
+import { addressesFirst, sortServers, sortServices } from './order.ts';
 import type { Names } from './values.ts';
 
 /** Since the beginning, or since `-Z`. */
@@ -35,7 +36,7 @@ export interface ServerView<N extends number | bigint = number | bigint> extends
 }
 
 export interface ServiceView<N extends number | bigint = number | bigint>
-  extends Pick<Service, 'identity' | 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
+  extends Pick<Service, 'identity' | 'scheduler' | 'flags' | 'persistence' | 'persistenceEngine' | 'onePacket'> {
   readonly counters: Counters<N>;
   readonly rates: Rates<N>;
   /** In the order of their arrival. */
@@ -74,7 +75,7 @@ export function formatServices(services: readonly ServiceView[], options: ListOp
   const { format = 'services', exact = false, sorted = true, single = false, names } = options;
   const lines = single ? [] : [banner];
   lines.push(...titles[format]);
-  for (const service of sorted ? sortServices(services) : services) {
+  for (const service of sorted ? sortServices(services) : addressesFirst(services)) {
     const nameOf = endpointNames(names, protocolOf(service));
     lines.push(formatService(service, format, exact, nameOf));
     for (const server of sorted ? sortServers(service.servers) : service.servers.toReversed()) {
@@ -117,15 +118,16 @@ function formatService(service: ServiceView, format: ListFormat, exact: boolean,
   const name = serviceName(service, nameOf);
   if (format === 'stats') return name.padEnd(serviceWidth) + countColumns(service.counters, exact);
   if (format === 'rate') return name.padEnd(serviceWidth) + countColumns(service.rates, exact);
-  const { identity, scheduler, flags, persistence, onePacket } = service;
+  const { identity, scheduler, flags, persistence, persistenceEngine, onePacket } = service;
   let line = `${name} ${scheduler}`;
-  if (flags.length > 0) line += ` (${flags.join(',')})`;
+  if (flags.length > 0) line += ` (${printedFlags(scheduler, flags)})`;
   if (persistence !== null) {
     line += ` persistent ${persistence.timeout}`;
     const family = serviceFamily(identity);
     if (persistence.netmask !== hostMask(family)) {
       line += ` mask ${family === 4 ? persistence.netmask : prefixOfMask(persistence.netmask)}`;
     }
+    if (persistenceEngine !== undefined) line += ` pe ${persistenceEngine}`;
   }
   return onePacket ? `${line} ops` : line;
 }
@@ -154,8 +156,13 @@ function protocolOf({ identity }: Pick<ServiceView, 'identity'>): Protocol {
   return 'mark' in identity ? 'tcp' : identity.protocol;
 }
 
+/** ipvsadm prints a mark as a signed number. */
+export function signedMark(mark: number): number {
+  return mark | 0;
+}
+
 function serviceName({ identity }: ServiceView, nameOf: NameOf): string {
-  if ('mark' in identity) return `FWM  ${identity.mark}${identity.family === 6 ? ' IPv6' : ''}`;
+  if ('mark' in identity) return `FWM  ${signedMark(identity.mark)}${identity.family === 6 ? ' IPv6' : ''}`;
   const { protocol, address, port } = identity;
   return inColumn(`${protocol.toUpperCase().padEnd(4)} ${nameOf(address, port)}`, serviceWidth, address);
 }

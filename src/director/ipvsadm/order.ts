@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The order in which ipvsadm prints services and servers. ipvsadm compares two numbers by their difference in 32 signed
 // bits. This is not a valid order when numbers are more than 2^31 apart: 10.0.0.0 comes before 100.0.0.0, 100.0.0.0
-// before
-// 192.168.0.0, and 192.168.0.0 before 10.0.0.0. The result then depends on the sorting algorithm. So this file uses the
+// before 192.168.0.0, and 192.168.0.0 before 10.0.0.0. The result then depends on the sorting algorithm. So this file uses the
 // algorithm of the C library: a merge sort that takes an element of the left half when it is not greater.
 import { parseAddress } from '../../core/address.ts';
 import type { RealServer, Service, ServiceIdentity } from '../model.ts';
@@ -10,11 +9,21 @@ import type { RealServer, Service, ServiceIdentity } from '../model.ts';
 type Compare<T> = (a: T, b: T) => number;
 
 export function sortServices<T extends Pick<Service, 'identity'>>(services: readonly T[]): T[] {
-  return sortWith(services, service => sortKey(service.identity));
+  return sortWith(addressesFirst(services), service => sortKey(service.identity));
 }
 
+/**
+ * As the kernel lists services: those of marks in a table of their own, the second one. Their places in the tables follow from a
+ * random number of the kernel.
+ */
+export function addressesFirst<T extends Pick<Service, 'identity'>>(services: readonly T[]): T[] {
+  const isMark = ({ identity }: T): boolean => 'mark' in identity;
+  return [...services.filter(service => !isMark(service)), ...services.filter(isMark)];
+}
+
+/** `servers` in the order of their arrival; the kernel lists the latest first. */
 export function sortServers<T extends Pick<RealServer, 'address' | 'port'>>(servers: readonly T[]): T[] {
-  return sortWith(servers, server => [...addressWords(server.address), server.port]);
+  return sortWith(servers.toReversed(), server => [...addressWords(server.address), server.port]);
 }
 
 const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;

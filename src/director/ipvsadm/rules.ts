@@ -56,7 +56,7 @@ export function applyLine(
   const [first] = tokens;
   if (first === undefined || first.text.startsWith('#')) return undefined;
   try {
-    const refusal = table.apply(parseCommand(tokens, portNames));
+    const refusal = table.apply(parseCommand(tokens, { port: portNames }));
     return refusal === undefined ? undefined : refusalError(refusal, tokens, place);
   } catch (fault) {
     if (!(fault instanceof CommandFault)) throw fault;

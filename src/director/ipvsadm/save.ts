@@ -11,7 +11,8 @@ import {
   serviceFamily,
   serviceKey,
 } from '../model.ts';
-import { endpointNames } from './listing.ts';
+import { printedFlags } from '../schedulers.ts';
+import { endpointNames, signedMark } from './listing.ts';
 import { sortServers, sortServices } from './order.ts';
 import type { Names } from './values.ts';
 
@@ -27,18 +28,20 @@ export interface RulesFormat {
   readonly names?: Names | undefined;
   /**
    * Prints thresholds too, and servers in the order in which they were added, so that the text is read as the same
-   * model. ipvsadm leaves out thresholds and sorts the servers.
+   * model. ipvsadm leaves out thresholds, sorts the servers, and prints high marks and the flag flag-3 as it cannot read them.
    */
   readonly complete?: boolean;
 }
 
-export function formatRules(model: DirectorModel, { complete = false, names }: RulesFormat = {}): RulesText {
+export function formatRules(model: DirectorModel, format: RulesFormat = {}): RulesText {
+  const { complete = false } = format;
+  const as = { ...format, complete };
   const lines: string[] = [];
   const omitted: string[] = [];
   for (const service of complete ? model.services : sortServices(model.services)) {
-    lines.push(addService(service, names));
+    lines.push(addService(service, as));
     for (const server of complete ? service.servers : sortServers(service.servers)) {
-      lines.push(addServer(service.identity, server, complete, names));
+      lines.push(addServer(service.identity, server, as));
     }
     omitted.push(...omissions(service));
   }
@@ -46,15 +49,16 @@ export function formatRules(model: DirectorModel, { complete = false, names }: R
 }
 
 /** The options that name a service: `-t 10.0.1.100:80`, `-f 5 -6`. */
-export function serviceOption(identity: ServiceIdentity, names?: Names): string {
-  if ('mark' in identity) return `-f ${identity.mark}${identity.family === 6 ? ' -6' : ''}`;
+export function serviceOption(identity: ServiceIdentity, { complete = true, names }: RulesFormat = {}): string {
+  if ('mark' in identity)
+    return `-f ${complete ? identity.mark : signedMark(identity.mark)}${identity.family === 6 ? ' -6' : ''}`;
   const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];
   return `${option} ${endpointNames(names, identity.protocol)(identity.address, identity.port)}`;
 }
 
-function addService(service: Service, names: Names | undefined): string {
+function addService(service: Service, format: RulesFormat): string {
   const { identity, persistence } = service;
-  let line = `-A ${serviceOption(identity, names)} -s ${service.scheduler}`;
+  let line = `-A ${serviceOption(identity, format)} -s ${service.scheduler}`;
   if (persistence !== null) {
     line += ` -p ${persistence.timeout}`;
     const family = serviceFamily(identity);
@@ -62,17 +66,22 @@ function addService(service: Service, names: Names | undefined): string {
       line += ` -M ${family === 4 ? persistence.netmask : prefixOfMask(persistence.netmask)}`;
     }
   }
+  if (service.persistenceEngine !== undefined) line += ` --pe ${service.persistenceEngine}`;
   if (service.onePacket) line += ' -o';
-  if (service.flags.length > 0) line += ` -b ${service.flags.join(',')}`;
+  if (service.flags.length > 0) {
+    const { scheduler, flags } = service;
+    line += ` -b ${format.complete ? flags.join(',') : printedFlags(scheduler, flags)}`;
+  }
   return line;
 }
 
 const modeOptions = { nat: '-m', fullnat: '-m', dr: '-g', tunnel: '-i' } as const;
 const checksumOptions = { none: '--tun-nocsum', full: '--tun-csum', remote: '--tun-remcsum' } as const;
 
-function addServer(identity: ServiceIdentity, server: RealServer, complete: boolean, names: Names | undefined): string {
+function addServer(identity: ServiceIdentity, server: RealServer, format: RulesFormat): string {
+  const { complete, names } = format;
   const nameOf = endpointNames(names, 'mark' in identity ? 'tcp' : identity.protocol);
-  let line = `-a ${serviceOption(identity, names)} -r ${nameOf(server.address, server.port)} ${modeOptions[server.mode]} -w ${server.weight}`;
+  let line = `-a ${serviceOption(identity, format)} -r ${nameOf(server.address, server.port)} ${modeOptions[server.mode]} -w ${server.weight}`;
   if (complete && server.upperThreshold > 0) line += ` -x ${server.upperThreshold}`;
   if (complete && server.lowerThreshold > 0) line += ` -y ${server.lowerThreshold}`;
   if (server.tunnel === null) return line;

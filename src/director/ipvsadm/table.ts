@@ -3,15 +3,17 @@
 // made from a model and turned into a model at the end. Services that no command has changed are the same objects in
 // both.
 
-import { isServerAddress, parseAddress } from '../../core/address.ts';
+import { type Address, isServerAddress, parseAddress } from '../../core/address.ts';
 import { byText, deepFreeze } from '../../core/config/canonical.ts';
 import { given } from '../../core/given.ts';
 import {
   type DirectorModel,
+  familyOf,
   type RealServer,
   type Service,
   type ServiceIdentity,
   serverKey,
+  serviceFamily,
   serviceIndex,
   serviceKey,
 } from '../model.ts';
@@ -36,16 +38,26 @@ interface OpenService {
 export class ServiceTable {
   readonly #base: DirectorModel;
   readonly #services: Map<string, Service | OpenService>;
+  readonly #isBroadcast: (address: Address) => boolean;
   #timeouts: DirectorModel['timeouts'];
 
-  constructor(base: DirectorModel) {
+  /** `isBroadcast`: whether an interface of this host has the address as its broadcast address. */
+  constructor(base: DirectorModel, isBroadcast: (address: Address) => boolean = isLoopbackBroadcast) {
     this.#base = base;
+    this.#isBroadcast = isBroadcast;
     this.#services = new Map(serviceIndex(base.services));
     this.#timeouts = base.timeouts;
   }
 
   has(identity: ServiceIdentity): boolean {
     return this.#services.has(serviceKey(identity));
+  }
+
+  /** Whether a server has another family than its service, which connection synchronisation does not go with. */
+  get hasMixedFamilies(): boolean {
+    return this.model().services.some(({ identity, servers }) =>
+      servers.some(({ address }) => familyOf(address) !== serviceFamily(identity)),
+    );
   }
 
   /** Carries the command out. When the command is refused, returns the reason and changes nothing. */
@@ -111,7 +123,7 @@ export class ServiceTable {
       synProxy: 'off',
       sourceLimit: null,
     } as const;
-    this.#services.set(key, { settings: { identity, ...settings, ...more }, servers: new Map() });
+    this.#services.set(key, { settings: { identity, ...written(settings), ...more }, servers: new Map() });
     return undefined;
   }
 
@@ -119,7 +131,8 @@ export class ServiceTable {
   #editService(identity: ServiceIdentity, settings: ServiceSettings): Refusal | undefined {
     const service = this.#open(identity);
     if (service === undefined) return noSuchService(identity);
-    service.settings = { ...service.settings, ...settings };
+    const { persistenceEngine: _, ...others } = service.settings;
+    service.settings = { ...others, ...written(settings) };
     return undefined;
   }
 
@@ -131,7 +144,7 @@ export class ServiceTable {
     if (refusal !== undefined) return refusal;
     if (service.servers.has(key)) return refuse('Destination already exists', 'use -e to edit it', key);
     const address = parseAddress(server.address);
-    if (address === undefined || !isServerAddress(address)) {
+    if (address === undefined || !isServerAddress(address) || this.#isBroadcast(address)) {
       const remedy = 'use the address of one host: not multicast, broadcast, zero or link-local';
       return { ...refuse('Invalid operation: address not unicast', remedy, key), inIpvsadm: invalidOperation };
     }
@@ -180,7 +193,17 @@ export class ServiceTable {
   }
 }
 
+export /** The settings as a model has them. */
+function written({ persistenceEngine, ...settings }: ServiceSettings) {
+  return { ...settings, ...(persistenceEngine !== null && { persistenceEngine }) };
+}
+
 const invalidOperation = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
+
+/** Of the loopback interface, which every host has. */
+function isLoopbackBroadcast({ text }: Address): boolean {
+  return text === '127.255.255.255';
+}
 
 function isOpen(service: Service | OpenService): service is OpenService {
   return 'settings' in service;

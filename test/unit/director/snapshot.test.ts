@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { documentFormat, type Snapshot } from '../../../src/daemon/document.ts';
 import { readRules } from '../../../src/director/ipvsadm/rules.ts';
-import { planChanges, planModel } from '../../../src/director/plan.ts';
+import { servicesWithoutPackets } from '../../../src/director/model.ts';
+import { planChanges, planModel, planZero } from '../../../src/director/plan.ts';
 
 const fromRules = (rules: string, base?: Snapshot): Snapshot =>
   documentFormat.snapshot({ director: readRules(rules, base === undefined ? {} : { base: base.director }) });
@@ -158,6 +159,22 @@ director:
 });
 
 describe('the plan for the director', () => {
+  it.each(['224.0.0.1', '0.0.0.0', '255.255.255.255', '[ff02::1]', '[::]'])(
+    'leaves out the service %s, which no host has',
+    address => {
+      const base = fromRules('');
+      const { director } = fromRules(`-A -t ${address}:80\n-A -t 10.0.1.1:80\n-E -t ${address}:80 -s rr\n`);
+      const [step, ...others] = planModel(director);
+      expect(step).toMatchObject({ op: 'addService', service: { address: '10.0.1.1' } });
+      expect(others).toEqual([]);
+      expect(planZero(director.services.map(({ identity }) => identity))).toHaveLength(1);
+      expect(servicesWithoutPackets(director)).toEqual([
+        `no packet is for the service tcp ${address}:80: its address is not that of one host`,
+      ]);
+      expect(servicesWithoutPackets(base.director)).toEqual([]);
+    },
+  );
+
   it('of a model adds services with their servers, the oldest first', () => {
     const { director } = fromRules(
       '-A -t 10.0.1.1:80 -s sh -b sh-port -p 60 -M 255.255.255.0\n-a -t 10.0.1.1:80 -r [2001:db8::1]:80 -i --tun-type gue --tun-port 6080 --tun-remcsum\n-A -f 5 -6\n--set 0 0 9\n',

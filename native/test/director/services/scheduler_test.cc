@@ -47,6 +47,7 @@ bool picks_by_destination(std::string_view name) {
 
 void each_scheduler(const std::function<void(const std::string&, uint8_t)>& test) {
   for (std::string_view name : scheduler_names()) {
+    if (name == "none") continue;
     for (uint8_t flags : {uint8_t{0}, falling_back(name), static_cast<uint8_t>(falling_back(name) | flag_2)}) {
       CAPTURE(std::string(name));
       CAPTURE(static_cast<int>(flags));
@@ -55,13 +56,19 @@ void each_scheduler(const std::function<void(const std::string&, uint8_t)>& test
   }
 }
 
-TEST_CASE("there are IPVS's fourteen schedulers and three of Sluice") {
+TEST_CASE("there are IPVS's fourteen schedulers, none, and three of Sluice") {
   const std::set<std::string_view> names(scheduler_names().begin(), scheduler_names().end());
   CHECK(names == std::set<std::string_view>{"rr", "wrr", "lc", "wlc", "sed", "nq", "sh", "dh", "mh", "lblc", "lblcr",
-                                            "fo", "ovf", "twos", "random", "ring", "rendezvous"});
+                                            "fo", "ovf", "twos", "none", "random", "ring", "rendezvous"});
   const Destinations none;
   CHECK(make_scheduler("least", {none, 0, {}}) == nullptr);
   CHECK(make_scheduler("", {none, 0, {}}) == nullptr);
+}
+
+TEST_CASE("the scheduler none picks nobody") {
+  Farm farm("none", 0);
+  farm.add(server(1), 1);
+  CHECK(farm.pick(request(1)) == nullptr);
 }
 
 TEST_CASE("a service without servers gives none") {
