@@ -193,12 +193,12 @@ export class ServiceTable {
   }
 }
 
-export /** The settings as a model has them. */
+/** The settings as a model has them. */
 function written({ persistenceEngine, ...settings }: ServiceSettings) {
   return { ...settings, ...(persistenceEngine !== null && { persistenceEngine }) };
 }
 
-const invalidOperation = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
+export const invalidOperation = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
 
 /** Of the loopback interface, which every host has. */
 function isLoopbackBroadcast({ text }: Address): boolean {
