@@ -117,7 +117,7 @@ it.each([
     '~SEQ(A, 1, 9999) ~SEQ(B, 1, 9999) k\n',
     '/k/k.conf:1: definitions and loops make too many lines',
   ],
-  ['a definition that grows', '$A=${A}${A}x\nk$A\n${A}\n', '/k/k.conf:3: the line becomes too long'],
+  ['a definition that grows', '$A=${A}${A}x\nk$A\n${A}\n', '/k/k.conf:2: the line becomes too long'],
   [
     'a definition of several lines that names itself',
     '$A=\\\nk \\\n$A\n$A\n',
