@@ -12,7 +12,7 @@ using Kinds = std::vector<EventKind>;
 
 namespace {
 
-probe::Request ask(const std::string& address, uint16_t port, const std::string& text) {
+probe::Request ask(const std::string& address, uint16_t port, std::string_view text) {
   probe::Request wanted = request(Protocol::udp, address, port);
   wanted.sends = true;
   wanted.bytes = bytes_of(text);

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,29 @@ inline constexpr Time millisecond = second / 1000;
 // An exchange that should not time out: longer than any test is patient.
 inline constexpr Time patient = 60 * second;
 
+// A server's socket on a port that the kernel chooses.
+class Server {
+ public:
+  explicit Server(int type = SOCK_STREAM, const char* address = "127.0.0.1", int backlog = 4096)
+      : socket_(::socket(strchr(address, ':') != nullptr ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0)) {
+    const auto at = probe::SocketAddress::parse(address, 0);
+    REQUIRE(at);
+    REQUIRE(bind(socket_.get(), at->get(), at->size()) == 0);
+    if (type == SOCK_STREAM && backlog >= 0) REQUIRE(listen(socket_.get(), backlog) == 0);
+    sockaddr_in6 bound = {};
+    socklen_t size = sizeof bound;
+    REQUIRE(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0);
+    port_ = ntohs(bound.sin6_port);  // at the same place for IPv4
+  }
+  uint16_t port() const { return port_; }
+  int fd() const { return socket_.get(); }
+  host::Descriptor accept() const { return host::Descriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+
+ private:
+  host::Descriptor socket_;
+  uint16_t port_ = 0;
+};
+
 class Probing {
  public:
   Probing() : prober(open()) {}
@@ -57,6 +81,13 @@ class Probing {
   // Until the exchange has ended, or said `kind`.
   void until(probe::Id id, probe::EventKind kind) {
     until([&] { return stories[id].has(kind); });
+  }
+
+  // The next client of a server. The prober sends the handshake's last segment only when it is driven.
+  host::Descriptor accept(const Server& server) {
+    pollfd waiting = {server.fd(), POLLIN, 0};
+    until([&] { return poll(&waiting, 1, 0) == 1; });
+    return server.accept();
   }
 
   void collect() {
@@ -92,7 +123,7 @@ class Probing {
   }
 };
 
-inline std::span<const uint8_t> bytes_of(const std::string& text) {
+inline std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
@@ -101,29 +132,6 @@ inline probe::Request request(probe::Protocol protocol, const std::string& addre
   REQUIRE(to);
   return {.protocol = protocol, .to = *to, .timeout = patient};
 }
-
-// A server's socket on a port that the kernel chooses.
-class Server {
- public:
-  explicit Server(int type = SOCK_STREAM, const char* address = "127.0.0.1", int backlog = 4096)
-      : socket_(::socket(strchr(address, ':') != nullptr ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0)) {
-    const auto at = probe::SocketAddress::parse(address, 0);
-    REQUIRE(at);
-    REQUIRE(bind(socket_.get(), at->get(), at->size()) == 0);
-    if (type == SOCK_STREAM && backlog >= 0) REQUIRE(listen(socket_.get(), backlog) == 0);
-    sockaddr_in6 bound = {};
-    socklen_t size = sizeof bound;
-    REQUIRE(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0);
-    port_ = ntohs(bound.sin6_port);  // at the same place for IPv4
-  }
-  uint16_t port() const { return port_; }
-  int fd() const { return socket_.get(); }
-  host::Descriptor accept() const { return host::Descriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
-
- private:
-  host::Descriptor socket_;
-  uint16_t port_ = 0;
-};
 
 // What arrives until the other side closes or resets.
 inline std::string read_all(int socket) {

@@ -25,7 +25,7 @@ probe::Request connect_to(const Server& server, const std::string& address = "12
   return wanted;
 }
 
-probe::Request ask(const Server& server, const std::string& text) {
+probe::Request ask(const Server& server, std::string_view text) {
   probe::Request wanted = request(Protocol::tcp, "127.0.0.1", server.port());
   wanted.sends = true;
   wanted.bytes = bytes_of(text);
@@ -154,7 +154,7 @@ TEST_CASE("a target that closes at once is reported as closed, and the exchange 
   Probing probing;
   const std::string text = "x";
   const probe::Id id = probing.prober.start(ask(server, text));
-  server.accept();  // and closes, with or without an unread byte
+  probing.accept(server);  // and closes, with or without an unread byte
   probing.until([&] { return !probing.stories[id].kinds.empty(); });
   const EventKind kind = probing.stories[id].kinds.front();
   // A close with unread bytes is a reset (RFC 1122, 4.2.2.13).
@@ -191,7 +191,7 @@ TEST_CASE("bytes before a reset are reported before the failure") {
   const std::string question = "q";
   const probe::Id id = probing.prober.start(ask(server, question));
   {
-    const auto client = server.accept();
+    const auto client = probing.accept(server);
     read_some(client.get());
     write_all(client.get(), "partial");
     const linger at_once = {1, 0};
@@ -251,7 +251,7 @@ TEST_CASE("an answer may come byte by byte") {
   Probing probing;
   const std::string answer = "HTTP/1.1 200 OK\r\n\r\n", question = "q";
   const probe::Id id = probing.prober.start(ask(server, question));
-  const auto client = server.accept();
+  const auto client = probing.accept(server);
   for (size_t i = 0; i < answer.size(); i++) {
     write_all(client.get(), answer.substr(i, 1));
     probing.until([&] { return probing.stories[id].bytes.size() == i + 1; });
@@ -339,7 +339,7 @@ TEST_CASE("all exchanges end with the prober, in every stage") {
     Probing probing;
     probing.prober.start(ask(server, text));
     const probe::Id open = probing.prober.start(ask(server, text));
-    const auto first = server.accept(), other = server.accept();
+    const auto first = probing.accept(server), other = probing.accept(server);
     write_all(first.get(), "answer");
     write_all(other.get(), "answer");
     probing.until(open, EventKind::data);
