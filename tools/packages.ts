@@ -30,6 +30,10 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
       purpose: 'dissects our packets and captures, to compare with our own parsers',
       command: 'tshark',
     },
+    // The servers that health checks are tried on: these, and those of the lab.
+    { name: 'redis-server', purpose: 'a server that health checks try', command: 'redis-server' },
+    { name: 'libnginx-mod-mail', purpose: "nginx's module for SMTP, which health checks try" },
+    { name: 'openssl', purpose: 'makes the certificates of servers that health checks try', command: 'openssl' },
   ],
   check: [
     {

@@ -8,6 +8,8 @@ import { type Context, createContext, Script } from 'node:vm';
 /** The process does nothing else meanwhile. An ordinary search takes microseconds. */
 const mostMilliseconds = 50;
 
+const tooLong = `the search for a match took more than ${mostMilliseconds} ms: write the expression without repetitions inside of repetitions`;
+
 // Both are made when they are needed: most checks have no expression.
 let context: Context | undefined;
 let search: Script | undefined;
@@ -21,9 +23,10 @@ export function matchWithin(expression: RegExp, text: string): boolean | string 
   try {
     return search.runInContext(context, { timeout: mostMilliseconds }) === true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-      return `the search for a match took more than ${mostMilliseconds} ms: write the expression without repetitions inside of repetitions`;
-    return `the search for a match failed: ${error instanceof Error ? error.message : String(error)}`;
+    // The error is of the other context, whose Error is not the one here.
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return tooLong;
+    return `the search for a match failed: ${message}`;
   } finally {
     context.text = '';
   }

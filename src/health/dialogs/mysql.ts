@@ -100,11 +100,12 @@ export function mysqlDialog(): Dialog {
     received(bytes) {
       incoming.add(bytes);
       const sent: Uint8Array[] = [];
+      const soFar = (): Step => (sent.length === 0 ? {} : { send: Buffer.concat(sent) });
       for (let step = next(); step !== undefined; step = next()) {
-        if (step.verdict !== undefined) return step;
+        if (step.verdict !== undefined) return { ...soFar(), ...step };
         if (step.send !== undefined) sent.push(step.send);
       }
-      return sent.length === 0 ? {} : { send: Buffer.concat(sent) };
+      return soFar();
     },
     closed: () => closedEarly(missing()),
     timedOut: () => fails(missing()),

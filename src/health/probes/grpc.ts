@@ -14,7 +14,7 @@ import type { Destination, StartProbe } from '../probe.ts';
 import { type Attempt, startAttempts } from './attempt.ts';
 import { decodeResponse, encodeRequest, servingStatuses } from './grpc-messages.ts';
 import { openSocket, openTls } from './tls.ts';
-import { secureContext } from './tls-client.ts';
+import { noProtocol, secureContext } from './tls-client.ts';
 import { errorWords } from './words.ts';
 
 type GrpcProbe = ProbeOf<'grpc'>;
@@ -28,6 +28,11 @@ function decoded(message: string): string {
   } catch {
     return message;
   }
+}
+
+function http2Words(error: Error): string {
+  const isOther = 'code' in error && error.code === 'ERR_HTTP2_ERROR';
+  return isOther ? `not HTTP/2: ${error.message}` : `the connection broke: ${errorWords(error)}`;
 }
 
 function judge(
@@ -71,7 +76,7 @@ function readAnswer(stream: ClientHttp2Stream, attempt: Attempt, probe: GrpcProb
     if (length > mostAnswerBytes) attempt.finish(fails('the answer is too long for a HealthCheckResponse'));
     else body.push(bytes);
   });
-  stream.on('error', error => attempt.finish(fails(`HTTP/2: ${error.message}`)));
+  stream.on('error', error => attempt.finish(fails(http2Words(error))));
   stream.on('close', () => {
     const verdict =
       head === undefined
@@ -84,7 +89,7 @@ function readAnswer(stream: ClientHttp2Stream, attempt: Attempt, probe: GrpcProb
 function call(attempt: Attempt, check: Check, probe: GrpcProbe, to: Destination, socket: Socket): void {
   const isSecure = socket instanceof TLSSocket;
   if (isSecure && socket.alpnProtocol !== 'h2') {
-    attempt.finish(fails('the server does not agree to HTTP/2 (ALPN)'));
+    attempt.finish(fails(noProtocol));
     return;
   }
   const host = probe.tls?.name ?? authority(to);
@@ -93,10 +98,7 @@ function call(attempt: Attempt, check: Check, probe: GrpcProbe, to: Destination,
   // The URL is not used to connect.
   const session = connect(`${scheme}://${authority(to)}`, { createConnection: () => socket });
   attempt.atEnd(() => session.destroy());
-  session.on('error', error => {
-    const isOther = 'code' in error && error.code === 'ERR_HTTP2_ERROR';
-    attempt.finish(fails(isOther ? `not HTTP/2: ${error.message}` : `the connection broke: ${errorWords(error)}`));
-  });
+  session.on('error', error => attempt.finish(fails(http2Words(error))));
   session.on('close', () => attempt.finish(fails('the connection was closed: no answer')));
   const stream = session.request(
     {

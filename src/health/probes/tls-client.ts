@@ -137,6 +137,9 @@ function namesOf(cert: TlsError['cert']): string {
   return names[0] ? names.slice(0, 3).join(', ') : (cert?.subject?.CN ?? 'no name');
 }
 
+/** HTTP/2 is the only protocol that is asked for. */
+export const noProtocol = 'the server does not agree to HTTP/2 (ALPN)';
+
 export function tlsWords(error: TlsError, request: TlsRequest): string {
   const { code = '' } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
@@ -144,6 +147,7 @@ export function tlsWords(error: TlsError, request: TlsRequest): string {
   }
   const words = certificateWords[code];
   if (words !== undefined) return words;
+  if (/no application protocol/i.test(error.reason ?? error.message)) return noProtocol;
   if (/wrong version number|packet length too long|http request/i.test(error.reason ?? error.message))
     return 'the target does not speak TLS';
   // Errors of the system have a number; those of TLS have OpenSSL's reason.
