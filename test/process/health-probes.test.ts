@@ -12,13 +12,18 @@ import { HealthImplementation } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Probe, ProbeOf } from '../../src/health/model.ts';
+import { SecretContent } from '../../src/core/secret-content.ts';
 import { createProbes } from '../../src/health/probes/start.ts';
 import { dnsProbe, httpProbe, resultOf, smtpProbe, target, tlsOf } from '../unit/health/checks.ts';
 import { NodeProber } from '../unit/health/node-prober.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-probes-'));
 const inFolder = (name: string): string => join(folder, name);
-const probes = createProbes(onEvents => new NodeProber(onEvents), systemClock);
+const probes = createProbes(
+  onEvents => new NodeProber(onEvents),
+  systemClock,
+  ({ file }) => new SecretContent(readFileSync(file)),
+);
 const servers: ChildProcess[] = [];
 const body = 'all is well\n';
 
@@ -265,7 +270,7 @@ describe('nginx', () => {
   it('gets the certificate of the client', async () => {
     const path = '/body.txt';
     expect((await verdict(httpProbe({ path, tls: trusted() }), ports.client)).detail).toBe('HTTP 400 Bad Request');
-    const tls = trusted({ certificate: inFolder('shop.crt'), key: inFolder('shop.key') });
+    const tls = trusted({ certificate: inFolder('shop.crt'), key: { file: inFolder('shop.key') } });
     expect((await verdict(httpProbe({ path, tls }), ports.client)).passed).toBe(true);
   });
 
