@@ -59,7 +59,7 @@ function answersIn(part: string): Answer[] {
   const count = (pieces.length - 1) / 2;
   let stdout = pieces[0] ?? '';
   for (let at = 0; at < count; at++) {
-    const [, status = '', after = ''] = /^(\d+)\n([^]*)$/.exec(pieces[at + 1] ?? '') ?? [];
+    const [, status = '', after = ''] = /^(\d+)\n([\s\S]*)$/.exec(pieces[at + 1] ?? '') ?? [];
     answers.push({ stdout, stderr: '', status: Number(status) });
     stdout = after;
   }

@@ -4,7 +4,7 @@
 #include "binding/js_values.h"
 #include "host/inherited_files.h"
 #include "host/seccomp.h"
-#include "host/service_manager.h"
+#include "host/systemd_notice.h"
 
 namespace sluice::binding {
 

@@ -11,10 +11,10 @@ import { LocalFiles } from './document-files.ts';
 import type { Hangups } from './hangups.ts';
 import { controlPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
-import { ServiceManager } from './service-manager.ts';
 import { openStateFolders } from './state-folder.ts';
 import { Supervisor, type SupervisorEnding } from './supervisor.ts';
 import { SupervisorAnswers } from './supervisor-answers.ts';
+import { SystemdNotices } from './systemd-notices.ts';
 import { canRead, findUser, type User } from './user.ts';
 
 export interface RunRequest<S extends Sections> {
@@ -67,7 +67,7 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
     answers: new SupervisorAnswers({ files: new LocalFiles({ source: options.source, secretsFolder }), secretsFolder }),
     clock: systemClock,
     hangups,
-    serviceManager: new ServiceManager({
+    systemd: new SystemdNotices({
       ...{ environment: process.env, pid: process.pid, clock: systemClock },
       tell: (socket, state) => loadAddon().tellServiceManager(socket, state),
     }),

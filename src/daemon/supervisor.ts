@@ -20,10 +20,10 @@ import { launch } from './launch.ts';
 import { howItEnded, ManagedProcess, type ManagedProcessOptions } from './managed-process.ts';
 import type { PlaneSocket, ProcessState, Question } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
-import type { ServiceManager } from './service-manager.ts';
 import type { Ending } from './started-process.ts';
 import type { OpenFolders } from './state-folder.ts';
 import type { SupervisorAnswers } from './supervisor-answers.ts';
+import type { SystemdNotices } from './systemd-notices.ts';
 import { ownUserName, type User } from './user.ts';
 
 export interface SupervisorOptions {
@@ -44,7 +44,7 @@ export interface SupervisorOptions {
   readonly answers: SupervisorAnswers;
   readonly clock: Clock;
   readonly hangups: Hangups;
-  readonly serviceManager: ServiceManager;
+  readonly systemd: SystemdNotices;
   readonly logger: Logger;
 }
 
@@ -88,7 +88,7 @@ export class Supervisor {
     const ended = new Promise<SupervisorEnding>(resolve => {
       this.#end = resolve;
     });
-    const { hangups, logger, serviceManager } = this.#options;
+    const { hangups, logger, systemd } = this.#options;
     const end = (signal: string): void => {
       logger.info({ signal }, this.#isEnding ? 'asked to end again: killing the processes' : 'asked to end');
       if (this.#isEnding) for (const each of this.#all()) each.kill();
@@ -100,7 +100,7 @@ export class Supervisor {
       this.#control.start();
       hangups.passTo(() => this.#reload());
       const ending = await ended;
-      serviceManager.stopping();
+      systemd.stopping();
       await this.#control.stop(stopMilliseconds);
       await Promise.all([...this.#planes.values()].map(plane => plane.stop(stopMilliseconds)));
       return ending;
@@ -119,7 +119,7 @@ export class Supervisor {
 
   #controlChanged(): void {
     if (this.#isReloadOpen && this.#control.state.state === 'starting') this.#reload();
-    if (this.#control.state.state === 'running') this.#options.serviceManager.ready();
+    if (this.#control.state.state === 'running') this.#options.systemd.ready();
     this.#tellControl();
   }
 

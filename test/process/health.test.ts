@@ -50,7 +50,7 @@ describeAsRoot('sluice health', () => {
     await until('there is a result', patience, async () => (await targetOf(sluice)).known);
     const { stdout } = await sluice.command('health', '--server', '10.2.0.2');
     expect(stdout).toMatch(
-      /^tcp 192\.0\.2\.10:80\n {2}up {4}10\.2\.0\.2:8080\n {10}web up: .*200.* at 10\.2\.0\.2:8080\n$/,
+      /^tcp 192\.0\.2\.10:80\n {2}up {4}10\.2\.0\.2:8080(, since \S+)?\n {10}web up: .*200.* at 10\.2\.0\.2:8080\n$/,
     );
     await sluice.request();
     sluice.configure(documentOf('{ path: /, status: 204 }'));

@@ -8,9 +8,9 @@ import { createLogger } from '../../src/core/logger.ts';
 import { LocalFiles } from '../../src/daemon/document-files.ts';
 import { Hangups } from '../../src/daemon/hangups.ts';
 import { controlPolicy } from '../../src/daemon/process-policy.ts';
-import { ServiceManager } from '../../src/daemon/service-manager.ts';
 import { Supervisor } from '../../src/daemon/supervisor.ts';
 import { SupervisorAnswers } from '../../src/daemon/supervisor-answers.ts';
+import { SystemdNotices } from '../../src/daemon/systemd-notices.ts';
 import { programCommand } from './run-program.ts';
 
 it('tells each plane its own token, and control alone where planes answer and what each wants to be told', async () => {
@@ -29,7 +29,7 @@ it('tells each plane its own token, and control alone where planes answer and wh
       answers: new SupervisorAnswers({ files: new LocalFiles({ source: {} }), secretsFolder: folder }),
       clock: systemClock,
       hangups: new Hangups(),
-      serviceManager: new ServiceManager({ environment: {}, pid: 0, clock: systemClock, tell: () => false }),
+      systemd: new SystemdNotices({ environment: {}, pid: 0, clock: systemClock, tell: () => false }),
       logger: createLogger({ level: 'silent' }),
     });
     expect(await supervisor.run()).toEqual({ exitStatus: 1, message: 'enough' });

@@ -13,7 +13,9 @@ namespace {
 // Picks nobody: flows and persistence templates that there are go on.
 class None final : public Scheduler {
  public:
-  Destination* pick(const ScheduleRequest&, Trace* trace) override { return schedulers::decide(trace, "none", nullptr); }
+  Destination* pick(const ScheduleRequest&, Trace* trace) override {
+    return schedulers::decide(trace, "none", nullptr);
+  }
   void destinations_changed(const Destination*) override {}
 };
 

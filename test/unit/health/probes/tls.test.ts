@@ -9,7 +9,11 @@ import { nameOfHost } from '../../../../src/health/probes/tls-client.ts';
 import { checkOf, httpProbe, resultOf, smtpProbe, target, tlsOf } from '../checks.ts';
 import { NodeProber } from '../node-prober.ts';
 
-const probes = createProbes(onEvents => new NodeProber(onEvents), systemClock, () => undefined);
+const probes = createProbes(
+  onEvents => new NodeProber(onEvents),
+  systemClock,
+  () => undefined,
+);
 const servers: Server[] = [];
 const sockets = new Set<Socket>();
 afterAll(() => {

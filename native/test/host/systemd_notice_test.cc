@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "host/service_manager.h"
+#include "host/systemd_notice.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>

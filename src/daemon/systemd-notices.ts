@@ -3,7 +3,7 @@
 // life for its watchdog. Without a service manager nothing is told.
 import type { Clock, Timer } from '../core/clock.ts';
 
-export interface ServiceManagerOptions {
+export interface SystemdNoticesOptions {
   /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, as systemd sets them. */
   readonly environment: NodeJS.ProcessEnv;
   readonly pid: number;
@@ -11,12 +11,12 @@ export interface ServiceManagerOptions {
   readonly tell: (socket: string, state: string) => boolean;
 }
 
-export class ServiceManager {
-  readonly #options: ServiceManagerOptions;
+export class SystemdNotices {
+  readonly #options: SystemdNoticesOptions;
   #timer: Timer | undefined;
   #isReady = false;
 
-  constructor(options: ServiceManagerOptions) {
+  constructor(options: SystemdNoticesOptions) {
     this.#options = options;
   }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.ts';
-import { ServiceManager } from '../../../src/daemon/service-manager.ts';
+import { SystemdNotices } from '../../../src/daemon/systemd-notices.ts';
 
 function managerOf(environment: NodeJS.ProcessEnv) {
   const clock = new VirtualClock();
   const told: string[] = [];
-  const manager = new ServiceManager({
+  const manager = new SystemdNotices({
     ...{ environment, pid: 7, clock },
     tell: (socket, state) => told.push(`${socket}: ${state.split('\n')[0]}`) > 0,
   });
