@@ -33,8 +33,12 @@ describeAsRoot('sluice top', () => {
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     expect(stdout).not.toContain('\x1b');
     expect(lines[0]).toMatch(/^worker 0 +awake +\d+\.\d % +in +\d/);
-    expect(lines).toContainEqual(expect.stringMatching(`^tcp ${virtual}:80 rr +${requests} `));
-    expect(lines).toContainEqual(expect.stringMatching(`^ {2}-> 10.2.0.2:8080 nat +${requests} `));
+    // On a slow machine the first connections may have left the table by now.
+    const [, ofService, ofServer] =
+      new RegExp(`^tcp ${virtual}:80 rr +(\\d+) .*\n {2}-> 10.2.0.2:8080 nat +(\\d+) `, 'm').exec(stdout) ?? [];
+    expect(Number(ofService)).toBeGreaterThan(0);
+    expect(Number(ofService)).toBeLessThanOrEqual(requests);
+    expect(ofServer).toBe(ofService);
   });
 
   it('renews the table in its place where a terminal is', async () => {
