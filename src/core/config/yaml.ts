@@ -16,6 +16,7 @@ import {
 } from 'yaml';
 import type { Place } from '../errors.ts';
 import { type ConfigNode, listNode, type MapEntry, mapNode, scalarNode } from './node.ts';
+import { parsePlainYaml } from './plain-yaml.ts';
 import type { Problems } from './problems.ts';
 
 // About 10,000 services with 40 real servers each. The parser needs about a second for a megabyte.
@@ -31,6 +32,13 @@ const deepest = 64;
 
 /** The text as a tree; undefined when the text cannot be read, which is reported. */
 export function parseYaml(text: string, file: string | undefined, problems: Problems): ConfigNode | undefined {
+  return (
+    (text.length > longestText ? undefined : parsePlainYaml(text, file)) ?? parseWithLibrary(text, file, problems)
+  );
+}
+
+/** The same for any text: what parsePlainYaml() does not read. */
+export function parseWithLibrary(text: string, file: string | undefined, problems: Problems): ConfigNode | undefined {
   const lines = new LineCounter();
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
