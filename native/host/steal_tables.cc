@@ -205,6 +205,7 @@ void StealTables::leave(const Member::Edge& edge) {
            [&](const Tuple::User& moved) { moved.member->edges[moved.edge].at_tuple = edge.at_tuple; });
   if (!tuple.users.empty() || tuple.place == nullptr) return;
   // What it has held together.
+  if (tuple.place->has(bpf::STEAL_MARKED)) marks_[index_of(tuple.key.address)].is_touched = true;
   if (tuple.key.port == 0) {
     for (Tuple* const one : tuple.place->tuples) touch(*one);
   } else if (Tuple* const all = user_of_every_port(tuple)) {

@@ -15,6 +15,7 @@
 
 using namespace sluice;
 using host::Division;
+using host::key_of;
 using host::LessBytes;
 using host::OwnedTraffic;
 using host::StealTables;

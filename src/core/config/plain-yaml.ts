@@ -53,10 +53,14 @@ class Reader {
 
   document(): ConfigNode {
     this.#nextLine();
-    if (this.#indent !== 0) throw beyond;
+    if (!this.#isAt(0)) throw beyond;
     const root = this.#block();
-    if (this.#indent !== -1) throw beyond;
+    if (!this.#isAt(-1)) throw beyond;
     return root;
+  }
+
+  #isAt(indent: number): boolean {
+    return this.#indent === indent;
   }
 
   /** Goes to the next line that has content. `#at` is the end of the line before. */
