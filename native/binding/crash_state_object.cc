@@ -48,8 +48,7 @@ Napi::Value CrashStateObject::configuration(const Napi::CallbackInfo& info) {
 // Uses a new file each time: until the new file is complete and handed over, the next process finds the old texts.
 Napi::Value CrashStateObject::keep_configuration(const Napi::CallbackInfo& info) {
   engine::KeptTexts next;
-  const bool is_kept =
-      next.begin(text_of(info)) && crash_state_.give(engine::CrashItem::configuration, 0, next.file());
+  const bool is_kept = next.begin(text_of(info)) && crash_state_.give(engine::CrashItem::configuration, 0, next.file());
   if (is_kept) kept_ = std::move(next);
   return Napi::Boolean::New(info.Env(), is_kept);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts in a memory file, for a process after this one (crash_state.h): a first text, and those that were added to it. So
-// a change of a large configuration is kept in as many bytes as the change has.
+// Texts in a memory file, for a process after this one (crash_state.h): a first text, and those that were added to it.
+// So a change of a large configuration is kept in as many bytes as the change has.
 //
 //   ┌────────┬────────┬──────┬────────┬──────┬─ ─
 //   │ valid  │ length │ text │ length │ text │

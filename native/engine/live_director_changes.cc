@@ -66,7 +66,8 @@ bool LiveDirector::prepare(std::vector<PlanStep> steps, Refusal& refusal) {
     std::move(parts.begin(), parts.end(), std::back_inserter(staged.steps));
   }
   host::Failure failure;
-  if (is_stealing_ && !staged.steps.empty() && !serve(std::array{&std::as_const(configuration_), &std::as_const(staged.next)}, failure)) {
+  if (is_stealing_ && !staged.steps.empty() &&
+      !serve(std::array{&std::as_const(configuration_), &std::as_const(staged.next)}, failure)) {
     refusal = {std::nullopt, failure.message, {}};
     if (!update_ingress(in_force(), failure)) note_ingress_failure(failure);
     return false;

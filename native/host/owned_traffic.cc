@@ -59,8 +59,8 @@ void add_mark_networks(RuleTables::Marks& marks, const std::vector<OwnedTraffic:
 
 // number(rule) is what the rule asks for; 0: any.
 template <class Number>
-void add_mark_numbers(RuleTables::Marks& marks, const std::vector<OwnedTraffic::Mark>& rules,
-                      bpf::steal_mark_kind kind, Number number) {
+void add_mark_numbers(RuleTables::Marks& marks, const std::vector<OwnedTraffic::Mark>& rules, bpf::steal_mark_kind kind,
+                      Number number) {
   bpf::u64 of_any = 0;
   for (size_t i = 0; i < rules.size(); i++) of_any |= bpf::u64{number(rules[i]) == 0} << i;
   marks[mark_key(kind, 0, 0)] = of_any;

@@ -152,7 +152,7 @@ class Steal {
   StealTables tables_;                               // of places and tuples
   RuleTables current_;                               // what the other maps hold
   uint16_t marks_edition_ = 1;                       // of the rules of firewall marks that hold
-  RuleTables::Marks other_marks_;                   // what the maps hold of the other edition
+  RuleTables::Marks other_marks_;                    // what the maps hold of the other edition
   uint32_t steering_edition_ = 0;                    // that holds
   bool is_filled_ = false;                           // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;

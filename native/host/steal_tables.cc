@@ -151,7 +151,8 @@ void StealTables::add(Member& member) {
     }
     count(server.address, bpf::STEAL_SERVER, 1);
     for_each_protocol(part.protocol, [&](uint8_t protocol) {
-      join(member, {key_of(server.address), server.port, protocol, bpf::STEAL_FROM_SERVER}, is_service || part.is_marked);
+      join(member, {key_of(server.address), server.port, protocol, bpf::STEAL_FROM_SERVER},
+           is_service || part.is_marked);
     });
   }
   for (const wire::Address& server : part.tunnel_servers) count(server, bpf::STEAL_TUNNEL, 1);
@@ -244,9 +245,9 @@ void StealTables::let_ports_go(Place& place) {
 // Notes whether packets of the member may be those of a service by firewall mark.
 void StealTables::carry(Member& member) {
   const OwnedTraffic::Part& part = *member.part;
-  const bool is_carried = part.is_marked || (!part.is_removed && std::ranges::any_of(rules_, [&](const auto& rule) {
-                                               return may_carry(rule, part);
-                                             }));
+  const bool is_carried =
+      part.is_marked ||
+      (!part.is_removed && std::ranges::any_of(rules_, [&](const auto& rule) { return may_carry(rule, part); }));
   if (is_carried == member.at_marks.has_value()) return;
   if (!is_carried) return leave_marks(member);
   Marks& marks = marks_[index_of(part.address.family)];

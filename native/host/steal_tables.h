@@ -9,8 +9,8 @@
 //   want(traffic)   parts that were not there add to the places and tuples that they own, parts that are there no more
 //                   take from them. An entry that somebody counts on is wanted
 //   settle()        gives tuples their steering, where it may be different from before
-//   the owner       writes what of the touched entries is wanted in another way than it is held, and says so with hold()
-//   finish()        all was written: nothing is touched any more
+//   the owner       writes what of the touched entries is wanted in another way than it is held, and says so with
+//   hold() finish()        all was written: nothing is touched any more
 //
 // What was touched stays touched until finish(), so that an update that the kernel refuses half-way is gone on with by
 // the next one, whatever that one wants.
@@ -95,8 +95,8 @@ class StealTables {
     };
     std::shared_ptr<const OwnedTraffic::Part> part;
     std::vector<Edge> edges;
-    uint64_t wanted = 0;                // by the latest call of want() with this number
-    std::optional<uint32_t> at_marks;   // where it is among the members of marks
+    uint64_t wanted = 0;               // by the latest call of want() with this number
+    std::optional<uint32_t> at_marks;  // where it is among the members of marks
     Division division;
   };
 
@@ -187,8 +187,8 @@ class StealTables {
   std::vector<wire::Address> host_addresses_;
   std::vector<Tuple*> touched_tuples_;
   std::vector<Place*> touched_places_;
-  size_t restricted_ = 0;      // parts whose division is not the ordinary one
-  size_t held_restricted_ = 0; // tuples whose steering is held and not the ordinary one
+  size_t restricted_ = 0;       // parts whose division is not the ordinary one
+  size_t held_restricted_ = 0;  // tuples whose steering is held and not the ordinary one
   uint64_t walk_ = 0, wanted_ = 0;
 };
 

@@ -22,12 +22,7 @@ export class KeptSnapshot<S extends Sections> {
   readonly #history: History;
   readonly #logger: Logger;
 
-  constructor(
-    format: DocumentFormat<S>,
-    memory: KeptMemory,
-    history: History,
-    logger: Logger,
-  ) {
+  constructor(format: DocumentFormat<S>, memory: KeptMemory, history: History, logger: Logger) {
     this.#format = format;
     this.#memory = new KeptValue(memory);
     this.#history = history;

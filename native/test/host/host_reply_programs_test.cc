@@ -9,8 +9,8 @@
 
 #include "host/steal.h"
 #include "namespace.h"
-#include "wire/packet.h"
 #include "plain_traffic.h"
+#include "wire/packet.h"
 
 using namespace sluice;
 using test::address;

@@ -57,7 +57,8 @@ struct PlainTraffic {
       part.is_marked = server.marked;
       part.is_removed = !server.marked;
     }
-    for (const auto& [family, steering] : {std::pair{wire::Family::ipv4, ipv4_marks}, {wire::Family::ipv6, ipv6_marks}}) {
+    for (const auto& [family, steering] :
+         {std::pair{wire::Family::ipv4, ipv4_marks}, {wire::Family::ipv6, ipv6_marks}}) {
       Part& part = parts.emplace_back();
       part.address.family = family;
       part.is_marked = true;

@@ -308,7 +308,8 @@ TEST_CASE("tables kept up by differences are those computed from scratch, throug
   }
 }
 
-TEST_CASE("a kernel that refuses in the middle of a change keeps what both configurations have, and takes the rest later") {
+TEST_CASE(
+    "a kernel that refuses in the middle of a change keeps what both configurations have, and takes the rest later") {
   for (uint32_t seed = 1; seed <= 60; seed++) {
     CAPTURE(seed);
     RandomTraffic random(seed);

@@ -32,9 +32,7 @@ const deepest = 64;
 
 /** The text as a tree; undefined when the text cannot be read, which is reported. */
 export function parseYaml(text: string, file: string | undefined, problems: Problems): ConfigNode | undefined {
-  return (
-    (text.length > longestText ? undefined : parsePlainYaml(text, file)) ?? parseWithLibrary(text, file, problems)
-  );
+  return (text.length > longestText ? undefined : parsePlainYaml(text, file)) ?? parseWithLibrary(text, file, problems);
 }
 
 /** The same for any text: what parsePlainYaml() does not read. */
