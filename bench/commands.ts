@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wall time of single commands on a running Sluice, as scripts call them: sluice-ipvsadm with no other service and with
-// 1,000 of 10 servers each. Each figure is the median of its calls, as a line of JSON.
+// Wall time of single commands on a running Sluice, as scripts call them: sluice-ipvsadm with no other service, with 1,000
+// and with 10,000 of 10 servers each, and sluice apply of as many services from a file. Each figure of single changes is
+// the median of its calls, as a line of JSON. The longest visit is the longest time that a worker stood still meanwhile.
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Topology } from '../lab/topology/topology.ts';
 import { packageRoot } from '../src/core/package-root.ts';
@@ -15,10 +17,14 @@ const description = {
   links: [{ between: ['client:eth0', 'balancer:eth0'] }],
 } as const;
 
-function print(figure: string, milliseconds: readonly number[]): void {
+function print(figure: string, milliseconds: readonly number[], unit = 'ms'): void {
   const sorted = [...milliseconds].sort((a, b) => a - b);
   const value = Math.round((sorted[sorted.length >> 1] ?? 0) * 10) / 10;
-  console.log(JSON.stringify({ figure, value, unit: 'ms' }));
+  console.log(JSON.stringify({ figure, value, unit }));
+}
+
+interface Status {
+  readonly director: { readonly workers: readonly { readonly longestVisitNanoseconds: number }[] };
 }
 
 const topology = await Topology.up(description);
@@ -28,13 +34,15 @@ try {
   const program = balancer.start('sluice', [process.execPath, sluice, 'run', '--socket', socket]);
   await program.ready({ prints: '"msg":"ready"' });
 
-  const call = (words: string, input = ''): number => {
+  const run = (command: string, words: readonly string[], input = ''): { stdout: string; milliseconds: number } => {
     const began = performance.now();
     const options = { env: { SLUICE_SOCKET: socket }, input, encoding: 'utf8', maxBuffer: 1 << 30 } as const;
-    const { status, stderr } = spawnSync(ipvsadm, words.split(' '), options);
-    if (status !== 0) throw new Error(`ipvsadm ${words}: ${stderr}`);
-    return performance.now() - began;
+    const { status, stdout, stderr } = spawnSync(command, words, options);
+    if (status !== 0) throw new Error(`${command} ${words.join(' ')}: ${stderr}`);
+    return { stdout, milliseconds: performance.now() - began };
   };
+  const call = (words: string, input = ''): number => run(ipvsadm, words.split(' '), input).milliseconds;
+  const cli = (...words: string[]) => run(process.execPath, [sluice, ...words]);
   const measure = (figure: string, words: (n: number) => string): void =>
     print(
       figure,
@@ -46,18 +54,57 @@ try {
     measure(`ipvsadm -L -n of one service, ${among}`, n => `-L -n -t 192.0.2.${n}:${port}`);
     measure(`ipvsadm -D, ${among}`, n => `-D -t 192.0.2.${n}:${port}`);
   };
+  const measureAmong = (count: number, port: number): void => {
+    const name = `${count.toLocaleString('en')} services of 10 servers`;
+    const restored = servicesOf(count).flatMap(({ service, servers }) => [
+      `-A -t ${service} -s rr`,
+      ...servers.map(server => `-a -t ${service} -r ${server} -m`),
+    ]);
+    print(`ipvsadm -R of ${name}`, [call('-R', `${restored.join('\n')}\n`)]);
+    measureAll(name, port);
+    print(`ipvsadm -L -n of ${name}`, [call('-L -n')]);
+    const file = join(balancer.folder, 'sluice.yaml');
+    const apply = (figure: string, document: string): void => {
+      writeFileSync(file, document);
+      print(figure, [cli('apply', file).milliseconds]);
+    };
+    apply(`sluice apply that adds one of ${name}`, documentOf(count + 1));
+    print(`ipvsadm -C, ${name}`, [call('-C')]);
+    apply(`sluice apply of ${name}`, documentOf(count));
+    print(`ipvsadm -C, ${name}`, [call('-C')]);
+  };
 
   measure('ipvsadm -v', () => '-v');
   measureAll('no other services', 80);
-  const services = Array.from({ length: 1000 }, (_, n) => `198.51.${n >> 8}.${n & 255}:80`);
-  const servers = (service: string): string[] =>
-    Array.from({ length: 10 }, (_, n) => `-a -t ${service} -r 10.1.0.${n + 10}:80 -m`);
-  const restored = services.flatMap(service => [`-A -t ${service} -s rr`, ...servers(service)]);
-  print('ipvsadm -R of 1,000 services with 10 servers each', [call('-R', `${restored.join('\n')}\n`)]);
-  measureAll('1,000 services of 10 servers', 81);
-  print('ipvsadm -L -n of 1,000 services of 10 servers', [call('-L -n')]);
+  measureAmong(1000, 81);
+  measureAmong(10_000, 82);
+  const { director } = JSON.parse(cli('status', '--json').stdout) as Status;
+  print(
+    'longest visit of a worker',
+    director.workers.map(worker => worker.longestVisitNanoseconds / 1000),
+    'us',
+  );
   program.kill('SIGTERM');
   await program.ending;
 } finally {
   await topology.down();
+}
+
+/** Each has servers of its own. */
+function servicesOf(count: number): { service: string; servers: string[] }[] {
+  return Array.from({ length: count }, (_, n) => ({
+    service: `198.51.${n >> 8}.${n & 255}:80`,
+    servers: Array.from({ length: 10 }, (_, i) => {
+      const number = 10 * n + i;
+      return `10.${2 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}:80`;
+    }),
+  }));
+}
+
+function documentOf(count: number): string {
+  const services = servicesOf(count).map(
+    ({ service, servers }) =>
+      `    - tcp: ${service}\n      scheduler: rr\n      servers:\n${servers.map(server => `        - ${server}\n`).join('')}`,
+  );
+  return `director:\n  services:\n${services.join('')}`;
 }

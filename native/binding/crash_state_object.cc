@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "binding/crash_state_object.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <string>
 
 #include "engine/flight_recorder.h"
@@ -18,13 +14,8 @@ int number_at(const Napi::CallbackInfo& info, size_t place) {
   return info.Length() > place && info[place].IsNumber() ? info[place].As<Napi::Number>().Int32Value() : -1;
 }
 
-bool write_whole(int file, const std::string& text) {
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t written = pwrite(file, text.data() + done, text.size() - done, static_cast<off_t>(done));
-    if (written < 0) return false;
-    done += static_cast<size_t>(written);
-  }
-  return true;
+std::string text_of(const Napi::CallbackInfo& info) {
+  return info.Length() > 0 ? info[0].ToString().Utf8Value() : std::string();
 }
 
 }  // namespace
@@ -33,6 +24,7 @@ Napi::Function CrashStateObject::define(Napi::Env env) {
   return DefineClass(env, "CrashState",
                      {InstanceMethod<&CrashStateObject::configuration>("configuration"),
                       InstanceMethod<&CrashStateObject::keep_configuration>("keepConfiguration"),
+                      InstanceMethod<&CrashStateObject::extend_configuration>("extendConfiguration"),
                       InstanceMethod<&CrashStateObject::last_batches>("lastBatches"),
                       InstanceMethod<&CrashStateObject::take_over>("takeOver"),
                       InstanceMethod<&CrashStateObject::withdraw>("withdraw")});
@@ -44,22 +36,25 @@ CrashStateObject::CrashStateObject(const Napi::CallbackInfo& info)
 }
 
 Napi::Value CrashStateObject::configuration(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
   const int file = crash_state_.taken(engine::CrashItem::configuration, 0);
-  struct stat status;
-  if (file < 0 || fstat(file, &status) != 0) return info.Env().Undefined();
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  if (pread(file, text.data(), text.size(), 0) != status.st_size) return info.Env().Undefined();
-  return Napi::String::New(info.Env(), text);
+  const auto texts = file < 0 ? std::nullopt : engine::KeptTexts::read(file);
+  if (!texts) return env.Undefined();
+  Napi::Array list = Napi::Array::New(env);
+  for (const std::string& text : *texts) list.Set(list.Length(), text);
+  return list;
 }
 
-// Uses a new file each time: until the new file is complete and handed over, the next process finds the old text.
+// Uses a new file each time: until the new file is complete and handed over, the next process finds the old texts.
 Napi::Value CrashStateObject::keep_configuration(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const std::string text = info.Length() > 0 ? info[0].ToString().Utf8Value() : std::string();
-  const host::Descriptor file(memfd_create("sluice configuration", MFD_CLOEXEC));
-  const bool is_kept =
-      file && write_whole(file.get(), text) && crash_state_.give(engine::CrashItem::configuration, 0, file.get());
-  return Napi::Boolean::New(env, is_kept);
+  engine::KeptTexts next;
+  const bool is_kept = next.begin(text_of(info)) && crash_state_.give(engine::CrashItem::configuration, 0, next.file());
+  if (is_kept) kept_ = std::move(next);
+  return Napi::Boolean::New(info.Env(), is_kept);
+}
+
+Napi::Value CrashStateObject::extend_configuration(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), kept_.add(text_of(info)));
 }
 
 Napi::Value CrashStateObject::last_batches(const Napi::CallbackInfo& info) {

@@ -41,36 +41,47 @@ size_t Configuration::KeyHash::operator()(const ServiceKey& key) const {
   return director::AddressHash{}(key.address) ^ static_cast<size_t>(rest * 0x9e3779b97f4a7c15ULL);
 }
 
-size_t Configuration::DestinationKeyHash::operator()(const DestinationKey& key) const {
-  return KeyHash{}(key.home) * 31 + director::AddressHash{}(key.address) + key.port;
-}
-
 std::optional<Configuration::Refusal> Configuration::apply(const PlanStep& step) {
   return std::visit([this](const auto& one) { return change(one); }, step);
 }
 
 const Configuration::Entry* Configuration::find(const ServiceKey& key) const {
   const auto found = services_.find(key);
-  return found == services_.end() ? nullptr : found->second.get();
+  return found == services_.end() || found->second->is_removed ? nullptr : found->second.get();
 }
 
 Configuration::Entry* Configuration::own(const ServiceKey& key) {
   const auto found = services_.find(key);
-  if (found == services_.end()) return nullptr;
-  if (found->second.use_count() > 1) found->second = std::make_shared<Entry>(*found->second);
-  return found->second.get();
+  return found == services_.end() || found->second->is_removed ? nullptr : &own(found->second);
 }
 
-void Configuration::remember(const ServiceKey& home, const DestinationSettings& server) {
-  if (is_seen_from(server.forwarding)) {
-    removed_destinations_.insert({home, server.address, server.port, server.forwarding});
-  }
+Configuration::Entry& Configuration::own(std::shared_ptr<Entry>& entry) {
+  if (entry.use_count() > 1) entry = std::make_shared<Entry>(*entry);
+  entry->derived = {};
+  return *entry;
+}
+
+void Configuration::remember(Entry& entry, const DestinationSettings& server) {
+  if (!is_seen_from(server.forwarding)) return;
+  const ServiceKey& home = entry.service.key;
+  const Destination removed = {home, server.address, server.port, server.forwarding};
+  with_removed_.insert(home);
+  if (std::ranges::find(entry.removed, removed) == entry.removed.end()) entry.removed.push_back(removed);
+}
+
+void Configuration::forget(Entry& entry, const Destination& destination) {
+  std::erase(entry.removed, destination);
+  if (entry.removed.empty()) with_removed_.erase(entry.service.key);
 }
 
 Configuration::Edit Configuration::change(const AddService& step) {
   if (find(step.key) != nullptr) return refused(EditResult::service_exists);
   if (!is_scheduler(step.settings.scheduler)) return refused(EditResult::unknown_scheduler);
-  services_.emplace(step.key, std::make_shared<Entry>(Entry{{step.key, step.settings}, {}}));
+  std::shared_ptr<Entry>& place = services_[step.key];
+  if (place == nullptr) place = std::make_shared<Entry>();
+  Entry& entry = own(place);
+  entry.service = {step.key, step.settings};
+  entry.is_removed = false;
   return std::nullopt;
 }
 
@@ -83,10 +94,12 @@ Configuration::Edit Configuration::change(const EditService& step) {
 }
 
 Configuration::Edit Configuration::change(const RemoveService& step) {
-  const Entry* const entry = find(step.key);
+  Entry* const entry = own(step.key);
   if (entry == nullptr) return refused(EditResult::no_such_service);
-  for (const DestinationSettings& server : entry->servers) remember(step.key, server);
-  services_.erase(step.key);
+  for (const DestinationSettings& server : entry->servers) remember(*entry, server);
+  entry->servers.clear();
+  entry->is_removed = true;
+  if (entry->removed.empty()) services_.erase(step.key);
   return std::nullopt;
 }
 
@@ -99,7 +112,7 @@ Configuration::Edit Configuration::change(const AddServer& step) {
     return refused(EditResult::destination_exists);
   }
   servers.push_back(step.settings);
-  removed_destinations_.erase({step.key, step.settings.address, step.settings.port, step.settings.forwarding});
+  forget(*entry, {step.key, step.settings.address, step.settings.port, step.settings.forwarding});
   return std::nullopt;
 }
 
@@ -109,8 +122,8 @@ Configuration::Edit Configuration::change(const EditServer& step) {
   const auto server = find_server(entry->servers, step.settings.address, step.settings.port);
   if (server == entry->servers.end()) return refused(EditResult::no_such_destination);
   if (!is_reachable(step.key, step.settings)) return refused(EditResult::family_mismatch);
-  if (server->forwarding != step.settings.forwarding) remember(step.key, *server);
-  removed_destinations_.erase({step.key, step.settings.address, step.settings.port, step.settings.forwarding});
+  if (server->forwarding != step.settings.forwarding) remember(*entry, *server);
+  forget(*entry, {step.key, step.settings.address, step.settings.port, step.settings.forwarding});
   *server = step.settings;
   return std::nullopt;
 }
@@ -120,7 +133,7 @@ Configuration::Edit Configuration::change(const RemoveServer& step) {
   if (entry == nullptr) return refused(EditResult::no_such_service);
   const auto server = find_server(entry->servers, step.address, step.port);
   if (server == entry->servers.end()) return refused(EditResult::no_such_destination);
-  remember(step.key, *server);
+  remember(*entry, *server);
   entry->servers.erase(server);
   return std::nullopt;
 }
@@ -188,26 +201,11 @@ Configuration::Edit Configuration::change(const SetMarks& step) {
   return std::nullopt;
 }
 
-void Configuration::for_each_service(const std::function<void(const Service&)>& visit) const {
-  for (const auto& [key, entry] : services_) visit(entry->service);
-}
-
-Configuration::Destination Configuration::destination_of(const Entry& entry, const DestinationSettings& server) {
-  return {entry.service.key, &entry.service, server.address, server.port, server.forwarding};
-}
-
-void Configuration::for_each_destination(const std::function<void(const Destination&)>& visit) const {
-  for (const auto& [key, entry] : services_) {
-    for (const DestinationSettings& server : entry->servers) visit(destination_of(*entry, server));
-  }
-  for (const Destination& removed : removed_destinations()) visit(removed);
-}
-
 std::vector<Configuration::Destination> Configuration::removed_destinations() const {
   std::vector<Destination> all;
-  for (const DestinationKey& key : removed_destinations_) {
-    const Entry* const entry = find(key.home);
-    all.push_back({key.home, entry == nullptr ? nullptr : &entry->service, key.address, key.port, key.forwarding});
+  for (const ServiceKey& key : with_removed_) {
+    const std::vector<Destination>& removed = services_.at(key)->removed;
+    all.insert(all.end(), removed.begin(), removed.end());
   }
   return all;
 }
@@ -221,26 +219,13 @@ void Configuration::for_each_range(const std::function<void(const PoolRange&)>& 
 
 void Configuration::forget_removed(const std::vector<Destination>& destinations, const std::vector<PoolRange>& ranges) {
   for (const Destination& one : destinations) {
-    removed_destinations_.erase({one.home, one.address, one.port, one.forwarding});
+    const auto found = services_.find(one.home);
+    if (found == services_.end()) continue;
+    Entry& entry = own(found->second);
+    forget(entry, one);
+    if (entry.is_removed && entry.removed.empty()) services_.erase(found);
   }
   for (const PoolRange& one : ranges) std::erase(removed_ranges_, one);
-}
-
-Configuration Configuration::both(const Configuration& now, const Configuration& next) {
-  Configuration all = next;
-  for (const auto& [key, entry] : now.services_) {
-    const auto [place, is_only_now] = all.services_.try_emplace(key, entry);
-    if (is_only_now || place->second == entry) continue;
-    Entry& owned = *all.own(key);
-    for (const DestinationSettings& server : entry->servers) {
-      const auto same = find_server(owned.servers, server.address, server.port);
-      if (same == owned.servers.end() || same->forwarding != server.forwarding) owned.servers.push_back(server);
-    }
-  }
-  now.for_each_range([&](const PoolRange& range) { all.removed_ranges_.push_back(range); });
-  all.egress_.insert(all.egress_.end(), now.egress_.begin(), now.egress_.end());
-  all.removed_destinations_.insert(now.removed_destinations_.begin(), now.removed_destinations_.end());
-  return all;
 }
 
 }  // namespace sluice::engine

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/plan.h"
+#include "host/owned_traffic.h"
 
 namespace sluice::engine {
 
@@ -38,10 +39,31 @@ class Configuration {
   };
   struct Destination {
     director::ServiceKey home;
-    const Service* service = nullptr;  // nullptr: it has lost its service
     wire::Address address;
     uint16_t port = 0;
     director::Forwarding forwarding = director::Forwarding::dr;
+    bool operator==(const Destination&) const = default;
+  };
+  // Real servers that are this host itself, as of one route table.
+  struct LocalServers {
+    bool any = false;
+    bool translated = false;  // by nat or fullnat, and no loopback address
+    bool fullnat = false;     // likewise
+  };
+  // A service with its servers. Configurations share it until one of them changes its own copy. So what follows from it
+  // alone is computed once, by ownership.h.
+  struct Entry {
+    Service service;
+    bool is_removed = false;  // there is no such service any more
+    std::vector<director::DestinationSettings> servers;
+    std::vector<Destination> removed;  // or had another mode, while flows may still have that mode
+    struct Derived {
+      std::shared_ptr<const host::OwnedTraffic::Part> part;
+      uint64_t routes = 0;  // the number of the route table that the following is of; 0: of none
+      bool has_local_address = false;
+      LocalServers local_servers;
+    };
+    mutable Derived derived;
   };
   struct PoolRange {
     wire::Address address;
@@ -57,15 +79,16 @@ class Configuration {
   };
   std::optional<Refusal> apply(const PlanStep& step);
 
-  bool has_service(const director::ServiceKey& key) const { return services_.contains(key); }
+  bool has_service(const director::ServiceKey& key) const { return find(key) != nullptr; }
   // nullptr where there is none.
   const director::PoolSettings* find_pool(uint32_t id) const {
     const auto found = pools_.find(id);
     return found == pools_.end() ? nullptr : &found->second;
   }
-  void for_each_service(const std::function<void(const Service&)>& visit) const;
-  // Those of services, and those that were removed or had another mode, while flows may still have that mode.
-  void for_each_destination(const std::function<void(const Destination&)>& visit) const;
+  template <class Visit>
+  void for_each_entry(Visit visit) const {
+    for (const auto& [key, entry] : services_) visit(*entry);
+  }
   // Addresses that are in a pool, and those that were removed and that flows may still have.
   void for_each_range(const std::function<void(const PoolRange&)>& visit) const;
   const std::vector<director::EgressRule>& egress() const { return egress_; }
@@ -76,30 +99,12 @@ class Configuration {
   // mode was changed is removed in its old mode: flows keep the mode that they were opened in.
   std::vector<Destination> removed_destinations() const;
   const std::vector<PoolRange>& removed_ranges() const { return removed_ranges_; }
-  bool has_removed() const { return !removed_destinations_.empty() || !removed_ranges_.empty(); }
+  bool has_removed() const { return !with_removed_.empty() || !removed_ranges_.empty(); }
   void forget_removed(const std::vector<Destination>& destinations, const std::vector<PoolRange>& ranges);
 
-  // A configuration to which belongs whatever belongs to either. Rules of marks count in their order, so those of
-  // `next` hold alone.
-  static Configuration both(const Configuration& now, const Configuration& next);
-
  private:
-  struct Entry {
-    Service service;
-    std::vector<director::DestinationSettings> servers;
-  };
   struct KeyHash {
     size_t operator()(const director::ServiceKey& key) const;
-  };
-  struct DestinationKey {
-    director::ServiceKey home;
-    wire::Address address;
-    uint16_t port = 0;
-    director::Forwarding forwarding = director::Forwarding::dr;
-    bool operator==(const DestinationKey&) const = default;
-  };
-  struct DestinationKeyHash {
-    size_t operator()(const DestinationKey& key) const;
   };
   using Edit = std::optional<Refusal>;
   Edit change(const AddService& step);
@@ -117,19 +122,20 @@ class Configuration {
   Edit change(const SetEgress& step);
   Edit change(const SetMarks& step);
 
-  // For changes: no other configuration shares what is given. nullptr where there is none.
+  // For changes: no other configuration shares what is given. nullptr where there is no such service.
   Entry* own(const director::ServiceKey& key);
+  Entry& own(std::shared_ptr<Entry>& entry);
   const Entry* find(const director::ServiceKey& key) const;
-  void remember(const director::ServiceKey& home, const director::DestinationSettings& server);
-  static Destination destination_of(const Entry& entry, const director::DestinationSettings& server);
+  void remember(Entry& entry, const director::DestinationSettings& server);
+  void forget(Entry& entry, const Destination& destination);
 
   FixedLimits fixed_;
-  std::unordered_map<director::ServiceKey, std::shared_ptr<Entry>, KeyHash> services_;
+  std::unordered_map<director::ServiceKey, std::shared_ptr<Entry>, KeyHash> services_;  // and removed ones
   std::map<uint32_t, director::PoolSettings> pools_;
   std::vector<director::EgressRule> egress_;
   std::vector<director::MarkRule> marks_;
   director::Timeouts timeouts_;
-  std::unordered_set<DestinationKey, DestinationKeyHash> removed_destinations_;
+  std::unordered_set<director::ServiceKey, KeyHash> with_removed_;  // entries that have removed servers
   std::vector<PoolRange> removed_ranges_;
 };
 

@@ -366,6 +366,7 @@ void LiveDirector::use_route_table(const std::shared_ptr<const director::RouteTa
   {
     const std::lock_guard lock(host_);
     before = std::exchange(route_table_, route_table);
+    route_table_number_++;
   }
   for (const auto& worker : workers_) {
     DirectorWorker::Visit visit(*worker);
@@ -388,16 +389,16 @@ void LiveDirector::follow_interfaces() {
     if (attached_[port] != 0) steal_->readdress(attached_[port], route_table_->ports()[port].mac);
   }
   if (!is_stealing_) return;
-  const Configuration both = staged_ ? Configuration::both(configuration_, staged_->next) : configuration_;
+  const std::vector<const Configuration*> configurations = in_force();
   host::Failure failure;
-  if (serve_local_node(both, failure)) {
+  if (serve_local_node(configurations, failure)) {
     notices_.clear("real server on this host");
   } else {
     notices_.set("real server on this host", failure.message);
   }
-  const bool has_other_routes = addresses_by_route(both, *route_table_) != addresses_by_route_;
+  const bool has_other_routes = addresses_by_route(configurations, routes()) != addresses_by_route_;
   if (!(has_other_addresses || has_other_routes || attached != attached_ || is_ingress_behind_)) return;
-  if (!update_ingress(both, failure)) note_ingress_failure(failure);
+  if (!update_ingress(configurations, failure)) note_ingress_failure(failure);
 }
 
 void LiveDirector::open_what_came() {

@@ -33,6 +33,7 @@
 #include "engine/director_work.h"
 #include "engine/expected_replies.h"
 #include "engine/notices.h"
+#include "engine/ownership.h"
 #include "engine/rehearsal.h"
 #include "engine/worker_files.h"
 #include "host/host_network.h"
@@ -153,15 +154,18 @@ class LiveDirector {
   bool open_again(director::PortId number, uint32_t interface, host::Failure& failure);
   bool attach_to(director::PortId number, uint32_t interface, host::Failure& failure);
   void close_replaced(director::PortId number, Ports replaced);
-  bool serve(const Configuration& configuration, host::Failure& failure);
+  // Of what belongs to the directors now: while a plan is prepared, two.
+  std::vector<const Configuration*> in_force() const;
+  NumberedRoutes routes() const { return {*route_table_, route_table_number_}; }
+  bool serve(Configurations configurations, host::Failure& failure);
   // live_director_local_node.cc
-  bool serve_local_node(const Configuration& configuration, host::Failure& failure);
+  bool serve_local_node(Configurations configurations, host::Failure& failure);
   bool open_host_device(host::Failure& failure);
   bool bring_replies_back(host::Failure& failure);
   void begin_to_expect(host::HostReplyPrograms& programs);
   uint32_t smallest_mtu() const;
 
-  bool update_ingress(const Configuration& configuration, host::Failure& failure);
+  bool update_ingress(Configurations configurations, host::Failure& failure);
   void visit_placed_flows(const std::function<void(const host::PlacedFlow&)>& visit_flow);
   void carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps);
   void note_ingress_failure(const host::Failure& failure);
@@ -191,6 +195,7 @@ class LiveDirector {
   std::vector<port::Fanout> fanouts_;        // by port: what the rings of all workers share
   std::vector<port::PortStatistics> ended_;  // by port: counted on interfaces that no longer exist
   std::shared_ptr<const director::RouteTable> route_table_;  // the one that the workers use
+  uint64_t route_table_number_ = 1;
   std::vector<wire::Address> host_addresses_;
   std::vector<wire::Address> addresses_by_route_;  // as of the last update of what is stolen
   Configuration configuration_;                    // what every worker has

@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "engine/live_director.h"
 #include "engine/ownership.h"
@@ -64,9 +66,10 @@ bool LiveDirector::prepare(std::vector<PlanStep> steps, Refusal& refusal) {
     std::move(parts.begin(), parts.end(), std::back_inserter(staged.steps));
   }
   host::Failure failure;
-  if (is_stealing_ && !staged.steps.empty() && !serve(Configuration::both(configuration_, staged.next), failure)) {
+  if (is_stealing_ && !staged.steps.empty() &&
+      !serve(std::array{&std::as_const(configuration_), &std::as_const(staged.next)}, failure)) {
     refusal = {std::nullopt, failure.message, {}};
-    if (!update_ingress(configuration_, failure)) note_ingress_failure(failure);
+    if (!update_ingress(in_force(), failure)) note_ingress_failure(failure);
     return false;
   }
   staged_ = std::move(staged);
@@ -87,7 +90,7 @@ void LiveDirector::commit() {
   forget_removed();
   const std::lock_guard lock(host_);
   host::Failure failure;
-  if (is_stealing_ && !update_ingress(configuration_, failure)) note_ingress_failure(failure);
+  if (is_stealing_ && !update_ingress(in_force(), failure)) note_ingress_failure(failure);
 }
 
 void LiveDirector::abort() {
@@ -95,7 +98,7 @@ void LiveDirector::abort() {
   if (!staged_) return;
   staged_.reset();
   host::Failure failure;
-  if (is_stealing_ && !update_ingress(configuration_, failure)) note_ingress_failure(failure);
+  if (is_stealing_ && !update_ingress(in_force(), failure)) note_ingress_failure(failure);
 }
 
 void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<PlanStep>& steps) {
@@ -120,7 +123,7 @@ void LiveDirector::carry_out_plan(DirectorWorker& worker, const std::vector<Plan
 bool LiveDirector::steal(host::Failure& failure) {
   const std::lock_guard lock(host_);
   const bool is_first = !std::exchange(is_stealing_, true);
-  if (!serve(configuration_, failure)) return false;
+  if (!serve(in_force(), failure)) return false;
   return !is_first || keep_links(failure);
 }
 
@@ -129,13 +132,20 @@ bool LiveDirector::take_over(host::Failure& failure) {
   return options_.crash_state == nullptr || options_.crash_state->take_over(failure);
 }
 
-bool LiveDirector::serve(const Configuration& configuration, host::Failure& failure) {
-  return serve_local_node(configuration, failure) && update_ingress(configuration, failure);
+std::vector<const Configuration*> LiveDirector::in_force() const {
+  std::vector<const Configuration*> all = {&configuration_};
+  if (staged_) all.push_back(&staged_->next);
+  return all;
 }
 
-bool LiveDirector::update_ingress(const Configuration& configuration, host::Failure& failure) {
-  host::OwnedTraffic owned_traffic = owned_traffic_of(configuration, static_cast<uint16_t>(workers_.size()), attached_);
-  addresses_by_route_ = addresses_by_route(configuration, *route_table_);
+bool LiveDirector::serve(Configurations configurations, host::Failure& failure) {
+  return serve_local_node(configurations, failure) && update_ingress(configurations, failure);
+}
+
+bool LiveDirector::update_ingress(Configurations configurations, host::Failure& failure) {
+  host::OwnedTraffic owned_traffic =
+      owned_traffic_of(configurations, static_cast<uint16_t>(workers_.size()), attached_);
+  addresses_by_route_ = addresses_by_route(configurations, routes());
   owned_traffic.host_addresses = host_addresses_;
   owned_traffic.host_addresses.insert(owned_traffic.host_addresses.end(), addresses_by_route_.begin(),
                                       addresses_by_route_.end());
@@ -200,7 +210,7 @@ void LiveDirector::look_for_ended_flows(Time now) {
   if (!forget_removed()) return;
   const std::lock_guard lock(host_);
   host::Failure failure;
-  if (is_stealing_ && !staged_ && !update_ingress(configuration_, failure)) note_ingress_failure(failure);
+  if (is_stealing_ && !staged_ && !update_ingress(in_force(), failure)) note_ingress_failure(failure);
 }
 
 }  // namespace sluice::engine

@@ -17,8 +17,8 @@
 
 namespace sluice::engine {
 
-bool LiveDirector::serve_local_node(const Configuration& configuration, host::Failure& failure) {
-  const LocalNodes nodes = local_nodes_of(configuration, *route_table_);
+bool LiveDirector::serve_local_node(Configurations configurations, host::Failure& failure) {
+  const LocalNodes nodes = local_nodes_of(configurations, routes());
   if (!nodes.any) return true;
   if (!host_device_ && !open_host_device(failure)) return false;
   if (nodes.translated && !bring_replies_back(failure)) return false;

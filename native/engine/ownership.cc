@@ -5,7 +5,6 @@
 #include <bit>
 #include <set>
 #include <tuple>
-#include <unordered_map>
 
 namespace sluice::engine {
 
@@ -23,12 +22,51 @@ uint8_t prefix_of(const wire::Address& netmask) {
 
 // A persistent service sends all connections of a client to one server, and a source limit counts them: one worker must
 // have them all.
-void steer_for(const Configuration::Service& service, host::OwnedTraffic::Steering& steering) {
+host::OwnedTraffic::Steering steering_of(const Configuration::Service& service) {
+  host::OwnedTraffic::Steering steering;
   const director::SourceLimitSettings& limit = service.settings.source_limit;
   uint8_t& prefix = service.key.address.family == wire::Family::ipv4 ? steering.ipv4_prefix : steering.ipv6_prefix;
   if (service.is_persistent()) prefix = std::min(prefix, prefix_of(service.settings.persistence_mask));
   if (limit.rate != 0) prefix = std::min(prefix, limit.prefix);
   if (service.is_persistent() || limit.rate != 0) steering.by_port = false;
+  return steering;
+}
+
+std::shared_ptr<const host::OwnedTraffic::Part> part_of(const Configuration::Entry& entry) {
+  const director::ServiceKey& key = entry.service.key;
+  host::OwnedTraffic::Part part = {.address = key.address,
+                                   .port = key.port,
+                                   .protocol = key.protocol,
+                                   .is_marked = key.mark != 0,
+                                   .is_removed = entry.is_removed,
+                                   .steering = steering_of(entry.service),
+                                   .nat_servers = {},
+                                   .tunnel_servers = {}};
+  const auto add = [&](const auto& server) {
+    if (server.forwarding == director::Forwarding::nat) part.nat_servers.push_back({server.address, server.port});
+    if (server.forwarding == director::Forwarding::tunnel) part.tunnel_servers.push_back(server.address);
+  };
+  std::ranges::for_each(entry.servers, add);
+  std::ranges::for_each(entry.removed, add);
+  return std::make_shared<const host::OwnedTraffic::Part>(std::move(part));
+}
+
+void look_for_local(const Configuration::Entry& entry, const NumberedRoutes& routes) {
+  if (entry.derived.routes == routes.number) return;
+  entry.derived.routes = routes.number;
+  const director::ServiceKey& key = entry.service.key;
+  entry.derived.has_local_address = !entry.is_removed && key.mark == 0 && routes.table.is_local(key.address);
+  Configuration::LocalServers& local = entry.derived.local_servers = {};
+  const auto look = [&](const auto& server) {
+    if (!routes.table.is_local(server.address)) return;
+    local.any = true;
+    if (director::is_loopback(server.address)) return;
+    local.fullnat |= server.forwarding == director::Forwarding::fullnat;
+    local.translated |= local.fullnat || server.forwarding == director::Forwarding::nat;
+  };
+  if (entry.is_removed) return;
+  std::ranges::for_each(entry.servers, look);
+  std::ranges::for_each(entry.removed, look);
 }
 
 std::optional<host::Network> network_of(const std::optional<director::MarkRule::Network>& network) {
@@ -36,11 +74,11 @@ std::optional<host::Network> network_of(const std::optional<director::MarkRule::
   return host::Network{network->address, network->prefix_length};
 }
 
-bool has_service(const Configuration& configuration, uint32_t mark, wire::Family family) {
+bool has_service(Configurations configurations, uint32_t mark, wire::Family family) {
   director::ServiceKey key;
   key.mark = mark;
   key.address.family = family;
-  return configuration.has_service(key);
+  return std::ranges::any_of(configurations, [&](const Configuration* one) { return one->has_service(key); });
 }
 
 uint32_t longest_silence(const director::Timeouts& timeouts) {
@@ -52,11 +90,10 @@ uint32_t longest_silence(const director::Timeouts& timeouts) {
 
 // Rules after the last one that leads to a service do not matter. A rule for an interface that does not exist matches
 // nothing.
-std::vector<host::OwnedTraffic::Mark> marks_of(const Configuration& configuration,
-                                               std::span<const uint32_t> interfaces) {
+std::vector<host::OwnedTraffic::Mark> marks_of(Configurations configurations, std::span<const uint32_t> interfaces) {
   std::vector<host::OwnedTraffic::Mark> marks;
   size_t wanted = 0;
-  for (const director::MarkRule& rule : configuration.marks()) {
+  for (const director::MarkRule& rule : configurations.back()->marks()) {
     const bool is_of_port = rule.port != director::no_port_id;
     if (is_of_port && (rule.port >= interfaces.size() || interfaces[rule.port] == 0)) continue;
     host::OwnedTraffic::Mark& mark = marks.emplace_back();
@@ -65,8 +102,8 @@ std::vector<host::OwnedTraffic::Mark> marks_of(const Configuration& configuratio
     mark.destination = network_of(rule.destination);
     mark.protocol = rule.protocol;
     if (rule.ports) mark.ports = {rule.ports->first, rule.ports->last};
-    mark.has_ipv4_service = has_service(configuration, rule.mark, wire::Family::ipv4);
-    mark.has_ipv6_service = has_service(configuration, rule.mark, wire::Family::ipv6);
+    mark.has_ipv4_service = has_service(configurations, rule.mark, wire::Family::ipv4);
+    mark.has_ipv6_service = has_service(configurations, rule.mark, wire::Family::ipv6);
     if (mark.has_ipv4_service || mark.has_ipv6_service) wanted = marks.size();
   }
   marks.resize(wanted);
@@ -75,55 +112,38 @@ std::vector<host::OwnedTraffic::Mark> marks_of(const Configuration& configuratio
 
 }  // namespace
 
-host::OwnedTraffic owned_traffic_of(const Configuration& configuration, uint16_t workers,
+host::OwnedTraffic owned_traffic_of(Configurations configurations, uint16_t workers,
                                     std::span<const uint32_t> interfaces) {
   host::OwnedTraffic owned_traffic;
   owned_traffic.workers = workers;
-  owned_traffic.longest_silence = longest_silence(configuration.timeouts());
-  std::unordered_map<const Configuration::Service*, uint32_t> places;
-  configuration.for_each_service([&](const Configuration::Service& service) {
-    const director::ServiceKey& key = service.key;
-    if (key.mark != 0) {
-      const bool is_ipv4 = key.address.family == wire::Family::ipv4;
-      steer_for(service, is_ipv4 ? owned_traffic.ipv4_marks : owned_traffic.ipv6_marks);
-      return;
+  owned_traffic.longest_silence = longest_silence(configurations.back()->timeouts());
+  owned_traffic.marks = marks_of(configurations, interfaces);
+  for (const Configuration* const configuration : configurations) {
+    configuration->for_each_entry([&](const Configuration::Entry& entry) {
+      if (entry.derived.part == nullptr) entry.derived.part = part_of(entry);
+      owned_traffic.parts.push_back(entry.derived.part);
+    });
+    configuration->for_each_range([&](const Configuration::PoolRange& range) {
+      owned_traffic.pools.push_back({range.address, range.first_port, range.last_port});
+    });
+    for (const director::EgressRule& rule : configuration->egress()) {
+      owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
     }
-    places[&service] = static_cast<uint32_t>(owned_traffic.services.size());
-    steer_for(
-        service,
-        owned_traffic.services.emplace_back(host::OwnedTraffic::Service{key.address, key.port, key.protocol}).steering);
-  });
-  configuration.for_each_destination([&](const Configuration::Destination& destination) {
-    if (destination.forwarding == director::Forwarding::nat) {
-      const director::ServiceKey& home = destination.home;
-      const auto place = places.find(destination.service);
-      const uint32_t service = place == places.end() ? host::OwnedTraffic::no_service : place->second;
-      owned_traffic.nat_servers.push_back(
-          {destination.address, destination.port, home.protocol, home.mark != 0, service});
-    } else if (destination.forwarding == director::Forwarding::tunnel) {
-      owned_traffic.tunnel_servers.push_back(destination.address);
-    }
-  });
-  configuration.for_each_range([&](const Configuration::PoolRange& range) {
-    owned_traffic.pools.push_back({range.address, range.first_port, range.last_port});
-  });
-  owned_traffic.marks = marks_of(configuration, interfaces);
-  for (const director::EgressRule& rule : configuration.egress()) {
-    owned_traffic.egress_sources.push_back({rule.network, rule.prefix_length});
   }
   return owned_traffic;
 }
 
-std::vector<wire::Address> addresses_by_route(const Configuration& configuration,
-                                              const director::RouteTable& route_table) {
+std::vector<wire::Address> addresses_by_route(Configurations configurations, const NumberedRoutes& routes) {
   std::vector<wire::Address> addresses;
-  const auto note = [&](const wire::Address& address) {
-    if (route_table.is_local(address)) addresses.push_back(address);
-  };
-  configuration.for_each_service([&](const Configuration::Service& service) {
-    if (service.key.mark == 0) note(service.key.address);
-  });
-  configuration.for_each_range([&](const Configuration::PoolRange& range) { note(range.address); });
+  for (const Configuration* const configuration : configurations) {
+    configuration->for_each_entry([&](const Configuration::Entry& entry) {
+      look_for_local(entry, routes);
+      if (entry.derived.has_local_address) addresses.push_back(entry.service.key.address);
+    });
+    configuration->for_each_range([&](const Configuration::PoolRange& range) {
+      if (routes.table.is_local(range.address)) addresses.push_back(range.address);
+    });
+  }
   const auto before = [](const wire::Address& a, const wire::Address& b) {
     return std::tie(a.family, a.bytes) < std::tie(b.family, b.bytes);
   };
@@ -132,22 +152,23 @@ std::vector<wire::Address> addresses_by_route(const Configuration& configuration
   return addresses;
 }
 
-LocalNodes local_nodes_of(const Configuration& configuration, const director::RouteTable& route_table) {
+LocalNodes local_nodes_of(Configurations configurations, const NumberedRoutes& routes) {
   LocalNodes nodes;
-  std::set<uint32_t> pools;
-  configuration.for_each_destination([&](const Configuration::Destination& destination) {
-    if (destination.service == nullptr || !route_table.is_local(destination.address)) return;
-    nodes.any = true;
-    if (director::is_loopback(destination.address)) return;
-    const bool is_fullnat = destination.forwarding == director::Forwarding::fullnat;
-    nodes.translated |= is_fullnat || destination.forwarding == director::Forwarding::nat;
-    if (is_fullnat) pools.insert(destination.service->settings.pool);
-  });
-  for (const uint32_t pool : pools) {
-    const director::PoolSettings* const settings = configuration.find_pool(pool);
-    if (settings == nullptr) continue;
-    std::ranges::copy_if(settings->addresses, std::back_inserter(nodes.local_addresses),
-                         [&](const wire::Address& address) { return !route_table.is_local(address); });
+  for (const Configuration* const configuration : configurations) {
+    std::set<uint32_t> pools;
+    configuration->for_each_entry([&](const Configuration::Entry& entry) {
+      look_for_local(entry, routes);
+      const Configuration::LocalServers& local = entry.derived.local_servers;
+      nodes.any |= local.any;
+      nodes.translated |= local.translated;
+      if (local.fullnat) pools.insert(entry.service.settings.pool);
+    });
+    for (const uint32_t pool : pools) {
+      const director::PoolSettings* const settings = configuration->find_pool(pool);
+      if (settings == nullptr) continue;
+      std::ranges::copy_if(settings->addresses, std::back_inserter(nodes.local_addresses),
+                           [&](const wire::Address& address) { return !routes.table.is_local(address); });
+    }
   }
   return nodes;
 }

@@ -20,24 +20,16 @@ bool equal(const bpf::u64& a, const bpf::u64& b) {
 bool equal(const bpf::u32& a, const bpf::u32& b) {
   return a == b;
 }
-bool equal(const bpf::steal_steering& a, const bpf::steal_steering& b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
-}
-bool equal(const bpf::steal_steerings& a, const bpf::steal_steerings& b) {
-  return equal(a.edition[0], b.edition[0]) && equal(a.edition[1], b.edition[1]);
-}
-// Whether they send every client to the same worker.
-bool divide_alike(const bpf::steal_steering& a, const bpf::steal_steering& b) {
-  return std::ranges::equal(a.bits, b.bits) && (a.flags & bpf::STEAL_BY_PORT) == (b.flags & bpf::STEAL_BY_PORT);
-}
 uint32_t clock_now() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   const uint64_t nanoseconds = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
   return static_cast<uint32_t>(nanoseconds >> bpf::STEAL_CLOCK_SHIFT);
 }
-bool equal(const bpf::steal_place& a, const bpf::steal_place& b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
+// Whether the kernel has the value already.
+template <class Value>
+bool is_held(const std::optional<Value>& held, const Value& value) {
+  return held && std::memcmp(&*held, &value, sizeof value) == 0;
 }
 
 // Empty where there is none.
@@ -202,7 +194,7 @@ bool Steal::update(const OwnedTraffic& owned_traffic, Failure& failure, const Fl
                              std::to_string(bpf::STEAL_MOST_MARKS) + " that live traffic is held against");
   }
   if (way_ != StealWay::nftables) {
-    if (!apply(tables_of(owned_traffic), flows, failure)) return false;
+    if (!apply(owned_traffic, flows, failure)) return false;
     if (!is_filled_) is_filled_ = replace_left_overs(failure);
     return is_filled_;
   }
@@ -241,96 +233,108 @@ std::optional<Steal::Judgement> Steal::judge(wire::Bytes frame, uint32_t interfa
 
 // First all that is new, from what is looked up last to what is looked up first; then away with what is old, the other
 // way round. A packet between any two steps finds the old tables, the new ones, or more than either.
-bool Steal::apply(StealTables next, const FlowSource& flows, Failure& failure) {
-  const bpf::u32 only = 0;
+bool Steal::apply(const OwnedTraffic& owned_traffic, const FlowSource& flows, Failure& failure) {
+  const RuleTables next = rule_tables_of(owned_traffic);
   uint16_t marks_edition = 0;
-  const bool is_changing = next.settings.workers > 1 && begin_change(next, flows);
+  tables_.want(owned_traffic);
+  const bool is_changing = begin_change(next.settings, flows);
   if (!add_marks(next, marks_edition, failure)) return false;
   bpf::steal_settings settings = next.settings;
   settings.marks = next.marks.empty() ? 0 : marks_edition;
   settings.steering = steering_edition_ | (is_changing ? bpf::STEAL_CHANGING : 0);
-  const bool is_added = add_new(bpf::tuples, current_.tuples, next.tuples, failure) &&
-                        add_new(bpf::inside, current_.inside, next.inside, failure) &&
-                        add_new(bpf::egress, current_.egress, next.egress, failure) &&
-                        add_new(bpf::places, current_.places, next.places, failure) &&
-                        programs_.maps[bpf::settings].set(&only, &settings, failure);
+  const bool is_added = add_tuples(failure) && add_new(bpf::inside, current_.inside, next.inside, failure) &&
+                        add_new(bpf::egress, current_.egress, next.egress, failure) && add_places(failure) &&
+                        hold_settings(settings, failure);
   if (!is_added) return false;
   if (std::exchange(marks_edition_, marks_edition) != marks_edition) std::swap(current_.marks, other_marks_);
-  current_.settings = settings;
-  current_.groups = next.groups;
   if (is_changing) {
     const uint32_t edition = steering_edition_ ^ bpf::STEAL_EDITION;
-    keep_strays(next, edition, flows);
+    if (flows) {
+      flows([&](const PlacedFlow& flow) { static_cast<void>(keep_if_stray(flow, edition, settings.workers)); });
+    }
     settings.steering = edition;
-    if (!programs_.maps[bpf::settings].set(&only, &settings, failure)) return false;
+    if (!hold_settings(settings, failure)) return false;
     steering_edition_ = edition;
-    current_.settings = settings;
   }
-  return remove_old(bpf::places, current_.places, next.places, failure) &&
-         remove_old(bpf::egress, current_.egress, next.egress, failure) &&
-         remove_old(bpf::inside, current_.inside, next.inside, failure) &&
-         remove_old(bpf::tuples, current_.tuples, next.tuples, failure) &&
-         remove_old(bpf::marks, other_marks_, {}, failure);
+  const bool is_removed = remove_places(failure) && remove_old(bpf::egress, current_.egress, next.egress, failure) &&
+                          remove_old(bpf::inside, current_.inside, next.inside, failure) && remove_tuples(failure) &&
+                          remove_old(bpf::marks, other_marks_, {}, failure);
+  if (is_removed) tables_.finish();
+  return is_removed;
 }
 
-// Gives `next` both editions: what holds now, and what is to hold. True when they divide clients differently, so that
-// the change takes three steps (bpf/steering.h).
-bool Steal::begin_change(StealTables& next, const FlowSource& flows) {
-  const uint32_t now = steering_edition_, then = now ^ bpf::STEAL_EDITION;
-  std::map<uint32_t, bpf::steal_steering> before;  // by group: what holds of those that change
-  std::set<uint32_t> strays;
-  const auto look = [&](uint32_t group, const bpf::steal_steerings& present, const bpf::steal_steerings& wanted) {
-    if (!divide_alike(present.edition[now], wanted.edition[0])) before.try_emplace(group, present.edition[now]);
-    if ((present.edition[now].flags & bpf::STEAL_STRAYS) != 0) strays.insert(group);
-  };
-  const bool is_first = current_.settings.workers == 0;
-  for (const auto& [tuple, wanted] : next.tuples) {
-    const auto present = current_.tuples.find(tuple);
-    if (present != current_.tuples.end()) look(next.groups.at(tuple), present->second, wanted);
-  }
-  for (size_t family = 0; !is_first && family < 2; family++) {
-    look(next.mark_groups[family], current_.settings.mark_steering[family], next.settings.mark_steering[family]);
-  }
+// True when clients are to be divided differently, so that the change takes three steps (bpf/steering.h).
+bool Steal::begin_change(const bpf::steal_settings& settings, const FlowSource& flows) {
+  const bool is_divided = settings.workers > 1;
+  const bool is_changing = tables_.settle(steering_edition_, is_divided);
   // Flows that a process before has left are where its strays were.
-  if (is_first) strays = keep_strays(next, 0, flows);
-  if (!before.empty()) forget_strays();
-
-  const auto settle = [&](uint32_t group, const bpf::steal_steerings* present, bpf::steal_steerings& value) {
-    bpf::steal_steering wanted = value.edition[0];
-    const auto changes = before.find(group);
-    if (changes != before.end() || strays.contains(group)) wanted.flags |= bpf::STEAL_STRAYS;
-    value.edition[then] = wanted;
-    value.edition[now] = wanted;
-    if (changes != before.end()) value.edition[now] = present != nullptr ? present->edition[now] : changes->second;
-  };
-  for (auto& [tuple, value] : next.tuples) {
-    const auto present = current_.tuples.find(tuple);
-    settle(next.groups.at(tuple), present == current_.tuples.end() ? nullptr : &present->second, value);
+  const bool is_first = current_.settings.workers == 0;
+  if (is_first && is_divided && flows) {
+    tables_.begin_strays();
+    flows([&](const PlacedFlow& flow) {
+      if (keep_if_stray(flow, 0, settings.workers)) tables_.note_stray(flow);
+    });
   }
-  for (size_t family = 0; family < 2; family++) {
-    const auto* const present = is_first ? nullptr : &current_.settings.mark_steering[family];
-    settle(next.mark_groups[family], present, next.settings.mark_steering[family]);
-  }
-  return !before.empty();
+  if (is_changing) forget_strays();
+  return is_changing;
 }
 
-// Notes flows that an edition of the steering would send elsewhere. Gives the groups that have such flows.
-std::set<uint32_t> Steal::keep_strays(const StealTables& next, uint32_t edition, const FlowSource& flows) {
-  std::set<uint32_t> groups;
-  if (!flows) return groups;
-  const bpf::steal_stray seen_now = {0, clock_now()};
-  flows([&](const PlacedFlow& flow) {
-    const FlowSteering steering = steering_of(next, flow);
-    if (steering.steerings == nullptr) return;
-    if (worker_of(steering.steerings->edition[edition], flow, next.settings.workers) == flow.worker) return;
-    groups.insert(steering.group);
-    const bpf::steal_client client = {key_of(flow.client), flow.client_port, flow.protocol, 0};
-    bpf::steal_stray stray = seen_now;
-    stray.worker = flow.worker;
-    Failure ignored;  // told by the count
-    if (!programs_.maps[bpf::strays].set(&client, &stray, ignored)) lost_strays_++;
-  });
-  return groups;
+bool Steal::hold_settings(const bpf::steal_settings& settings, Failure& failure) {
+  const bpf::u32 only = 0;
+  bpf::steal_settings next = settings;
+  for (size_t family = 0; family < 2; family++) next.mark_steering[family] = tables_.marks(family).value;
+  if (!programs_.maps[bpf::settings].set(&only, &next, failure)) return false;
+  current_.settings = next;
+  tables_.hold_marks();
+  return true;
+}
+
+bool Steal::add_tuples(Failure& failure) {
+  for (StealTables::Tuple* const tuple : tables_.touched_tuples()) {
+    if (!tuple->is_wanted() || is_held(tuple->held, tuple->value)) continue;
+    if (!programs_.maps[bpf::tuples].set(&tuple->key, &tuple->value, failure)) return false;
+    tables_.hold(*tuple, tuple->value);
+  }
+  return true;
+}
+
+bool Steal::add_places(Failure& failure) {
+  for (StealTables::Place* const place : tables_.touched_places()) {
+    const bpf::steal_place value = place->value();
+    if (!place->is_wanted() || is_held(place->held, value)) continue;
+    if (!programs_.maps[bpf::places].set(&place->key, &value, failure)) return false;
+    place->held = value;
+  }
+  return true;
+}
+
+bool Steal::remove_places(Failure& failure) {
+  for (StealTables::Place* const place : tables_.touched_places()) {
+    if (place->is_wanted() || !place->held) continue;
+    if (!programs_.maps[bpf::places].remove(&place->key, failure)) return false;
+    place->held.reset();
+  }
+  return true;
+}
+
+bool Steal::remove_tuples(Failure& failure) {
+  for (StealTables::Tuple* const tuple : tables_.touched_tuples()) {
+    if (tuple->is_wanted() || !tuple->held) continue;
+    if (!programs_.maps[bpf::tuples].remove(&tuple->key, failure)) return false;
+    tables_.hold(*tuple, std::nullopt);
+  }
+  return true;
+}
+
+// Notes the flow if an edition of the steering would send it elsewhere.
+bool Steal::keep_if_stray(const PlacedFlow& flow, uint32_t edition, uint32_t workers) {
+  const bpf::steal_steerings* const steerings = tables_.steering_of(flow);
+  if (steerings == nullptr || worker_of(steerings->edition[edition], flow, workers) == flow.worker) return false;
+  const bpf::steal_client client = {key_of(flow.client), flow.client_port, flow.protocol, 0};
+  const bpf::steal_stray stray = {flow.worker, clock_now()};
+  Failure ignored;  // told by the count
+  if (!programs_.maps[bpf::strays].set(&client, &stray, ignored)) lost_strays_++;
+  return true;
 }
 
 // Those that were silent for too long, to make room.
@@ -349,9 +353,9 @@ void Steal::forget_strays() {
 
 // Rules count in their order: the next ones are an edition of their own, which the settings name once it is whole. What
 // a change that failed has left in that edition is removed first: it would count, too.
-bool Steal::add_marks(const StealTables& next, uint16_t& edition, Failure& failure) {
-  const auto with_edition = [](const StealTables::Marks& marks, uint16_t edition) {
-    StealTables::Marks of_edition;
+bool Steal::add_marks(const RuleTables& next, uint16_t& edition, Failure& failure) {
+  const auto with_edition = [](const RuleTables::Marks& marks, uint16_t edition) {
+    RuleTables::Marks of_edition;
     for (const auto& [key, rules] : marks) {
       bpf::steal_mark_key with = key;
       with.edition = edition;
@@ -365,7 +369,7 @@ bool Steal::add_marks(const StealTables& next, uint16_t& edition, Failure& failu
   edition = marks_edition_;
   if (std::ranges::equal(current_.marks, with_edition(next.marks, edition), are_equal)) return true;
   edition = marks_edition_ == 1 ? 2 : 1;
-  const StealTables::Marks wanted = with_edition(next.marks, edition);
+  const RuleTables::Marks wanted = with_edition(next.marks, edition);
   return remove_old(bpf::marks, other_marks_, wanted, failure) && add_new(bpf::marks, other_marks_, wanted, failure);
 }
 

@@ -30,7 +30,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,6 +42,7 @@
 #include "host/host_reply_programs.h"
 #include "host/owned_traffic.h"
 #include "host/steal_programs.h"
+#include "host/steal_tables.h"
 #include "host/steering.h"
 
 namespace sluice::host {
@@ -126,13 +126,18 @@ class Steal {
   bool attach_one(uint32_t interface, Attachment& attachment, Failure& failure);
   void detach_one(uint32_t interface, const Attachment& attachment);
   bool attach_all(std::span<const uint32_t> interfaces, Failure& failure);
-  bool apply(StealTables next, const FlowSource& flows, Failure& failure);
+  bool apply(const OwnedTraffic& owned_traffic, const FlowSource& flows, Failure& failure);
   void detach_all();
   bool replace_left_overs(Failure& failure);
-  bool begin_change(StealTables& next, const FlowSource& flows);
-  std::set<uint32_t> keep_strays(const StealTables& next, uint32_t edition, const FlowSource& flows);
+  bool begin_change(const bpf::steal_settings& settings, const FlowSource& flows);
+  bool hold_settings(const bpf::steal_settings& settings, Failure& failure);
+  bool keep_if_stray(const PlacedFlow& flow, uint32_t edition, uint32_t workers);
   void forget_strays();
-  bool add_marks(const StealTables& next, uint16_t& edition, Failure& failure);
+  bool add_marks(const RuleTables& next, uint16_t& edition, Failure& failure);
+  bool add_tuples(Failure& failure);
+  bool add_places(Failure& failure);
+  bool remove_places(Failure& failure);
+  bool remove_tuples(Failure& failure);
   template <class Table>
   bool add_new(bpf::Map map, Table& current, const Table& next, Failure& failure);
   template <class Table>
@@ -144,9 +149,10 @@ class Steal {
   std::map<uint32_t, Attachment> attachments_;
   std::optional<Diversion> diversion_;               // once one was asked for
   std::unique_ptr<HostReplyPrograms> host_replies_;  // likewise
-  StealTables current_;                              // what the maps hold
+  StealTables tables_;                               // of places and tuples
+  RuleTables current_;                               // what the other maps hold
   uint16_t marks_edition_ = 1;                       // of the rules of firewall marks that hold
-  StealTables::Marks other_marks_;                   // what the maps hold of the other edition
+  RuleTables::Marks other_marks_;                    // what the maps hold of the other edition
   uint32_t steering_edition_ = 0;                    // that holds
   bool is_filled_ = false;                           // update() was called: what was left behind is gone
   uint64_t lost_strays_ = 0;

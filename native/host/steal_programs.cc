@@ -9,10 +9,10 @@ namespace sluice::host {
 
 namespace {
 
-// A tuple for each service and real server, and as many addresses: far beyond what one balancer is given, and 1 MB of
-// buckets a map. Entries are allocated as they are added.
-constexpr uint32_t most_tuples = 65536;
-constexpr uint32_t most_places = 65536;
+// A tuple for each service and real server, and as many addresses: 20,000 services with ten real servers of their own,
+// and 4 MB of buckets a map. Entries are allocated as they are added.
+constexpr uint32_t most_tuples = 262144;
+constexpr uint32_t most_places = 262144;
 constexpr uint32_t most_networks = 4096;
 // Flows of services whose steering has changed, half of which stay where they are with two workers: 4 MB of buckets.
 constexpr uint32_t most_strays = 262144;

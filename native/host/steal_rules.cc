@@ -102,17 +102,18 @@ Sets sets_of(const OwnedTraffic& owned_traffic, wire::Family family) {
   const auto note = [&](const wire::Address& address) {
     if (!sets.host.contains(to_string(address))) sets.unowned.insert(to_string(address));
   };
-  for (const auto& service : owned_traffic.services) {
-    if (!is_wanted(service.address)) continue;
-    if (service.port == 0 && service.protocol == 0) sets.whole.insert(to_string(service.address));
-    add_tuples(sets.services, sets.whole_ports, service.address, service.port, service.protocol);
-    note(service.address);
-  }
-  for (const auto& server : owned_traffic.nat_servers) {
-    if (is_wanted(server.address) && server.marked && server.port == 0) {
-      sets.marked.insert(to_string(server.address));
-    } else if (is_wanted(server.address)) {
-      add_tuples(sets.servers, sets.server_ports, server.address, server.port, server.protocol);
+  for (const auto& part : owned_traffic.parts) {
+    if (is_wanted(part->address) && !part->is_marked && !part->is_removed) {
+      if (part->port == 0 && part->protocol == 0) sets.whole.insert(to_string(part->address));
+      add_tuples(sets.services, sets.whole_ports, part->address, part->port, part->protocol);
+      note(part->address);
+    }
+    for (const OwnedTraffic::NatServer& server : part->nat_servers) {
+      if (is_wanted(server.address) && part->is_marked && server.port == 0) {
+        sets.marked.insert(to_string(server.address));
+      } else if (is_wanted(server.address)) {
+        add_tuples(sets.servers, sets.server_ports, server.address, server.port, part->protocol);
+      }
     }
   }
   for (const auto& pool : owned_traffic.pools) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which services are steered in one way, and which worker has a client's packets (bpf/steering.h).
+// How the packets of a service's clients are divided among workers (bpf/steering.h).
 #pragma once
 
 #include "host/owned_traffic.h"
@@ -17,15 +17,19 @@ struct PlacedFlow {
   uint16_t service_port = 0;  // 0: every port
 };
 
-// Gives the tuples of `tables`, and services by firewall mark, their steering and their groups.
-void steer(StealTables& tables, const OwnedTraffic& owned_traffic);
-
-// The group and steering of a flow. nullptr for one whose service is gone.
-struct FlowSteering {
-  const bpf::steal_steerings* steerings = nullptr;
-  uint32_t group = 0;
+// What clients are divided by: bits of the 128 of a steal_address, and the port. The ordinary division is by all.
+struct Division {
+  uint32_t bits = 128;
+  bool by_port = true;
+  bool operator==(const Division&) const = default;
 };
-FlowSteering steering_of(const StealTables& tables, const PlacedFlow& flow);
+Division division_in(wire::Family family, const OwnedTraffic::Steering& steering);
+Division stricter(const Division& a, const Division& b);
+bpf::steal_steering steering_for(const Division& division);
+
+// Whether packets that a rule of firewall marks fits may be of a service.
+bool may_carry(const OwnedTraffic::Mark& mark, const OwnedTraffic::Part& service);
+
 uint32_t worker_of(const bpf::steal_steering& steering, const PlacedFlow& flow, uint32_t workers);
 
 }  // namespace sluice::host

@@ -7,7 +7,7 @@ import type { History } from '../control/history/history.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { HostError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import type { NativeCrashState } from '../native/live-director.ts';
+import { type KeptMemory, KeptValue } from './kept-value.ts';
 
 /** What the memory holds. */
 interface Kept {
@@ -18,28 +18,22 @@ interface Kept {
 
 export class KeptSnapshot<S extends Sections> {
   readonly #format: DocumentFormat<S>;
-  readonly #memory: Pick<NativeCrashState, 'configuration' | 'keepConfiguration'>;
+  readonly #memory: KeptValue;
   readonly #history: History;
   readonly #logger: Logger;
 
-  constructor(
-    format: DocumentFormat<S>,
-    memory: Pick<NativeCrashState, 'configuration' | 'keepConfiguration'>,
-    history: History,
-    logger: Logger,
-  ) {
+  constructor(format: DocumentFormat<S>, memory: KeptMemory, history: History, logger: Logger) {
     this.#format = format;
-    this.#memory = memory;
+    this.#memory = new KeptValue(memory);
     this.#history = history;
     this.#logger = logger;
   }
 
   /** What the process before has left, which this process keeps from now on; undefined at the first start. */
   take(): Snapshot<S> | undefined {
-    const text = this.#memory.configuration();
-    if (text === undefined) return undefined;
     try {
-      const kept = JSON.parse(text) as Kept;
+      const kept = this.#memory.take() as Kept | undefined;
+      if (kept === undefined) return undefined;
       const { last } = this.#history;
       const newest = last !== undefined && last.entry.number >= kept.number ? last.document : kept.document;
       const snapshot = this.#format.from(newest);
@@ -66,6 +60,6 @@ export class KeptSnapshot<S extends Sections> {
   #keepInMemory(document: unknown): boolean {
     const number = this.#history.last?.entry.number ?? 0;
     const kept: Kept = { number, document };
-    return this.#memory.keepConfiguration(JSON.stringify(kept));
+    return this.#memory.keep(kept);
   }
 }

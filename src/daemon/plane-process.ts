@@ -9,6 +9,7 @@ import { SecretContent } from '../core/secret-content.ts';
 import type { Part } from './child.ts';
 import type { PlaneRow } from './composition.ts';
 import { folderPath, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
+import { KeptValue } from './kept-value.ts';
 import { stateFolders } from './state-folder.ts';
 
 /** What a process keeps for the next one. */
@@ -17,16 +18,13 @@ interface Kept {
   readonly handover: unknown;
 }
 
-function keptBy(text: string | undefined): Kept | undefined {
-  return text === undefined ? undefined : (JSON.parse(text) as Kept);
-}
-
 /** 10,000 services with 40 real servers each are some 60 MB. */
 const mostPartBytes = 256 << 20;
 
 export function planePart({ policy, create }: PlaneRow): Part {
   return async ({ options, work, channel, questions, logger, crashState }) => {
-    const kept = keptBy(crashState.configuration());
+    const memory = new KeptValue(crashState);
+    const kept = memory.take() as Kept | undefined;
     const area = logger.child({ area: policy.name });
     const { plane, answers, close } = create({
       logger: area,
@@ -44,7 +42,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       committed: part => {
         // From here on the next process goes on by this part, also where the plane itself leaves nothing to it.
         const next: Kept = { part, handover: plane.handover?.() };
-        if (!crashState.keepConfiguration(JSON.stringify(next)) || !crashState.takeOver()) {
+        if (!memory.keep(next) || !crashState.takeOver()) {
           area.warn('no memory to keep the configuration: after a crash the plane waits for control');
         }
         channel.send('ready', {});

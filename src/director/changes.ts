@@ -119,9 +119,9 @@ function flatten(timeouts: Timeouts): Record<string, number> {
 }
 
 function compareServices(before: readonly Service[], after: readonly Service[], changes: DirectorChange[]): void {
-  if (before === after) return;
-  const old = serviceIndex(before);
-  const fresh = serviceIndex(after);
+  const [previously, now] = withoutSharedEnds(before, after);
+  const old = serviceIndex(previously);
+  const fresh = serviceIndex(now);
   for (const [key, service] of old) {
     if (!fresh.has(key)) changes.push({ kind: 'service-removed', key, service });
   }
@@ -132,6 +132,19 @@ function compareServices(before: readonly Service[], after: readonly Service[], 
       compareService(key, previous, service, changes);
     }
   }
+}
+
+// Lists of which one was made from the other share all services but a few, and have the same before and behind these.
+function withoutSharedEnds(
+  before: readonly Service[],
+  after: readonly Service[],
+): [readonly Service[], readonly Service[]] {
+  const shorter = Math.min(before.length, after.length);
+  let first = 0;
+  while (first < shorter && before[first] === after[first]) first++;
+  let behind = 0;
+  while (behind < shorter - first && before.at(-1 - behind) === after.at(-1 - behind)) behind++;
+  return [before.slice(first, before.length - behind), after.slice(first, after.length - behind)];
 }
 
 function compareService(key: string, before: Service, after: Service, changes: DirectorChange[]): void {

@@ -19,7 +19,7 @@ const checkedService = oncePerValue((service: Service): CheckedGroup | undefined
 
 function checkedServer(server: RealServer, { checks, need }: ServerHealth): CheckedTarget {
   const sum = checks.reduce((total, { weight }) => total + weight, 0);
-  const least = Math.min(...checks.map(({ weight }) => weight));
+  const least = checks.length === 0 ? 0 : Math.min(...checks.map(({ weight }) => weight));
   return {
     key: serverKey(server),
     address: server.address,

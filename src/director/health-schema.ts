@@ -20,8 +20,7 @@ const appliedChecks = Type.Array(
     ),
   ]),
   {
-    description: 'The checks, by their names in health.checks.',
-    minItems: 1,
+    description: 'The checks, by their names in health.checks. With none, servers are always up.',
     maxItems: 16,
     examples: [['web', { check: 'deep', weight: 2 }]],
   },

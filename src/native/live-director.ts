@@ -26,10 +26,15 @@ export interface NativeLiveDirectorOptions {
 
 /** What outlives this process, and what the one before has left. */
 export interface NativeCrashState {
-  /** As it was given to keepConfiguration() last; undefined where there was no process before. */
-  configuration(): string | undefined;
+  /**
+   * What was given to keepConfiguration() last, and what was given to extendConfiguration() since; undefined where there
+   * was no process before.
+   */
+  configuration(): readonly string[] | undefined;
   /** False where the machine has no memory for it. */
   keepConfiguration(text: string): boolean;
+  /** Adds a text to those that are kept, or to none of them. False as above, or where nothing is kept. */
+  extendConfiguration(text: string): boolean;
   /** What the workers of the process before were given last. */
   lastBatches(): RecordedFrame[];
   /**

@@ -67,15 +67,18 @@ class Plans {
 
 size_t count_services(const Configuration& configuration) {
   size_t count = 0;
-  configuration.for_each_service([&](const Configuration::Service&) { count++; });
+  configuration.for_each_entry([&](const Configuration::Entry& entry) { count += entry.is_removed ? 0 : 1; });
   return count;
 }
 
-// Real servers by name, with their forwarding modes.
+// Real servers by name, also removed ones, with their forwarding modes.
 std::multimap<std::string, Forwarding> servers_of(const Configuration& configuration) {
   std::multimap<std::string, Forwarding> servers;
-  configuration.for_each_destination(
-      [&](const Configuration::Destination& one) { servers.emplace(wire::to_string(one.address), one.forwarding); });
+  const auto add = [&](const auto& one) { servers.emplace(wire::to_string(one.address), one.forwarding); };
+  configuration.for_each_entry([&](const Configuration::Entry& entry) {
+    std::ranges::for_each(entry.servers, add);
+    std::ranges::for_each(entry.removed, add);
+  });
   return servers;
 }
 
@@ -140,7 +143,7 @@ TEST_CASE("removed servers and pool addresses are known until they are forgotten
   REQUIRE_FALSE(configuration.apply(engine::RemoveService{tcp()}));
   CHECK(servers_of(configuration).size() == 1);
   REQUIRE(configuration.removed_destinations().size() == 1);
-  CHECK(configuration.removed_destinations()[0].service == nullptr);
+  CHECK_FALSE(configuration.has_service(tcp()));
   REQUIRE(configuration.removed_ranges().size() == 1);
   CHECK(configuration.removed_ranges()[0].address == address("10.0.2.200"));
   size_t ranges = 0;
@@ -185,22 +188,21 @@ TEST_CASE("a server whose mode changes is removed in its old mode, as far as its
   CHECK_FALSE(configuration.has_removed());
 }
 
-TEST_CASE("both configurations together have what either of them has") {
-  Configuration now(fixed);
-  REQUIRE_FALSE(now.apply(engine::AddService{tcp(), {}}));
-  REQUIRE_FALSE(now.apply(nat_server("10.0.2.11")));
-  REQUIRE_FALSE(now.apply(engine::AddService{tcp("10.0.1.101"), {}}));
-  Configuration next = now;
-  REQUIRE_FALSE(next.apply(engine::RemoveService{tcp("10.0.1.101")}));
-  REQUIRE_FALSE(next.apply(engine::RemoveServer{tcp(), address("10.0.2.11"), 8080}));
-  forget_all_removed(next);
-  REQUIRE_FALSE(next.apply(nat_server("10.0.2.12")));
-  REQUIRE_FALSE(next.apply(engine::AddService{tcp(vip6), {}}));
-  const Configuration all = Configuration::both(now, next);
-  CHECK(count_services(all) == 3);
-  CHECK(servers_of(all).size() == 2);
-  CHECK(count_services(now) == 2);
-  CHECK(count_services(next) == 2);
+TEST_CASE("a service that is added again keeps the servers that it was removed with until they are forgotten") {
+  Configuration configuration(fixed);
+  REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
+  REQUIRE_FALSE(configuration.apply(nat_server("10.0.2.11")));
+  REQUIRE_FALSE(configuration.apply(nat_server("10.0.2.12")));
+  REQUIRE_FALSE(configuration.apply(engine::RemoveService{tcp()}));
+  REQUIRE_FALSE(configuration.apply(engine::AddService{tcp(), {}}));
+  CHECK(configuration.has_service(tcp()));
+  CHECK(configuration.removed_destinations().size() == 2);
+  REQUIRE_FALSE(configuration.apply(nat_server("10.0.2.11")));
+  CHECK(configuration.removed_destinations().size() == 1);
+  const Configuration copy = configuration;
+  forget_all_removed(configuration);
+  CHECK(servers_of(configuration).size() == 1);
+  CHECK(servers_of(copy).size() == 2);
 }
 
 TEST_CASE("limits that cannot change while the director runs are refused with a remedy") {

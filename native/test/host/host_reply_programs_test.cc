@@ -9,6 +9,7 @@
 
 #include "host/steal.h"
 #include "namespace.h"
+#include "plain_traffic.h"
 #include "wire/packet.h"
 
 using namespace sluice;
@@ -81,8 +82,8 @@ class Rig {
     REQUIRE_MESSAGE(programs_->expect(reply, failure), failure.message);
   }
   // What comes back from this real server is the director's, as for any real server.
-  void own(const host::OwnedTraffic::NatServer& server) {
-    host::OwnedTraffic owned;
+  void own(const test::PlainTraffic::NatServer& server) {
+    test::PlainTraffic owned;
     owned.nat_servers = {server};
     host::Failure failure;
     REQUIRE_MESSAGE(steal_->update(owned, failure), failure.message);

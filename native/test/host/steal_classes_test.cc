@@ -5,6 +5,7 @@
 #include "host/steal.h"
 #include "namespace.h"
 #include "packet_builder.h"
+#include "plain_traffic.h"
 
 using namespace sluice;
 using test::address;
@@ -19,8 +20,8 @@ constexpr test::EthernetLayer to_all = {.destination = "ff:ff:ff:ff:ff:ff"};
 enum class Owner { host, both, director };
 
 // 10.0.1.100 and ::100 are addresses that the host does not have; the host has 10.0.1.1 and ::1.
-host::OwnedTraffic owned_traffic() {
-  host::OwnedTraffic all;
+test::PlainTraffic owned_traffic() {
+  test::PlainTraffic all;
   const uint8_t tcp = wire::protocol::tcp, udp = wire::protocol::udp;
   all.services = {{address("10.0.1.100"), 80, tcp},    {address("10.0.1.100"), 53, udp},
                   {address("10.0.1.101"), 0, tcp},     {address("10.0.1.102"), 0, 0},
@@ -39,7 +40,7 @@ host::OwnedTraffic owned_traffic() {
 
 struct Programs {
   std::unique_ptr<host::Steal> steal;
-  explicit Programs(const host::OwnedTraffic& of = owned_traffic()) {
+  explicit Programs(const test::PlainTraffic& of = owned_traffic()) {
     host::Failure failure;
     steal = host::Steal::attach({}, host::StealWay::tcx, failure);
     INFO(failure.message);
@@ -336,7 +337,7 @@ TEST_CASE("frames to an address of the host that are cut short are the host's") 
 
 TEST_CASE("both directions of a flow go to the same worker") {
   if (!test::is_root()) return;
-  host::OwnedTraffic all = owned_traffic();
+  test::PlainTraffic all = owned_traffic();
   all.workers = 4;
   const Programs programs(all);
   std::array<int, 4> used{};
@@ -360,7 +361,7 @@ TEST_CASE("both directions of a flow go to the same worker") {
 
 TEST_CASE("clients that need the same worker go to the same worker, by the prefix of their address") {
   if (!test::is_root()) return;
-  host::OwnedTraffic all = owned_traffic();
+  test::PlainTraffic all = owned_traffic();
   all.workers = 8;
   all.services[0].steering = {.by_port = false, .ipv4_prefix = 24};
   const Programs programs(all);
@@ -381,7 +382,7 @@ TEST_CASE("clients that need the same worker go to the same worker, by the prefi
 
 TEST_CASE("fragments of one datagram go to the worker of the first fragment") {
   if (!test::is_root()) return;
-  host::OwnedTraffic all = owned_traffic();
+  test::PlainTraffic all = owned_traffic();
   all.workers = 4;
   const Programs programs(all);
   const test::Buffer body(64, 'x');
@@ -410,7 +411,7 @@ TEST_CASE("a change steals what is new, still steals what stays, and gives the h
   const auto kept = from_client("10.0.1.100").tcp({.destination_port = 80}).build();
   const auto new_one = from_client("10.0.1.120").tcp({.destination_port = 80}).build();
   CHECK(programs.owner(new_one) == Owner::host);
-  host::OwnedTraffic next;
+  test::PlainTraffic next;
   next.services = {{address("10.0.1.100"), 80, 6}, {address("10.0.1.120"), 80, 6}};
   host::Failure failure;
   REQUIRE(programs.steal->update(next, failure));
@@ -425,7 +426,7 @@ TEST_CASE("a change steals what is new, still steals what stays, and gives the h
 TEST_CASE("more entries than the maps hold are refused by name, and the next change works") {
   if (!test::is_root()) return;
   const Programs programs;
-  host::OwnedTraffic many;
+  test::PlainTraffic many;
   for (uint32_t i = 0; i < 5000; i++)
     many.egress_sources.push_back({wire::Ipv4Address{__builtin_bswap32(0x0b000000 + (i << 8))}, 24});
   host::Failure failure;
@@ -439,9 +440,9 @@ TEST_CASE("more entries than the maps hold are refused by name, and the next cha
 namespace {
 
 // Mark 5 has services of both families and real servers in mode NAT; mark 6 has none.
-host::OwnedTraffic marked_traffic() {
-  host::OwnedTraffic all = owned_traffic();
-  host::OwnedTraffic::Mark untaken, range, from_network, ipv6;
+test::PlainTraffic marked_traffic() {
+  test::PlainTraffic all = owned_traffic();
+  test::PlainTraffic::Mark untaken, range, from_network, ipv6;
   untaken.destination = {address("10.0.1.1"), 32};
   untaken.protocol = wire::protocol::tcp;
   untaken.ports = {7005, 7005};
@@ -489,7 +490,7 @@ TEST_CASE("packets with a firewall mark are the director's if the mark has a ser
 
 TEST_CASE("replies of a marked service's servers are the director's on the ports that the rules name") {
   if (!test::is_root()) return;
-  host::OwnedTraffic all = marked_traffic();
+  test::PlainTraffic all = marked_traffic();
   all.marks.erase(all.marks.begin() + 2);  // the rule without ports
   check(
       {
@@ -505,7 +506,7 @@ TEST_CASE("replies of a marked service's servers are the director's on the ports
 
 TEST_CASE("ICMP errors about packets with a firewall mark are the director's") {
   if (!test::is_root()) return;
-  host::OwnedTraffic all = marked_traffic();
+  test::PlainTraffic all = marked_traffic();
   all.marks.erase(all.marks.begin() + 2);  // the rule without ports
   const Programs programs(all);
   const auto request = [](const char* to, uint16_t port) {
@@ -540,7 +541,7 @@ TEST_CASE("both see a later fragment that might have a mark, until its first fra
 
 TEST_CASE("both directions of a flow of a service by firewall mark go to one worker") {
   if (!test::is_root()) return;
-  host::OwnedTraffic all = marked_traffic();
+  test::PlainTraffic all = marked_traffic();
   all.workers = 8;
   const Programs programs(all);
   for (uint16_t port = 1024; port < 1064; port++) {

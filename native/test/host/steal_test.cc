@@ -11,6 +11,7 @@
 #include <atomic>
 
 #include "namespace.h"
+#include "plain_traffic.h"
 
 using namespace sluice;
 using test::address;
@@ -22,8 +23,8 @@ namespace {
 
 constexpr uint16_t service_port = 8080, ssh_port = 2222;
 
-host::OwnedTraffic owned_traffic() {
-  host::OwnedTraffic all;
+test::PlainTraffic owned_traffic() {
+  test::PlainTraffic all;
   // The host has the first address; nobody has the second.
   for (const char* vip : {"10.9.0.1", "10.9.0.100", "2001:db8:9::1"}) {
     all.services.push_back({address(vip), service_port, wire::protocol::tcp});
@@ -146,8 +147,8 @@ TEST_CASE("rules of firewall marks steal ports of the host's own address, in eve
     CAPTURE(static_cast<int>(way));
     const test::Namespaces namespaces;
     const auto stealing = steal(namespaces, way);
-    host::OwnedTraffic with_marks = owned_traffic();
-    host::OwnedTraffic::Mark taken, untaken;
+    test::PlainTraffic with_marks = owned_traffic();
+    test::PlainTraffic::Mark taken, untaken;
     taken.interface = namespaces.interface();
     taken.destination = {address("10.9.0.0"), 24};
     taken.protocol = wire::protocol::tcp;
@@ -187,7 +188,7 @@ TEST_CASE("rules of firewall marks of a change that failed do not count later") 
   const test::Namespaces namespaces;
   const auto stealing = steal(namespaces, host::StealWay::automatic);
   const auto rule_for = [](const char* destination) {
-    host::OwnedTraffic wanted = owned_traffic();
+    test::PlainTraffic wanted = owned_traffic();
     wanted.marks = {{.destination = host::Network{address(destination), 32}, .has_ipv4_service = true}};
     return wanted;
   };
@@ -203,7 +204,7 @@ TEST_CASE("rules of firewall marks of a change that failed do not count later") 
   host::Failure failure;
   REQUIRE(stealing->update(rule_for("10.9.0.50"), failure));
   CHECK(owner("10.9.0.50") != host::bpf::STEAL_NOTHING);
-  host::OwnedTraffic refused = rule_for("10.9.0.51");
+  test::PlainTraffic refused = rule_for("10.9.0.51");
   // More networks than the kernel's map holds.
   for (uint32_t i = 0; i < 5000; i++) {
     const auto bytes = std::to_string(i / 250) + "." + std::to_string(i % 250);

@@ -10,9 +10,10 @@
 #include "host/steal.h"
 #include "namespace.h"
 #include "packet_builder.h"
+#include "plain_traffic.h"
 
 using namespace sluice;
-using host::OwnedTraffic;
+using OwnedTraffic = test::PlainTraffic;
 using host::PlacedFlow;
 using test::address;
 using test::ethernet;

@@ -12,6 +12,7 @@
 #include "host/steal.h"
 #include "port/packet_ring.h"
 #include "port/port_wait.h"
+#include "test/host/plain_traffic.h"
 
 using namespace sluice;
 using port::PortStatistics;
@@ -37,7 +38,7 @@ struct Taken {
     stealing = host::Steal::attach(interfaces, host::StealWay::tcx, failure);
     REQUIRE(stealing != nullptr);
     open();
-    host::OwnedTraffic all;
+    test::PlainTraffic all;
     for (const char* vip : {"10.9.0.1", "10.9.0.100"}) all.services.push_back({address(vip), service_port, 17});
     all.host_addresses = {address("10.9.0.1")};
     all.tunnel_servers = {address("10.9.0.50")};

@@ -11,7 +11,11 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
  * ECMAScript writes them. Keys whose value is undefined are left out.
  */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (Array.isArray(value)) {
+    // Texts have one form. A list of the digests of ten thousand parts is written at once.
+    const areTexts = value.every(item => typeof item === 'string');
+    return areTexts ? JSON.stringify(value) : `[${value.map(canonicalJson).join(',')}]`;
+  }
   if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} has no canonical form`);
   if (typeof value !== 'object' || value === null) {
     const text = JSON.stringify(value);

@@ -20,6 +20,7 @@ import {
 } from 'yaml';
 import type { Place } from '../errors.ts';
 import { type ConfigNode, listNode, type MapEntry, mapNode, scalarNode } from './node.ts';
+import { parsePlainYaml } from './plain-yaml.ts';
 import type { Problems } from './problems.ts';
 import { expand, hasVariables, type Variables } from './variables.ts';
 
@@ -38,6 +39,17 @@ const deepest = 64;
  * The text as a tree; undefined when the text cannot be read, which is reported. Without `variables`, `${` means itself.
  */
 export function parseYaml(
+  text: string,
+  file: string | undefined,
+  problems: Problems,
+  variables?: Variables,
+): ConfigNode | undefined {
+  const isPlain = text.length <= longestText && !text.includes('${');
+  return (isPlain ? parsePlainYaml(text, file) : undefined) ?? parseWithLibrary(text, file, problems, variables);
+}
+
+/** The same for any text: what parsePlainYaml() does not read. */
+export function parseWithLibrary(
   text: string,
   file: string | undefined,
   problems: Problems,

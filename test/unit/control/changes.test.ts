@@ -52,13 +52,17 @@ describe('changes', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   /** Control as in its process. `memory` is what the supervisor holds. */
-  async function begin({ plane = new TestPlane(), memory = { text: undefined as string | undefined } } = {}) {
+  async function begin({ plane = new TestPlane(), memory = { texts: undefined as string[] | undefined } } = {}) {
     const history = await History.open({ path: join(folder, 'history'), shown: '/state/history' }, clock, () => {});
     const crashState = {
-      configuration: () => memory.text,
+      configuration: () => memory.texts,
       keepConfiguration: (text: string) => {
-        memory.text = text;
+        memory.texts = [text];
         return true;
+      },
+      extendConfiguration: (text: string) => {
+        memory.texts?.push(text);
+        return memory.texts !== undefined;
       },
     };
     const kept = new KeptSnapshot(format, crashState, history, logger);

@@ -6,11 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { checkNode } from '../../../src/core/config/check.ts';
-import { Problems } from '../../../src/core/config/problems.ts';
-import { parseYaml } from '../../../src/core/config/yaml.ts';
 import { documentFormat } from '../../../src/daemon/document.ts';
-import { healthSchema } from '../../../src/health/schema.ts';
 import { hostFiles } from '../../../src/import/keepalived/files.ts';
 import { importKeepalived } from '../../../src/import/keepalived/import.ts';
 import { documentText } from '../../../src/import/write.ts';
@@ -42,18 +38,9 @@ describeIf(hasKeepalived, "needs Debian's package of keepalived", "keepalived's 
 
     it(`${basename(file)} becomes a document that the schemas allow`, () => {
       const { document } = importKeepalived(file, options);
-      const { health, director } = parse(documentText(document, []));
-      const services = (director.services ?? []).map((service: Record<string, unknown>) => {
-        const { health: _health, servers = [], ...settings } = service;
-        return { ...settings, servers: (servers as unknown[]).map(withoutHealth) };
-      });
-      expect(documentFormat.from({ director: { ...director, services } }).director.services).toHaveLength(
-        services.length,
-      );
-      const problems = new Problems();
-      const node = health === undefined ? undefined : parseYaml(JSON.stringify(health), undefined, problems);
-      if (node !== undefined) checkNode(healthSchema, node, ['health'], problems);
-      expect(problems.list()).toEqual([]);
+      const text = documentText(document, []);
+      const { director } = parse(text) as { director: { services?: unknown[] } };
+      expect(documentFormat.parse(text).director.services).toHaveLength((director.services ?? []).length);
     });
   }
 
@@ -104,9 +91,3 @@ describeIf(hasKeepalived, "needs Debian's package of keepalived", "keepalived's 
     expect([...new Set(unknown.map(({ place }) => place.line))]).toEqual(unknownLines(keepalivedLog(file)));
   });
 });
-
-function withoutHealth(server: unknown): unknown {
-  if (typeof server !== 'object' || server === null) return server;
-  const { health: _health, ...rest } = server as Record<string, unknown>;
-  return rest;
-}
