@@ -84,7 +84,7 @@ export interface Check {
   /** What is tried in place of each target; null: the target. */
   readonly address: string | null;
   readonly port: number | null;
-  /** Seconds between the beginnings of two probes. */
+  /** Seconds between the beginnings of two probes; more where a probe takes longer. */
   readonly interval: number;
   /** Seconds after which a probe has failed. */
   readonly timeout: number;

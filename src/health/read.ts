@@ -74,13 +74,7 @@ type Timing = Pick<Check, 'interval' | 'timeout' | 'retryInterval' | 'downInterv
 function readTiming(reader: DocumentReader, value: CheckMap, path: Path): Timing {
   const { interval = defaultTiming.interval, jitter = defaultTiming.jitter } = value;
   const { retry_interval: retryInterval = interval, down_interval: downInterval = interval } = value;
-  const shortest = Math.min(interval, retryInterval);
-  const timeout = value.timeout ?? Math.min(defaultTiming.timeout, shortest);
-  if (timeout > shortest) {
-    const [key, at] = shortest === interval ? ['interval', interval] : ['retry_interval', retryInterval];
-    const remedy = `use at most ${at}, or a longer ${key}`;
-    reader.conflict([...path, 'timeout'], `is longer than ${key}: probes would overlap`, timeout, remedy);
-  }
+  const timeout = value.timeout ?? Math.min(defaultTiming.timeout, interval, retryInterval);
   if (downInterval < interval) {
     reader.conflict([...path, 'down_interval'], 'is shorter than interval', downInterval, `use at least ${interval}`);
   }

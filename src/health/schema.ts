@@ -278,7 +278,7 @@ const checkSchema = Type.Union(
           Type.Integer({ minimum: 1, maximum: 65_535, description: "Default: the target's port.", examples: [9000] }),
         ),
         interval: duration('From the beginning of one probe to that of the next.', { default: defaultTiming.interval }),
-        timeout: duration('After this time a probe has failed. At most the interval.', {
+        timeout: duration('After this time a probe has failed. A probe never begins before the last one has ended.', {
           default: defaultTiming.timeout,
         }),
         retry_interval: duration(

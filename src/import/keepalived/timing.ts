@@ -67,15 +67,7 @@ export function timingDocument(
   const { report } = values;
   const wantedInterval = delayLoop ?? defaultDelayLoop;
   const timeout = bounded(values, node, 'timeout', connectTimeout ?? defaultConnectTimeout);
-  let interval = bounded(values, node, 'interval', wantedInterval);
-  if (timeout > interval) {
-    const remedy = 'a shorter timeout allows a shorter interval';
-    report.explicit(
-      place,
-      `${node.keyword}: interval ${timeout} in place of ${interval}: it is at least the timeout (${remedy})`,
-    );
-    interval = timeout;
-  }
+  const interval = bounded(values, node, 'interval', wantedInterval);
   const retries = retry ?? defaults.retry;
   if (retries >= mostFailures) {
     const remedy = 'use fewer retries: detection takes all of them';

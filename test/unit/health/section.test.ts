@@ -58,8 +58,6 @@ describe('a check', () => {
   it.each<[string, unknown, string]>([
     ['says nothing to try', { interval: 1 }, 'health.checks.web does not say what is tried'],
     ['tries two things', { tcp: {}, ping: {} }, 'health.checks.web tries more than one thing'],
-    ['overlaps itself', { tcp: {}, interval: 1, timeout: 2 }, 'health.checks.web.timeout is longer than interval'],
-    ['overlaps itself soon', { tcp: {}, retry_interval: 0.5, timeout: 1 }, 'timeout is longer than retry_interval'],
     [
       'slows down to a faster pace',
       { tcp: {}, interval: 5, down_interval: 1 },
