@@ -26,6 +26,9 @@ export function checkDependencies(reader: DocumentReader, defined: DefinedNames)
       if (!reader.steps(['checks', other]).includes('address')) {
         const remedy = `give ${reader.fullPath(['checks', other])} an address, such as that of a gateway`;
         reader.conflict(path, 'names a check without an address of its own', other, remedy);
+      } else if (needsPort(reader, other)) {
+        const remedy = `add a port to ${reader.fullPath(['checks', other])}: it is tried beside all targets`;
+        reader.conflict(path, 'names a check without a port of its own', other, remedy);
       } else if (reader.steps(['checks', other]).includes('depends_on')) {
         reader.conflict(path, 'names a check that depends on others itself', other, 'name those others here');
       }
@@ -82,14 +85,17 @@ function readTiming(reader: DocumentReader, value: CheckMap, path: Path): Timing
   return { interval, timeout, retryInterval, downInterval, jitter, rise, fall };
 }
 
+/** Whether the check cannot be tried without a target, which has a port. */
+function needsPort(reader: DocumentReader, check: string): boolean {
+  const keys = reader.steps(['checks', check]);
+  return !keys.includes('port') && !withoutPort.some(type => keys.includes(type));
+}
+
 const withoutPort: readonly Probe['type'][] = ['ping', 'script', 'file'];
 
 function checkTogether(reader: DocumentReader, key: ProbeKey, check: Check, path: Path): void {
   if (check.port !== null && withoutPort.includes(check.probe.type)) {
     reader.conflict([...path, 'port'], `has no meaning for ${key}`, check.port, 'remove it');
-  }
-  if (check.address !== null && check.port === null && !withoutPort.includes(check.probe.type)) {
-    reader.report([...path, 'address'], 'needs a port with it', check.address, 'add port');
   }
   if (check.address !== null && check.dependsOn.length > 0) {
     reader.conflict(

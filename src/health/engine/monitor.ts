@@ -153,6 +153,5 @@ export class Monitor {
 }
 
 function destinationOf(check: Check, target?: CheckedTarget): Destination {
-  const address = check.address ?? target?.address ?? '';
-  return { address, port: check.port ?? (check.address === null ? (target?.port ?? 0) : 0) };
+  return { address: check.address ?? target?.address ?? '', port: check.port ?? target?.port ?? 0 };
 }

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
 import type { ClientKeys } from '../client-keys.ts';
-import { fails, passes, type Verdict } from '../dialog.ts';
+import { closedEarly, fails, passes, type Verdict } from '../dialog.ts';
 import { authority } from '../dialogs/http.ts';
 import { shown } from '../dialogs/shown.ts';
 import type { Check, ProbeOf } from '../model.ts';
@@ -78,10 +78,7 @@ function readAnswer(stream: ClientHttp2Stream, attempt: Attempt, probe: GrpcProb
   });
   stream.on('error', error => attempt.finish(fails(http2Words(error))));
   stream.on('close', () => {
-    const verdict =
-      head === undefined
-        ? fails('the call was ended without an answer')
-        : judge(probe, head, trailers, Buffer.concat(body));
+    const verdict = head === undefined ? closedEarly('no answer') : judge(probe, head, trailers, Buffer.concat(body));
     attempt.finish(verdict);
   });
 }
@@ -99,7 +96,7 @@ function call(attempt: Attempt, check: Check, probe: GrpcProbe, to: Destination,
   const session = connect(`${scheme}://${authority(to)}`, { createConnection: () => socket });
   attempt.atEnd(() => session.destroy());
   session.on('error', error => attempt.finish(fails(http2Words(error))));
-  session.on('close', () => attempt.finish(fails('the connection was closed: no answer')));
+  session.on('close', () => attempt.finish(closedEarly('no answer')));
   const stream = session.request(
     {
       [constants.HTTP2_HEADER_METHOD]: 'POST',

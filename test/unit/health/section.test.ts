@@ -73,7 +73,6 @@ describe('a check', () => {
     ],
     ['has a key without a certificate', { https: { tls: { key: { file: '/k' } } } }, 'https.tls needs certificate too'],
     ['has no address', { ping: {}, address: 'gateway' }, 'web.address is not an IP address'],
-    ['has an address without a port', { tcp: {}, address: '10.0.0.1' }, 'web.address needs a port'],
     ['has a port for a ping', { ping: {}, port: 1 }, 'web.port has no meaning for ping'],
     ['runs what may be anywhere', { script: { command: ['check'] } }, 'script.command[0] is not an absolute path'],
     ['asks for a long label', { dns: { name: `${'a'.repeat(64)}.org` } }, 'dns.name is not a domain name'],
@@ -84,6 +83,15 @@ describe('a check', () => {
     expect(errors.join('\n')).toContain(message);
     expect(errors).toHaveLength(1);
   });
+});
+
+it('a check that others depend on needs an address, and a port where its probe needs one', () => {
+  const checks = (gateway: object) => ({ health: { checks: { gateway, web: { tcp: {}, depends_on: ['gateway'] } } } });
+  expect(errorsOf(checks({ tcp: {}, address: '10.0.0.1' })).join()).toContain(
+    'names a check without a port of its own',
+  );
+  expect(errorsOf(checks({ tcp: {}, address: '10.0.0.1', port: 22 }))).toEqual([]);
+  expect(errorsOf(checks({ ping: {}, address: '10.0.0.1' }))).toEqual([]);
 });
 
 describe('what a service says of health', () => {

@@ -54,8 +54,6 @@ describe('an exit status', () => {
 });
 
 it('gives no more environment than the check has, PATH, and what is tried', async () => {
-  const found = await verdict(['/usr/bin/env'], { environment: [['DEPTH', '2']] });
-  expect(found.detail.replace('exit status 0: ', '').split(/[.\n]SLUICE_/)[0]).toContain('DEPTH=2');
   const names = await verdict(sh('/usr/bin/env | /usr/bin/cut -d= -f1 | /usr/bin/sort | /usr/bin/tr "\\n" " "'), {
     environment: [['DEPTH', '2']],
   });

@@ -55,13 +55,20 @@ describe.each(all)('%j', probe => {
   });
 
   it('ends its connection when it is cancelled', async () => {
-    const port = await listening(() => {});
+    let connections = 0;
+    let closed = 0;
+    const port = await listening(socket => {
+      connections += 1;
+      socket.resume().on('close', () => {
+        closed += 1;
+      });
+    });
     let results = 0;
-    const before = sockets.size;
     const probing = probes.start(checkOf(probe), target(port), () => results++);
-    await vi.waitFor(() => expect(sockets.size).toBe(before + 1), { timeout: 30_000 });
+    await vi.waitFor(() => expect(connections).toBe(1), { timeout: 30_000 });
+    expect(closed).toBe(0);
     probing.cancel();
-    await vi.waitFor(() => expect(sockets.size).toBe(before), { timeout: 30_000 });
+    await vi.waitFor(() => expect(closed).toBe(1), { timeout: 30_000 });
     expect(results).toBe(0);
   });
 });
