@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wall time of single commands on a running Sluice, as scripts call them: sluice-ipvsadm with no other service, with 1,000
 // and with 10,000 of 10 servers each, and sluice apply of as many services from a file. Each figure of single changes is
-// the median of its calls, as a line of JSON. The longest visit is the longest time that a worker stood still meanwhile.
+// the median of its calls, as a line of JSON.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,14 +17,10 @@ const description = {
   links: [{ between: ['client:eth0', 'balancer:eth0'] }],
 } as const;
 
-function print(figure: string, milliseconds: readonly number[], unit = 'ms'): void {
+function print(figure: string, milliseconds: readonly number[]): void {
   const sorted = [...milliseconds].sort((a, b) => a - b);
   const value = Math.round((sorted[sorted.length >> 1] ?? 0) * 10) / 10;
-  console.log(JSON.stringify({ figure, value, unit }));
-}
-
-interface Status {
-  readonly director: { readonly workers: readonly { readonly longestVisitNanoseconds: number }[] };
+  console.log(JSON.stringify({ figure, value, unit: 'ms' }));
 }
 
 const topology = await Topology.up(description);
@@ -34,15 +30,15 @@ try {
   const program = balancer.start('sluice', [process.execPath, sluice, 'run', '--socket', socket]);
   await program.ready({ prints: '"msg":"ready"' });
 
-  const run = (command: string, words: readonly string[], input = ''): { stdout: string; milliseconds: number } => {
+  const run = (command: string, words: readonly string[], input = ''): number => {
     const began = performance.now();
     const options = { env: { SLUICE_SOCKET: socket }, input, encoding: 'utf8', maxBuffer: 1 << 30 } as const;
-    const { status, stdout, stderr } = spawnSync(command, words, options);
+    const { status, stderr } = spawnSync(command, words, options);
     if (status !== 0) throw new Error(`${command} ${words.join(' ')}: ${stderr}`);
-    return { stdout, milliseconds: performance.now() - began };
+    return performance.now() - began;
   };
-  const call = (words: string, input = ''): number => run(ipvsadm, words.split(' '), input).milliseconds;
-  const cli = (...words: string[]) => run(process.execPath, [sluice, ...words]);
+  const call = (words: string, input = ''): number => run(ipvsadm, words.split(' '), input);
+  const cli = (...words: string[]) => run(process.execPath, [sluice, ...words, '--socket', socket]);
   const measure = (figure: string, words: (n: number) => string): void =>
     print(
       figure,
@@ -66,7 +62,7 @@ try {
     const file = join(balancer.folder, 'sluice.yaml');
     const apply = (figure: string, document: string): void => {
       writeFileSync(file, document);
-      print(figure, [cli('apply', file).milliseconds]);
+      print(figure, [cli('apply', file)]);
     };
     apply(`sluice apply that adds one of ${name}`, documentOf(count + 1));
     print(`ipvsadm -C, ${name}`, [call('-C')]);
@@ -78,12 +74,6 @@ try {
   measureAll('no other services', 80);
   measureAmong(1000, 81);
   measureAmong(10_000, 82);
-  const { director } = JSON.parse(cli('status', '--json').stdout) as Status;
-  print(
-    'longest visit of a worker',
-    director.workers.map(worker => worker.longestVisitNanoseconds / 1000),
-    'us',
-  );
   program.kill('SIGTERM');
   await program.ending;
 } finally {
