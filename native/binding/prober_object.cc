@@ -3,8 +3,8 @@
 
 #include <uv.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <string>
 
 namespace sluice::binding {
@@ -33,6 +33,17 @@ bool is_whole(const Napi::Value& value, double most) {
   if (!value.IsNumber()) return false;
   const double number = value.As<Napi::Number>().DoubleValue();
   return number >= 0 && number <= most && number == std::floor(number);
+}
+
+// The memory of a typed array over a SharedArrayBuffer. Null if the value is none, or is too short.
+void* shared(const Napi::Value& value, napi_typedarray_type type, size_t least) {
+  if (!value.IsTypedArray()) return nullptr;
+  const auto array = value.As<Napi::TypedArray>();
+  if (array.TypedArrayType() != type || array.ElementLength() < least) return nullptr;
+  if (array.Get("buffer").IsArrayBuffer()) return nullptr;
+  void* memory = nullptr;
+  napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &memory, nullptr, nullptr);
+  return memory;
 }
 
 // An id that no exchange has, if the number is none of an exchange.
@@ -135,18 +146,17 @@ struct ProberObject::Watch {
 Napi::Function ProberObject::define(Napi::Env env) {
   return DefineClass(env, "Prober",
                      {StaticValue("mostEvents", Napi::Number::New(env, probe::most_events)),
+                      StaticValue("mostBytes", Napi::Number::New(env, probe::most_bytes)),
                       InstanceMethod<&ProberObject::start>("start"), InstanceMethod<&ProberObject::send>("send"),
                       InstanceMethod<&ProberObject::end>("end"), InstanceMethod<&ProberObject::close>("close")});
 }
 
 ProberObject::ProberObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
-  const bool has_array = info[0].IsTypedArray() &&
-                         info[0].As<Napi::TypedArray>().TypedArrayType() == napi_float64_array &&
-                         info[0].As<Napi::TypedArray>().ElementLength() >= probe::most_events * numbers_of_an_event &&
-                         !info[0].As<Napi::TypedArray>().Get("buffer").IsArrayBuffer();
-  if (!has_array || !info[1].IsFunction()) {
-    throw_type_error(env, "a prober takes an array for its events, which is shared, and a function");
+  events_ = static_cast<double*>(shared(info[0], napi_float64_array, probe::most_events * numbers_of_an_event));
+  bytes_ = static_cast<uint8_t*>(shared(info[1], napi_uint8_array, probe::most_bytes));
+  if (events_ == nullptr || bytes_ == nullptr || !info[2].IsFunction()) {
+    throw_type_error(env, "a prober takes arrays for its events and their bytes, which are shared, and a function");
     return;
   }
   host::Failure failure;
@@ -155,12 +165,11 @@ ProberObject::ProberObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     Napi::Error::New(env, failure.message).ThrowAsJavaScriptException();
     return;
   }
-  void* numbers = nullptr;
-  napi_get_typedarray_info(env, info[0], nullptr, nullptr, &numbers, nullptr, nullptr);
-  events_ = static_cast<double*>(numbers);
   // Properties, as the garbage collector follows them: the function may know this object.
-  Value().DefineProperty(Napi::PropertyDescriptor::Value("events", info[0], napi_default));
-  Value().DefineProperty(Napi::PropertyDescriptor::Value("onEvents", info[1], napi_default));
+  constexpr const char* names[] = {"events", "bytes", "onEvents"};
+  for (size_t i = 0; i < std::size(names); i++) {
+    Value().DefineProperty(Napi::PropertyDescriptor::Value(names[i], info[i], napi_default));
+  }
   context_.emplace(env, "sluice:prober");
   if (!watch(env)) {
     prober_.reset();
@@ -242,23 +251,17 @@ void ProberObject::deliver() {
     *number++ = static_cast<double>(event.kind);
     *number++ = event.value;
   }
-  Napi::Value bytes = env.Undefined();
-  if (!batch_.bytes.empty()) {
-    auto buffer = Napi::ArrayBuffer::New(env, batch_.bytes.size());
-    std::memcpy(buffer.Data(), batch_.bytes.data(), batch_.bytes.size());
-    bytes = buffer;
-  }
+  std::copy(batch_.bytes.begin(), batch_.bytes.end(), bytes_);
   // The handle in call() keeps the object while JavaScript runs.
-  if (!batch_.events.empty()) call(static_cast<uint32_t>(batch_.events.size()), bytes);
+  if (!batch_.events.empty()) call(static_cast<uint32_t>(batch_.events.size()));
 }
 
-void ProberObject::call(uint32_t count, const Napi::Value& bytes) {
+void ProberObject::call(uint32_t count) {
   const Napi::Env env = Env();
   const Napi::Object object = Value();
   const Napi::Value on_events = object.Get("onEvents");
-  const napi_value arguments[] = {Napi::Number::New(env, count), bytes};
-  const napi_status status =
-      napi_make_callback(env, *context_, object, on_events, std::size(arguments), arguments, nullptr);
+  const napi_value argument = Napi::Number::New(env, count);
+  const napi_status status = napi_make_callback(env, *context_, object, on_events, 1, &argument, nullptr);
   // Nobody called this, so nobody catches what JavaScript threw: it is an uncaught exception, as that of a timer.
   napi_value thrown = nullptr;
   if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &thrown) == napi_ok) {

@@ -46,7 +46,9 @@ struct Batch {
   std::vector<uint8_t> bytes;
 };
 
-// collect() never reports more events at once.
+// collect() never reports more at once.
 inline constexpr size_t most_events = 1024;
+inline constexpr size_t most_of_one_socket = 64 << 10;
+inline constexpr size_t most_bytes = (1 << 20) + most_of_one_socket;
 
 }  // namespace sluice::probe

@@ -31,9 +31,8 @@ constexpr uint32_t has_ended = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 
 // A socket makes at most three events a round: `data`, `closed`, `failed`. The rest is left for deadlines and failures.
 constexpr int most_ready = most_events / 4;
-constexpr size_t most_of_one_socket = 64 << 10;
-// Bounds the memory of a round.
-constexpr size_t most_of_a_round = 1 << 20;
+// The round reads no further socket when it has so much, so that `most_bytes` holds.
+constexpr size_t most_of_a_round = most_bytes - most_of_one_socket;
 
 // Buffers of exchanges that have ended are kept for the next exchange up to this size.
 constexpr size_t most_kept = 4 << 10;

@@ -31,7 +31,7 @@
 // How TCP connections end. After a FIN of ours the socket would stay in TIME_WAIT for a minute: 5,000 checks a second
 // would hold 300,000 sockets and, to one target, all ephemeral ports. So the prober resets the connection (SO_LINGER
 // 0), unless the target has sent its FIN before: then the target has the TIME_WAIT, and a FIN answers politely. haproxy
-// resets connections of its checks too; keepalived sends a FIN, and lives with TIME_WAIT. A check that only connects
+// resets connections of its checks too; keepalived sends a FIN, and has TIME_WAIT. A check that only connects
 // sends the reset in place of the handshake's last segment (sockets.cc), as haproxy does: the target's program never
 // sees the connection and has nothing to log. A reset can overtake nothing that was read, but bytes that the target has
 // not read yet may be lost: who wants them to arrive waits for the answer, or for `closed`.

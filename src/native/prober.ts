@@ -26,7 +26,7 @@ export interface ExchangeRequest {
 /** Every exchange ends with exactly one `connected` (connectOnly), `failed` or `timeout`, or with a call of `end`. */
 export type ExchangeEvent =
   | { readonly id: number; readonly kind: 'connected' }
-  /** At most 64 KiB. A ping has the answer's payload. The bytes share memory with others that arrived at the same time. */
+  /** At most 64 KiB. A ping has the answer's payload. */
   | { readonly id: number; readonly kind: 'data'; readonly data: Uint8Array }
   /** The other side has closed a TCP connection; what was sent to it may still be on its way. */
   | { readonly id: number; readonly kind: 'closed' }
@@ -51,7 +51,7 @@ export interface NativeProber {
   close(): void;
 }
 
-/** The native class. A round of events is numbers in an array that both sides share, and the bytes of all of them. */
+/** The native class. A round of events is numbers and bytes in arrays that both sides share. */
 interface PackedProber {
   start(
     protocol: string,
@@ -71,8 +71,9 @@ interface PackedProber {
 
 export interface ProberAddon {
   readonly Prober: {
-    new (events: Float64Array, onEvents: (count: number, bytes: ArrayBuffer | undefined) => void): PackedProber;
+    new (events: Float64Array, bytes: Uint8Array, onEvents: (count: number) => void): PackedProber;
     readonly mostEvents: number;
+    readonly mostBytes: number;
   };
 }
 
@@ -82,7 +83,7 @@ const numbersOfEvent = 3;
 /** By the numbers of kinds (native/probe/exchange.h). */
 const kinds = ['connected', 'data', 'closed', 'failed', 'timeout'] as const;
 
-function unpack(numbers: Float64Array, count: number, bytes: ArrayBuffer = new ArrayBuffer(0)): ExchangeEvent[] {
+function unpack(numbers: Float64Array, bytes: Uint8Array, count: number): ExchangeEvent[] {
   const events: ExchangeEvent[] = [];
   let offset = 0;
   for (let at = 0; at < count * numbersOfEvent; at += numbersOfEvent) {
@@ -90,7 +91,8 @@ function unpack(numbers: Float64Array, count: number, bytes: ArrayBuffer = new A
     const kind = kinds[numbers[at + 1] ?? 0] ?? 'failed';
     const value = numbers[at + 2] ?? 0;
     if (kind === 'data') {
-      events.push({ id, kind, data: new Uint8Array(bytes, offset, value) });
+      // A copy; that of a short answer lies in Node's pool of buffers, which spares an allocation.
+      events.push({ id, kind, data: Buffer.from(bytes.subarray(offset, offset + value)) });
       offset += value;
     } else if (kind === 'failed') events.push({ id, kind, errno: value });
     else events.push({ id, kind });
@@ -103,7 +105,8 @@ export function createProber(onEvents: (events: readonly ExchangeEvent[]) => voi
   const { Prober } = loadAddon();
   const size = Prober.mostEvents * numbersOfEvent * Float64Array.BYTES_PER_ELEMENT;
   const numbers = new Float64Array(new SharedArrayBuffer(size));
-  const packed = new Prober(numbers, (count, bytes) => onEvents(unpack(numbers, count, bytes)));
+  const bytes = new Uint8Array(new SharedArrayBuffer(Prober.mostBytes));
+  const packed = new Prober(numbers, bytes, count => onEvents(unpack(numbers, bytes, count)));
   return {
     start(requests) {
       const ids: number[] = [];

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string>
 
-#include "doctest.h"
+#include <doctest/doctest.h>
 #include "host/descriptor.h"
 
 namespace {

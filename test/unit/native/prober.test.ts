@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -241,15 +242,19 @@ describe('misuse of the prober', () => {
     const { Prober } = loadAddon();
     const size = Prober.mostEvents * 3;
     const shared = new Float64Array(new SharedArrayBuffer(size * 8));
+    const bytes = new Uint8Array(new SharedArrayBuffer(Prober.mostBytes));
     const make = (...words: unknown[]): (() => unknown) => {
       const Class = Prober as unknown as new (...words: unknown[]) => unknown;
       return () => new Class(...words);
     };
     expect(make()).toThrow(TypeError);
-    expect(make(new Float64Array(size), () => {})).toThrow(TypeError);
-    expect(make(shared.subarray(1), () => {})).toThrow(TypeError);
-    expect(make(shared, 'no function')).toThrow(TypeError);
-    const prober = new Prober(shared, () => {});
+    expect(make(new Float64Array(size), bytes, () => {})).toThrow(TypeError);
+    expect(make(shared.subarray(1), bytes, () => {})).toThrow(TypeError);
+    expect(make(bytes, shared, () => {})).toThrow(TypeError);
+    expect(make(shared, bytes.subarray(1), () => {})).toThrow(TypeError);
+    expect(make(shared, new Uint8Array(Prober.mostBytes), () => {})).toThrow(TypeError);
+    expect(make(shared, bytes, 'no function')).toThrow(TypeError);
+    const prober = new Prober(shared, bytes, () => {});
     closing.push(() => prober.close());
     expect(() => prober.end.call({}, 1)).toThrow(TypeError);
   });
@@ -352,17 +357,38 @@ describe('a process with a prober', () => {
 
 it('ends with its worker thread, in the middle of exchanges, from within the callback too', async () => {
   const port = await listening(() => {});
+  // Neither datagrams nor connections that are reset at once leave this process a descriptor of the server's side.
+  const silent = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(silent, 'listening');
+  closing.push(() => silent.close());
+  // The native class itself: a worker thread of a test loads no TypeScript.
   const source = (end: string): string => `
-    import(${JSON.stringify(module)}).then(({ createProber }) => {
-      const request = { protocol: 'tcp', address: '127.0.0.1', port: ${port}, timeoutMilliseconds: 60_000 };
-      const prober = createProber(() => { ${end} });
-      prober.start([...Array(50)].map(() => request));
-      prober.start([...Array(50)].map(() => ({ ...request, connectOnly: true })));
-      require('node:worker_threads').parentPort.postMessage('started');
-    });`;
-  for (const end of ['', 'process.exit(3)', 'prober.close()']) {
-    const worker = new Worker(source(end), { eval: true, execArgv: ['--import=tsx'] });
-    await Promise.race([once(worker, 'message'), once(worker, 'exit')]);
-    await worker.terminate();
+    process.dlopen(module, ${JSON.stringify(addonPath())});
+    const { Prober } = module.exports;
+    const { parentPort } = require('node:worker_threads');
+    const events = new Float64Array(new SharedArrayBuffer(Prober.mostEvents * 24));
+    const bytes = new Uint8Array(new SharedArrayBuffer(Prober.mostBytes));
+    const prober = new Prober(events, bytes, () => {
+      parentPort.postMessage('called');
+      ${end}
+    });
+    for (let i = 0; i < 50; i++) prober.start('udp', '127.0.0.1', ${silent.address().port}, 60_000, Buffer.from('?'));
+    for (let i = 0; i < 50; i++) prober.start('tcp', '127.0.0.1', ${port}, 60_000, undefined, true);`;
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const ends: [end: string, status: number][] = [
+    ['', 1],
+    ['while (true);', 1],
+    ['process.exit(3)', 3],
+    ['prober.close()', 0],
+  ];
+  for (const [end, status] of ends) {
+    const before = descriptors();
+    const worker = new Worker(source(end), { eval: true });
+    const exit = once(worker, 'exit');
+    await once(worker, 'message');
+    if (status === 1) await worker.terminate();
+    expect(await exit, end).toEqual([status]);
+    // 50 sockets are still open when the worker ends.
+    expect(descriptors(), end).toBeLessThan(before + 10);
   }
 });
