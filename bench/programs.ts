@@ -66,6 +66,10 @@ export const subjects = {
     about: 'wall time of ipvsadm commands on a running Sluice (root)',
     runs: [{ command: ['node', '--import', 'tsx', 'bench/commands.ts'], needs: 'package' }],
   },
+  health: {
+    about: 'CPU time of health checks: 5,000 targets by TCP and by HTTP, once a second each; beside it Node',
+    runs: [{ command: ['node', '--import', 'tsx', 'bench/health.ts'], needs: 'package' }],
+  },
   'packet-ring': {
     about: 'a forwarder without logic between two interfaces (root): CPU time a packet, packets a second, ping',
     runs: [

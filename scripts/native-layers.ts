@@ -14,7 +14,7 @@ export const layers: readonly (readonly string[])[] = [
   ['director/handshake'],
   ['director/stages'],
   ['port', 'host'],
-  ['engine'],
+  ['engine', 'probe'],
   ['decap'],
   ['binding', 'client'],
 ];

@@ -11,6 +11,7 @@
 #include "binding/director_report.h"
 #include "binding/listening_socket.h"
 #include "binding/live_director_object.h"
+#include "binding/prober_object.h"
 #include "binding/statistics_page.h"
 
 namespace {
@@ -35,6 +36,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("crashStateSockets", Napi::Function::New<sluice::binding::crash_state_sockets>(env, "crashStateSockets"));
   exports.Set("describe", Napi::Function::New<sluice::binding::describe>(env, "describe"));
   exports.Set("listenUnix", Napi::Function::New<sluice::binding::listen_unix>(env, "listenUnix"));
+  exports.Set("Prober", sluice::binding::ProberObject::define(env));
   exports.Set("reasons", sluice::binding::reason_table(env));
   return exports;
 }

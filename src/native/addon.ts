@@ -11,6 +11,7 @@ import type { DecapAddon } from './decap.ts';
 import type { DirectorAddon } from './director.ts';
 import type { ListeningSocketAddon } from './listening-socket.ts';
 import type { LiveDirectorAddon } from './live-director.ts';
+import type { ProberAddon } from './prober.ts';
 import type { ServiceRowsAddon } from './service-rows.ts';
 import type { StatisticsAddon } from './statistics-page.ts';
 import type { WireAddon } from './wire.ts';
@@ -23,6 +24,7 @@ export interface Addon
     LiveDirectorAddon,
     DecapAddon,
     DirectorAddon,
+    ProberAddon,
     ServiceRowsAddon,
     StatisticsAddon,
     WireAddon {
@@ -48,6 +50,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   listenUnix: 'function',
   mostMarkRules: 'number',
   prepareStealing: 'function',
+  Prober: 'function',
   reasons: 'object',
   serviceRowsLayout: 'object',
   statisticsLayout: 'object',
