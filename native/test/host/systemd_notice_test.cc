@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/systemd_notice.h"
 
+#include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,7 +10,6 @@
 #include <cstring>
 #include <string>
 
-#include <doctest/doctest.h>
 #include "host/descriptor.h"
 
 namespace {
