@@ -15,6 +15,8 @@ export type Ability =
   | 'snat'
   /** Forwards fragments to the server of their datagram in every mode. */
   | 'fragments'
+  /** Passes ICMPv6 errors about what servers sent, or were sent, on to clients in mode nat. */
+  | 'icmpv6-errors'
   /** Its uplink may carry VLAN tags where the kernel has no VLAN devices. */
   | 'vlan'
   /** Servers of one service may differ in their modes. */

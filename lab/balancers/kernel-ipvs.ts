@@ -30,6 +30,8 @@ export async function takeAddress(host: Host, address: string): Promise<void> {
 export const kernelIpvs: Balancer = {
   name: 'kernel-ipvs',
   modes: ['nat', 'dr', 'tunnel'],
+  // No icmpv6-errors: Linux before 6.1.192, as in the virtual machine, drops them, as it takes their checksum without the
+  // pseudo-header.
   abilities: ['mixed'],
   unavailable: () => (hasIpvs() ? undefined : 'this kernel has no IPVS; --guest boots one that has'),
   async start(host, { services }) {

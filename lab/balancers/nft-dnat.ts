@@ -52,7 +52,7 @@ async function load(host: Host, forwarding: Forwarding): Promise<void> {
 export const nftDnat: Balancer = {
   name: 'nft-dnat',
   modes: ['nat', 'fullnat'],
-  abilities: ['change', 'snat', 'fragments'],
+  abilities: ['change', 'snat', 'fragments', 'icmpv6-errors'],
   unavailable: () => undefined,
   async start(host, forwarding) {
     await load(host, forwarding);

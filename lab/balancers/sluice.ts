@@ -201,6 +201,7 @@ export const sluiceBalancer: Balancer = {
     'change',
     'snat',
     'fragments',
+    'icmpv6-errors',
     'vlan',
     'mixed',
     'answers',

@@ -50,6 +50,7 @@ function portUnreachable(family: Family, mode: Mode): Scenario {
     title: 'port unreachable from a server reaches the client, with the virtual address as its source',
     topology: twoArms(),
     forwarding: { services: [{ ...service('udp', family, mode), servers: [{ address }] }] },
+    ...(family === 'ipv6' && { needs: ['icmpv6-errors' as const] }),
     async play({ client, host }) {
       await host('r1').must(['ip', 'addr', 'add', address, 'dev', 'eth0', ...(family === 'ipv6' ? ['nodad'] : [])]);
       const error = await udpError(client, virtualAddress[family]);

@@ -82,6 +82,7 @@ export const linkScenarios: readonly Scenario[] = [
     title: 'the client learns the small MTU of a link behind the balancer by an ICMP error from the virtual address',
     topology: narrowWay(),
     forwarding: { services: [{ ...service('tcp', family, 'nat'), servers: [{ address: farServer[family] }] }] },
+    ...(family === 'ipv6' && { needs: ['icmpv6-errors' as const] }),
     play: (stage: Stage) => uploadsBelow(stage, family, narrowMtu),
   })),
 ];
