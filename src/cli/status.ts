@@ -48,7 +48,7 @@ function text({ version, snapshot, processes, warnings, director }: Status): str
 
 function processLine({ name, state, user, pid, standsBy, since, restarts, lastError }: ProcessRow): string {
   const parts = [
-    state,
+    state === 'stopped' ? `does not run: the configuration has no section ${name}` : state,
     ...(pid === undefined ? [] : [`process ${pid} of ${user}`]),
     ...(standsBy === undefined ? [] : [`${standsBy} stands by`]),
     ...(since === undefined ? [] : [`since ${since}`]),

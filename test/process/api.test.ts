@@ -19,11 +19,19 @@ import { describeAsRoot } from '../privileges.ts';
 import { answerIn, exchange, get, post } from '../unit/core/api/served.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
+// Every plane runs.
+const document = `
+health: { checks: { web: http } }
+director:
+  services:
+    - { tcp: ${virtual}:80, scheduler: rr, health: web, servers: [10.2.0.2:8080] }
+`;
+
 describeAsRoot('the admin API of a running sluice', () => {
   let running: RunningSluice;
   let client: ApiClient;
   beforeAll(async () => {
-    running = await RunningSluice.start('--workers', '2');
+    running = await RunningSluice.startBy(document, '--workers', '2');
     client = new ApiClient(running.socket);
     await running.request(3);
   });

@@ -139,6 +139,7 @@ describeAsRoot('a running sluice', () => {
       { name: 'supervisor', user: 'root' },
       { name: 'control', state: 'running', restarts: 0 },
       { name: 'director', state: 'running', restarts: 0, standsBy: expect.any(Number) },
+      { name: 'health', state: 'stopped' },
     ]);
     expect(director?.ports.map(port => port.name)).toEqual(['eth0', 'eth1']);
     expect(director?.services[0]?.servers[0]?.inactive).toBe(1);
