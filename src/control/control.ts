@@ -122,7 +122,7 @@ export class Control<S extends Sections> {
   attempt(next: Next<S>): Promise<Applied> {
     return this.#changes.run(async () => {
       const snapshot = await this.#made(next);
-      await this.#withPlanes(snapshot, this.#observed, assignments => tryOut(assignments, this.#limits()));
+      await this.#withPlanes(snapshot, this.#observed, 'all', assignments => tryOut(assignments, this.#limits()));
       return this.#applied(this.#inForce, snapshot, []);
     });
   }
@@ -157,7 +157,9 @@ export class Control<S extends Sections> {
   /** `note` undefined: the snapshot in force stays, and what was observed has changed. */
   async #apply(next: Snapshot<S>, observed: Observed, note: Note | undefined): Promise<Applied> {
     const before = this.#inForce;
-    const { behind, changes } = await this.#withPlanes(next, observed, assignments =>
+    // A document concerns all planes, as its secrets may be others; an observation those whose parts it changes.
+    const concerned = note === undefined ? 'changed' : 'all';
+    const { behind, changes } = await this.#withPlanes(next, observed, concerned, assignments =>
       bringIntoForce(assignments, {
         ...this.#limits(),
         keep: async () => {
@@ -184,15 +186,17 @@ export class Control<S extends Sections> {
   async #withPlanes<T>(
     next: Snapshot<S>,
     observed: Observed,
+    concerned: 'all' | 'changed',
     work: (assignments: readonly Assignment[]) => Promise<T>,
   ): Promise<T> {
-    const inForce = this.#inForce;
+    const before = this.#inForce;
     const names = this.#planesOf(next);
     const assignments = names.map(name => ({ plane: this.#host.plane(name), part: this.#part(name, next, observed) }));
-    this.#host.run([...new Set([...names, ...(inForce === undefined ? [] : this.#planesOf(inForce))])]);
+    this.#host.run([...new Set([...names, ...(before === undefined ? [] : this.#planesOf(before))])]);
     try {
-      await Promise.all(assignments.map(({ plane }) => this.#partInForce(plane)));
-      return await work(assignments);
+      const inForce = await Promise.all(assignments.map(({ plane }) => this.#partInForce(plane)));
+      const changed = assignments.filter(({ part }, index) => part.digest !== inForce[index]);
+      return await work(concerned === 'all' ? assignments : changed);
     } finally {
       this.#host.run(this.#inForce === undefined ? [] : this.#planesOf(this.#inForce));
     }

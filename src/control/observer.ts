@@ -27,6 +27,8 @@ export class Observer {
   readonly #options: ObserverOptions;
   readonly #stop = new AbortController();
   #known: Observed = nothingObserved;
+  /** Groups whose quorum a new process has not found out yet. */
+  #undecided: Set<string> = new Set();
   #asked: { instance?: string; version?: number } = {};
 
   constructor(options: ObserverOptions) {
@@ -55,7 +57,8 @@ export class Observer {
     let isPending = false;
     while (!signal.aborted) {
       try {
-        if (!isPending) isPending = await this.#ask(signal);
+        if (isPending) await this.#askShortly(signal);
+        else isPending = await this.#ask(signal);
         if (isPending) await observe(this.#known);
         isPending = false;
       } catch (err) {
@@ -71,28 +74,48 @@ export class Observer {
     this.#stop.abort();
   }
 
+  /** What was observed and refused may be outdated. */
+  async #askShortly(signal: AbortSignal): Promise<void> {
+    await this.#ask(AbortSignal.any([signal, AbortSignal.timeout(retryMilliseconds)])).catch(() => undefined);
+  }
+
   /** Whether there is something new. */
   async #ask(signal: AbortSignal): Promise<boolean> {
     const { client, plane } = this.#options;
     const answer = await client.call(observedRoute(plane), this.#asked, { signal });
-    this.#known = mergeObserved(this.#known, answer);
+    // A process that has no part yet knows nothing.
+    if (answer.digest === undefined) return false;
+    if (answer.instance !== this.#asked.instance) this.#undecided = new Set(this.#known.groups.keys());
+    this.#known = mergeObserved(this.#known, answer, this.#undecided);
+    for (const { key, targets } of answer.groups) if (targets.every(({ known }) => known)) this.#undecided.delete(key);
     this.#asked = { instance: answer.instance, version: answer.version };
     return answer.whole || answer.groups.length > 0;
   }
 }
 
-/** What is known after an answer. */
-export function mergeObserved(known: Observed, { whole, groups }: Pick<ObservedAnswer, 'whole' | 'groups'>): Observed {
-  const merged = groups.map(group => [group.key, mergeGroup(known.groups.get(group.key), group)] as const);
+/** What is known after an answer. `undecided`: groups whose quorum holds until the process has results of all targets. */
+export function mergeObserved(
+  known: Observed,
+  { whole, groups }: Pick<ObservedAnswer, 'whole' | 'groups'>,
+  undecided: ReadonlySet<string>,
+): Observed {
+  const merged = groups.map(group => {
+    const before = known.groups.get(group.key);
+    return [group.key, mergeGroup(before, group, undecided.has(group.key))] as const;
+  });
   return { groups: new Map([...(whole ? [] : known.groups), ...merged]) };
 }
 
-function mergeGroup(known: ObservedGroup | undefined, group: ObservedAnswer['groups'][number]): ObservedGroup {
+function mergeGroup(
+  known: ObservedGroup | undefined,
+  group: ObservedAnswer['groups'][number],
+  isUndecided: boolean,
+): ObservedGroup {
   const targets = group.targets.map(({ key, known: isKnown, health, weight, share }) => {
     const observed: ObservedTarget = { health, ...given({ weight, share }) };
     return [key, isKnown ? observed : (known?.targets.get(key) ?? observed)] as const;
   });
   const hasUnknown = group.targets.some(target => !target.known);
-  const quorum = hasUnknown && known !== undefined ? known.quorum : group.quorum;
+  const quorum = isUndecided && hasUnknown && known !== undefined ? known.quorum : group.quorum;
   return Object.freeze({ quorum, targets: new Map(targets) });
 }

@@ -47,35 +47,57 @@ function effectiveService(service: Service, group: ObservedGroup | undefined): S
   return effective;
 }
 
+/** A real server, and what is observed of it. */
+interface Seen {
+  readonly server: RealServer;
+  readonly state: ObservedTarget | undefined;
+}
+
 function makeService(service: Service, group: ObservedGroup | undefined): Service {
   const { health, servers: configured, ...rest } = service;
-  const servers = configured.map(plainServer);
-  if (health === undefined) return { ...rest, servers };
-  const states = configured.map(server => group?.targets.get(serverKey(server)));
-  const weighted = servers.map((server, index) => weighedServer(server, states[index]));
-  const up = configured.filter((server, index) => !server.maintenance && states[index]?.health !== 'down').length;
-  const inService = configured.filter(({ maintenance }) => !maintenance).length;
-  switch (useOf(health, { up, inService, group })) {
+  if (health === undefined) return { ...rest, servers: configured.map(plainServer) };
+  const seen = configured.map(server => ({ server: plainServer(server), state: stateOf(server, health, group) }));
+  switch (useOf(health, seen, group)) {
     case 'all':
-      return { ...rest, servers };
+      return { ...rest, servers: seen.map(each => (isDown(each) ? each.server : weighedServer(each))) };
+    case 'healthy':
+      return { ...rest, servers: without(seen, isDown, health) };
     case 'sorry':
       return {
         ...rest,
-        servers: [...out(weighted, () => true, health), ...(health.sorry === null ? [] : [health.sorry])],
+        servers: withSorry(
+          without(seen, () => true, health),
+          health.sorry,
+        ),
       };
-    case 'healthy':
-      return { ...rest, servers: out(weighted, index => states[index]?.health === 'down', health) };
   }
 }
 
-/** Which servers get flows. */
+/** What is observed of the server; before that, what the service says. Undefined: it is up. */
+function stateOf(
+  server: RealServer,
+  health: ServiceHealth,
+  group: ObservedGroup | undefined,
+): ObservedTarget | undefined {
+  if ((server.health ?? health).checks.length === 0) return undefined;
+  return group?.targets.get(serverKey(server)) ?? (health.start === 'down' ? { health: 'down' } : undefined);
+}
+
+function isDown({ state }: Seen): boolean {
+  return state?.health === 'down';
+}
+
+/** Which servers get flows. A server without weight gets none, whatever its health. */
 function useOf(
   { sorry, sorryWhen, noneUp, panic }: ServiceHealth,
-  { up, inService, group }: { up: number; inService: number; group: ObservedGroup | undefined },
+  seen: readonly Seen[],
+  group: ObservedGroup | undefined,
 ): 'all' | 'healthy' | 'sorry' {
-  if (sorry !== null && (up === 0 || (sorryWhen === 'quorum_lost' && group?.quorum === 'down'))) return 'sorry';
-  if (up === 0) return sorry === null && noneUp === 'all' ? 'all' : 'healthy';
-  return (up / inService) * 100 < panic ? 'all' : 'healthy';
+  const inService = seen.filter(({ server }) => server.weight > 0);
+  const up = inService.filter(each => !isDown(each) && weighedServer(each).weight > 0);
+  if (sorry !== null && (up.length === 0 || (sorryWhen === 'quorum_lost' && group?.quorum === 'down'))) return 'sorry';
+  if (up.length === 0) return sorry === null && noneUp === 'all' ? 'all' : 'healthy';
+  return (up.length / inService.length) * 100 < panic ? 'all' : 'healthy';
 }
 
 /** The server as the director knows it. Maintenance is a weight of 0. */
@@ -85,20 +107,28 @@ function plainServer(server: RealServer): RealServer {
   return maintenance ? { ...plain, weight: 0 } : plain;
 }
 
-/** The weight that a check has found, or the share of the weight during a slow start; never less than 1 for a server that gets flows. */
-function weighedServer(server: RealServer, state: ObservedTarget | undefined): RealServer {
+/** With the weight that a check has found, or the share of the weight during a slow start: 1 at least for a server that gets flows. */
+function weighedServer({ server, state }: Seen): RealServer {
   if (state === undefined || server.weight === 0) return server;
   const full = state.weight ?? server.weight;
   const weight = full === 0 ? 0 : Math.max(1, Math.round(full * (state.share ?? 1)));
   return weight === server.weight ? server : { ...server, weight };
 }
 
-function out(
-  servers: readonly RealServer[],
-  isOut: (index: number) => boolean,
-  { onFailure }: ServiceHealth,
-): RealServer[] {
-  if (onFailure === 'remove') return servers.filter((_server, index) => !isOut(index));
-  // A server whose weight is 0 stays as it is.
-  return servers.map((server, index) => (isOut(index) && server.weight !== 0 ? { ...server, weight: 0 } : server));
+function without(seen: readonly Seen[], isOut: (each: Seen) => boolean, { onFailure }: ServiceHealth): RealServer[] {
+  return seen.flatMap(each => {
+    const server = weighedServer(each);
+    if (!isOut(each)) return [server];
+    // A server whose weight is 0 stays as it is.
+    if (onFailure === 'remove') return [];
+    return [server.weight === 0 ? server : { ...server, weight: 0 }];
+  });
+}
+
+/** The sorry server may be one of the others, too, which then gets its weight back. */
+function withSorry(servers: readonly RealServer[], sorry: RealServer | null): RealServer[] {
+  if (sorry === null) return [...servers];
+  const isThere = servers.some(server => serverKey(server) === serverKey(sorry));
+  if (!isThere) return [...servers, sorry];
+  return servers.map(server => (serverKey(server) === serverKey(sorry) ? { ...server, weight: sorry.weight } : server));
 }

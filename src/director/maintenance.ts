@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes real servers out for maintenance, and back.
+import { parseAddress } from '../core/address.ts';
 import { deepFreeze } from '../core/config/canonical.ts';
 import { UsageError } from '../core/errors.ts';
-import { type DirectorModel, type RealServer, type Service, serverKey, serviceKey } from './model.ts';
+import { parseEndpoint } from './endpoint.ts';
+import { type DirectorModel, formatEndpoint, type RealServer, type Service, serverKey, serviceKey } from './model.ts';
 
 /** Which real servers are meant. */
 export interface MaintenanceOf {
@@ -23,8 +25,9 @@ export function withMaintenance(
   { server, service }: MaintenanceOf,
   isOn: boolean,
 ): MaintenanceChange {
+  const written = canonical(server);
   const meant = (of: Service, each: RealServer): boolean =>
-    (each.address === server || serverKey(each) === server) &&
+    (each.address === written || serverKey(each) === written) &&
     (service === undefined || serviceKey(of.identity) === service);
   const found = model.services.flatMap(of =>
     of.servers
@@ -43,6 +46,14 @@ export function withMaintenance(
       : of,
   );
   return { model: deepFreeze({ ...model, services }), servers: found };
+}
+
+/** An address, or an address and port, as the model has them; whatever else it may be, as it is. */
+function canonical(server: string): string {
+  const address = parseAddress(server);
+  if (address !== undefined) return address.text;
+  const endpoint = parseEndpoint(server);
+  return 'fault' in endpoint ? server : formatEndpoint(endpoint.address.text, endpoint.port ?? 0);
 }
 
 function marked({ maintenance: _, ...server }: RealServer, isOn: boolean): RealServer {

@@ -166,11 +166,8 @@ function readHealth(
 ): Pick<Service, 'health'> {
   if (health !== undefined) {
     const at = [...path, 'health'];
-    const readSorry: ReadSorry = (value, place) => {
-      const sorry = readServer(reader, typeof value === 'string' ? { server: value } : value, place, identity, mode);
-      if (sorry === undefined || !servers.some(server => serverKey(server) === serverKey(sorry))) return sorry;
-      return reader.conflict(place, 'is a real server of the service too', serverKey(sorry), 'use another server');
-    };
+    const readSorry: ReadSorry = (value, place) =>
+      readServer(reader, typeof value === 'string' ? { server: value } : value, place, identity, mode);
     return { health: readServiceHealth(reader, health, at, readSorry) };
   }
   for (const [index, server] of servers.entries()) {

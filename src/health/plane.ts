@@ -66,9 +66,9 @@ export class HealthPlane implements Plane<HealthModel> {
     return {
       changes: [`${model.checks.length} checks of ${targets} targets`],
       commit: async () => {
-        this.#digest = digest;
         this.#keys = keys;
-        this.#monitor.configure(model);
+        if (digest !== this.#digest) this.#monitor.configure(model);
+        this.#digest = digest;
       },
       abort: async () => undefined,
     };

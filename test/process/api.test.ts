@@ -100,17 +100,16 @@ describeAsRoot('the admin API of a running sluice', () => {
   });
 
   it('reloads, and says what has changed or what is wrong', async () => {
-    const rules = `-A -t ${virtual}:80 -s rr\n-a -t ${virtual}:80 -r 10.2.0.2:8080 -m\n`;
     const before = await client.call(controlStatus, {});
     expect(await client.call(controlReload, {})).toEqual({ id: before.snapshot, changes: [] });
-    running.configure(`${rules}-A -t nonsense\n`);
+    running.configure(`${document}    - { tcp: nonsense }\n`);
     await expect(client.call(controlReload, {})).rejects.toMatchObject({
       code: expect.stringMatching(/^SLUICE_CONFIG_/),
-      place: { line: 3 },
+      place: { line: 6 },
       exitStatus: 1,
     });
     expect(await client.call(controlStatus, {})).toEqual(before);
-    running.configure(`${rules}-A -t ${virtual}:81 -s rr\n`);
+    running.configure(`${document}    - { tcp: '${virtual}:81' }\n`);
     const { id, changes } = await client.call(controlReload, {});
     expect(changes).toEqual([expect.stringContaining(`${virtual}:81`)]);
     expect(await client.call(controlStatus, {})).toMatchObject({ snapshot: id });

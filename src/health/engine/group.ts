@@ -18,8 +18,8 @@ export interface TargetView extends TargetState {
 const slowSteps = 10;
 
 interface Member {
-  readonly target: CheckedTarget;
-  readonly checks: readonly TargetCheck[];
+  target: CheckedTarget;
+  checks: readonly TargetCheck[];
   state: TargetState;
   since: number | undefined;
   /** Steps of the slow start that are done; undefined without one. */
@@ -47,6 +47,8 @@ export class Group {
   #checked: CheckedGroup;
   #members: Member[] = [];
   #quorum: Health | undefined;
+  /** What others were told last. */
+  #told = '';
 
   /** Use `configure` before anything else. */
   constructor(checked: CheckedGroup, options: GroupOptions) {
@@ -60,7 +62,7 @@ export class Group {
   }
 
   /** The sum of weights of targets that are up. */
-  get liveWeight(): number {
+  #liveWeight(): number {
     return this.#members
       .filter(({ state }) => state.health === 'up')
       .reduce((sum, member) => sum + weightOf(member), 0);
@@ -79,12 +81,15 @@ export class Group {
     const before = new Map(this.#members.map(member => [member.target.key, member]));
     this.#checked = checked;
     this.#members = checked.targets.map(target => {
-      const { since, step, timer, state } = before.get(target.key) ?? {};
-      before.delete(target.key);
       const checks = checksOf(target);
-      return { target, checks, state: state ?? stateOfTarget(target, checks, checked.start), since, step, timer };
+      const known = before.get(target.key);
+      before.delete(target.key);
+      if (known !== undefined) return Object.assign(known, { target, checks });
+      const state = stateOfTarget(target, checks, checked.start);
+      return { target, checks, state, since: undefined, step: undefined, timer: undefined };
     });
     for (const { timer } of before.values()) timer?.cancel();
+    if (checked.slowStart === 0) for (const member of this.#members) this.#endSlowStart(member);
     this.refresh();
   }
 
@@ -93,11 +98,22 @@ export class Group {
     const news = this.#members.map(member => this.#refreshMember(member)).filter(each => each !== undefined);
     const hadOther = this.#refreshQuorum();
     const quorumNews = hadOther ? [{ group: this.key, health: this.quorum }] : [];
-    this.#options.changed(this, [...news, ...quorumNews]);
+    this.#tell([...news, ...quorumNews]);
   }
 
   close(): void {
     for (const { timer } of this.#members) timer?.cancel();
+  }
+
+  /** Others hear of the group when there is something that they do not know. */
+  #tell(news: readonly GroupNews[]): void {
+    const states = this.#members
+      .map(viewOf)
+      .map(({ target, health, known, weight, share }) => [...[target.key, health, known], ...[weight ?? null, share]]);
+    const now = JSON.stringify([this.quorum, states]);
+    if (now === this.#told) return;
+    this.#told = now;
+    this.#options.changed(this, news);
   }
 
   #refreshMember(member: Member): GroupNews | undefined {
@@ -113,8 +129,11 @@ export class Group {
 
   /** Whether the quorum is another one than before. */
   #refreshQuorum(): boolean {
-    const { quorum, hysteresis } = this.#checked;
-    const live = this.liveWeight;
+    // As keepalived: a quorum beyond all weights together is as good as all of them.
+    const total = this.#members.reduce((sum, { target }) => sum + target.weight, 0);
+    const quorum = Math.max(1, Math.min(this.#checked.quorum, total));
+    const hysteresis = Math.min(this.#checked.hysteresis, quorum - 1);
+    const live = this.#liveWeight();
     const before = this.#quorum;
     if (before === 'up') {
       if (live === 0 || live < quorum - hysteresis) this.#quorum = 'down';
@@ -136,7 +155,7 @@ export class Group {
       member.step = (member.step ?? slowSteps) + 1;
       if (member.step >= slowSteps) this.#endSlowStart(member);
       else this.#waitForStep(member);
-      this.#options.changed(this, []);
+      this.#tell([]);
     });
   }
 

@@ -3,6 +3,7 @@
 //
 //   probe ──result──▶ Watch ──state──▶ Group (targets, quorum) ──▶ published, with a number that grows
 import type { Clock } from '../../core/clock.ts';
+import { canonicalJson } from '../../core/config/canonical.ts';
 import type { CheckedTarget } from '../../core/observed.ts';
 import type { Check, HealthModel } from '../model.ts';
 import type { Destination, StartProbe } from '../probe.ts';
@@ -22,6 +23,7 @@ export class Monitor {
   /** By check and destination. */
   #watches = new Map<string, Watch>();
   #groups = new Map<string, Group>();
+  #checks: ReadonlyMap<string, Check> = new Map();
   /** The groups that use a watch. */
   #users = new Map<Watch, Set<Group>>();
   #version = 0;
@@ -29,7 +31,7 @@ export class Monitor {
   #changedAt = new Map<string, number>();
   /** The version at which a group was removed last. */
   #removedAt = 0;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -63,15 +65,21 @@ export class Monitor {
   async changed(version: number, signal: AbortSignal): Promise<void> {
     while (this.#version <= version && !signal.aborted) {
       await new Promise<void>(resolve => {
-        this.#waiting.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        const end = (): void => {
+          signal.removeEventListener('abort', end);
+          this.#waiting.delete(end);
+          resolve();
+        };
+        this.#waiting.add(end);
+        signal.addEventListener('abort', end);
       });
     }
   }
 
   /** Goes on by another model. Checks and targets that it has as well keep their states. */
   configure({ checks, groups }: HealthModel): void {
-    const definitions = new Map(checks.map(check => [check.name, check]));
+    const definitions = new Map(checks.map(check => [check.name, this.#known(check)]));
+    this.#checks = definitions;
     const before = this.#watches;
     this.#watches = new Map();
     this.#users = new Map();
@@ -117,6 +125,12 @@ export class Monitor {
     this.#publish();
   }
 
+  /** The object that stands for the check already: what is kept by it, such as certificates, stays. */
+  #known(check: Check): Check {
+    const known = this.#checks.get(check.name);
+    return known !== undefined && canonicalJson(known) === canonicalJson(check) ? known : check;
+  }
+
   close(): void {
     for (const watch of this.#watches.values()) watch.stop();
     for (const group of this.#groups.values()) group.close();
@@ -146,9 +160,7 @@ export class Monitor {
 
   #publish(): void {
     this.#version++;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    for (const end of [...this.#waiting]) end();
   }
 }
 

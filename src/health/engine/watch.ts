@@ -90,9 +90,9 @@ export class Watch {
     return this.#recentFalls().length > calmFalls;
   }
 
-  /** The dependency that is down, for whose sake results change nothing now. */
+  /** The dependency that is not certainly up, for whose sake results change nothing now. */
   get heldBy(): Watch | undefined {
-    return this.#dependencies.find(({ health }) => health === 'down');
+    return this.#dependencies.find(({ health, streak }) => health !== 'up' || streak.against > 0);
   }
 
   /** The first probes of many watches spread over an interval. */
@@ -137,7 +137,10 @@ export class Watch {
   #take(result: ProbeResult): boolean {
     const now = this.#options.clock.now();
     this.#last = { ...result, at: now };
-    if (this.heldBy !== undefined) return false;
+    if (this.heldBy !== undefined) {
+      this.#against = 0;
+      return false;
+    }
     this.#failures = result.passed ? 0 : this.#failures + 1;
     const found: Health = result.passed ? 'up' : 'down';
     const hasOtherWeight = result.passed && result.weight !== this.#weight;

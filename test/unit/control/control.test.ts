@@ -187,6 +187,14 @@ describe('control', () => {
     expect(kept.at(-1)).toBe(snapshotOf('GOOD DAY').id);
   });
 
+  it('asks no plane for anything when an observation changes none of their parts', async () => {
+    const { control, change, plane } = controlOf('hello');
+    await change();
+    const { prepares } = plane;
+    expect(await control.observe({ groups: new Map() })).toEqual({ id: snapshotOf('hello').id, changes: [] });
+    expect(plane.prepares).toBe(prepares);
+  });
+
   it('keeps what was observed before the first snapshot for that', async () => {
     const { control, change, plane } = controlOf('HELLO');
     expect(await control.observe(down)).toBeUndefined();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { mergeObserved } from '../../../src/control/observer.ts';
-import { nothingObserved } from '../../../src/core/observed.ts';
+import { mergeObserved as mergeUndecided } from '../../../src/control/observer.ts';
+import { nothingObserved, type Observed } from '../../../src/core/observed.ts';
 import type { ObservedAnswer } from '../../../src/core/observed-api.ts';
 
 type Told = ObservedAnswer['groups'][number];
@@ -14,6 +14,9 @@ const group = (key: string, targets: Told['targets'], quorum: Told['quorum'] = '
 });
 const whole = (...groups: Told[]) => ({ whole: true, groups });
 const part = (...groups: Told[]) => ({ whole: false, groups });
+
+const mergeObserved = (known: Observed, answer: ReturnType<typeof whole>, undecided: readonly string[] = []) =>
+  mergeUndecided(known, answer, new Set(undecided));
 
 describe('what is known after an answer', () => {
   it('is what the answer tells, and what was known of groups that it does not tell', () => {
@@ -31,7 +34,7 @@ describe('what is known after an answer', () => {
   it('keeps what was known of a target while a new process has no result of it', () => {
     const before = mergeObserved(nothingObserved, whole(group('one', [down], 'down')));
     const unknown = { key: 'a', health: 'up', known: false } as const;
-    const after = mergeObserved(before, whole(group('one', [unknown])));
+    const after = mergeObserved(before, whole(group('one', [unknown])), ['one']);
     expect(after.groups.get('one')).toEqual({ quorum: 'down', targets: new Map([['a', { health: 'down' }]]) });
     expect(
       mergeObserved(nothingObserved, whole(group('one', [unknown])))

@@ -42,29 +42,36 @@ describe('a real server that is down', () => {
   it.each<[string, object, Parameters<typeof groupOf>, string[]]>([
     ['gets weight 0 and stays in its place', {}, [{ 11: down }], ['11=0', '12=3', '13=0']],
     ['is removed, and the others stay in their order', { on_failure: 'remove' }, [{ 12: down }], ['11=1', '13=0']],
+    ['is used when all are down, since none is worse', {}, [{ 11: down, 12: down }], ['11=1', '12=3', '13=0']],
     [
-      'is used when all are down, since none is worse',
+      'is used when the others that are up have no weight',
       {},
-      [{ 11: down, 12: down, 13: down }],
-      ['11=1', '12=3', '13=0'],
+      [{ 11: down, 12: { weight: 0 } }],
+      ['11=1', '12=0', '13=0'],
     ],
     [
       'is not used when all are down, if the service says so',
       { none_up: 'none' },
-      [{ 11: down, 12: down, 13: down }],
+      [{ 11: down, 12: down }],
       ['11=0', '12=0', '13=0'],
     ],
     [
       'gives way to the sorry server when all are down',
       { sorry: '10.0.2.99:81' },
-      [{ 11: down, 12: down, 13: down }, 'down'],
+      [{ 11: down, 12: down }, 'down'],
       ['11=0', '12=0', '13=0', '99=1'],
     ],
     [
       'leaves the sorry server alone',
       { sorry: '10.0.2.99:81', on_failure: 'remove' },
-      [{ 11: down, 12: down, 13: down }, 'down'],
+      [{ 11: down, 12: down }, 'down'],
       ['99=1'],
+    ],
+    [
+      'may be the sorry server itself, as with keepalived',
+      { sorry: '10.0.2.11:8080' },
+      [{ 11: down, 12: down }, 'down'],
+      ['11=1', '12=0', '13=0'],
     ],
     [
       'does not bring the sorry server while another one is up',
@@ -79,16 +86,22 @@ describe('a real server that is down', () => {
       ['11=0', '12=0', '13=0', '99=1'],
     ],
     [
-      'is used in a panic: a third of the servers is up, which is less than 40 percent',
-      { panic: 40 },
-      [{ 11: down, 12: down }],
+      'is used in a panic: half of the servers is up, which is less than 60 percent',
+      { panic: 60 },
+      [{ 11: down }],
       ['11=1', '12=3', '13=0'],
     ],
     [
-      'is not used with a third up where 33 percent are enough',
-      { panic: 33 },
-      [{ 11: down, 12: down }],
-      ['11=0', '12=0', '13=0'],
+      'is not used with half of the servers up where 50 percent are enough',
+      { panic: 50 },
+      [{ 11: down }],
+      ['11=0', '12=3', '13=0'],
+    ],
+    [
+      'is one without a result, where a service begins so',
+      { start: 'down', none_up: 'none' },
+      [{ 12: {} }],
+      ['11=0', '12=3', '13=0'],
     ],
   ])('%s', (_name, health, [targets, quorum], expected) => {
     expect(weights(snapshotOf(health), groupOf(targets, quorum))).toEqual(expected);
@@ -134,6 +147,12 @@ describe('the weight of a real server', () => {
       '99=1',
     ]);
   });
+});
+
+it('a server without checks is up, and so is one before its first result', () => {
+  const written = [{ server: '10.0.2.11:8080', health: { checks: [] } }, '10.0.2.12:8080'];
+  expect(weights(snapshotOf({ start: 'down', none_up: 'none' }, written))).toEqual(['11=1', '12=0']);
+  expect(weights(snapshotOf({ none_up: 'none' }, written), groupOf({ 11: down }))).toEqual(['11=1', '12=1']);
 });
 
 describe('what services say about health', () => {

@@ -107,12 +107,6 @@ describe('what a service says of health', () => {
     ],
     ['is sorry for nobody', { checks: ['web'], sorry_when: 'none_up' }, {}, 'sorry_when goes with a sorry server'],
     [
-      'is sorry by a server of its own',
-      { checks: ['web'], sorry: '10.0.2.1:80' },
-      {},
-      'sorry is a real server of the service',
-    ],
-    [
       'has all and a sorry server',
       { checks: ['web'], sorry: '10.0.2.9', none_up: 'all' },
       {},

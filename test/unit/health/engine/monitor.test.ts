@@ -128,6 +128,12 @@ describe('a target', () => {
 });
 
 describe('the quorum', () => {
+  it('beyond all weights together is as good as all of them', async () => {
+    const { monitor, clock } = monitorOf(modelOf({ alive }, [{ ...one, health: { checks: ['alive'], quorum: 9 } }]));
+    await clock.advance(1000);
+    expect([...monitor.groups][0]?.quorum).toBe('up');
+  });
+
   // keepalived: up with quorum + hysteresis, lost below quorum - hysteresis.
   it('is lost and met by weights, with hysteresis', async () => {
     const servers = [1, 2, 3, 4, 5].map(host => `10.0.2.${host}:80`);
@@ -183,6 +189,42 @@ describe('another model', () => {
     expect(monitor.removedAfter(known)).toBe(false);
     monitor.configure(modelOf({ alive }, [one]));
     expect(monitor.removedAfter(known)).toBe(true);
+  });
+
+  it('tells nothing where nothing is different: after more of the same results, and after the same model again', async () => {
+    const model = () => modelOf({ alive }, [one]);
+    const { monitor, clock, probes } = monitorOf(model());
+    await clock.advance(2000);
+    const known = monitor.version;
+    await clock.advance(5000);
+    expect(monitor.version).toBe(known);
+    monitor.configure(model());
+    expect(monitor.changedAfter(known)).toEqual([]);
+    // The probes go on as if nothing had been said.
+    probes.length = 0;
+    await clock.advance(3000);
+    expect(probes).toHaveLength(3);
+  });
+
+  it('leaves a slow start to go on', async () => {
+    const model = () =>
+      modelOf({ alive: { ...alive, rise: 1, fall: 1 } }, [{ ...one, health: { checks: ['alive'], slow_start: 10 } }]);
+    const { monitor, clock, answers } = monitorOf(model());
+    await clock.advance(600);
+    answers.set('alive 10.0.2.1', failed);
+    await clock.advance(1000);
+    answers.set('alive 10.0.2.1', passed);
+    await clock.advance(1000);
+    const share = () => [...monitor.groups][0]?.targets[0]?.share;
+    monitor.configure(model());
+    expect(share()).toBe(0.1);
+    await clock.advance(5000);
+    monitor.configure(model());
+    expect(share()).toBe(0.6);
+    await clock.advance(5000);
+    expect(share()).toBe(1);
+    monitor.close();
+    expect(clock.pending).toBe(0);
   });
 
   it('leaves no timer behind when all ends', async () => {
