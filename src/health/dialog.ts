@@ -6,6 +6,8 @@ export interface Verdict {
   readonly passed: boolean;
   readonly detail: string;
   readonly weight?: number;
+  /** This host lacked something, such as descriptors: nothing is known of the target. */
+  readonly isOpen?: true;
 }
 
 export interface Step {
@@ -33,6 +35,9 @@ export const mostReceivedBytes = 256 << 10;
 
 export const passes = (detail: string): Verdict => ({ passed: true, detail });
 export const fails = (detail: string): Verdict => ({ passed: false, detail });
+
+/** This host could not try. */
+export const untried = (detail: string): Verdict => ({ passed: false, detail, isOpen: true });
 
 /** `missing` says what has not come: `no greeting`. */
 export const closedEarly = (missing: string): Verdict => fails(`the connection was closed: ${missing}`);

@@ -15,6 +15,8 @@ export interface ProbeResult {
   readonly detail: string;
   /** The weight that was found, by a probe that sets weights. */
   readonly weight?: number;
+  /** This host lacked something, such as descriptors: nothing is known of the target, and its state stays. */
+  readonly isOpen?: true;
   readonly milliseconds: number;
 }
 

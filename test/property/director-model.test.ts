@@ -137,6 +137,8 @@ it('what ipvsadm can say is the same after printing its commands and reading the
       expect(readRules(text).services).toEqual(director.services);
       // As ipvsadm prints it, thresholds are lost and servers sorted; printing it again changes nothing more.
       const printed = formatRules(director).text;
+      // As ipvsadm too: flag-3 of sh and mh has no name, and what is printed then cannot be read again.
+      fc.pre(!/ -b\s+(-|$)/m.test(printed));
       const again = formatRules(readRules(printed)).text;
       expect(again.split('\n').toSorted()).toEqual(printed.split('\n').toSorted());
     }),

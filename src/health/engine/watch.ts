@@ -137,6 +137,7 @@ export class Watch {
   #take(result: ProbeResult): boolean {
     const now = this.#options.clock.now();
     this.#last = { ...result, at: now };
+    if (result.isOpen) return false;
     if (this.heldBy !== undefined) {
       this.#against = 0;
       return false;

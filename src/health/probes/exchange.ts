@@ -6,7 +6,7 @@
 import { constants } from 'node:os';
 import type { Clock } from '../../core/clock.ts';
 import type { ExchangeEvent, ExchangeRequest, NativeProber } from '../../native/prober.ts';
-import { type Dialog, fails, passes, type Step, type Verdict } from '../dialog.ts';
+import { type Dialog, fails, passes, type Step, untried, type Verdict } from '../dialog.ts';
 import { dialogOf, isDialogProbe } from '../dialogs/dialog-of.ts';
 import type { Check, Probe } from '../model.ts';
 import type { Destination, StartProbe } from '../probe.ts';
@@ -80,7 +80,7 @@ export function createExchanges(
         follow(event.id, exchange, { verdict: exchange.dialog.closed() });
         break;
       case 'failed':
-        finish(event.id, exchange, fails(`${brokenWords(exchange, event.errno)}: ${errnoWords(event.errno)}`));
+        finish(event.id, exchange, failure(exchange, event.errno));
         break;
       case 'timeout':
         finish(event.id, exchange, within(lateVerdict(exchange, event), exchange.check));
@@ -139,6 +139,17 @@ function requestOf({ attempt, check, to, protocol }: Exchange, send: Uint8Array 
     ...(send === undefined ? {} : { send }),
     ...(check.probe.type === 'tcp' ? { connectOnly: true } : {}),
   };
+}
+
+/** Errors that tell of this host, not of the target. */
+const ownErrors: readonly number[] = (['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'] as const).map(
+  name => constants.errno[name],
+);
+
+function failure(exchange: Exchange, errno: number): Verdict {
+  const words = errnoWords(errno);
+  if (ownErrors.includes(errno)) return untried(`not tried, as this host lacks something: ${words}`);
+  return fails(`${brokenWords(exchange, errno)}: ${words}`);
 }
 
 /** What an error has ended: these two happen to connections that stood. */

@@ -9,7 +9,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
-import { fails, passes, type Verdict } from '../dialog.ts';
+import { fails, passes, untried, type Verdict } from '../dialog.ts';
 import { shown } from '../dialogs/shown.ts';
 import type { Check, ProbeOf } from '../model.ts';
 import type { Destination, StartProbe } from '../probe.ts';
@@ -118,7 +118,7 @@ export function createScriptProbes(clock: Clock): StartProbe {
       turn();
       return;
     }
-    attempt.timedOut = () => fails(`${mostRunning} other scripts were running: no turn`);
+    attempt.timedOut = () => untried(`not tried, as ${mostRunning} other scripts were running: no turn`);
     turns.push(turn);
     attempt.atEnd(() => {
       const at = turns.indexOf(turn);

@@ -96,7 +96,7 @@ describe('a wrong file is named with the place, the value and what to do', () =>
       { '--in': `c0=${missing}` },
       '/missing: cannot read the capture: open: ENOENT, no such file or directory',
     ],
-    ['the net is a folder', { '--net': dirname(net) }, ': cannot read the file: read: EISDIR'],
+    ['the net is a folder', { '--net': dirname(net) }, ': this is no regular file'],
     [
       'a value in the net',
       { '--net': write('bad-net.yaml', 'ports:\n  c0:\n    mac: 02:00:00:00:01\n') },

@@ -191,7 +191,7 @@ describe('the body', () => {
     const { verdict } = hold(httpDialog(httpProbe({ matches: '^(a+)+$' }), to), [
       Buffer.from(`${ok}\r\n${'a'.repeat(60)}!`),
     ]);
-    expect(verdict.detail).toMatch(/^HTTP 200 OK, but the search for a match took more than 50 ms: /);
+    expect(verdict.detail).toMatch(/^HTTP 200 OK, but the search for a match took more than 250 ms: /);
     // A limit for hangs: the search without a bound takes longer than any test.
     expect(performance.now() - started).toBeLessThan(5000);
   });

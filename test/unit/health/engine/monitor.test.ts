@@ -82,6 +82,14 @@ describe('a target', () => {
     expect([...states, healthOf(monitor)[first]]).toEqual(expected);
   });
 
+  it('does not change for what this host could not try', async () => {
+    const { monitor, clock, answers } = monitorOf(modelOf({ alive }, [one]));
+    await clock.advance(1000);
+    answers.set('alive 10.0.2.1', { ...failed, isOpen: true });
+    await clock.advance(10_000);
+    expect(healthOf(monitor)).toEqual({ [first]: 'up' });
+  });
+
   it('does not change for a check whose dependency is down', async () => {
     const checks = {
       gateway: { ping: {}, address: '10.0.2.254', interval: 1, jitter: 0, fall: 1 },
