@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Health checks and maintenance on a running Sluice, by the commands of a person. How servers fail is played in the lab.
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
 import type { TargetAnswer } from '../../src/health/api.ts';
@@ -72,6 +75,20 @@ describeAsRoot('sluice health', () => {
     // 0 to 2 are its own, 3 is the folder that ls reads.
     // What is not printable comes as a dot.
     expect(checks[0]?.last?.detail).toContain('CapEff:.0000000000000000.0.1.2.3.nobody.10.2.0.2:8080');
+  });
+
+  it('ends with its scripts, also those that take no SIGTERM', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'sluice-script-')), 'pid');
+    chmodSync(dirname(file), 0o777);
+    const script = `trap '' TERM; echo $$ > ${file}; while true; do sleep 1; done`;
+    const check = JSON.stringify({ script: { command: ['/bin/bash', '-c', script] }, interval: 1, timeout: 50 });
+    const sluice = await start(documentOf('/').replace(/web: .*/, `web: ${check}`));
+    await until('the script runs', 90_000, () => existsSync(file) && readFileSync(file, 'utf8') !== '');
+    const pid = readFileSync(file, 'utf8').trim();
+    sluice.program.kill('SIGTERM');
+    await sluice.program.ending;
+    await until('the script has ended', 10_000, () => !existsSync(`/proc/${pid}`));
+    rmSync(dirname(file), { recursive: true });
   });
 
   it('says when there is no such server, and when nothing is checked', async () => {

@@ -57,7 +57,16 @@ function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
+/** The leaders of groups that may still run. */
+const leaders = new Set<number>();
+
+/** No program outlives this process, unless the process is killed. */
+function killAll(): void {
+  for (const leader of leaders) signalGroup(leader, 'SIGKILL');
+}
+
 export function createScriptProbes(clock: Clock): StartProbe {
+  if (!process.listeners('exit').includes(killAll)) process.on('exit', killAll);
   let running = 0;
   const turns: (() => void)[] = [];
 
@@ -91,10 +100,12 @@ export function createScriptProbes(clock: Clock): StartProbe {
     });
     const { pid } = child;
     if (pid === undefined) return;
+    leaders.add(pid);
     const output = firstOutput(child);
     let hasExited = false;
     child.on('exit', (status, signal) => {
       hasExited = true;
+      if (!signalGroup(pid, 0)) leaders.delete(pid);
       endTurn();
       const finish = (): void => {
         timer.cancel();
