@@ -19,6 +19,7 @@ import { documentFormat } from '../../../src/daemon/document.ts';
 import { LocalFiles } from '../../../src/daemon/document-files.ts';
 import { matchesName } from '../../../src/daemon/file-patterns.ts';
 import { longestSecret, readSecret } from '../../../src/daemon/secret-files.ts';
+import { describeAsRoot } from '../../privileges.ts';
 
 let folder = '';
 const path = (name: string): string => join(folder, 'config', name);
@@ -125,12 +126,6 @@ describe('a file that a document includes', () => {
     expect(await wrong()).toContain(`${path('sluice.yaml')}:1:11: cannot include `);
   });
 
-  it.skipIf(process.getuid?.() === 0)('is refused when it cannot be read', async () => {
-    write('parts/a.yaml', warn);
-    chmodSync(path('parts/a.yaml'), 0);
-    expect(await wrong()).toMatch(/EACCES, permission denied/);
-  });
-
   it('may be one of ten thousand', async () => {
     for (let index = 0; index < 10_000; index++) {
       const service = `director: { services: [{ tcp: "10.1.${index >> 8}.${index & 255}:80", servers: [10.0.2.1] }] }\n`;
@@ -230,9 +225,11 @@ describe('a secret', () => {
     expect(JSON.stringify(error)).not.toContain('horse');
   });
 
-  it.skipIf(process.getuid?.() !== 0)('is refused when another user owns it', async () => {
-    chownSync(secret(), 65_534, 65_534);
-    await expect(read()).rejects.toThrow(/the secret is not owned by root.*chown root/);
+  describeAsRoot('of another user', () => {
+    it('is refused', async () => {
+      chownSync(secret(), 65_534, 65_534);
+      await expect(read()).rejects.toThrow(/the secret is not owned by root.*chown root/);
+    });
   });
 
   it('is refused where it is not in the folder of secrets', async () => {
