@@ -37,7 +37,8 @@ enum class EventKind : uint8_t { connected, data, closed, failed, timeout };
 struct Event {
   Id id = 0;
   EventKind kind = EventKind::failed;
-  uint32_t value = 0;  // `data`: the number of bytes; `failed`: a number of errno(3)
+  uint32_t value = 0;  // `data`: the number of bytes; `failed`: a number of errno(3);
+                       // `timeout`: 1 when the connection stood
 };
 
 // The bytes of the events of the kind `data` follow each other in `bytes`.

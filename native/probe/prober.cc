@@ -309,7 +309,8 @@ void Prober::report_failures(Batch& batch) {
 void Prober::expire(Batch& batch) {
   const Time time = now();
   while (!deadlines_.is_empty() && deadlines_.earliest() <= time && batch.events.size() < most_events) {
-    finish(id_of(deadlines_.first(), slots_[deadlines_.first()]), EventKind::timeout, 0, batch);
+    const Slot& slot = slots_[deadlines_.first()];
+    finish(id_of(deadlines_.first(), slot), EventKind::timeout, slot.stage == Stage::open ? 1 : 0, batch);
   }
 }
 

@@ -58,8 +58,11 @@ export function readService(
     ...readHealth(reader, value, path, identity, servers),
     servers,
   };
-  checkTogether(reader, service, path);
-  checkPool(reader, pools, service, path);
+  // The sorry server takes the place of the others, so what holds for them holds for it.
+  const sorry = service.health?.sorry ?? null;
+  const whole = sorry === null ? service : { ...service, servers: [...servers, sorry] };
+  checkTogether(reader, whole, path);
+  checkPool(reader, pools, whole, path);
   return service;
 }
 

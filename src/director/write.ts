@@ -2,6 +2,7 @@
 // Writes the model as a document: defaults are left out, and the short form of a setting is used when it is enough.
 import { deepFreeze } from '../core/config/canonical.ts';
 import { oncePerValue } from '../core/config/once.ts';
+import { givenAny } from '../core/given.ts';
 import { writeMark } from './firewall-marks.ts';
 import {
   type DirectorModel,
@@ -54,7 +55,7 @@ export function writeDirectorModel(model: DirectorModel): DirectorDocument | und
     switches: without(model.switches, defaultSwitches),
     limits: without(model.limits, defaultLimits),
   };
-  return given(document) as DirectorDocument | undefined;
+  return givenAny(document) as DirectorDocument | undefined;
 }
 
 function namedParts<T extends { readonly name: string }>(parts: readonly T[], write: (part: T) => unknown): unknown {
@@ -68,12 +69,6 @@ function without(value: object, defaults: object): Record<string, unknown> | und
   return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }
 
-// The fields that have a value; undefined when no field has one.
-function given(value: object): object | undefined {
-  const rest = Object.entries(value).filter(([, part]) => part !== undefined);
-  return rest.length === 0 ? undefined : Object.fromEntries(rest);
-}
-
 // A change of one service among thousands leaves all others as they are, and so their documents.
 const writeService = oncePerValue((service: Service): ServiceDocument => {
   const { identity, persistence, sourceLimit } = service;
@@ -82,7 +77,7 @@ const writeService = oncePerValue((service: Service): ServiceDocument => {
     'mark' in identity
       ? { mark: identity.mark, family: family === 6 ? 'ipv6' : undefined }
       : { [identity.protocol]: formatEndpoint(identity.address, identity.port) };
-  const document = given({
+  const document = givenAny({
     ...name,
     scheduler: service.scheduler === defaultScheduler ? undefined : service.scheduler,
     flags: service.flags.length === 0 ? undefined : [...service.flags],
@@ -109,7 +104,7 @@ function writePersistence({ timeout, netmask }: Persistence, hosts: string): Ser
 
 function writeServer(server: RealServer): ServerDocument {
   const name = serverKey(server);
-  const rest = given({
+  const rest = givenAny({
     mode: server.mode === 'nat' ? undefined : server.mode,
     tunnel: server.tunnel === null ? undefined : writeTunnel(server.tunnel),
     weight: server.weight === defaultWeight ? undefined : server.weight,

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { given } from '../core/given.ts';
 import { type ObservedAnswer, observedWaitMilliseconds } from '../core/observed-api.ts';
 import { healthObservedRoute, summaryRoute, type TargetAnswer, targetsRoute } from './api.ts';
+import { authority } from './dialogs/http.ts';
 import type { Group, TargetView } from './engine/group.ts';
 import type { Monitor } from './engine/monitor.ts';
 import type { TargetCheck } from './engine/target.ts';
@@ -88,7 +89,7 @@ function checkAnswer({ watch, weight }: TargetCheck): TargetAnswer['checks'][num
   const { check, to, health, since, last, streak, isFlapping, heldBy } = watch;
   return {
     check: check.name,
-    destination: to.address.includes(':') ? `[${to.address}]:${to.port}` : `${to.address}:${to.port}`,
+    destination: authority(to),
     weight,
     ...given({ health, since: instant(since), heldBy: heldBy?.check.name }),
     ...given({

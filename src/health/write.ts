@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the model as a document: defaults are left out, and the short form of a setting is used when it is enough.
+import { givenAny } from '../core/given.ts';
 import { type Check, defaultTiming, defaultTls, type HealthModel, type Probe, type Range, type Tls } from './model.ts';
 import { type HealthDocument, plainProbes } from './schema.ts';
 
@@ -12,9 +13,9 @@ export function writeHealthModel({ checks }: HealthModel): HealthDocument | unde
 export function writeCheck(check: Check): unknown {
   const { probe, interval, timeout } = check;
   const key = probe.type === 'http' && probe.tls !== null ? 'https' : probe.type;
-  const map = given(writeProbe(probe)) ?? {};
+  const map = givenAny(writeProbe(probe)) ?? {};
   const shortest = Math.min(interval, check.retryInterval);
-  const rest = given({
+  const rest = givenAny({
     address: check.address ?? undefined,
     port: check.port ?? undefined,
     interval: unless(interval, defaultTiming.interval),
@@ -50,7 +51,7 @@ function writeProbe(probe: Probe): object {
         contains: probe.contains ?? undefined,
         matches: probe.matches ?? undefined,
         digest: probe.digest ?? undefined,
-        tls: probe.tls === null ? undefined : given(writeTls(probe.tls)),
+        tls: probe.tls === null ? undefined : givenAny(writeTls(probe.tls)),
       };
     case 'udp':
       return { send: unless(probe.send, ''), expect: probe.expect ?? undefined };
@@ -68,12 +69,12 @@ function writeProbe(probe: Probe): object {
         tls:
           probe.tls === null
             ? undefined
-            : { ...given(writeTls(probe.tls)), ...(probe.startTls ? {} : { start: false }) },
+            : { ...givenAny(writeTls(probe.tls)), ...(probe.startTls ? {} : { start: false }) },
       };
     case 'grpc':
       return {
         service: unless(probe.service, ''),
-        tls: probe.tls === null ? undefined : (given(writeTls(probe.tls)) ?? {}),
+        tls: probe.tls === null ? undefined : (givenAny(writeTls(probe.tls)) ?? {}),
       };
     case 'script':
       return {
@@ -104,10 +105,4 @@ function writeTls(tls: Tls): object {
 
 function unless<Value>(value: Value, usual: Value): Value | undefined {
   return value === usual ? undefined : value;
-}
-
-// The fields that have a value; undefined when no field has one.
-function given(value: object): Record<string, unknown> | undefined {
-  const rest = Object.entries(value).filter(([, part]) => part !== undefined);
-  return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }

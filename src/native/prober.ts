@@ -32,7 +32,8 @@ export type ExchangeEvent =
   | { readonly id: number; readonly kind: 'closed' }
   /** `errno` is a number of errno(3), such as ECONNREFUSED, also where an ICMP error told of it. */
   | { readonly id: number; readonly kind: 'failed'; readonly errno: number }
-  | { readonly id: number; readonly kind: 'timeout' };
+  /** `connected`: the TCP connection stood. */
+  | { readonly id: number; readonly kind: 'timeout'; readonly connected: boolean };
 
 export interface NativeProber {
   /**
@@ -95,6 +96,7 @@ function unpack(numbers: Float64Array, bytes: Uint8Array, count: number): Exchan
       events.push({ id, kind, data: Buffer.from(bytes.subarray(offset, offset + value)) });
       offset += value;
     } else if (kind === 'failed') events.push({ id, kind, errno: value });
+    else if (kind === 'timeout') events.push({ id, kind, connected: value === 1 });
     else events.push({ id, kind });
   }
   return events;

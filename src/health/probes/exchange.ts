@@ -13,9 +13,6 @@ import type { Destination, StartProbe } from '../probe.ts';
 import { Attempt, within } from './attempt.ts';
 import { errnoWords } from './words.ts';
 
-/** A prober may say, after a timeout, whether its TCP connection stood. */
-type TimeoutEvent = Extract<ExchangeEvent, { kind: 'timeout' }> & { readonly connected?: boolean };
-
 type Protocol = ExchangeRequest['protocol'];
 
 interface Exchange {
@@ -83,7 +80,7 @@ export function createExchanges(
         finish(event.id, exchange, failure(exchange, event.errno));
         break;
       case 'timeout':
-        finish(event.id, exchange, within(lateVerdict(exchange, event), exchange.check));
+        finish(event.id, exchange, within(lateVerdict(exchange, event.connected), exchange.check));
         break;
     }
   };
@@ -159,9 +156,8 @@ function brokenWords({ protocol, hasReceived }: Exchange, errno: number): string
   return hasReceived || errno === ECONNRESET || errno === EPIPE ? 'the connection broke' : 'no connection';
 }
 
-function lateVerdict({ protocol, check, dialog, hasReceived }: Exchange, { connected }: TimeoutEvent): Verdict {
+function lateVerdict({ protocol, dialog, hasReceived }: Exchange, isConnected: boolean): Verdict {
   const verdict = dialog.timedOut();
   if (protocol !== 'tcp' || hasReceived) return verdict;
-  if (connected === false || check.probe.type === 'tcp') return fails('no connection');
-  return fails(`${connected ? 'connected, but' : 'no connection, or'} ${verdict.detail}`);
+  return fails(isConnected ? `connected, but ${verdict.detail}` : 'no connection');
 }

@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import type { ExchangeEvent, ExchangeRequest, NativeProber } from '../../../src/native/prober.ts';
 
 interface Running {
+  readonly isConnected: () => boolean;
   send(bytes: Uint8Array): void;
   close(): void;
 }
@@ -26,7 +27,7 @@ function stream(request: ExchangeRequest, tell: Tell): Running {
   socket.on('data', data => tell({ kind: 'data', data }));
   socket.on('end', () => tell({ kind: 'closed' }));
   socket.on('error', error => tell({ kind: 'failed', errno: errnoOf(error) }));
-  return { send: bytes => socket.write(bytes), close: () => socket.destroy() };
+  return { isConnected: () => !socket.connecting, send: bytes => socket.write(bytes), close: () => socket.destroy() };
 }
 
 function datagrams(request: ExchangeRequest, tell: Tell): Running {
@@ -34,7 +35,7 @@ function datagrams(request: ExchangeRequest, tell: Tell): Running {
   socket.on('message', data => tell({ kind: 'data', data }));
   socket.on('error', error => tell({ kind: 'failed', errno: errnoOf(error) }));
   socket.connect(request.port, request.address, () => socket.send(request.send ?? new Uint8Array()));
-  return { send: bytes => socket.send(bytes), close: () => socket.close() };
+  return { isConnected: () => false, send: bytes => socket.send(bytes), close: () => socket.close() };
 }
 
 /** How many exchanges each call of `start` began is kept in `batches`; those that have not ended are in `running`. */
@@ -61,8 +62,12 @@ export class NodeProber implements NativeProber {
       this.#onEvents([{ ...event, id }]);
     };
     const exchange = request.protocol === 'tcp' ? stream(request, tell) : datagrams(request, tell);
-    const timer = setTimeout(() => tell({ kind: 'timeout' }), request.timeoutMilliseconds);
+    const timer = setTimeout(
+      () => tell({ kind: 'timeout', connected: exchange.isConnected() }),
+      request.timeoutMilliseconds,
+    );
     this.running.set(id, {
+      ...exchange,
       send: bytes => exchange.send(bytes),
       close: () => {
         clearTimeout(timer);

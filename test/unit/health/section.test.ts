@@ -113,6 +113,12 @@ describe('what a service says of health', () => {
       'none_up goes without a sorry',
     ],
     [
+      'is sorry in a way that needs a pool',
+      { checks: ['web'], sorry: { server: '10.0.2.9:80', mode: 'fullnat' } },
+      {},
+      'services[0] needs a pool of local addresses',
+    ],
+    [
       'is said by a server only',
       undefined,
       { health: { checks: ['web'] } },

@@ -106,7 +106,7 @@ describe('the prober', () => {
     const [connected = 0, refused = 0, silent = 0] = ids;
     expect(probing.events).toContainEqual({ id: connected, kind: 'connected' });
     expect(probing.events).toContainEqual({ id: refused, kind: 'failed', errno: errno.ECONNREFUSED });
-    expect(probing.events).toContainEqual({ id: silent, kind: 'timeout' });
+    expect(probing.events).toContainEqual({ id: silent, kind: 'timeout', connected: true });
   });
 
   it('carries a conversation, whose calls are made from within the callback', async () => {
