@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { downloadPackage } from './debian-package.ts';
 import { execute, MachineError } from './system-program.ts';
 
 const metaPackage = 'linux-image-cloud-amd64';
@@ -72,10 +73,6 @@ export class DebianKernel {
     const depends = execute('apt-cache', ['depends', metaPackage]).toString();
     const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
     if (!name) throw new MachineError(`apt-cache does not know ${metaPackage}; run apt-get update first`);
-    for (const old of readdirSync(this.work).filter(file => file.endsWith('.deb'))) rmSync(join(this.work, old));
-    execute('apt-get', ['download', name], { cwd: this.work });
-    const archive = readdirSync(this.work).find(file => file.endsWith('.deb'));
-    if (!archive) throw new MachineError(`apt-get download ${name} left no package in ${this.work}`);
-    return join(this.work, archive);
+    return downloadPackage(name, this.work);
   }
 }

@@ -27,7 +27,8 @@ const folder = join('out', 'ipvsadm');
 
 async function play(count: number, seed: number): Promise<readonly Answered[][]> {
   setup(['oracle']);
-  const played = await playReal(Array.from({ length: count }, (_, index) => generateSequence(seed, index)));
+  const sequences = Array.from({ length: count }, (_, index) => generateSequence(seed, index));
+  const played = await playReal(sequences, done => process.stdout.write(`${done} of ${count} sequences played\n`));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `random-${seed}.recorded`), formatSequences(played));
   return played;

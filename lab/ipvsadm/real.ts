@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plays sequences to the real ipvsadm and the kernel's IPVS in a virtual machine.
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { projectRoot } from '../../tools/command.ts';
+import { availableParallelism } from 'node:os';
 import { MachineError } from '../guest/system-program.ts';
+import { UserModeMachine } from '../user-mode/user-mode-machine.ts';
 import { hosts } from './names.ts';
 import { type Answer, type Answered, quoted, type Sequence } from './sequence.ts';
 
@@ -19,8 +17,6 @@ export function scriptOf(sequences: readonly Sequence[]): string {
     `modprobe -a ip_vs ip_vs_pe_sip ${schedulerModules.map(name => `ip_vs_${name}`).join(' ')}`,
     // The kernel looks for no more modules: this takes a second for each name that there is not.
     'echo > /proc/sys/kernel/modprobe',
-    // QEMU translates a program once, as its addresses do not change.
-    'echo 0 > /proc/sys/kernel/randomize_va_space',
     `printf '%s\\n' ${hosts.map(({ address, name }) => quoted(`${address} ${name}`)).join(' ')} > /etc/hosts`,
     ': > /etc/resolv.conf',
     'o=/tmp/out e=/tmp/err',
@@ -68,34 +64,33 @@ function answersIn(part: string): Answer[] {
   return answers.map((answer, at) => ({ ...answer, stderr: stderrs[at] ?? '' }));
 }
 
-export async function playReal(sequences: readonly Sequence[]): Promise<Answered[][]> {
-  // Not below /tmp, where the machine has a memory of its own.
-  const out = join(projectRoot, 'out');
-  mkdirSync(out, { recursive: true });
-  const folder = mkdtempSync(join(out, 'ipvsadm-'));
-  try {
-    const script = join(folder, 'script');
-    writeFileSync(script, scriptOf(sequences));
-    return readAnswers(sequences, await outputOfGuest(['sh', script]));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+/** A machine gets so many sequences: its start is a small part of its time, and progress is seen. */
+const sequencesOfMachine = 20;
 
-/** The virtual machine writes to the output of its process, so it gets a process of its own. */
-function outputOfGuest(command: readonly string[]): Promise<string> {
-  const program = join(projectRoot, 'node_modules/.bin/tsx');
-  const guest = spawn(program, [join(import.meta.dirname, 'guest.ts'), ...command], {
-    cwd: projectRoot,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const parts: Buffer[] = [];
-  guest.stdout.on('data', (part: Buffer) => parts.push(part));
-  return new Promise((resolve, reject) => {
-    guest.on('error', reject);
-    guest.on('close', status => {
-      if (status === 0) resolve(Buffer.concat(parts).toString());
-      else reject(new MachineError(`the virtual machine ended with ${status}`));
-    });
-  });
+/** A hundred times what they take. */
+const timeoutSeconds = 3600;
+
+/** Plays the sequences, on as many machines at a time as there are processors. `onProgress` is told how many are done. */
+export async function playReal(
+  sequences: readonly Sequence[],
+  onProgress: (done: number) => void,
+): Promise<Answered[][]> {
+  const machine = new UserModeMachine();
+  const answered: Answered[][] = [];
+  let next = 0;
+  let done = 0;
+  const playSome = async (): Promise<void> => {
+    while (next < sequences.length) {
+      const from = next;
+      const some = sequences.slice(from, from + sequencesOfMachine);
+      next += some.length;
+      const { output, errors } = await machine.run(scriptOf(some), timeoutSeconds);
+      if (errors !== '') throw new MachineError(`the shell of the machine said: ${errors}`);
+      for (const [index, answers] of readAnswers(some, output).entries()) answered[from + index] = answers;
+      done += some.length;
+      onProgress(done);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, playSome));
+  return answered;
 }

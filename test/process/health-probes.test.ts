@@ -55,12 +55,27 @@ async function freePorts(count: number): Promise<number[]> {
   return [...ports];
 }
 
+/** What the servers print: a server that does not come up has said why. */
+const printed: string[] = [];
+
 function serve(program: string, ...words: string[]): void {
-  servers.push(spawn(program, words, { stdio: 'ignore', cwd: folder }));
+  const server = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder });
+  for (const stream of [server.stdout, server.stderr]) stream.on('data', (text: Buffer) => printed.push(String(text)));
+  server.on('error', error => printed.push(`${program}: ${error.message}\n`));
+  server.on('exit', (status, signal) => printed.push(`${program} ended with ${signal ?? status}\n`));
+  servers.push(server);
 }
 
-const isUp = (probe: Probe, port: number) =>
-  vi.waitFor(async () => expect((await result(probe, port)).passed).toBe(true), { timeout: 30_000, interval: 50 });
+async function isUp(probe: Probe, port: number): Promise<void> {
+  const asked = async () => expect(await result(probe, port)).toMatchObject({ passed: true });
+  try {
+    await vi.waitFor(asked, { timeout: 30_000, interval: 50 });
+  } catch (error) {
+    throw new Error(`nothing passes the check of port ${port}; the servers printed: ${printed.join('')}`, {
+      cause: error,
+    });
+  }
+}
 
 const openssl = (...words: string[]): void => {
   execFileSync('openssl', words, { cwd: folder, stdio: 'ignore' });
@@ -114,7 +129,7 @@ function startNginx(): void {
   writeFileSync(
     inFolder('nginx.conf'),
     `load_module /usr/lib/nginx/modules/ngx_mail_module.so;
-daemon off; master_process off; pid nginx.pid; error_log error.log;
+daemon off; master_process off; pid nginx.pid; error_log stderr;
 events {}
 http {
   access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;

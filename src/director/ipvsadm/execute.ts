@@ -200,7 +200,8 @@ class Call {
     if (what === 'connections') {
       const rows = await this.#kernel.connections();
       const ends = rows.flatMap(({ client, virtual, server }) => [client.address, virtual.address, server.address]);
-      this.#stdout += formatConnections(rows, numeric ? undefined : await this.#namesFor(ends));
+      const names = numeric ? undefined : await this.#namesFor(ends);
+      this.#stdout += formatConnections(rows, { names, withEngine: command.persistent });
       return 0;
     }
     const key = identity === undefined ? undefined : serviceKey(identity);

@@ -2,7 +2,7 @@
 // Reads one line of ipvsadm (version 1.31) as a command. The options take effect from left to right, as in ipvsadm:
 // `-r` without a port copies the port of the service only if the service stands before `-r`. For a wrong line, the
 // message is that of ipvsadm, so that a person can look it up; the place and the remedy are added.
-import type { Address, Family } from '../../core/address.ts';
+import { type Address, type Family, isMulticast, parseAddress } from '../../core/address.ts';
 import { alternatives, suggest } from '../../core/config/suggest.ts';
 import {
   defaultPersistence,
@@ -58,6 +58,8 @@ export type Command =
       readonly what: 'services' | 'connections' | 'timeouts' | 'daemons';
       readonly identity: ServiceIdentity | undefined;
       readonly format: ListFormat;
+      /** Whether --persistent-conn is among the words. */
+      readonly persistent: boolean;
       readonly numeric: boolean;
       readonly exact: boolean;
       readonly sorted: boolean;
@@ -135,11 +137,14 @@ class LineReader {
     const times = command === 'set' ? readTimes(first, rest) : [];
     const extra = rest[command === 'set' ? 3 : 0];
     if (extra !== undefined) throw new CommandFault(`unexpected argument ${extra.text}`, extra, 'remove it');
+    // An empty name means no name, as in ipvsadm. Any command takes flags this far.
+    const scheduler = this.#scheduler?.text || defaultScheduler;
+    const flags = this.#flags === undefined ? [] : readFlags(this.#flags, scheduler);
     this.#checkLegality(command, first);
     switch (command) {
       case 'add-service':
       case 'edit-service':
-        return { kind: command, identity: this.#identity(), settings: this.#settings(command) };
+        return { kind: command, identity: this.#identity(), settings: this.#settings(command, scheduler, flags) };
       case 'delete-service':
         return { kind: command, identity: this.#identity() };
       case 'add-server':
@@ -318,16 +323,16 @@ class LineReader {
     return { protocol: this.#protocol, address: this.#address?.text ?? '', port: this.#port };
   }
 
-  #settings(command: 'add-service' | 'edit-service'): ServiceSettings {
+  #settings(command: 'add-service' | 'edit-service', scheduler: string, flags: readonly string[]): ServiceSettings {
     try {
-      return this.#checkedSettings();
+      return this.#checkedSettings(scheduler, flags);
     } catch (fault) {
       if (fault instanceof CommandFault) fault.command = { kind: command, identity: this.#identity() };
       throw fault;
     }
   }
 
-  #checkedSettings(): ServiceSettings {
+  #checkedSettings(scheduler: string, flags: readonly string[]): ServiceSettings {
     const service = this.#given.get('service-address')?.argument;
     if (this.#mark === 0 && this.#port === 0 && this.#timeout === undefined) {
       throw new CommandFault('Zero port specified for non-persistent service', service, 'write a port, or add -p');
@@ -336,9 +341,6 @@ class LineReader {
       const token = this.#given.get('ops')?.token;
       throw new CommandFault('One-Packet Scheduling is only for UDP virtual services', token, 'remove -o');
     }
-    // An empty name means no name, as in ipvsadm.
-    const scheduler = this.#scheduler?.text || defaultScheduler;
-    const flags = this.#flags === undefined ? [] : readFlags(this.#flags, scheduler);
     if (!schedulerNames.includes(scheduler)) {
       const problem = 'Scheduler or persistence engine not found';
       throw new CommandFault(problem, this.#scheduler, suggest(scheduler, schedulerNames), 'kernel');
@@ -426,6 +428,7 @@ class LineReader {
       identity: has('service-address') ? this.#identity() : undefined,
       // The first of these flags wins, as in the output of ipvsadm.
       format: (['stats', 'rate', 'thresholds', 'persistent-conn', 'tun-info'] as const).find(has) ?? 'services',
+      persistent: has('persistent-conn'),
       numeric: has('numeric'),
       exact: has('exact'),
       sorted: !has('nosort'),
@@ -489,6 +492,7 @@ function daemonState(option: GivenOption): 'master' | 'backup' {
 
 // Options without a value, and the options of the synchronisation daemon, whose values are only checked.
 function checkDaemonSetting(name: string, value: Token): void {
+  if (name === 'mcast-group') checkGroup(value);
   const limits: Readonly<Record<string, readonly [number, number]>> = {
     syncid: [0, 255],
     'mcast-port': [1, 65535],
@@ -498,4 +502,13 @@ function checkDaemonSetting(name: string, value: Token): void {
   };
   const [minimum, maximum] = limits[name] ?? [];
   if (minimum !== undefined && maximum !== undefined) needNumber(value, minimum, maximum, `illegal ${name} specified`);
+}
+
+// Names are not looked up.
+function checkGroup(value: Token): void {
+  const family = value.text.includes(':') ? 6 : 4;
+  const address = parseAddress(value.text);
+  if (address?.family === family && isMulticast(address)) return;
+  const remedy = family === 4 ? 'such as 224.0.0.81' : 'such as ff02::51';
+  throw new CommandFault(`invalid IPv${family} mcast-group \`${value.text}'`, value, remedy);
 }

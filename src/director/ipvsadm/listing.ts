@@ -137,12 +137,12 @@ type NameOf = (address: string, port: number) => string;
 /** ipvsadm has room for so many characters of an endpoint. */
 const longestEndpoint = 59;
 
-/** Endpoints as they are printed, with the names of hosts and ports that there are. */
-export function endpointNames(names: Names | undefined, protocol: Protocol): NameOf {
+/** Endpoints as they are printed, with the names of hosts and ports that there are. A port without protocol has no name. */
+export function endpointNames(names: Names | undefined, protocol: Protocol | undefined): NameOf {
   return (address, port) => {
     const host = names?.host(address) ?? address;
-    const text = `${address.includes(':') ? `[${host}]` : host}:${names?.port(port, protocol) ?? port}`;
-    return text.slice(0, longestEndpoint);
+    const service = protocol === undefined ? undefined : names?.port(port, protocol);
+    return `${address.includes(':') ? `[${host}]` : host}:${service ?? port}`.slice(0, longestEndpoint);
   };
 }
 
@@ -151,9 +151,9 @@ function inColumn(name: string, width: number, address: string): string {
   return address.includes(':') ? name : name.slice(0, width);
 }
 
-/** A service of a firewall mark looks its ports up as those of TCP. */
-function protocolOf({ identity }: Pick<ServiceView, 'identity'>): Protocol {
-  return 'mark' in identity ? 'tcp' : identity.protocol;
+/** A firewall mark has no protocol. */
+export function protocolOf({ identity }: Pick<Service, 'identity'>): Protocol | undefined {
+  return 'mark' in identity ? undefined : identity.protocol;
 }
 
 /** ipvsadm prints a mark as a signed number. */
@@ -238,8 +238,17 @@ export interface ConnectionRow {
   readonly server: { readonly address: string; readonly port: number };
 }
 
+export interface ConnectionOptions {
+  readonly names?: Names | undefined;
+  /** With --persistent-conn the heading has two more columns; a row without persistence engine leaves them out. */
+  readonly withEngine?: boolean;
+}
+
+const engineColumns = '        pe name          pe_data';
+
 /** Prints connections as `ipvsadm -L -c` does. */
-export function formatConnections(rows: readonly ConnectionRow[], names?: Names): string {
+export function formatConnections(rows: readonly ConnectionRow[], options: ConnectionOptions = {}): string {
+  const { names, withEngine = false } = options;
   const lines = rows.map(row => {
     const { client, virtual, server } = row;
     const nameOf = endpointNames(names, protocolNamed(row.protocol));
@@ -253,7 +262,8 @@ export function formatConnections(rows: readonly ConnectionRow[], names?: Names)
     );
   });
   const title = connectionLine('pro', 'expire', 'state', 'source', 'virtual', 'destination');
-  return ['IPVS connection entries', title, ...lines].map(line => `${line}\n`).join('');
+  const heading = withEngine ? title + engineColumns : title;
+  return ['IPVS connection entries', heading, ...lines].map(line => `${line}\n`).join('');
 }
 
 function protocolNamed(name: string): Protocol {

@@ -12,7 +12,7 @@ import {
   serviceKey,
 } from '../model.ts';
 import { printedFlags } from '../schedulers.ts';
-import { endpointNames, signedMark } from './listing.ts';
+import { endpointNames, protocolOf, signedMark } from './listing.ts';
 import { sortServers, sortServices } from './order.ts';
 import type { Names } from './values.ts';
 
@@ -41,7 +41,7 @@ export function formatRules(model: DirectorModel, format: RulesFormat = {}): Rul
   for (const service of complete ? model.services : sortServices(model.services)) {
     lines.push(addService(service, as));
     for (const server of complete ? service.servers : sortServers(service.servers)) {
-      lines.push(addServer(service.identity, server, as));
+      lines.push(addServer(service, server, as));
     }
     omitted.push(...omissions(service));
   }
@@ -78,9 +78,10 @@ function addService(service: Service, format: RulesFormat): string {
 const modeOptions = { nat: '-m', fullnat: '-m', dr: '-g', tunnel: '-i' } as const;
 const checksumOptions = { none: '--tun-nocsum', full: '--tun-csum', remote: '--tun-remcsum' } as const;
 
-function addServer(identity: ServiceIdentity, server: RealServer, format: RulesFormat): string {
+function addServer(service: Service, server: RealServer, format: RulesFormat): string {
+  const { identity } = service;
   const { complete, names } = format;
-  const nameOf = endpointNames(names, 'mark' in identity ? 'tcp' : identity.protocol);
+  const nameOf = endpointNames(names, protocolOf(service));
   let line = `-a ${serviceOption(identity, format)} -r ${nameOf(server.address, server.port)} ${modeOptions[server.mode]} -w ${server.weight}`;
   if (complete && server.upperThreshold > 0) line += ` -x ${server.upperThreshold}`;
   if (complete && server.lowerThreshold > 0) line += ` -y ${server.lowerThreshold}`;

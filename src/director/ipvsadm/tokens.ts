@@ -134,10 +134,13 @@ class WordReader {
         continue;
       }
       // The rest of the word is the argument, with or without an equals sign before it.
-      const start = token.text[index + 1] === '=' ? index + 2 : index + 1;
+      const hasEquals = token.text[index + 1] === '=';
+      const start = hasEquals ? index + 2 : index + 1;
       const attached = token.text.slice(start);
-      const argument =
-        attached === '' ? this.#argument(info, name, token) : { text: attached, column: token.column + start };
+      const isAttached = hasEquals || attached !== '';
+      const argument = isAttached
+        ? { text: attached, column: token.column + start }
+        : this.#argument(info, name, token);
       yield { info, name, token, argument };
       return;
     }

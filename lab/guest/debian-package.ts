@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { execute, MachineError } from './system-program.ts';
+
+/** Downloads a Debian package into a folder, which keeps no older version of it, and returns the path of its file. */
+export function downloadPackage(name: string, folder: string): string {
+  const archives = () => readdirSync(folder).filter(file => file.startsWith(`${name}_`) && file.endsWith('.deb'));
+  for (const old of archives()) rmSync(join(folder, old));
+  execute('apt-get', ['download', name], { cwd: folder });
+  const [archive] = archives();
+  if (archive === undefined) throw new MachineError(`apt-get download ${name} left no package in ${folder}`);
+  return join(folder, archive);
+}

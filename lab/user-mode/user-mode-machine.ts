@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a shell script on User Mode Linux: Debian's kernel, compiled as a program of this host. It has IPVS and a network of
+// its own, needs no emulation of a processor, and is up within seconds; a call of the kernel costs much, a computation
+// nothing. The machine sees the host's files and can change none of them.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { downloadPackage } from '../guest/debian-package.ts';
+import { execute, MachineError } from '../guest/system-program.ts';
+
+const packageName = 'user-mode-linux';
+const memory = '512M';
+
+interface Printed {
+  readonly output: string;
+  readonly errors: string;
+  readonly status: number;
+}
+
+export class UserModeMachine {
+  readonly #tree: string;
+
+  /** Unpacks the package into `work` unless an earlier run has. */
+  constructor(work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle')) {
+    this.#tree = join(work, packageName);
+    if (existsSync(this.#program)) return;
+    mkdirSync(work, { recursive: true });
+    execute('dpkg', ['-x', downloadPackage(packageName, work), this.#tree]);
+  }
+
+  get #program(): string {
+    return join(this.#tree, 'usr/bin/linux.uml');
+  }
+
+  /** Boots a machine for the script. The machine is ended when the time is over. */
+  async run(script: string, timeoutSeconds: number): Promise<Printed> {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-machine-'));
+    const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+    try {
+      writeFileSync(join(folder, 'script'), script);
+      const console = await this.#boot(folder, timeoutSeconds);
+      if (!existsSync(join(folder, 'status'))) throw new MachineError(`User Mode Linux ended early: ${console}`);
+      return { output: read('output'), errors: read('errors'), status: Number(read('status')) };
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Resolves with what the kernel printed last. */
+  #boot(folder: string, timeoutSeconds: number): Promise<string> {
+    const words = [
+      ...[`mem=${memory}`, 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet', `uml_dir=${folder}/`],
+      ...['con=null', 'con0=null,fd:1', `init=${join(import.meta.dirname, 'init')}`],
+      // The words of the first program.
+      ...['--', folder, join(this.#tree, 'usr/lib/uml/modules')],
+    ];
+    return new Promise((resolve, reject) => {
+      // The machine's memory is a file in this folder, which has no name.
+      const machine = spawn(this.#program, words, {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, TMPDIR: folder },
+        timeout: timeoutSeconds * 1000,
+        killSignal: 'SIGKILL',
+      });
+      let printed = '';
+      const keep = (text: Buffer) => {
+        printed = (printed + String(text)).slice(-2000);
+      };
+      machine.stdout.on('data', keep);
+      machine.stderr.on('data', keep);
+      machine.once('error', reject);
+      machine.once('close', (_, signal) => {
+        if (signal === 'SIGKILL') reject(new MachineError(`User Mode Linux still ran after ${timeoutSeconds} s`));
+        else resolve(printed.trim());
+      });
+    });
+  }
+}
