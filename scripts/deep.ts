@@ -52,6 +52,7 @@ function stepsOf({ minutes, scenarios: count, sequences, seed }: Amounts): Recor
     'oracle-recorded': ['lab', '--', 'oracle', '--compare'],
     'oracle-random': ['lab', '--', 'oracle', '--random', count, '--seed', seed],
     'ipvsadm-random': ['lab', '--', 'ipvsadm', '--random', sequences, '--seed', seed],
+    package: ['package', '--', '--try'],
     fuzz: ['fuzz', '--', '--minutes', minutes],
   };
 }

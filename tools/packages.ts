@@ -11,7 +11,19 @@ export interface SystemPackage {
   command?: string;
 }
 
-export type Group = 'build' | 'test' | 'check' | 'sanitize' | 'coverage' | 'fuzz' | 'bench' | 'path' | 'lab' | 'oracle';
+export type Group =
+  | 'build'
+  | 'test'
+  | 'check'
+  | 'sanitize'
+  | 'coverage'
+  | 'fuzz'
+  | 'bench'
+  | 'path'
+  | 'lab'
+  | 'oracle'
+  | 'package'
+  | 'trial';
 
 export const systemPackages: Record<Group, readonly SystemPackage[]> = {
   build: [
@@ -55,6 +67,15 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'valgrind', purpose: 'counts instructions a packet (callgrind)', command: 'valgrind' },
     { name: 'cmake', purpose: 'builds the native benchmarks', command: 'cmake' },
   ],
+  package: [
+    {
+      name: 'dpkg-dev',
+      purpose: 'finds the packages of the libraries that a package needs',
+      command: 'dpkg-shlibdeps',
+    },
+    { name: 'binutils', purpose: 'strip, which leaves symbols for debuggers out of the package', command: 'strip' },
+  ],
+  trial: [{ name: 'mmdebstrap', purpose: 'makes the Debian on which the package is tried', command: 'mmdebstrap' }],
   // Installed only for `npm run bench -- path`.
   path: [
     { name: 'haproxy', purpose: 'a proxy for TCP to compare with', command: 'haproxy' },
@@ -103,6 +124,7 @@ const includes: Partial<Record<Group, readonly Group[]>> = {
   path: ['bench', 'lab'],
   lab: ['build'],
   oracle: ['build'],
+  package: ['build'],
 };
 
 /** The packages of some groups, each once. */

@@ -3,14 +3,23 @@
 // its own, needs no emulation of a processor, and is up within seconds; a call of the kernel costs much, a computation
 // nothing. The machine sees the host's files and can change none of them.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { downloadPackage } from '../guest/debian-package.ts';
 import { execute, MachineError } from '../guest/system-program.ts';
 
 const packageName = 'user-mode-linux';
-const memory = '512M';
+
+export interface MachineOptions {
+  /** The machine's files: a folder with a Debian, or / for those of this host. */
+  readonly root?: string;
+  /** Who runs the script: the first program itself, or systemd when it is up. */
+  readonly boot?: 'script' | 'systemd';
+  readonly memory?: string;
+  /** Files that the machine gets in /mnt, by their names there. */
+  readonly files?: Readonly<Record<string, string>>;
+}
 
 interface Printed {
   readonly output: string;
@@ -19,10 +28,14 @@ interface Printed {
 }
 
 export class UserModeMachine {
+  /** What later runs use again. */
+  static readonly work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle');
+
   readonly #tree: string;
 
-  /** Unpacks the package into `work` unless an earlier run has. */
-  constructor(work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle')) {
+  /** Unpacks the package unless an earlier run has. */
+  constructor() {
+    const { work } = UserModeMachine;
     this.#tree = join(work, packageName);
     if (existsSync(this.#program)) return;
     mkdirSync(work, { recursive: true });
@@ -34,13 +47,17 @@ export class UserModeMachine {
   }
 
   /** Boots a machine for the script. The machine is ended when the time is over. */
-  async run(script: string, timeoutSeconds: number): Promise<Printed> {
+  async run(script: string, timeoutSeconds: number, options: MachineOptions = {}): Promise<Printed> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-machine-'));
     const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
     try {
       writeFileSync(join(folder, 'script'), script);
-      const console = await this.#boot(folder, timeoutSeconds);
-      if (!existsSync(join(folder, 'status'))) throw new MachineError(`User Mode Linux ended early: ${console}`);
+      for (const [name, path] of Object.entries(options.files ?? {})) copyFileSync(path, join(folder, name));
+      const console = await this.#boot(folder, timeoutSeconds, options);
+      if (!existsSync(join(folder, 'status'))) {
+        const said = existsSync(join(folder, 'output')) ? read('output') : '';
+        throw new MachineError(`User Mode Linux ended early: ${console}\n${said}`);
+      }
       return { output: read('output'), errors: read('errors'), status: Number(read('status')) };
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -48,18 +65,17 @@ export class UserModeMachine {
   }
 
   /** Resolves with what the kernel printed last. */
-  #boot(folder: string, timeoutSeconds: number): Promise<string> {
+  #boot(folder: string, timeoutSeconds: number, options: MachineOptions): Promise<string> {
+    const { root = '/', boot = 'script', memory = '512M' } = options;
     const words = [
       ...[`mem=${memory}`, 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet', `uml_dir=${folder}/`],
       ...['con=null', 'con0=null,fd:1', `init=${join(import.meta.dirname, 'init')}`],
       // The words of the first program.
-      ...['--', folder, join(this.#tree, 'usr/lib/uml/modules')],
+      ...['--', folder, join(this.#tree, 'usr/lib/uml/modules'), root, boot],
     ];
     return new Promise((resolve, reject) => {
-      // The machine's memory is a file in this folder, which has no name.
       const machine = spawn(this.#program, words, {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, TMPDIR: folder },
         timeout: timeoutSeconds * 1000,
         killSignal: 'SIGKILL',
       });
