@@ -27,6 +27,7 @@ import {
   serviceKey,
   servicesWithoutPackets,
 } from './model.ts';
+import { type Occupancy, sumOccupancy } from './occupancy.ts';
 import { type PlanStep, planChanges, planZero } from './plan.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
@@ -299,6 +300,11 @@ export class LiveDirector {
       transmitted: Number(page.read(index, 'frames_transmitted')),
       transmittedBytes: Number(page.read(index, 'bytes_transmitted')),
     }));
+  }
+
+  /** What flows have taken of tables and pools. Each worker stands still for some microseconds. */
+  occupancy(): Occupancy {
+    return sumOccupancy(this.#numbers().map(worker => this.#native.occupancy(worker)));
   }
 
   /** Ports, and how the host's stack is kept away. */
