@@ -168,7 +168,11 @@ describeAsRoot('the metrics of a running sluice', () => {
       const later = await scrape();
       return later.value('sluice_director_pool_missed_flows_total', { pool: 'local' }) > 0;
     });
-    expect((await scrape()).value('sluice_director_pool_fullest_ratio', { pool: 'local' })).toBeGreaterThan(0.5);
+    expect((await scrape()).value('sluice_director_pool_fullest_ratio', { pool: 'local' })).toBeGreaterThan(0.8);
+    expect((await running.command('status')).stdout).toContain('note: the pool local is nearly empty: ');
+    await until('the log says it, too', patience, async () =>
+      running.program.stderr.includes('the pool local is nearly empty'),
+    );
   });
 
   it('never fall over reloads, and say what became of them', async () => {
