@@ -46,6 +46,12 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
     { name: 'redis-server', purpose: 'a server that health checks try', command: 'redis-server' },
     { name: 'libnginx-mod-mail', purpose: "nginx's module for SMTP, which health checks try" },
     { name: 'openssl', purpose: 'makes the certificates of servers that health checks try', command: 'openssl' },
+    {
+      name: 'prometheus',
+      purpose: 'promtool, which judges the metrics and the expressions of dashboards',
+      command: 'promtool',
+    },
+    { name: 'python3-prometheus-client', purpose: 'the reference parser of OpenMetrics, which reads the metrics' },
   ],
   check: [
     {

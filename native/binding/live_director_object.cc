@@ -123,6 +123,24 @@ Napi::Object port_object(Napi::Env env, const engine::LiveDirector::PortState& s
   return object;
 }
 
+Napi::Object pool_object(Napi::Env env, const std::string& name, const director::PoolUse& use) {
+  Napi::Array addresses = Napi::Array::New(env);
+  for (const auto& local : use.addresses) {
+    Napi::Object address = Napi::Object::New(env);
+    address.Set("address", wire::to_string(local.address));
+    address.Set("flows", static_cast<double>(local.flows));
+    address.Set("usedPorts", Napi::Number::New(env, local.used_ports));
+    address.Set("freePorts", Napi::Number::New(env, local.free_ports));
+    addresses.Set(addresses.Length(), address);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", name);
+  object.Set("addresses", addresses);
+  object.Set("misses", static_cast<double>(use.misses));
+  object.Set("fullest", Napi::Number::New(env, use.fullest));
+  return object;
+}
+
 constexpr size_t longest_frame = 65535 + 14 + 4;  // the longest IP packet with its Ethernet header and a VLAN tag
 constexpr size_t shortest_frame = 14;             // an Ethernet header
 
@@ -194,7 +212,8 @@ Napi::Function LiveDirectorObject::define(Napi::Env env) {
        InstanceMethod<&LiveDirectorObject::take_over>("takeOver"),
        InstanceMethod<&LiveDirectorObject::discard>("discard"),
        InstanceMethod<&LiveDirectorObject::connections>("connections"),
-       InstanceMethod<&LiveDirectorObject::state>("state"), InstanceMethod<&LiveDirectorObject::explain>("explain"),
+       InstanceMethod<&LiveDirectorObject::occupancy>("occupancy"), InstanceMethod<&LiveDirectorObject::state>("state"),
+       InstanceMethod<&LiveDirectorObject::explain>("explain"),
        InstanceMethod<&LiveDirectorObject::port_towards>("portTowards"),
        InstanceMethod<&LiveDirectorObject::open_taps>("openTaps"),
        InstanceMethod<&LiveDirectorObject::take_tapped>("takeTapped"),
@@ -375,6 +394,30 @@ Napi::Value LiveDirectorObject::connections(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("rows", connection_list(env, part));
   if (next) object.Set("next", static_cast<double>(*next));
+  return object;
+}
+
+// As above: the JavaScript values are made after the visit.
+Napi::Value LiveDirectorObject::occupancy(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  engine::DirectorWorker* const asked = worker(info);
+  if (asked == nullptr) return env.Undefined();
+  uint32_t flows4 = 0, flows6 = 0;
+  std::vector<director::PoolUse> uses;
+  uses.reserve(names_.pools().size());
+  {
+    engine::DirectorWorker::Visit visit(*asked);
+    director::Director& director = visit.director();
+    flows4 = director.flows<wire::Ipv4Address>().table().size();
+    flows6 = director.flows<wire::Ipv6Address>().table().size();
+    for (const auto& [name, id] : names_.pools()) uses.push_back(director.pools().use(id));
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("flows4", Napi::Number::New(env, flows4));
+  object.Set("flows6", Napi::Number::New(env, flows6));
+  Napi::Array pools = Napi::Array::New(env);
+  for (const auto& [name, id] : names_.pools()) pools.Set(pools.Length(), pool_object(env, name, uses[pools.Length()]));
+  object.Set("pools", pools);
   return object;
 }
 

@@ -33,7 +33,8 @@ class LiveDirectorObject : public Napi::ObjectWrap<LiveDirectorObject> {
   Napi::Value announce(const Napi::CallbackInfo& info);   // ()
   // (worker, cursor, most) → { rows, next }: `next` is the cursor of the next part, if there is one
   Napi::Value connections(const Napi::CallbackInfo& info);
-  Napi::Value state(const Napi::CallbackInfo& info);  // () → ports, and how packets are stolen from the host
+  Napi::Value occupancy(const Napi::CallbackInfo& info);  // (worker) → what flows have taken of its tables and pools
+  Napi::Value state(const Napi::CallbackInfo& info);      // () → ports, and how packets are stolen from the host
   // ([{ port, mark, bytes }]) → what would happen to the frames, or what went wrong
   Napi::Value explain(const Napi::CallbackInfo& info);
   Napi::Value port_towards(const Napi::CallbackInfo& info);  // (address) → the port's number, or undefined

@@ -19,6 +19,8 @@ class PlanNames {
     return name.empty() ? director::no_pool
                         : pools_.try_emplace(name, static_cast<uint32_t>(pools_.size())).first->second;
   }
+  // By name, those that were removed too.
+  const std::map<std::string, uint32_t>& pools() const { return pools_; }
   std::map<std::string, std::vector<director::EgressRule>>& egress() { return egress_; }
   const std::map<std::string, std::vector<director::EgressRule>>& egress() const { return egress_; }
 

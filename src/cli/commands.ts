@@ -92,6 +92,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./top.ts')).topCommand,
   },
   {
+    name: 'metrics',
+    summary: 'counters and gauges of the running Sluice, as a scraper gets them',
+    load: async () => (await import('./metrics.ts')).metricsCommand,
+  },
+  {
     name: 'connections',
     summary: 'the connections of the running director',
     load: async () => (await import('./connections.ts')).connectionsCommand,

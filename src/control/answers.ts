@@ -3,6 +3,8 @@
 import { type Answering, type AnswerOf, answering, type ParametersOf } from '../core/api/route.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { UnavailableError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { metricsMediaTypes, metricsText } from '../core/metrics/text.ts';
 import { version } from '../core/version.ts';
 import {
   controlApply,
@@ -13,10 +15,12 @@ import {
   controlRollback,
   controlSnapshot,
   controlStatus,
+  metricsRoute,
 } from './api.ts';
 import type { ChangeOptions, Changes } from './changes.ts';
 import type { Control } from './control.ts';
 import type { History } from './history/history.ts';
+import { collectMetrics, type PlaneMetrics } from './metrics.ts';
 
 type Status = AnswerOf<typeof controlStatus>;
 
@@ -28,6 +32,9 @@ export interface ControlAnswersOptions<S extends Sections> {
   /** All processes of this sluice. */
   readonly processes: () => Status['processes'];
   readonly warnings: Status['warnings'];
+  /** Those of the planes that run. */
+  readonly planes: () => readonly PlaneMetrics[];
+  readonly logger: Logger;
 }
 
 /** Who asks, where a request does not say. */
@@ -49,6 +56,14 @@ export function controlAnswers<S extends Sections>(options: ControlAnswersOption
       ...(history.unavailable === undefined ? {} : { unavailable: history.unavailable.message }),
     })),
     answering(controlSnapshot, ({ which }) => snapshot(options, which)),
+    answering(metricsRoute, async (_, { mediaType }) => {
+      const metrics = await collectMetrics({
+        ...options,
+        outcomes: changes.outcomes,
+        warnings: () => warningsOf(options).length,
+      });
+      return metricsText(metrics, mediaType === metricsMediaTypes.openmetrics ? 'openmetrics' : 'prometheus');
+    }),
   ];
 }
 
@@ -83,17 +98,20 @@ async function snapshot<S extends Sections>(
 }
 
 function status<S extends Sections>(options: ControlAnswersOptions<S>): Status {
-  const { control, history, processes } = options;
+  const { control, processes } = options;
   const { behind } = control;
   const { id } = inForce(control);
   const rows = processes().map(row => {
     const reason = behind.get(row.name);
     return reason === undefined ? row : { ...row, lastError: { at: reason.at, message: reason.message } };
   });
-  const { pending } = history;
+  return { version, snapshot: id, processes: rows, warnings: warningsOf(options) };
+}
+
+function warningsOf<S extends Sections>({ history: { pending }, warnings }: ControlAnswersOptions<S>): string[] {
   const waits =
     pending === undefined
       ? []
       : [`change ${pending.number} is undone at ${pending.confirmBefore} unless sluice confirm comes before`];
-  return { version, snapshot: id, processes: rows, warnings: [...options.warnings, ...waits] };
+  return [...warnings, ...waits];
 }

@@ -2,6 +2,7 @@
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { metricsMediaTypes } from '../core/metrics/text.ts';
 import { entrySchema } from './history/entry.ts';
 import { defaultProcessSettings } from './settings.ts';
 
@@ -158,6 +159,15 @@ export const controlSnapshot = route({
   answer: Type.Object({ id: Type.String(), entry: Type.Optional(entrySchema), document }),
 });
 
+export const metricsRoute = route({
+  method: 'GET',
+  path: '/metrics',
+  summary: 'What is counted and measured, by all processes, for Prometheus and what reads its formats',
+  parameters: parametersSchema({}),
+  answer: Type.String(),
+  text: [metricsMediaTypes.prometheus, metricsMediaTypes.openmetrics],
+});
+
 export const controlRoutes = [
   controlStatus,
   controlReload,
@@ -167,4 +177,5 @@ export const controlRoutes = [
   controlCompare,
   controlHistory,
   controlSnapshot,
+  metricsRoute,
 ] as const;

@@ -15,6 +15,7 @@ import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot
 import { HistoryError, UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
+import { ChangeOutcomes } from './change-outcomes.ts';
 import type { Applied, Control, Next } from './control.ts';
 import type { Entry, Note } from './history/entry.ts';
 import type { History } from './history/history.ts';
@@ -61,6 +62,8 @@ export class Changes<S extends Sections> {
   readonly #options: ChangesOptions<S>;
   readonly #control: Control<S>;
   readonly #history: History;
+  /** What became of the changes that were asked for, except of those that were only tried. */
+  readonly outcomes = new ChangeOutcomes();
   #expiry: Timer | undefined;
 
   constructor(options: ChangesOptions<S>) {
@@ -164,7 +167,7 @@ export class Changes<S extends Sections> {
     const before = this.#history.last?.entry.number;
     const confirmBefore = confirmSeconds === undefined ? undefined : this.#timeAfter(confirmSeconds);
     const note = { ...what, author, ...given({ reason, confirmBefore }) };
-    const applied = await this.#control.change(checked, note);
+    const applied = await this.outcomes.of(what.action, this.#control.change(checked, note));
     const entry = this.#history.last?.entry;
     this.#watchPending();
     const { logger } = this.#options;

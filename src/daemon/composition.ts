@@ -7,6 +7,7 @@ import type { Answering } from '../core/api/route.ts';
 import type { SecretFile } from '../core/config/secret.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Metric } from '../core/metrics/family.ts';
 import type { Plane } from '../core/plane.ts';
 import type { SecretContent } from '../core/secret-content.ts';
 import type { NativeCrashState } from '../native/live-director.ts';
@@ -39,6 +40,8 @@ export interface RunningPlane {
   readonly plane: Plane;
   /** Its routes on the admin socket. */
   readonly answers: readonly Answering[];
+  /** What it contributes to the metrics: families whose names begin with `sluice_` and the plane's name. */
+  metrics(): readonly Metric[];
   /** Lets go of everything in good order. */
   close(): void | Promise<void>;
 }

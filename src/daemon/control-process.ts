@@ -5,7 +5,9 @@ import { controlAnswers } from '../control/answers.ts';
 import { Changes } from '../control/changes.ts';
 import { Control, type ControlHost } from '../control/control.ts';
 import { History } from '../control/history/history.ts';
+import type { PlaneMetrics } from '../control/metrics.ts';
 import { Observer } from '../control/observer.ts';
+import { planeMetricsRoute } from '../control/plane-api.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { ApiServer } from '../core/api/server.ts';
@@ -70,6 +72,8 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         ...{ control, changes, history, format },
         processes: () => processes,
         warnings: turn.options.warnings,
+        planes: () => runningPlanes().map(plane => metricsOf(plane, clientOf(work.planes[plane]))),
+        logger,
       }),
       ...composition.answers({
         changes,
@@ -130,6 +134,10 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     }
   }
 
+  function runningPlanes(): string[] {
+    return composition.planes.map(({ policy }) => policy.name).filter(name => control.runs(name));
+  }
+
   /** Control ended, and the planes went on: they know what was observed. */
   async function resume(before: Snapshot<S>): Promise<void> {
     const present = format.present(before);
@@ -156,6 +164,10 @@ function notConfigured(plane: string): UnavailableError {
 
 function clientOf({ path, token }: PlaneSocket = { path: '', token: '' }): ApiClient {
   return new ApiClient(path, { token });
+}
+
+function metricsOf(plane: string, client: ApiClient): PlaneMetrics {
+  return { plane, ask: signal => client.call(planeMetricsRoute, {}, { signal }) };
 }
 
 /** What control needs, from the supervisor and the sockets of planes. */

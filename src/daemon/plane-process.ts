@@ -2,7 +2,9 @@
 // The process of a plane: the plane, and its socket, on which control prepares and commits and passes on what people
 // ask. After a crash the plane goes on by the part that was in force, before control has even noticed.
 
+import { planeMetricsRoute } from '../control/plane-api.ts';
 import { PlaneHost } from '../control/plane-host.ts';
+import { answering } from '../core/api/route.ts';
 import { ApiServer } from '../core/api/server.ts';
 import type { PlanePart } from '../core/plane.ts';
 import { SecretContent } from '../core/secret-content.ts';
@@ -26,7 +28,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
     const memory = new KeptValue(crashState);
     const kept = memory.take() as Kept | undefined;
     const area = logger.child({ area: policy.name });
-    const { plane, answers, close } = create({
+    const { plane, answers, metrics, close } = create({
       logger: area,
       crashState,
       openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
@@ -50,7 +52,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
     });
     const server = new ApiServer({
       name: policy.name,
-      answers: [...host.answers, ...answers],
+      answers: [...host.answers, answering(planeMetricsRoute, metrics), ...answers],
       listen: { fd: socketDescriptor },
       ...(work.token === undefined ? {} : { token: work.token }),
       limits: { bodyBytes: mostPartBytes },

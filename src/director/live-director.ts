@@ -27,7 +27,9 @@ import {
   serviceKey,
   servicesWithoutPackets,
 } from './model.ts';
+import { type Occupancy, sumOccupancy } from './occupancy.ts';
 import { type PlanStep, planChanges, planZero } from './plan.ts';
+import { PoolNotices } from './pool-notices.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, type CountedService, connectionRow, rowName, serviceViews } from './views.ts';
@@ -109,6 +111,7 @@ export class LiveDirector {
   #model: DirectorModel = emptyDirectorModel;
   #isForwarding = false;
   #isChanging = false;
+  readonly #poolNotices = new PoolNotices();
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: LiveDirectorOptions) {
@@ -301,6 +304,11 @@ export class LiveDirector {
     }));
   }
 
+  /** What flows have taken of tables and pools. Each worker stands still for some microseconds. */
+  occupancy(): Occupancy {
+    return sumOccupancy(this.#numbers().map(worker => this.#native.occupancy(worker)));
+  }
+
   /** Ports, and how the host's stack is kept away. */
   state(): LiveDirectorState {
     const state = this.#native.state();
@@ -315,7 +323,8 @@ export class LiveDirector {
       .map(({ device }) => `the device ${device} is down, or is not there: look at ip link show ${device}`);
     const uncounted = unseen > 0 ? [`no counts are shown of ${unseen} services and servers, for want of room`] : [];
     const unserved = servicesWithoutPackets(this.#model);
-    return { ...state, notices: [...state.notices, ...down, ...uncounted, ...unserved], ports };
+    const empty = this.#poolNotices.of(this.occupancy());
+    return { ...state, notices: [...state.notices, ...down, ...uncounted, ...unserved, ...empty], ports };
   }
 
   /** The name of the port that leads to an address. */

@@ -15,6 +15,7 @@ import { writeCrashCapture } from './crash-capture.ts';
 import { DeviceClaims } from './device-claims.ts';
 import { defaultDevices } from './devices.ts';
 import { LiveDirector } from './live-director.ts';
+import { DirectorMetrics } from './metrics.ts';
 import type { DirectorModel } from './model.ts';
 import { NoticeLog } from './notice-log.ts';
 import { directorSection } from './section.ts';
@@ -53,7 +54,8 @@ export function createDirectorPlane(environment: DirectorEnvironment) {
   const plane = new DirectorPlane(environment);
   const running = (): LiveDirector => plane.running;
   const answers: readonly Answering[] = directorAnswers(running);
-  return { plane, answers, close: () => plane.close() };
+  const metrics = new DirectorMetrics();
+  return { plane, answers, metrics: () => metrics.collect(running()), close: () => plane.close() };
 }
 
 export class DirectorPlane implements Plane<DirectorModel> {

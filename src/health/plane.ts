@@ -12,6 +12,7 @@ import { healthAnswers } from './answers.ts';
 import { readClientKeys } from './client-keys.ts';
 import type { GroupNews } from './engine/group.ts';
 import { Monitor } from './engine/monitor.ts';
+import { HealthMetrics } from './metrics.ts';
 import type { HealthModel } from './model.ts';
 import { createProbes } from './probes/start.ts';
 import { healthSection } from './section.ts';
@@ -35,7 +36,8 @@ export function createHealthPlane({ logger, readSecret }: HealthEnvironment) {
     monitor.close();
     probes.close();
   };
-  return { plane, answers, close };
+  const metrics = new HealthMetrics();
+  return { plane, answers, metrics: () => metrics.collect(monitor), close };
 }
 
 export class HealthPlane implements Plane<HealthModel> {

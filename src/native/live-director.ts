@@ -84,6 +84,27 @@ export interface NativeConnectionPart {
   readonly next?: number;
 }
 
+/** What flows have taken of one worker's tables and pools. */
+export interface NativeOccupancy {
+  readonly flows4: number;
+  readonly flows6: number;
+  readonly pools: readonly {
+    readonly name: string;
+    /** An address can be listed more than once. */
+    readonly addresses: readonly {
+      readonly address: string;
+      readonly flows: number;
+      /** Ports that flows have, and the others; none of an address that has left its pool. */
+      readonly usedPorts: number;
+      readonly freePorts: number;
+    }[];
+    /** New flows that found no free port. */
+    readonly misses: number;
+    /** The part of the ports that are taken towards one remote end, the one that has fewest left. */
+    readonly fullest: number;
+  }[];
+}
+
 export interface NativePortState {
   readonly name: string;
   /** What it is, which is a packet ring also where AF_XDP was asked for and is not to be had. */
@@ -189,6 +210,7 @@ export interface NativeLiveDirector {
    * exactly one part; one that begins or ends meanwhile may be missed.
    */
   connections(worker: number, cursor: number, most: number): NativeConnectionPart;
+  occupancy(worker: number): NativeOccupancy;
   state(): NativeLiveDirectorState;
   /** What would become of frames that came on ports, one after another: asked of a copy, nothing has happened. */
   explain(frames: readonly NativeRehearsalFrame[]): NativeExplanation | NativeFailure;

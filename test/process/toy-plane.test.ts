@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
+import { metricsRoute } from '../../src/control/api.ts';
 import { ApiClient } from '../../src/core/api/client.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { toyGreeting } from './toy-plane/plane.ts';
@@ -78,6 +79,24 @@ describeAsRoot('a plane beside control', () => {
     await until('the next process says again', patience, async () => (await toy.says())?.greeting === 'again');
     expect((await toy.says())?.pid).not.toBe(before?.pid);
     expect(await toy.process('toy')).toMatchObject({ restarts: 1, state: 'running' });
+  });
+
+  it('contributes its metrics, and is missing while its process does not answer', async () => {
+    const toy = await start('toy: { greeting: hello }');
+    const metrics = () => toy.client.text(metricsRoute, {});
+    expect(await metrics()).toContain('\nsluice_toy_greeting_info{text="hello"} 1\n');
+    expect(await metrics()).toContain('\nsluice_plane_scrape_successful{plane="toy"} 1\n');
+    const { pid = 0 } = await toy.process('toy');
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const missing = await metrics();
+      expect(missing).toContain('\nsluice_plane_scrape_successful{plane="toy"} 0\n');
+      expect(missing).not.toContain('sluice_toy_greeting');
+      expect(missing).toContain('\nsluice_process_state{process="toy",state="running"} 1\n');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    expect(await metrics()).toContain('\nsluice_toy_greeting_info{text="hello"} 1\n');
   });
 
   it('goes on when control crashes, and the next control goes on with the snapshot in force', async () => {

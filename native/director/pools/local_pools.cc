@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "director/pools/local_pools.h"
 
+#include <algorithm>
+
 namespace sluice::director {
 
 namespace {
@@ -68,8 +70,35 @@ void LocalPools::forget_ended() {
     const auto add = [&](const wire::Address&, uint64_t of_address) { flows += of_address; };
     visit_use(edition.v4.get(), add);
     visit_use(edition.v6.get(), add);
-    return present_[edition.pool] != number && flows == 0;
+    const bool has_ended = present_[edition.pool] != number && flows == 0;
+    if (has_ended) ended_misses_[edition.pool] += edition.misses();
+    return has_ended;
   });
+}
+
+uint64_t LocalPools::Edition::misses() const {
+  return (v4 ? v4->counters().misses : 0) + (v6 ? v6->counters().misses : 0);
+}
+
+PoolUse LocalPools::use(uint32_t id) const {
+  PoolUse use;
+  if (const auto ended = ended_misses_.find(id); ended != ended_misses_.end()) use.misses = ended->second;
+  const auto add = [&use](const auto* pool, bool is_present) {
+    if (pool == nullptr) return;
+    for (const auto& one : pool->use()) {
+      const uint32_t free_ports = one.draining ? 0 : one.free_ports;
+      use.addresses.push_back({wire::Address(one.address), one.flows, one.used_ports, free_ports});
+    }
+    if (is_present) use.fullest = std::max(use.fullest, pool->fullest());
+  };
+  for (const auto& [number, edition] : editions_) {
+    if (edition.pool != id) continue;
+    use.misses += edition.misses();
+    const bool is_present = this->edition(id) == number;
+    add(edition.v4.get(), is_present);
+    add(edition.v6.get(), is_present);
+  }
+  return use;
 }
 
 void LocalPools::list_addresses() {

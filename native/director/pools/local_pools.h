@@ -21,6 +21,19 @@ struct PoolSettings {
   uint16_t first_port = 1024, last_port = 65535;
 };
 
+// What flows have taken of a pool, and how often they found nothing free.
+struct PoolUse {
+  struct Local {
+    wire::Address address;
+    uint64_t flows = 0;
+    uint32_t used_ports = 0;  // by at least one flow
+    uint32_t free_ports = 0;  // 0 if the address is in the pool no more
+  };
+  std::vector<Local> addresses;  // an address is listed once for each edition that has it
+  uint64_t misses = 0;           // flows that found no place; never falls
+  double fullest = 0;            // PortPool::fullest() of the current edition, of the fuller family
+};
+
 class LocalPools {
  public:
   // A worker has a share of each pool's ports.
@@ -44,6 +57,7 @@ class LocalPools {
   // Number of flows that have a place in any edition of the pool.
   template <class A>
   uint64_t flows(uint32_t id) const;
+  PoolUse use(uint32_t id) const;
   // Whether a packet to the address can only be a reply to a flow through one of the pools.
   bool is_local_address(const wire::Address& address) const {
     return addresses_.contains(address) || (!draining_.empty() && is_in_use(address));
@@ -63,6 +77,7 @@ class LocalPools {
     std::unique_ptr<PortPool<wire::Ipv6Address>> v6;
     template <class A>
     PortPool<A>* of() const;
+    uint64_t misses() const;
   };
 
   template <class A>
@@ -78,6 +93,7 @@ class LocalPools {
   std::unordered_map<uint32_t, Edition> editions_;
   std::unordered_map<uint32_t, uint32_t> present_;  // pool → edition
   uint32_t next_edition_ = 0;
+  std::unordered_map<uint32_t, uint64_t> ended_misses_;       // pool → misses of editions that are forgotten
   std::unordered_set<wire::Address, AddressHash> addresses_;  // of all current editions
   std::unordered_set<wire::Address, AddressHash> draining_;   // in no pool any more; flows had them at the last change
 };

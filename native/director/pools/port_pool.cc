@@ -163,6 +163,14 @@ std::vector<AddressUse<Address>> PortPool<Address>::use() const {
 }
 
 template <class Address>
+double PortPool<Address>::fullest() const {
+  if (counters_.dense == 0) return 0;
+  uint32_t most = 0;
+  for (const Dense& dense : dense_) most = std::max(most, dense.taken);
+  return static_cast<double>(most) / places_;
+}
+
+template <class Address>
 size_t PortPool<Address>::memory_bytes() const {
   return sizeof *this + addresses_.size() * (sizeof(LocalAddress) + ports_ * sizeof(uint32_t) + sizeof(uint32_t)) +
          dense_.size() * sizeof(Dense) + free_maps_.capacity() * sizeof(uint32_t) + maps_->committed_bytes();

@@ -110,6 +110,9 @@ class PortPool {
   void release(const RemoteEndpoint<Address>& remote, const LocalEndpoint<Address>& local);
 
   std::vector<AddressUse<Address>> use() const;
+  // The part of the places, 0 to 1, that one remote end has taken: of the remote end that has taken most, as far as its
+  // map knows. 0 while no remote end has a map.
+  double fullest() const;
   const PortPoolCounters& counters() const { return counters_; }
   uint32_t places() const { return places_; }
   size_t memory_bytes() const;

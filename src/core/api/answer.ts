@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers on their way out: one JSON value, or a stream with a line of JSON for each value. The head goes out once, with
+// Answers on their way out: one JSON value, a text, or a stream with a line of JSON for each value. The head goes out once, with
 // the first byte of the body; an error before that becomes a refusal. An error after it is the last line of the stream.
 import type { ServerResponse } from 'node:http';
 import { Refusal } from './refusal.ts';
@@ -11,10 +11,22 @@ export function sendJson(
   value: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
+  sendWhole(response, status, `${JSON.stringify(value ?? null)}\n`, { 'content-type': 'application/json', ...headers });
+}
+
+export function sendText(response: ServerResponse, mediaType: string, text: string): void {
+  // A cache must not give it to a client that likes another type.
+  sendWhole(response, 200, text, { 'content-type': mediaType, vary: 'accept' });
+}
+
+function sendWhole(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): void {
   if (response.headersSent) throw new RangeError('the head of the answer was sent before');
-  const text = `${JSON.stringify(value ?? null)}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
     [versionHeader]: messageVersion,
     ...headers,

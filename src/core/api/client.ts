@@ -3,6 +3,7 @@
 // place, remedy and exit status.
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { ApiError, type SluiceError, SystemError } from '../errors.ts';
+import { given } from '../given.ts';
 import { errorFrom, isRefusalBody } from './refusal.ts';
 import {
   type AnswerOf,
@@ -22,6 +23,11 @@ export interface ApiClientOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface TextOptions extends CallOptions {
+  /** The media type that is wanted; unless given, the one that the route offers first. */
+  readonly accept?: string;
 }
 
 /** For the values that a stream still gives after its client has asked for the end. */
@@ -44,12 +50,32 @@ export class ApiClient {
     parameters: ParametersOf<D>,
     { signal }: CallOptions = {},
   ): Promise<AnswerOf<D>> {
+    return this.#value((await this.#whole(definition, parameters, given({ signal }))).text) as AnswerOf<D>;
+  }
+
+  /** The answer of a route that answers with text. Throws as call() does. */
+  async text<D extends RouteDefinition>(
+    definition: D,
+    parameters: ParametersOf<D>,
+    options: TextOptions = {},
+  ): Promise<string> {
+    const { status, text } = await this.#whole(definition, parameters, options);
+    if (status !== 200) this.#value(text);
+    return text;
+  }
+
+  async #whole(
+    definition: RouteDefinition,
+    parameters: Readonly<Record<string, unknown>>,
+    { signal, accept }: TextOptions,
+  ): Promise<{ status: number | undefined; text: string }> {
     signal?.throwIfAborted();
-    const { asking, answer } = this.#open(definition, parameters);
+    const { asking, answer } = this.#open(definition, parameters, accept === undefined ? {} : { accept });
     const abort = (): void => void asking.destroy();
     signal?.addEventListener('abort', abort);
     try {
-      return this.#value(await textOf(await answer)) as AnswerOf<D>;
+      const message = await answer;
+      return { status: message.statusCode, text: await textOf(message) };
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -93,13 +119,18 @@ export class ApiClient {
     }
   }
 
-  #open(definition: RouteDefinition, parameters: Readonly<Record<string, unknown>>) {
+  #open(
+    definition: RouteDefinition,
+    parameters: Readonly<Record<string, unknown>>,
+    fields: Readonly<Record<string, string>> = {},
+  ) {
     const { method } = definition;
     const [path, body] =
       method === 'GET'
         ? [`${definition.path}${queryOf(parameters)}`, undefined]
         : [definition.path, JSON.stringify(parameters)];
     const headers = {
+      ...fields,
       [versionHeader]: this.#version,
       ...(this.#token === undefined ? {} : { authorization: authorization(this.#token) }),
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),

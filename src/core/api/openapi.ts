@@ -65,12 +65,13 @@ export function openApi(definitions: readonly RouteDefinition[], info: OpenApiIn
   };
 }
 
-function operationOf({ method, path, summary, parameters, answer, streams }: RouteDefinition) {
+function operationOf({ method, path, summary, parameters, answer, streams, text }: RouteDefinition) {
   const words = path.slice(1).split(/[/.]/);
   const asked = method === 'GET' ? { parameters: queryParameters(parameters) } : { requestBody: bodyOf(parameters) };
   const lines = streams
     ? 'A line of JSON for each value; a line with the key "error" ends a stream that failed'
     : 'Done';
+  const mediaTypes = text ?? [streams ? 'application/x-ndjson' : json];
   return {
     operationId: words.join('_'),
     summary,
@@ -79,7 +80,7 @@ function operationOf({ method, path, summary, parameters, answer, streams }: Rou
     responses: {
       200: {
         description: lines,
-        content: { [streams ? 'application/x-ndjson' : json]: { schema: plain(answer) } },
+        content: Object.fromEntries(mediaTypes.map(type => [type, { schema: plain(answer) }])),
       },
       default: {
         description: 'What is wrong, and what to do',

@@ -13,8 +13,13 @@ export function apiReference(definitions: readonly RouteDefinition[]): string {
   return `${[introduction, ...definitions.map(sectionOf)].join('\n')}`;
 }
 
-function sectionOf({ method, path, summary, parameters, streams }: RouteDefinition): string {
-  const lines = [`## ${method} ${path}`, '', `${summary}.${streams ? ' A line of JSON for each value.' : ''}`, ''];
+function sectionOf({ method, path, summary, parameters, streams, text }: RouteDefinition): string {
+  const form = streams
+    ? ' A line of JSON for each value.'
+    : text === undefined
+      ? ''
+      : ` The answer is text: ${text.map(type => `\`${type}\``).join(' or ')}, by the Accept field of the request.`;
+  const lines = [`## ${method} ${path}`, '', `${summary}.${form}`, ''];
   const { properties = {}, required = [] } = viewOf(parameters);
   const rows = Object.entries(properties).map(([name, schema]) => {
     const needed = required.includes(name) ? ' *Needed.*' : '';

@@ -35,6 +35,8 @@ export interface RouteDefinition<P extends TObject = TObject, A extends TSchema 
   readonly answer: A;
   /** The answer is lines of JSON (NDJSON). */
   readonly streams?: true;
+  /** The answer is text of one of these media types: the one that the client's Accept field likes most. */
+  readonly text?: readonly string[];
   /** The longest body, where it may be longer than others. */
   readonly mostBytes?: number;
 }
@@ -48,6 +50,8 @@ export interface Call {
    * whose answer ends by itself need not look at it. A handler of an endless stream gives its last values and returns.
    */
   readonly signal: AbortSignal;
+  /** Of the answer, where the route offers several. */
+  readonly mediaType?: string | undefined;
 }
 
 export type Handler<D extends RouteDefinition> = (
@@ -68,7 +72,8 @@ export function parametersSchema<P extends TProperties>(properties: P, options: 
 
 /** Returns the definition with its exact type. Throws a TypeError for one that cannot be served. */
 export function route<const D extends RouteDefinition>(definition: D): D {
-  const { method, path, parameters } = definition;
+  const { method, path, parameters, streams, text } = definition;
+  if (streams && text !== undefined) throw new TypeError(`${path}: a stream has lines of JSON`);
   if (!/^(\/[a-z0-9.-]+)+$/.test(path)) throw new TypeError(`${path} is not a path of a route`);
   for (const [name, schema] of Object.entries(viewOf(parameters).properties ?? {})) {
     if (method === 'GET' && !fitsQuery(schema)) throw new TypeError(`${path}: a query cannot hold ${name}`);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers requests on a Unix socket: HTTP/1.1 with JSON, so that `curl --unix-socket` serves as well as Sluice's commands.
+// Answers requests on a Unix socket: HTTP/1.1 with JSON (and text where a
+// route says so), so that `curl --unix-socket` serves as well as Sluice's commands.
 //
 // The way of a request:
 //   bytes ──▶ Node's parser ──▶ version, path, method ──▶ parameters by the schema ──▶ handler ──▶ JSON or a stream
@@ -17,9 +18,10 @@ import { suggest } from '../config/suggest.ts';
 import { ApiError, SluiceError, UsageError } from '../errors.ts';
 import type { Component } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { sendJson, sendRefusal, sendStream } from './answer.ts';
+import { sendJson, sendRefusal, sendStream, sendText } from './answer.ts';
 import { Connection, refusalOf } from './connection.ts';
 import { forward } from './forward.ts';
+import { preferredType } from './media-types.ts';
 import { parametersOfJson, parametersOfText } from './parameters.ts';
 import { Refusal } from './refusal.ts';
 import { type Answering, authorization, messageVersion, type RouteDefinition, versionHeader } from './route.ts';
@@ -187,7 +189,13 @@ export class ApiServer implements Component {
     const mostBytes = definition.mostBytes ?? this.#limits.bodyBytes;
     const body = method === 'POST' ? await connection.readBody(request, mostBytes) : '';
     const parameters = readParameters(definition, request, query, body);
-    const answer = handler(parameters, { signal: connection.signal });
+    const { signal } = connection;
+    if (definition.text !== undefined) {
+      const mediaType = preferredType(definition.text, request.headers.accept);
+      const answer = this.#checked(definition, await handler(parameters, { signal, mediaType }));
+      return sendText(response, mediaType, String(answer));
+    }
+    const answer = handler(parameters, { signal });
     if (definition.streams) {
       await sendStream(response, this.#checkedLines(definition, answer as AsyncIterable<unknown>));
     } else {

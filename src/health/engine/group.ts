@@ -10,6 +10,8 @@ export interface TargetView extends TargetState {
   readonly checks: readonly TargetCheck[];
   /** Wall time of the last change of its health, in milliseconds; undefined before the first. */
   readonly since: number | undefined;
+  /** How often it went from up to down or back. */
+  readonly transitions: number;
   /** 1 unless a slow start is on its way. */
   readonly share: number;
 }
@@ -22,6 +24,7 @@ interface Member {
   checks: readonly TargetCheck[];
   state: TargetState;
   since: number | undefined;
+  transitions: number;
   /** Steps of the slow start that are done; undefined without one. */
   step: number | undefined;
   timer: Timer | undefined;
@@ -86,7 +89,7 @@ export class Group {
       before.delete(target.key);
       if (known !== undefined) return Object.assign(known, { target, checks });
       const state = stateOfTarget(target, checks, checked.start);
-      return { target, checks, state, since: undefined, step: undefined, timer: undefined };
+      return { target, checks, state, since: undefined, transitions: 0, step: undefined, timer: undefined };
     });
     for (const { timer } of before.values()) timer?.cancel();
     if (checked.slowStart === 0) for (const member of this.#members) this.#endSlowStart(member);
@@ -122,6 +125,7 @@ export class Group {
     member.state = state;
     if (state.health === before.health && (state.known === before.known || state.health === 'up')) return undefined;
     member.since = this.#options.clock.now();
+    if (before.known && state.health !== before.health) member.transitions++;
     if (state.health === 'down') this.#endSlowStart(member);
     else if (before.known && this.#checked.slowStart > 0) this.#beginSlowStart(member);
     return { group: this.key, target: viewOf(member), health: state.health };
@@ -166,8 +170,8 @@ export class Group {
   }
 }
 
-function viewOf({ target, checks, state, since, step }: Member): TargetView {
-  return { ...state, target, checks, since, share: step === undefined ? 1 : step / slowSteps };
+function viewOf({ target, checks, state, since, transitions, step }: Member): TargetView {
+  return { ...state, target, checks, since, transitions, share: step === undefined ? 1 : step / slowSteps };
 }
 
 function weightOf({ target, state }: Member): number {

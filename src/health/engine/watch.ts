@@ -34,6 +34,18 @@ const leastFlapMilliseconds = 60_000;
 /** Falls within that time that are no flapping yet. */
 const calmFalls = 2;
 
+/** What was counted since the check began. */
+export interface WatchCounts {
+  /** From up to down, or back. */
+  readonly transitions: number;
+  readonly passed: number;
+  readonly failed: number;
+  /** Probes that say nothing, because this host lacked something. */
+  readonly undecided: number;
+  /** That all these probes took. */
+  readonly seconds: number;
+}
+
 export class Watch {
   readonly to: Destination;
   #check: Check;
@@ -51,6 +63,7 @@ export class Watch {
   #timer: Timer | undefined;
   #running: RunningProbe | undefined;
   #dependencies: readonly Watch[] = [];
+  #counts = { transitions: 0, passed: 0, failed: 0, undecided: 0, seconds: 0 };
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -79,6 +92,10 @@ export class Watch {
   /** The weight that the last success found. */
   get weight(): number | undefined {
     return this.#weight;
+  }
+
+  get counts(): WatchCounts {
+    return this.#counts;
   }
 
   /** Results in a row that differ from the state, and how many of them change it. */
@@ -137,6 +154,8 @@ export class Watch {
   #take(result: ProbeResult): boolean {
     const now = this.#options.clock.now();
     this.#last = { ...result, at: now };
+    this.#counts.seconds += result.milliseconds / 1000;
+    this.#counts[result.isOpen ? 'undecided' : result.passed ? 'passed' : 'failed']++;
     if (result.isOpen) return false;
     if (this.heldBy !== undefined) {
       this.#against = 0;
@@ -153,6 +172,7 @@ export class Watch {
     this.#against++;
     const needed = this.#health === undefined ? 1 : found === 'up' ? this.#rise() : this.#check.fall;
     if (this.#against < needed) return false;
+    if (this.#health !== undefined) this.#counts.transitions++;
     if (this.#health === 'up') this.#falls = [...this.#recentFalls(), now];
     this.#health = found;
     this.#since = now;

@@ -6,6 +6,7 @@ import { answering, parametersSchema, route } from '../../../src/core/api/route.
 import { sha256 } from '../../../src/core/config/canonical.ts';
 import { ConfigError } from '../../../src/core/errors.ts';
 import { given } from '../../../src/core/given.ts';
+import { family, metric } from '../../../src/core/metrics/family.ts';
 import type { Plane, PlanePart, Prepared } from '../../../src/core/plane.ts';
 import type { SecretContent } from '../../../src/core/secret-content.ts';
 import type { PlaneEnvironment, PlaneRow } from '../../../src/daemon/composition.ts';
@@ -92,6 +93,12 @@ function rowOf(name: string, isOther: boolean): PlaneRow {
     runsByDefault: false,
     prepare: () => undefined,
     create: environment => {
+      const greetings = family({
+        name: `sluice_${name}_greeting`,
+        type: 'info',
+        help: 'What it says',
+        labels: ['text'],
+      });
       const plane = new ToyPlane(name, environment);
       const answers = [
         answering(greetingRoute(name), () => ({
@@ -100,7 +107,8 @@ function rowOf(name: string, isOther: boolean): PlaneRow {
           ...given({ fingerprint: plane.fingerprint }),
         })),
       ];
-      return { plane, answers, close: () => undefined };
+      const metrics = () => [metric(greetings, [{ labels: [plane.greeting], value: 1 }])];
+      return { plane, answers, metrics, close: () => undefined };
     },
   };
 }

@@ -118,6 +118,25 @@ describe('changes', () => {
     expect(history.entries).toHaveLength(1);
   });
 
+  it('are counted by what became of them, those that are only tried not', async () => {
+    const { plane, changes } = await begin();
+    const counted = () => changes.outcomes.counts.filter(({ count }) => count > 0);
+    expect([counted(), changes.outcomes.last]).toEqual([[], 'applied']);
+    await changes.apply(toy('hello'), alice);
+    await changes.apply(toy('tried'), { ...alice, dryRun: true });
+    await changes.reload(alice);
+    expect(changes.outcomes.last).toBe('applied');
+    plane.refusal = new PlaneError('SLUICE_PLANE_REFUSED', 'not that');
+    await expect(changes.apply(toy('no'), alice)).rejects.toBe(plane.refusal);
+    await expect(changes.apply('nonsense', alice)).rejects.toThrow();
+    expect(changes.outcomes.last).toBe('refused');
+    expect(counted()).toEqual([
+      { action: 'reload', outcome: 'applied', count: 1 },
+      { action: 'apply', outcome: 'applied', count: 1 },
+      { action: 'apply', outcome: 'refused', count: 2 },
+    ]);
+  });
+
   it('go back to the snapshot before, forth again, and to one that is named', async () => {
     const { plane, changes, what } = await begin();
     await changes.apply(toy('one'), alice);

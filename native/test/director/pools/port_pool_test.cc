@@ -144,6 +144,7 @@ TEST_CASE("all 64512 ports of one address serve one remote end, and the last fre
   CHECK(egress.pool.counters().gave_up == 0);
   CHECK(egress.pool.counters().warnings == 1);
   CHECK(egress.pool.counters().dense == 1);
+  CHECK(egress.pool.fullest() == 1);
   const uint16_t port = flows[12345]->local_port();
   egress.close(*flows[12345]);
   const FlowV4* again = egress.open(remote_a);

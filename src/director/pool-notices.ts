@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Notices of pools that are nearly empty, early enough for a person to add local addresses. A notice ends at a lower mark
+// than it begins at, so that a pool near the mark gives no new notice again and again.
+import type { Occupancy } from './occupancy.ts';
+
+/** Of the ports towards one remote end, as PoolUse.fullest: the parts at which a notice begins, and below which it ends. */
+const marks = { begin: 0.8, end: 0.7 } as const;
+
+export class PoolNotices {
+  /** The names of the pools that have a notice. */
+  #noted: ReadonlySet<string> = new Set();
+
+  of({ pools }: Occupancy): string[] {
+    const empty = pools.filter(({ name, fullest }) => fullest >= (this.#noted.has(name) ? marks.end : marks.begin));
+    this.#noted = new Set(empty.map(({ name }) => name));
+    return empty.map(
+      ({ name }) =>
+        `the pool ${name} is nearly empty: one remote end has about ${marks.begin * 100} % of the ports or more; add local addresses to it`,
+    );
+  }
+}

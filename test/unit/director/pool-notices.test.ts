@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { PoolNotices } from '../../../src/director/pool-notices.ts';
+
+const occupancy = (fullest: number) => ({
+  flows: { ipv4: 0, ipv6: 0 },
+  pools: [
+    { name: 'public', addresses: [], misses: 0, fullest },
+    { name: 'other', addresses: [], misses: 7, fullest: 0 },
+  ],
+});
+const notice =
+  'the pool public is nearly empty: one remote end has about 80 % of the ports or more; add local addresses to it';
+
+it('a notice begins when a remote end has most of the ports, and ends when it has given many back', () => {
+  const notices = new PoolNotices();
+  const seen = [0, 0.79, 0.8, 1, 0.75, 0.8, 0.7, 0.69, 0.79].map(fullest => notices.of(occupancy(fullest)));
+  expect(seen).toEqual([[], [], [notice], [notice], [notice], [notice], [notice], [], []]);
+});
