@@ -103,7 +103,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'explain',
-    summary: 'what the running director would do with a packet, and why',
+    summary: 'what the running director would do with a packet; why a server or a service gets traffic or none',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
   {

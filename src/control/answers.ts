@@ -8,6 +8,7 @@ import {
   controlApply,
   controlCompare,
   controlConfirm,
+  controlExplain,
   controlHistory,
   controlReload,
   controlRollback,
@@ -16,6 +17,7 @@ import {
 } from './api.ts';
 import type { ChangeOptions, Changes } from './changes.ts';
 import type { Control } from './control.ts';
+import type { Explainer } from './explainer.ts';
 import type { History } from './history/history.ts';
 
 type Status = AnswerOf<typeof controlStatus>;
@@ -24,6 +26,7 @@ export interface ControlAnswersOptions<S extends Sections> {
   readonly control: Control<S>;
   readonly changes: Changes<S>;
   readonly history: History;
+  readonly explainer: Explainer<S>;
   readonly format: DocumentFormat<S>;
   /** All processes of this sluice. */
   readonly processes: () => Status['processes'];
@@ -34,7 +37,7 @@ export interface ControlAnswersOptions<S extends Sections> {
 const unknownAuthor = 'unknown';
 
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
-  const { changes, history, control } = options;
+  const { changes, history, control, explainer } = options;
   return [
     answering(controlStatus, () => status(options)),
     answering(controlReload, terms => changes.reload(signed(terms))),
@@ -49,6 +52,7 @@ export function controlAnswers<S extends Sections>(options: ControlAnswersOption
       ...(history.unavailable === undefined ? {} : { unavailable: history.unavailable.message }),
     })),
     answering(controlSnapshot, ({ which }) => snapshot(options, which)),
+    answering(controlExplain, async named => [...(await explainer.explain(named))]),
   ];
 }
 

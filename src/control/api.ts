@@ -2,6 +2,7 @@
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { findingSchema, subjectSchema, verdictSchema } from '../core/explanation.ts';
 import { entrySchema } from './history/entry.ts';
 import { defaultProcessSettings } from './settings.ts';
 
@@ -158,6 +159,32 @@ export const controlSnapshot = route({
   answer: Type.Object({ id: Type.String(), entry: Type.Optional(entrySchema), document }),
 });
 
+export const controlExplain = route({
+  method: 'GET',
+  path: '/control/explain',
+  summary:
+    'Why a service, or a real server of it, gets connections or none: the verdict, and what everybody finds who decides',
+  parameters: parametersSchema({
+    group: Type.Optional(Type.String({ description: 'The virtual service', examples: ['tcp 10.0.1.100:80'] })),
+    target: Type.Optional(
+      Type.String({
+        description: 'A real server, by its address or by address and port',
+        examples: ['10.0.2.11:8080'],
+      }),
+    ),
+    client: Type.Optional(Type.String({ description: 'For a client of this address', examples: ['10.0.1.2'] })),
+  }),
+  answer: Type.Array(
+    Type.Object({
+      group: subjectSchema.group,
+      target: subjectSchema.target,
+      verdict: verdictSchema,
+      findings: Type.Array(findingSchema),
+    }),
+    { description: 'A real server is explained in each service that has it' },
+  ),
+});
+
 export const controlRoutes = [
   controlStatus,
   controlReload,
@@ -167,4 +194,5 @@ export const controlRoutes = [
   controlCompare,
   controlHistory,
   controlSnapshot,
+  controlExplain,
 ] as const;

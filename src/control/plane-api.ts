@@ -3,6 +3,7 @@
 // the admin socket does not pass them on.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { findingSchema, subjectSchema } from '../core/explanation.ts';
 
 export const partSchema = parametersSchema({
   id: Type.String({ description: "The snapshot's id." }),
@@ -48,4 +49,12 @@ export const inForceRoute = route({
   summary: 'Names the part that is in force, and forgets what is prepared: a new control begins with this question.',
   parameters: nothing,
   answer: Type.Object({ digest: Type.Optional(Type.String()) }),
+});
+
+export const explainRoute = route({
+  method: 'GET',
+  path: '/plane/explain',
+  summary: 'What the plane does about a subject, and why.',
+  parameters: parametersSchema(subjectSchema),
+  answer: Type.Array(findingSchema),
 });

@@ -4,6 +4,7 @@
 import { controlAnswers } from '../control/answers.ts';
 import { Changes } from '../control/changes.ts';
 import { Control, type ControlHost } from '../control/control.ts';
+import { Explainer } from '../control/explainer.ts';
 import { History } from '../control/history/history.ts';
 import { Observer } from '../control/observer.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
@@ -68,6 +69,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     answers: [
       ...controlAnswers({
         ...{ control, changes, history, format },
+        explainer: new Explainer({ control, format, host, history, clock: systemClock }),
         processes: () => processes,
         warnings: turn.options.warnings,
       }),
