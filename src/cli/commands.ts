@@ -83,7 +83,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'status',
-    summary: 'the snapshot in force, the state of the planes, and what the director forwards',
+    summary: 'whether all is well, or what is wrong and what to do; what runs',
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control answers on the admin socket; api.ts has the definitions.
 import { type Answering, type AnswerOf, answering, type ParametersOf } from '../core/api/route.ts';
+import type { Clock } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { UnavailableError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import { version } from '../core/version.ts';
 import {
   controlApply,
@@ -16,9 +18,10 @@ import {
   controlStatus,
 } from './api.ts';
 import type { ChangeOptions, Changes } from './changes.ts';
-import type { Control } from './control.ts';
+import type { Control, Lag } from './control.ts';
 import type { Explainer } from './explainer.ts';
 import type { History } from './history/history.ts';
+import { controlProblems } from './problems.ts';
 
 type Status = AnswerOf<typeof controlStatus>;
 
@@ -31,6 +34,9 @@ export interface ControlAnswersOptions<S extends Sections> {
   /** All processes of this sluice. */
   readonly processes: () => Status['processes'];
   readonly warnings: Status['warnings'];
+  /** By plane: why what it observed is not in force. */
+  readonly refusedObservations: () => ReadonlyMap<string, Lag>;
+  readonly clock: Clock;
 }
 
 /** Who asks, where a request does not say. */
@@ -99,5 +105,9 @@ function status<S extends Sections>(options: ControlAnswersOptions<S>): Status {
     pending === undefined
       ? []
       : [`change ${pending.number} is undone at ${pending.confirmBefore} unless sluice confirm comes before`];
-  return { version, snapshot: id, processes: rows, warnings: [...options.warnings, ...waits] };
+  const warnings = [...options.warnings, ...waits];
+  const refusedObservations = options.refusedObservations();
+  const problems = controlProblems({ ...options, warnings, processes: processes(), refusedObservations });
+  const entry = history.entries.findLast(one => one.id === id);
+  return { version, snapshot: id, ...given({ entry }), processes: rows, warnings, problems };
 }

@@ -2,7 +2,7 @@
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
-import { findingSchema, subjectSchema, verdictSchema } from '../core/explanation.ts';
+import { findingSchema, problemSchema, subjectSchema, verdictSchema } from '../core/explanation.ts';
 import { entrySchema } from './history/entry.ts';
 import { defaultProcessSettings } from './settings.ts';
 
@@ -42,8 +42,12 @@ export const controlStatus = route({
   answer: Type.Object({
     version: Type.String({ description: 'The version of Sluice' }),
     snapshot: Type.String({ description: 'The id of the snapshot in force' }),
+    entry: Type.Optional(entrySchema),
     processes: Type.Array(processSchema),
     warnings: Type.Array(Type.String(), { description: 'Problems that a person should solve' }),
+    problems: Type.Array(problemSchema, {
+      description: 'What is wrong as far as control knows, the warnings included',
+    }),
   }),
 });
 

@@ -52,3 +52,13 @@ function reasonText(finding: Finding, findings: readonly Finding[]): string {
 export function sinceText({ text, since }: Pick<Finding, 'text' | 'since'>): string {
   return since === undefined ? text : `${text}, since ${since}`;
 }
+
+/** Something that is wrong, as the status lists it. */
+export const problemSchema = Type.Object({
+  about: Type.String({ description: 'A process, a service, a real server' }),
+  text: Type.String({ description: 'What is wrong, in words' }),
+  since: Type.Optional(Type.String({ description: 'Since when' })),
+  remedy: Type.Optional(Type.String({ description: 'What to do' })),
+});
+
+export type Problem = Immutable<Static<typeof problemSchema>>;

@@ -72,6 +72,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         explainer: new Explainer({ control, format, host, history, clock: systemClock }),
         processes: () => processes,
         warnings: turn.options.warnings,
+        refusedObservations: () =>
+          new Map(
+            observers.flatMap(({ plane, refused }) => (refused === undefined ? [] : [[plane, refused] as const])),
+          ),
+        clock: systemClock,
       }),
       ...composition.answers({
         changes,

@@ -8,7 +8,7 @@ import { targetAnswer } from './answers.ts';
 import type { TargetAnswer } from './api.ts';
 import type { Group } from './engine/group.ts';
 import type { Monitor } from './engine/monitor.ts';
-import { checkLine } from './words.ts';
+import { checkLine, failures } from './words.ts';
 
 /** Nobody reads the lines of a thousand servers. */
 const mostLines = 32;
@@ -31,12 +31,6 @@ function targetFinding(answer: TargetAnswer): Finding {
   const state = checks.length === 0 ? 'not checked: always up' : known ? health : `counts as ${health}: no results yet`;
   const text = health === 'down' && known ? `${state}: ${failures(answer)}` : state;
   return { topic: 'health', effect: 'none', text, details, ...given({ since }) };
-}
-
-/** What the checks found that do not pass. */
-function failures({ checks }: TargetAnswer): string {
-  const failing = checks.filter(({ health }) => health === 'down');
-  return failing.map(({ check, last }) => `${check}: ${last?.detail ?? 'no result yet'}`).join('; ');
 }
 
 function groupFinding(answers: readonly TargetAnswer[]): Finding {

@@ -26,3 +26,9 @@ export function checkLine(view: CheckAnswer): string {
   ];
   return `${check} ${health ?? 'unknown'}: ${[result, ...notes].join('; ')}, at ${destination}`;
 }
+
+/** What the checks found that do not pass. */
+export function failures({ checks }: TargetAnswer): string {
+  const failing = checks.filter(({ health }) => health === 'down');
+  return failing.map(({ check, last }) => `${check}: ${last?.detail ?? 'no result yet'}`).join('; ');
+}
