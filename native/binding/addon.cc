@@ -42,6 +42,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("listenUnix", Napi::Function::New<sluice::binding::listen_unix>(env, "listenUnix"));
   exports.Set("Prober", sluice::binding::ProberObject::define(env));
   exports.Set("reasons", sluice::binding::reason_table(env));
+  exports.Set("connectionStates", sluice::binding::connection_states(env));
   return exports;
 }
 

@@ -17,20 +17,6 @@ std::string upper_protocol(uint8_t protocol) {
   return name;
 }
 
-std::string_view state_text(const engine::Connection& connection) {
-  if (connection.is_template) return connection.state == director::template_state::assured ? "ASSURED" : "NONE";
-  switch (connection.protocol) {
-    case wire::protocol::tcp:
-      return director::name(static_cast<director::TcpState>(connection.state));
-    case wire::protocol::sctp:
-      return director::name(static_cast<director::SctpState>(connection.state));
-    case wire::protocol::udp:
-      return director::name(director::UdpState::normal);
-    default:
-      return "NONE";
-  }
-}
-
 Napi::Object end_object(Napi::Env env, const engine::Connection::End& end) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("address", wire::to_string(end.address));
@@ -42,7 +28,7 @@ Napi::Object connection_object(Napi::Env env, const engine::Connection& connecti
   Napi::Object row = Napi::Object::New(env);
   row.Set("protocol", upper_protocol(connection.protocol));
   row.Set("expires", Napi::Number::New(env, static_cast<double>(connection.expires) / 1e9));
-  row.Set("state", text(env, state_text(connection)));
+  row.Set("state", text(env, engine::state_text(connection)));
   row.Set("client", end_object(env, connection.client));
   row.Set("virtual", end_object(env, connection.virtual_service));
   row.Set("server", end_object(env, connection.server));
@@ -85,6 +71,12 @@ Napi::Array reason_table(Napi::Env env) {
     table.Set(i, row);
   }
   return table;
+}
+
+Napi::Array connection_states(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (const std::string_view name : engine::state_names()) names.Set(names.Length(), text(env, name));
+  return names;
 }
 
 Napi::Array connection_list(Napi::Env env, std::span<const engine::Connection> connections) {

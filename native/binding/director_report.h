@@ -13,6 +13,8 @@ namespace sluice::binding {
 
 // Every reason with its name, verdict and meaning, by number.
 Napi::Array reason_table(Napi::Env env);
+// The names of all states of connections.
+Napi::Array connection_states(Napi::Env env);
 Napi::Array connection_list(Napi::Env env, std::span<const engine::Connection> connections);
 Napi::Array service_list(Napi::Env env, const director::Director& director);
 // Packets by reason.

@@ -35,6 +35,20 @@ const char* way_text(host::StealWay way) {
   return "";
 }
 
+const char* hop_text(director::HopState state) {
+  switch (state) {
+    case director::HopState::reachable:
+      return "reachable";
+    case director::HopState::no_route:
+      return "no-route";
+    case director::HopState::no_neighbour:
+      return "no-neighbour";
+    case director::HopState::local:
+      return "local";
+  }
+  return "";
+}
+
 bool are_words(const Napi::Value& value) {
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_biguint64_array;
 }
@@ -63,6 +77,16 @@ engine::TapFilter filter_of(const Napi::Object& given) {
        {director::Verdict::forward, director::Verdict::drop, director::Verdict::pass, director::Verdict::consume}) {
     if (verdict == director::verdict_name(one)) filter.verdict = one;
   }
+  return filter;
+}
+
+engine::ConnectionFilter connection_filter_of(const Napi::Object& given) {
+  engine::ConnectionFilter filter;
+  if (given.Get("service").IsObject()) filter.service = key_of(given.Get("service").As<Napi::Object>());
+  if (given.Get("client").IsString()) filter.client = address_field(given, "client");
+  if (given.Get("server").IsString()) filter.server = address_field(given, "server");
+  if (const auto port = number_if_given(given, "serverPort")) filter.server_port = static_cast<uint16_t>(*port);
+  filter.state = text_field(given, "state");
   return filter;
 }
 
@@ -213,8 +237,7 @@ Napi::Function LiveDirectorObject::define(Napi::Env env) {
        InstanceMethod<&LiveDirectorObject::discard>("discard"),
        InstanceMethod<&LiveDirectorObject::connections>("connections"),
        InstanceMethod<&LiveDirectorObject::occupancy>("occupancy"), InstanceMethod<&LiveDirectorObject::state>("state"),
-       InstanceMethod<&LiveDirectorObject::explain>("explain"),
-       InstanceMethod<&LiveDirectorObject::port_towards>("portTowards"),
+       InstanceMethod<&LiveDirectorObject::explain>("explain"), InstanceMethod<&LiveDirectorObject::next_hop>("nextHop"),
        InstanceMethod<&LiveDirectorObject::open_taps>("openTaps"),
        InstanceMethod<&LiveDirectorObject::take_tapped>("takeTapped"),
        InstanceMethod<&LiveDirectorObject::close_taps>("closeTaps"),
@@ -379,20 +402,23 @@ Napi::Value LiveDirectorObject::connections(const Napi::CallbackInfo& info) {
   };
   const int64_t cursor = number(1), most = number(2);
   if (cursor < 0 || most < 1 || most > most_connections) {
-    Napi::RangeError::New(env, "connections takes a worker, a cursor and how many at most")
+    Napi::RangeError::New(env, "connections takes a worker, a cursor, how many at most and a filter")
         .ThrowAsJavaScriptException();
     return env.Undefined();
   }
+  const engine::ConnectionFilter filter =
+      info[3].IsObject() ? connection_filter_of(info[3].As<Napi::Object>()) : engine::ConnectionFilter{};
   std::vector<engine::Connection> part;
   part.reserve(static_cast<size_t>(most));
   std::optional<engine::ConnectionCursor> next;
   {
     engine::DirectorWorker::Visit visit(*asked);
     next = engine::read_connections(visit.director(), visit.now(), static_cast<uint64_t>(cursor),
-                                    static_cast<uint32_t>(most), part);
+                                    static_cast<uint32_t>(most), part, filter);
   }
   Napi::Object object = Napi::Object::New(env);
-  object.Set("rows", connection_list(env, part));
+  object.Set("count", static_cast<double>(part.size()));
+  if (!info[4].ToBoolean()) object.Set("rows", connection_list(env, part));
   if (next) object.Set("next", static_cast<double>(*next));
   return object;
 }
@@ -457,12 +483,18 @@ Napi::Value LiveDirectorObject::explain(const Napi::CallbackInfo& info) {
   return object;
 }
 
-Napi::Value LiveDirectorObject::port_towards(const Napi::CallbackInfo& info) {
+Napi::Value LiveDirectorObject::next_hop(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto address =
       info[0].IsString() ? wire::parse_address(info[0].As<Napi::String>().Utf8Value()) : std::optional<wire::Address>();
-  const auto port = address ? live_director_->port_towards(*address) : std::nullopt;
-  return port ? Napi::Number::New(env, *port) : env.Undefined();
+  Napi::Object object = Napi::Object::New(env);
+  const director::NextHop hop = address ? live_director_->next_hop(*address) : director::NextHop{};
+  object.Set("state", hop_text(hop.state));
+  if (hop.state != director::HopState::reachable && hop.state != director::HopState::no_neighbour) return object;
+  object.Set("port", Napi::Number::New(env, hop.port));
+  object.Set("address", wire::to_string(hop.next.is_unspecified() ? *address : hop.next));
+  if (hop.state == director::HopState::reachable) object.Set("mac", wire::to_string(hop.destination));
+  return object;
 }
 
 Napi::Value LiveDirectorObject::open_taps(const Napi::CallbackInfo& info) {

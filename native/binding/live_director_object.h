@@ -31,17 +31,18 @@ class LiveDirectorObject : public Napi::ObjectWrap<LiveDirectorObject> {
   Napi::Value take_over(const Napi::CallbackInfo& info);  // () → what went wrong, or undefined
   Napi::Value discard(const Napi::CallbackInfo& info);    // ()
   Napi::Value announce(const Napi::CallbackInfo& info);   // ()
-  // (worker, cursor, most) → { rows, next }: `next` is the cursor of the next part, if there is one
+  // (worker, cursor, most, filter, is only the count wanted?) → { count, rows, next }: `next` is the cursor of the next
+  // part, if there is one
   Napi::Value connections(const Napi::CallbackInfo& info);
   Napi::Value occupancy(const Napi::CallbackInfo& info);  // (worker) → what flows have taken of its tables and pools
   Napi::Value state(const Napi::CallbackInfo& info);      // () → ports, and how packets are stolen from the host
   // ([{ port, mark, bytes }]) → what would happen to the frames, or what went wrong
   Napi::Value explain(const Napi::CallbackInfo& info);
-  Napi::Value port_towards(const Napi::CallbackInfo& info);  // (address) → the port's number, or undefined
-  Napi::Value open_taps(const Napi::CallbackInfo& info);     // (filter) → false while another reader has the taps
-  Napi::Value take_tapped(const Napi::CallbackInfo& info);   // (most) → frames, and how many packets were missed
-  Napi::Value close_taps(const Napi::CallbackInfo& info);    // ()
-  Napi::Value close(const Napi::CallbackInfo& info);         // ()
+  Napi::Value next_hop(const Napi::CallbackInfo& info);     // (address) → { state, port, address, mac }
+  Napi::Value open_taps(const Napi::CallbackInfo& info);    // (filter) → false while another reader has the taps
+  Napi::Value take_tapped(const Napi::CallbackInfo& info);  // (most) → frames, and how many packets were missed
+  Napi::Value close_taps(const Napi::CallbackInfo& info);   // ()
+  Napi::Value close(const Napi::CallbackInfo& info);        // ()
 
   // The worker whose number is the first argument; throws if there is none.
   engine::DirectorWorker* worker(const Napi::CallbackInfo& info);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/connections.h"
 
+#include <algorithm>
+
 namespace sluice::engine {
 
 namespace {
@@ -22,28 +24,71 @@ Connection connection_of(const director::Flow<A>& flow, director::Director& dire
           .local = {flow.local(), flow.local_port()}};
 }
 
+// The cheap questions come first: a table may have millions of flows.
+template <class A>
+bool is_wanted(const director::Flow<A>& flow, director::Director& director, const ConnectionFilter& filter) {
+  if (filter.client && wire::Address(flow.client()) != *filter.client) return false;
+  if (filter.server_port && flow.real_server_port() != *filter.server_port) return false;
+  if (!filter.service && !filter.server) return true;
+  if (flow.destination == director::no_destination) return false;
+  const director::Destination& destination = director.services().destination(flow.destination);
+  if (filter.server && destination.address != *filter.server) return false;
+  return !filter.service || destination.home == *filter.service;
+}
+
 // Returns the next place; nothing after the last one.
 template <class A>
 std::optional<uint32_t> read_family(director::Director& director, Time now, uint32_t place, uint32_t places,
-                                    std::vector<Connection>& connections) {
+                                    std::vector<Connection>& connections, const ConnectionFilter& filter) {
   auto& table = director.flows<A>().table();
   const Tick tick = tick_at(now);
   const uint32_t next = table.walk(place, places, [&](const director::Flow<A>& flow) {
+    if (!is_wanted(flow, director, filter)) return;
     connections.push_back(connection_of(flow, director, tick));
+    if (!filter.state.empty() && state_text(connections.back()) != filter.state) connections.pop_back();
   });
   return next < table.span() ? std::optional(next) : std::nullopt;
 }
 
 }  // namespace
 
+std::string_view state_text(const Connection& connection) {
+  if (connection.is_template) return connection.state == director::template_state::assured ? "ASSURED" : "NONE";
+  switch (connection.protocol) {
+    case wire::protocol::tcp:
+      return director::name(static_cast<director::TcpState>(connection.state));
+    case wire::protocol::sctp:
+      return director::name(static_cast<director::SctpState>(connection.state));
+    case wire::protocol::udp:
+      return director::name(director::UdpState::normal);
+    default:
+      return "NONE";
+  }
+}
+
+std::vector<std::string_view> state_names() {
+  std::vector<std::string_view> names = {"ASSURED"};
+  const auto add = [&](uint8_t protocol, size_t states) {
+    for (size_t state = 0; state < states; state++) {
+      const std::string_view name = state_text({.protocol = protocol, .state = static_cast<uint8_t>(state)});
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  };
+  add(wire::protocol::tcp, director::tcp_state_count);
+  add(wire::protocol::sctp, director::sctp_state_count);
+  add(wire::protocol::udp, 1);
+  return names;
+}
+
 std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
-                                                 uint32_t places, std::vector<Connection>& connections) {
+                                                 uint32_t places, std::vector<Connection>& connections,
+                                                 const ConnectionFilter& filter) {
   const auto place = static_cast<uint32_t>(cursor);
   if (cursor < first_ipv6) {
-    const auto next = read_family<wire::Ipv4Address>(director, now, place, places, connections);
+    const auto next = read_family<wire::Ipv4Address>(director, now, place, places, connections, filter);
     return next ? ConnectionCursor{*next} : first_ipv6;
   }
-  const auto next = read_family<wire::Ipv6Address>(director, now, place, places, connections);
+  const auto next = read_family<wire::Ipv6Address>(director, now, place, places, connections, filter);
   return next ? std::optional(first_ipv6 + *next) : std::nullopt;
 }
 

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "director/stages/director.h"
@@ -27,12 +29,26 @@ struct Connection {
   End client, virtual_service, server, local;
 };
 
+// Which connections are wanted: those that fit all fields that are given.
+struct ConnectionFilter {
+  std::optional<director::ServiceKey> service;  // the service of the flow's real server
+  std::optional<wire::Address> client, server;
+  std::optional<uint16_t> server_port;
+  std::string state;  // as state_text() says it; empty: any
+};
+
+// The name of its state, as ipvsadm lists it.
+std::string_view state_text(const Connection& connection);
+// All names that a state can have.
+std::vector<std::string_view> state_names();
+
 // A place in the flow tables. 0 is the first one.
 using ConnectionCursor = uint64_t;
 
-// Appends the connections at `places` places, beginning at `cursor`. Returns the cursor for the next part; nothing at
-// the end.
+// Appends the wanted connections at `places` places, beginning at `cursor`. Returns the cursor for the next part;
+// nothing at the end.
 std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
-                                                 uint32_t places, std::vector<Connection>& connections);
+                                                 uint32_t places, std::vector<Connection>& connections,
+                                                 const ConnectionFilter& filter = {});
 
 }  // namespace sluice::engine

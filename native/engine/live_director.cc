@@ -505,11 +505,9 @@ void LiveDirector::close_taps() {
   taps_.clear();
 }
 
-std::optional<director::PortId> LiveDirector::port_towards(const wire::Address& address) {
+director::NextHop LiveDirector::next_hop(const wire::Address& address) {
   DirectorWorker::Visit visit(*workers_.front());
-  const director::NextHop hop = visit.director().route_table().next_hop(address);
-  const bool leads_there = hop.state == director::HopState::reachable || hop.state == director::HopState::no_neighbour;
-  return leads_there ? std::optional(hop.port) : std::nullopt;
+  return visit.director().route_table().next_hop(address);
 }
 
 std::vector<std::string> LiveDirector::notices() {

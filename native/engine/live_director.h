@@ -118,8 +118,8 @@ class LiveDirector {
     Rehearsal rehearsal;
   };
   bool explain(const std::vector<RehearsalFrame>& frames, Explanation& explanation, host::Failure& failure);
-  // The port that leads to an address. Nothing if no port does.
-  std::optional<director::PortId> port_towards(const wire::Address& address);
+  // How packets reach an address now: all workers have the same route table.
+  director::NextHop next_hop(const wire::Address& address);
   // Opens taps on all workers. Only one reader at a time: false while taps are open.
   bool open_taps(const TapFilter& filter);
   void close_taps();

@@ -66,11 +66,12 @@ void ServiceRows::write(size_t index) {
   director::Rates& rates = server != nullptr ? server->rates : service->rates;
   rates.sample(counted, begun_);
   const director::Counters rate = rates.per_second();
-  uint64_t active = 0, inactive = 0, persistent = 0;
+  uint64_t active = 0, inactive = 0, persistent = 0, overloaded = 0;
   const auto add = [&](const director::Destination& one) {
     active += one.active;
     inactive += one.inactive;
     persistent += one.persistent;
+    overloaded += one.overloaded;
   };
   if (server != nullptr) {
     add(*server);
@@ -85,6 +86,7 @@ void ServiceRows::write(size_t index) {
                                                           active,
                                                           inactive,
                                                           persistent,
+                                                          overloaded,
                                                           rate.connections,
                                                           rate.packets_in,
                                                           rate.packets_out,

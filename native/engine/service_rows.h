@@ -31,20 +31,21 @@ namespace sluice::engine {
   WORD(since)  /* monotonic nanoseconds of the last pass's beginning */
 
 // The counts follow the sequence and the name.
-#define SLUICE_ROW_COUNTS(COUNT) \
-  COUNT(connections)             \
-  COUNT(packets_in)              \
-  COUNT(packets_out)             \
-  COUNT(bytes_in)                \
-  COUNT(bytes_out)               \
-  COUNT(active)                  \
-  COUNT(inactive)                \
-  COUNT(persistent)              \
-  /* a second */                 \
-  COUNT(connection_rate)         \
-  COUNT(packet_in_rate)          \
-  COUNT(packet_out_rate)         \
-  COUNT(byte_in_rate)            \
+#define SLUICE_ROW_COUNTS(COUNT)                           \
+  COUNT(connections)                                       \
+  COUNT(packets_in)                                        \
+  COUNT(packets_out)                                       \
+  COUNT(bytes_in)                                          \
+  COUNT(bytes_out)                                         \
+  COUNT(active)                                            \
+  COUNT(inactive)                                          \
+  COUNT(persistent)                                        \
+  COUNT(overloaded) /* servers at their upper threshold */ \
+  /* a second */                                           \
+  COUNT(connection_rate)                                   \
+  COUNT(packet_in_rate)                                    \
+  COUNT(packet_out_rate)                                   \
+  COUNT(byte_in_rate)                                      \
   COUNT(byte_out_rate)
 
 #define SLUICE_NAME(name) name,

@@ -83,7 +83,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'status',
-    summary: 'the snapshot in force, the state of the planes, and what the director forwards',
+    summary: 'whether all is well, or what is wrong and what to do; what runs',
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
@@ -108,7 +108,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'explain',
-    summary: 'what the running director would do with a packet, and why',
+    summary: 'what the running director would do with a packet; why a server or a service gets traffic or none',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
   {

@@ -2,7 +2,8 @@
 // `sluice connections`: the table of connections of the running director.
 import type { ApiClient } from '../core/api/client.ts';
 import type { AnswerOf } from '../core/api/route.ts';
-import { directorConnections } from '../director/api.ts';
+import { given } from '../core/given.ts';
+import { directorConnectionCount, directorConnections } from '../director/api.ts';
 import { formatConnections } from '../director/ipvsadm/listing.ts';
 import { byEndpoints } from '../director/views.ts';
 import type { Command, ParsedOptions } from './command.ts';
@@ -10,30 +11,45 @@ import { askAndPrint, commonUsage } from './question.ts';
 
 const usage = `Usage: sluice connections [OPTION…]
 
-Prints the connections of the running director as \`ipvsadm -Lnc\` does.
+Prints the connections of the running director as \`ipvsadm -Lnc\` does. The director looks for those that are wanted: what
+is not wanted costs little.
 
-  --service NAME  only those of this virtual service, such as 'tcp 10.0.1.100:80'
+  --service NAME  only those of this virtual service, such as 'tcp 10.0.1.100:80' or 'mark 7'
+  --server ADDR   only those of this real server, by its address or by address and port
   --client ADDR   only those of this client
+  --state STATE   only those in this state, such as ESTABLISHED
+  --count         only how many there are
 ${commonUsage}
 `;
 
-const options = { service: { type: 'string' }, client: { type: 'string' } } as const;
+const options = {
+  service: { type: 'string' },
+  server: { type: 'string' },
+  client: { type: 'string' },
+  state: { type: 'string' },
+  count: { type: 'boolean' },
+} as const;
 
 type Connection = AnswerOf<typeof directorConnections>;
+type Count = AnswerOf<typeof directorConnectionCount>;
 
-async function ask(client: ApiClient, { values }: ParsedOptions): Promise<Connection[]> {
-  const [service] = values.get('service') ?? [];
-  const [address] = values.get('client') ?? [];
-  const parameters = {
-    ...(service === undefined ? {} : { service }),
-    ...(address === undefined ? {} : { client: address }),
-  };
+async function ask(client: ApiClient, { values, flags }: ParsedOptions): Promise<readonly Connection[] | Count> {
+  const [service, server, address, state] = (['service', 'server', 'client', 'state'] as const).map(
+    name => values.get(name)?.[0],
+  );
+  const wanted = given({ service, server, client: address, state });
+  if (flags.has('count')) return await client.call(directorConnectionCount, wanted);
   const rows: Connection[] = [];
-  for await (const row of client.stream(directorConnections, parameters)) rows.push(row);
+  for await (const row of client.stream(directorConnections, wanted)) rows.push(row);
   return rows.sort(byEndpoints);
 }
 
 export const connectionsCommand: Command = {
   usage,
-  run: args => askAndPrint(args, { options, ask, text: rows => formatConnections(rows) }),
+  run: args =>
+    askAndPrint(args, {
+      options,
+      ask,
+      text: answer => ('count' in answer ? `${answer.count}\n` : formatConnections(answer)),
+    }),
 };

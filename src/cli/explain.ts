@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice explain`: prints what the running director would do with a packet, and why. Nothing is sent.
+// `sluice explain`: prints what the running director would do with a packet, and why; or why a service, or a real server,
+// gets connections or none. Nothing is sent.
+
 import { openCapture } from '../capture/capture-reader.ts';
 import { linkTypes } from '../capture/link-type.ts';
+import { controlExplain } from '../control/api.ts';
+import type { ApiClient } from '../core/api/client.ts';
 import type { AnswerOf, ParametersOf } from '../core/api/route.ts';
 import { UsageError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import { directorExplain } from '../director/api.ts';
 import type { Command, ParsedOptions } from './command.ts';
+import { type SubjectExplanation, subjectText } from './explain/findings.ts';
 import { askAndPrint, commonUsage } from './question.ts';
 import { decisionLines } from './replay/text.ts';
 
 const usage = `Usage: sluice explain packet 'WORDS' [OPTION…]
        sluice explain frame HEX [OPTION…]
        sluice explain --in FILE [--number N] [OPTION…]
+       sluice explain server SERVER [OPTION…]
+       sluice explain service SERVICE [OPTION…]
 
 Prints what the running director would do with a packet that arrives now: whether the host's stack would get it, which
 worker would, and each step of the decision. A copy of the director decides: nothing is sent, opened or counted.
+
+With server or service: why it gets new connections or none. The first line is the verdict; the evidence and what to do
+follow. Lines with ! are the reasons.
 
   WORDS           such as  tcp 10.0.1.2:1024 10.0.1.100:80 S
                            udp [2001:db8::2]:5353 [2001:db8::100]:53 len 40 ttl 3
                            icmp 10.0.2.11 10.0.1.2 unreachable port about (udp 10.0.1.2:9 10.0.2.11:53)
                   docs/running.md lists all words. Fragments of a datagram are explained one after another
   HEX             a whole Ethernet frame
+  SERVER          a real server, by its address, or by address and port
+  SERVICE         a virtual service, such as 'tcp 192.0.2.10:80', or its address, or address and port
+  --service NAME  explain the server in this service only
+  --client ADDR   what a client of this address meets; unless given, one that nobody has
   --in FILE       explain a frame of this capture, pcap or pcapng
   --number N      the number of the frame in the capture; 1 unless given
   --device NAME   the device that receives the packet. Unless given: the device that the frame is addressed to, or the
@@ -34,6 +49,8 @@ const options = {
   number: { type: 'string' },
   device: { type: 'string' },
   mark: { type: 'string' },
+  service: { type: 'string' },
+  client: { type: 'string' },
 } as const;
 
 const remedies = { port: 'use --device for the device on which the packet comes' };
@@ -69,7 +86,7 @@ function packetOf(
   if (kind === 'frame' && isClear) return { frame: words.join('').replaceAll(/[\s:]/g, '') };
   throw new UsageError('it is not clear which packet to explain', {
     value: kind,
-    remedy: "give packet 'WORDS', frame HEX or --in FILE; sluice explain --help has examples",
+    remedy: "give packet 'WORDS', frame HEX, --in FILE, server SERVER or service SERVICE; see sluice explain --help",
   });
 }
 
@@ -119,14 +136,43 @@ function text({ port, worker, workers, packets, stoodStillMicroseconds }: Explan
   return [...told.flat(), note, ''].join('\n');
 }
 
+const packetOptions = ['in', 'number', 'device', 'mark'] as const;
+
+/** The service or real server that is asked about; undefined: a packet is. */
+function subjectOf({ positionals, values }: ParsedOptions): ParametersOf<typeof controlExplain> | undefined {
+  const [kind, ...words] = positionals;
+  const isSubject = kind === 'server' || kind === 'service';
+  const unfit = (isSubject ? packetOptions : (['service', 'client'] as const)).find(name => values.has(name));
+  if (unfit !== undefined && kind !== undefined) {
+    throw new UsageError(`--${unfit} does not go with ${kind}`, { remedy: 'sluice explain --help shows the usage' });
+  }
+  if (!isSubject) return undefined;
+  const [service, client] = [values.get('service')?.[0], values.get('client')?.[0]];
+  if (words.length === 0 || (kind === 'service' && service !== undefined)) {
+    throw new UsageError(`it is not clear which ${kind} to explain`, {
+      remedy: "such as server 10.0.2.11:8080, or service 'tcp 192.0.2.10:80'",
+    });
+  }
+  const word = words.join(' ');
+  return kind === 'server'
+    ? { target: word, ...given({ group: service, client }) }
+    : { group: word, ...given({ client }) };
+}
+
+async function ask(client: ApiClient, parsed: ParsedOptions): Promise<Explanation | readonly SubjectExplanation[]> {
+  const subject = subjectOf(parsed);
+  if (subject !== undefined) return await client.call(controlExplain, subject);
+  return await client.call(directorExplain, parametersOf(parsed));
+}
+
 export const explainCommand: Command = {
   usage,
   run: args =>
-    askAndPrint<Explanation>(args, {
+    askAndPrint(args, {
       options,
       takesWords: true,
       remedies,
-      ask: (client, parsed) => client.call(directorExplain, parametersOf(parsed)),
-      text,
+      ask,
+      text: answer => ('packets' in answer ? text(answer) : answer.map(subjectText).join('\n')),
     }),
 };

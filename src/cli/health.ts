@@ -4,6 +4,7 @@ import type { ApiClient } from '../core/api/client.ts';
 import { UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import { type TargetAnswer, targetsRoute } from '../health/api.ts';
+import { checkLine, targetNotes } from '../health/words.ts';
 import type { Command, ParsedOptions } from './command.ts';
 import { askAndPrint, commonUsage } from './question.ts';
 
@@ -60,25 +61,8 @@ function groupText(group: string, targets: readonly TargetAnswer[]): string {
   return `${group}${isLost ? ': the quorum is lost' : ''}\n${targets.flatMap(targetLines).join('\n')}\n`;
 }
 
-function targetLines({ target, health, known, since, weight, foundWeight, share, checks }: TargetAnswer): string[] {
-  const notes = [
-    ...(known ? [] : ['no results yet']),
-    ...(since === undefined ? [] : [`since ${since}`]),
-    ...(weight === 0 ? ['weight 0'] : []),
-    ...(foundWeight === undefined ? [] : [`weight ${foundWeight} found`]),
-    ...(share < 1 ? [`slow start: ${Math.round(share * 100)} % of its weight`] : []),
-  ];
-  return [`  ${health.padEnd(4)}  ${[target, ...notes].join(', ')}`, ...checks.map(checkLine)];
-}
-
-function checkLine(view: TargetAnswer['checks'][number]): string {
-  const { check, destination, health, last, against, needed, flapping, heldBy } = view;
-  const result =
-    last === undefined ? 'no result yet' : `${last.detail} (${last.milliseconds.toFixed(1)} ms, ${last.at})`;
-  const notes = [
-    ...(against === 0 ? [] : [`${against} of ${needed} ${health === 'down' ? 'passed' : 'failed'}`]),
-    ...(flapping ? ['flapping'] : []),
-    ...(heldBy === undefined ? [] : [`does not count while ${heldBy} is down`]),
-  ];
-  return `          ${check} ${health ?? 'unknown'}: ${[result, ...notes].join('; ')}, at ${destination}`;
+function targetLines(answer: TargetAnswer): string[] {
+  const { target, health, checks } = answer;
+  const lines = checks.map(check => `          ${checkLine(check)}`);
+  return [`  ${health.padEnd(4)}  ${[target, ...targetNotes(answer)].join(', ')}`, ...lines];
 }

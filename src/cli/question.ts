@@ -2,7 +2,14 @@
 // Shared by the commands that send a question to a running Sluice.
 import { defaultSocket } from '../control/api.ts';
 import { ApiClient } from '../core/api/client.ts';
-import { type OptionTypes, type ParsedOptions, type ParsingOptions, parseOptions, print } from './command.ts';
+import {
+  type ExitStatus,
+  type OptionTypes,
+  type ParsedOptions,
+  type ParsingOptions,
+  parseOptions,
+  print,
+} from './command.ts';
 
 export const commonOptions = { socket: { type: 'string' }, json: { type: 'boolean' } } as const;
 
@@ -17,14 +24,16 @@ export interface Question<Answer> extends ParsingOptions {
   readonly options?: OptionTypes;
   ask(client: ApiClient, parsed: ParsedOptions): Promise<Answer>;
   text(answer: Answer, parsed: ParsedOptions): string;
+  /** The exit status; 0 unless given. */
+  status?(answer: Answer, parsed: ParsedOptions): ExitStatus;
 }
 
 /** Sends a question and prints the answer. */
-export async function askAndPrint<Answer>(args: readonly string[], question: Question<Answer>): Promise<0> {
+export async function askAndPrint<Answer>(args: readonly string[], question: Question<Answer>): Promise<ExitStatus> {
   const parsed = parseOptions(args, { ...commonOptions, ...question.options }, question);
   const answer = await question.ask(clientOf(parsed), parsed);
   print(parsed.flags.has('json') ? `${JSON.stringify(answer)}\n` : question.text(answer, parsed));
-  return 0;
+  return question.status?.(answer, parsed) ?? 0;
 }
 
 export function clientOf({ values }: ParsedOptions): ApiClient {

@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice status`: prints the snapshot in force, the state of the processes, and what the director forwards.
+// `sluice status`: one screen. What is wrong comes first, then what runs.
 import { controlStatus } from '../control/api.ts';
 import type { ApiClient } from '../core/api/client.ts';
 import type { AnswerOf } from '../core/api/route.ts';
 import { UnavailableError } from '../core/errors.ts';
+import type { Problem } from '../core/explanation.ts';
+import { given } from '../core/given.ts';
 import { directorStatus } from '../director/api.ts';
-import { formatServices } from '../director/ipvsadm/listing.ts';
-import type { Command } from './command.ts';
+import { targetsRoute } from '../health/api.ts';
+import { failures } from '../health/words.ts';
+import type { Command, ParsedOptions } from './command.ts';
 import { askAndPrint, commonUsage } from './question.ts';
+import { statusText } from './status/text.ts';
 
 const usage = `Usage: sluice status [OPTION…]
 
-Prints the snapshot in force, the state of the processes, and what the director forwards: ports, services with their
-servers and connections, and packets by reason.
+Prints on one screen how Sluice does: whether all is well, or what is wrong, since when and what to do; the snapshot in
+force; the processes; ports and services in a line each. More of one service: sluice explain service NAME.
 
+  --check         end with status 1 when something is wrong
 ${commonUsage}
 `;
 
-type DirectorStatus = AnswerOf<typeof directorStatus>;
-type ProcessRow = AnswerOf<typeof controlStatus>['processes'][number];
+const options = { check: { type: 'boolean' } } as const;
+
+export type DirectorStatus = AnswerOf<typeof directorStatus>;
 
 export interface Status extends AnswerOf<typeof controlStatus> {
   /** Absent while the director does not run. */
@@ -27,66 +33,48 @@ export interface Status extends AnswerOf<typeof controlStatus> {
 
 async function ask(client: ApiClient): Promise<Status> {
   const control = await client.call(controlStatus, {});
+  const [director, down] = await Promise.all([directorOf(client), downServers(client, control.processes)]);
+  const notes = (director?.notices ?? []).map(text => ({ about: 'note', text }));
+  return { ...control, ...given({ director }), problems: [...control.problems, ...down, ...notes] };
+}
+
+async function directorOf(client: ApiClient): Promise<DirectorStatus | undefined> {
   try {
-    return { ...control, director: await client.call(directorStatus, {}) };
+    return await client.call(directorStatus, {});
   } catch (error) {
     // The director does not run. The list of processes says why.
-    if (error instanceof UnavailableError) return control;
+    if (error instanceof UnavailableError) return undefined;
     throw error;
   }
 }
 
-function text({ version, snapshot, processes, warnings, director }: Status): string {
-  const head = [
-    `sluice ${version}`,
-    `snapshot ${snapshot}`,
-    ...processes.map(processLine),
-    ...warnings.map(warning => `warning: ${warning}`),
-  ];
-  return `${[...head, ...(director === undefined ? [] : directorLines(director))].join('\n')}\n`;
-}
+/** More servers than this are not listed: the screen is full. */
+const mostServers = 20;
 
-function processLine({ name, state, user, pid, standsBy, since, restarts, lastError }: ProcessRow): string {
-  const parts = [
-    state === 'stopped' ? `does not run: the configuration has no section ${name}` : state,
-    ...(pid === undefined ? [] : [`process ${pid} of ${user}`]),
-    ...(standsBy === undefined ? [] : [`${standsBy} stands by`]),
-    ...(since === undefined ? [] : [`since ${since}`]),
-    ...(restarts === 0 ? [] : [restarts === 1 ? 'restarted once' : `restarted ${restarts} times`]),
-    ...(lastError === undefined ? [] : [`last error at ${lastError.at}: ${lastError.message}`]),
-  ];
-  return `${name}: ${parts.join(', ')}`;
-}
-
-const portWidths = [15, 13, 17, 11, 11, 9, 9];
-
-function directorLines({ workers, stealing, ports, services, packets, notices }: DirectorStatus): string[] {
-  const portRow = (cells: readonly (string | number)[]): string =>
-    cells.map((cell, index) => String(cell)[index < 3 ? 'padEnd' : 'padStart'](portWidths[index] ?? 0)).join(' ');
-  const portLines = [
-    portRow(['port', 'type', 'address', 'received', 'sent', 'no room', 'not sent']),
-    ...ports.map(port =>
-      portRow([port.name, port.type, port.mac, port.received, port.transmitted, port.kernelDrops, port.sendFailures]),
-    ),
-  ];
-  const packetLines = Object.entries(packets)
-    .sort(([, a], [, b]) => b - a)
-    .map(([reason, count]) => `${String(count).padStart(12)}  ${reason}`);
-  return [
-    workers === 1 ? 'one worker' : `${workers} workers`,
-    `packets are kept from the host's stack by ${stealing}`,
-    ...notices.map(notice => `note: ${notice}`),
-    '',
-    ...portLines,
-    '',
-    formatServices(services).trimEnd(),
-    '',
-    'packets',
-    ...packetLines,
-  ];
+async function downServers(client: ApiClient, processes: Status['processes']): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  if (processes.every(({ name, state }) => name !== 'health' || state !== 'running')) return problems;
+  try {
+    for await (const target of client.stream(targetsRoute, { health: 'down' })) {
+      if (!target.known) continue;
+      if (problems.length === mostServers) {
+        return [...problems, { about: 'servers', text: 'more are down: sluice health --down lists all' }];
+      }
+      const about = `real server ${target.target} of ${target.group}`;
+      const remedy = `sluice explain server ${target.target} says what follows from it`;
+      problems.push({ about, text: `down: ${failures(target)}`, remedy, ...given({ since: target.since }) });
+    }
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+  }
+  return problems;
 }
 
 export const statusCommand: Command = {
   usage,
-  run: args => askAndPrint(args, { ask, text }),
+  run: args => askAndPrint(args, { options, ask, text: answer => statusText(answer, Date.now()), status: exitStatus }),
 };
+
+function exitStatus({ problems }: Status, { flags }: ParsedOptions): 0 | 1 {
+  return flags.has('check') && problems.length > 0 ? 1 : 0;
+}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control answers on the admin socket; api.ts has the definitions.
 import { type Answering, type AnswerOf, answering, type ParametersOf } from '../core/api/route.ts';
+import type { Clock } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { UnavailableError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import { metricsMediaTypes, metricsText } from '../core/metrics/text.ts';
 import { version } from '../core/version.ts';
@@ -10,6 +12,7 @@ import {
   controlApply,
   controlCompare,
   controlConfirm,
+  controlExplain,
   controlHistory,
   controlReload,
   controlRollback,
@@ -18,9 +21,11 @@ import {
   metricsRoute,
 } from './api.ts';
 import type { ChangeOptions, Changes } from './changes.ts';
-import type { Control } from './control.ts';
+import type { Control, Lag } from './control.ts';
+import type { Explainer } from './explainer.ts';
 import type { History } from './history/history.ts';
 import { collectMetrics, type PlaneMetrics } from './metrics.ts';
+import { controlProblems } from './problems.ts';
 
 type Status = AnswerOf<typeof controlStatus>;
 
@@ -28,6 +33,7 @@ export interface ControlAnswersOptions<S extends Sections> {
   readonly control: Control<S>;
   readonly changes: Changes<S>;
   readonly history: History;
+  readonly explainer: Explainer<S>;
   readonly format: DocumentFormat<S>;
   /** All processes of this sluice. */
   readonly processes: () => Status['processes'];
@@ -35,13 +41,16 @@ export interface ControlAnswersOptions<S extends Sections> {
   /** Those of the planes that run. */
   readonly planes: () => readonly PlaneMetrics[];
   readonly logger: Logger;
+  /** By plane: why what it observed is not in force. */
+  readonly refusedObservations: () => ReadonlyMap<string, Lag>;
+  readonly clock: Clock;
 }
 
 /** Who asks, where a request does not say. */
 const unknownAuthor = 'unknown';
 
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
-  const { changes, history, control } = options;
+  const { changes, history, control, explainer } = options;
   return [
     answering(controlStatus, () => status(options)),
     answering(controlReload, terms => changes.reload(signed(terms))),
@@ -64,6 +73,7 @@ export function controlAnswers<S extends Sections>(options: ControlAnswersOption
       });
       return metricsText(metrics, mediaType === metricsMediaTypes.openmetrics ? 'openmetrics' : 'prometheus');
     }),
+    answering(controlExplain, async named => [...(await explainer.explain(named))]),
   ];
 }
 
@@ -98,14 +108,18 @@ async function snapshot<S extends Sections>(
 }
 
 function status<S extends Sections>(options: ControlAnswersOptions<S>): Status {
-  const { control, processes } = options;
+  const { control, history, processes } = options;
   const { behind } = control;
   const { id } = inForce(control);
   const rows = processes().map(row => {
     const reason = behind.get(row.name);
     return reason === undefined ? row : { ...row, lastError: { at: reason.at, message: reason.message } };
   });
-  return { version, snapshot: id, processes: rows, warnings: warningsOf(options) };
+  const warnings = warningsOf(options);
+  const refusedObservations = options.refusedObservations();
+  const problems = controlProblems({ ...options, warnings, processes: processes(), refusedObservations });
+  const entry = history.entries.findLast(one => one.id === id);
+  return { version, snapshot: id, ...given({ entry }), processes: rows, warnings, problems };
 }
 
 function warningsOf<S extends Sections>({ history: { pending }, warnings }: ControlAnswersOptions<S>): string[] {

@@ -2,6 +2,7 @@
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { findingSchema, problemSchema, subjectSchema, verdictSchema } from '../core/explanation.ts';
 import { metricsMediaTypes } from '../core/metrics/text.ts';
 import { entrySchema } from './history/entry.ts';
 import { defaultProcessSettings } from './settings.ts';
@@ -42,8 +43,12 @@ export const controlStatus = route({
   answer: Type.Object({
     version: Type.String({ description: 'The version of Sluice' }),
     snapshot: Type.String({ description: 'The id of the snapshot in force' }),
+    entry: Type.Optional(entrySchema),
     processes: Type.Array(processSchema),
     warnings: Type.Array(Type.String(), { description: 'Problems that a person should solve' }),
+    problems: Type.Array(problemSchema, {
+      description: 'What is wrong as far as control knows, the warnings included',
+    }),
   }),
 });
 
@@ -168,6 +173,32 @@ export const metricsRoute = route({
   text: [metricsMediaTypes.prometheus, metricsMediaTypes.openmetrics],
 });
 
+export const controlExplain = route({
+  method: 'GET',
+  path: '/control/explain',
+  summary:
+    'Why a service, or a real server of it, gets connections or none: the verdict, and what everybody finds who decides',
+  parameters: parametersSchema({
+    group: Type.Optional(Type.String({ description: 'The virtual service', examples: ['tcp 10.0.1.100:80'] })),
+    target: Type.Optional(
+      Type.String({
+        description: 'A real server, by its address or by address and port',
+        examples: ['10.0.2.11:8080'],
+      }),
+    ),
+    client: Type.Optional(Type.String({ description: 'For a client of this address', examples: ['10.0.1.2'] })),
+  }),
+  answer: Type.Array(
+    Type.Object({
+      group: subjectSchema.group,
+      target: subjectSchema.target,
+      verdict: verdictSchema,
+      findings: Type.Array(findingSchema),
+    }),
+    { description: 'A real server is explained in each service that has it' },
+  ),
+});
+
 export const controlRoutes = [
   controlStatus,
   controlReload,
@@ -178,4 +209,5 @@ export const controlRoutes = [
   controlHistory,
   controlSnapshot,
   metricsRoute,
+  controlExplain,
 ] as const;

@@ -99,9 +99,19 @@ export class Control<S extends Sections> {
     return this.#behind;
   }
 
+  /** What was observed, by which the planes run. */
+  get observed(): Observed {
+    return this.#observed;
+  }
+
+  /** The planes that run by the snapshot in force, or should. */
+  get planes(): readonly string[] {
+    return this.#inForce === undefined ? [] : this.#planesOf(this.#inForce);
+  }
+
   /** Whether a plane of this name runs by the snapshot in force, or should. */
   runs(plane: string): boolean {
-    return this.#inForce !== undefined && this.#planesOf(this.#inForce).includes(plane);
+    return this.planes.includes(plane);
   }
 
   /** Goes on by the snapshot that the process before kept: planes that run by it already are left alone. */

@@ -7,6 +7,7 @@ import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import { nothingObserved, type Observed, type ObservedGroup, type ObservedTarget } from '../core/observed.ts';
 import { type ObservedAnswer, observedRoute } from '../core/observed-api.ts';
+import type { Lag } from './control.ts';
 
 export interface ObserverOptions {
   /** The plane's name. */
@@ -30,6 +31,7 @@ export class Observer {
   /** Groups whose quorum a new process has not found out yet. */
   #undecided: Set<string> = new Set();
   #asked: { instance?: string; version?: number } = {};
+  #refused: Lag | undefined;
 
   constructor(options: ObserverOptions) {
     this.#options = options;
@@ -37,6 +39,11 @@ export class Observer {
 
   get plane(): string {
     return this.#options.plane;
+  }
+
+  /** Why what was observed is not in force; undefined when it is. */
+  get refused(): Lag | undefined {
+    return this.#refused;
   }
 
   /** Learns what the plane knows already, for a control that goes on where another one ended. */
@@ -61,10 +68,14 @@ export class Observer {
         else isPending = await this.#ask(signal);
         if (isPending) await observe(this.#known);
         isPending = false;
+        this.#refused = undefined;
       } catch (err) {
         if (signal.aborted) return;
-        if (isExpected())
+        if (isExpected()) {
+          const message = err instanceof Error ? err.message : String(err);
+          this.#refused ??= { at: new Date(clock.now()).toISOString(), message };
           logger.warn({ err, plane }, 'what was observed could not be brought into force: trying again');
+        } else this.#refused = undefined;
         await sleep(clock, retryMilliseconds, signal).catch(() => undefined);
       }
     }

@@ -3,6 +3,7 @@
 // the admin socket does not pass them on.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { findingSchema, subjectSchema } from '../core/explanation.ts';
 import { metricSchema } from '../core/metrics/family.ts';
 
 export const partSchema = parametersSchema({
@@ -57,4 +58,12 @@ export const planeMetricsRoute = route({
   summary: 'The metrics that the plane contributes.',
   parameters: nothing,
   answer: Type.Array(metricSchema),
+});
+
+export const explainRoute = route({
+  method: 'GET',
+  path: '/plane/explain',
+  summary: 'What the plane does about a subject, and why.',
+  parameters: parametersSchema(subjectSchema),
+  answer: Type.Array(findingSchema),
 });

@@ -11,7 +11,7 @@ import { PlaneError } from '../core/errors.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
 import { settleBefore } from '../core/settle-before.ts';
-import { abortRoute, commitRoute, inForceRoute, prepareRoute } from './plane-api.ts';
+import { abortRoute, commitRoute, explainRoute, inForceRoute, prepareRoute } from './plane-api.ts';
 
 interface Held {
   readonly change: string;
@@ -56,6 +56,7 @@ export class PlaneHost {
           return digest === undefined ? {} : { digest };
         }),
       ),
+      answering(explainRoute, async subject => [...((await this.#plane.explain?.(subject)) ?? [])]),
     ];
   }
 

@@ -8,8 +8,9 @@ import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '../core/api/client.ts';
 import type { ParametersOf } from '../core/api/route.ts';
 import { difference } from '../core/config/edits.ts';
+import type { Finding, Subject } from '../core/explanation.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
-import { abortRoute, commitRoute, inForceRoute, prepareRoute } from './plane-api.ts';
+import { abortRoute, commitRoute, explainRoute, inForceRoute, prepareRoute } from './plane-api.ts';
 
 type SentPart = ParametersOf<typeof prepareRoute>['part'];
 
@@ -56,5 +57,9 @@ export class RemotePlane implements Plane {
 
   async inForce(signal?: AbortSignal): Promise<string | undefined> {
     return (await this.#client.call(inForceRoute, {}, signal === undefined ? {} : { signal })).digest;
+  }
+
+  async explain(subject: Subject): Promise<readonly Finding[]> {
+    return await this.#client.call(explainRoute, subject);
   }
 }

@@ -7,6 +7,9 @@
 //   abort     forgets the prepared part, because another plane refused.
 //
 // So a snapshot comes into force on all planes or on none.
+//
+// A plane also explains what it does, to a person who asks (explanation.ts).
+import type { Finding, Subject } from './explanation.ts';
 
 /** A plane's part of a snapshot. */
 export interface PlanePart<Model = unknown> {
@@ -33,6 +36,8 @@ export interface Plane<Model = unknown> {
   prepare(part: PlanePart<Model>, signal: AbortSignal): Promise<Prepared>;
   /** The digest of the part that is in force; undefined before the first commit. */
   inForce(signal?: AbortSignal): Promise<string | undefined>;
+  /** What it does about the subject, and why. Nothing for a subject that is none of its own. */
+  explain?(subject: Subject): Promise<readonly Finding[]>;
   /** What the next process needs besides the part, should this one crash: a value of JSON. */
   handover?(): unknown;
 }

@@ -4,6 +4,7 @@
 import { controlAnswers } from '../control/answers.ts';
 import { Changes } from '../control/changes.ts';
 import { Control, type ControlHost } from '../control/control.ts';
+import { Explainer } from '../control/explainer.ts';
 import { History } from '../control/history/history.ts';
 import type { PlaneMetrics } from '../control/metrics.ts';
 import { Observer } from '../control/observer.ts';
@@ -70,10 +71,16 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     answers: [
       ...controlAnswers({
         ...{ control, changes, history, format },
+        explainer: new Explainer({ control, format, host, history, clock: systemClock }),
         processes: () => processes,
         warnings: turn.options.warnings,
         planes: () => runningPlanes().map(plane => metricsOf(plane, clientOf(work.planes[plane]))),
         logger,
+        refusedObservations: () =>
+          new Map(
+            observers.flatMap(({ plane, refused }) => (refused === undefined ? [] : [[plane, refused] as const])),
+          ),
+        clock: systemClock,
       }),
       ...composition.answers({
         changes,

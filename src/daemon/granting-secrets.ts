@@ -19,6 +19,7 @@ export function grantingSecrets(plane: Plane, { secretsOf, grant }: Granting): P
   return {
     name: plane.name,
     inForce: signal => plane.inForce(signal),
+    explain: async subject => (await plane.explain?.(subject)) ?? [],
     async prepare(part, signal) {
       for (const secret of secretsOf(part.model)) {
         try {

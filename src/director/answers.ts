@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers of the running director (api.ts has the questions).
-import { parseAddress } from '../core/address.ts';
 import { type Answering, answering, type ParametersOf } from '../core/api/route.ts';
-import { UsageError } from '../core/errors.ts';
 import {
   directorCapture,
+  directorConnectionCount,
   directorConnections,
   directorExplain,
   directorIpvsadm,
@@ -13,12 +12,12 @@ import {
   directorTop,
   directorZero,
 } from './api.ts';
+import { connectionFilter } from './connection-filter.ts';
 import { explain } from './explanation.ts';
 import { formatServices } from './ipvsadm/listing.ts';
 import { capture } from './live-capture.ts';
 import type { LiveDirector } from './live-director.ts';
 import { measure } from './measurement.ts';
-import { formatEndpoint, serviceKey } from './model.ts';
 import { serviceNamed } from './service-name.ts';
 import type { Connection } from './views.ts';
 
@@ -31,6 +30,10 @@ export function directorAnswers(running: () => LiveDirector): Answering[] {
     ),
     answering(directorIpvsadm, () => formatServices(running().services())),
     answering(directorConnections, parameters => connections(running(), parameters)),
+    answering(directorConnectionCount, async parameters => {
+      const filter = connectionFilter(running().model, parameters);
+      return { count: await running().countConnections(filter) };
+    }),
     answering(directorTop, () => measure(running())),
     answering(directorExplain, parameters => explain(running(), parameters)),
     answering(directorZero, ({ service }) => {
@@ -56,33 +59,6 @@ async function* connections(
   liveDirector: LiveDirector,
   parameters: ParametersOf<typeof directorConnections>,
 ): AsyncGenerator<Connection, void, undefined> {
-  const isWanted = connectionFilter(liveDirector, parameters);
-  for await (const part of liveDirector.connectionParts()) yield* part.filter(isWanted);
-}
-
-function connectionFilter(
-  { model }: LiveDirector,
-  { service, client }: ParametersOf<typeof directorConnections>,
-): (row: Connection) => boolean {
-  const name = service === undefined ? undefined : rowName(model, service);
-  const address = client === undefined ? undefined : addressText(client);
-  return row =>
-    (name === undefined ||
-      `${row.protocol.toLowerCase()} ${formatEndpoint(row.virtual.address, row.virtual.port)}` === name) &&
-    (address === undefined || row.client.address === address);
-}
-
-function rowName(model: LiveDirector['model'], service: string): string {
-  const identity = serviceNamed(model, service);
-  if (!('mark' in identity)) return serviceKey(identity);
-  throw new UsageError('connections do not say by which firewall mark they came', {
-    value: service,
-    remedy: 'name a client instead, or a service with an address',
-  });
-}
-
-function addressText(text: string): string {
-  const address = parseAddress(text);
-  if (address !== undefined) return address.text;
-  throw new UsageError('not an address', { value: text, remedy: 'use an IPv4 or IPv6 address' });
+  const filter = connectionFilter(liveDirector.model, parameters);
+  for await (const part of liveDirector.connectionParts(filter)) yield* part;
 }

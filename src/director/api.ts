@@ -45,6 +45,7 @@ const serverSchema = Type.Object({
   active: count('Established connections'),
   inactive: count('Connections in any other state'),
   persistent: count('Clients that persistence keeps on this server'),
+  overloaded: count('Workers at which it is at its upper threshold, and gets no new connections'),
   counters,
   rates,
 });
@@ -142,14 +143,33 @@ export const directorIpvsadm = route({
   answer: Type.String(),
 });
 
+const wantedConnections = parametersSchema({
+  service: serviceName('Only connections of this virtual service'),
+  server: Type.Optional(
+    Type.String({
+      description: 'Only connections of this real server, by its address or by address and port',
+      examples: ['10.0.2.11:8080'],
+    }),
+  ),
+  client: address('Only connections of this client'),
+  state: Type.Optional(
+    Type.String({ description: 'Only connections in this state, as ipvsadm lists it', examples: ['ESTABLISHED'] }),
+  ),
+});
+
+export const directorConnectionCount = route({
+  method: 'GET',
+  path: '/director/connections/count',
+  summary: 'How many connections there are. Templates of persistence count, as `ipvsadm -Lnc` lists them',
+  parameters: wantedConnections,
+  answer: Type.Object({ count: count('Connections') }),
+});
+
 export const directorConnections = route({
   method: 'GET',
   path: '/director/connections',
   summary: 'The table of connections, in no particular order',
-  parameters: parametersSchema({
-    service: serviceName('Only connections of this virtual service'),
-    client: address('Only connections of this client'),
-  }),
+  parameters: wantedConnections,
   answer: Type.Object({
     protocol: Type.String({ description: 'TCP, UDP, SCTP or IP' }),
     expires: Type.Number({ description: 'Seconds until the flow ends' }),
@@ -360,6 +380,7 @@ export const directorRoutes = [
   directorServices,
   directorIpvsadm,
   directorConnections,
+  directorConnectionCount,
   directorTop,
   directorExplain,
   directorCapture,

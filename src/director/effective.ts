@@ -2,7 +2,8 @@
 // The model that the director runs: the configured model, corrected by what health checks have found. The order of
 // services and of real servers stays as configured. So a server that comes back gets its old place. What services say
 // about health is left out, so that the director has nothing to do when only that changes.
-
+//
+// Each weight comes with its reason, for those who ask (weight-findings.ts).
 import { deepFreeze } from '../core/config/canonical.ts';
 import type { Surroundings } from '../core/config/section.ts';
 import type { ObservedGroup, ObservedTarget } from '../core/observed.ts';
@@ -47,31 +48,74 @@ function effectiveService(service: Service, group: ObservedGroup | undefined): S
   return effective;
 }
 
+/** Which servers get flows, and why not simply those that are up. */
+export type Use =
+  | { readonly kind: 'healthy' }
+  | { readonly kind: 'all'; readonly because: 'none_up' | 'panic' }
+  | { readonly kind: 'sorry'; readonly because: 'none_up' | 'quorum_lost' };
+
+/**
+ * Why a real server has its weight.
+ * - `configured`, `maintenance`: a person said so.
+ * - `down`, `found`, `slow_start`: health checks did.
+ * - `used_though_down`, `out_for_sorry`, `sorry`: it follows from the use of the service.
+ */
+export type WeightReason =
+  | 'configured'
+  | 'maintenance'
+  | 'down'
+  | 'found'
+  | 'slow_start'
+  | 'used_though_down'
+  | 'out_for_sorry'
+  | 'sorry';
+
+export interface WeighedServer {
+  readonly configured: RealServer;
+  /** As the director runs it; undefined: it has left its service. */
+  readonly effective: RealServer | undefined;
+  readonly reason: WeightReason;
+  readonly state: ObservedTarget | undefined;
+}
+
+export interface WeighedService {
+  readonly use: Use;
+  readonly servers: readonly WeighedServer[];
+}
+
+function makeService(service: Service, group: ObservedGroup | undefined): Service {
+  const { health: _, ...rest } = service;
+  const { servers } = weighService(service, group);
+  return { ...rest, servers: servers.flatMap(({ effective }) => effective ?? []) };
+}
+
 /** A real server, and what is observed of it. */
 interface Seen {
+  readonly configured: RealServer;
+  /** Without what the director does not know. */
   readonly server: RealServer;
   readonly state: ObservedTarget | undefined;
 }
 
-function makeService(service: Service, group: ObservedGroup | undefined): Service {
-  const { health, servers: configured, ...rest } = service;
-  if (health === undefined) return { ...rest, servers: configured.map(plainServer) };
-  const seen = configured.map(server => ({ server: plainServer(server), state: stateOf(server, health, group) }));
-  switch (useOf(health, seen, group)) {
-    case 'all':
-      return { ...rest, servers: seen.map(each => (isDown(each) ? each.server : weighedServer(each))) };
-    case 'healthy':
-      return { ...rest, servers: without(seen, isDown, health) };
-    case 'sorry':
-      return {
-        ...rest,
-        servers: withSorry(
-          without(seen, () => true, health),
-          health.sorry,
-        ),
-      };
-  }
+/** The servers of a service as the director runs them, each with the reason of its weight. */
+export function weighService(service: Service, group: ObservedGroup | undefined): WeighedService {
+  const { health } = service;
+  const seen = service.servers.map(configured => ({
+    configured,
+    server: plainServer(configured),
+    state: health && stateOf(configured, health, group),
+  }));
+  if (health === undefined) return { use: { kind: 'healthy' }, servers: seen.map(weighUp) };
+  const use = useOf(health, seen, group);
+  const servers = seen.map(each => {
+    if (use.kind === 'sorry') return weighOut(each, health, 'out_for_sorry');
+    if (!isDown(each)) return weighUp(each);
+    return use.kind === 'all' ? { ...each, effective: each.server, ...usedThoughDown } : weighOut(each, health, 'down');
+  });
+  return { use, servers: use.kind === 'sorry' ? withSorry(servers, health.sorry) : servers };
 }
+
+const usedThoughDown = { reason: 'used_though_down' } as const;
 
 /** What is observed of the server; before that, what the service says. Undefined: it is up. */
 function stateOf(
@@ -87,17 +131,21 @@ function isDown({ state }: Seen): boolean {
   return state?.health === 'down';
 }
 
-/** Which servers get flows. A server without weight gets none, whatever its health. */
+/** A server without weight gets no flows, whatever its health. */
 function useOf(
   { sorry, sorryWhen, noneUp, panic }: ServiceHealth,
   seen: readonly Seen[],
   group: ObservedGroup | undefined,
-): 'all' | 'healthy' | 'sorry' {
+): Use {
   const inService = seen.filter(({ server }) => server.weight > 0);
   const up = inService.filter(each => !isDown(each) && weighedServer(each).weight > 0);
-  if (sorry !== null && (up.length === 0 || (sorryWhen === 'quorum_lost' && group?.quorum === 'down'))) return 'sorry';
-  if (up.length === 0) return sorry === null && noneUp === 'all' ? 'all' : 'healthy';
-  return (up.length / inService.length) * 100 < panic ? 'all' : 'healthy';
+  if (sorry !== null && up.length === 0) return { kind: 'sorry', because: 'none_up' };
+  if (sorry !== null && sorryWhen === 'quorum_lost' && group?.quorum === 'down') {
+    return { kind: 'sorry', because: 'quorum_lost' };
+  }
+  if (up.length === 0) return noneUp === 'all' ? { kind: 'all', because: 'none_up' } : { kind: 'healthy' };
+  const percent = (up.length / inService.length) * 100;
+  return percent < panic ? { kind: 'all', because: 'panic' } : { kind: 'healthy' };
 }
 
 /** The server as the director knows it. Maintenance is a weight of 0. */
@@ -115,20 +163,36 @@ function weighedServer({ server, state }: Seen): RealServer {
   return weight === server.weight ? server : { ...server, weight };
 }
 
-function without(seen: readonly Seen[], isOut: (each: Seen) => boolean, { onFailure }: ServiceHealth): RealServer[] {
-  return seen.flatMap(each => {
-    const server = weighedServer(each);
-    if (!isOut(each)) return [server];
-    // A server whose weight is 0 stays as it is.
-    if (onFailure === 'remove') return [];
-    return [server.weight === 0 ? server : { ...server, weight: 0 }];
-  });
+function weighUp(each: Seen): WeighedServer {
+  return { ...each, effective: weighedServer(each), reason: reasonOf(each) };
+}
+
+function reasonOf({ configured, server, state }: Seen): WeightReason {
+  if (configured.maintenance) return 'maintenance';
+  if (state === undefined || server.weight === 0) return 'configured';
+  if ((state.share ?? 1) < 1) return 'slow_start';
+  return state.weight === undefined ? 'configured' : 'found';
+}
+
+/** The server gets no flows. A server whose weight is 0 already stays as it is. */
+function weighOut(each: Seen, { onFailure }: ServiceHealth, why: WeightReason): WeighedServer {
+  const server = weighedServer(each);
+  const reason = server.weight === 0 ? reasonOf(each) : why;
+  if (onFailure === 'remove') return { ...each, effective: undefined, reason };
+  return { ...each, effective: server.weight === 0 ? server : { ...server, weight: 0 }, reason };
 }
 
 /** The sorry server may be one of the others, too, which then gets its weight back. */
-function withSorry(servers: readonly RealServer[], sorry: RealServer | null): RealServer[] {
-  if (sorry === null) return [...servers];
-  const isThere = servers.some(server => serverKey(server) === serverKey(sorry));
-  if (!isThere) return [...servers, sorry];
-  return servers.map(server => (serverKey(server) === serverKey(sorry) ? { ...server, weight: sorry.weight } : server));
+function withSorry(servers: readonly WeighedServer[], sorry: RealServer | null): readonly WeighedServer[] {
+  if (sorry === null) return servers;
+  const isSorry = ({ effective }: WeighedServer): boolean =>
+    effective !== undefined && serverKey(effective) === serverKey(sorry);
+  if (!servers.some(isSorry)) {
+    return [...servers, { configured: sorry, effective: sorry, reason: 'sorry', state: undefined }];
+  }
+  return servers.map(each =>
+    isSorry(each) && each.effective !== undefined
+      ? { ...each, effective: { ...each.effective, weight: sorry.weight }, reason: 'sorry' as const }
+      : each,
+  );
 }

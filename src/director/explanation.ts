@@ -26,7 +26,7 @@ export function explain(liveDirector: LiveDirector, parameters: Parameters): Exp
   const port = known ?? likelyPort(liveDirector, described);
   const state = ports.find(one => one.name === port);
   const frames = framesOf(described, state?.mac ?? anySender);
-  const { decisions, ...common } = liveDirector.explain(port, frames, parameters.mark);
+  const { decisions, ...common } = liveDirector.explain(frames.map(frame => ({ port, frame, mark: parameters.mark })));
   return {
     ...common,
     port,
@@ -47,14 +47,19 @@ function describedBy({ packet, frame }: Parameters): Described {
     });
   }
   try {
-    const line = packetWords(packet);
-    const described = takePacket(line);
-    line.finish();
-    return described;
+    return packetOf(packet);
   } catch (error) {
     // The words are no configuration: they stand in a request, or on a command line.
     throw error instanceof ConfigError ? new UsageError(error.problem, { ...error, cause: error }) : error;
   }
+}
+
+/** The words of one packet. Throws what is wrong with them. */
+export function packetOf(text: string): Described {
+  const line = packetWords(text);
+  const described = takePacket(line);
+  line.finish();
+  return described;
 }
 
 function packetWords(text: string): Words {
@@ -73,7 +78,8 @@ function likelyPort(liveDirector: LiveDirector, { source, frame, packets }: Desc
   });
 }
 
-function framesOf({ frame, packets, family, destinationMac }: Described, mac: string): readonly Uint8Array[] {
+/** The frames as a port with that address would receive them. */
+export function framesOf({ frame, packets, family, destinationMac }: Described, mac: string): readonly Uint8Array[] {
   if (frame) return packets;
   const type = family === 4 ? etherType.ipv4 : etherType.ipv6;
   return packets.map(packet => ethernetFrame(destinationMac ?? macBytes(mac), macBytes(anySender), type, packet));

@@ -2,13 +2,16 @@
 // The live director: the director that forwards between network devices, in native threads. What is configured and
 // reported is as with the director that is fed by hand (director.ts), over all workers.
 import { HostError, UnavailableError, UsageError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import { loadAddon } from '../native/addon.ts';
 import type {
+  NativeConnectionFilter,
   NativeConnectionPart,
   NativeCrashState,
   NativeFailure,
   NativeLiveDirector,
   NativeLiveDirectorState,
+  NativeNextHop,
   NativePortState,
   NativeRefusal,
   Owner,
@@ -87,6 +90,18 @@ export interface PreparedChange {
   commit(): void;
   /** Forwards on by the model in force. */
   abort(): void;
+}
+
+/** A frame that comes on a port, with its firewall mark. */
+export interface Arrival {
+  readonly port: string;
+  readonly frame: Uint8Array;
+  readonly mark?: number | undefined;
+}
+
+export interface NextHop extends Omit<NativeNextHop, 'port'> {
+  /** The name of the port that leads there. */
+  readonly port?: string;
 }
 
 export interface PathExplanation {
@@ -260,26 +275,45 @@ export class LiveDirector {
 
   /** The connection tables of all workers, sorted. This thread does nothing else meanwhile, the workers do. */
   connections(): Connection[] {
-    return [...this.#connectionParts()].flat().sort(byEndpoints);
+    return [...this.#connectionParts()].flatMap(rowsOfPart).sort(byEndpoints);
   }
 
   /**
    * The same in parts, in the order of the tables, while this thread and the workers do other things. A flow that lives
    * from the first part to the last is in exactly one of them; one that begins or ends meanwhile may be missed.
    */
-  async *connectionParts(): AsyncGenerator<Connection[], void, undefined> {
-    for (const part of this.#connectionParts()) {
-      yield part;
+  async *connectionParts(filter?: NativeConnectionFilter): AsyncGenerator<Connection[], void, undefined> {
+    for (const part of this.#connectionParts(filter)) {
+      if (part.count > 0) yield rowsOfPart(part);
       await new Promise(resolve => setImmediate(resolve));
     }
   }
 
-  *#connectionParts(): Generator<Connection[], void, undefined> {
+  /** How many connections fit the filter, counted in parts as above. */
+  async countConnections(filter?: NativeConnectionFilter): Promise<number> {
+    let sum = 0;
+    for (const { count } of this.#connectionParts(filter, true)) {
+      sum += count;
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    return sum;
+  }
+
+  *#connectionParts(
+    filter?: NativeConnectionFilter,
+    countOnly = false,
+  ): Generator<NativeConnectionPart, void, undefined> {
     for (const worker of this.#numbers()) {
       for (let cursor: number | undefined = 0; cursor !== undefined; ) {
-        const { rows, next }: NativeConnectionPart = this.#native.connections(worker, cursor, connectionsInPart);
-        if (rows.length > 0) yield rows.map(connectionRow);
-        cursor = next;
+        const part: NativeConnectionPart = this.#native.connections(
+          worker,
+          cursor,
+          connectionsInPart,
+          filter,
+          countOnly,
+        );
+        yield part;
+        cursor = part.next;
       }
     }
   }
@@ -327,27 +361,37 @@ export class LiveDirector {
     return { ...state, notices: [...state.notices, ...down, ...uncounted, ...unserved, ...empty], ports };
   }
 
+  /** How packets reach an address now. */
+  nextHop(address: string): NextHop {
+    const { port, ...hop } = this.#native.nextHop(address);
+    return { ...hop, ...given({ port: port === undefined ? undefined : this.#ports[port]?.name }) };
+  }
+
   /** The name of the port that leads to an address. */
   portTowards(address: string): string | undefined {
-    const number = this.#native.portTowards(address);
-    return number === undefined ? undefined : this.#ports[number]?.name;
+    return this.nextHop(address).port;
   }
 
   /**
-   * What would become of frames that came on a port, one after another. A copy of the director decides: nothing is sent,
+   * What would become of frames that came on ports, one after another. A copy of the director decides: nothing is sent,
    * no flow is opened, nothing is counted.
    */
-  explain(port: string, frames: readonly Uint8Array[], mark = 0): PathExplanation {
+  explain(arrivals: readonly Arrival[]): PathExplanation {
     const names = this.#ports.map(one => one.name);
-    const number = names.indexOf(port);
-    if (number < 0) {
-      throw new UsageError('there is no such port', { value: port, remedy: `use one of ${names.join(', ')}` });
+    const unknown = arrivals.find(({ port }) => !names.includes(port));
+    if (unknown !== undefined) {
+      throw new UsageError('there is no such port', { value: unknown.port, remedy: `use one of ${names.join(', ')}` });
     }
-    if (frames.length === 0 || frames.some(({ length }) => length < shortestFrame || length > longestFrame)) {
+    if (
+      arrivals.length === 0 ||
+      arrivals.some(({ frame: { length } }) => length < shortestFrame || length > longestFrame)
+    ) {
       const remedy = `give frames of ${shortestFrame} to ${longestFrame} bytes, with their Ethernet header`;
       throw new UsageError('no frame that a port could have received', { remedy });
     }
-    const told = this.#native.explain(frames.map(bytes => ({ port: number, mark, bytes })));
+    const told = this.#native.explain(
+      arrivals.map(({ port, frame, mark = 0 }) => ({ port: names.indexOf(port), mark, bytes: frame })),
+    );
     if ('problem' in told) throw new HostError(told.problem);
     const { reasons } = loadAddon();
     const decisions = told.decisions.map(one => ({ owner: one.owner, ...verdictOf(one, reasons, names) }));
@@ -398,6 +442,10 @@ export class LiveDirector {
 /** Removes what killed processes have left on the host's devices. */
 export function cleanHost(): void {
   throwFailure(loadAddon().cleanHost());
+}
+
+function rowsOfPart({ rows = [] }: NativeConnectionPart): Connection[] {
+  return rows.map(connectionRow);
 }
 
 function samePorts(a: readonly Port[], b: readonly Port[]): boolean {

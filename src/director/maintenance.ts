@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes real servers out for maintenance, and back.
-import { parseAddress } from '../core/address.ts';
 import { deepFreeze } from '../core/config/canonical.ts';
 import { UsageError } from '../core/errors.ts';
-import { parseEndpoint } from './endpoint.ts';
-import { type DirectorModel, formatEndpoint, type RealServer, type Service, serverKey, serviceKey } from './model.ts';
+import { type DirectorModel, type RealServer, type Service, serverKey, serviceKey } from './model.ts';
+import { serverMatcher } from './subjects.ts';
 
 /** Which real servers are meant. */
 export interface MaintenanceOf {
@@ -25,10 +24,9 @@ export function withMaintenance(
   { server, service }: MaintenanceOf,
   isOn: boolean,
 ): MaintenanceChange {
-  const written = canonical(server);
+  const isMeant = serverMatcher(server);
   const meant = (of: Service, each: RealServer): boolean =>
-    (each.address === written || serverKey(each) === written) &&
-    (service === undefined || serviceKey(of.identity) === service);
+    isMeant(each) && (service === undefined || serviceKey(of.identity) === service);
   const found = model.services.flatMap(of =>
     of.servers
       .filter(each => meant(of, each))
@@ -46,14 +44,6 @@ export function withMaintenance(
       : of,
   );
   return { model: deepFreeze({ ...model, services }), servers: found };
-}
-
-/** An address, or an address and port, as the model has them; whatever else it may be, as it is. */
-function canonical(server: string): string {
-  const address = parseAddress(server);
-  if (address !== undefined) return address.text;
-  const endpoint = parseEndpoint(server);
-  return 'fault' in endpoint ? server : formatEndpoint(endpoint.address.text, endpoint.port ?? 0);
 }
 
 function marked({ maintenance: _, ...server }: RealServer, isOn: boolean): RealServer {

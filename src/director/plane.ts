@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
 import { HostError } from '../core/errors.ts';
+import type { Finding, Subject } from '../core/explanation.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
 import { loadAddon } from '../native/addon.ts';
@@ -14,6 +15,7 @@ import { cpusFor } from './cpus.ts';
 import { writeCrashCapture } from './crash-capture.ts';
 import { DeviceClaims } from './device-claims.ts';
 import { defaultDevices } from './devices.ts';
+import { directorFindings } from './findings.ts';
 import { LiveDirector } from './live-director.ts';
 import { DirectorMetrics } from './metrics.ts';
 import type { DirectorModel } from './model.ts';
@@ -76,6 +78,10 @@ export class DirectorPlane implements Plane<DirectorModel> {
 
   async inForce(): Promise<string | undefined> {
     return this.#digest;
+  }
+
+  async explain(subject: Subject): Promise<readonly Finding[]> {
+    return this.#running === undefined ? [] : directorFindings(this.#running, subject);
   }
 
   handover(): Handover {

@@ -10,6 +10,8 @@ import { type DirectorModel, emptyDirectorModel } from './model.ts';
 import { readDirectorModel } from './read.ts';
 import { checkHealthReferences } from './read-health.ts';
 import { directorSchema } from './schema.ts';
+import { subjectsNamed } from './subjects.ts';
+import { saidOf, weightFindings } from './weight-findings.ts';
 import { writeDirectorModel } from './write.ts';
 
 export const directorSection: Section<'director', DirectorModel, DirectorChange> = {
@@ -24,4 +26,7 @@ export const directorSection: Section<'director', DirectorModel, DirectorChange>
   check: checkHealthReferences,
   checked: ({ services }) => checkedServices(services),
   effective: effectiveDirectorModel,
+  subjects: subjectsNamed,
+  explain: weightFindings,
+  said: saidOf,
 };

@@ -2,7 +2,7 @@
 // Makes what people see out of what native directors report: services with their counts, and connections.
 import type { NativeConnection, NativeCounters, NativeService } from '../native/director.ts';
 import { noCounts, type RowCounts } from '../native/service-rows.ts';
-import type { ConnectionRow, ServiceView } from './ipvsadm/listing.ts';
+import type { ConnectionRow, ServerView, ServiceView } from './ipvsadm/listing.ts';
 import { formatEndpoint, type Service, type ServiceIdentity, serviceFamily } from './model.ts';
 
 /** A connection as `ipvsadm -Lnc` lists it, and the local address that FULLNAT or egress has given to it. */
@@ -67,15 +67,23 @@ export function rowsOf(services: readonly NativeService[]): Map<string, RowCount
   for (const { family, name, counters, servers } of services) {
     const key = `${family} ${name}`;
     rows.set(key, row(counters));
-    for (const { address, port, active, inactive, persistent, counters: served } of servers) {
-      rows.set(`${key} > ${formatEndpoint(address, port)}`, { ...row(served), active, inactive, persistent });
+    for (const { address, port, active, inactive, persistent, overloaded, counters: served } of servers) {
+      const counts = { active, inactive, persistent, overloaded: Number(overloaded) };
+      rows.set(`${key} > ${formatEndpoint(address, port)}`, { ...row(served), ...counts });
     }
   }
   return rows;
 }
 
+export interface CountedServer extends ServerView<number> {
+  /** Workers at which it is at its upper threshold. */
+  readonly overloaded: number;
+}
+
 /** A service as it is configured, with what was counted of it and of its servers. */
-export type CountedService = Omit<Service, 'servers'> & Pick<ServiceView<number>, 'counters' | 'rates' | 'servers'>;
+export interface CountedService extends Omit<Service, 'servers'>, Pick<ServiceView<number>, 'counters' | 'rates'> {
+  readonly servers: readonly CountedServer[];
+}
 
 /** The services of a model with what directors have counted of them, by the names that rows have. */
 export function serviceViews(services: readonly Service[], counted: ReadonlyMap<string, RowCounts>): CountedService[] {
@@ -85,8 +93,16 @@ export function serviceViews(services: readonly Service[], counted: ReadonlyMap<
 function serviceView(service: Service, name: string, counted: ReadonlyMap<string, RowCounts>): CountedService {
   const servers = service.servers.map(server => {
     const counts = counted.get(`${name} > ${formatEndpoint(server.address, server.port)}`) ?? noCounts;
-    const { active, inactive, persistent } = counts;
-    return { ...server, active, inactive, persistent, counters: countersOf(counts), rates: ratesOf(counts) };
+    const { active, inactive, persistent, overloaded } = counts;
+    return {
+      ...server,
+      active,
+      inactive,
+      persistent,
+      overloaded,
+      counters: countersOf(counts),
+      rates: ratesOf(counts),
+    };
   });
   const counts = counted.get(name) ?? noCounts;
   return { ...service, counters: countersOf(counts), rates: ratesOf(counts), servers };

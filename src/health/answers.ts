@@ -72,7 +72,7 @@ function observedGroup({ key, quorum, targets, checked }: Group): ObservedAnswer
   };
 }
 
-function targetAnswer(group: Group, view: TargetView): TargetAnswer {
+export function targetAnswer(group: Group, view: TargetView): TargetAnswer {
   const { target, health, known, since, weight, share, checks } = view;
   return {
     group: group.key,

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
 import type { SecretFile } from '../core/config/secret.ts';
+import type { Finding, Subject } from '../core/explanation.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
 import type { SecretContent } from '../core/secret-content.ts';
@@ -12,6 +13,7 @@ import { healthAnswers } from './answers.ts';
 import { readClientKeys } from './client-keys.ts';
 import type { GroupNews } from './engine/group.ts';
 import { Monitor } from './engine/monitor.ts';
+import { healthFindings } from './findings.ts';
 import { HealthMetrics } from './metrics.ts';
 import type { HealthModel } from './model.ts';
 import { createProbes } from './probes/start.ts';
@@ -78,6 +80,10 @@ export class HealthPlane implements Plane<HealthModel> {
 
   async inForce(): Promise<string | undefined> {
     return this.#digest;
+  }
+
+  async explain(subject: Subject): Promise<readonly Finding[]> {
+    return healthFindings(this.#monitor, subject);
   }
 }
 

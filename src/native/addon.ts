@@ -38,6 +38,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   CaptureReader: 'function',
   CaptureWriter: 'function',
   confine: 'function',
+  connectionStates: 'object',
   keepCapabilitiesFromPrograms: 'function',
   keepFilesFromPrograms: 'function',
   stopBlocking: 'function',

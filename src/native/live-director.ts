@@ -79,8 +79,21 @@ export interface NativeRefusal extends NativeFailure {
   readonly step?: number;
 }
 
+/** Connections are wanted that fit all that is given. */
+export interface NativeConnectionFilter {
+  /** As a plan names it. */
+  readonly service?: object;
+  readonly client?: string;
+  readonly server?: string;
+  readonly serverPort?: number;
+  /** As ipvsadm lists it: ESTABLISHED. */
+  readonly state?: string;
+}
+
 export interface NativeConnectionPart {
-  readonly rows: readonly NativeConnection[];
+  readonly count: number;
+  /** Absent where only the count was asked for. */
+  readonly rows?: readonly NativeConnection[];
   readonly next?: number;
 }
 
@@ -129,6 +142,18 @@ export interface NativeLiveDirectorState {
   readonly stealing: string;
   /** What had to be done in a lesser way, and why. */
   readonly notices: readonly string[];
+}
+
+/** How packets reach an address. */
+export interface NativeNextHop {
+  /** local: the address is one of this host. */
+  readonly state: 'reachable' | 'no-neighbour' | 'no-route' | 'local';
+  /** The port that leads there. */
+  readonly port?: number;
+  /** The address of the next hop: of a router, or the one that was asked for. */
+  readonly address?: string;
+  /** Absent while nobody has answered for the next hop. */
+  readonly mac?: string;
 }
 
 export interface NativeRehearsalFrame {
@@ -209,13 +234,19 @@ export interface NativeLiveDirector {
    * the `next` of the part before. There is no `next` at the end. A flow that lives from the first part to the last is in
    * exactly one part; one that begins or ends meanwhile may be missed.
    */
-  connections(worker: number, cursor: number, most: number): NativeConnectionPart;
+  connections(
+    worker: number,
+    cursor: number,
+    most: number,
+    filter?: NativeConnectionFilter,
+    countOnly?: boolean,
+  ): NativeConnectionPart;
   occupancy(worker: number): NativeOccupancy;
   state(): NativeLiveDirectorState;
   /** What would become of frames that came on ports, one after another: asked of a copy, nothing has happened. */
   explain(frames: readonly NativeRehearsalFrame[]): NativeExplanation | NativeFailure;
-  /** The number of the port that leads to an address. */
-  portTowards(address: string): number | undefined;
+  /** How packets reach an address now. */
+  nextHop(address: string): NativeNextHop;
   /** Lets frames be taken that the filter wants; false while others take some. */
   openTaps(filter: NativeTapFilter): boolean;
   /** At most so many frames of each worker; and how many packets found no room since the taps were opened. */
@@ -237,6 +268,8 @@ export interface LiveDirectorAddon {
    * those that so many workers need, with that way of stealing.
    */
   prepareStealing(options: { readonly workers: number; readonly stealing: string | undefined }): void;
+  /** The names of all states that connections can have. */
+  readonly connectionStates: readonly string[];
   /** Rules of firewall marks that live traffic is held against. */
   readonly mostMarkRules: number;
 }

@@ -27,6 +27,7 @@ export type RowCount =
   | 'active'
   | 'inactive'
   | 'persistent'
+  | 'overloaded'
   | 'connection_rate'
   | 'packet_in_rate'
   | 'packet_out_rate'
@@ -133,6 +134,7 @@ function mapCounts(countOf: (name: RowCount) => number): RowCounts {
     active: countOf('active'),
     inactive: countOf('inactive'),
     persistent: countOf('persistent'),
+    overloaded: countOf('overloaded'),
     connection_rate: countOf('connection_rate'),
     packet_in_rate: countOf('packet_in_rate'),
     packet_out_rate: countOf('packet_out_rate'),

@@ -7,6 +7,7 @@
 // 2. `read` makes the model of each part. A section whose part was not written has the model `empty`.
 // 3. `check` compares what a section refers to with the names that the other sections define.
 import type { TSchema } from 'typebox';
+import type { Finding, Subject } from '../explanation.ts';
 import type { CheckedGroup, Observed } from '../observed.ts';
 import type { DefinedNames } from './defined-names.ts';
 import type { DocumentReader } from './reader.ts';
@@ -50,4 +51,10 @@ export interface Section<Key extends string = string, Model = unknown, Change = 
    * pure: it changes no argument, and it returns the model itself when the observation changes nothing.
    */
   effective?(model: Model, surroundings: Surroundings): Model;
+  /** What a person may ask about by these names: groups, or, where a target is named, targets in groups. */
+  subjects?(model: Model, named: Partial<Subject>): readonly Subject[];
+  /** What `effective` makes of the subject, and why. */
+  explain?(model: Model, surroundings: Surroundings, subject: Subject): readonly Finding[];
+  /** What the model says about the subject: equal values while nobody has changed it. */
+  said?(model: Model, subject: Subject): unknown;
 }

@@ -12,6 +12,7 @@
 // nothing of either: it has what the files say together, with the values of the variables.
 import Type, { type TSchema } from 'typebox';
 import { ConfigError, SystemError } from '../errors.ts';
+import type { Finding, Subject } from '../explanation.ts';
 import { type CheckedGroup, nothingObserved, type Observed } from '../observed.ts';
 import { canonicalJson, deepFreeze, sha256 } from './canonical.ts';
 import { checkNode } from './check.ts';
@@ -169,6 +170,24 @@ export class DocumentFormat<const S extends Sections> {
     const model = modelIn(snapshot, key);
     const effective = this.#section(key).effective?.(model, { observed, checked: this.#checked(snapshot) });
     return deepFreeze(effective ?? model) as ReturnType<typeof this.effective<Key>>;
+  }
+
+  /** What a person may ask about by these names, in all sections. */
+  subjects(snapshot: Snapshot<S>, named: Partial<Subject>): readonly Subject[] {
+    return this.sections.flatMap(section => section.subjects?.(modelIn(snapshot, section.key), named) ?? []);
+  }
+
+  /** What the snapshot and an observation mean for a subject, and why. */
+  explain(snapshot: Snapshot<S>, observed: Observed, subject: Subject): readonly Finding[] {
+    const surroundings = { observed, checked: this.#checked(snapshot) };
+    return this.sections.flatMap(
+      section => section.explain?.(modelIn(snapshot, section.key), surroundings, subject) ?? [],
+    );
+  }
+
+  /** Equal for snapshots that say the same about a subject. */
+  said(snapshot: Snapshot<S>, subject: Subject): string {
+    return canonicalJson(this.sections.map(section => section.said?.(modelIn(snapshot, section.key), subject) ?? null));
   }
 
   /** What all sections of the snapshot want checked. */

@@ -38,6 +38,13 @@ export interface GroupNews {
   readonly health: Health;
 }
 
+/** Sums of weights: of the targets that are up, and those at which the quorum changes. */
+export interface GroupWeights {
+  readonly live: number;
+  readonly lostBelow: number;
+  readonly metFrom: number;
+}
+
 export interface GroupOptions {
   readonly clock: Clock;
   /** Is called after each change that others have to know. */
@@ -131,18 +138,23 @@ export class Group {
     return { group: this.key, target: viewOf(member), health: state.health };
   }
 
-  /** Whether the quorum is another one than before. */
-  #refreshQuorum(): boolean {
+  /** What decides about the quorum. */
+  get weights(): GroupWeights {
     // As keepalived: a quorum beyond all weights together is as good as all of them.
     const total = this.#members.reduce((sum, { target }) => sum + target.weight, 0);
     const quorum = Math.max(1, Math.min(this.#checked.quorum, total));
     const hysteresis = Math.min(this.#checked.hysteresis, quorum - 1);
-    const live = this.#liveWeight();
+    return { live: this.#liveWeight(), lostBelow: quorum - hysteresis, metFrom: quorum + hysteresis };
+  }
+
+  /** Whether the quorum is another one than before. */
+  #refreshQuorum(): boolean {
+    const { live, lostBelow, metFrom } = this.weights;
     const before = this.#quorum;
     if (before === 'up') {
-      if (live === 0 || live < quorum - hysteresis) this.#quorum = 'down';
+      if (live < lostBelow) this.#quorum = 'down';
     } else {
-      this.#quorum = live >= quorum + hysteresis ? 'up' : 'down';
+      this.#quorum = live >= metFrom ? 'up' : 'down';
     }
     return before === undefined ? this.#quorum === 'down' : before !== this.#quorum;
   }

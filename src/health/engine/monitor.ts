@@ -46,6 +46,10 @@ export class Monitor {
     return this.#groups.values();
   }
 
+  group(key: string): Group | undefined {
+    return this.#groups.get(key);
+  }
+
   /** All checks at work. */
   get watches(): Iterable<Watch> {
     return this.#watches.values();

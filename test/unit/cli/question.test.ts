@@ -9,6 +9,7 @@ import { controlStatus } from '../../../src/control/api.ts';
 import { type Answering, type AnswerOf, answering } from '../../../src/core/api/route.ts';
 import { HostError, SystemError, UnavailableError, UsageError } from '../../../src/core/errors.ts';
 import { directorConnections, directorExplain, directorStatus, directorTop } from '../../../src/director/api.ts';
+import { type TargetAnswer, targetsRoute } from '../../../src/health/api.ts';
 import { serve } from '../core/api/served.ts';
 
 const undo: (() => unknown)[] = [];
@@ -34,8 +35,12 @@ async function printed(
   return text;
 }
 
-const control = (processes: AnswerOf<typeof controlStatus>['processes'], warnings: readonly string[] = []) =>
-  answering(controlStatus, () => ({ version: '1.2.3', snapshot: 'abc', processes, warnings }));
+const control = (
+  processes: AnswerOf<typeof controlStatus>['processes'],
+  problems: AnswerOf<typeof controlStatus>['problems'] = [],
+) => answering(controlStatus, () => ({ version: '1.2.3', snapshot: 'abc', processes, warnings: [], problems }));
+
+type Service = AnswerOf<typeof directorStatus>['services'][number];
 
 const director = {
   workers: 2,
@@ -51,20 +56,74 @@ describe('sluice status', () => {
   const idle = { name: 'control', state: 'running', user, pid: 7, since, restarts: 0 } as const;
   const running = { name: 'director', state: 'running', user, pid: 8, standsBy: 9, since, restarts: 2 } as const;
 
-  it('shows the processes, and what the director forwards', async () => {
-    const answers = [control([idle, running], ['mend this']), answering(directorStatus, () => director)];
+  it('says first that all is well, and shows the processes and what the director forwards', async () => {
+    const answers = [control([idle, running]), answering(directorStatus, () => ({ ...director, notices: [] }))];
     const lines = (await printed(statusCommand, answers)).split('\n');
-    expect(lines.slice(0, 8)).toEqual([
+    expect(lines.slice(0, 6)).toEqual([
+      'all is well',
+      '',
       'sluice 1.2.3',
       'snapshot abc',
       'control: running, process 7 of sluice, since today',
       'director: running, process 8 of sluice, 9 stands by, since today, restarted 2 times',
-      'warning: mend this',
-      '2 workers',
-      "packets are kept from the host's stack by tcx",
-      'note: port eth0 is a packet ring',
     ]);
+    expect(lines[6]).toBe("2 workers; packets are kept from the host's stack by tcx");
     expect(lines.slice(-3)).toEqual(['          12  scheduled', '           5  established', '']);
+  });
+
+  it('says first what is wrong, since when and what to do, also of what planes know', async () => {
+    const health = { name: 'health', state: 'running', user, pid: 9, since, restarts: 0 } as const;
+    const wrong = { about: 'director', text: 'was restarted once', since: 'noon', remedy: 'see its log' };
+    const last = { at: 'noon', passed: false, detail: 'refused', milliseconds: 1 };
+    const counts = { weight: 1, against: 0, needed: 2, flapping: false };
+    const target: TargetAnswer = {
+      ...{ group: 'tcp 192.0.2.10:80', quorum: 'up', target: '10.2.0.2:80', weight: 1, health: 'down' },
+      ...{ known: true, since: 'dawn', share: 1, need: 1 },
+      checks: [{ check: 'web', destination: '10.2.0.2:80', health: 'down', last, ...counts }],
+    };
+    const answers = [
+      control([idle, running, health], [wrong]),
+      answering(directorStatus, () => director),
+      answering(targetsRoute, async function* () {
+        yield target;
+        yield { ...target, known: false };
+      }),
+    ];
+    const lines = (await printed(statusCommand, answers)).split('\n');
+    expect(lines.slice(0, 7)).toEqual([
+      '3 problems:',
+      '! director: was restarted once, since noon',
+      '    see its log',
+      '! real server 10.2.0.2:80 of tcp 192.0.2.10:80: down: web: refused, since dawn',
+      '    sluice explain server 10.2.0.2:80 says what follows from it',
+      '! note: port eth0 is a packet ring',
+      '',
+    ]);
+    const served = await serve({ answers });
+    undo.push(() => served.stop());
+    vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    expect(await statusCommand.run(['--check', '--socket', served.path])).toBe(1);
+    expect(await statusCommand.run(['--socket', served.path])).toBe(0);
+  });
+
+  it('lists a service in one line', async () => {
+    const rates = { connections: 3, packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+    const server: Service['servers'][number] = {
+      ...{ address: '10.2.0.2', port: 80, tunnel: null, weight: 1, upperThreshold: 0, lowerThreshold: 0 },
+      ...{ active: 4, inactive: 1, persistent: 0, overloaded: 0, counters: rates, rates },
+      mode: 'nat',
+    };
+    const service: Service = {
+      identity: { protocol: 'tcp', address: '192.0.2.10', port: 80 },
+      ...{ scheduler: 'rr', flags: [], persistence: null, onePacket: false, pool: null, sourceLimit: null },
+      clientAddress: 'none',
+      proxyProtocol: 'none',
+      synProxy: 'off',
+      ...{ counters: rates, rates },
+      servers: [server, { ...server, weight: 0 }, { ...server, overloaded: 1 }],
+    };
+    const answers = [control([idle, running]), answering(directorStatus, () => ({ ...director, services: [service] }))];
+    expect(await printed(statusCommand, answers)).toMatch(/^tcp 192\.0\.2\.10:80 +rr +1\/3 +15 +3$/m);
   });
 
   it('shows why the director does not run', async () => {
@@ -74,7 +133,7 @@ describe('sluice status', () => {
       throw new UnavailableError('the director does not run');
     });
     expect(await printed(statusCommand, [control([plane]), unavailable])).toBe(
-      'sluice 1.2.3\nsnapshot abc\n' +
+      'all is well\n\nsluice 1.2.3\nsnapshot abc\n' +
         'director: waiting, restarted once, last error at 12:00: there is no interface eth7\n',
     );
     expect(JSON.parse(await printed(statusCommand, [control([plane]), unavailable], '--json'))).toMatchObject({
