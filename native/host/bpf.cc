@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 
 #include <bit>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 namespace sluice::host {
@@ -23,6 +25,11 @@ constexpr uint32_t before_all = 1u << 3;  // BPF_F_BEFORE, relative to nothing
 constexpr size_t log_size = 4 * 1024 * 1024;
 // The last lines of the log name the fault.
 constexpr size_t log_kept = 2000;
+
+// The kernel takes the entries of a map from a stock, which an interrupt fills again. ENOMEM means that the stock is
+// empty for now, above all on kernels whose interrupt comes with the next tick.
+constexpr int most_refills = 100;
+constexpr std::chrono::milliseconds refill_time{2};
 
 long call_bpf(bpf_cmd command, bpf_attr& attributes) {
   return syscall(SYS_bpf, command, &attributes, sizeof attributes);
@@ -98,7 +105,11 @@ bool BpfMap::set(const void* key, const void* value, Failure& failure) {
   attributes.map_fd = static_cast<uint32_t>(fd());
   attributes.key = pointer(key);
   attributes.value = pointer(value);
-  if (call_bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0) return true;
+  for (int left = most_refills;; --left) {
+    if (call_bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0) return true;
+    if (errno != ENOMEM || left == 0) break;
+    std::this_thread::sleep_for(refill_time);
+  }
   std::string what = std::string("cannot add to the BPF map ") + shape_.name;
   if (errno == E2BIG || errno == ENOSPC) what += ", which holds " + std::to_string(shape_.entries) + " entries";
   return fail(failure, what, errno);
