@@ -45,6 +45,8 @@ export function makePackage({ out, version, fast = false }: PackageOptions): str
   build();
   heading('Debian package');
   const manifest: Manifest = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
+  // The modes of the files are those of the package, whoever makes it.
+  process.umask(0o022);
   const root = mkdtempSync(join(tmpdir(), 'sluice-package-'));
   try {
     return new Tree(root).pack(manifest, version ?? manifest.version, out, fast);
@@ -131,7 +133,7 @@ class Tree {
     for (const name of ['README.md', 'CHANGELOG.md']) {
       this.#write(`${folder}/${name}.gz`, gzipSync(readFileSync(inProject(name)), { level: 9 }));
     }
-    for (const name of ['docs', 'examples']) {
+    for (const name of ['docs', 'examples', 'dashboards', 'schema']) {
       cpSync(inProject(name), this.#path(`${folder}/${name}`), { recursive: true });
     }
   }
@@ -180,7 +182,10 @@ class Tree {
 function modulesOf(names: readonly string[], from: string, found = new Set<string>()): Set<string> {
   for (const name of names) {
     let above = from;
-    while (!existsSync(join(above, 'node_modules', name))) above = dirname(above);
+    while (!existsSync(join(above, 'node_modules', name))) {
+      if (above === dirname(above)) throw new Failure(`the npm package ${name} is missing: run npm ci`);
+      above = dirname(above);
+    }
     const folder = join(above, 'node_modules', name);
     if (found.has(folder)) continue;
     found.add(folder);

@@ -4,6 +4,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MachineError } from '../lab/guest/system-program.ts';
+import { removeOnSignals } from '../lab/topology/signals.ts';
 import { UserModeMachine } from '../lab/user-mode/user-mode-machine.ts';
 import { heading, mustRun, projectRoot } from '../tools/command.ts';
 import type { Count } from '../tools/results.ts';
@@ -29,6 +31,7 @@ function debian(): string {
 
 export async function tryPackage(): Promise<Count> {
   setup(['package', 'oracle', 'trial']);
+  removeOnSignals();
   const out = mkdtempSync(join(tmpdir(), 'sluice-trial-'));
   try {
     const files = {
@@ -39,9 +42,15 @@ export async function tryPackage(): Promise<Count> {
     heading('the package on a Debian with systemd');
     const script = readFileSync(join(projectRoot, 'packaging/trial.sh'), 'utf8');
     const options = { root, boot: 'systemd', memory: '3G', files } as const;
-    const { output, errors } = await new UserModeMachine().run(script, timeoutSeconds, options);
+    const { output, errors, status } = await new UserModeMachine().run(script, timeoutSeconds, options);
     process.stdout.write(output);
     const [passed = 0, failed = 0] = [/^ok /gm, /^not ok /gm].map(kind => [...output.matchAll(kind)].length);
+    const steps = [...script.matchAll(/^step /gm)].length;
+    if (status !== 0 || passed + failed !== steps) {
+      throw new MachineError(
+        `the trial ended early, with ${status}, after ${passed + failed} of ${steps} steps: ${errors}`,
+      );
+    }
     if (failed > 0) process.stdout.write(`the journal of the service:\n${errors}`);
     return { passed, failed, skipped: 0 };
   } finally {

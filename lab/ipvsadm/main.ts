@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { record } from '../../tools/results.ts';
 import { setup } from '../../tools/setup.ts';
+import { removeOnSignals } from '../topology/signals.ts';
 import { firstDifference } from './compare.ts';
 import { generateSequence } from './generate.ts';
 import { playReal } from './real.ts';
@@ -27,6 +28,7 @@ const folder = join('out', 'ipvsadm');
 
 async function play(count: number, seed: number): Promise<readonly Answered[][]> {
   setup(['oracle']);
+  removeOnSignals();
   const sequences = Array.from({ length: count }, (_, index) => generateSequence(seed, index));
   const played = await playReal(sequences, done => process.stdout.write(`${done} of ${count} sequences played\n`));
   mkdirSync(folder, { recursive: true });

@@ -50,6 +50,8 @@ export class UserModeMachine {
   async run(script: string, timeoutSeconds: number, options: MachineOptions = {}): Promise<Printed> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-machine-'));
     const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+    const clean = (): void => rmSync(folder, { recursive: true, force: true });
+    process.once('exit', clean);
     try {
       writeFileSync(join(folder, 'script'), script);
       for (const [name, path] of Object.entries(options.files ?? {})) copyFileSync(path, join(folder, name));
@@ -60,7 +62,8 @@ export class UserModeMachine {
       }
       return { output: read('output'), errors: read('errors'), status: Number(read('status')) };
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      process.off('exit', clean);
+      clean();
     }
   }
 
@@ -85,8 +88,12 @@ export class UserModeMachine {
       };
       machine.stdout.on('data', keep);
       machine.stderr.on('data', keep);
+      // A run that ends early leaves no machine.
+      const end = (): void => void machine.kill('SIGKILL');
+      process.once('exit', end);
       machine.once('error', reject);
       machine.once('close', (_, signal) => {
+        process.off('exit', end);
         if (signal === 'SIGKILL') reject(new MachineError(`User Mode Linux still ran after ${timeoutSeconds} s`));
         else resolve(printed.trim());
       });

@@ -26,9 +26,9 @@ constexpr size_t log_size = 4 * 1024 * 1024;
 // The last lines of the log name the fault.
 constexpr size_t log_kept = 2000;
 
-// The kernel takes the entries of a map from a stock, which an interrupt fills again. ENOMEM means that the stock is
-// empty for now, above all on kernels whose interrupt comes with the next tick.
-constexpr int most_refills = 100;
+// The kernel takes the entries of a map that grows from a stock, which an interrupt fills again. ENOMEM means that the
+// stock is empty for now, above all on kernels whose interrupt comes with the next tick. A map that has all its entries
+// from the beginning has no such stock.
 constexpr std::chrono::milliseconds refill_time{2};
 
 long call_bpf(bpf_cmd command, bpf_attr& attributes) {
@@ -105,14 +105,20 @@ bool BpfMap::set(const void* key, const void* value, Failure& failure) {
   attributes.map_fd = static_cast<uint32_t>(fd());
   attributes.key = pointer(key);
   attributes.value = pointer(value);
-  for (int left = most_refills;; --left) {
-    if (call_bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0) return true;
-    if (errno != ENOMEM || left == 0) break;
-    std::this_thread::sleep_for(refill_time);
+  const bool has_stock = (shape_.flags & BPF_F_NO_PREALLOC) != 0;
+  while (call_bpf(BPF_MAP_UPDATE_ELEM, attributes) != 0) {
+    const int error = errno;
+    if (error == ENOMEM && has_stock && refills_left_ > 0) {
+      --refills_left_;
+      std::this_thread::sleep_for(refill_time);
+      continue;
+    }
+    std::string what = std::string("cannot add to the BPF map ") + shape_.name;
+    if (error == E2BIG || error == ENOSPC) what += ", which holds " + std::to_string(shape_.entries) + " entries";
+    return fail(failure, what, error);
   }
-  std::string what = std::string("cannot add to the BPF map ") + shape_.name;
-  if (errno == E2BIG || errno == ENOSPC) what += ", which holds " + std::to_string(shape_.entries) + " entries";
-  return fail(failure, what, errno);
+  refills_left_ = most_refills;
+  return true;
 }
 
 bool BpfMap::remove(const void* key, Failure& failure) {

@@ -38,8 +38,12 @@ class BpfMap {
   int fd() const { return fd_.get(); }
 
  private:
+  // How often an addition may still wait; all of it again after one that succeeds.
+  static constexpr int most_refills = 100;
+
   Descriptor fd_;
   MapShape shape_{};
+  int refills_left_ = most_refills;
 };
 
 // The relocations name places in `maps`. The failure has the last words of the verifier.

@@ -56,7 +56,8 @@ async function downServers(client: ApiClient, processes: Status['processes']): P
   if (processes.every(({ name, state }) => name !== 'health' || state !== 'running')) return problems;
   try {
     for await (const target of client.stream(targetsRoute, { health: 'down' })) {
-      if (!target.known) continue;
+      // Whoever takes a server out, for maintenance say, knows of it.
+      if (!target.known || target.weight === 0) continue;
       if (problems.length === mostServers) {
         return [...problems, { about: 'servers', text: 'more are down: sluice health --down lists all' }];
       }

@@ -59,7 +59,10 @@ export class Explainer<S extends Sections> {
       const some = subjects.slice(0, 3).map(({ group }) => group);
       throw new UsageError(`${subjects.length} services have this name`, {
         value: named.target ?? named.group,
-        remedy: `ask for one of them: --service '${some.join("', --service '")}', …`,
+        remedy:
+          named.target === undefined
+            ? `name one of them whole: '${some.join("', '")}', …`
+            : `ask for one of them: --service '${some.join("', --service '")}', …`,
       });
     }
     const explanations: Explanation[] = [];
@@ -150,6 +153,6 @@ function nothingNamed({ group, target }: Partial<Subject>): UsageError {
     remedy:
       target === undefined
         ? "name it as sluice status does: 'tcp 192.0.2.10:80'"
-        : 'write an address, or an address and port, as sluice status shows them',
+        : 'write an address, or an address and port, as sluice ipvsadm -L -n shows them',
   });
 }

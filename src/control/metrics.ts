@@ -11,6 +11,7 @@ import type { ChangeOutcomes } from './change-outcomes.ts';
 import type { Control } from './control.ts';
 import type { History } from './history/history.ts';
 import * as families from './metric-families.ts';
+import { areMetricsOf } from './own-metrics.ts';
 
 type Process = AnswerOf<typeof controlStatus>['processes'][number];
 
@@ -57,6 +58,10 @@ async function askPlane({ plane, ask }: PlaneMetrics, logger: Logger): Promise<P
     logger.warn({ err, plane }, 'the plane does not give its metrics');
     return undefined;
   });
+  if (metrics !== undefined && !areMetricsOf(plane, metrics)) {
+    logger.warn({ plane }, 'the plane gives metrics that are not its own');
+    return { plane, metrics: undefined, seconds: (performance.now() - began) / 1000 };
+  }
   return { plane, metrics, seconds: (performance.now() - began) / 1000 };
 }
 

@@ -110,12 +110,15 @@ export function weighService(service: Service, group: ObservedGroup | undefined)
   const servers = seen.map(each => {
     if (use.kind === 'sorry') return weighOut(each, health, 'out_for_sorry');
     if (!isDown(each)) return weighUp(each);
-    return use.kind === 'all' ? { ...each, effective: each.server, ...usedThoughDown } : weighOut(each, health, 'down');
+    return use.kind === 'all' ? weighUsed(each) : weighOut(each, health, 'down');
   });
   return { use, servers: use.kind === 'sorry' ? withSorry(servers, health.sorry) : servers };
 }
 
-const usedThoughDown = { reason: 'used_though_down' } as const;
+/** It is down, and used all the same, unless its weight is 0 for another reason. */
+function weighUsed(each: Seen): WeighedServer {
+  return { ...each, effective: each.server, reason: each.server.weight === 0 ? reasonOf(each) : 'used_though_down' };
+}
 
 /** What is observed of the server; before that, what the service says. Undefined: it is up. */
 function stateOf(

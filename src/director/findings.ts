@@ -8,7 +8,7 @@ import { counted } from '../core/words.ts';
 import { framesOf, packetOf } from './explanation.ts';
 import type { Arrival, LiveDirector, NextHop, PathExplanation } from './live-director.ts';
 import { reasons } from './live-director.ts';
-import { type DirectorModel, serverKey, serviceIndex } from './model.ts';
+import { type DirectorModel, serverKey, serviceIndex, serviceKey } from './model.ts';
 import { openingPacket } from './opening-packet.ts';
 import type { CountedServer, CountedService } from './views.ts';
 
@@ -35,7 +35,8 @@ interface Rehearsal {
   readonly workers: number;
 }
 
-type Rehearsed = Rehearsal | { readonly failure: string };
+/** `taker`: another service, which the client's packets go to. */
+type Rehearsed = Rehearsal | { readonly failure: string } | { readonly taker: string };
 
 function rehearse(director: LiveDirector, service: CountedService, wantedClient: string | undefined): Rehearsed {
   const { words, mark, client, port } = openingPacket(director.model, service, wantedClient);
@@ -51,12 +52,18 @@ function rehearse(director: LiveDirector, service: CountedService, wantedClient:
     const { decisions, worker, workers } = director.explain(arrivals);
     const [first] = decisions;
     if (first === undefined) return { failure: 'the copy of the director gave no answer' };
+    if (first.service !== undefined && first.service !== decidedName(service)) return { taker: first.service };
     const owners = new Map(arrivals.map((arrival, index) => [arrival.port, decisions[index]?.owner ?? 'unknown']));
     return { client, port: arrivals[0]?.port ?? '', first, owners, worker, workers };
   } catch (error) {
     if (error instanceof HostError) return { failure: error.message };
     throw error;
   }
+}
+
+/** The service as decisions name it. */
+function decidedName({ identity }: CountedService): string {
+  return 'mark' in identity ? `fwmark ${identity.mark}` : serviceKey(identity);
 }
 
 function serviceFindings(director: LiveDirector, service: CountedService, rehearsal: Rehearsed): Finding[] {
@@ -94,11 +101,10 @@ const relieve = 'wait until connections end, raise the upper threshold, or add s
 function thresholdFinding({ workerCount }: LiveDirector, server: CountedServer): readonly Finding[] {
   const { upperThreshold: upper, lowerThreshold, active, inactive, overloaded } = server;
   if (upper === 0) return [];
-  const lower = lowerThreshold || Math.floor((upper * 3) / 4);
   const topic = 'thresholds';
   const share = workerCount > 1 ? [`each of ${workerCount} workers has a share of the thresholds`] : [];
   const details = [
-    `${counted(active + inactive, 'connection')}; overloaded at ${upper}, takes new ones again below ${lower}`,
+    `${counted(active + inactive, 'connection')}; overloaded at ${upper}, takes new ones again below ${lowerThreshold || `three quarters of ${upper}`}`,
     ...share,
   ];
   if (overloaded === 0) return [{ topic, effect: 'none', text: 'not overloaded', details }];
@@ -113,10 +119,10 @@ const oneForAll: readonly string[] = ['fo', 'ovf'];
 function schedulerFinding(service: CountedService, server: CountedServer, rehearsal: Rehearsed): Finding {
   const topic = 'scheduler';
   const key = serverKey(server);
-  if ('failure' in rehearsal) return notAsked(topic, rehearsal.failure);
+  if (!('first' in rehearsal)) return notRehearsed(topic, rehearsal);
   const { first, client } = rehearsal;
   const { steps = [] } = first;
-  const ofServer = steps.filter(step => step.includes(key));
+  const ofServer = steps.filter(step => step.split(/[\s,;]+/).some(word => word === key || word === `${key}:`));
   const decision = steps.filter(step => step.startsWith(`${service.scheduler}: `) && !ofServer.includes(step));
   const details = [...ofServer, ...decision, ...byWorker(rehearsal)];
   const from = `a new connection from ${client}`;
@@ -130,6 +136,7 @@ function schedulerFinding(service: CountedService, server: CountedServer, rehear
       return { topic, effect: 'blocks', text: `${from} is given to it and dropped: ${first.meaning}`, details };
     return { topic, effect: 'none', text: `${service.scheduler} would give it ${from}`, details };
   }
+  if (first.verdict === 'consume') return { topic, effect: 'none', text: `${from}: ${first.meaning}`, details };
   if (first.server === undefined) {
     return { topic, effect: 'none', text: `${from} would get no server now: ${first.meaning}`, details };
   }
@@ -141,8 +148,12 @@ function byWorker({ worker, workers }: Rehearsal): string[] {
   return workers === 1 ? [] : [`asked of worker ${worker} of ${workers}: each schedules its own connections`];
 }
 
-function notAsked(topic: string, failure: string): Finding {
-  const text = `the director could not be asked: ${failure}`;
+function notRehearsed(topic: string, rehearsal: Exclude<Rehearsed, Rehearsal>): Finding {
+  if ('taker' in rehearsal) {
+    const remedy = `see sluice explain service '${rehearsal.taker.replace(/^fwmark/, 'mark')}', and the rules of marks`;
+    return { topic, effect: 'blocks', text: `its packets go to ${rehearsal.taker}`, details: [], remedy };
+  }
+  const text = `the director could not be asked: ${rehearsal.failure}`;
   return { topic, effect: 'none', text, details: [], remedy: 'try again' };
 }
 
@@ -195,7 +206,7 @@ function flowsOfService({ servers, counters, rates }: CountedService): Finding {
 
 function connectionFinding({ scheduler, servers }: CountedService, rehearsal: Rehearsed): Finding {
   const topic = 'connection';
-  if ('failure' in rehearsal) return notAsked(topic, rehearsal.failure);
+  if (!('first' in rehearsal)) return notRehearsed(topic, rehearsal);
   const { first, client, port } = rehearsal;
   const { verdict, reason, meaning, server, steps = [] } = first;
   const details = [...steps, ...byWorker(rehearsal)];
@@ -229,6 +240,13 @@ function effectOfDrop({ reason, server }: Rehearsal['first'], servers: readonly 
       // The kernel is asked for the neighbour when the first packet needs it.
       return servers.some(one => serverKey(one) === server && one.counters.connections > 0) ? 'hinders' : 'none';
     case 'no-route':
+    // These concern one packet, one client or one server.
+    case 'source-limit':
+    case 'martian-source':
+    case 'drop-packet-defence':
+    case 'pool-exhausted':
+    case 'hairpin-refused':
+    case 'out-of-buffers':
       return 'hinders';
     default:
       return 'blocks';
@@ -259,7 +277,7 @@ const ownerWords = {
 
 /** Whether packets of the service reach the director. */
 function pathFindings({ identity }: CountedService, rehearsal: Rehearsed): Finding[] {
-  if ('failure' in rehearsal) return [];
+  if (!('first' in rehearsal)) return [];
   const { owners } = rehearsal;
   const details = [...owners].map(([port, owner]) => `${port}: ${ownerWords[owner]}`);
   const taken = [...owners].filter(([, owner]) => owner !== 'host').map(([port]) => port);

@@ -35,7 +35,7 @@ export function withMaintenance(
   if (found.length === 0) {
     throw new UsageError('no service has this real server', {
       value: server,
-      remedy: 'write an address, or an address and port, as sluice status shows them',
+      remedy: 'write an address, or an address and port, as sluice ipvsadm -L -n shows them',
     });
   }
   const services = model.services.map(of =>

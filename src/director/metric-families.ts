@@ -7,6 +7,7 @@ export const mostServices = 500;
 export const mostServers = 2000;
 /** Local addresses of pools, the same way. */
 export const mostLocalAddresses = 256;
+export const mostPools = 256;
 
 const service = ['service'] as const;
 const server = ['service', 'server'] as const;

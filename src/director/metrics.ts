@@ -29,6 +29,7 @@ export class DirectorMetrics {
   readonly #services = new BoundedRows(families.mostServices);
   readonly #servers = new BoundedRows(families.mostServers);
   readonly #addresses = new BoundedRows(families.mostLocalAddresses);
+  readonly #pools = new BoundedRows(families.mostPools);
 
   collect(director: MeasuredDirector): Metric[] {
     const services = director.services();
@@ -58,6 +59,10 @@ export class DirectorMetrics {
         })),
       ),
     );
+    const poolRows = this.#pools.take(
+      shown.map(({ name, misses }) => ({ labels: [name], counters: [misses], gauges: [] })),
+    );
+    const own = new Set(poolRows.map(({ labels: [name] }) => name));
     return [
       metric(families.flows, [
         { labels: ['ipv4'], value: flows.ipv4 },
@@ -69,11 +74,11 @@ export class DirectorMetrics {
       metric(families.poolFlows, gaugesOf(rows, 2)),
       metric(
         families.poolMissed,
-        shown.map(({ name, misses }) => ({ labels: [name], value: misses })),
+        poolRows.map(({ labels, counters: [misses = 0] }) => ({ labels, value: misses })),
       ),
       metric(
         families.poolFullest,
-        shown.map(({ name, fullest }) => ({ labels: [name], value: fullest })),
+        shown.filter(({ name }) => own.has(name)).map(({ name, fullest }) => ({ labels: [name], value: fullest })),
       ),
     ];
   }

@@ -10,6 +10,7 @@ import {
   formatEndpoint,
   type Protocol,
   type Service,
+  type ServiceIdentity,
   serviceFamily,
 } from './model.ts';
 
@@ -26,16 +27,22 @@ export interface OpeningPacket {
 const anyClient: Readonly<Record<Family, string>> = { 4: '198.51.100.1', 6: '2001:db8:ffff::1' };
 const anyHost: Readonly<Record<Family, string>> = { 4: '203.0.113.1', 6: '2001:db8:fffe::1' };
 const clientPort = 1024;
-/** Of a service on every port. */
 const anyPort = 80;
+const portCount = 65536;
 
 /** Throws a UsageError for a client that cannot be one of the service. */
-export function openingPacket({ marks }: DirectorModel, { identity }: Service, client?: string): OpeningPacket {
+export function openingPacket(model: DirectorModel, { identity }: Service, client?: string): OpeningPacket {
+  const { marks, services } = model;
   const family = serviceFamily(identity);
   if (!('mark' in identity)) {
     const { protocol, address, port } = identity;
     const source = clientOf(client, family) ?? anyClient[family];
-    return { words: wordsOf(protocol, source, address, port || anyPort), mark: 0, client: source, port: undefined };
+    return {
+      words: wordsOf(protocol, source, address, port || ownPort(identity, services)),
+      mark: 0,
+      client: source,
+      port: undefined,
+    };
   }
   const { mark } = identity;
   const rule = marks.find(one => one.mark === mark && fits(one, family));
@@ -44,6 +51,20 @@ export function openingPacket({ marks }: DirectorModel, { identity }: Service, c
   const words = wordsOf(rule?.protocol ?? 'tcp', source, destination, rule?.ports?.[0] ?? anyPort);
   // A rule gives the mark, as to live packets. Without one the packet comes with it.
   return { words, mark: rule === undefined ? mark : 0, client: source, port: rule?.port ?? undefined };
+}
+
+/** A port of a service on all ports, which no other service of its address has. */
+function ownPort(
+  { protocol, address }: Exclude<ServiceIdentity, { mark: number }>,
+  services: readonly Service[],
+): number {
+  const taken = new Set(
+    services.flatMap(({ identity }) =>
+      'mark' in identity || identity.protocol !== protocol || identity.address !== address ? [] : [identity.port],
+    ),
+  );
+  for (let port = anyPort; port < portCount; port++) if (!taken.has(port)) return port;
+  return anyPort;
 }
 
 function fits({ source, destination }: FirewallMark, family: Family): boolean {

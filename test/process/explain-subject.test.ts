@@ -4,36 +4,19 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
 import type { SubjectExplanation } from '../../src/cli/explain/findings.ts';
 import { describeAsRoot } from '../privileges.ts';
+import { type Checked, checkedDocument, checkedServer } from './checked-document.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
 const patience = 30_000;
 vi.setConfig({ testTimeout: 3 * patience });
 
 const service = `tcp ${virtual}:80`;
-const real = '10.2.0.2:8080';
-
-interface Written {
-  readonly path?: string;
-  readonly servers?: string;
-  readonly health?: string;
-}
-
-const documentOf = ({ path = '/', servers = real, health = 'none_up: none' }: Written = {}): string => `
-health:
-  checks:
-    web: { http: ${path}, interval: 0.2, rise: 1, fall: 1 }
-director:
-  services:
-    - tcp: ${virtual}:80
-      scheduler: rr
-      health: { checks: [web], ${health} }
-      servers: [${servers}]
-`;
+const real = checkedServer;
 
 let running: RunningSluice | undefined;
 
-async function start(written?: Written): Promise<RunningSluice> {
-  running = await RunningSluice.startBy(documentOf(written));
+async function start(written?: Checked): Promise<RunningSluice> {
+  running = await RunningSluice.startBy(checkedDocument(written));
   return running;
 }
 
@@ -103,7 +86,7 @@ describeAsRoot('sluice explain', () => {
     ]);
     expect(finding(lost, 'neighbour').remedy).toContain('ip neigh show 10.2.0.9');
 
-    sluice.configure(documentOf({ servers: '10.2.0.9:8080', health: `sorry: "${real}"` }));
+    sluice.configure(checkedDocument({ servers: '10.2.0.9:8080', health: `sorry: "${real}"` }));
     expect(await sluice.command('reload')).toMatchObject({ status: 0 });
     const sorry = await explained(sluice, 'service', service);
     expect(sorry.verdict.connections).toBe('hindered');
@@ -132,6 +115,21 @@ describeAsRoot('sluice explain', () => {
     expect(whole.verdict).toEqual({ connections: 'none', reasons: ['1 of 1 server overloaded'] });
     client.write('end\n');
     await client.ending;
+  });
+
+  it('says that the packets of a service go to another one, by a mark', async () => {
+    running = await RunningSluice.startBy(`
+director:
+  services:
+    - { tcp: "${virtual}:80", scheduler: rr, servers: ["${real}"] }
+    - { mark: 7, scheduler: rr, servers: ["${real}"] }
+  marks:
+    - { mark: 7, destination: ${virtual}, protocol: tcp, ports: 80 }
+`);
+    const { verdict } = await explained(running, 'service', service);
+    expect(verdict).toEqual({ connections: 'none', reasons: ['its packets go to fwmark 7'] });
+    const [ofServer] = await running.ask<SubjectExplanation[]>('explain', 'server', real, '--service', service);
+    expect(ofServer?.verdict.connections).toBe('none');
   });
 
   it('refuses names that nothing has, and options that do not fit', async () => {

@@ -7,23 +7,12 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
 import type { TargetAnswer } from '../../src/health/api.ts';
 import { describeAsRoot } from '../privileges.ts';
+import { checkedDocument } from './checked-document.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 import { sluiceCommand } from './sluice-command.ts';
 
 const patience = 30_000;
 vi.setConfig({ testTimeout: 3 * patience });
-
-const documentOf = (path: string): string => `
-health:
-  checks:
-    web: { http: ${path}, interval: 0.2, rise: 1, fall: 1 }
-director:
-  services:
-    - tcp: ${virtual}:80
-      scheduler: rr
-      health: { checks: [web], none_up: none }
-      servers: [10.2.0.2:8080]
-`;
 
 let running: RunningSluice | undefined;
 
@@ -49,14 +38,14 @@ function ipvsadm(sluice: RunningSluice, ...words: string[]): Promise<string> {
 
 describeAsRoot('sluice health', () => {
   it('prints the evidence, and a check of which more is asked takes the server out without a restart', async () => {
-    const sluice = await start(documentOf('/'));
+    const sluice = await start(checkedDocument());
     await until('there is a result', patience, async () => (await targetOf(sluice)).known);
     const { stdout } = await sluice.command('health', '--server', '10.2.0.2');
     expect(stdout).toMatch(
       /^tcp 192\.0\.2\.10:80\n {2}up {4}10\.2\.0\.2:8080(, since \S+)?\n {10}web up: .*200.* at 10\.2\.0\.2:8080\n$/,
     );
     await sluice.request();
-    sluice.configure(documentOf('{ path: /, status: 204 }'));
+    sluice.configure(checkedDocument({ path: '{ path: /, status: 204 }' }));
     await sluice.command('reload');
     await until('the server is down', patience, async () => (await targetOf(sluice)).health === 'down');
     await until('the director has it', patience, async () => !(await answers(sluice)));
@@ -68,7 +57,7 @@ describeAsRoot('sluice health', () => {
   it('runs scripts without capabilities, without files of its process, and as the user of the processes', async () => {
     const script = 'grep CapEff /proc/self/status; ls /proc/self/fd; id -un; echo $SLUICE_ADDRESS:$SLUICE_PORT; exit 3';
     const check = JSON.stringify({ script: { command: ['/bin/sh', '-c', script] }, interval: 0.5 });
-    const sluice = await start(documentOf('/').replace(/web: .*/, `web: ${check}`));
+    const sluice = await start(checkedDocument().replace(/web: .*/, `web: ${check}`));
     await until('there is a result', patience, async () => (await targetOf(sluice)).known);
     const { health, checks } = await targetOf(sluice);
     expect(health).toBe('down');
@@ -82,7 +71,7 @@ describeAsRoot('sluice health', () => {
     chmodSync(dirname(file), 0o777);
     const script = `trap '' TERM; echo $$ > ${file}; while true; do sleep 1; done`;
     const check = JSON.stringify({ script: { command: ['/bin/bash', '-c', script] }, interval: 1, timeout: 50 });
-    const sluice = await start(documentOf('/').replace(/web: .*/, `web: ${check}`));
+    const sluice = await start(checkedDocument().replace(/web: .*/, `web: ${check}`));
     await until('the script runs', 90_000, () => existsSync(file) && readFileSync(file, 'utf8') !== '');
     const pid = readFileSync(file, 'utf8').trim();
     sluice.program.kill('SIGTERM');
@@ -92,7 +81,7 @@ describeAsRoot('sluice health', () => {
   });
 
   it('says when there is no such server, and when nothing is checked', async () => {
-    const sluice = await start(documentOf('/'));
+    const sluice = await start(checkedDocument());
     expect(await sluice.command('health', '--server', '10.2.0.9')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('no such server is checked'),
@@ -109,7 +98,7 @@ async function answers(sluice: RunningSluice): Promise<boolean> {
 
 describeAsRoot('sluice drain', () => {
   it('waits for open connections, ends when there are none, and takes the server back', async () => {
-    const sluice = await start(documentOf('/'));
+    const sluice = await start(checkedDocument());
     await sluice.request();
     const client = sluice.client.start('client', ['bash', '-c', `exec 3<>/dev/tcp/${virtual}/80; read -r`], {
       open: true,
@@ -133,7 +122,7 @@ describeAsRoot('sluice drain', () => {
   });
 
   it('refuses what it does not know', async () => {
-    const sluice = await start(documentOf('/'));
+    const sluice = await start(checkedDocument());
     const refusal = { status: 2, stderr: expect.stringContaining('no service has this real server') };
     expect(await sluice.command('drain', '10.2.0.9')).toMatchObject(refusal);
     expect((await sluice.command('drain')).status).toBe(2);

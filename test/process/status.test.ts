@@ -5,22 +5,13 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
 import type { Status } from '../../src/cli/status.ts';
 import { describeAsRoot } from '../privileges.ts';
+import { checkedDocument } from './checked-document.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
 
 const patience = 30_000;
 vi.setConfig({ testTimeout: 4 * patience });
 
-const documentOf = (path: string): string => `
-health:
-  checks:
-    web: { http: ${path}, interval: 0.2, rise: 1, fall: 1 }
-director:
-  services:
-    - tcp: ${virtual}:80
-      scheduler: rr
-      health: { checks: [web], sorry: "10.2.0.7:80" }
-      servers: [10.2.0.2:8080]
-`;
+const health = 'sorry: "10.2.0.7:80"';
 
 let running: RunningSluice | undefined;
 
@@ -31,7 +22,7 @@ afterEach(async () => {
 
 describeAsRoot('sluice status', () => {
   it('says that all is well, or what is wrong: a server that is down, a sorry server in use, a process that has died', async () => {
-    running = await RunningSluice.startBy(documentOf('/'));
+    running = await RunningSluice.startBy(checkedDocument({ health }));
     const sluice = running;
     const problems = async (): Promise<readonly string[]> =>
       (await sluice.ask<Status>('status')).problems.map(({ about, text }) => `${about}: ${text}`);
@@ -41,7 +32,7 @@ describeAsRoot('sluice status', () => {
     expect(well.stdout).toMatch(/^snapshot [0-9a-f]{12}, entry 1 of the history, by .+ ago, start$/m);
     expect(well.stdout).toMatch(/^tcp 192\.0\.2\.10:80 +rr +1\/1 +0 +0$/m);
 
-    sluice.configure(documentOf('{ path: /, status: 204 }'));
+    sluice.configure(checkedDocument({ health, path: '{ path: /, status: 204 }' }));
     await sluice.command('reload');
     await until('the sorry server is in use', patience, async () => (await problems()).length === 3);
     expect(await problems()).toEqual([
@@ -55,7 +46,7 @@ describeAsRoot('sluice status', () => {
     });
     expect((await sluice.command('status')).status).toBe(0);
 
-    sluice.configure(documentOf('/'));
+    sluice.configure(checkedDocument({ health }));
     await sluice.command('reload');
     await until('all is well again', patience, async () => (await problems()).length === 0);
     kill(await sluice.pid('health'), 'SIGKILL');

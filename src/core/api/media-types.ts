@@ -30,11 +30,11 @@ function weightOf(offered: Range, ranges: readonly Range[]): { quality: number; 
   return first ?? { quality: 0, exactness: 0 };
 }
 
-/** 0 for a range that does not have the type. A charset narrows nothing: all text is UTF-8. */
+/** 0 for a range that does not have the type. A charset narrows nothing, as all text is UTF-8; nor `escaping`, as all names are plain. */
 function exactness({ type, parameters }: Range, offered: Range): number {
   if (type === '*/*') return 1;
   if (type === `${offered.type.split('/')[0]}/*`) return 2;
-  const narrowing = [...parameters].filter(([name]) => name !== 'charset');
+  const narrowing = [...parameters].filter(([name]) => name !== 'charset' && name !== 'escaping');
   const fits = type === offered.type && narrowing.every(([name, value]) => offered.parameters.get(name) === value);
   return fits ? 3 + narrowing.length : 0;
 }

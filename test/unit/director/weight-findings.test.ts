@@ -48,6 +48,13 @@ describe('the weight of a real server is explained', () => {
       'blocks',
       'it is in maintenance',
     ],
+    [
+      'by maintenance also where none is up',
+      { server: { maintenance: true }, observed: { [one]: down, [other]: down } },
+      one,
+      'blocks',
+      'it is in maintenance',
+    ],
     ['by its health', { observed: { [one]: down } }, one, 'blocks', 'weight 0 in place of 10: it is down'],
     [
       'by its health, which removes it',

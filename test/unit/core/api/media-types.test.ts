@@ -11,6 +11,11 @@ it.each([
     'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
     open,
   ],
+  [
+    'a Prometheus that asks how names are escaped',
+    'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2',
+    open,
+  ],
   ['an older Prometheus', 'application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1', text],
   ['what curl asks', '*/*', text],
   ['no field', undefined, text],
