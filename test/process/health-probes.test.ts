@@ -14,6 +14,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { SecretContent } from '../../src/core/secret-content.ts';
 import type { Probe, ProbeOf } from '../../src/health/model.ts';
 import { createProbes } from '../../src/health/probes/start.ts';
+import { outsideEnvironment } from '../outside-environment.ts';
 import { dnsProbe, httpProbe, resultOf, smtpProbe, target, tlsOf } from '../unit/health/checks.ts';
 import { NodeProber } from '../unit/health/node-prober.ts';
 
@@ -59,9 +60,7 @@ async function freePorts(count: number): Promise<number[]> {
 const printed: string[] = [];
 
 function serve(program: string, ...words: string[]): void {
-  // A sanitizer's library is for the addon; dnsmasq may wait for ever at its start with one.
-  const env = { ...process.env, LD_PRELOAD: undefined };
-  const server = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env });
+  const server = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: outsideEnvironment });
   for (const stream of [server.stdout, server.stderr]) stream.on('data', (text: Buffer) => printed.push(String(text)));
   server.on('error', error => printed.push(`${program}: ${error.message}\n`));
   server.on('exit', (status, signal) => printed.push(`${program} ended with ${signal ?? status}\n`));

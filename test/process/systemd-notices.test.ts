@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
+import { outsideEnvironment } from '../outside-environment.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice } from './running-sluice.ts';
 
@@ -32,7 +33,10 @@ afterEach(async () => {
 describeAsRoot('a service manager', () => {
   it('hears that Sluice is ready, lives and ends', { timeout: 90_000 }, async () => {
     const socket = join(folder, 'notify');
-    const listens = spawn('python3', ['-c', receiver, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const listens = spawn('python3', ['-c', receiver, socket], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: outsideEnvironment,
+    });
     manager = listens;
     let heard = '';
     listens.stdout.setEncoding('utf8').on('data', text => {

@@ -2,6 +2,7 @@
 // What programs that we did not write read from a capture.
 import { execFileSync } from 'node:child_process';
 import { parse } from 'pcap-parser';
+import { outsideEnvironment } from '../../outside-environment.ts';
 
 export interface OutsidePacket {
   readonly time: bigint | undefined;
@@ -16,9 +17,12 @@ export interface TsharkPacket extends OutsidePacket {
 
 /** Output of a program, which must succeed; what it says on standard error is kept for the failure's message only. */
 export function run(program: string, ...args: readonly string[]): string {
-  // AddressSanitizer is preloaded for our addon when the suite runs on such a build; it makes these programs hang.
-  const env = { ...process.env, LD_PRELOAD: undefined };
-  return execFileSync(program, args, { encoding: 'utf8', env, maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'pipe'] });
+  return execFileSync(program, args, {
+    encoding: 'utf8',
+    env: outsideEnvironment,
+    maxBuffer: 1 << 30,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 /** "1700000000.5" → nanoseconds. */

@@ -2,6 +2,7 @@
 // Metrics as programs read them that we did not write: the reference parser of OpenMetrics (prometheus_client), and
 // promtool of Prometheus.
 import { spawnSync } from 'node:child_process';
+import { outsideEnvironment } from '../../../outside-environment.ts';
 
 export interface ReadFamily {
   readonly name: string;
@@ -27,6 +28,7 @@ export function readOpenMetrics(text: string): ReadFamily[] {
   const { status, stdout, stderr } = spawnSync(python, ['-c', program], {
     input: text,
     encoding: 'utf8',
+    env: outsideEnvironment,
     maxBuffer: 1 << 28,
   });
   if (status !== 0) throw new Error(`not OpenMetrics: ${stderr}`);
@@ -39,6 +41,10 @@ export function lint(text: string): { readonly status: number | null; readonly o
 }
 
 export function promtool(args: readonly string[], input = ''): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync('promtool', [...args], { input, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('promtool', [...args], {
+    input,
+    encoding: 'utf8',
+    env: outsideEnvironment,
+  });
   return { status, output: `${stdout}${stderr}` };
 }
