@@ -30,10 +30,13 @@ async function play(count: number, seed: number): Promise<readonly Answered[][]>
   setup(['oracle']);
   removeOnSignals();
   const sequences = Array.from({ length: count }, (_, index) => generateSequence(seed, index));
-  const played = await playReal(sequences, done => process.stdout.write(`${done} of ${count} sequences played\n`));
+  const file = join(folder, `random-${seed}.recorded`);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `random-${seed}.recorded`), formatSequences(played));
-  return played;
+  // Each time the whole: a run that is interrupted leaves what it has played.
+  return await playReal(sequences, played => {
+    writeFileSync(file, formatSequences(played));
+    process.stdout.write(`${played.length} of ${count} sequences played\n`);
+  });
 }
 
 async function compare(played: readonly Answered[][], most: number): Promise<number> {

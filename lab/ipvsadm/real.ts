@@ -70,15 +70,14 @@ const sequencesOfMachine = 20;
 /** A hundred times what they take. */
 const timeoutSeconds = 3600;
 
-/** Plays the sequences, on as many machines at a time as there are processors. `onProgress` is told how many are done. */
+/** Plays the sequences, on as many machines at a time as there are processors. `onProgress` gets those that are played. */
 export async function playReal(
   sequences: readonly Sequence[],
-  onProgress: (done: number) => void,
+  onProgress: (played: readonly Answered[][]) => void,
 ): Promise<Answered[][]> {
   const machine = new UserModeMachine();
   const answered: Answered[][] = [];
   let next = 0;
-  let done = 0;
   const playSome = async (): Promise<void> => {
     while (next < sequences.length) {
       const from = next;
@@ -87,8 +86,8 @@ export async function playReal(
       const { output, errors } = await machine.run(scriptOf(some), timeoutSeconds);
       if (errors !== '') throw new MachineError(`the shell of the machine said: ${errors}`);
       for (const [index, answers] of readAnswers(some, output).entries()) answered[from + index] = answers;
-      done += some.length;
-      onProgress(done);
+      // Without the holes of those that other machines play.
+      onProgress(answered.filter(Boolean));
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, playSome));

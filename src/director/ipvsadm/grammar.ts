@@ -110,6 +110,8 @@ class LineReader {
   readonly #names: InputNames;
   readonly #given = new Map<string, GivenOption>();
   #protocol: Protocol = 'tcp';
+  /** Before the service stands in the line, there is no protocol by which a port has its name. */
+  #portsHaveNames = false;
   #address: Address | undefined;
   #port = 0;
   #mark = 0;
@@ -195,6 +197,7 @@ class LineReader {
         return;
       case 'fwmark-service':
         this.#mark = needNumber(value, 1, 0xffff_ffff, `invalid fwmark value \`${value.text}' specified`);
+        this.#portsHaveNames = true;
         return;
       case 'ipv6':
         if (this.#mark === 0) throw new CommandFault('-6 used before -f', value, 'write -f MARK -6');
@@ -262,6 +265,7 @@ class LineReader {
     const parsed = parseServiceAddress(value.text, protocol, this.#names);
     if (typeof parsed === 'string') throw new CommandFault(problem, value, parsed);
     this.#protocol = protocol;
+    this.#portsHaveNames = true;
     this.#address = parsed.address;
     this.#port = parsed.port ?? 0;
     this.#family = parsed.address.family;
@@ -269,7 +273,8 @@ class LineReader {
   }
 
   #takeServer(value: Token): void {
-    const parsed = parseServiceAddress(value.text, this.#protocol, this.#names);
+    const names = this.#portsHaveNames ? this.#names : { ...this.#names, port: noPortNames };
+    const parsed = parseServiceAddress(value.text, this.#protocol, names);
     if (typeof parsed === 'string') {
       throw new CommandFault('illegal real server address[:port] specified', value, parsed);
     }
@@ -435,6 +440,8 @@ class LineReader {
     };
   }
 }
+
+const noPortNames: InputNames['port'] = () => undefined;
 
 const tunnelOptions = ['tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'];
 const optionsOfTunnel = { ipip: [], gue: tunnelOptions, gre: ['tun-nocsum', 'tun-csum'] } as {
