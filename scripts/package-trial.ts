@@ -4,6 +4,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { packageFolder } from '../lab/guest/debian-package.ts';
 import { MachineError } from '../lab/guest/system-program.ts';
 import { removeOnSignals } from '../lab/topology/signals.ts';
 import { UserModeMachine } from '../lab/user-mode/user-mode-machine.ts';
@@ -19,7 +20,7 @@ const timeoutSeconds = 1800;
 
 /** A Debian with these packages, which later runs use again. */
 function debian(): string {
-  const root = join(UserModeMachine.work, `debian-${release}`);
+  const root = join(packageFolder, `debian-${release}`);
   const record = `${root}.packages`;
   const packages = inside.join(',');
   if (existsSync(record) && readFileSync(record, 'utf8') === packages) return root;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian's own kernel. Its package is downloaded once and unpacked into a folder that later runs use again.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { downloadPackage } from './debian-package.ts';
+import { downloadPackage, packageFolder } from './debian-package.ts';
 import { execute, MachineError } from './system-program.ts';
 
 const metaPackage = 'linux-image-cloud-amd64';
@@ -16,7 +15,7 @@ export class DebianKernel {
   /** The version of the Debian package. */
   readonly version: string;
 
-  constructor(work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle')) {
+  constructor(work = packageFolder) {
     this.work = work;
     mkdirSync(work, { recursive: true });
     this.version = this.#versionHere() ?? this.#unpack();

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execute, MachineError } from './system-program.ts';
+
+/** What is kept for later runs: packages, and what was made of them. */
+export const packageFolder = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle');
 
 /** Downloads a Debian package into a folder, which keeps no older version of it, and returns the path of its file. */
 export function downloadPackage(name: string, folder: string): string {

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a shell script on User Mode Linux: Debian's kernel, compiled as a program of this host. It has IPVS and a network of
 // its own, needs no emulation of a processor, and is up within seconds; a call of the kernel costs much, a computation
-// nothing. The machine sees the host's files and can change none of them.
+// nothing. The machine sees the host's files, and can change
+// none of them but those of a folder of its own.
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { downloadPackage } from '../guest/debian-package.ts';
+import { downloadPackage, packageFolder } from '../guest/debian-package.ts';
 import { execute, MachineError } from '../guest/system-program.ts';
 
 const packageName = 'user-mode-linux';
@@ -28,18 +38,17 @@ interface Printed {
 }
 
 export class UserModeMachine {
-  /** What later runs use again. */
-  static readonly work = process.env.SLUICE_ORACLE_DIR ?? join(tmpdir(), 'sluice-ipvs-oracle');
-
-  readonly #tree: string;
+  readonly #tree = join(packageFolder, packageName);
 
   /** Unpacks the package unless an earlier run has. */
   constructor() {
-    const { work } = UserModeMachine;
-    this.#tree = join(work, packageName);
-    if (existsSync(this.#program)) return;
-    mkdirSync(work, { recursive: true });
-    execute('dpkg', ['-x', downloadPackage(packageName, work), this.#tree]);
+    if (existsSync(this.#tree)) return;
+    mkdirSync(packageFolder, { recursive: true });
+    // The folder has its name when it is whole.
+    const unfinished = `${this.#tree}.unfinished`;
+    rmSync(unfinished, { recursive: true, force: true });
+    execute('dpkg', ['-x', downloadPackage(packageName, packageFolder), unfinished]);
+    renameSync(unfinished, this.#tree);
   }
 
   get #program(): string {

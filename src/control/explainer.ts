@@ -103,7 +103,7 @@ export class Explainer<S extends Sections> {
           ];
     try {
       const plane = host.plane(name);
-      const work = async () => (await plane.explain?.(subject)) ?? [];
+      const work = async (signal: AbortSignal) => (await plane.explain?.(subject, signal)) ?? [];
       return [...behind, ...(await beforeDeadline(clock, planeMilliseconds, plane, 'explain', work))];
     } catch (error) {
       // What a person asked for is wrong.

@@ -58,11 +58,9 @@ async function askPlane({ plane, ask }: PlaneMetrics, logger: Logger): Promise<P
     logger.warn({ err, plane }, 'the plane does not give its metrics');
     return undefined;
   });
-  if (metrics !== undefined && !areMetricsOf(plane, metrics)) {
-    logger.warn({ plane }, 'the plane gives metrics that are not its own');
-    return { plane, metrics: undefined, seconds: (performance.now() - began) / 1000 };
-  }
-  return { plane, metrics, seconds: (performance.now() - began) / 1000 };
+  const isForeign = metrics !== undefined && !areMetricsOf(plane, metrics);
+  if (isForeign) logger.warn({ plane }, 'the plane gives metrics that are not its own');
+  return { plane, metrics: isForeign ? undefined : metrics, seconds: (performance.now() - began) / 1000 };
 }
 
 function scrapeMetrics(answers: readonly PlaneAnswer[]): Metric[] {

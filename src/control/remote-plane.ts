@@ -9,6 +9,7 @@ import type { ApiClient } from '../core/api/client.ts';
 import type { ParametersOf } from '../core/api/route.ts';
 import { difference } from '../core/config/edits.ts';
 import type { Finding, Subject } from '../core/explanation.ts';
+import { given } from '../core/given.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
 import { abortRoute, commitRoute, explainRoute, inForceRoute, prepareRoute } from './plane-api.ts';
 
@@ -59,7 +60,7 @@ export class RemotePlane implements Plane {
     return (await this.#client.call(inForceRoute, {}, signal === undefined ? {} : { signal })).digest;
   }
 
-  async explain(subject: Subject): Promise<readonly Finding[]> {
-    return await this.#client.call(explainRoute, subject);
+  async explain(subject: Subject, signal?: AbortSignal): Promise<readonly Finding[]> {
+    return await this.#client.call(explainRoute, subject, given({ signal }));
   }
 }

@@ -37,7 +37,7 @@ export interface Plane<Model = unknown> {
   /** The digest of the part that is in force; undefined before the first commit. */
   inForce(signal?: AbortSignal): Promise<string | undefined>;
   /** What it does about the subject, and why. Nothing for a subject that is none of its own. */
-  explain?(subject: Subject): Promise<readonly Finding[]>;
+  explain?(subject: Subject, signal?: AbortSignal): Promise<readonly Finding[]>;
   /** What the next process needs besides the part, should this one crash: a value of JSON. */
   handover?(): unknown;
 }

@@ -20,7 +20,7 @@ const anySender = '02:00:00:00:00:01';
 
 export function explain(liveDirector: LiveDirector, parameters: Parameters): Explanation {
   const described = describedBy(parameters);
-  const { ports } = liveDirector.state();
+  const ports = liveDirector.ports();
   const { device } = parameters;
   const known = device === undefined ? undefined : ports[portNumber(ports, device)]?.name;
   const port = known ?? likelyPort(liveDirector, described);
@@ -68,7 +68,7 @@ function packetWords(text: string): Words {
 
 /** The only port, the port that a frame is addressed to, or the port that leads to the sender. */
 function likelyPort(liveDirector: LiveDirector, { source, frame, packets }: Described): string {
-  const { ports } = liveDirector.state();
+  const ports = liveDirector.ports();
   const addressee = frame ? formatMac((packets[0] ?? new Uint8Array(0)).subarray(0, 6)) : undefined;
   const candidates = ports.filter(({ mac }) => ports.length === 1 || mac === addressee);
   const found = candidates[0]?.name ?? (source && liveDirector.portTowards(formatAddress(source.bytes)));

@@ -41,7 +41,7 @@ type Rehearsed = Rehearsal | { readonly failure: string } | { readonly taker: st
 function rehearse(director: LiveDirector, service: CountedService, wantedClient: string | undefined): Rehearsed {
   const { words, mark, client, port } = openingPacket(director.model, service, wantedClient);
   const towards = port ?? director.portTowards(client);
-  const ports = director.state().ports.filter(({ up }) => up);
+  const ports = director.ports().filter(({ up }) => up);
   const ordered = [...ports.filter(({ name }) => name === towards), ...ports.filter(({ name }) => name !== towards)];
   const described = packetOf(words);
   const arrivals = ordered.flatMap(({ name, mac }): Arrival[] =>

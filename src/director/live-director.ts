@@ -343,15 +343,19 @@ export class LiveDirector {
     return sumOccupancy(this.#numbers().map(worker => this.#native.occupancy(worker)));
   }
 
-  /** Ports, and how the host's stack is kept away. */
+  ports(): LiveDirectorState['ports'] {
+    return this.#named(this.#native.state().ports);
+  }
+
+  #named(ports: ReturnType<NativeLiveDirector['state']>['ports']): LiveDirectorState['ports'] {
+    return ports.map((port, index) => ({ ...port, device: port.name, name: this.#ports[index]?.name ?? '' }));
+  }
+
+  /** Ports, how the host's stack is kept away, and what a person should know, for which each worker is asked. */
   state(): LiveDirectorState {
     const state = this.#native.state();
     const { unseen } = this.#rows;
-    const ports = state.ports.map((port, index) => ({
-      ...port,
-      device: port.name,
-      name: this.#ports[index]?.name ?? '',
-    }));
+    const ports = this.#named(state.ports);
     const down = ports
       .filter(({ up }) => !up)
       .map(({ device }) => `the device ${device} is down, or is not there: look at ip link show ${device}`);

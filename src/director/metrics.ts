@@ -17,7 +17,7 @@ import type { Occupancy } from './occupancy.ts';
 import type { CountedService } from './views.ts';
 
 /** What is asked of a live director. */
-export type MeasuredDirector = Pick<LiveDirector, 'model' | 'services' | 'counts' | 'state' | 'occupancy'> & {
+export type MeasuredDirector = Pick<LiveDirector, 'model' | 'services' | 'counts' | 'ports' | 'occupancy'> & {
   readonly statistics: Pick<StatisticsPage, 'blocks' | 'read'>;
 };
 
@@ -41,7 +41,7 @@ export class DirectorMetrics {
       ...serverMetrics(this.#servers.take(servers)),
       packetMetric(director.counts()),
       ...workerMetrics(director.statistics),
-      ...portMetrics(director.state().ports),
+      ...portMetrics(director.ports()),
       ...this.#occupancyMetrics(director.occupancy(), director.model),
     ];
   }
@@ -161,7 +161,7 @@ function workerMetrics(page: MeasuredDirector['statistics']): Metric[] {
   ];
 }
 
-function portMetrics(ports: ReturnType<MeasuredDirector['state']>['ports']): Metric[] {
+function portMetrics(ports: ReturnType<MeasuredDirector['ports']>): Metric[] {
   type Count = Exclude<keyof (typeof ports)[number], 'name' | 'device' | 'type' | 'up' | 'mac' | 'addresses'>;
   const samples = (counts: Readonly<Record<string, Count>>): Sample[] =>
     ports.flatMap(port =>

@@ -18,7 +18,7 @@ function directorOf(document: object, { occupancy = noUse, counted = new Map() }
     model,
     services: () => serviceViews(model.services, counted),
     counts: () => ({ 'no-real-server': 7 }),
-    state: () => ({ ports: [], stealing: 'tcx', notices: [] }),
+    ports: () => [],
     occupancy: () => sumOccupancy([occupancy]),
     statistics: { blocks: () => [{ index: 3, name: 'worker 0', held: true, beat: 0n }], read: () => 2_000_000_000n },
   };
