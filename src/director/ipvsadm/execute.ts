@@ -208,6 +208,7 @@ class Call {
     const listed = key === undefined ? model.services : model.services.filter(one => serviceKey(one.identity) === key);
     if (key !== undefined && listed.length === 0) {
       this.#stderr += 'No such service\n';
+      this.#isOver = true;
       return 1;
     }
     const names = numeric ? undefined : await this.#namesFor(addressesOf(listed));
