@@ -30,6 +30,7 @@ constexpr size_t log_kept = 2000;
 // stock is empty for now, above all on kernels whose interrupt comes with the next tick. A map that has all its entries
 // from the beginning has no such stock.
 constexpr std::chrono::milliseconds refill_time{2};
+constexpr int most_refills = 100;
 
 long call_bpf(bpf_cmd command, bpf_attr& attributes) {
   return syscall(SYS_bpf, command, &attributes, sizeof attributes);
@@ -100,24 +101,30 @@ bool BpfMap::create(const MapShape& shape, Failure& failure) {
   return fd_ || fail(failure, std::string("cannot create the BPF map ") + shape.name, errno);
 }
 
-bool BpfMap::set(const void* key, const void* value, Failure& failure) {
+bool BpfMap::update(const void* key, const void* value) const {
   bpf_attr attributes{};
   attributes.map_fd = static_cast<uint32_t>(fd());
   attributes.key = pointer(key);
   attributes.value = pointer(value);
+  return call_bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0;
+}
+
+bool BpfMap::failed_to_set(int error, Failure& failure) const {
+  std::string what = std::string("cannot add to the BPF map ") + shape_.name;
+  if (error == E2BIG || error == ENOSPC) what += ", which holds " + std::to_string(shape_.entries) + " entries";
+  return fail(failure, what, error);
+}
+
+bool BpfMap::set(const void* key, const void* value, Failure& failure) {
+  return update(key, value) || failed_to_set(errno, failure);
+}
+
+bool BpfMap::set_one_of_many(const void* key, const void* value, Failure& failure) {
   const bool has_stock = (shape_.flags & BPF_F_NO_PREALLOC) != 0;
-  while (call_bpf(BPF_MAP_UPDATE_ELEM, attributes) != 0) {
-    const int error = errno;
-    if (error == ENOMEM && has_stock && refills_left_ > 0) {
-      --refills_left_;
-      std::this_thread::sleep_for(refill_time);
-      continue;
-    }
-    std::string what = std::string("cannot add to the BPF map ") + shape_.name;
-    if (error == E2BIG || error == ENOSPC) what += ", which holds " + std::to_string(shape_.entries) + " entries";
-    return fail(failure, what, error);
+  for (int refills = 0; !update(key, value); refills++) {
+    if (errno != ENOMEM || !has_stock || refills == most_refills) return failed_to_set(errno, failure);
+    std::this_thread::sleep_for(refill_time);
   }
-  refills_left_ = most_refills;
   return true;
 }
 

@@ -26,8 +26,11 @@ struct MapShape {
 class BpfMap {
  public:
   bool create(const MapShape& shape, Failure& failure);
-  // Adds an entry or replaces it. A packet finds the old value or the new one.
+  // Adds an entry or replaces it. A packet finds the old value or the new one. Any thread may call it.
   bool set(const void* key, const void* value, Failure& failure);
+  // The same for one of many entries: waits where the kernel's stock of entries is empty for now. Only the thread that
+  // carries out a change may call it.
+  bool set_one_of_many(const void* key, const void* value, Failure& failure);
   // True too where the key is absent.
   bool remove(const void* key, Failure& failure);
   // False where there is no such key.
@@ -38,12 +41,11 @@ class BpfMap {
   int fd() const { return fd_.get(); }
 
  private:
-  // How often an addition may still wait; all of it again after one that succeeds.
-  static constexpr int most_refills = 100;
+  bool update(const void* key, const void* value) const;
+  bool failed_to_set(int error, Failure& failure) const;
 
   Descriptor fd_;
   MapShape shape_{};
-  int refills_left_ = most_refills;
 };
 
 // The relocations name places in `maps`. The failure has the last words of the verifier.

@@ -292,7 +292,7 @@ bool Steal::hold_settings(const bpf::steal_settings& settings, Failure& failure)
 bool Steal::add_tuples(Failure& failure) {
   for (StealTables::Tuple* const tuple : tables_.touched_tuples()) {
     if (!tuple->is_wanted() || is_held(tuple->held, tuple->value)) continue;
-    if (!programs_.maps[bpf::tuples].set(&tuple->key, &tuple->value, failure)) return false;
+    if (!programs_.maps[bpf::tuples].set_one_of_many(&tuple->key, &tuple->value, failure)) return false;
     tables_.hold(*tuple, tuple->value);
   }
   return true;
@@ -302,7 +302,7 @@ bool Steal::add_places(Failure& failure) {
   for (StealTables::Place* const place : tables_.touched_places()) {
     const bpf::steal_place value = place->value();
     if (!place->is_wanted() || is_held(place->held, value)) continue;
-    if (!programs_.maps[bpf::places].set(&place->key, &value, failure)) return false;
+    if (!programs_.maps[bpf::places].set_one_of_many(&place->key, &value, failure)) return false;
     place->held = value;
   }
   return true;
@@ -333,7 +333,11 @@ bool Steal::keep_if_stray(const PlacedFlow& flow, uint32_t edition, uint32_t wor
   const bpf::steal_client client = {key_of(flow.client), flow.client_port, flow.protocol, 0};
   const bpf::steal_stray stray = {flow.worker, clock_now()};
   Failure ignored;  // told by the count
-  if (!programs_.maps[bpf::strays].set(&client, &stray, ignored)) lost_strays_++;
+  BpfMap& strays = programs_.maps[bpf::strays];
+  // Memory that was out for one stray is out for the next ones.
+  const bool is_kept =
+      lost_strays_ == 0 ? strays.set_one_of_many(&client, &stray, ignored) : strays.set(&client, &stray, ignored);
+  if (!is_kept) lost_strays_++;
   return true;
 }
 
@@ -378,7 +382,7 @@ bool Steal::add_new(bpf::Map map, Table& current, const Table& next, Failure& fa
   for (const auto& [key, value] : next) {
     const auto found = current.find(key);
     if (found != current.end() && equal(found->second, value)) continue;
-    if (!programs_.maps[map].set(&key, &value, failure)) return false;
+    if (!programs_.maps[map].set_one_of_many(&key, &value, failure)) return false;
     current.insert_or_assign(key, value);
   }
   return true;
