@@ -195,10 +195,14 @@ async function play(request: Request): Promise<0 | 1> {
     say(`${resultText(outcome)}\n`);
   }
   for (const { scenario, problem } of notPlayed) say(`${scenario}: not run: ${problem}\n`);
-  const failed = outcomes.filter(({ result }) => result === 'failed').length;
+  const failures = [
+    ...outcomes.filter(({ result }) => result === 'failed'),
+    ...notPlayed.filter(({ isExcused }) => !isExcused),
+  ].map(({ scenario, problem }) => `${scenario}: ${problem}`);
   if (request.json) print(`${JSON.stringify([...outcomes, ...notPlayed])}\n`);
-  const missed = notPlayed.filter(({ isExcused }) => !isExcused).length;
-  const count = { passed: outcomes.length - failed, failed: failed + missed, skipped: notPlayed.length - missed };
+  const passed = outcomes.filter(({ result }) => result === 'passed').length;
+  const skipped = notPlayed.filter(({ isExcused }) => isExcused).length;
+  const count = { passed, failed: failures.length, skipped, failures };
   if (request.names.length === 0) record('lab', count);
   say(`\n${closingLine(count)}\n`);
   if (request.keep) for (const topology of keptTopologies()) say(`\n${topology.scenario}\n${enterCommands(topology)}`);

@@ -27,10 +27,16 @@ export function totalOf(steps: readonly Step[], runs: ReadonlyMap<string, Count>
   return { ...total, failed: Math.max(total.failed, steps.filter(step => step.failed).length) };
 }
 
-/** Prints the table, the counts and, on the last line, the total. Sets the exit status to 1 if anything failed. */
+/** A line for each failed test: a log that is cut at its beginning still names them. */
+export function failuresOf(runs: ReadonlyMap<string, Count>): string[] {
+  return [...runs].flatMap(([name, { failures = [] }]) => failures.map(failure => `FAILED ${name}: ${failure}`));
+}
+
+/** Prints the table, the counts, the failed tests and, on the last line, the total. Sets the exit status to 1 if anything failed. */
 export function summarise(steps: readonly Step[], runs: ReadonlyMap<string, Count>): void {
   console.log(`\n${tableOf(steps)}\n`);
   for (const [name, count] of runs) console.log(`${name}: ${closingLine(count)}`);
+  for (const line of failuresOf(runs)) console.log(line);
   const total = totalOf(steps, runs);
   console.log(closingLine(total));
   if (total.failed > 0) process.exitCode = 1;

@@ -2,7 +2,7 @@
 // Runs the TypeScript tests with vitest, counts them, and prints which were not run and why. vitest.config.ts makes vitest
 // write the two files that are read here.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { Failure, heading, projectRoot, run } from '../tools/command.ts';
 import type { Count } from '../tools/results.ts';
 
@@ -20,6 +20,15 @@ export interface VitestRun {
 interface Totals {
   numPassedTests: number;
   numFailedTests: number;
+  testResults: readonly TestFile[];
+}
+
+interface TestFile {
+  name: string;
+  status: string;
+  /** Why the file could not be loaded. */
+  message?: string;
+  assertionResults: readonly { fullName: string; status: string; failureMessages?: readonly string[] }[];
 }
 
 /** A test that was not run. `reason` is null when the test was skipped without a reason. */
@@ -42,7 +51,19 @@ export function vitest(options: VitestRun = {}): Count {
   const unexplained = notRun.filter(test => test.reason === null).length;
   // A file that cannot be loaded, or an error outside of every test, fails the run without failing a test.
   const failed = totals.numFailedTests + unexplained || (status === 0 ? 0 : 1);
-  return { passed: totals.numPassedTests, failed, skipped: notRun.length - unexplained };
+  const failures = totals.testResults.flatMap(failuresIn);
+  return { passed: totals.numPassedTests, failed, skipped: notRun.length - unexplained, failures };
+}
+
+function failuresIn({ name, status, message, assertionResults }: TestFile): string[] {
+  const file = relative(projectRoot, name);
+  const failed = assertionResults.filter(test => test.status === 'failed');
+  if (failed.length === 0 && status === 'failed') return [`${file}: ${firstLine(message)}`];
+  return failed.map(({ fullName, failureMessages }) => `${file}: ${fullName}: ${firstLine(failureMessages?.[0])}`);
+}
+
+function firstLine(text = ''): string {
+  return text.trimStart().split('\n', 1)[0] ?? '';
 }
 
 function readReport<Content>(file: string): Content {

@@ -80,5 +80,9 @@ function countOf(junit: string): Count {
   };
   const failed = attribute('failures');
   const skipped = attribute('skipped') + attribute('disabled');
-  return { passed: attribute('tests') - failed - skipped, failed, skipped };
+  return { passed: attribute('tests') - failed - skipped, failed, skipped, failures: failedIn(junit) };
+}
+
+function failedIn(junit: string): string[] {
+  return [...junit.matchAll(/<testcase name="(\w+)"[^>]* status="fail"/g)].map(([, name = '']) => name);
 }

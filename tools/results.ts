@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The number of passed and failed tests. Each run writes a file in out/results/, so that CI can add up its runs.
+// The number of passed and failed tests, and which failed. Each run writes a file in out/results/, so that CI can add up its
+// runs and name their failures at its end.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, isRoot, projectRoot } from './command.ts';
@@ -8,6 +9,8 @@ export interface Count {
   passed: number;
   failed: number;
   skipped: number;
+  /** A line for each failed test that is known by name. */
+  failures?: readonly string[];
 }
 
 /** Relative to the project's root. */
@@ -17,14 +20,15 @@ const resultsPath = join(projectRoot, resultsFolder);
 export const none: Count = { passed: 0, failed: 0, skipped: 0 };
 
 export function sum(counts: readonly Count[]): Count {
-  return counts.reduce(
-    (total, count) => ({
+  return counts.reduce((total, count) => {
+    const failures = [...(total.failures ?? []), ...(count.failures ?? [])];
+    return {
       passed: total.passed + count.passed,
       failed: total.failed + count.failed,
       skipped: total.skipped + count.skipped,
-    }),
-    none,
-  );
+      ...(failures.length > 0 && { failures }),
+    };
+  }, none);
 }
 
 /** The last line of a run of tests, for people and for CI systems. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { type Step, tableOf, totalOf } from '../../../scripts/steps.ts';
+import { failuresOf, type Step, tableOf, totalOf } from '../../../scripts/steps.ts';
 
 const passed: Step = { command: 'npm run check', seconds: 27.4, failed: false };
 const failed: Step = { command: 'npm run lab', seconds: 241, failed: true };
@@ -28,5 +28,13 @@ describe('the total of steps', () => {
   it('counts a step and its failing tests once', () => {
     const twoFailed = new Map([['lab', { passed: 1, failed: 2, skipped: 0 }]]);
     expect(totalOf([failed], twoFailed)).toEqual({ passed: 1, failed: 2, skipped: 0 });
+  });
+});
+
+describe('the failures of steps', () => {
+  it('name the run and the test', () => {
+    const run = { passed: 1, failed: 1, skipped: 0, failures: ['test/a.test.ts: forwards: expected 1 to be 2'] };
+    const runs = new Map([...counted, ['test-node24', run]]);
+    expect(failuresOf(runs)).toEqual(['FAILED test-node24: test/a.test.ts: forwards: expected 1 to be 2']);
   });
 });
