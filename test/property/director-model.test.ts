@@ -105,7 +105,7 @@ const threads = fc.constantFrom<object>(
 const servicesDocument = fc.record({
   services: fc.uniqueArray(serviceDocument, {
     maxLength: 6,
-    selector: document => JSON.stringify({ ...document, servers: 0, scheduler: 0, flags: 0, persistence: 0 }),
+    selector: document => JSON.stringify(document, ['tcp', 'udp', 'sctp', 'mark', 'family']),
   }),
   timeouts: fc.record(
     { tcp: fc.record({ established: fc.integer({ min: 1, max: 1000 }) }, { requiredKeys: [] }) },
