@@ -76,6 +76,24 @@ bool read_protocol(Napi::Env env, const Napi::Value& value, probe::Protocol& pro
   return true;
 }
 
+// How packets of a service travel: its words, from the server's address on.
+bool read_way(const Napi::CallbackInfo& info, size_t first, probe::TrafficWay& way) {
+  const Napi::Env env = info.Env();
+  const Napi::Value server = info[first], wrapping = info[first + 1], port = info[first + 2], checksum = info[first + 3];
+  if (server.IsUndefined()) return true;
+  if (!read_address(env, "way.server", server, 0, way.server)) return false;
+  const std::string name = wrapping.IsString() ? wrapping.As<Napi::String>().Utf8Value() : "";
+  constexpr const char* names[] = {"none", "ipip", "gre", "gue"};  // in the order of Wrapping
+  const auto* const found = std::ranges::find(names, name);
+  if (found == std::end(names)) return throw_type_error(env, "way.wrapping must be 'none', 'ipip', 'gre' or 'gue'");
+  way.wrapping = static_cast<probe::Wrapping>(found - names);
+  if (!is_whole(port, UINT16_MAX)) return throw_type_error(env, "way.port must be a whole number from 0 to 65535");
+  way.gue_port = static_cast<uint16_t>(port.As<Napi::Number>().Uint32Value());
+  if (!checksum.IsBoolean()) return throw_type_error(env, "way.checksum must be a boolean");
+  way.has_checksum = checksum.As<Napi::Boolean>().Value();
+  return true;
+}
+
 // The fields that may be left out.
 bool read_options(const Napi::CallbackInfo& info, probe::Request& request) {
   const Napi::Env env = info.Env();
@@ -99,7 +117,7 @@ bool read_options(const Napi::CallbackInfo& info, probe::Request& request) {
       return throw_type_error(env, "mark of an exchange must be a whole number of 32 bits");
     request.mark = mark.As<Napi::Number>().Uint32Value();
   }
-  return true;
+  return read_way(info, 9, request.way);
 }
 
 bool read_request(const Napi::CallbackInfo& info, probe::Request& request) {

@@ -9,6 +9,7 @@
 
 #include "core/time.h"
 #include "probe/socket_address.h"
+#include "probe/traffic_way.h"
 
 namespace sluice::probe {
 
@@ -29,6 +30,9 @@ struct Request {
   SocketAddress from;         // the source address; unspecified: the kernel chooses
   std::string device;         // SO_BINDTODEVICE; empty: any
   uint32_t mark = 0;          // SO_MARK; 0: none
+  // TCP with connect_only: to a real server, as the packets of the service `to` travel to it. `from`, `device` and `mark`
+  // count for nothing then.
+  TrafficWay way;
 };
 
 // The order is that of the names in src/native/prober.ts.

@@ -25,12 +25,14 @@ constexpr uint32_t most_slots = 1 << slot_bits;
 // An id has 53 bits. A slot whose generations are used up is not used again.
 constexpr uint64_t last_generation = (uint64_t{1} << (53 - slot_bits)) - 1;
 
-constexpr Id timer_key = ~Id{0};
+constexpr Id timer_key = ~Id{0}, handshakes_key = ~Id{1};
 constexpr uint32_t everything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr uint32_t has_ended = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 
-// A socket makes at most three events a round: `data`, `closed`, `failed`. The rest is left for deadlines and failures.
+// A socket makes at most three events a round: `data`, `closed`, `failed`. The rest is left for handshakes, deadlines and
+// failures.
 constexpr int most_ready = most_events / 4;
+static_assert(3 * most_ready + Handshakes::most_answers < most_events);
 // The round reads no further socket when it has so much, so that `most_bytes` holds.
 constexpr size_t most_of_a_round = most_bytes - most_of_one_socket;
 
@@ -115,6 +117,8 @@ int Prober::begin(Id id, Slot& slot, const Request& request) {
   slot.is_ipv6 = request.to.family() == AF_INET6;
   slot.connect_only = request.protocol == Protocol::tcp && request.connect_only;
   slot.is_closed = false;
+  slot.travels = false;
+  if (!request.way.server.is_unspecified()) return begin_to_travel(id, slot, request);
   Opened opened = open_socket(request);
   if (opened.error != 0) return opened.error;
   slot.socket = std::move(opened.socket);
@@ -131,6 +135,18 @@ int Prober::begin(Id id, Slot& slot, const Request& request) {
   }
   const uint32_t wanted = request.protocol == Protocol::tcp ? everything : uint32_t{EPOLLIN};
   return watch(epoll_.get(), EPOLL_CTL_ADD, slot.socket.get(), wanted, id) ? 0 : errno;
+}
+
+int Prober::begin_to_travel(Id id, Slot& slot, const Request& request) {
+  if (!slot.connect_only) return EINVAL;
+  if (!handshakes_) {
+    Handshakes handshakes(key_);
+    if (const int error = handshakes.open()) return error;
+    if (!watch(epoll_.get(), EPOLL_CTL_ADD, handshakes.fd(), EPOLLIN, handshakes_key)) return errno;
+    handshakes_ = std::move(handshakes);
+  }
+  slot.travels = true;
+  return handshakes_->begin(id, request, now(), slot.socket);
 }
 
 void Prober::fail_later(Id id, Slot& slot, int error) {
@@ -173,6 +189,7 @@ void Prober::end(Id id) {
   if (slot == nullptr) return;
   if (slot->socket && slot->protocol == Protocol::tcp && !slot->is_closed) reset_on_close(slot->socket.get());
   slot->socket = host::Descriptor();
+  if (slot->travels) handshakes_->end(id);
   slot->stage = Stage::free;
   slot->sent = 0;
   slot->unsent.clear();
@@ -196,14 +213,17 @@ void Prober::collect(Batch& batch) {
   std::array<epoll_event, most_ready> ready;
   const int count = epoll_wait(epoll_.get(), ready.data(), most_ready, 0);
   for (int i = 0; i < count; i++) {
-    if (ready[static_cast<size_t>(i)].data.u64 != timer_key) {
-      handle(ready[static_cast<size_t>(i)].data.u64, ready[static_cast<size_t>(i)].events, batch);
+    const Id id = ready[static_cast<size_t>(i)].data.u64;
+    if (id == handshakes_key) continue;
+    if (id != timer_key) {
+      handle(id, ready[static_cast<size_t>(i)].events, batch);
       continue;
     }
     uint64_t times = 0;
     // Setting it again has the same effect as reading it, so a failure does no harm.
     if (::read(timer_.get(), &times, sizeof times) > 0) timer_at_ = 0;
   }
+  if (handshakes_) collect_handshakes(batch);
   report_failures(batch);
   expire(batch);
   set_timer();
@@ -296,6 +316,15 @@ void Prober::finish(Id id, EventKind kind, int error, Batch& batch) {
   end(id);
 }
 
+void Prober::collect_handshakes(Batch& batch) {
+  answers_.clear();
+  handshakes_->collect(now(), answers_);
+  for (const auto& [id, error] : answers_) {
+    if (find(id) == nullptr) continue;  // answered twice
+    finish(id, error == 0 ? EventKind::connected : EventKind::failed, error, batch);
+  }
+}
+
 void Prober::report_failures(Batch& batch) {
   size_t reported = 0;
   for (; reported < failing_.size() && batch.events.size() < most_events; reported++) {
@@ -317,7 +346,8 @@ void Prober::expire(Batch& batch) {
 void Prober::set_timer() {
   constexpr Time at_once = 1;  // long ago
   if (failing_.empty() && deadlines_.is_empty()) return;
-  const Time wanted = failing_.empty() ? deadlines_.earliest() : at_once;
+  Time wanted = failing_.empty() ? deadlines_.earliest() : at_once;
+  if (handshakes_ && handshakes_->due() != 0) wanted = std::min(wanted, handshakes_->due());
   if (timer_at_ != 0 && timer_at_ <= wanted) return;
   itimerspec at = {};
   at.it_value.tv_sec = static_cast<time_t>(wanted / second);

@@ -47,6 +47,7 @@
 #include "host/failure.h"
 #include "probe/deadlines.h"
 #include "probe/exchange.h"
+#include "probe/handshakes.h"
 
 namespace sluice::probe {
 
@@ -85,6 +86,7 @@ class Prober {
     bool is_ipv6 = false;
     bool is_raw = false;
     bool connect_only = false;
+    bool travels = false;           // it is one of `handshakes_`; the socket reserves a port
     bool is_closed = false;         // the target has closed its side
     int error = 0;                  // of an exchange that is failing
     size_t sent = 0;                // of `unsent`
@@ -99,6 +101,7 @@ class Prober {
 
   // 0, or errno.
   int begin(Id id, Slot& slot, const Request& request);
+  int begin_to_travel(Id id, Slot& slot, const Request& request);
   int flush(Slot& slot);
   // Of an exchange that begins or sends. It is reported later.
   void fail_later(Id id, Slot& slot, int error);
@@ -115,6 +118,7 @@ class Prober {
   bool look_for_ping_error(Id id, Slot& slot, Batch& batch);
   void finish(Id id, EventKind kind, int error, Batch& batch);
 
+  void collect_handshakes(Batch& batch);
   void report_failures(Batch& batch);
   void expire(Batch& batch);
   void set_timer();
@@ -126,6 +130,8 @@ class Prober {
   std::vector<uint32_t> free_;
   std::vector<uint8_t> buffer_;  // what one call receives
   std::vector<Id> failing_;      // and ids of failing exchanges that were ended
+  std::optional<Handshakes> handshakes_;  // once one is asked for
+  std::vector<Handshakes::Answer> answers_;
   Deadlines deadlines_;
   Time timer_at_ = 0;  // 0: not set
   size_t running_ = 0;

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "wire/address.h"
+
 namespace sluice::probe {
 
 class SocketAddress {
@@ -18,9 +20,18 @@ class SocketAddress {
   // gives an unknown zone (0), which the kernel refuses for a link-local address.
   static std::optional<SocketAddress> parse(std::string_view text, uint16_t port);
 
+  static SocketAddress of(const wire::Address& address, uint16_t port);
+
   bool is_unspecified() const { return family() == AF_UNSPEC; }
   int family() const { return ipv4_.sin_family; }
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&ipv4_); }
+  uint16_t port() const { return ntohs(ipv4_.sin_port); }  // at the same place for IPv6
+  wire::Address address() const {
+    if (family() == AF_INET) return wire::Ipv4Address{ipv4_.sin_addr.s_addr};
+    return wire::Ipv6Address::load(ipv6_.sin6_addr.s6_addr);
+  }
+  // The local end of a socket. Unspecified if it has none.
+  static SocketAddress local_of(int socket);
   socklen_t size() const { return family() == AF_INET ? sizeof ipv4_ : sizeof ipv6_; }
 
  private:

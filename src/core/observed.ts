@@ -27,8 +27,21 @@ export interface CheckedTarget {
   readonly port: number;
   readonly weight: number;
   readonly checks: readonly AppliedCheck[];
+  /** Absent where traffic goes to the address and port of the target. */
+  readonly way?: TrafficWay;
   /** The target is up while the weights of its checks that pass reach this sum. */
   readonly need: number;
+}
+
+/** How traffic reaches a target that answers clients itself: to the address of its service, unchanged or wrapped. */
+export interface TrafficWay {
+  readonly service: { readonly address: string /** 0: any port. */; readonly port: number };
+  /** `none`: in a frame to the target, which is on a link of this host. */
+  readonly wrapping: 'none' | 'ipip' | 'gre' | 'gue';
+  /** The UDP port of GUE; 0 otherwise. */
+  readonly port: number;
+  /** Whether the header of GRE or GUE has a checksum. */
+  readonly checksum: boolean;
 }
 
 /** A check that a target has to pass, by its name. */

@@ -20,7 +20,11 @@ export type Range = readonly [number, number];
 
 /** What is done once to try a target. */
 export type Probe =
-  | { readonly type: 'tcp' }
+  | {
+      readonly type: 'tcp';
+      /** The connection is opened as clients' packets travel, where the target's traffic has a way of its own. */
+      readonly likeTraffic?: true;
+    }
   | {
       readonly type: 'http';
       readonly method: string;

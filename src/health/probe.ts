@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What trying a target means for the code that schedules checks: a probe begins, and ends once with a result.
+import type { TrafficWay } from '../core/observed.ts';
 import type { Check } from './model.ts';
 
 /** Where a probe goes. */
@@ -7,6 +8,8 @@ export interface Destination {
   readonly address: string;
   /** 0 where the target has no port of its own. */
   readonly port: number;
+  /** The probe goes there as traffic does. */
+  readonly way?: TrafficWay;
 }
 
 export interface ProbeResult {

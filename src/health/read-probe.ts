@@ -13,6 +13,7 @@ type MapOf<Key extends ProbeKey> = Exclude<NonNullable<CheckMap[Key]>, string>;
 export function readProbe(reader: DocumentReader, key: ProbeKey, value: CheckMap, path: Path): Probe {
   switch (key) {
     case 'tcp':
+      return { type: 'tcp', ...(value.tcp?.like_traffic === true && { likeTraffic: true }) };
     case 'ping':
     case 'redis':
     case 'mysql':

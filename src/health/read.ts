@@ -97,6 +97,10 @@ function checkTogether(reader: DocumentReader, key: ProbeKey, check: Check, path
   if (check.port !== null && withoutPort.includes(check.probe.type)) {
     reader.conflict([...path, 'port'], `has no meaning for ${key}`, check.port, 'remove it');
   }
+  if (check.address !== null && check.probe.type === 'tcp' && check.probe.likeTraffic === true) {
+    const remedy = "remove it: traffic goes to the service's address";
+    reader.conflict([...path, 'address'], 'does not go with like_traffic', check.address, remedy);
+  }
   if (check.address !== null && check.dependsOn.length > 0) {
     reader.conflict(
       [...path, 'depends_on'],

@@ -102,7 +102,18 @@ const httpFields = {
 const pathForm = Type.String({ pattern: '^/', maxLength: 4096, form: 'a path', examples: ['/healthz'] });
 
 const probeSchemas = {
-  tcp: Type.Object({}, { ...closed, description: 'A TCP connection can be opened.' }),
+  tcp: Type.Object(
+    {
+      like_traffic: Type.Optional(
+        Type.Boolean({
+          description:
+            "true: for servers of the modes dr and tunnel, the connection is opened to the service's address, by the server's mode, as clients' packets travel. Finds an address, a tunnel or a rule of a firewall that is missing there.",
+          default: false,
+        }),
+      ),
+    },
+    { ...closed, description: 'A TCP connection can be opened.' },
+  ),
   http: Type.Union([pathForm, Type.Object(httpFields, closed)], {
     description: 'A request by HTTP/1.1 is answered as wanted: a path, or a map.',
     examples: ['/healthz', { path: '/healthz', status: 204 }],

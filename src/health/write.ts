@@ -36,6 +36,7 @@ export function writeCheck(check: Check): unknown {
 function writeProbe(probe: Probe): object {
   switch (probe.type) {
     case 'tcp':
+      return { like_traffic: probe.likeTraffic };
     case 'ping':
     case 'redis':
     case 'mysql':

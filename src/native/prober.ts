@@ -21,6 +21,19 @@ export interface ExchangeRequest {
   readonly device?: string | undefined;
   /** For rules of routing (SO_MARK; needs CAP_NET_ADMIN or, from Linux 5.17, CAP_NET_RAW). */
   readonly mark?: number | undefined;
+  /**
+   * With connectOnly: the connection to the service at `address` and `port` is opened at this real server, as the packets
+   * of the service travel to it. Needs CAP_NET_RAW.
+   */
+  readonly way?: NativeWay | undefined;
+}
+
+export interface NativeWay {
+  readonly server: string;
+  readonly wrapping: 'none' | 'ipip' | 'gre' | 'gue';
+  /** The UDP port of GUE; 0 otherwise. */
+  readonly port: number;
+  readonly checksum: boolean;
 }
 
 /** Every exchange ends with exactly one `connected` (connectOnly), `failed` or `timeout`, or with a call of `end`. */
@@ -64,6 +77,10 @@ interface PackedProber {
     source: string | undefined,
     device: string | undefined,
     mark: number | undefined,
+    wayServer: string | undefined,
+    wayWrapping: string | undefined,
+    wayPort: number | undefined,
+    wayChecksum: boolean | undefined,
   ): number;
   send(id: number, bytes: Uint8Array): void;
   end(id: number): void;
@@ -114,8 +131,11 @@ export function createProber(onEvents: (events: readonly ExchangeEvent[]) => voi
       const ids: number[] = [];
       try {
         for (const request of requests) {
-          const { protocol, address, port, timeoutMilliseconds, send, connectOnly, source, device, mark } = request;
-          ids.push(packed.start(protocol, address, port, timeoutMilliseconds, send, connectOnly, source, device, mark));
+          const { protocol, address, port, timeoutMilliseconds, send, connectOnly, source, device, mark, way } =
+            request;
+          const options = [send, connectOnly, source, device, mark] as const;
+          const travel = [way?.server, way?.wrapping, way?.port, way?.checksum] as const;
+          ids.push(packed.start(protocol, address, port, timeoutMilliseconds, ...options, ...travel));
         }
       } catch (error) {
         for (const id of ids) packed.end(id);

@@ -88,7 +88,7 @@ export class Monitor {
     this.#watches = new Map();
     this.#users = new Map();
     const watch = (check: Check, to: Destination): Watch => {
-      const key = `${check.name} ${to.address} ${to.port}`;
+      const key = [check.name, to.address, to.port, ...(to.way === undefined ? [] : [canonicalJson(to.way)])].join(' ');
       const known = this.#watches.get(key);
       if (known !== undefined) return known;
       const dependencies = check.dependsOn
@@ -169,5 +169,8 @@ export class Monitor {
 }
 
 function destinationOf(check: Check, target?: CheckedTarget): Destination {
-  return { address: check.address ?? target?.address ?? '', port: check.port ?? target?.port ?? 0 };
+  const { probe } = check;
+  const way = probe.type === 'tcp' && probe.likeTraffic === true ? target?.way : undefined;
+  const port = check.port ?? target?.port ?? 0;
+  return { address: check.address ?? target?.address ?? '', port, ...(way !== undefined && { way }) };
 }

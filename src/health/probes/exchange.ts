@@ -11,6 +11,7 @@ import { dialogOf, isDialogProbe } from '../dialogs/dialog-of.ts';
 import type { Check, Probe } from '../model.ts';
 import type { Destination, StartProbe } from '../probe.ts';
 import { Attempt, within } from './attempt.ts';
+import { trafficFailure, trafficRequest, wayWords } from './traffic.ts';
 import { errnoWords } from './words.ts';
 
 type Protocol = ExchangeRequest['protocol'];
@@ -67,7 +68,7 @@ export function createExchanges(
     if (exchange === undefined) return;
     switch (event.kind) {
       case 'connected':
-        finish(event.id, exchange, passes('connected'));
+        finish(event.id, exchange, passes(connectedWords(exchange)));
         break;
       case 'data':
         exchange.hasReceived = true;
@@ -135,6 +136,7 @@ function requestOf({ attempt, check, to, protocol }: Exchange, send: Uint8Array 
     timeoutMilliseconds: Math.max(1, Math.round(check.timeout * 1000 - attempt.milliseconds)),
     ...(send === undefined ? {} : { send }),
     ...(check.probe.type === 'tcp' ? { connectOnly: true } : {}),
+    ...(to.way === undefined ? {} : trafficRequest(to, to.way)),
   };
 }
 
@@ -143,10 +145,15 @@ const ownErrors: readonly number[] = (['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 
   name => constants.errno[name],
 );
 
+function connectedWords({ to }: Exchange): string {
+  return to.way === undefined ? 'connected' : `connected to ${wayWords(to, to.way)}`;
+}
+
 function failure(exchange: Exchange, errno: number): Verdict {
   const words = errnoWords(errno);
   if (ownErrors.includes(errno)) return untried(`not tried, as this host lacks something: ${words}`);
-  return fails(`${brokenWords(exchange, errno)}: ${words}`);
+  const { to } = exchange;
+  return to.way === undefined ? fails(`${brokenWords(exchange, errno)}: ${words}`) : trafficFailure(to, to.way, errno);
 }
 
 /** What an error has ended: these two happen to connections that stood. */
@@ -156,7 +163,8 @@ function brokenWords({ protocol, hasReceived }: Exchange, errno: number): string
   return hasReceived || errno === ECONNRESET || errno === EPIPE ? 'the connection broke' : 'no connection';
 }
 
-function lateVerdict({ protocol, dialog, hasReceived }: Exchange, isConnected: boolean): Verdict {
+function lateVerdict({ protocol, dialog, hasReceived, to }: Exchange, isConnected: boolean): Verdict {
+  if (to.way !== undefined) return fails(`no answer from ${wayWords(to, to.way)}`);
   const verdict = dialog.timedOut();
   if (protocol !== 'tcp' || hasReceived) return verdict;
   return fails(isConnected ? `connected, but ${verdict.detail}` : 'no connection');
