@@ -7,7 +7,7 @@ import { whoServes } from '../drivers/web.ts';
 import { scaled } from '../topology/time-scale.ts';
 import { until } from '../topology/until.ts';
 import { serverAddress, serverNames, virtualAddress } from './addresses.ts';
-import { service } from './modes.ts';
+import { service, topologies } from './modes.ts';
 import { expect, type Scenario, type Stage } from './scenario.ts';
 import { twoArms } from './topologies.ts';
 
@@ -74,7 +74,78 @@ const failing = (fault: keyof typeof faults, says: string): Scenario => ({
   },
 });
 
+/** What r1 lacks, by commands there that take it away and bring it back. */
+interface Lack {
+  readonly takeAway: readonly [string, ...string[]];
+  readonly bringBack: readonly [string, ...string[]];
+}
+
+/** Checks that travel as clients' packets do find what a connection to the server's own address cannot. */
+const travelling = (
+  name: string,
+  title: string,
+  virtual: Pick<VirtualService, 'mode' | 'encapsulation'>,
+  lack: Lack,
+  says: string,
+): Scenario => ({
+  name: `health-way-${name}`,
+  title,
+  topology: topologies[virtual.mode],
+  forwarding: {
+    checks: {
+      way: { tcp: { like_traffic: true }, interval: check.interval, timeout: check.timeout, rise: 2, fall: 2 },
+    },
+    services: [{ ...service('tcp', 'ipv4', virtual.mode), ...virtual, health: 'way' }],
+  },
+  needs: ['health', 'process'],
+  async play(stage) {
+    await reach(stage, all);
+    await stage.host('r1').must(lack.takeAway);
+    // Requests that reach r1 until then would wait for an answer for long.
+    await until(`the check says ${says}`, patience, async () => {
+      const down = (await stage.balancer.process?.down()) ?? {};
+      return down[`${serverAddress('ipv4', 1)}:80`]?.includes(says) === true;
+    });
+    await reach(stage, 'r2,r3');
+    await stage.host('r1').must(lack.bringBack);
+    await reach(stage, all);
+  },
+});
+
+const drops = (protocol: number): Lack => ({
+  takeAway: [
+    'nft',
+    `table ip lab { chain in { type filter hook prerouting priority -300; ip protocol ${protocol} drop; }; }`,
+  ],
+  bringBack: ['nft', 'delete table ip lab'],
+});
+
 export const healthScenarios: readonly Scenario[] = [
+  travelling(
+    'dr',
+    'a server that has lost the virtual address gets no new requests, and gets some again when it has it again',
+    { mode: 'dr' },
+    {
+      takeAway: ['ip', 'address', 'delete', `${vip}/32`, 'dev', 'lo'],
+      bringBack: ['ip', 'address', 'add', `${vip}/32`, 'dev', 'lo'],
+    },
+    `no answer from ${vip}:80 by DR`,
+  ),
+  ...(
+    [
+      ['ipip', 4],
+      ['gre', 47],
+      ['gue', 17],
+    ] as const
+  ).map(([encapsulation, protocol]) =>
+    travelling(
+      encapsulation,
+      `a server whose firewall drops ${encapsulation} gets no new requests until it lets it pass`,
+      { mode: 'tunnel', encapsulation },
+      drops(protocol),
+      `no answer from ${vip}:80 in ${encapsulation}`,
+    ),
+  ),
   failing('refuse', 'refused'),
   failing('error', '500'),
   failing('slow', 'within'),

@@ -79,7 +79,8 @@ bool read_protocol(Napi::Env env, const Napi::Value& value, probe::Protocol& pro
 // How packets of a service travel: its words, from the server's address on.
 bool read_way(const Napi::CallbackInfo& info, size_t first, probe::TrafficWay& way) {
   const Napi::Env env = info.Env();
-  const Napi::Value server = info[first], wrapping = info[first + 1], port = info[first + 2], checksum = info[first + 3];
+  const Napi::Value server = info[first], wrapping = info[first + 1], port = info[first + 2],
+                    checksum = info[first + 3];
   if (server.IsUndefined()) return true;
   if (!read_address(env, "way.server", server, 0, way.server)) return false;
   const std::string name = wrapping.IsString() ? wrapping.As<Napi::String>().Utf8Value() : "";

@@ -30,8 +30,8 @@ struct Request {
   SocketAddress from;         // the source address; unspecified: the kernel chooses
   std::string device;         // SO_BINDTODEVICE; empty: any
   uint32_t mark = 0;          // SO_MARK; 0: none
-  // TCP with connect_only: to a real server, as the packets of the service `to` travel to it. `from`, `device` and `mark`
-  // count for nothing then.
+  // TCP with connect_only: to a real server, as the packets of the service `to` travel to it. `from`, `device` and
+  // `mark` count for nothing then.
   TrafficWay way;
 };
 

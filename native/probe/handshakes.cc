@@ -71,8 +71,8 @@ host::Descriptor open_socket(int family, int type, int protocol) {
   return host::Descriptor(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
 }
 
-// A datagram socket that is connected to the server's discard port. The kernel has then chosen the address that this host
-// sends from.
+// A datagram socket that is connected to the server's discard port. The kernel has then chosen the address that this
+// host sends from.
 host::Descriptor towards(const SocketAddress& server) {
   host::Descriptor socket = open_socket(server.family(), SOCK_DGRAM, 0);
   const auto discard = SocketAddress::of(server.address(), discard_port);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that are opened as the packets of a service travel (TrafficWay): to the service's address, in a frame or a
-// tunnel to one real server, which answers from the service's address. They find what a connection to the server's own
-// address cannot: a service's address that is missing there, a tunnel that is not set up, a filter.
+// Connections that are opened as the packets of a service travel (TrafficWay): to the service's address, in a frame or
+// a tunnel to one real server, which answers from the service's address. They find what a connection to the server's
+// own address cannot: a service's address that is missing there, a tunnel that is not set up, a filter.
 //
-// Theory of operation. The kernel's TCP would send to the service's address by its routes, and would refuse answers from
-// an address that this host may have itself. So the segments are written here, and answers are read from packet sockets,
-// before the kernel looks at their addresses:
+// Theory of operation. The kernel's TCP would send to the service's address by its routes, and would refuse answers
+// from an address that this host may have itself. So the segments are written here, and answers are read from packet
+// sockets, before the kernel looks at their addresses:
 //
 //   begin() ─▶ SYN ──▶ SYN+ACK: the server's TCP and its address work; a RST takes the connection back
 //                  └─▶ RST, or an ICMP error about the SYN: refused

@@ -29,8 +29,8 @@ constexpr Id timer_key = ~Id{0}, handshakes_key = ~Id{1};
 constexpr uint32_t everything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr uint32_t has_ended = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 
-// A socket makes at most three events a round: `data`, `closed`, `failed`. The rest is left for handshakes, deadlines and
-// failures.
+// A socket makes at most three events a round: `data`, `closed`, `failed`. The rest is left for handshakes, deadlines
+// and failures.
 constexpr int most_ready = most_events / 4;
 static_assert(3 * most_ready + Handshakes::most_answers < most_events);
 // The round reads no further socket when it has so much, so that `most_bytes` holds.

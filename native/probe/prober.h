@@ -128,8 +128,8 @@ class Prober {
   core::SipKey key_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  std::vector<uint8_t> buffer_;  // what one call receives
-  std::vector<Id> failing_;      // and ids of failing exchanges that were ended
+  std::vector<uint8_t> buffer_;           // what one call receives
+  std::vector<Id> failing_;               // and ids of failing exchanges that were ended
   std::optional<Handshakes> handshakes_;  // once one is asked for
   std::vector<Handshakes::Answer> answers_;
   Deadlines deadlines_;

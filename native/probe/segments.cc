@@ -149,8 +149,7 @@ Packet segment_of(const Ends& ends, uint8_t flags, uint32_t sequence) {
   write_ip_header(ends, packet.size(), packet.data());
   const auto tcp = wire::MutableBytes(packet).subspan(ip_length);
   wire::emit(fields, tcp.data());
-  wire::MutableTcpView(tcp).fill_checksum(
-      pseudo_header(ends.local, ends.service, wire::protocol::tcp, tcp.size()));
+  wire::MutableTcpView(tcp).fill_checksum(pseudo_header(ends.local, ends.service, wire::protocol::tcp, tcp.size()));
   return packet;
 }
 

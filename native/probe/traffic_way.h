@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the packets of a service reach a real server that answers clients itself: unchanged in a frame to the server (DR),
-// or wrapped in packets to it (tunnel).
+// How the packets of a service reach a real server that answers clients itself: unchanged in a frame to the server
+// (DR), or wrapped in packets to it (tunnel).
 #pragma once
 
 #include <cstdint>

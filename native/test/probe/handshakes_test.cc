@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that travel as the packets of a service, between two networks of this process: this host, and a real server
-// on its link that the kernel's TCP plays.
+// Connections that travel as the packets of a service, between two networks of this process: this host, and a real
+// server on its link that the kernel's TCP plays.
 #include "port/private_network.h"
 #include "prober_fixture.h"
 

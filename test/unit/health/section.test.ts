@@ -47,6 +47,7 @@ describe('a check', () => {
       },
     ],
     ['TLS', { https: {} }, { probe: { type: 'http', tls: { verify: true, name: null } } }],
+    ['a way', { tcp: { like_traffic: true } }, { probe: { type: 'tcp', likeTraffic: true } }],
     ['a timeout that fits a short interval', { tcp: {}, interval: 0.2 }, { interval: 0.2, timeout: 0.2 }],
     ['STARTTLS', { smtp: { tls: {} } }, { probe: { startTls: true, tls: { verify: true } } }],
     ['TLS from the first byte', { smtp: { tls: { start: false } } }, { probe: { startTls: false } }],
@@ -74,6 +75,11 @@ describe('a check', () => {
     ['has a key without a certificate', { https: { tls: { key: { file: '/k' } } } }, 'https.tls needs certificate too'],
     ['has no address', { ping: {}, address: 'gateway' }, 'web.address is not an IP address'],
     ['has a port for a ping', { ping: {}, port: 1 }, 'web.port has no meaning for ping'],
+    [
+      'travels to another place',
+      { tcp: { like_traffic: true }, address: '10.0.2.9', port: 80 },
+      'web.address does not go with like_traffic',
+    ],
     ['runs what may be anywhere', { script: { command: ['check'] } }, 'script.command[0] is not an absolute path'],
     ['asks for a long label', { dns: { name: `${'a'.repeat(64)}.org` } }, 'dns.name is not a domain name'],
     ['depends on nothing', { tcp: {}, depends_on: ['router'] }, 'depends_on[0] names a check that is not defined'],
@@ -156,7 +162,14 @@ describe('what a service says of health', () => {
 });
 
 const probes = fc.oneof(
-  fc.constantFrom<object>({ tcp: {} }, { ping: {} }, { redis: {} }, { mysql: {} }, { postgresql: {} }),
+  fc.constantFrom<object>(
+    { tcp: {} },
+    { tcp: { like_traffic: true } },
+    { ping: {} },
+    { redis: {} },
+    { mysql: {} },
+    { postgresql: {} },
+  ),
   fc
     .record(
       {
@@ -228,6 +241,28 @@ const serviceHealths = fc.oneof(
 );
 
 describe('every document', () => {
+  it('has the way of traffic to servers that answer clients themselves', () => {
+    const wayOf = (service: object, server: object) => {
+      const snapshot = documentFormat.from({
+        health: { checks: { web: 'tcp' } },
+        director: { services: [{ ...service, health: 'web', servers: [{ server: '10.0.2.1:80', ...server }] }] },
+      });
+      return documentFormat.effective('health', snapshot).groups[0]?.targets[0]?.way;
+    };
+    const service = { address: '10.0.1.1', port: 80 };
+    const tcp = { tcp: '10.0.1.1:80' };
+    expect(wayOf(tcp, {})).toBe(undefined);
+    expect(wayOf(tcp, { mode: 'dr' })).toEqual({ service, wrapping: 'none', port: 0, checksum: false });
+    expect(wayOf(tcp, { mode: 'tunnel' })).toEqual({ service, wrapping: 'ipip', port: 0, checksum: false });
+    expect(wayOf(tcp, { mode: 'tunnel', tunnel: { type: 'gre', checksum: 'full' } })).toEqual({
+      ...{ service, wrapping: 'gre', port: 0, checksum: true },
+    });
+    expect(wayOf(tcp, { mode: 'tunnel', tunnel: { type: 'gue', port: 6080, checksum: 'remote' } })).toEqual({
+      ...{ service, wrapping: 'gue', port: 6080, checksum: true },
+    });
+    expect(wayOf({ mark: 7 }, { server: '10.0.2.1', mode: 'dr' })).toBe(undefined);
+  });
+
   it('is written as a document that means the same', () => {
     fc.assert(
       fc.property(probes, timings, serviceHealths, fc.boolean(), (probe, timing, health, maintenance) => {

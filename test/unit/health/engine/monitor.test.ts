@@ -6,6 +6,25 @@ const alive = { tcp: {}, interval: 1, jitter: 0, rise: 2, fall: 3 };
 const one = { servers: ['10.0.2.1:80'], health: 'alive' };
 const first = '10.0.2.1:80';
 
+describe('a check that travels as traffic', () => {
+  const dr = { servers: [{ server: '10.0.2.1:80', mode: 'dr' }], health: 'way' };
+  const probesOf = async (check: object, services: { servers: unknown[]; health: string }[]) => {
+    const { clock, probes } = monitorOf(modelOf({ way: { ...alive, ...check } }, services));
+    await clock.advance(1000);
+    return probes.map(({ what }) => what);
+  };
+
+  it('is made once for each service, as each has an address of its own', async () => {
+    expect(await probesOf({}, [dr, dr])).toEqual(['way 10.0.2.1']);
+    expect(await probesOf({ tcp: { like_traffic: true } }, [dr, dr])).toEqual(['way 10.0.2.1', 'way 10.0.2.1']);
+  });
+
+  it('is one for all services whose traffic goes to the server itself', async () => {
+    const nat = { servers: ['10.0.2.1:80'], health: 'way' };
+    expect(await probesOf({ tcp: { like_traffic: true } }, [nat, nat])).toEqual(['way 10.0.2.1']);
+  });
+});
+
 describe('a target', () => {
   it('is up before its first result, and the first result decides', async () => {
     const { monitor, clock, answers } = monitorOf(modelOf({ alive }, [one]));
