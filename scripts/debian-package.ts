@@ -18,6 +18,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { completionScript } from '../src/cli/completion.ts';
+import { manPages } from '../src/cli/man.ts';
 import { build } from '../tools/build.ts';
 import { bundling } from '../tools/bundling.ts';
 import { Failure, heading, mustRun, outputOf, projectRoot } from '../tools/command.ts';
@@ -39,17 +41,25 @@ export interface PackageOptions {
   readonly fast?: boolean;
 }
 
+/** What a person asks for help: made of the usages of commands. */
+interface Help {
+  readonly pages: ReadonlyMap<string, string>;
+  readonly completion: string;
+}
+
 /** Returns the path of the package. */
-export function makePackage({ out, version, fast = false }: PackageOptions): string {
+export async function makePackage(options: PackageOptions): Promise<string> {
   setup(['package']);
   build();
   heading('Debian package');
+  const { version } = options;
   const manifest: Manifest = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
   // The modes of the files are those of the package, whoever makes it.
   process.umask(0o022);
   const root = mkdtempSync(join(tmpdir(), 'sluice-package-'));
   try {
-    return new Tree(root).pack(manifest, version ?? manifest.version, out, fast);
+    const help = { pages: await manPages(), completion: await completionScript() };
+    return new Tree(root).pack(manifest, version ?? manifest.version, help, options);
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -65,11 +75,11 @@ class Tree {
     chmodSync(root, 0o755);
   }
 
-  pack(manifest: Manifest, version: string, out: string, fast: boolean): string {
+  pack(manifest: Manifest, version: string, help: Help, { out, fast = false }: PackageOptions): string {
     this.#addPrograms(manifest, version);
     this.#addModules();
     this.#addService();
-    this.#addDocumentation();
+    this.#addDocumentation(help);
     const architecture = outputOf('dpkg', ['--print-architecture']);
     this.#addControl(manifest, version, architecture);
     mkdirSync(out, { recursive: true });
@@ -127,12 +137,14 @@ class Tree {
     mkdirSync(this.#path('etc/sluice/secrets'), { recursive: true, mode: 0o700 });
   }
 
-  #addDocumentation(): void {
+  #addDocumentation({ pages, completion }: Help): void {
     const folder = 'usr/share/doc/sluice';
     this.#copy(inProject('LICENSE'), `${folder}/copyright`);
     for (const name of ['README.md', 'CHANGELOG.md']) {
       this.#write(`${folder}/${name}.gz`, gzipSync(readFileSync(inProject(name)), { level: 9 }));
     }
+    for (const [name, page] of pages) this.#write(`usr/share/man/man8/${name}.gz`, gzipSync(page, { level: 9 }));
+    this.#write('usr/share/bash-completion/completions/sluice', completion);
     for (const name of ['docs', 'examples', 'dashboards', 'schema']) {
       cpSync(inProject(name), this.#path(`${folder}/${name}`), { recursive: true });
     }

@@ -36,8 +36,8 @@ export async function tryPackage(): Promise<Count> {
   const out = mkdtempSync(join(tmpdir(), 'sluice-trial-'));
   try {
     const files = {
-      'old.deb': makePackage({ out, fast: true }),
-      'new.deb': makePackage({ out, fast: true, version: '999.0.0' }),
+      'old.deb': await makePackage({ out, fast: true }),
+      'new.deb': await makePackage({ out, fast: true, version: '999.0.0' }),
     };
     const root = debian();
     heading('the package on a Debian with systemd');

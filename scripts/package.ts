@@ -28,7 +28,7 @@ async function main(args: string[]): Promise<void> {
   } as const;
   const { out, version, fast, try: isTrial } = parseArgs({ args, options }).values;
   if (!isTrial) {
-    console.log(makePackage({ out, version, fast }));
+    console.log(await makePackage({ out, version, fast }));
     return;
   }
   finish('package', await tryPackage());

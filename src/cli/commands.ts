@@ -131,4 +131,14 @@ export const commands: readonly CommandRow[] = [
     summary: 'what the director does with the frames of captures',
     load: async () => (await import('./replay.ts')).replayCommand,
   },
+  {
+    name: 'completion',
+    summary: 'a script by which bash or zsh completes commands',
+    load: async () => (await import('./completion.ts')).completionCommand,
+  },
+  {
+    name: 'man',
+    summary: 'manual pages',
+    load: async () => (await import('./man.ts')).manCommand,
+  },
 ];
