@@ -87,6 +87,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
+    name: 'doctor',
+    summary: 'looks at this host and says what to change and why',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
     name: 'top',
     summary: 'connections and rates of the running director, every second',
     load: async () => (await import('./top.ts')).topCommand,
