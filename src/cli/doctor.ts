@@ -7,6 +7,8 @@ import { documentFormat } from '../daemon/document.ts';
 import { defaultStateFolder } from '../daemon/state-folder.ts';
 import { directorStatus } from '../director/api.ts';
 import { defaultDevices } from '../director/devices.ts';
+import type { DirectorModel } from '../director/model.ts';
+import { tunnelOverhead } from '../director/tunnel-overhead.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding, Purpose, Verdict } from '../doctor/finding.ts';
 import { thisHost } from '../doctor/host.ts';
@@ -53,7 +55,7 @@ async function running(client: ApiClient, hasToAnswer: boolean): Promise<Planned
     ]);
     return {
       devices: ports.map(({ device }) => device),
-      model: documentFormat.from(document).director,
+      ...wantsOf(documentFormat.from(document).director),
       lostFrames: new Map(ports.map(({ device, kernelDrops }) => [device, kernelDrops])),
       processes: processes.flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }])),
     };
@@ -66,8 +68,18 @@ async function running(client: ApiClient, hasToAnswer: boolean): Promise<Planned
 
 async function planned(file: string | undefined): Promise<Planned> {
   const model = file === undefined ? undefined : (await snapshotOf(file)).director;
+  const wants = model === undefined ? { stealing: undefined, tunnels: [] } : wantsOf(model);
   const ports = model?.ports.map(({ device }) => device) ?? [];
-  return { devices: ports.length > 0 ? ports : defaultDevices(), model, lostFrames: new Map(), processes: [] };
+  return { devices: ports.length > 0 ? ports : defaultDevices(), ...wants, lostFrames: new Map(), processes: [] };
+}
+
+function wantsOf({ stealing, services }: DirectorModel): Pick<Purpose, 'stealing' | 'tunnels'> {
+  const tunnels = services
+    .flatMap(({ servers }) => servers)
+    .flatMap(({ address, tunnel }) =>
+      tunnel === null ? [] : [{ server: address, overhead: tunnelOverhead(tunnel, address) }],
+    );
+  return { stealing, tunnels };
 }
 
 const marks: Readonly<Record<Verdict, string>> = { good: ' ', advice: '~', problem: '!', unknown: '?' };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a look at the host gives.
-import type { DirectorModel } from '../director/model.ts';
 import type { Host } from './host.ts';
 
 /**
@@ -23,14 +22,21 @@ export interface Finding {
 export interface Purpose {
   /** The devices that packets are forwarded between. */
   readonly devices: readonly string[];
-  /** What is configured; undefined where nothing runs and no file is given. */
-  readonly model: DirectorModel | undefined;
+  /** How packets are kept from the host's stack, as configured; undefined: the first way that the kernel has. */
+  readonly stealing: string | undefined;
+  readonly tunnels: readonly TunnelWanted[];
   /** The state folder of the running Sluice, or the default one. */
   readonly stateFolder: string;
   /** Frames that were lost because a worker was too slow, by device; empty where nothing runs. */
   readonly lostFrames: ReadonlyMap<string, number>;
   /** The processes of the running Sluice. */
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
+}
+
+/** A tunnel to a real server, and the headers that it puts in front of a packet. */
+export interface TunnelWanted {
+  readonly server: string;
+  readonly overhead: number;
 }
 
 export type Look = (host: Host, purpose: Purpose) => readonly Finding[];

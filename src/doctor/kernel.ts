@@ -6,11 +6,11 @@ import { readNumber } from './host.ts';
 /** BPF at the ingress of devices, beside other programs there (tcx). */
 const tcxRelease = [6, 6] as const;
 
-export const lookAtKernel: Look = (host, { model }) => {
+export const lookAtKernel: Look = (host, { stealing }) => {
   const release = host.read('/proc/sys/kernel/osrelease') ?? 'unknown';
   const [major = 0, minor = 0] = release.split('.').map(Number);
   const about = 'kernel';
-  if (model?.stealing === 'nftables') {
+  if (stealing === 'nftables') {
     const found = `${release}; stealing is nftables, which goes with one worker and costs the host's stack a look at each packet`;
     return [
       { about, verdict: 'advice', found, remedy: 'leave out director.stealing: BPF is used where the kernel has it' },
@@ -45,7 +45,7 @@ export const lookAtIpvs: Look = host => {
 /** The share of the table from which new connections are soon refused. */
 const nearlyFull = 0.8;
 
-export const lookAtConntrack: Look = (host, { model }) => {
+export const lookAtConntrack: Look = (host, { stealing }) => {
   const about = 'conntrack';
   const count = readNumber(host, '/proc/sys/net/netfilter/nf_conntrack_count');
   const most = readNumber(host, '/proc/sys/net/netfilter/nf_conntrack_max');
@@ -55,7 +55,7 @@ export const lookAtConntrack: Look = (host, { model }) => {
     const remedy = `sysctl net.netfilter.nf_conntrack_max=${most * 2}, or let nftables leave out what needs no tracking (notrack)`;
     return [{ about, verdict: 'problem', found: `${found}: the host is about to drop packets of new ones`, remedy }];
   }
-  const sees = model?.stealing === 'nftables' ? '' : '; packets of services do not pass it';
+  const sees = stealing === 'nftables' ? '' : '; packets of services do not pass it';
   return [{ about, verdict: 'good', found: `${found}${sees}` }];
 };
 

@@ -7,7 +7,10 @@ import { UsageError } from '../../../src/core/errors.ts';
 /** Words of which a command needs some before it looks at others. */
 const needed: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(
-    ['check', 'diff', 'apply', 'show', 'rollback', 'export', 'drain'].map(name => [name, ['word']]),
+    ['check', 'diff', 'apply', 'show', 'rollback', 'export', 'drain', 'completion', 'man', 'doctor'].map(name => [
+      name,
+      ['word'],
+    ]),
   ),
   replay: ['--net', 'examples/demo/net.yaml', '--rules', 'x', '--in', 'c0=x', '--out', 'x'],
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the looks at a host say of hosts that a test describes, and that this host can be looked at.
 import { describe, expect, it } from 'vitest';
-import { documentFormat } from '../../../src/daemon/document.ts';
 import { examine } from '../../../src/doctor/examine.ts';
 import type { Purpose } from '../../../src/doctor/finding.ts';
 import { type Host, thisHost } from '../../../src/doctor/host.ts';
@@ -35,9 +34,10 @@ function host({ files = {}, programs = {}, free = gigabyte }: Described): Host {
   };
 }
 
-const purpose = (director: object = {}, more: Partial<Purpose> = {}): Purpose => ({
+const purpose = (more: Partial<Purpose> = {}): Purpose => ({
   devices: ['eth0'],
-  model: documentFormat.from({ director }).director,
+  stealing: undefined,
+  tunnels: [],
   stateFolder: '/var/lib/sluice',
   processes: [],
   lostFrames: new Map(),
@@ -54,9 +54,7 @@ function complaints(described: Described, what = purpose()): string[] {
     );
 }
 
-const tunnelled = (tunnel: unknown) => ({
-  services: [{ tcp: '192.0.2.1:80', servers: [{ server: '10.0.9.11', mode: 'tunnel', tunnel }] }],
-});
+const tunnelled = (overhead: number) => purpose({ tunnels: [{ server: '10.0.9.11', overhead }] });
 const routeBy = (words: string) => ({ 'ip route get 10.0.9.11': `10.0.9.11 dev eth0 src 10.0.9.1 ${words}` });
 const net = '/sys/class/net/eth0';
 
@@ -100,12 +98,7 @@ describe('the doctor', () => {
       purpose(),
       'advice CPUs: 1 of 1 may run slower',
     ],
-    [
-      'a device that is missing',
-      {},
-      purpose({}, { devices: ['eth1'] }),
-      'problem device eth1: there is no such device',
-    ],
+    ['a device that is missing', {}, purpose({ devices: ['eth1'] }), 'problem device eth1: there is no such device'],
     ['a device that is down', { files: { [`${net}/flags`]: '0x1002' } }, purpose(), 'is down (ip link set eth0 up)'],
     ['a device without a carrier', { files: { [`${net}/carrier`]: '0' } }, purpose(), 'has no carrier'],
     [
@@ -123,30 +116,15 @@ describe('the doctor', () => {
       purpose(),
       "had no room for 12 packets since the host's start; its ring has 256 places (ethtool -G eth0 rx 4096)",
     ],
-    [
-      'slow workers',
-      {},
-      purpose({}, { lostFrames: new Map([['eth0', 7]]) }),
-      'Sluice was too slow for 7 of its frames',
-    ],
-    [
-      'a narrow tunnel',
-      { programs: routeBy('') },
-      purpose(tunnelled('ipip')),
-      'packets of more than 1480 bytes do not fit',
-    ],
+    ['slow workers', {}, purpose({ lostFrames: new Map([['eth0', 7]]) }), 'Sluice was too slow for 7 of its frames'],
+    ['a narrow tunnel', { programs: routeBy('') }, tunnelled(20), 'packets of more than 1480 bytes do not fit'],
     [
       'a narrow tunnel by its route',
       { programs: routeBy('mtu 1400') },
-      purpose(tunnelled({ type: 'gre', checksum: 'full' })),
+      tunnelled(28),
       'packets of more than 1372 bytes do not fit (MTU 1400 of eth0)',
     ],
-    [
-      'a server that has no route',
-      {},
-      purpose(tunnelled('ipip')),
-      'problem tunnel to 10.0.9.11: the host has no route',
-    ],
+    ['a server that has no route', {}, tunnelled(20), 'problem tunnel to 10.0.9.11: the host has no route'],
     [
       'few files',
       {
@@ -162,7 +140,7 @@ describe('the doctor', () => {
           '/proc/7/fd/7': '',
         },
       },
-      purpose({}, { processes: [{ name: 'control', pid: 7 }] }),
+      purpose({ processes: [{ name: 'control', pid: 7 }] }),
       'problem process control: has 8 of 10 open files',
     ],
     ['a full disk', { free: 1024 ** 2 }, purpose(), 'problem state folder: /var/lib/sluice has room for 1 MB'],
@@ -180,14 +158,11 @@ describe('the doctor', () => {
 
   it('finds tunnels wide enough for packets of clients', () => {
     const files = { [`${net}/mtu`]: '1600' };
-    expect(complaints({ files, programs: routeBy('') }, purpose(tunnelled('ipip')))).toEqual([]);
+    expect(complaints({ files, programs: routeBy('') }, tunnelled(20))).toEqual([]);
   });
 
   it('can look at this host', () => {
-    const findings = examine(
-      thisHost,
-      purpose({}, { devices: ['lo'], processes: [{ name: 'test', pid: process.pid }] }),
-    );
+    const findings = examine(thisHost, purpose({ devices: ['lo'], processes: [{ name: 'test', pid: process.pid }] }));
     expect(findings.map(({ about }) => about)).toEqual(
       expect.arrayContaining(['kernel', 'IPVS of the kernel', 'conntrack', 'CPUs', 'device lo', 'processes', 'time']),
     );
