@@ -41,7 +41,12 @@ export const planeTable: readonly PlaneRow[] = [
     policy: {
       name: healthSection.key,
       standsBy: false,
-      capabilities: [{ capability: 'net_raw', reason: 'pings where net.ipv4.ping_group_range does not allow them' }],
+      capabilities: [
+        {
+          capability: 'net_raw',
+          reason: 'pings where net.ipv4.ping_group_range does not allow them, and checks that travel as traffic',
+        },
+      ],
       // Scripts of checks.
       programs: 'plain',
       backOff: usualBackOff,
