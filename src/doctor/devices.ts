@@ -1,36 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // The network devices that packets are forwarded between.
 import type { Finding, Look } from './finding.ts';
-import { type Host, readNumber } from './host.ts';
+import type { Host } from './host.ts';
+import { linkOf } from './link.ts';
 
 export const lookAtDevices: Look = (host, { devices, lostFrames }) =>
   devices.flatMap(device => lookAtDevice(host, device, lostFrames.get(device) ?? 0));
 
 function lookAtDevice(host: Host, device: string, lostFrames: number): Finding[] {
   const about = `device ${device}`;
-  const folder = `/sys/class/net/${device}`;
-  const flags = Number(host.read(`${folder}/flags`) ?? Number.NaN);
-  if (Number.isNaN(flags)) {
+  const link = linkOf(host, device);
+  if (link === undefined) {
     return [{ about, verdict: 'problem', found: 'there is no such device', remedy: 'ip link shows the devices' }];
   }
-  const isUp = (flags & 1) !== 0;
-  if (!isUp) return [{ about, verdict: 'problem', found: 'is down', remedy: `ip link set ${device} up` }];
-  if (host.read(`${folder}/carrier`) === '0') {
-    return [
-      {
-        about,
-        verdict: 'problem',
-        found: 'has no carrier',
-        remedy: 'look at the cable, or at the other end of the link',
-      },
-    ];
+  const { flags, mtu, stats64 } = link;
+  if (!flags.includes('UP')) {
+    return [{ about, verdict: 'problem', found: 'is down', remedy: `ip link set ${device} up` }];
+  }
+  if (flags.includes('NO-CARRIER')) {
+    const remedy = 'look at the cable, or at the other end of the link';
+    return [{ about, verdict: 'problem', found: 'has no carrier', remedy }];
   }
   const findings = [
     lookAtLro(host, device, about),
-    lookAtDrops(host, device, about),
+    lookAtDrops(host, device, about, stats64?.rx ?? {}),
     ...(lostFrames === 0 ? [] : [tooSlow(about, lostFrames)]),
   ].filter(each => each !== undefined);
-  const mtu = host.read(`${folder}/mtu`);
   return findings.length > 0 ? findings : [{ about, verdict: 'good', found: `is up, MTU ${mtu}` }];
 }
 
@@ -56,12 +51,13 @@ function tooSlow(about: string, frames: number): Finding {
 }
 
 /** Packets that the device had no room for. */
-function lookAtDrops(host: Host, device: string, about: string): Finding | undefined {
-  const statistics = `/sys/class/net/${device}/statistics`;
-  const missed = ['rx_missed_errors', 'rx_fifo_errors', 'rx_over_errors'].map(
-    name => readNumber(host, `${statistics}/${name}`) ?? 0,
-  );
-  const lost = Math.max(...missed);
+function lookAtDrops(
+  host: Host,
+  device: string,
+  about: string,
+  received: Readonly<Record<string, number>>,
+): Finding | undefined {
+  const lost = Math.max(...['missed_errors', 'over_errors', 'fifo_errors'].map(name => received[name] ?? 0));
   if (lost === 0) return undefined;
   const rings = host.run('ethtool', ['-g', device]) ?? '';
   const [most = 0, now = 0] = [...rings.matchAll(/^RX:\s+(\d+)/gm)].map(([, count]) => Number(count));

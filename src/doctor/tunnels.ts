@@ -2,6 +2,7 @@
 // Whether packets of clients fit into the tunnels to real servers.
 import type { Finding, Look, TunnelWanted } from './finding.ts';
 import type { Host } from './host.ts';
+import { linkOf } from './link.ts';
 
 /** What clients send at most, by the MTU of Ethernet. */
 const clientsPacket = 1500;
@@ -31,7 +32,7 @@ function lookAtTunnel(host: Host, { server, overhead }: TunnelWanted): Finding |
       remedy: 'ip route shows the routes',
     };
   }
-  const mtu = Number(/\bmtu (\d+)/.exec(route)?.[1] ?? host.read(`/sys/class/net/${device}/mtu`) ?? clientsPacket);
+  const mtu = Number(/\bmtu (\d+)/.exec(route)?.[1] ?? linkOf(host, device)?.mtu ?? clientsPacket);
   const room = mtu - overhead;
   if (room >= clientsPacket) return undefined;
   const segment = room - 40;

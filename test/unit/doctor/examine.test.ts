@@ -14,11 +14,13 @@ interface Described {
 const healthy: Readonly<Record<string, string>> = {
   '/proc/sys/kernel/osrelease': '6.12.1-amd64',
   '/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor': 'performance',
-  '/sys/class/net/eth0/flags': '0x1003',
-  '/sys/class/net/eth0/carrier': '1',
-  '/sys/class/net/eth0/mtu': '1500',
 };
 const synchronised = { 'timedatectl show --property=NTPSynchronized --value': 'yes\n' };
+const link = (changes: object = {}) => ({
+  'ip -json -stats -stats link show dev eth0': JSON.stringify([
+    { flags: ['BROADCAST', 'UP', 'LOWER_UP'], mtu: 1500, stats64: { rx: { missed_errors: 0 } }, ...changes },
+  ]),
+});
 const gigabyte = 1024 ** 3;
 
 function host({ files = {}, programs = {}, free = gigabyte }: Described): Host {
@@ -29,7 +31,7 @@ function host({ files = {}, programs = {}, free = gigabyte }: Described): Host {
       const below = Object.keys(all).filter(file => file.startsWith(`${path}/`));
       return [...new Set(below.map(file => file.slice(path.length + 1).split('/')[0] ?? ''))];
     },
-    run: (program, args) => ({ ...synchronised, ...programs })[[program, ...args].join(' ')],
+    run: (program, args) => ({ ...synchronised, ...link(), ...programs })[[program, ...args].join(' ')],
     free: () => free,
   };
 }
@@ -56,7 +58,6 @@ function complaints(described: Described, what = purpose()): string[] {
 
 const tunnelled = (overhead: number) => purpose({ tunnels: [{ server: '10.0.9.11', overhead }] });
 const routeBy = (words: string) => ({ 'ip route get 10.0.9.11': `10.0.9.11 dev eth0 src 10.0.9.1 ${words}` });
-const net = '/sys/class/net/eth0';
 
 describe('the doctor', () => {
   it('finds nothing on a host that is in order', () => {
@@ -99,8 +100,8 @@ describe('the doctor', () => {
       'advice CPUs: 1 of 1 may run slower',
     ],
     ['a device that is missing', {}, purpose({ devices: ['eth1'] }), 'problem device eth1: there is no such device'],
-    ['a device that is down', { files: { [`${net}/flags`]: '0x1002' } }, purpose(), 'is down (ip link set eth0 up)'],
-    ['a device without a carrier', { files: { [`${net}/carrier`]: '0' } }, purpose(), 'has no carrier'],
+    ['a device that is down', { programs: link({ flags: ['BROADCAST'] }) }, purpose(), 'is down (ip link set eth0 up)'],
+    ['a device without a carrier', { programs: link({ flags: ['NO-CARRIER', 'UP'] }) }, purpose(), 'has no carrier'],
     [
       'LRO',
       { programs: { 'ethtool -k eth0': 'Features for eth0:\nlarge-receive-offload: on\n' } },
@@ -110,8 +111,10 @@ describe('the doctor', () => {
     [
       'a small ring',
       {
-        files: { [`${net}/statistics/rx_missed_errors`]: '12' },
-        programs: { 'ethtool -g eth0': 'Pre-set maximums:\nRX:\t\t4096\nCurrent hardware settings:\nRX:\t\t256\n' },
+        programs: {
+          ...link({ stats64: { rx: { missed_errors: 12 } } }),
+          'ethtool -g eth0': 'Pre-set maximums:\nRX:\t\t4096\nCurrent hardware settings:\nRX:\t\t256\n',
+        },
       },
       purpose(),
       "had no room for 12 packets since the host's start; its ring has 256 places (ethtool -G eth0 rx 4096)",
@@ -157,8 +160,7 @@ describe('the doctor', () => {
   });
 
   it('finds tunnels wide enough for packets of clients', () => {
-    const files = { [`${net}/mtu`]: '1600' };
-    expect(complaints({ files, programs: routeBy('') }, tunnelled(20))).toEqual([]);
+    expect(complaints({ programs: { ...routeBy(''), ...link({ mtu: 1600 }) } }, tunnelled(20))).toEqual([]);
   });
 
   it('can look at this host', () => {
