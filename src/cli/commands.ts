@@ -97,6 +97,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./top.ts')).topCommand,
   },
   {
+    name: 'events',
+    summary: 'what happened: servers, services, processes and snapshots; --follow goes on',
+    load: async () => (await import('./events.ts')).eventsCommand,
+  },
+  {
     name: 'metrics',
     summary: 'counters and gauges of the running Sluice, as a scraper gets them',
     load: async () => (await import('./metrics.ts')).metricsCommand,

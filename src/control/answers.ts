@@ -3,7 +3,7 @@
 import { type Answering, type AnswerOf, answering, type ParametersOf } from '../core/api/route.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
-import { UnavailableError } from '../core/errors.ts';
+import { UnavailableError, UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import { metricsMediaTypes, metricsText } from '../core/metrics/text.ts';
@@ -18,10 +18,13 @@ import {
   controlRollback,
   controlSnapshot,
   controlStatus,
+  eventsRoute,
+  followEventsRoute,
   metricsRoute,
 } from './api.ts';
 import type { ChangeOptions, Changes } from './changes.ts';
 import type { Control, Lag } from './control.ts';
+import type { EventLog } from './events/event-log.ts';
 import type { Explainer } from './explainer.ts';
 import type { History } from './history/history.ts';
 import { collectMetrics, type PlaneMetrics } from './metrics.ts';
@@ -33,6 +36,7 @@ export interface ControlAnswersOptions<S extends Sections> {
   readonly control: Control<S>;
   readonly changes: Changes<S>;
   readonly history: History;
+  readonly events: EventLog;
   readonly explainer: Explainer<S>;
   readonly format: DocumentFormat<S>;
   /** All processes of this sluice. */
@@ -50,7 +54,7 @@ export interface ControlAnswersOptions<S extends Sections> {
 const unknownAuthor = 'unknown';
 
 export function controlAnswers<S extends Sections>(options: ControlAnswersOptions<S>): readonly Answering[] {
-  const { changes, history, control, explainer } = options;
+  const { changes, history, control, explainer, events } = options;
   return [
     answering(controlStatus, () => status(options)),
     answering(controlReload, terms => changes.reload(signed(terms))),
@@ -73,8 +77,15 @@ export function controlAnswers<S extends Sections>(options: ControlAnswersOption
       });
       return metricsText(metrics, mediaType === metricsMediaTypes.openmetrics ? 'openmetrics' : 'prometheus');
     }),
+    answering(eventsRoute, asked => ({ last: events.last, ...events.select(checkedTime(asked)) })),
+    answering(followEventsRoute, (asked, { signal }) => events.follow(checkedTime(asked), signal)),
     answering(controlExplain, async named => [...(await explainer.explain(named))]),
   ];
+}
+
+function checkedTime<T extends { readonly since?: string | undefined }>(asked: T): T {
+  if (asked.since === undefined || !Number.isNaN(Date.parse(asked.since))) return asked;
+  throw new UsageError('since is no time', { value: asked.since, remedy: 'write it as 2026-01-31T12:00:00Z' });
 }
 
 function signed<T extends Partial<ChangeOptions>>(terms: T): T & { readonly author: string } {
@@ -122,10 +133,14 @@ function status<S extends Sections>(options: ControlAnswersOptions<S>): Status {
   return { version, snapshot: id, ...given({ entry }), processes: rows, warnings, problems };
 }
 
-function warningsOf<S extends Sections>({ history: { pending }, warnings }: ControlAnswersOptions<S>): string[] {
+function warningsOf<S extends Sections>({
+  history: { pending },
+  events,
+  warnings,
+}: ControlAnswersOptions<S>): string[] {
   const waits =
     pending === undefined
       ? []
       : [`change ${pending.number} is undone at ${pending.confirmBefore} unless sluice confirm comes before`];
-  return [...warnings, ...waits];
+  return [...warnings, ...waits, ...(events.failure === undefined ? [] : [events.failure])];
 }

@@ -2,6 +2,7 @@
 // What control can be asked, without the code that answers. The command line takes its types from here.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { eventSchema } from '../core/events/event.ts';
 import { findingSchema, problemSchema, subjectSchema, verdictSchema } from '../core/explanation.ts';
 import { metricsMediaTypes } from '../core/metrics/text.ts';
 import { entrySchema } from './history/entry.ts';
@@ -173,6 +174,44 @@ export const metricsRoute = route({
   text: [metricsMediaTypes.prometheus, metricsMediaTypes.openmetrics],
 });
 
+const wantedEvents = {
+  after: Type.Optional(Type.Integer({ minimum: 0, description: 'The number of the last event that is known' })),
+  since: Type.Optional(time('Events of this time and later')),
+  kind: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Events of these kinds only: a kind, or its beginning up to a dot',
+      examples: [['server', 'quorum.lost']],
+    }),
+  ),
+  most: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Of those that there are already, so many: the latest' }),
+  ),
+};
+
+export const eventsRoute = route({
+  method: 'GET',
+  path: '/events',
+  summary: 'What happened: the latest events, the oldest first',
+  parameters: parametersSchema(wantedEvents),
+  answer: Type.Object({
+    last: Type.Integer({ description: 'The number of the latest event of all' }),
+    missed: Type.Integer({ description: 'So many events after `after` are not kept any more' }),
+    events: Type.Array(eventSchema),
+  }),
+});
+
+export const followEventsRoute = route({
+  method: 'GET',
+  path: '/events/follow',
+  summary: 'The same events as a stream, and then each that comes',
+  parameters: parametersSchema(wantedEvents),
+  answer: Type.Union([
+    eventSchema,
+    Type.Object({ missed: Type.Integer({ description: 'So many events came here and are not kept any more' }) }),
+  ]),
+  streams: true,
+});
+
 export const controlExplain = route({
   method: 'GET',
   path: '/control/explain',
@@ -209,5 +248,7 @@ export const controlRoutes = [
   controlHistory,
   controlSnapshot,
   metricsRoute,
+  eventsRoute,
+  followEventsRoute,
   controlExplain,
 ] as const;

@@ -13,10 +13,12 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { HistoryError, UsageError } from '../core/errors.ts';
+import type { Tell } from '../core/events/event.ts';
 import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import { ChangeOutcomes } from './change-outcomes.ts';
 import type { Applied, Control, Next } from './control.ts';
+import { appliedEvent, confirmedEvent, refusedEvent } from './events/change-events.ts';
 import type { Entry, Note } from './history/entry.ts';
 import type { History } from './history/history.ts';
 
@@ -28,6 +30,8 @@ export interface ChangesOptions<S extends Sections> {
   readonly read: (() => Promise<Snapshot<S>>) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Is told of all changes but those that were only tried. */
+  readonly tell: Tell;
 }
 
 /** Who asks for a change and why. */
@@ -87,6 +91,11 @@ export class Changes<S extends Sections> {
     return this.#change(before => make(before ?? this.#options.format.snapshot({})), { action: 'command' }, options);
   }
 
+  /** Brings the first snapshot into force. */
+  start(first: () => Promise<Snapshot<S>>, author: string): Promise<Applied> {
+    return this.#told(first, { action: 'start', author });
+  }
+
   /** Reads the files of the command line again. */
   reload(options: ChangeOptions): Promise<Changed> {
     return this.#change(() => this.#fromFiles(), { action: 'reload' }, options);
@@ -103,12 +112,14 @@ export class Changes<S extends Sections> {
   /** The snapshot in force stays, though it was applied for a time. */
   async confirm(): Promise<Entry> {
     const { pending } = this.#history;
+    const { logger, tell } = this.#options;
     if (pending === undefined) {
       throw new UsageError('no change waits for a confirmation', { remedy: 'sluice history shows what was done' });
     }
     await this.#history.confirm(pending);
     this.#expiry?.cancel();
-    this.#options.logger.info({ entry: pending.number, snapshot: pending.id }, 'the change is confirmed');
+    logger.info({ entry: pending.number, snapshot: pending.id }, 'the change is confirmed');
+    tell(confirmedEvent(pending));
     return pending;
   }
 
@@ -167,7 +178,7 @@ export class Changes<S extends Sections> {
     const before = this.#history.last?.entry.number;
     const confirmBefore = confirmSeconds === undefined ? undefined : this.#timeAfter(confirmSeconds);
     const note = { ...what, author, ...given({ reason, confirmBefore }) };
-    const applied = await this.outcomes.of(what.action, this.#control.change(checked, note));
+    const applied = await this.outcomes.of(what.action, this.#told(checked, note));
     const entry = this.#history.last?.entry;
     this.#watchPending();
     const { logger } = this.#options;
@@ -177,6 +188,23 @@ export class Changes<S extends Sections> {
     );
     if (entry === undefined || entry.number === before) return applied;
     return { ...applied, entry: entry.number, ...given({ confirmBefore: entry.confirmBefore }) };
+  }
+
+  /** Makes the change, and tells how it ended. */
+  async #told(next: Next<S>, note: Note): Promise<Applied> {
+    const { tell } = this.#options;
+    let before = this.#control.snapshot?.id;
+    try {
+      const applied = await this.#control.change(inForce => {
+        before = inForce?.id;
+        return next(inForce);
+      }, note);
+      tell(appliedEvent({ note, before }, applied, this.#history.last?.entry));
+      return applied;
+    } catch (error) {
+      tell(refusedEvent({ note, before }, error));
+      throw error;
+    }
   }
 
   #timeAfter(seconds: number): string {

@@ -3,6 +3,7 @@
 // the admin socket does not pass them on.
 import Type from 'typebox';
 import { parametersSchema, route } from '../core/api/route.ts';
+import { toldSchema } from '../core/events/event.ts';
 import { findingSchema, subjectSchema } from '../core/explanation.ts';
 import { metricSchema } from '../core/metrics/family.ts';
 
@@ -59,6 +60,25 @@ export const planeMetricsRoute = route({
   parameters: nothing,
   answer: Type.Array(metricSchema),
 });
+
+export const planeEventsRoute = route({
+  method: 'GET',
+  path: '/plane/events',
+  summary: 'Waits until something has happened that control does not know yet, and tells it.',
+  parameters: parametersSchema({
+    instance: Type.Optional(Type.String({ description: 'The process that the number is of' })),
+    after: Type.Optional(Type.Integer({ minimum: 0, description: 'The number of the last event that is known' })),
+  }),
+  answer: Type.Object({
+    instance: Type.String({ description: 'The process that tells' }),
+    last: Type.Integer({ description: 'To be asked for next time' }),
+    missed: Type.Integer({ description: 'So many events are not kept any more' }),
+    events: Type.Array(toldSchema),
+  }),
+});
+
+/** An answer without events comes after this time. */
+export const planeEventsWaitMilliseconds = 20_000;
 
 export const explainRoute = route({
   method: 'GET',

@@ -6,6 +6,8 @@
 export interface Timer {
   /** The callback does not run after a call of this. */
   cancel(): void;
+  /** The process may end before the callback has run. */
+  release(): void;
 }
 
 /** The source of time for a component. */
@@ -28,12 +30,18 @@ export const systemClock: Clock = {
   monotonic: () => process.hrtime.bigint(),
   after(milliseconds, callback) {
     let timeout: NodeJS.Timeout;
+    let isReleased = false;
     const set = (remaining: number): void => {
       const step = Math.min(remaining, longestTimeout);
       timeout = setTimeout(() => (remaining > step ? set(remaining - step) : callback()), step);
+      if (isReleased) timeout.unref();
     };
     set(milliseconds);
-    return { cancel: () => clearTimeout(timeout) };
+    const release = (): void => {
+      isReleased = true;
+      timeout.unref();
+    };
+    return { cancel: () => clearTimeout(timeout), release };
   },
 };
 
@@ -92,7 +100,7 @@ export class VirtualClock implements Clock {
   after(milliseconds: number, callback: () => void): Timer {
     const timer = { due: this.#elapsed + Math.max(0, milliseconds), callback };
     this.#timers.add(timer);
-    return { cancel: () => this.#timers.delete(timer) };
+    return { cancel: () => this.#timers.delete(timer), release: () => undefined };
   }
 
   /** The number of timers that are set. A test can check that a component has left none behind. */

@@ -4,13 +4,19 @@
 //
 // Every area of the program has a child logger: `logger.child({ area: 'director' })`. An error is logged under the key
 // `err`: `logger.error({ err }, 'real server not added')`. The code, place and remedy of a SluiceError become fields.
-import { type DestinationStream, type Level, type Logger, pino } from 'pino';
+//
+// A fault that happens again and again does not fill the log (log-limit.ts). The reason of a line is its area, its words
+// and the problem of its error, without the values in them.
+import { type DestinationStream, type Level, type Logger, type LoggerOptions as LoggerOptionsOfPino, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { type Clock, systemClock } from './clock.ts';
 import { type SerializedError, SluiceError, serializeError, UsageError } from './errors.ts';
+import { LogLimit } from './log-limit.ts';
 import { LogStream } from './log-stream.ts';
 
 export type { Logger } from 'pino';
+
+type LogFunction = NonNullable<NonNullable<LoggerOptionsOfPino['hooks']>['logMethod']>;
 
 export type LogLevel = Level | 'silent';
 
@@ -51,6 +57,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     clock = systemClock,
   } = options;
   const own = new LogStream(descriptor);
+  const limit = new LogLimit({ clock });
   const raw = stream ?? own;
   const logger = pino(
     {
@@ -58,11 +65,33 @@ export function createLogger(options: LoggerOptions = {}): Logger {
       formatters: { level: label => ({ level: label }), bindings: ({ pid }) => ({ pid }) },
       timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
       serializers: { err: serializeForLog },
+      hooks: { logMethod: limitedBy(limit) },
     },
     pretty ? humanReadable(raw) : raw,
   );
   own.onRoom = lines => logger.warn({ lines }, 'lines of the log were lost');
   return logger;
+}
+
+/** Who asks for `debug` or `trace` wants all of it, and what is fatal is the last line. */
+const limitedLevels = ['info', 'warn', 'error'];
+
+function limitedBy(limit: LogLimit): LogFunction {
+  return function (args, method, level): void {
+    const name = this.levels.labels[level] ?? '';
+    const [fields, line] = typeof args[0] === 'object' ? [args[0] as object, args[1]] : [{}, args[0]];
+    const { area = '' } = this.bindings();
+    const tell = (leftOut: number): void =>
+      method.apply(this, [{ line, leftOut }, 'more lines like this one were left out']);
+    const reason = [name, area, line, 'err' in fields ? problemOf(fields.err) : ''].join('\n');
+    if (!limitedLevels.includes(name) || limit.passes(reason, tell)) method.apply(this, args);
+  };
+}
+
+/** Equal for errors that differ in their values only: the problem of a SluiceError has none, other messages have numbers. */
+function problemOf(error: unknown): string {
+  const { name, code, problem } = serializeError(error);
+  return `${name} ${code} ${error instanceof SluiceError ? problem : problem.replaceAll(/\d+/g, '#')}`;
 }
 
 // A stack helps with errors that nobody expected. A SluiceError is expected.

@@ -6,6 +6,7 @@ import type { ApiClient } from '../core/api/client.ts';
 import type { Answering } from '../core/api/route.ts';
 import type { SecretFile } from '../core/config/secret.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
+import type { Tell } from '../core/events/event.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metric } from '../core/metrics/family.ts';
 import type { Plane } from '../core/plane.ts';
@@ -33,6 +34,8 @@ export interface PlaneEnvironment {
   readonly handover: unknown;
   /** The content of a secret that the part names which the plane prepares. Throws when it cannot be read. */
   readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
+  /** Tells what has happened. The plane tells it at the moment of the change, and does not wait for anybody. */
+  readonly tell: Tell;
 }
 
 /** A plane at work in its process. */
@@ -72,6 +75,8 @@ export interface Composition<S extends Sections> {
 /** What control lets a command of the admin socket do. */
 export interface ControlAccess<S extends Sections> {
   readonly changes: Changes<S>;
+  /** Tells what has happened. */
+  readonly tell: Tell;
   /** The snapshot in force. */
   readonly snapshot: () => Snapshot<S> | undefined;
   /** A client of a plane's process; undefined while the plane does not run. */

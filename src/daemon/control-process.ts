@@ -4,6 +4,10 @@
 import { controlAnswers } from '../control/answers.ts';
 import { Changes } from '../control/changes.ts';
 import { Control, type ControlHost } from '../control/control.ts';
+import { EventLog } from '../control/events/event-log.ts';
+import { PlaneEvents } from '../control/events/plane-events.ts';
+import { ProcessEvents } from '../control/events/process-events.ts';
+import { endedEvent, startedEvent } from '../control/events/run-events.ts';
 import { Explainer } from '../control/explainer.ts';
 import { History } from '../control/history/history.ts';
 import type { PlaneMetrics } from '../control/metrics.ts';
@@ -39,6 +43,8 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   let processes: readonly ProcessState[] = [];
   const shown = stateFolders(turn.options.stateFolder).history;
   const history = await History.open({ path: folderPath, shown }, systemClock, problem => logger.warn(problem));
+  const events = await EventLog.open({ folder: { path: folderPath, shown }, clock: systemClock, logger });
+  const processEvents = new ProcessEvents(events);
   if (history.unavailable !== undefined) logger.warn({ err: history.unavailable }, 'the history cannot be used');
   const kept = new KeptSnapshot(format, crashState, history, logger);
   const host = hostOf(composition, turn, kept);
@@ -53,7 +59,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const hasFiles = source.config !== undefined || source.rules !== undefined;
   const read = (): Promise<Snapshot<S>> => composition.read(source, files);
   const changes = new Changes({
-    ...{ control, format, history, logger, clock: systemClock },
+    ...{ control, format, history, logger, clock: systemClock, tell: events.tell },
     read: hasFiles ? read : undefined,
   });
   const observers = composition.planes
@@ -66,11 +72,15 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
           observe: observed => control.observe(observed),
         }),
     );
+  const planeEvents = composition.planes.map(
+    ({ policy: { name } }) =>
+      new PlaneEvents({ plane: name, client: clientOf(work.planes[name]), log: events, clock: systemClock }),
+  );
   const server = new ApiServer({
     name: 'admin socket',
     answers: [
       ...controlAnswers({
-        ...{ control, changes, history, format },
+        ...{ control, changes, history, events, format },
         explainer: new Explainer({ control, format, host, history, clock: systemClock }),
         processes: () => processes,
         warnings: turn.options.warnings,
@@ -84,6 +94,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       }),
       ...composition.answers({
         changes,
+        tell: events.tell,
         snapshot: () => control.snapshot,
         plane: name => (control.runs(name) ? clientOf(work.planes[name]) : undefined),
       }),
@@ -106,6 +117,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     processes: fields => {
       const changed = fields.processes.filter(({ name, pid }) => pid !== processes.find(one => one.name === name)?.pid);
       processes = fields.processes;
+      processEvents.take(processes);
       for (const { name, pid } of changed) {
         if (pid !== undefined && name in work.planes) void control.reconcile(name);
       }
@@ -117,7 +129,10 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     stop: async () => {
       control.stop();
       for (const observer of observers) observer.stop();
+      for (const each of planeEvents) each.stop();
+      events.tell(endedEvent);
       await server.stop();
+      await events.close();
       await history.close();
     },
   };
@@ -125,8 +140,9 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   async function begin(): Promise<void> {
     try {
       const before = kept.take();
-      if (before === undefined) await control.change(firstSnapshot, { action: 'start', author });
+      if (before === undefined) await start();
       else await resume(before);
+      for (const each of planeEvents) void each.run();
       for (const observer of observers) void observer.run();
       changes.resume();
       if (!crashState.takeOver())
@@ -139,6 +155,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         error instanceof SluiceError ? error.message : String(error instanceof Error ? error.stack : error);
       channel.send('refused', { message: message.slice(0, longestRefusal), exitStatus });
     }
+  }
+
+  async function start(): Promise<void> {
+    events.tell(startedEvent(events.events));
+    await changes.start(firstSnapshot, author);
   }
 
   function runningPlanes(): string[] {

@@ -7,7 +7,7 @@ import { type MaintenanceChange, withMaintenance } from '../director/maintenance
 import type { ControlAccess } from './composition.ts';
 import { documentFormat, type sections } from './document.ts';
 
-export function maintenanceAnswer({ changes }: ControlAccess<typeof sections>): Answering {
+export function maintenanceAnswer({ changes, tell }: ControlAccess<typeof sections>): Answering {
   return answering(maintenanceRoute, async ({ server, service, on, author = 'unknown', reason }) => {
     let change: MaintenanceChange | undefined;
     const words = `${on ? 'maintenance of' : 'end of maintenance of'} ${server}`;
@@ -18,6 +18,14 @@ export function maintenanceAnswer({ changes }: ControlAccess<typeof sections>): 
       },
       { author, reason: reason === undefined ? words : `${words}: ${reason}` },
     );
+    for (const { service, server: each } of change?.servers ?? []) {
+      const subject = `${each} of ${service}`;
+      tell({
+        ...{ kind: on ? 'maintenance.begun' : 'maintenance.ended', severity: 'info', subject },
+        text: `${author} ${on ? 'put' : 'took'} real server ${subject} ${on ? 'into maintenance: it is drained' : 'back from maintenance'}`,
+        fields: { service, server: each, author, ...given({ reason, entry }) },
+      });
+    }
     return { servers: change?.servers ?? [], ...given({ entry }) };
   });
 }

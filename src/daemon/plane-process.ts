@@ -3,9 +3,12 @@
 // ask. After a crash the plane goes on by the part that was in force, before control has even noticed.
 
 import { planeMetricsRoute } from '../control/plane-api.ts';
+import { planeEventsAnswer } from '../control/plane-events-answer.ts';
 import { PlaneHost } from '../control/plane-host.ts';
 import { answering } from '../core/api/route.ts';
 import { ApiServer } from '../core/api/server.ts';
+import { systemClock } from '../core/clock.ts';
+import { ToldEvents } from '../core/events/told-events.ts';
 import type { PlanePart } from '../core/plane.ts';
 import { SecretContent } from '../core/secret-content.ts';
 import type { Part } from './child.ts';
@@ -28,6 +31,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
     const memory = new KeptValue(crashState);
     const kept = memory.take() as Kept | undefined;
     const area = logger.child({ area: policy.name });
+    const told = new ToldEvents(systemClock);
     const { plane, answers, metrics, close } = create({
       logger: area,
       crashState,
@@ -38,6 +42,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
         const { secret = '' } = await questions.ask({ secret: file }, file);
         return new SecretContent(Buffer.from(secret, 'base64'));
       },
+      tell: told.tell,
     });
     const host = new PlaneHost({
       plane,
@@ -52,7 +57,12 @@ export function planePart({ policy, create }: PlaneRow): Part {
     });
     const server = new ApiServer({
       name: policy.name,
-      answers: [...host.answers, answering(planeMetricsRoute, metrics), ...answers],
+      answers: [
+        ...host.answers,
+        answering(planeMetricsRoute, metrics),
+        planeEventsAnswer(told, systemClock),
+        ...answers,
+      ],
       listen: { fd: socketDescriptor },
       ...(work.token === undefined ? {} : { token: work.token }),
       limits: { bodyBytes: mostPartBytes },

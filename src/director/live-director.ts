@@ -32,7 +32,7 @@ import {
 } from './model.ts';
 import { type Occupancy, sumOccupancy } from './occupancy.ts';
 import { type PlanStep, planChanges, planZero } from './plan.ts';
-import { PoolNotices } from './pool-notices.ts';
+import { type PoolChanged, PoolNotices } from './pool-notices.ts';
 import { nativeFilter, type TapFilter, type TappedFrame, tappedFrame } from './tap.ts';
 import { type PacketVerdict, verdictOf } from './verdict.ts';
 import { byEndpoints, type Connection, type CountedService, connectionRow, rowName, serviceViews } from './views.ts';
@@ -54,6 +54,7 @@ export interface LiveDirectorOptions {
   readonly tunDevice?: number | undefined;
   /** Where flows are kept for the next process, and those of the process before come from. */
   readonly crashState?: NativeCrashState | undefined;
+  readonly poolChanged: PoolChanged;
 }
 
 /** An Ethernet header, and the longest IP packet with that and a VLAN tag. */
@@ -126,11 +127,12 @@ export class LiveDirector {
   #model: DirectorModel = emptyDirectorModel;
   #isForwarding = false;
   #isChanging = false;
-  readonly #poolNotices = new PoolNotices();
+  readonly #poolNotices: PoolNotices;
 
   /** Opens the devices and forwards. Throws a HostError that says what the host refused and what to do about it. */
   constructor(options: LiveDirectorOptions) {
-    const { model, devices, cpus = [-1], stealing, tunDevice, crashState } = options;
+    const { model, devices, cpus = [-1], stealing, tunDevice, crashState, poolChanged } = options;
+    this.#poolNotices = new PoolNotices(poolChanged);
     this.#ports = model.ports.length > 0 ? model.ports : devices.map(name => ({ name, device: name, type: 'packet' }));
     this.#workers = cpus.length;
     const { flows: flowLimit, fragments: fragmentLimit } = model.limits;

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
 import { HostError } from '../core/errors.ts';
+import type { EventFacts, Tell } from '../core/events/event.ts';
 import type { Finding, Subject } from '../core/explanation.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
@@ -34,6 +35,7 @@ export interface DirectorEnvironment {
   readonly crashFolder: { readonly shown: string; readonly path: string };
   /** The devices of the process before. */
   readonly handover: unknown;
+  readonly tell: Tell;
 }
 
 /** What a process hands over: a device that is not there at the takeover may come back. */
@@ -114,6 +116,7 @@ export class DirectorPlane implements Plane<DirectorModel> {
         ...{ model, devices, stealing, crashState },
         cpus: cpusFor(model.workers),
         tunDevice: openedFiles[0],
+        poolChanged: (pool, isNearlyEmpty) => this.#environment.tell(poolEvent(pool, isNearlyEmpty)),
       });
     } catch (error) {
       claims.release();
@@ -168,4 +171,16 @@ export class DirectorPlane implements Plane<DirectorModel> {
       logger.error({ err }, 'what the process that crashed was given last could not be written');
     }
   }
+}
+
+function poolEvent(pool: string, isNearlyEmpty: boolean): EventFacts {
+  return isNearlyEmpty
+    ? {
+        ...{ kind: 'pool.nearly-empty', severity: 'warning', subject: pool, fields: { pool } },
+        text: `the pool ${pool} is nearly empty: add local addresses to it`,
+      }
+    : {
+        ...{ kind: 'pool.relieved', severity: 'info', subject: pool, fields: { pool } },
+        text: `the pool ${pool} has enough local ports again`,
+      };
 }

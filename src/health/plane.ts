@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Answering } from '../core/api/route.ts';
 import { systemClock } from '../core/clock.ts';
 import type { SecretFile } from '../core/config/secret.ts';
+import type { Tell } from '../core/events/event.ts';
 import type { Finding, Subject } from '../core/explanation.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Plane, PlanePart, Prepared } from '../core/plane.ts';
@@ -11,26 +12,30 @@ import type { SecretContent } from '../core/secret-content.ts';
 import { createProber } from '../native/prober.ts';
 import { healthAnswers } from './answers.ts';
 import { readClientKeys } from './client-keys.ts';
-import type { GroupNews } from './engine/group.ts';
 import { Monitor } from './engine/monitor.ts';
 import { healthFindings } from './findings.ts';
 import { HealthMetrics } from './metrics.ts';
 import type { HealthModel } from './model.ts';
+import { eventOf, logNews } from './news.ts';
 import { createProbes } from './probes/start.ts';
 import { healthSection } from './section.ts';
 
 export interface HealthEnvironment {
   readonly logger: Logger;
   readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
+  readonly tell: Tell;
 }
 
-export function createHealthPlane({ logger, readSecret }: HealthEnvironment) {
+export function createHealthPlane({ logger, readSecret, tell }: HealthEnvironment) {
   const probes = createProbes(createProber, systemClock, key => plane.key(key));
   const monitor = new Monitor({
     clock: systemClock,
     random: Math.random,
     probe: probes.start,
-    news: news => logNews(logger, news),
+    news: news => {
+      logNews(logger, news);
+      tell(eventOf(news));
+    },
   });
   const plane: HealthPlane = new HealthPlane(monitor, readSecret);
   const answers: readonly Answering[] = healthAnswers({ monitor, plane, instance: randomUUID(), clock: systemClock });
@@ -85,16 +90,4 @@ export class HealthPlane implements Plane<HealthModel> {
   async explain(subject: Subject): Promise<readonly Finding[]> {
     return healthFindings(this.#monitor, subject);
   }
-}
-
-function logNews(logger: Logger, { group, target, health }: GroupNews): void {
-  if (target === undefined) {
-    if (health === 'up') logger.info({ group }, 'the quorum is met');
-    else logger.warn({ group }, 'the quorum is lost');
-    return;
-  }
-  const evidence = target.checks.map(({ watch }) => `${watch.check.name}: ${watch.last?.detail ?? 'no result yet'}`);
-  const fields = { group, target: target.target.key, evidence };
-  if (health === 'up') logger.info(fields, 'the target is up');
-  else logger.warn(fields, 'the target is down');
 }

@@ -3,7 +3,7 @@
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
-import { controlReload, controlStatus } from '../../src/control/api.ts';
+import { controlReload, controlStatus, followEventsRoute } from '../../src/control/api.ts';
 import { ApiClient } from '../../src/core/api/client.ts';
 import { openApiRoute } from '../../src/core/api/openapi.ts';
 import type { AnswerOf, RouteDefinition } from '../../src/core/api/route.ts';
@@ -46,15 +46,26 @@ describeAsRoot('the admin API of a running sluice', () => {
     return values;
   }
 
-  it.each(apiRoutes.filter(({ method }) => method === 'GET').map(route => [route.path, route] as const))(
-    '%s is answered as its schema says',
-    async (_, route) => {
-      const values = await valuesOf(route);
-      expect(values.length).toBeGreaterThan(0);
-      const schema = Compile(route.answer);
-      expect(values.flatMap(value => schema.Errors(value))).toEqual([]);
-    },
-  );
+  const thatEnd = apiRoutes.filter(({ method, path }) => method === 'GET' && path !== followEventsRoute.path);
+
+  it.each(thatEnd.map(route => [route.path, route] as const))('%s is answered as its schema says', async (_, route) => {
+    const values = await valuesOf(route);
+    expect(values.length).toBeGreaterThan(0);
+    const schema = Compile(route.answer);
+    expect(values.flatMap(value => schema.Errors(value))).toEqual([]);
+  });
+
+  it('follows events as its schema says, up to the end that the client asks for', async () => {
+    const ending = new AbortController();
+    const schema = Compile(followEventsRoute.answer);
+    let last = 0;
+    for await (const line of client.stream(followEventsRoute, {}, { signal: ending.signal })) {
+      expect(schema.Errors(line)).toEqual([]);
+      if ('number' in line) last = line.number;
+      ending.abort();
+    }
+    expect(last).toBeGreaterThan(0);
+  });
 
   it('explains as its schema says', async () => {
     const explained = await client.call(directorExplain, { packet: `tcp 10.1.0.2:1024 ${virtual}:80 S`, mark: 0 });

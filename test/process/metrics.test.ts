@@ -173,6 +173,10 @@ describeAsRoot('the metrics of a running sluice', () => {
     await until('the log says it, too', patience, async () =>
       running.program.stderr.includes('the pool local is nearly empty'),
     );
+    const events = await running.command('events', '--kind', 'pool.nearly-empty');
+    expect(events.stdout).toMatch(
+      / warning +pool\.nearly-empty +the pool local is nearly empty: add local addresses to it\n$/,
+    );
   });
 
   it('never fall over reloads, and say what became of them', async () => {

@@ -25,7 +25,7 @@ export function readLines(text: string): Lines {
   while (at < text.length) {
     const end = text.indexOf('\n', at);
     const line = end < 0 ? undefined : text.slice(at, end);
-    const value = line === undefined ? undefined : valueIn(line);
+    const value = line === undefined ? undefined : readLine(line);
     if (value === undefined) {
       return { values, length: Buffer.byteLength(text.slice(0, at)), damaged: values.length + 1 };
     }
@@ -35,7 +35,8 @@ export function readLines(text: string): Lines {
   return { values, length: Buffer.byteLength(text), damaged: undefined };
 }
 
-function valueIn(line: string): unknown {
+/** The value of one line, without its end; undefined for a line that is damaged. */
+export function readLine(line: string): unknown {
   const text = line.slice(checksumLength + 1);
   return line === `${checksumOf(text)} ${text}` ? JSON.parse(text) : undefined;
 }

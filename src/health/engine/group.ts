@@ -30,10 +30,12 @@ interface Member {
   timer: Timer | undefined;
 }
 
-/** What has happened in a group, for the log. */
+/** What has happened in a group, for the log and for events. */
 export interface GroupNews {
   readonly group: string;
-  /** Absent: the quorum of the group changed. */
+  /** all: `down` when no target is up any more, `up` when one is again. */
+  readonly about: 'target' | 'quorum' | 'all';
+  /** Of `target`. */
   readonly target?: TargetView;
   readonly health: Health;
 }
@@ -57,6 +59,8 @@ export class Group {
   #checked: CheckedGroup;
   #members: Member[] = [];
   #quorum: Health | undefined;
+  /** Whether a target was up, when that was looked at last; true before. */
+  #hasLive = true;
   /** What others were told last. */
   #told = '';
 
@@ -107,8 +111,8 @@ export class Group {
   refresh(): void {
     const news = this.#members.map(member => this.#refreshMember(member)).filter(each => each !== undefined);
     const hadOther = this.#refreshQuorum();
-    const quorumNews = hadOther ? [{ group: this.key, health: this.quorum }] : [];
-    this.#tell([...news, ...quorumNews]);
+    const quorumNews = hadOther ? [{ group: this.key, about: 'quorum', health: this.quorum } as const] : [];
+    this.#tell([...news, ...this.#refreshLive(), ...quorumNews]);
   }
 
   close(): void {
@@ -135,7 +139,14 @@ export class Group {
     if (before.known && state.health !== before.health) member.transitions++;
     if (state.health === 'down') this.#endSlowStart(member);
     else if (before.known && this.#checked.slowStart > 0) this.#beginSlowStart(member);
-    return { group: this.key, target: viewOf(member), health: state.health };
+    return { group: this.key, about: 'target', target: viewOf(member), health: state.health };
+  }
+
+  #refreshLive(): GroupNews[] {
+    const hadLive = this.#hasLive;
+    this.#hasLive = this.#members.length === 0 || this.#members.some(({ state }) => state.health === 'up');
+    if (this.#hasLive === hadLive) return [];
+    return [{ group: this.key, about: 'all', health: this.#hasLive ? 'up' : 'down' }];
   }
 
   /** What decides about the quorum. */

@@ -2,6 +2,7 @@
 // All checks at work. A check of a destination is made once, however many targets of groups want it.
 //
 //   probe ──result──▶ Watch ──state──▶ Group (targets, quorum) ──▶ published, with a number that grows
+import { Awaited } from '../../core/awaited.ts';
 import type { Clock } from '../../core/clock.ts';
 import { canonicalJson } from '../../core/config/canonical.ts';
 import type { CheckedTarget } from '../../core/observed.ts';
@@ -31,7 +32,7 @@ export class Monitor {
   #changedAt = new Map<string, number>();
   /** The version at which a group was removed last. */
   #removedAt = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #awaited = new Awaited();
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -66,18 +67,8 @@ export class Monitor {
   }
 
   /** Resolves when the version is greater than this one, or the signal is aborted. */
-  async changed(version: number, signal: AbortSignal): Promise<void> {
-    while (this.#version <= version && !signal.aborted) {
-      await new Promise<void>(resolve => {
-        const end = (): void => {
-          signal.removeEventListener('abort', end);
-          this.#waiting.delete(end);
-          resolve();
-        };
-        this.#waiting.add(end);
-        signal.addEventListener('abort', end);
-      });
-    }
+  changed(version: number, signal: AbortSignal): Promise<void> {
+    return this.#awaited.until(() => this.#version > version, signal);
   }
 
   /** Goes on by another model. Checks and targets that it has as well keep their states. */
@@ -164,7 +155,7 @@ export class Monitor {
 
   #publish(): void {
     this.#version++;
-    for (const end of [...this.#waiting]) end();
+    this.#awaited.changed();
   }
 }
 

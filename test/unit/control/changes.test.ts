@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Changes } from '../../../src/control/changes.ts';
 import { Control } from '../../../src/control/control.ts';
 import { History } from '../../../src/control/history/history.ts';
 import { VirtualClock } from '../../../src/core/clock.ts';
 import { DocumentFormat } from '../../../src/core/config/snapshot.ts';
 import { PlaneError } from '../../../src/core/errors.ts';
+import type { EventFacts } from '../../../src/core/events/event.ts';
 import { createLogger } from '../../../src/core/logger.ts';
 import type { Plane, PlanePart } from '../../../src/core/plane.ts';
 import { KeptSnapshot } from '../../../src/daemon/kept-snapshot.ts';
@@ -65,6 +66,7 @@ describe('changes', () => {
         return memory.texts !== undefined;
       },
     };
+    const events: EventFacts[] = [];
     const kept = new KeptSnapshot(format, crashState, history, logger);
     const host = {
       planes: ['toy'],
@@ -77,13 +79,13 @@ describe('changes', () => {
     };
     const control = new Control({ format, host, clock, logger });
     const read = async () => format.from(toy('from the file'));
-    const changes = new Changes({ control, format, history, read, clock, logger });
+    const changes = new Changes({ control, format, history, read, clock, logger, tell: facts => events.push(facts) });
     const before = kept.take();
     if (before === undefined) await control.change(read, { action: 'start', author: 'root' });
     else await control.resume(before);
     changes.resume();
     const what = (): unknown[] => history.entries.map(({ action, author, id }) => [action, author, id]);
-    return { plane, memory, history, control, changes, what };
+    return { events, plane, memory, history, control, changes, what };
   }
 
   it('that are applied are in force, and in the history with author and reason', async () => {
@@ -134,6 +136,47 @@ describe('changes', () => {
       { action: 'reload', outcome: 'applied', count: 1 },
       { action: 'apply', outcome: 'applied', count: 1 },
       { action: 'apply', outcome: 'refused', count: 2 },
+    ]);
+  });
+
+  it('are told with their authors, the snapshots before and after, and what is different, refusals too, tries not', async () => {
+    const { plane, changes, events } = await begin();
+    await changes.apply(toy('hello'), { ...alice, reason: 'more polite' });
+    await changes.apply(toy('tried'), { ...alice, dryRun: true });
+    plane.refusal = new PlaneError('SLUICE_PLANE_REFUSED', 'not that');
+    await expect(changes.apply(toy('no'), alice)).rejects.toBe(plane.refusal);
+    plane.refusal = undefined;
+    await changes.rollback(undefined, { author: 'bob' });
+    const [before, after] = [idOf('from the file'), idOf('hello')];
+    expect(events.map(({ kind }) => kind)).toEqual(['snapshot.applied', 'snapshot.refused', 'snapshot.rolled-back']);
+    expect(events[0]).toEqual({
+      ...{ kind: 'snapshot.applied', severity: 'info', subject: `snapshot ${after.slice(0, 12)}` },
+      text: `alice brought snapshot ${after.slice(0, 12)} into force: 1 change`,
+      fields: {
+        ...{ author: 'alice', action: 'apply', reason: 'more polite', before, after, entry: 2 },
+        ...{ outcome: 'in force', changes: ['it says hello'], changed: 1 },
+      },
+    });
+    expect(events[1]).toEqual({
+      ...{ kind: 'snapshot.refused', severity: 'warning', subject: `snapshot ${after.slice(0, 12)}` },
+      text: 'a change by alice (apply) was refused: not that',
+      fields: {
+        ...{ author: 'alice', action: 'apply', before: after, outcome: 'refused' },
+        ...{ error: 'not that', code: 'SLUICE_PLANE_REFUSED' },
+      },
+    });
+    expect(events[2]).toMatchObject({ fields: { author: 'bob', back: 1, before: after, after: before } });
+  });
+
+  it('that are confirmed, or that nobody confirms in time, are told', async () => {
+    const { changes, events } = await begin();
+    await changes.apply(toy('kept'), { ...alice, confirmSeconds: 60 });
+    await changes.confirm();
+    await changes.apply(toy('forgotten'), { ...alice, confirmSeconds: 60 });
+    await clock.advance(60_000);
+    await vi.waitFor(() => expect(events.at(-1)?.kind).toBe('snapshot.gone-back'));
+    expect(events.map(({ kind }) => kind)).toEqual([
+      ...['snapshot.applied', 'snapshot.confirmed', 'snapshot.applied', 'snapshot.gone-back'],
     ]);
   });
 

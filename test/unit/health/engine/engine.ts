@@ -40,8 +40,8 @@ export function monitorOf(model: HealthModel) {
   return { clock, monitor, answers, probes, news };
 }
 
-function lineOf({ group, target, health }: GroupNews): string {
-  return target === undefined ? `${group} quorum ${health}` : `${target.target.key} ${health}`;
+function lineOf({ group, about, target, health }: GroupNews): string {
+  return target === undefined ? `${group} ${about} ${health}` : `${target.target.key} ${health}`;
 }
 
 /** The healths of the targets of all groups, by their keys. */

@@ -187,6 +187,23 @@ describe('the quorum', () => {
   });
 });
 
+it('says once that no target of a group is up any more, and that one is again', async () => {
+  const servers = ['10.0.2.1:80', '10.0.2.2:80'];
+  const fast = { ...alive, rise: 1, fall: 1 };
+  const { clock, answers, news } = monitorOf(modelOf({ alive: fast }, [{ servers, health: { checks: ['alive'] } }]));
+  await clock.advance(600);
+  for (const [host, result] of [
+    [1, failed],
+    [2, failed],
+    [1, passed],
+    [2, passed],
+  ] as const) {
+    answers.set(`alive 10.0.2.${host}`, result);
+    await clock.advance(1000);
+  }
+  expect(news.filter(line => line.includes(' all '))).toEqual(['tcp 10.0.1.1:80 all down', 'tcp 10.0.1.1:80 all up']);
+});
+
 describe('another model', () => {
   it('keeps the states of checks and targets that it has as well, and forgets the others', async () => {
     const two = { servers: [first, '10.0.2.2:80'], health: 'alive' };
