@@ -373,7 +373,9 @@ class Generator {
     }
     if (random.chance(0.1)) parts.push([this.#option('-o', '--ops')]);
     if (random.chance(0.15)) {
-      const given = Array.from({ length: random.from(1, 3) }, () => random.pick(flags)).join(',');
+      const names = Array.from({ length: random.from(1, 3) }, () => random.pick(flags));
+      // ipvsadm crashes where there are only commas.
+      const given = names.some(name => name !== '') ? names.join(',') : 'bogus';
       parts.push([this.#option('-b', '--sched-flags'), given]);
     }
     if (random.chance(0.1))

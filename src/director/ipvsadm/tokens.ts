@@ -113,10 +113,7 @@ class WordReader {
       throw new CommandFault(`${token.text}: unknown option`, token, suggestOption(name), 'option');
     }
     if (equals < 0) return { info, name, token, argument: this.#argument(info, name, token) };
-    if (info.argument === 'none') {
-      const problem = `${token.text}: option does not take an argument`;
-      throw new CommandFault(problem, token, `write ${name} alone`, 'option');
-    }
+    if (info.argument === 'none') throw unwantedArgument(name, token);
     const argument = { text: token.text.slice(equals + 1), column: token.column + equals + 1 };
     return { info, name, token, argument };
   }
@@ -129,12 +126,13 @@ class WordReader {
       if (info === undefined) {
         throw new CommandFault(`${token.text}: unknown option`, token, 'see ipvsadm(8) for the options', 'option');
       }
+      const hasEquals = token.text[index + 1] === '=';
       if (info.argument === 'none') {
+        if (hasEquals) throw unwantedArgument(name, token);
         yield { info, name, token, argument: undefined };
         continue;
       }
       // The rest of the word is the argument, with or without an equals sign before it.
-      const hasEquals = token.text[index + 1] === '=';
       const start = hasEquals ? index + 2 : index + 1;
       const attached = token.text.slice(start);
       const isAttached = hasEquals || attached !== '';
@@ -145,6 +143,10 @@ class WordReader {
       return;
     }
   }
+}
+
+function unwantedArgument(name: string, token: Token): CommandFault {
+  return new CommandFault(`${token.text}: option does not take an argument`, token, `write ${name} alone`, 'option');
 }
 
 function suggestOption(name: string): string {
