@@ -16,6 +16,7 @@ import { saidOf, weightFindings } from './weight-findings.ts';
 import { writeDirectorModel } from './write.ts';
 
 const digestsOf = mapByDifference<Service, string>(digestOf);
+const serverCounts = mapByDifference(({ servers }: Service) => servers.length);
 
 export const directorSection: Section<'director', DirectorModel, DirectorChange> = {
   key: 'director',
@@ -24,6 +25,7 @@ export const directorSection: Section<'director', DirectorModel, DirectorChange>
   read: readDirectorModel,
   write: writeDirectorModel,
   digest: oncePerValue(model => sha256(canonicalJson({ ...model, services: digestsOf(model.services) }))),
+  size: ({ services }) => services.length + serverCounts(services).reduce((sum, count) => sum + count, 0),
   compare: compareDirectorModels,
   describe: describeDirectorChange,
   check: checkHealthReferences,
