@@ -4,7 +4,7 @@
 // as commands, and "inside", as requests of a client that runs already. Each figure of single changes is the smallest and
 // the median of its calls, as lines of JSON: the smallest is what other work on the machine has disturbed least.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Topology } from '../lab/topology/topology.ts';
 import { ApiClient } from '../src/core/api/client.ts';
@@ -53,6 +53,7 @@ try {
   /** What a change takes without the start of a command. */
   const measureInside = async (figure: string, words: (n: number) => string): Promise<void> => {
     const milliseconds: number[] = [];
+    const before = cpuTimes();
     for (let n = 0; n < calls; n++) {
       const began = performance.now();
       const { status, stderr } = await client.call(ipvsadmRoute, { args: words(n).split(' ') });
@@ -60,6 +61,9 @@ try {
       milliseconds.push(performance.now() - began);
     }
     print(`${figure}, inside`, milliseconds);
+    for (const [name, spent] of cpuTimes()) {
+      print(`${figure}, CPU time of ${name}`, [(spent - (before.get(name) ?? 0)) / calls]);
+    }
   };
   const measureAll = async (among: string, port: number): Promise<void> => {
     measure(`ipvsadm -A, ${among}`, n => `-A -t 192.0.2.${n}:${port} -s rr`);
@@ -78,7 +82,9 @@ try {
       `-A -t ${service} -s rr`,
       ...servers.map(server => `-a -t ${service} -r ${server} -m`),
     ]);
-    print(`ipvsadm -R of ${name}: ${restored.length.toLocaleString('en')} lines`, [call('-R', `${restored.join('\n')}\n`)]);
+    print(`ipvsadm -R of ${name}: ${restored.length.toLocaleString('en')} lines`, [
+      call('-R', `${restored.join('\n')}\n`),
+    ]);
     await measureAll(name, port);
     print(`ipvsadm -L -n of ${name}`, [call('-L -n')]);
     const file = join(balancer.folder, 'sluice.yaml');
@@ -100,6 +106,26 @@ try {
   await program.ending;
 } finally {
   await topology.down();
+}
+
+/** Milliseconds so far of the processes that a change goes through, with all their threads. */
+function cpuTimes(): Map<string, number> {
+  const millisecondsATick = 10;
+  const times = new Map<string, number>();
+  for (const pid of descendantsOf(process.pid)) {
+    const title = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+    if (title !== 'sluice: control' && title !== 'sluice: director') continue;
+    // proc_pid_stat(5): utime and stime are the 14th and the 15th field, and the name before them may have spaces.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+    times.set(title, (Number(fields[11]) + Number(fields[12])) * millisecondsATick);
+  }
+  return times;
+}
+
+function descendantsOf(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  const children = stdout.split('\n').filter(Boolean).map(Number);
+  return children.flatMap(child => [child, ...descendantsOf(child)]);
 }
 
 /** Each has servers of its own. */

@@ -206,8 +206,8 @@ class LiveDirector {
     Configuration next;
   };
   std::vector<wire::Address> to_announce_;  // of services that have come; the configuring thread's
-  std::optional<Staged> staged_;    // between prepare() and commit() or abort(); the configuring thread's
-  bool is_ingress_behind_ = false;  // the last update of what is stolen has failed: to be tried again
+  std::optional<Staged> staged_;            // between prepare() and commit() or abort(); the configuring thread's
+  bool is_ingress_behind_ = false;          // the last update of what is stolen has failed: to be tried again
   bool is_stealing_ = false;
   Notices notices_;
 

@@ -28,11 +28,13 @@ const settings = { scheduler: 'rr', flags: [], persistence: null, persistenceEng
 const identity = fc.constantFrom(...identities);
 const commands = fc.oneof(
   identity.map((one): Command => ({ kind: 'add-service', identity: one, settings })),
-  identity.map((one): Command => ({ kind: 'edit-service', identity: one, settings: { ...settings, scheduler: 'wrr' } })),
-  identity.map((one): Command => ({ kind: 'delete-service', identity: one })),
-  fc.tuple(identity, fc.nat(3)).map(
-    ([one, weight]): Command => ({ kind: 'add-server', identity: one, server: server(weight) }),
+  identity.map(
+    (one): Command => ({ kind: 'edit-service', identity: one, settings: { ...settings, scheduler: 'wrr' } }),
   ),
+  identity.map((one): Command => ({ kind: 'delete-service', identity: one })),
+  fc
+    .tuple(identity, fc.nat(3))
+    .map(([one, weight]): Command => ({ kind: 'add-server', identity: one, server: server(weight) })),
   identity.map((one): Command => ({ kind: 'delete-server', identity: one, server: server(1) })),
   fc.constant<Command>({ kind: 'flush' }),
 );

@@ -75,10 +75,7 @@ function compareLists(
   const shorter = Math.min(before.length, after.length);
   let { first: at, behind } = sharedEnds(before, after);
   while (at < shorter - behind && isEqual(before[at], after[at])) at++;
-  while (
-    behind < shorter - at &&
-    isEqual(before[before.length - 1 - behind], after[after.length - 1 - behind])
-  ) {
+  while (behind < shorter - at && isEqual(before[before.length - 1 - behind], after[after.length - 1 - behind])) {
     behind++;
   }
   const count = before.length - at - behind;
