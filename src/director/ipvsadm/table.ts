@@ -127,7 +127,8 @@ export class ServiceTable {
   }
 
   #find(key: string): Service | OpenService | undefined {
-    if (this.#changed.has(key)) return this.#changed.get(key);
+    const changed = this.#changed.get(key);
+    if (changed !== undefined || this.#changed.has(key)) return changed;
     const at = this.#position(key);
     return this.#keyAt(at) === key ? this.#unchanged[at] : undefined;
   }
