@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wall time of single commands on a running Sluice, as scripts call them: sluice-ipvsadm with no other service, with 1,000
-// and with 10,000 of 10 servers each, and sluice apply of as many services from a file. Each figure of single changes is
-// the median of its calls, as a line of JSON.
+// and with 10,000 of 10 servers each, and sluice apply of as many services from a file. Single changes are measured twice:
+// as commands, and "inside", as requests of a client that runs already. Each figure of single changes is the smallest and
+// the median of its calls, as lines of JSON: the smallest is what other work on the machine has disturbed least.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Topology } from '../lab/topology/topology.ts';
+import { ApiClient } from '../src/core/api/client.ts';
 import { packageRoot } from '../src/core/package-root.ts';
+import { ipvsadmRoute } from '../src/director/api.ts';
 
 const calls = 30;
 const ipvsadm = join(packageRoot, 'build/Release/sluice-ipvsadm');
@@ -19,8 +22,10 @@ const description = {
 
 function print(figure: string, milliseconds: readonly number[]): void {
   const sorted = [...milliseconds].sort((a, b) => a - b);
-  const value = Math.round((sorted[sorted.length >> 1] ?? 0) * 10) / 10;
-  console.log(JSON.stringify({ figure, value, unit: 'ms' }));
+  const line = (name: string, value = 0) =>
+    console.log(JSON.stringify({ figure: name, value: Math.round(value * 10) / 10, unit: 'ms' }));
+  line(figure, sorted[sorted.length >> 1]);
+  if (sorted.length > 1) line(`${figure}, smallest`, sorted[0]);
 }
 
 const topology = await Topology.up(description);
@@ -44,20 +49,43 @@ try {
       figure,
       Array.from({ length: calls }, (_, n) => call(words(n))),
     );
-  const measureAll = (among: string, port: number): void => {
+  const client = new ApiClient(socket);
+  /** What a change takes without the start of a command. */
+  const measureInside = async (figure: string, words: (n: number) => string): Promise<void> => {
+    const milliseconds: number[] = [];
+    const before = cpuTimes();
+    for (let n = 0; n < calls; n++) {
+      const began = performance.now();
+      const { status, stderr } = await client.call(ipvsadmRoute, { args: words(n).split(' ') });
+      if (status !== 0) throw new Error(`${words(n)}: ${stderr}`);
+      milliseconds.push(performance.now() - began);
+    }
+    print(`${figure}, inside`, milliseconds);
+    for (const [name, spent] of cpuTimes()) {
+      print(`${figure}, CPU time of ${name}`, [(spent - (before.get(name) ?? 0)) / calls]);
+    }
+  };
+  const measureAll = async (among: string, port: number): Promise<void> => {
     measure(`ipvsadm -A, ${among}`, n => `-A -t 192.0.2.${n}:${port} -s rr`);
     measure(`ipvsadm -a, ${among}`, n => `-a -t 192.0.2.${n}:${port} -r 10.1.0.2:80 -m`);
     measure(`ipvsadm -L -n of one service, ${among}`, n => `-L -n -t 192.0.2.${n}:${port}`);
+    measure(`ipvsadm -d, ${among}`, n => `-d -t 192.0.2.${n}:${port} -r 10.1.0.2:80`);
     measure(`ipvsadm -D, ${among}`, n => `-D -t 192.0.2.${n}:${port}`);
+    await measureInside(`ipvsadm -A, ${among}`, n => `-A -t 192.0.2.${n}:${port} -s rr`);
+    await measureInside(`ipvsadm -a, ${among}`, n => `-a -t 192.0.2.${n}:${port} -r 10.1.0.2:80 -m`);
+    await measureInside(`ipvsadm -d, ${among}`, n => `-d -t 192.0.2.${n}:${port} -r 10.1.0.2:80`);
+    await measureInside(`ipvsadm -D, ${among}`, n => `-D -t 192.0.2.${n}:${port}`);
   };
-  const measureAmong = (count: number, port: number): void => {
+  const measureAmong = async (count: number, port: number): Promise<void> => {
     const name = `${count.toLocaleString('en')} services of 10 servers`;
     const restored = servicesOf(count).flatMap(({ service, servers }) => [
       `-A -t ${service} -s rr`,
       ...servers.map(server => `-a -t ${service} -r ${server} -m`),
     ]);
-    print(`ipvsadm -R of ${name}`, [call('-R', `${restored.join('\n')}\n`)]);
-    measureAll(name, port);
+    print(`ipvsadm -R of ${name}: ${restored.length.toLocaleString('en')} lines`, [
+      call('-R', `${restored.join('\n')}\n`),
+    ]);
+    await measureAll(name, port);
     print(`ipvsadm -L -n of ${name}`, [call('-L -n')]);
     const file = join(balancer.folder, 'sluice.yaml');
     const apply = (figure: string, document: string): void => {
@@ -71,13 +99,33 @@ try {
   };
 
   measure('ipvsadm -v', () => '-v');
-  measureAll('no other services', 80);
-  measureAmong(1000, 81);
-  measureAmong(10_000, 82);
+  await measureAll('no other services', 80);
+  await measureAmong(1000, 81);
+  await measureAmong(10_000, 82);
   program.kill('SIGTERM');
   await program.ending;
 } finally {
   await topology.down();
+}
+
+/** Milliseconds so far of the processes that a change goes through, with all their threads. */
+function cpuTimes(): Map<string, number> {
+  const millisecondsATick = 10;
+  const times = new Map<string, number>();
+  for (const pid of descendantsOf(process.pid)) {
+    const title = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+    if (title !== 'sluice: control' && title !== 'sluice: director') continue;
+    // proc_pid_stat(5): utime and stime are the 14th and the 15th field, and the name before them may have spaces.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+    times.set(title, (Number(fields[11]) + Number(fields[12])) * millisecondsATick);
+  }
+  return times;
+}
+
+function descendantsOf(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  const children = stdout.split('\n').filter(Boolean).map(Number);
+  return children.flatMap(child => [child, ...descendantsOf(child)]);
 }
 
 /** Each has servers of its own. */

@@ -377,11 +377,8 @@ Napi::Value LiveDirectorObject::discard(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Only one worker announces: the network needs to be told once.
 Napi::Value LiveDirectorObject::announce(const Napi::CallbackInfo& info) {
-  engine::DirectorWorker::Visit visit(live_director_->worker(0));
-  visit.director().ask_for_owners(visit.out());
-  visit.director().announce(visit.out());
+  live_director_->announce();
   return info.Env().Undefined();
 }
 

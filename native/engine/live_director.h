@@ -83,6 +83,8 @@ class LiveDirector {
   void commit();
   // Drops the prepared plan.
   void abort();
+  // Announces the addresses of services that have come since the last call, and asks for other owners of them.
+  void announce();
 
   // Restores the flows that the previous process has left. To be called between the first commit() and start().
   director::Restored restore();
@@ -203,8 +205,9 @@ class LiveDirector {
     std::vector<PlanStep> steps;
     Configuration next;
   };
-  std::optional<Staged> staged_;    // between prepare() and commit() or abort(); the configuring thread's
-  bool is_ingress_behind_ = false;  // the last update of what is stolen has failed: to be tried again
+  std::vector<wire::Address> to_announce_;  // of services that have come; the configuring thread's
+  std::optional<Staged> staged_;            // between prepare() and commit() or abort(); the configuring thread's
+  bool is_ingress_behind_ = false;          // the last update of what is stolen has failed: to be tried again
   bool is_stealing_ = false;
   Notices notices_;
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "engine/live_director.h"
@@ -24,6 +25,9 @@ namespace {
 // A visit ends with the step during which this time is over. Steps take a few microseconds each, but for schedulers
 // that compute a table of a large service.
 constexpr Time longest_part = 200'000;
+
+// Addresses that are announced in one visit: a few frames each.
+constexpr size_t announced_a_visit = 32;
 
 // Questions about removed servers that are asked in one visit: some microseconds.
 constexpr size_t questions_a_visit = 64;
@@ -78,6 +82,10 @@ bool LiveDirector::prepare(std::vector<PlanStep> steps, Refusal& refusal) {
 
 void LiveDirector::commit() {
   if (!staged_) return;
+  for (const PlanStep& step : staged_->steps) {
+    const auto* const added = std::get_if<AddService>(&step);
+    if (added != nullptr && added->key.mark == 0) to_announce_.push_back(added->key.address);
+  }
   for (const auto& worker : workers_) carry_out_plan(*worker, staged_->steps);
   bool is_changed;
   {
@@ -91,6 +99,16 @@ void LiveDirector::commit() {
   const std::lock_guard lock(host_);
   host::Failure failure;
   if (is_stealing_ && !update_ingress(in_force(), failure)) note_ingress_failure(failure);
+}
+
+// Only one worker announces: the network needs to be told once.
+void LiveDirector::announce() {
+  const std::vector<wire::Address> addresses = std::exchange(to_announce_, {});
+  for (size_t next = 0; next < addresses.size(); next += announced_a_visit) {
+    DirectorWorker::Visit visit(*workers_.front());
+    const size_t count = std::min(announced_a_visit, addresses.size() - next);
+    visit.director().introduce(std::span(addresses).subspan(next, count), visit.out());
+  }
 }
 
 void LiveDirector::abort() {

@@ -50,12 +50,17 @@ bool ServiceRows::advance(const director::Director& director, Time now) {
 
 void ServiceRows::list(const director::Director& director) {
   rows_.clear();
+  size_t wanted = 0;
+  const auto add = [&](const Row& row) {
+    if (rows_.size() < rows::row_count) rows_.push_back(row);
+  };
   director.services().for_each_service([&](const director::Service& service) {
-    rows_.push_back({&service, nullptr});
-    for (const director::Destination* server : service.destinations) rows_.push_back({&service, server});
+    wanted += 1 + service.destinations.size();
+    if (rows_.size() == rows::row_count) return;
+    add({&service, nullptr});
+    for (const director::Destination* server : service.destinations) add({&service, server});
   });
-  header(AreaWord::rows).store(rows_.size(), std::memory_order_relaxed);
-  rows_.resize(std::min(rows_.size(), rows::row_count));
+  header(AreaWord::rows).store(wanted, std::memory_order_relaxed);
   is_valid_ = true;
   next_ = named_ = 0;
 }

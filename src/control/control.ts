@@ -14,7 +14,7 @@ import { nothingObserved, type Observed } from '../core/observed.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Plane, PlanePart } from '../core/plane.ts';
 import type { Note } from './history/entry.ts';
-import { type Assignment, beforeDeadline, bringIntoForce, tryOut } from './transaction.ts';
+import { type Assignment, beforeDeadline, bringIntoForce, type Limits, tryOut } from './transaction.ts';
 
 /** What control needs from the process that it runs in. */
 export interface ControlHost<S extends Sections> {
@@ -60,6 +60,9 @@ export interface Applied {
 
 /** Opening devices and loading programs takes a second; ten are for a machine that is very busy. */
 const defaultDeadlineMilliseconds = 10_000;
+
+/** For each service and each real server besides, on such a machine. */
+const millisecondsAPart = 0.2;
 
 /** For the process of a plane to start. */
 const startMilliseconds = 60_000;
@@ -132,7 +135,9 @@ export class Control<S extends Sections> {
   attempt(next: Next<S>): Promise<Applied> {
     return this.#changes.run(async () => {
       const snapshot = await this.#made(next);
-      await this.#withPlanes(snapshot, this.#observed, 'all', assignments => tryOut(assignments, this.#limits()));
+      await this.#withPlanes(snapshot, this.#observed, 'all', assignments =>
+        tryOut(assignments, this.#limits(assignments)),
+      );
       return this.#applied(this.#inForce, snapshot, []);
     });
   }
@@ -171,7 +176,7 @@ export class Control<S extends Sections> {
     const concerned = note === undefined ? 'changed' : 'all';
     const { behind, changes } = await this.#withPlanes(next, observed, concerned, assignments =>
       bringIntoForce(assignments, {
-        ...this.#limits(),
+        ...this.#limits(assignments),
         keep: async () => {
           if (note !== undefined && next.id !== before?.id) await this.#host.keep(next, note);
           this.#inForce = next;
@@ -212,8 +217,11 @@ export class Control<S extends Sections> {
     }
   }
 
-  #limits() {
-    return { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds };
+  /** A part of a hundred thousand services is read, compared and carried out for longer than one of ten. */
+  #limits(assignments: readonly Assignment[]): Limits {
+    const sizes = assignments.map(({ plane, part }) => this.#format.size(plane.name, part.model));
+    const more = Math.round(Math.max(0, ...sizes) * millisecondsAPart);
+    return { clock: this.#clock, deadlineMilliseconds: this.#deadlineMilliseconds + more };
   }
 
   async #catchUp(name: string): Promise<void> {
@@ -223,7 +231,9 @@ export class Control<S extends Sections> {
       const plane = this.#host.plane(name);
       const part = this.#part(name, snapshot, this.#observed);
       if ((await this.#partInForce(plane)) !== part.digest) {
-        const { behind } = await bringIntoForce([{ plane, part }], { ...this.#limits(), keep: async () => undefined });
+        const assignments = [{ plane, part }];
+        const limits = this.#limits(assignments);
+        const { behind } = await bringIntoForce(assignments, { ...limits, keep: async () => undefined });
         const [failed] = behind;
         if (failed !== undefined) throw failed.reason;
       }

@@ -222,7 +222,11 @@ function hostOf<S extends Sections>(
       return known;
     },
     run: names => channel.send('planes', { names: [...names] }),
-    override: (section, model) => ({ ...(model as object), ...options.overrides[section] }),
+    override: (section, model) => {
+      const given = options.overrides[section];
+      // The model itself, where it can be: what is computed of it is known.
+      return given === undefined || Object.keys(given).length === 0 ? model : { ...(model as object), ...given };
+    },
     keep: (snapshot, note) => kept.keep(snapshot, note),
   };
 }

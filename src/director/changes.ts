@@ -2,6 +2,7 @@
 // Compares two models of the director: the result is the list of changes that lead from one to the other. Services are
 // compared by their digests first, so that only the services that differ are compared in detail.
 import { canonicalJson, digestOf } from '../core/config/canonical.ts';
+import { sharedEnds } from '../core/config/shared-ends.ts';
 import { describeMark } from './firewall-marks.ts';
 import {
   type DirectorModel,
@@ -119,9 +120,10 @@ function flatten(timeouts: Timeouts): Record<string, number> {
 }
 
 function compareServices(before: readonly Service[], after: readonly Service[], changes: DirectorChange[]): void {
-  const [previously, now] = withoutSharedEnds(before, after);
-  const old = serviceIndex(previously);
-  const fresh = serviceIndex(now);
+  // Lists of which one was made from the other share all services but a few.
+  const { first, behind } = sharedEnds(before, after);
+  const old = serviceIndex(before.slice(first, before.length - behind));
+  const fresh = serviceIndex(after.slice(first, after.length - behind));
   for (const [key, service] of old) {
     if (!fresh.has(key)) changes.push({ kind: 'service-removed', key, service });
   }
@@ -132,19 +134,6 @@ function compareServices(before: readonly Service[], after: readonly Service[], 
       compareService(key, previous, service, changes);
     }
   }
-}
-
-// Lists of which one was made from the other share all services but a few, and have the same before and behind these.
-function withoutSharedEnds(
-  before: readonly Service[],
-  after: readonly Service[],
-): [readonly Service[], readonly Service[]] {
-  const shorter = Math.min(before.length, after.length);
-  let first = 0;
-  while (first < shorter && before[first] === after[first]) first++;
-  let behind = 0;
-  while (behind < shorter - first && before.at(-1 - behind) === after.at(-1 - behind)) behind++;
-  return [before.slice(first, before.length - behind), after.slice(first, after.length - behind)];
 }
 
 function compareService(key: string, before: Service, after: Service, changes: DirectorChange[]): void {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the director wants checked: each service that says so is a group, and its real servers are the targets. Servers
 // that are out for maintenance are checked as well, so that a person sees when they work again.
+import { mapByDifference } from '../core/config/map-by-difference.ts';
 import { oncePerValue } from '../core/config/once.ts';
 import type { CheckedGroup, CheckedTarget, TrafficWay } from '../core/observed.ts';
 import { type RealServer, type ServerHealth, type Service, serverKey, serviceKey } from './model.ts';
 
 export const checkedServices = oncePerValue((services: readonly Service[]): readonly CheckedGroup[] =>
-  services.map(checkedService).filter(group => group !== undefined),
+  checkedGroups(services).filter(group => group !== undefined),
 );
 
 const checkedService = oncePerValue((service: Service): CheckedGroup | undefined => {
@@ -16,6 +17,8 @@ const checkedService = oncePerValue((service: Service): CheckedGroup | undefined
   const targets = service.servers.map(server => checkedServer(service, server, server.health ?? health));
   return Object.freeze({ key: serviceKey(service.identity), targets, quorum, hysteresis, slowStart, start });
 });
+
+const checkedGroups = mapByDifference(checkedService);
 
 function checkedServer(service: Service, server: RealServer, { checks, need }: ServerHealth): CheckedTarget {
   const sum = checks.reduce((total, { weight }) => total + weight, 0);

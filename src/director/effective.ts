@@ -5,6 +5,7 @@
 //
 // Each weight comes with its reason, for those who ask (weight-findings.ts).
 import { deepFreeze } from '../core/config/canonical.ts';
+import { mapByDifference } from '../core/config/map-by-difference.ts';
 import type { Surroundings } from '../core/config/section.ts';
 import type { ObservedGroup, ObservedTarget } from '../core/observed.ts';
 import {
@@ -16,15 +17,21 @@ import {
   serviceKey,
 } from './model.ts';
 
+/** Which services may run in another way than they are configured. */
+const needsLook = mapByDifference(
+  ({ health, servers }: Service) => health !== undefined || servers.some(({ maintenance }) => maintenance === true),
+);
+
 /** A pure function. Parts that the observation does not change are the same objects as in `model`. */
 export function effectiveDirectorModel(
   model: DirectorModel,
   { observed }: Pick<Surroundings, 'observed'>,
 ): DirectorModel {
+  const needed = needsLook(model.services);
+  if (!needed.includes(true)) return model;
   let isChanged = false;
-  const services = model.services.map(service => {
-    const needsLook = service.health !== undefined || service.servers.some(({ maintenance }) => maintenance === true);
-    if (!needsLook) return service;
+  const services = model.services.map((service, index) => {
+    if (!needed[index]) return service;
     const effective = effectiveService(service, observed.groups.get(serviceKey(service.identity)));
     isChanged ||= effective !== service;
     return effective;

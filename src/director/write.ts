@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the model as a document: defaults are left out, and the short form of a setting is used when it is enough.
 import { deepFreeze } from '../core/config/canonical.ts';
+import { mapByDifference } from '../core/config/map-by-difference.ts';
 import { oncePerValue } from '../core/config/once.ts';
 import { givenAny } from '../core/given.ts';
 import { writeMark } from './firewall-marks.ts';
@@ -43,7 +44,7 @@ export function writeDirectorModel(model: DirectorModel): DirectorDocument | und
     workers: model.workers === defaultWorkers ? undefined : model.workers,
     stealing: model.stealing,
     ports: namedParts(model.ports, writePort),
-    services: model.services.length === 0 ? undefined : model.services.map(writeService),
+    services: model.services.length === 0 ? undefined : writeServices(model.services),
     pools: namedParts(model.pools, ({ addresses, firstPort, lastPort }) =>
       firstPort === 1024 && lastPort === 65535
         ? [...addresses]
@@ -94,6 +95,8 @@ const writeService = oncePerValue((service: Service): ServiceDocument => {
   }) as ServiceDocument;
   return deepFreeze(document);
 });
+
+const writeServices = mapByDifference(writeService);
 
 function writePersistence({ timeout, netmask }: Persistence, hosts: string): ServiceDocument['persistence'] {
   if (netmask === hosts) return timeout;

@@ -234,4 +234,9 @@ void Director::ask_for_owners(TransmitQueue& out) {
   neighbours_.ask_for_owners(out);
 }
 
+void Director::introduce(std::span<const wire::Address> addresses, TransmitQueue& out) {
+  transmitter_.begin_batch();
+  neighbours_.introduce(addresses, out);
+}
+
 }  // namespace sluice::director

@@ -96,6 +96,8 @@ class Director {
   void announce(TransmitQueue& out);
   // Asks for the owners of these addresses on their networks: a host that answers is a conflict.
   void ask_for_owners(TransmitQueue& out);
+  // Both, for those of the addresses that are virtual ones.
+  void introduce(std::span<const wire::Address> addresses, TransmitQueue& out);
   // Ends flows that are due at `now`, at most `budget` of each family, and appends what timers send to `out`, valid
   // until the next call. False if more is due.
   bool advance(Time now, uint32_t budget, TransmitQueue& out);

@@ -67,6 +67,14 @@ void Neighbours::ask_for_owners(TransmitQueue& out) {
   });
 }
 
+void Neighbours::introduce(std::span<const wire::Address> addresses, TransmitQueue& out) {
+  for (const wire::Address& address : addresses) {
+    if (!services_.is_virtual_address(address) || transmitter_.route_table().is_local(address)) continue;
+    transmitter_.ask_for_owner(address, out);
+    transmitter_.announce(address, out);
+  }
+}
+
 Decision Neighbours::arp(const Frame& frame, const wire::Packet& packet, Time now, TransmitQueue& out) {
   const wire::Bytes question = bytes_of(frame).subspan(packet.l3);
   const auto view = wire::ArpView::parse(question);

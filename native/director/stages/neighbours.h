@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "director/flows/verdict.h"
@@ -32,6 +33,8 @@ class Neighbours {
   void announce(TransmitQueue& out);
   // Asks for the owners of these addresses on their networks: a host that answers is a conflict.
   void ask_for_owners(TransmitQueue& out);
+  // Both, for those of the addresses that are virtual ones.
+  void introduce(std::span<const wire::Address> addresses, TransmitQueue& out);
   const std::vector<AddressConflict>& conflicts() const { return conflicts_.all(); }
 
  private:

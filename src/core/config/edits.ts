@@ -4,6 +4,7 @@
 // not looked at. The result of an application shares all parts that no edit touches.
 import Type, { type Static } from 'typebox';
 import type { Immutable } from '../immutable.ts';
+import { sharedEnds } from './shared-ends.ts';
 
 const step = Type.Union([Type.String(), Type.Integer({ minimum: 0 })]);
 
@@ -72,10 +73,11 @@ function compareLists(
   edits: Edit[],
 ): void {
   const shorter = Math.min(before.length, after.length);
-  let at = 0;
-  while (at < shorter && isEqual(before[at], after[at])) at++;
-  let behind = 0;
-  while (behind < shorter - at && isEqual(before.at(-1 - behind), after.at(-1 - behind))) behind++;
+  let { first: at, behind } = sharedEnds(before, after);
+  while (at < shorter - behind && isEqual(before[at], after[at])) at++;
+  while (behind < shorter - at && isEqual(before[before.length - 1 - behind], after[after.length - 1 - behind])) {
+    behind++;
+  }
   const count = before.length - at - behind;
   const items = after.slice(at, after.length - behind);
   if (count !== items.length) edits.push({ splice: [...path], at, count, items });

@@ -40,6 +40,8 @@ export interface Section<Key extends string = string, Model = unknown, Change = 
   write(model: Model): unknown;
   /** Equal for equal models. The model is frozen. */
   digest(model: Model): string;
+  /** Of how many parts the model consists, where there may be very many. */
+  size?(model: Model): number;
   /** The changes that lead from one model to another, in an order in which they can be applied. */
   compare(before: Model, after: Model): Change[];
   /** A change in a line of text. */

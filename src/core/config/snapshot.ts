@@ -23,7 +23,7 @@ import { Problems } from './problems.ts';
 import { DocumentReader } from './reader.ts';
 import { viewOf } from './schema-view.ts';
 import { type NamedSecret, secretError, secretsIn } from './secret.ts';
-import type { Section } from './section.ts';
+import type { Section, Surroundings } from './section.ts';
 import { parseYaml } from './yaml.ts';
 
 export type Sections = readonly Section[];
@@ -168,7 +168,7 @@ export class DocumentFormat<const S extends Sections> {
     observed: Observed = nothingObserved,
   ): Key extends keyof Models<S> ? Models<S>[Key] : unknown {
     const model = modelIn(snapshot, key);
-    const effective = this.#section(key).effective?.(model, { observed, checked: this.#checked(snapshot) });
+    const effective = this.#section(key).effective?.(model, this.#surroundings(snapshot, observed));
     return deepFreeze(effective ?? model) as ReturnType<typeof this.effective<Key>>;
   }
 
@@ -179,7 +179,7 @@ export class DocumentFormat<const S extends Sections> {
 
   /** What the snapshot and an observation mean for a subject, and why. */
   explain(snapshot: Snapshot<S>, observed: Observed, subject: Subject): readonly Finding[] {
-    const surroundings = { observed, checked: this.#checked(snapshot) };
+    const surroundings = this.#surroundings(snapshot, observed);
     return this.sections.flatMap(
       section => section.explain?.(modelIn(snapshot, section.key), surroundings, subject) ?? [],
     );
@@ -190,9 +190,20 @@ export class DocumentFormat<const S extends Sections> {
     return canonicalJson(this.sections.map(section => section.said?.(modelIn(snapshot, section.key), subject) ?? null));
   }
 
-  /** What all sections of the snapshot want checked. */
-  #checked(snapshot: Snapshot<S>): readonly CheckedGroup[] {
-    return this.sections.flatMap(section => section.checked?.(modelIn(snapshot, section.key)) ?? []);
+  /** What all sections of the snapshot want checked is looked for when a section asks. */
+  #surroundings(snapshot: Snapshot<S>, observed: Observed): Surroundings {
+    const { sections } = this;
+    return {
+      observed,
+      get checked(): readonly CheckedGroup[] {
+        return sections.flatMap(section => section.checked?.(modelIn(snapshot, section.key)) ?? []);
+      },
+    };
+  }
+
+  /** Of how many parts the model of a section consists, for the time that its plane may take. */
+  size(key: string, model: unknown): number {
+    return this.#section(key).size?.(model) ?? 0;
   }
 
   /** The secrets that a section's model names. */

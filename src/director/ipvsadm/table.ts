@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of services that ipvsadm's commands change one after the other. It answers as the kernel does. A table is
 // made from a model and turned into a model at the end. Services that no command has changed are the same objects in
-// both.
+// both. The table holds only what commands have changed; all else is looked up in the sorted list of the model.
 
 import { type Address, isServerAddress, parseAddress } from '../../core/address.ts';
 import { byText, deepFreeze } from '../../core/config/canonical.ts';
@@ -14,7 +14,6 @@ import {
   type ServiceIdentity,
   serverKey,
   serviceFamily,
-  serviceIndex,
   serviceKey,
 } from '../model.ts';
 import type { Command, ServiceSettings } from './grammar.ts';
@@ -37,7 +36,10 @@ interface OpenService {
 
 export class ServiceTable {
   readonly #base: DirectorModel;
-  readonly #services: Map<string, Service | OpenService>;
+  /** Sorted by key. */
+  #unchanged: readonly Service[];
+  /** By key, in place of those that are unchanged; undefined for one that was removed. */
+  readonly #changed = new Map<string, Service | OpenService | undefined>();
   readonly #isBroadcast: (address: Address) => boolean;
   #timeouts: DirectorModel['timeouts'];
 
@@ -45,12 +47,12 @@ export class ServiceTable {
   constructor(base: DirectorModel, isBroadcast: (address: Address) => boolean = isLoopbackBroadcast) {
     this.#base = base;
     this.#isBroadcast = isBroadcast;
-    this.#services = new Map(serviceIndex(base.services));
+    this.#unchanged = base.services;
     this.#timeouts = base.timeouts;
   }
 
   has(identity: ServiceIdentity): boolean {
-    return this.#services.has(serviceKey(identity));
+    return this.#find(serviceKey(identity)) !== undefined;
   }
 
   /** Whether a server has another family than its service, which connection synchronisation does not go with. */
@@ -68,9 +70,10 @@ export class ServiceTable {
       case 'edit-service':
         return this.#editService(command.identity, command.settings);
       case 'delete-service':
-        return this.#services.delete(serviceKey(command.identity)) ? undefined : noSuchService(command.identity);
+        return this.#deleteService(command.identity);
       case 'flush':
-        this.#services.clear();
+        this.#unchanged = [];
+        this.#changed.clear();
         return undefined;
       case 'add-server':
         return this.#addServer(command.identity, command.server);
@@ -83,7 +86,7 @@ export class ServiceTable {
       case 'zero': {
         const { identity } = command;
         // Counters are not a part of the model.
-        return identity === undefined || this.#services.has(serviceKey(identity)) ? undefined : noSuchService(identity);
+        return identity === undefined || this.has(identity) ? undefined : noSuchService(identity);
       }
       case 'start-daemon':
       case 'stop-daemon':
@@ -99,23 +102,62 @@ export class ServiceTable {
 
   /** The model that the commands have made, frozen. */
   model(): DirectorModel {
-    const keys = [...this.#services.keys()].sort(byText);
-    const services = keys.map(key => {
-      const service = this.#services.get(key);
-      if (service === undefined || !isOpen(service)) return service;
-      return { ...service.settings, servers: [...service.servers.values()] };
-    });
-    const model = {
-      ...this.#base,
-      services: services.filter(service => service !== undefined),
-      timeouts: this.#timeouts,
+    const services = this.#services();
+    // Those of a list that is frozen are frozen, and those that were changed are frozen by #services().
+    if (Object.isFrozen(this.#base.services)) Object.freeze(services);
+    return deepFreeze({ ...this.#base, services, timeouts: this.#timeouts });
+  }
+
+  #services(): readonly Service[] {
+    if (this.#changed.size === 0) return this.#unchanged;
+    const services: Service[] = [];
+    let next = 0;
+    const takeUntil = (end: number): void => {
+      for (; next < end; next++) services.push(this.#unchanged[next] as Service);
     };
-    return deepFreeze(model);
+    for (const key of [...this.#changed.keys()].sort(byText)) {
+      const at = this.#position(key);
+      takeUntil(at);
+      if (this.#keyAt(at) === key) next++;
+      const service = this.#changed.get(key);
+      if (service !== undefined) services.push(deepFreeze(isOpen(service) ? closed(service) : service));
+    }
+    takeUntil(this.#unchanged.length);
+    return services;
+  }
+
+  #find(key: string): Service | OpenService | undefined {
+    const changed = this.#changed.get(key);
+    if (changed !== undefined || this.#changed.has(key)) return changed;
+    const at = this.#position(key);
+    return this.#keyAt(at) === key ? this.#unchanged[at] : undefined;
+  }
+
+  #keyAt(at: number): string | undefined {
+    const service = this.#unchanged[at];
+    return service === undefined ? undefined : serviceKey(service.identity);
+  }
+
+  /** Of the first unchanged service whose key does not come before this one. */
+  #position(key: string): number {
+    let [low, high] = [0, this.#unchanged.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (byText(this.#keyAt(middle) ?? '', key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #deleteService(identity: ServiceIdentity): Refusal | undefined {
+    if (!this.has(identity)) return noSuchService(identity);
+    this.#changed.set(serviceKey(identity), undefined);
+    return undefined;
   }
 
   #addService(identity: ServiceIdentity, settings: ServiceSettings): Refusal | undefined {
     const key = serviceKey(identity);
-    if (this.#services.has(key)) return refuse('Service already exists', 'use -E to edit it', key);
+    if (this.#find(key) !== undefined) return refuse('Service already exists', 'use -E to edit it', key);
     const more = {
       pool: null,
       clientAddress: 'none',
@@ -123,7 +165,7 @@ export class ServiceTable {
       synProxy: 'off',
       sourceLimit: null,
     } as const;
-    this.#services.set(key, { settings: { identity, ...written(settings), ...more }, servers: new Map() });
+    this.#changed.set(key, { settings: { identity, ...written(settings), ...more }, servers: new Map() });
     return undefined;
   }
 
@@ -184,11 +226,11 @@ export class ServiceTable {
 
   #open(identity: ServiceIdentity): OpenService | undefined {
     const key = serviceKey(identity);
-    const service = this.#services.get(key);
+    const service = this.#find(key);
     if (service === undefined || isOpen(service)) return service;
     const { servers, ...settings } = service;
-    const open = { settings, servers: new Map(servers.map(server => [serverKey(server), server])) };
-    this.#services.set(key, open);
+    const open: OpenService = { settings, servers: new Map(servers.map(server => [serverKey(server), server])) };
+    this.#changed.set(key, open);
     return open;
   }
 }
@@ -207,6 +249,10 @@ function isLoopbackBroadcast({ text }: Address): boolean {
 
 function isOpen(service: Service | OpenService): service is OpenService {
   return 'settings' in service;
+}
+
+function closed({ settings, servers }: OpenService): Service {
+  return { ...settings, servers: [...servers.values()] };
 }
 
 function refuse(problem: string, remedy: string, subject: string): Refusal {

@@ -15,6 +15,7 @@ const down: Observed = { groups: new Map([['loud', { quorum: 'down', targets: ne
 /** The greeting is softer while a server is down. */
 const observingSection = {
   ...toySection,
+  size: ({ greeting }: ToyModel): number => greeting.length,
   effective: (model: ToyModel, { observed }: Surroundings): ToyModel =>
     observed.groups.get('loud')?.quorum === 'down' ? { ...model, greeting: model.greeting.toLowerCase() } : model,
 };
@@ -30,9 +31,11 @@ class TestPlane implements Plane<ToyModel> {
   refusal: Error | undefined;
   commitFailure: Error | undefined;
   prepares = 0;
+  isHanging = false;
 
   async prepare({ model, digest }: PlanePart<ToyModel>) {
     this.prepares++;
+    if (this.isHanging) await new Promise(() => undefined);
     if (this.refusal !== undefined) throw this.refusal;
     return {
       changes: [`the toy says ${model.greeting}`],
@@ -115,6 +118,17 @@ describe('control', () => {
     configure('restart');
     await expect(change()).rejects.toThrow('cannot be changed while toy runs');
     expect(plane.prepares).toBe(1);
+  });
+
+  it('gives a plane more time for a larger part', async () => {
+    const { change, plane, configure, clock } = controlOf('hello');
+    await change();
+    plane.isHanging = true;
+    configure('o'.repeat(5000));
+    const refused = expect(change()).rejects.toThrow('the plane did not prepare within 11000 ms');
+    await new Promise(setImmediate);
+    clock.advance(11_000);
+    await refused;
   });
 
   it('asks for no plane whose section is empty', async () => {

@@ -506,6 +506,21 @@ TEST_CASE("if a sender must get an error and its link-layer address is unknown, 
   CHECK(wire::describe(told.out[0].frame).find("need to frag (mtu 1480)") != std::string::npos);
 }
 
+TEST_CASE("addresses that are introduced are asked for and announced, where they are virtual ones") {
+  Fixture f;
+  f.add(tcp(vip4));
+  f.add(tcp(vip6));
+  director::TransmitQueue out;
+  f.director.introduce(std::array{address(vip4), address("10.0.1.77")}, out);
+  std::vector<std::string> sent;
+  for (const auto& entry : out.entries()) {
+    if (entry.frame.port == c0) sent.push_back(wire::describe({entry.frame.data, entry.frame.length}));
+  }
+  REQUIRE(sent.size() == 2);
+  CHECK(sent[0].find("who-has 10.0.1.100 tell 10.0.1.1") != std::string::npos);
+  CHECK(sent[1].find("10.0.1.100") != std::string::npos);
+}
+
 TEST_CASE("the owners of virtual addresses are asked for, and a host that answers is noted as a conflict") {
   Fixture f;
   f.add(tcp(vip4));
