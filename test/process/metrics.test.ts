@@ -150,15 +150,14 @@ describeAsRoot('the metrics of a running sluice', () => {
     const clients = Array.from({ length: 3 }, () =>
       running.client.start('client', ['bash', '-c', `exec 3<>/dev/tcp/${virtual}/80; read -r`], { open: true }),
     );
-    const used = async () => {
-      const seen = await scrape();
-      return seen.values('sluice_director_pool_used_ports', { pool: 'local' }).reduce((sum, value) => sum + value, 0);
-    };
-    await until('the flows have ports', patience, async () => (await used()) >= 3);
+    const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+    const usedIn = (seen: Scrape) => sumOf(seen.values('sluice_director_pool_used_ports', { pool: 'local' }));
+    await until('the flows have ports', patience, async () => usedIn(await scrape()) >= 3);
+    // Ports come and go: what is used and what is free are of one scrape.
     const seen = await scrape();
     const free = seen.values('sluice_director_pool_free_ports', { pool: 'local' });
     expect(free).toHaveLength(2);
-    expect(free.reduce((sum, value) => sum + value, 0) + (await used())).toBe(32);
+    expect(sumOf(free) + usedIn(seen)).toBe(32);
     for (const one of clients) one.write('end\n');
     await Promise.all(clients.map(one => one.ending));
     // More connections within the time of TIME_WAIT than the pool has places.
