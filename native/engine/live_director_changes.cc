@@ -103,7 +103,13 @@ void LiveDirector::commit() {
 
 // Only one worker announces: the network needs to be told once.
 void LiveDirector::announce() {
-  const std::vector<wire::Address> addresses = std::exchange(to_announce_, {});
+  std::vector<wire::Address> addresses = std::exchange(to_announce_, {});
+  // Many services share an address.
+  const auto order = [](const wire::Address& a, const wire::Address& b) {
+    return std::pair(a.family, a.bytes) < std::pair(b.family, b.bytes);
+  };
+  std::ranges::sort(addresses, order);
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   for (size_t next = 0; next < addresses.size(); next += announced_a_visit) {
     DirectorWorker::Visit visit(*workers_.front());
     const size_t count = std::min(announced_a_visit, addresses.size() - next);

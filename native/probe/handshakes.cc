@@ -21,11 +21,16 @@ namespace {
 
 // Of an answer no more is read than its headers and, of an ICMP error, a quoted SYN with two IP headers.
 constexpr size_t most_read = 512;
-// How soon the kernel's answer about a link-layer address is looked for. A host on the link answers in less.
-constexpr Time look_interval = 2'000'000;
+// When the kernel's answer about a link-layer address is looked for first, and how seldom at last. A host on the link
+// answers sooner than the first; the kernel gives up after some seconds.
+constexpr Time first_look = 2'000'000, longest_look = 100'000'000;
+// When a SYN is sent again that there was no room for.
+constexpr Time send_again = 2'000'000;
 constexpr uint16_t discard_port = 9;
+// Room for the answers to thousands of SYNs, of some 800 bytes each as the kernel counts them.
+constexpr int answer_buffer = 4 << 20;
 
-// IPv4: SYN+ACK or RST that are no fragments, and ICMP of the types 3 and 12. Offsets count from the IP header.
+// IPv4: SYN+ACK or RST that are no fragments, and ICMP of the type 3. Offsets count from the IP header.
 constexpr auto answers_ipv4 = std::to_array<sock_filter>({
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 8, 0),
@@ -68,7 +73,10 @@ bool set_filter(int socket, std::span<const sock_filter> filter) {
 }
 
 host::Descriptor open_socket(int family, int type, int protocol) {
-  return host::Descriptor(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  host::Descriptor socket(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  // EPERM is what a firewall of this host says to a packet.
+  if (!socket && errno == EPERM) errno = EACCES;
+  return socket;
 }
 
 // A datagram socket that is connected to the server's discard port. The kernel has then chosen the address that this
@@ -90,8 +98,8 @@ int ask_for_neighbour(const SocketAddress& server) {
 int Handshakes::open() {
   epoll_ = host::Descriptor(epoll_create1(EPOLL_CLOEXEC));
   frames_ = open_socket(AF_PACKET, SOCK_DGRAM, 0);
-  host::Failure failure;
-  if (!epoll_ || !frames_ || !hops_.open(failure)) return errno;
+  if (!epoll_ || !frames_) return errno;
+  if (host::Failure failure; !hops_.open(failure)) return failure.error;
   if (const int error = listen(ETH_P_IP)) return error;
   buffer_.resize(most_read);
   return listen(ETH_P_IPV6);
@@ -111,6 +119,10 @@ int Handshakes::listen(uint16_t ethertype) {
       epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket.get(), &event) != 0) {
     return errno;
   }
+  // Above net.core.rmem_max if the process may do that (CAP_NET_ADMIN), else up to that limit.
+  if (setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &answer_buffer, sizeof answer_buffer) != 0) {
+    setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &answer_buffer, sizeof answer_buffer);
+  }
   listeners_.push_back(std::move(socket));
   return 0;
 }
@@ -129,28 +141,40 @@ int Handshakes::begin(Id id, const Request& request, Time now, host::Descriptor&
   if (pending.ends.local.family != pending.ends.service.family) return EAFNOSUPPORT;
   const auto any_port = SocketAddress::of(pending.ends.local, 0);
   reservation = open_socket(any_port.family(), SOCK_STREAM, 0);
-  if (!reservation || bind(reservation.get(), any_port.get(), any_port.size()) != 0) return errno;
+  if (!reservation) return errno;
+  if (bind(reservation.get(), any_port.get(), any_port.size()) != 0) {
+    return errno == EADDRINUSE ? EADDRNOTAVAIL : errno;  // all ports are in use
+  }
   pending.ends.local_port = SocketAddress::local_of(reservation.get()).port();
 
-  if (const int error = send_first(id, pending)) return error;
+  const bool is_framed = pending.way.wrapping == Wrapping::none;
+  if (const int error = is_framed ? begin_frame(id, pending, now) : send_syn(id, pending, now)) return error;
   by_port_.emplace(pending.ends.local_port, id);
   pending_.emplace(id, pending);
-  if (waiting_.size() == 1) next_look_ = now + look_interval;
   return 0;
 }
 
-int Handshakes::send_first(Id id, Pending& pending) {
-  if (pending.way.wrapping == Wrapping::none) {
-    if (const int error = hops_.find(pending.way.server.address(), pending.hop)) return error;
-    if (pending.hop.state != host::NeighbourRecord::State::confirmed) {
-      if (const int error = ask_for_neighbour(pending.way.server)) return error;
-    }
-    if (!pending.hop.has_mac()) {
-      waiting_.push_back(id);
-      return 0;
-    }
+int Handshakes::begin_frame(Id id, Pending& pending, Time now) {
+  const wire::Address server = pending.way.server.address();
+  if (const auto found = waiting_.find(server); found != waiting_.end()) {
+    found->second.ids.push_back(id);
+    return 0;
   }
-  return send(pending, segment_of(pending.ends, wire::tcp_flag::syn, sequence_of(id)));
+  if (const int error = hops_.find(server, pending.hop)) return error;
+  const bool is_doubtful = pending.hop.state != host::NeighbourRecord::State::confirmed;
+  const int unasked = is_doubtful ? ask_for_neighbour(pending.way.server) : 0;
+  if (pending.hop.has_mac()) return send_syn(id, pending, now);
+  if (unasked != 0) return unasked;
+  waiting_.emplace(server, Waiting{pending.hop, {id}, first_look, now + first_look});
+  return 0;
+}
+
+int Handshakes::send_syn(Id id, const Pending& pending, Time now) {
+  const int error = send(pending, segment_of(pending.ends, wire::tcp_flag::syn, sequence_of(id)));
+  if (error != EAGAIN && error != ENOBUFS) return error;
+  if (unsent_.empty()) next_send_ = now + send_again;
+  unsent_.push_back(id);
+  return 0;
 }
 
 int Handshakes::send(const Pending& pending, const Packet& packet) {
@@ -192,39 +216,74 @@ void Handshakes::end(Id id) {
   pending_.erase(found);
 }
 
+Time Handshakes::due() const {
+  if (!answers_.empty()) return 1;  // long ago
+  Time due = unsent_.empty() ? 0 : next_send_;
+  for (const auto& [server, waiting] : waiting_) {
+    if (due == 0 || waiting.next_look < due) due = waiting.next_look;
+  }
+  return due;
+}
+
 void Handshakes::collect(Time now, std::vector<Answer>& answers) {
-  if (!waiting_.empty() && now >= next_look_) look_again(now, answers);
+  look_again(now);
+  if (!unsent_.empty() && now >= next_send_) send_unsent(now);
   for (const host::Descriptor& socket : listeners_) {
-    for (size_t packets = 0; packets < most_answers && answers.size() < most_answers; packets++) {
+    for (size_t packets = 0; packets < most_answers; packets++) {
       const ssize_t size = recv(socket.get(), buffer_.data(), buffer_.size(), 0);
       if (size <= 0) break;
-      receive(wire::Bytes(buffer_).first(static_cast<size_t>(size)), answers);
+      receive(wire::Bytes(buffer_).first(static_cast<size_t>(size)));
     }
   }
+  for (; answers.size() < most_answers && !answers_.empty(); answers_.pop_front()) answers.push_back(answers_.front());
 }
 
-// The exchanges whose server is not known yet stay. As long as the kernel asks, it keeps no more than a few packets, so
-// it is not asked again.
-void Handshakes::look_again(Time now, std::vector<Answer>& answers) {
-  next_look_ = now + look_interval;
-  std::vector<Id> still_waiting;
-  for (const Id id : waiting_) {
-    const auto found = pending_.find(id);
-    if (found == pending_.end()) continue;
-    Pending& pending = found->second;
-    int error = hops_.find(pending.way.server.address(), pending.hop);
-    if (error == 0 && pending.hop.state == host::NeighbourRecord::State::failed) error = EHOSTUNREACH;
-    if (error == 0 && !pending.hop.has_mac()) {
-      still_waiting.push_back(id);
+// As long as the kernel asks, it keeps no more than a few packets, so it is not asked again.
+void Handshakes::look_again(Time now) {
+  for (auto entry = waiting_.begin(); entry != waiting_.end();) {
+    auto& [server, waiting] = *entry;
+    if (now < waiting.next_look) {
+      ++entry;
       continue;
     }
-    if (error == 0) error = send(pending, segment_of(pending.ends, wire::tcp_flag::syn, sequence_of(id)));
-    if (error != 0) answers.push_back({id, error});
+    int error = hops_.find(server, waiting.hop);
+    if (error == 0 && waiting.hop.state == host::NeighbourRecord::State::failed) error = EHOSTUNREACH;
+    std::erase_if(waiting.ids, [this](Id id) { return !pending_.contains(id); });
+    if (error == 0 && !waiting.hop.has_mac() && !waiting.ids.empty()) {
+      waiting.interval = std::min(2 * waiting.interval, longest_look);
+      waiting.next_look = now + waiting.interval;
+      ++entry;
+      continue;
+    }
+    release(waiting, error, now);
+    entry = waiting_.erase(entry);
   }
-  waiting_ = std::move(still_waiting);
 }
 
-void Handshakes::receive(wire::Bytes packet, std::vector<Answer>& answers) {
+void Handshakes::release(const Waiting& waiting, int error, Time now) {
+  for (const Id id : waiting.ids) {
+    Pending& pending = pending_.at(id);
+    pending.hop = waiting.hop;
+    const int failed = error != 0 ? error : send_syn(id, pending, now);
+    if (failed != 0) answers_.push_back({id, failed});
+  }
+}
+
+void Handshakes::send_unsent(Time now) {
+  const std::vector<Id> unsent = std::exchange(unsent_, {});
+  for (const Id id : unsent) {
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) continue;
+    // Where there is no room for one, the others wait, too.
+    if (!unsent_.empty()) {
+      unsent_.push_back(id);
+    } else if (const int error = send_syn(id, found->second, now)) {
+      answers_.push_back({id, error});
+    }
+  }
+}
+
+void Handshakes::receive(wire::Bytes packet) {
   const auto found = arrived(packet);
   if (!found) return;
   const auto [first, last] = by_port_.equal_range(found->ends.local_port);
@@ -234,7 +293,7 @@ void Handshakes::receive(wire::Bytes packet, std::vector<Answer>& answers) {
   const Id id = entry->second;
   const uint32_t sequence = sequence_of(id);
   if (found->error != 0) {
-    if (found->quoted_sequence == sequence) answers.push_back({id, found->error});
+    if (found->quoted_sequence == sequence) answers_.push_back({id, found->error});
     return;
   }
   const uint8_t ends_or_begins = wire::tcp_flag::rst | wire::tcp_flag::syn;
@@ -243,9 +302,9 @@ void Handshakes::receive(wire::Bytes packet, std::vector<Answer>& answers) {
     const Pending& pending = pending_.at(id);
     // The server would repeat its answer if the reset is lost; that harms nobody.
     static_cast<void>(send(pending, segment_of(pending.ends, wire::tcp_flag::rst, sequence + 1)));
-    answers.push_back({id, 0});
+    answers_.push_back({id, 0});
   } else if ((found->flags & wire::tcp_flag::rst) != 0) {
-    answers.push_back({id, ECONNREFUSED});
+    answers_.push_back({id, ECONNREFUSED});
   }
 }
 

@@ -14,13 +14,19 @@
 // - Sequence numbers are SipHash of the exchange's id: nobody who has not seen the SYN can forge its answer.
 // - A SYN is sent once: a probe's time is about that after which TCP would repeat it.
 // - A frame needs the server's link-layer address. Where the kernel does not know it, or doubts it, a datagram to the
-//   server's port 9 (discard) makes the kernel look, and the SYN waits for that.
+//   server's port 9 (discard) makes the kernel look. Until it knows, the SYNs to this server wait, and the kernel is
+//   asked for the answer more and more seldom. A SYN that the sockets have no room for waits as well.
+// - The kernel's TCP knows nothing of these connections. It answers a SYN+ACK with a RST to the service's address, by
+// the
+//   host's routes; where that ends, the reset is one of no connection.
 // - The packet sockets have a filter: SYN+ACK, RST and ICMP errors of IPv4 and IPv6. Packets that are taken for the
 //   director's services before do not come by (tcx), and nothing of the data path waits for these sockets.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/siphash.h"
@@ -43,7 +49,7 @@ class Handshakes {
 
   explicit Handshakes(core::SipKey key) : key_(key) {}
 
-  // 0, or errno. Needs CAP_NET_RAW.
+  // 0, or errno; EACCES without CAP_NET_RAW.
   int open();
   // Readable when answers may have arrived.
   int fd() const { return epoll_.get(); }
@@ -53,7 +59,7 @@ class Handshakes {
   void end(Id id);
   void collect(Time now, std::vector<Answer>& answers);
   // When collect() has to be called though nothing has arrived; 0: not at all.
-  Time due() const { return waiting_.empty() ? 0 : next_look_; }
+  Time due() const;
 
  private:
   struct Pending {
@@ -61,15 +67,31 @@ class Handshakes {
     TrafficWay way;
     LinkHop hop;
   };
+  // SYNs to a server whose link-layer address is not known yet; some of the exchanges may have ended.
+  struct Waiting {
+    LinkHop hop;
+    std::vector<Id> ids;
+    Time interval = 0, next_look = 0;
+  };
+  struct AddressOrder {
+    bool operator()(const wire::Address& a, const wire::Address& b) const {
+      return std::pair(a.family, a.bytes) < std::pair(b.family, b.bytes);
+    }
+  };
   int listen(uint16_t ethertype);
   uint32_t sequence_of(Id id) const;
-  // 0, or errno; the SYN waits in `waiting_` if the link-layer address is not known yet.
-  int send_first(Id id, Pending& pending);
+  // 0, or errno; the SYN waits if the link-layer address is not known yet.
+  int begin_frame(Id id, Pending& pending, Time now);
+  // Sends it, or keeps it for later if there is no room.
+  int send_syn(Id id, const Pending& pending, Time now);
   int send(const Pending& pending, const Packet& packet);
   int send_frame(const LinkHop& hop, const wire::Address& service, const Packet& packet);
   int send_wrapped(const Pending& pending, const Packet& packet);
-  void look_again(Time now, std::vector<Answer>& answers);
-  void receive(wire::Bytes packet, std::vector<Answer>& answers);
+  void look_again(Time now);
+  // The SYNs of these exchanges, now that the server's address is known, or cannot be.
+  void release(const Waiting& waiting, int error, Time now);
+  void send_unsent(Time now);
+  void receive(wire::Bytes packet);
 
   core::SipKey key_;
   host::Descriptor epoll_, frames_;
@@ -78,8 +100,10 @@ class Handshakes {
   LinkHops hops_;
   std::unordered_map<Id, Pending> pending_;
   std::unordered_multimap<uint16_t, Id> by_port_;
-  std::vector<Id> waiting_;  // for a link-layer address; some may have ended
-  Time next_look_ = 0;
+  std::map<wire::Address, Waiting, AddressOrder> waiting_;  // by server
+  std::vector<Id> unsent_;                                  // for which the sockets had no room; some may have ended
+  Time next_send_ = 0;
+  std::deque<Answer> answers_;  // not reported yet
   std::vector<uint8_t> buffer_;
 };
 

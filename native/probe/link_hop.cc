@@ -57,7 +57,7 @@ int LinkHops::find_interface(const wire::Address& server, uint32_t& interface) {
     }
   };
   host::Failure refused;
-  return socket_.ask(request, take, refused) ? error : ENETUNREACH;
+  return socket_.ask(request, take, refused) ? error : refused.error;
 }
 
 }  // namespace sluice::probe

@@ -23,7 +23,8 @@ struct LinkHop {
 class LinkHops {
  public:
   bool open(host::Failure& failure) { return socket_.open(0, failure); }
-  // 0, or errno: ENETUNREACH where the server is behind a gateway, or is nowhere; ELOOP where it is this host.
+  // 0, or errno: ENETUNREACH where the server is behind a gateway, or is nowhere; ELOOP where it is this host; another
+  // one where the kernel did not answer.
   int find(const wire::Address& server, LinkHop& hop);
 
  private:

@@ -319,6 +319,7 @@ void Prober::finish(Id id, EventKind kind, int error, Batch& batch) {
 void Prober::collect_handshakes(Batch& batch) {
   answers_.clear();
   handshakes_->collect(now(), answers_);
+  // No more than most_answers, for which the batch has room: see most_ready.
   for (const auto& [id, error] : answers_) {
     if (find(id) == nullptr) continue;  // answered twice
     finish(id, error == 0 ? EventKind::connected : EventKind::failed, error, batch);

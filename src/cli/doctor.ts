@@ -10,7 +10,7 @@ import { defaultDevices } from '../director/devices.ts';
 import type { DirectorModel } from '../director/model.ts';
 import { tunnelOverhead } from '../director/tunnel-overhead.ts';
 import { examine } from '../doctor/examine.ts';
-import type { Finding, Purpose, Verdict } from '../doctor/finding.ts';
+import type { Finding, Purpose, TunnelWanted, Verdict } from '../doctor/finding.ts';
 import { thisHost } from '../doctor/host.ts';
 import { type Command, optionalWord } from './command.ts';
 import { snapshotOf } from './document.ts';
@@ -74,12 +74,13 @@ async function planned(file: string | undefined): Promise<Planned> {
 }
 
 function wantsOf({ stealing, services }: DirectorModel): Pick<Purpose, 'stealing' | 'tunnels'> {
-  const tunnels = services
-    .flatMap(({ servers }) => servers)
-    .flatMap(({ address, tunnel }) =>
-      tunnel === null ? [] : [{ server: address, overhead: tunnelOverhead(tunnel, address) }],
-    );
-  return { stealing, tunnels };
+  const tunnels = new Map<string, TunnelWanted>();
+  for (const { address, tunnel } of services.flatMap(({ servers }) => servers)) {
+    if (tunnel === null) continue;
+    const overhead = tunnelOverhead(tunnel, address);
+    tunnels.set(`${address} ${overhead}`, { server: address, overhead });
+  }
+  return { stealing, tunnels: [...tunnels.values()] };
 }
 
 const marks: Readonly<Record<Verdict, string>> = { good: ' ', advice: '~', problem: '!', unknown: '?' };

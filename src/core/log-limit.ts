@@ -20,7 +20,7 @@ export interface LogLimitOptions {
 const usualPeriodMilliseconds = 10_000;
 const usualMostPassing = 10;
 
-/** Most reasons are constants of the program. Those beyond that many in one period have an account together. */
+/** Most reasons are constants of the program. Those beyond that many in one period have one account for each level. */
 const usualMostReasons = 1000;
 
 const otherReasons = 'other reasons';
@@ -47,9 +47,11 @@ export class LogLimit {
     this.#mostReasons = limits.mostReasons ?? usualMostReasons;
   }
 
-  /** Whether a line of this reason passes. `tell` is called at the end of the period when lines were left out. */
-  passes(reason: string, tell: Account['tell']): boolean {
-    const own = this.#accounts.has(reason) || this.#accounts.size < this.#mostReasons ? reason : otherReasons;
+  /** Whether a line of this level and reason passes. `tell` is called at the end of the period when lines were left out. */
+  passes(level: string, reason: string, tell: Account['tell']): boolean {
+    const whole = `${level}\n${reason}`;
+    const hasRoom = this.#accounts.has(whole) || this.#accounts.size < this.#mostReasons;
+    const own = hasRoom ? whole : `${level}\n${otherReasons}`;
     const account = this.#accounts.get(own);
     if (account === undefined) {
       this.#begin(own, tell);

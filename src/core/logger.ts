@@ -79,13 +79,22 @@ const limitedLevels = ['info', 'warn', 'error'];
 function limitedBy(limit: LogLimit): LogFunction {
   return function (args, method, level): void {
     const name = this.levels.labels[level] ?? '';
+    if (!limitedLevels.includes(name)) {
+      method.apply(this, args);
+      return;
+    }
     const [fields, line] = typeof args[0] === 'object' ? [args[0] as object, args[1]] : [{}, args[0]];
     const { area = '' } = this.bindings();
     const tell = (leftOut: number): void =>
       method.apply(this, [{ line, leftOut }, 'more lines like this one were left out']);
-    const reason = [name, area, line, 'err' in fields ? problemOf(fields.err) : ''].join('\n');
-    if (!limitedLevels.includes(name) || limit.passes(reason, tell)) method.apply(this, args);
+    const reason = [area, line, ...('err' in fields ? [problemOf(fields.err)] : subjectsOf(fields))].join('\n');
+    if (limit.passes(name, reason, tell)) method.apply(this, args);
   };
+}
+
+/** What a line without an error is about, such as a service and a server: each has the line for itself. */
+function subjectsOf(fields: object): string[] {
+  return Object.values(fields).filter(value => typeof value === 'string');
 }
 
 /** Equal for errors that differ in their values only: the problem of a SluiceError has none, other messages have numbers. */

@@ -20,5 +20,10 @@ const looks: readonly Look[] = [
 ];
 
 export function examine(host: Host, purpose: Purpose): readonly Finding[] {
+  if (host.run('ip', ['-json', 'link', 'show']) === undefined) {
+    const found = 'devices and routes are not looked at: ip(8) is missing, or has no -json';
+    const unknown = { about: 'devices', verdict: 'unknown', found, remedy: 'install iproute2' } as const;
+    return [...looks.flatMap(look => look(host, { ...purpose, devices: [], tunnels: [] })), unknown];
+  }
   return looks.flatMap(look => look(host, purpose));
 }

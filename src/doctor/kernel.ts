@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel: what it has, and what of it does the same work as Sluice.
-import type { Finding, Look } from './finding.ts';
+import type { Look } from './finding.ts';
 import { readNumber } from './host.ts';
 
 /** BPF at the ingress of devices, beside other programs there (tcx). */
@@ -78,17 +78,14 @@ export const lookAtTime: Look = host => {
 
 export const lookAtCpus: Look = host => {
   const about = 'CPUs';
-  const folders = host.list('/sys/devices/system/cpu').filter(name => /^cpu\d+$/.test(name));
-  const governors = folders.flatMap(cpu => host.read(`/sys/devices/system/cpu/${cpu}/cpufreq/scaling_governor`) ?? []);
+  const cpus = host.list('/sys/devices/system/cpu').filter(name => /^cpu\d+$/.test(name));
+  const governors = cpus.flatMap(cpu => host.read(`/sys/devices/system/cpu/${cpu}/cpufreq/scaling_governor`) ?? []);
   const slow = governors.filter(governor => governor === 'powersave' || governor === 'conservative').length;
-  const findings: Finding[] = [];
-  if (slow > 0) {
-    findings.push({
-      about,
-      verdict: 'advice',
-      found: `${slow} of ${folders.length} may run slower than they can (governor ${[...new Set(governors)].join(', ')})`,
-      remedy: 'cpupower frequency-set -g performance',
-    });
-  } else findings.push({ about, verdict: 'good', found: `${folders.length}, at their full speed` });
-  return findings;
+  const kinds = [...new Set(governors)].join(', ');
+  if (governors.length === 0) {
+    return [{ about, verdict: 'good', found: `${cpus.length}; this host does not choose their speed` }];
+  }
+  if (slow === 0) return [{ about, verdict: 'good', found: `${cpus.length}, governor ${kinds}` }];
+  const found = `${slow} of ${cpus.length} may run slower than they can (governor ${kinds})`;
+  return [{ about, verdict: 'advice', found, remedy: 'cpupower frequency-set -g performance' }];
 };

@@ -8,6 +8,11 @@ const nearlyAll = 0.8;
 const leastFree = 100 * 1024 * 1024;
 
 export const lookAtProcesses: Look = (host, { processes }) => {
+  const unreadable = processes.filter(({ pid }) => host.list(`/proc/${pid}/fd`).length === 0);
+  if (unreadable.length > 0) {
+    const found = `the open files of ${unreadable.map(({ name }) => name).join(', ')} cannot be read`;
+    return [{ about: 'processes', verdict: 'unknown', found, remedy: 'ask as root' }];
+  }
   const near = processes.map(process => lookAtFiles(host, process)).filter(finding => finding !== undefined);
   if (processes.length === 0 || near.length > 0) return near;
   return [{ about: 'processes', verdict: 'good', found: `${processes.length} run, none near its limit of open files` }];

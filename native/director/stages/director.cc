@@ -229,11 +229,6 @@ void Director::announce(TransmitQueue& out) {
   neighbours_.announce(out);
 }
 
-void Director::ask_for_owners(TransmitQueue& out) {
-  transmitter_.begin_batch();
-  neighbours_.ask_for_owners(out);
-}
-
 void Director::introduce(std::span<const wire::Address> addresses, TransmitQueue& out) {
   transmitter_.begin_batch();
   neighbours_.introduce(addresses, out);

@@ -94,9 +94,8 @@ class Director {
   void receive_batch(std::span<Frame> frames, std::span<Decision> decisions, Time now, TransmitQueue& out);
   // Announces the virtual addresses that no host owns, each on the port that leads to its network, or on all ports.
   void announce(TransmitQueue& out);
-  // Asks for the owners of these addresses on their networks: a host that answers is a conflict.
-  void ask_for_owners(TransmitQueue& out);
-  // Both, for those of the addresses that are virtual ones.
+  // Announces those of the addresses that are virtual ones, and asks for other owners of them on their networks: a host
+  // that answers is a conflict.
   void introduce(std::span<const wire::Address> addresses, TransmitQueue& out);
   // Ends flows that are due at `now`, at most `budget` of each family, and appends what timers send to `out`, valid
   // until the next call. False if more is due.

@@ -61,12 +61,6 @@ void Neighbours::announce(TransmitQueue& out) {
   });
 }
 
-void Neighbours::ask_for_owners(TransmitQueue& out) {
-  services_.for_each_virtual_address([&](const wire::Address& address) {
-    if (!transmitter_.route_table().is_local(address)) transmitter_.ask_for_owner(address, out);
-  });
-}
-
 void Neighbours::introduce(std::span<const wire::Address> addresses, TransmitQueue& out) {
   for (const wire::Address& address : addresses) {
     if (!services_.is_virtual_address(address) || transmitter_.route_table().is_local(address)) continue;

@@ -31,9 +31,8 @@ class Neighbours {
 
   // Announces the virtual addresses that no host owns, each on the port that leads to its network, or on all ports.
   void announce(TransmitQueue& out);
-  // Asks for the owners of these addresses on their networks: a host that answers is a conflict.
-  void ask_for_owners(TransmitQueue& out);
-  // Both, for those of the addresses that are virtual ones.
+  // Announces those of the addresses that are virtual ones, and asks for other owners of them on their networks: a host
+  // that answers is a conflict.
   void introduce(std::span<const wire::Address> addresses, TransmitQueue& out);
   const std::vector<AddressConflict>& conflicts() const { return conflicts_.all(); }
 

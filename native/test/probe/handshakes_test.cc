@@ -145,6 +145,36 @@ TEST_CASE("a server that no frame can reach") {
   CHECK(story_of(travel(service4, 80, "10.9.0.3", probe::Wrapping::none, 100 * millisecond)).kinds == timeout);
 }
 
+// More than one batch has room for: the fixture looks at the size of each.
+TEST_CASE("all that wait for a server that nobody has found are told, in several batches") {
+  if (!port::can_make_networks()) return;
+  const Networks networks;
+  // An address that nobody has is known to be one after a second in place of three.
+  REQUIRE(port::write_file("/proc/sys/net/ipv4/neigh/d0/mcast_solicit", "1"));
+  constexpr size_t count = 3000;
+  Probing probing;
+  for (size_t i = 0; i < count; i++) probing.prober.start(travel(service4, 80, "10.9.0.3"));
+  probing.until_idle();
+  CHECK(probing.stories.size() == count);
+  for (const auto& [id, story] : probing.stories) {
+    CHECK(story.kinds == failed);
+    CHECK(story.error == EHOSTUNREACH);
+  }
+}
+
+TEST_CASE("more SYNs than the sockets have room for are sent a little later") {
+  if (!port::can_make_networks()) return;
+  const Networks networks;
+  networks.at_server("ip address add 198.51.100.10/32 dev lo && ip route add default via 10.9.0.1");
+  const Server at4 = networks.listening(service4);
+  Networks::run("tc qdisc add dev d0 root tbf rate 20mbit burst 4kb latency 1s");
+  constexpr size_t count = 1500;
+  Probing probing;
+  for (size_t i = 0; i < count; i++) probing.prober.start(travel(service4, at4.port(), server4));
+  probing.until_idle();
+  for (const auto& [id, story] : probing.stories) CHECK(story.kinds == connected);
+}
+
 TEST_CASE("only a connection that is opened can travel so") {
   if (!port::can_make_networks()) return;
   const Networks networks;

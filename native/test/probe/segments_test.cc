@@ -4,9 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "wire/gre.h"
 #include "wire/gue.h"
+#include "wire/icmp.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 #include "wire/tcp.h"
@@ -93,6 +95,37 @@ TEST_CASE("what has arrived is told by the connection's ends") {
   CHECK(answer->ends == ends4);
   CHECK(answer->flags == (wire::tcp_flag::syn | wire::tcp_flag::ack));
   CHECK(answer->error == 0);
+
+  // An ICMP error quotes the connection's own segment, wrapped or not.
+  const probe::Packet sent = probe::segment_of(ends4, wire::tcp_flag::syn, 7);
+  const probe::Packet wrapped_segment = probe::wrap(sent, way(Wrapping::gre, "10.9.0.2", true), ends4.local, 1).payload;
+  const auto unreachable = [](uint8_t code, const probe::Packet& quoted) {
+    probe::Packet packet(wire::Ipv4View::minimum_header_length + 8);
+    packet.insert(packet.end(), quoted.begin(), quoted.end());
+    wire::emit(wire::Ipv4Fields{.total_length = static_cast<uint16_t>(packet.size()),
+                                .protocol = wire::protocol::icmp,
+                                .source = address("10.9.0.2").v4(),
+                                .destination = ends4.local.v4()},
+               packet.data());
+    packet[20] = wire::icmp_type::unreachable;
+    packet[21] = code;
+    return packet;
+  };
+  probe::Packet outer(wire::Ipv4View::minimum_header_length);
+  outer.insert(outer.end(), wrapped_segment.begin(), wrapped_segment.end());
+  wire::emit(wire::Ipv4Fields{.total_length = static_cast<uint16_t>(outer.size()),
+                              .protocol = wire::protocol::gre,
+                              .source = ends4.local.v4(),
+                              .destination = address("10.9.0.2").v4()},
+             outer.data());
+  for (const probe::Packet& quoted : {sent, outer}) {
+    const auto error = probe::arrived(unreachable(wire::icmp_code::host, quoted));
+    REQUIRE(error);
+    CHECK(error->ends == ends4);
+    CHECK(error->error == EHOSTUNREACH);
+    CHECK(error->quoted_sequence == 7);
+    CHECK_FALSE(probe::arrived(unreachable(wire::icmp_code::fragmentation_needed, quoted)));
+  }
 
   const probe::Packet whole = probe::segment_of(theirs, wire::tcp_flag::rst, 1);
   for (size_t length = 0; length < whole.size(); length++) {

@@ -33,9 +33,10 @@ export function trafficFailure(to: Destination, way: TrafficWay, errno: number):
   const { EPERM, EACCES, EAFNOSUPPORT, ENETUNREACH, ELOOP, ENOPROTOOPT, EPROTO } = constants.errno;
   const words = wayWords(to, way);
   switch (errno) {
-    case EPERM:
     case EACCES:
       return untried(`not tried: packets of one's own need the capability net_raw`);
+    case EPERM:
+      return untried('not tried: a firewall of this host refuses the packet');
     case EAFNOSUPPORT:
       return untried(`not tried: ${to.address} and ${way.service.address} are of different families`);
     case ELOOP:

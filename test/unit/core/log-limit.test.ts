@@ -10,7 +10,7 @@ function limited() {
   const limit = new LogLimit({ clock, periodMilliseconds: 1000, mostPassing: 3, mostReasons: 2 });
   const told: string[] = [];
   const passing = (reason: string, lines: number): number =>
-    Array.from({ length: lines }, () => limit.passes(reason, count => told.push(`${reason} ${count}`))).filter(
+    Array.from({ length: lines }, () => limit.passes('warn', reason, count => told.push(`${reason} ${count}`))).filter(
       passes => passes,
     ).length;
   return { clock, told, passing };
@@ -71,6 +71,13 @@ describe('the logger', () => {
     for (const err of errors) for (let i = 0; i < 12; i++) logger.error({ err }, 'not applied');
     for (let i = 0; i < 12; i++) logger.child({ area: 'other' }).error({ err: errors[0] }, 'not applied');
     expect(lines).toHaveLength(10 * (errors.length + 1));
+  });
+
+  it('leaves out no change of a server because of those of others', () => {
+    const { lines, logger } = logging();
+    for (let i = 0; i < 40; i++)
+      logger.warn({ group: 'tcp 192.0.2.1:80', target: `10.0.2.${i}:80` }, 'the target is down');
+    expect(lines).toHaveLength(40);
   });
 
   it('leaves nothing out for who asks for details', () => {

@@ -7,7 +7,8 @@ import { type Host, thisHost } from '../../../src/doctor/host.ts';
 
 interface Described {
   readonly files?: Readonly<Record<string, string>>;
-  readonly programs?: Readonly<Record<string, string>>;
+  /** Undefined: it fails. */
+  readonly programs?: Readonly<Record<string, string | undefined>>;
   readonly free?: number;
 }
 
@@ -16,6 +17,7 @@ const healthy: Readonly<Record<string, string>> = {
   '/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor': 'performance',
 };
 const synchronised = { 'timedatectl show --property=NTPSynchronized --value': 'yes\n' };
+const anyLink = { 'ip -json link show': '[]' };
 const link = (changes: object = {}) => ({
   'ip -json -stats -stats link show dev eth0': JSON.stringify([
     { flags: ['BROADCAST', 'UP', 'LOWER_UP'], mtu: 1500, stats64: { rx: { missed_errors: 0 } }, ...changes },
@@ -31,7 +33,7 @@ function host({ files = {}, programs = {}, free = gigabyte }: Described): Host {
       const below = Object.keys(all).filter(file => file.startsWith(`${path}/`));
       return [...new Set(below.map(file => file.slice(path.length + 1).split('/')[0] ?? ''))];
     },
-    run: (program, args) => ({ ...synchronised, ...link(), ...programs })[[program, ...args].join(' ')],
+    run: (program, args) => ({ ...synchronised, ...anyLink, ...link(), ...programs })[[program, ...args].join(' ')],
     free: () => free,
   };
 }
@@ -147,6 +149,18 @@ describe('the doctor', () => {
       'problem process control: has 8 of 10 open files',
     ],
     ['a full disk', { free: 1024 ** 2 }, purpose(), 'problem state folder: /var/lib/sluice has room for 1 MB'],
+    [
+      'no ip(8)',
+      { programs: { 'ip -json link show': undefined } },
+      purpose(),
+      'unknown devices: devices and routes are not',
+    ],
+    [
+      'files that only root sees',
+      {},
+      purpose({ processes: [{ name: 'control', pid: 7 }] }),
+      'unknown processes: the open files of control cannot be read (ask as root)',
+    ],
     [
       'a clock that is not synchronised',
       { programs: { 'timedatectl show --property=NTPSynchronized --value': 'no\n' } },
