@@ -63,7 +63,7 @@ export class EventFile {
       try {
         await file.appendFile(`${begin}${text}`);
       } catch (error) {
-        // Attempts that fail again and again leave nothing behind. Where this fails too, the next line begins anew.
+        // Else attempts that fail again and again would fill the disk. If this fails, too, the next event begins on a new line.
         await file.truncate(size).catch(() => undefined);
         throw error;
       }

@@ -63,7 +63,10 @@ export class EventLog {
     try {
       return new EventLog(options, file, await file.read());
     } catch (err) {
-      options.logger.warn({ err, folder: options.folder.shown }, 'the events of before cannot be read');
+      options.logger.warn(
+        { err, folder: options.folder.shown },
+        'the events of before cannot be read: their files are moved aside',
+      );
       return new EventLog(options, file, []);
     }
   }

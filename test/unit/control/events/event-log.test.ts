@@ -77,7 +77,7 @@ describe('events on disk', () => {
     expect(kinds(next)).toHaveLength(10);
   });
 
-  it('wait in memory while the disk refuses, which people are told, and are written when it takes them', async () => {
+  it('wait in memory while the disk refuses, which an event says, and are written when it takes them', async () => {
     const path = join(folder, 'later');
     const log = await begin({ path });
     log.tell(happened('a'));
