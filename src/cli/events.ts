@@ -3,7 +3,7 @@
 import { eventsRoute, followEventsRoute } from '../control/api.ts';
 import type { AnswerOf, ParametersOf } from '../core/api/route.ts';
 import { sleep, systemClock } from '../core/clock.ts';
-import { UsageError } from '../core/errors.ts';
+import { ApiError, UsageError } from '../core/errors.ts';
 import type { SluiceEvent } from '../core/events/event.ts';
 import { given } from '../core/given.ts';
 import { type Command, type ExitStatus, type ParsedOptions, parseOptions, print } from './command.ts';
@@ -80,6 +80,7 @@ async function follow(parsed: ParsedOptions, asked: Asked, lineOf: (line: Line) 
     while (!ending.signal.aborted) {
       const { most, ...rest } = asked;
       const wanted: Asked = last === undefined ? asked : { ...rest, after: last };
+      const began = systemClock.now();
       try {
         for await (const line of clientOf(parsed).stream(followEventsRoute, wanted, { signal: ending.signal })) {
           if ('number' in line) last = line.number;
@@ -88,6 +89,7 @@ async function follow(parsed: ParsedOptions, asked: Asked, lineOf: (line: Line) 
         }
         patientUntil = systemClock.now() + patienceMilliseconds;
       } catch (error) {
+        if (wasOpen(error, began)) patientUntil = systemClock.now() + patienceMilliseconds;
         if (systemClock.now() >= patientUntil) throw error;
       }
       await sleep(systemClock, retryMilliseconds, ending.signal).catch(() => undefined);
@@ -96,6 +98,12 @@ async function follow(parsed: ParsedOptions, asked: Asked, lineOf: (line: Line) 
     process.off('SIGINT', end).off('SIGTERM', end);
   }
   return 0;
+}
+
+/** Whether a stream was open before it broke off. Nothing needs to have come of it: connecting fails at once, or works. */
+function wasOpen(error: unknown, began: number): boolean {
+  const hasBrokenOff = error instanceof ApiError && error.code === 'SLUICE_API_ANSWER';
+  return hasBrokenOff && systemClock.now() - began >= retryMilliseconds;
 }
 
 function jsonLine(line: Line): string {

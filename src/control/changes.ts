@@ -30,7 +30,7 @@ export interface ChangesOptions<S extends Sections> {
   readonly read: (() => Promise<Snapshot<S>>) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Is told of all changes but those that were only tried. */
+  /** Is told of all changes but those that were only tried, and those after which nothing is different. */
   readonly tell: Tell;
 }
 
@@ -199,7 +199,7 @@ export class Changes<S extends Sections> {
         before = inForce?.id;
         return next(inForce);
       }, note);
-      tell(appliedEvent({ note, before }, applied, this.#history.last?.entry));
+      if (applied.id !== before) tell(appliedEvent({ note, before }, applied, this.#history.last?.entry));
       return applied;
     } catch (error) {
       tell(refusedEvent({ note, before }, error));

@@ -28,8 +28,11 @@ export interface Turn {
   readonly crashState: NativeCrashState;
 }
 
+/** Why a process ends: it got the signal that the supervisor sends, or the supervisor is gone. */
+export type EndReason = 'asked' | 'supervisor gone';
+
 /** A process's part: starts to work, and gives what ends the work in good order. */
-export type Part = (turn: Turn) => Promise<{ readonly listeners?: Listeners; stop(): Promise<void> }>;
+export type Part = (turn: Turn) => Promise<{ readonly listeners?: Listeners; stop(reason: EndReason): Promise<void> }>;
 
 export interface Listeners {
   readonly reload?: () => void;
@@ -69,10 +72,10 @@ export async function runPart(
       err => logger.error({ err }, 'the supervisor said something that does not fit'),
     );
   });
-  const ended = new Promise<void>(resolve => {
+  const ended = new Promise<EndReason>(resolve => {
     // However often: the supervisor is the one that loses patience, and kills.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
-    port.onClose(resolve);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve('asked'));
+    port.onClose(() => resolve('supervisor gone'));
   });
   const signOfLife = (): void => {
     // A supervisor that does not read has its reasons, and hears of this process when it reads again.
@@ -90,7 +93,7 @@ export async function runPart(
     logger.warn({ reason: failure.problem }, 'the system calls of the process are not confined');
   prepare();
   const begun = await Promise.race([work, ended]);
-  if (begun === undefined) process.exit(0);
+  if (typeof begun === 'string') process.exit(0);
   process.title = `sluice: ${name}`;
   const crashState = new (loadAddon().CrashState)(...crashStateDescriptors);
   if (begun.crashState === 'forget') crashState.withdraw();
@@ -98,8 +101,7 @@ export async function runPart(
   listeners = running.listeners ?? {};
   isWorking = true;
   for (const call of early) call();
-  await ended;
-  await running.stop();
+  await running.stop(await ended);
   // Whatever still waits for something has no reason to any more.
   process.exit(0);
 }

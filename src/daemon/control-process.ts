@@ -126,11 +126,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   void begin();
   return {
     listeners,
-    stop: async () => {
+    stop: async reason => {
       control.stop();
       for (const observer of observers) observer.stop();
       for (const each of planeEvents) each.stop();
-      events.tell(endedEvent);
+      if (reason === 'asked') events.tell(endedEvent);
       await server.stop();
       await events.close();
       await history.close();

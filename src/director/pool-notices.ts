@@ -6,7 +6,7 @@ import type { Occupancy } from './occupancy.ts';
 /** Of the ports towards one remote end, as PoolUse.fullest: the parts at which a notice begins, and below which it ends. */
 const marks = { begin: 0.8, end: 0.7 } as const;
 
-/** Is told of each pool that is nearly empty now, or is not any more. */
+/** Is told of each pool that is nearly empty now, or is not any more. A pool that was removed is no news. */
 export type PoolChanged = (pool: string, isNearlyEmpty: boolean) => void;
 
 export class PoolNotices {
@@ -23,7 +23,7 @@ export class PoolNotices {
     const before = this.#noted;
     this.#noted = new Set(empty.map(({ name }) => name));
     for (const name of this.#noted) if (!before.has(name)) this.#changed(name, true);
-    for (const name of before) if (!this.#noted.has(name)) this.#changed(name, false);
+    for (const { name } of pools) if (before.has(name) && !this.#noted.has(name)) this.#changed(name, false);
     return empty.map(
       ({ name }) =>
         `the pool ${name} is nearly empty: one remote end has about ${marks.begin * 100} % of the ports or more; add local addresses to it`,

@@ -6,6 +6,7 @@ import type { Section } from '../core/config/section.ts';
 import { emptyHealthModel, type HealthModel } from './model.ts';
 import { checkDependencies, readHealthModel } from './read.ts';
 import { healthSchema } from './schema.ts';
+import { differences, withoutSecrets } from './shown-check.ts';
 import { writeCheck, writeHealthModel } from './write.ts';
 
 /** `before` or `after` is undefined for a check that was added or removed: how the document writes it. */
@@ -29,13 +30,13 @@ export const healthSection: Section<'health', HealthModel, HealthChange> = {
     const fresh = new Map(after.checks.map(check => [check.name, check]));
     const names = [...new Set([...old.keys(), ...fresh.keys()])];
     return names
-      .filter(name => canonicalJson(old.get(name)) !== canonicalJson(fresh.get(name)))
+      .filter(name => canonicalJson(old.get(name) ?? null) !== canonicalJson(fresh.get(name) ?? null))
       .map(check => ({ check, before: written(old.get(check)), after: written(fresh.get(check)) }));
   },
   describe({ check, before, after }) {
-    if (before === undefined) return `+ check ${check} ${JSON.stringify(after)}`;
-    if (after === undefined) return `- check ${check} ${JSON.stringify(before)}`;
-    return `~ check ${check} ${JSON.stringify(before)} → ${JSON.stringify(after)}`;
+    if (before === undefined) return `+ check ${check} ${withoutSecrets(after)}`;
+    if (after === undefined) return `- check ${check} ${withoutSecrets(before)}`;
+    return `~ check ${check}: ${differences(before, after).join(', ')}`;
   },
   effective: (model, { checked }) => (checked.length === 0 ? model : { ...model, groups: checked }),
 };

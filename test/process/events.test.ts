@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice events` on a running Sluice: what happened is told once, in order, over crashes and restarts.
+import { existsSync } from 'node:fs';
 import { kill } from 'node:process';
 import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
@@ -69,5 +70,14 @@ describeAsRoot('sluice events', () => {
       ...['sluice.started info', 'sluice.ended info', 'sluice.started info'],
     ]);
     expect((await sluice.command('events', '--most', 'x')).status).toBe(2);
+
+    const control = await sluice.pid('control');
+    sluice.program.kill('SIGKILL');
+    await sluice.program.ending;
+    await until('control has ended, too', patience, async () => !existsSync(`/proc/${control}`));
+    await sluice.startAgain();
+    await happened('sluice.started', 3);
+    expect((await events('--kind', 'sluice')).at(-1)).toMatchObject({ kind: 'sluice.started', severity: 'warning' });
+    expect(await events('--kind', 'sluice.ended')).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events of changes of the configuration: who changed what, how it ended, and the snapshots before and after. Those who
-// were refused are told, too. The history keeps the snapshots themselves.
+// were refused are told, too. The history keeps the snapshots themselves. EventLog cuts what is long.
 import { SluiceError } from '../../core/errors.ts';
 import type { EventFacts } from '../../core/events/event.ts';
 import { given } from '../../core/given.ts';
@@ -9,8 +9,6 @@ import type { Entry, Note } from '../history/entry.ts';
 
 /** What is different, in short: so many lines. */
 const mostChanges = 20;
-/** A refusal may list all problems of a document. */
-const longestReason = 1000;
 
 const shownOfId = 12;
 
@@ -51,7 +49,7 @@ export function refusedEvent(asked: ChangeAsked, error: unknown): EventFacts {
     severity: 'warning',
     subject: asked.before === undefined ? 'snapshot' : `snapshot ${asked.before.slice(0, shownOfId)}`,
     text: `a change by ${author} (${action}) was refused: ${firstLine(message)}`,
-    fields: { ...fieldsOf(asked), outcome: 'refused', error: message.slice(0, longestReason), ...given({ code }) },
+    fields: { ...fieldsOf(asked), outcome: 'refused', error: message, ...given({ code }) },
   };
 }
 

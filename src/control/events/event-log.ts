@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// All events of this Sluice: control gives them their numbers, keeps the latest, and writes them to disk behind the one
-// who tells. A disk that refuses stops nothing: events stay in memory, people are told, and what is still kept is written
-// as soon as the disk takes it.
+// All events of this Sluice: control gives them their numbers, keeps the latest, and writes them to disk. Telling an event
+// does not wait for the disk. A disk that refuses stops nothing: events stay in memory, an event, the log and
+// `sluice status` say so, and what is still kept is written as soon as the disk takes it.
 import { type Clock, sleep } from '../../core/clock.ts';
 import type { EventFacts, SluiceEvent, Tell, ToldEvent } from '../../core/events/event.ts';
 import { EventRing } from '../../core/events/ring.ts';
 import type { Logger } from '../../core/logger.ts';
+import { cut } from './cut.ts';
 import { EventFile } from './event-file.ts';
 
 export interface EventLogOptions {
@@ -30,7 +31,7 @@ export interface Wanted {
 /** What a reader gets: an event, or the number of events that came before and are not kept any more. */
 export type Read = SluiceEvent | { readonly missed: number };
 
-/** An event takes some 500 bytes. */
+/** An event takes some 500 bytes, one of a change with many parts some 10 KB (cut.ts): 1 MB usually, 20 MB at worst. */
 const usualKept = 2000;
 
 /** Between two attempts to write to a disk that refuses. */
@@ -58,11 +59,14 @@ export class EventLog {
 
   /** Reads what the process before has left. */
   static async open(options: EventLogOptions): Promise<EventLog> {
-    const file = new EventFile(options.folder.path, options.mostKept ?? usualKept);
+    const file = new EventFile(options.folder.path, options.mostKept ?? usualKept, options.clock);
     try {
       return new EventLog(options, file, await file.read());
     } catch (err) {
-      options.logger.warn({ err, folder: options.folder.shown }, 'the events of before cannot be read');
+      options.logger.warn(
+        { err, folder: options.folder.shown },
+        'the events of before cannot be read: their files are moved aside',
+      );
       return new EventLog(options, file, []);
     }
   }
@@ -74,6 +78,12 @@ export class EventLog {
 
   get last(): number {
     return this.#ring.last;
+  }
+
+  /** Events from before this time may be forgotten; undefined while all are kept. */
+  get forgottenBefore(): string | undefined {
+    const [oldest] = this.#ring.events;
+    return oldest === undefined || oldest.number === 1 ? undefined : oldest.at;
   }
 
   /** Why events are not on disk; undefined while they are. */
@@ -127,7 +137,7 @@ export class EventLog {
   }
 
   #add(event: Omit<SluiceEvent, 'number'>): void {
-    this.#ring.add(number => ({ number, ...event }));
+    this.#ring.add(number => ({ number, ...cut(event) }));
     if (!this.#stop.signal.aborted) this.#saving ??= this.#saveAll();
   }
 

@@ -17,6 +17,7 @@ export function startedEvent(before: readonly SluiceEvent[]): EventFacts {
   };
 }
 
+/** Only for an end that was asked for: without it the next start says that the run did not end in good order. */
 export const endedEvent: EventFacts = {
   ...{ kind: endedKind, severity: 'info', subject: 'sluice', text: 'sluice was asked to end' },
 };

@@ -102,10 +102,12 @@ describe('changes', () => {
     ]);
   });
 
-  it('that say what is in force already are no entry', async () => {
-    const { changes, history } = await begin();
+  it('that say what is in force already are no entry and no event', async () => {
+    const { changes, history, events } = await begin();
     expect(await changes.apply(toy('from the file'), alice)).toEqual({ id: idOf('from the file'), changes: [] });
+    await changes.reload(alice);
     expect(history.entries).toHaveLength(1);
+    expect(events).toEqual([]);
   });
 
   it('that are only tried change nothing, and a refusal of a plane comes back', async () => {

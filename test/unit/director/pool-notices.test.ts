@@ -19,3 +19,11 @@ it('a notice begins when a remote end has most of the ports, and ends when it ha
   expect(seen).toEqual([[], [], [notice], [notice], [notice], [notice], [notice], [], []]);
   expect(changes).toEqual(['public true', 'public false']);
 });
+
+it('the notice of a pool that is removed ends without news', () => {
+  const changes: string[] = [];
+  const notices = new PoolNotices((pool, isNearlyEmpty) => changes.push(`${pool} ${isNearlyEmpty}`));
+  notices.of(occupancy(1));
+  expect(notices.of({ ...occupancy(1), pools: [] })).toEqual([]);
+  expect(changes).toEqual(['public true']);
+});
