@@ -73,8 +73,8 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   return logger;
 }
 
-/** Who asks for `debug` or `trace` wants all of it, and what is fatal is the last line. */
-const limitedLevels = ['info', 'warn', 'error'];
+/** `info` tells what was done, such as a change, once each time. Who asks for `debug` wants all, and `fatal` is the last line. */
+const limitedLevels = ['warn', 'error'];
 
 function limitedBy(limit: LogLimit): LogFunction {
   return function (args, method, level): void {
