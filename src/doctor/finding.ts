@@ -25,7 +25,7 @@ export interface Purpose {
   /** How packets are kept from the host's stack, as configured; undefined: the first way that the kernel has. */
   readonly stealing: string | undefined;
   readonly tunnels: readonly TunnelWanted[];
-  /** The state folder of the running Sluice, or the default one. */
+  /** The usual state folder of the socket that is asked. */
   readonly stateFolder: string;
   /** Frames that were lost because a worker was too slow, by device; empty where nothing runs. */
   readonly lostFrames: ReadonlyMap<string, number>;

@@ -40,9 +40,9 @@ export function overviewPage(source: string, rows: readonly CommandRow[]): strin
     '.SH DESCRIPTION',
     ...linesOf({ kind: 'items', items }),
     '.PP',
-    ...textLines('sluice COMMAND --help prints the usage of a command.'),
+    roff('sluice COMMAND --help prints the usage of a command.'),
     '.SH EXIT STATUS',
-    ...textLines('0 done, 1 failed, 2 misuse.'),
+    roff('0 done, 1 failed, 2 misuse.'),
     '.SH FILES',
     ...linesOf({
       kind: 'items',
@@ -88,20 +88,14 @@ function synopsisLines(synopsis: string): string[] {
 }
 
 function linesOf(part: UsagePart): string[] {
-  if (part.kind === 'paragraph') return ['.PP', ...textLines(part.text)];
+  if (part.kind === 'paragraph') return ['.PP', roff(part.text)];
   if (part.kind === 'items') return part.items.flatMap(itemLines);
   return ['.PP', '.RS', '.nf', ...part.lines.map(line => roff(line.trimStart())), '.fi', '.RE'];
 }
 
 function itemLines({ term, text }: UsageItem): string[] {
-  const lines = text.flatMap(line =>
-    line.startsWith(' ') ? ['.br', ...textLines(line.trimStart())] : textLines(line),
-  );
+  const lines = text.flatMap(line => (line.startsWith(' ') ? ['.br', roff(line.trimStart())] : [roff(line)]));
   return ['.TP', `.B ${roff(term)}`, ...lines];
-}
-
-function textLines(text: string): string[] {
-  return [roff(text)];
 }
 
 /** A line that begins with a dot or an apostrophe would be a request. */
