@@ -110,6 +110,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   });
   const listeners: Listeners = {
     reload: () => {
+      channel.send('reloading', {});
       changes
         .reload({ author, reason: 'SIGHUP' })
         .catch(err => logger.error({ err }, 'the configuration was not applied: everything goes on as before'));

@@ -129,13 +129,13 @@ export class ManagedProcess {
   }
 
   #begin(): void {
-    const { refused, planes, ask, work } = this.#options;
+    const { refused, reloading, planes, ask, work } = this.#options;
     const works = this.#standBy.take() ?? new StartedProcess(this.#options);
     this.#works = works;
     this.#since = this.#clock.now();
     this.#lives.begin();
     works.onEnd(ending => this.#hasEnded(works, ending));
-    works.hear({ ready: () => this.#becameReady(), refused, planes, ask });
+    works.hear({ ready: () => this.#becameReady(), refused, reloading, planes, ask });
     works.send('work', { ...work, crashState: this.#lives.areTooShort ? 'forget' : 'keep' });
     this.#enter('starting');
   }

@@ -80,7 +80,7 @@ export const toChild = {
     /** For control: the planes, by name. No plane learns of another one's token. */
     planes: Type.Record(Type.String(), planeSocketSchema),
   }),
-  /** Read the configuration anew. */
+  /** For control: read the configuration anew, and say that it was heard (`reloading`). */
   reload: Type.Object({}),
   /** For control: a process has changed its state. */
   processes: Type.Object({ processes: Type.Array(processSchema) }),
@@ -105,6 +105,8 @@ export const toSupervisor = {
     message: Type.String({ maxLength: longestRefusal }),
     exitStatus: Type.Integer({ minimum: 1, maximum: 2 }),
   }),
+  /** From control: it reads the configuration anew. */
+  reloading: Type.Object({}),
   /** From control: the planes whose processes are to run. */
   planes: Type.Object({ names: Type.Array(Type.String()) }),
   ask: Type.Object({ request: Type.Integer(), question: questionSchema }),

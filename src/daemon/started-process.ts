@@ -27,6 +27,7 @@ export interface Ending {
 export interface Heard {
   readonly ready: () => void;
   readonly refused: (fields: Fields<typeof toSupervisor, 'refused'>) => void;
+  readonly reloading: () => void;
   readonly planes: (fields: Fields<typeof toSupervisor, 'planes'>) => void;
   readonly ask: (fields: Fields<typeof toSupervisor, 'ask'>) => void;
 }
@@ -104,6 +105,7 @@ export class StartedProcess {
         alive: fields => this.#watch.alive(fields),
         ready: () => said(({ ready }) => ready()),
         refused: fields => said(({ refused }) => refused(fields)),
+        reloading: () => said(({ reloading }) => reloading()),
         planes: fields => said(({ planes }) => planes(fields)),
         ask: fields => said(({ ask }) => ask(fields)),
       },

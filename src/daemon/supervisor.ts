@@ -111,9 +111,9 @@ export class Supervisor {
     }
   }
 
-  // Control that waits to be started again is told when it works: what was asked for is done then.
+  // Open until control has heard of it. Control that has ended, or ends before it hears, is told when it works again.
   #reload(): void {
-    this.#isReloadOpen = this.#control.state.pid === undefined;
+    this.#isReloadOpen = true;
     this.#control.send('reload', {});
   }
 
@@ -153,6 +153,9 @@ export class Supervisor {
       failed: ending => this.#failed(policy.name, ending),
       refused: ({ message, exitStatus }) => {
         if (isControl) this.#refused(message, exitStatus === 2 ? 2 : 1);
+      },
+      reloading: () => {
+        if (isControl) this.#isReloadOpen = false;
       },
       planes: ({ names }) => {
         if (isControl) this.#runPlanes(names);

@@ -234,18 +234,31 @@ describeAsRoot('control', () => {
 
   it('that waits to be started again is told of a SIGHUP when it works', async () => {
     const toy = await start(both('hello', 'bonjour'));
-    const first = await toy.pid('control');
-    process.kill(first, 'SIGKILL');
-    // The second one is killed as soon as it is there: after such a short life the supervisor waits.
-    let second: number | undefined;
-    await until('another control is started', patience, async () => {
-      second = toy.children('control').find(pid => pid !== first);
-      return second !== undefined;
-    });
-    process.kill(second ?? 0, 'SIGKILL');
-    await until('the supervisor waits', patience, async () => /"process":"control".*"milliseconds":1000/.test(toy.log));
+    await killTwice(toy);
+    await until('the supervisor waits', patience, async () => toy.log.match(/the process has crashed/g)?.length === 2);
     toy.configure(both('good day', 'bonjour'));
     toy.child.kill('SIGHUP');
     await until('the plane says good day', patience, async () => (await toy.says())?.greeting === 'good day');
   });
+
+  it('that is killed before it hears of a SIGHUP is told of it when it works again', async () => {
+    const toy = await start(both('hello', 'bonjour'));
+    toy.configure(both('good day', 'bonjour'));
+    await killTwice(toy);
+    // The supervisor may not know yet that its control is dead.
+    toy.child.kill('SIGHUP');
+    await until('the plane says good day', patience, async () => (await toy.says())?.greeting === 'good day');
+  });
 });
+
+/** The second control is killed as soon as it is there. */
+async function killTwice(toy: RunningToy): Promise<void> {
+  const first = await toy.pid('control');
+  process.kill(first, 'SIGKILL');
+  let second: number | undefined;
+  await until('another control is started', patience, async () => {
+    second = toy.children('control').find(pid => pid !== first);
+    return second !== undefined;
+  });
+  process.kill(second ?? 0, 'SIGKILL');
+}

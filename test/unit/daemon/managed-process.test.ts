@@ -35,6 +35,7 @@ function manage(policy: Partial<ProcessPolicy> = {}, isFirstStart = true) {
     isFirstStart: () => isFirstStart,
     failed: ending => void failures.push(ending),
     refused: () => undefined,
+    reloading: () => undefined,
     planes: () => undefined,
     ask: () => undefined,
   });
