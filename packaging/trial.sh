@@ -31,6 +31,9 @@ director:
     - tcp: 10.0.1.100:$1
       scheduler: rr
       servers: [10.0.2.11:80]
+    - tcp: 10.0.1.100:90
+      scheduler: rr
+      servers: [10.0.2.11:90]
 END
 }
 request() { same "$(ip netns exec client curl -sS --retry 5 --retry-all-errors --max-time 20 "http://10.0.1.100:$1/")" served; }
@@ -53,6 +56,28 @@ comes_back() {
   systemctl status sluice
   return 1
 }
+# A connection that says a second word after the upgrade.
+connection() {
+  ip netns exec server systemd-socket-activate --listen=90 --inetd --accept cat >/dev/null 2>&1 &
+  cat >/tmp/talk.sh <<'END'
+until exec 9<>/dev/tcp/10.0.1.100/90; do sleep 1; done
+echo one >&9
+read -r word <&9
+echo "$word"
+until test -e /tmp/upgraded; do sleep 1; done
+echo two >&9
+read -r -t 60 word <&9
+echo "$word"
+END
+  ip netns exec client bash /tmp/talk.sh >/tmp/talk 2>/dev/null &
+  said one
+}
+said() {
+  for _ in $(seq 60); do grep -qx "$1" /tmp/talk && return; sleep 1; done
+  cat /tmp/talk
+  return 1
+}
+goes_on() { touch /tmp/upgraded && said two; }
 nothing_left() {
   same "$(grep -laE '^sluice: |/usr/lib/sluic[e]' /proc/[0-9]*/cmdline 2>/dev/null)" '' &&
     same "$(ls /run/sluice* 2>/dev/null)" '' && same "$(ip -brief link show | grep sluice)" ''
@@ -84,7 +109,12 @@ step 'refuses a wrong configuration' not systemctl reload sluice
 step 'goes on' lists 81
 configuration 80 >/etc/sluice/sluice.yaml
 step 'reloads a mended one' systemctl reload sluice
+step 'a client is connected' connection
+supervisor_before=$(supervisor)
 step 'upgrades' dpkg -i /mnt/new.deb
+step 'the connection goes on' goes_on
+step 'another supervisor is the main process' not same "$(supervisor)" "$supervisor_before"
+step 'is active' systemctl is-active sluice
 step 'is the new one' is_new "$(dpkg-deb -f /mnt/new.deb Version)"
 step 'runs the new one' sh -c "sluice status | grep -q '$(dpkg-deb -f /mnt/new.deb Version)'"
 step 'forwards after the upgrade' request 80
@@ -95,6 +125,7 @@ step 'has a history' sh -c 'test "$(sluice history | wc -l)" -gt 2'
 echo 'director: { services: 7 }' >/etc/sluice/sluice.yaml
 step 'is installed again beside a wrong configuration' dpkg -i /mnt/new.deb
 step 'goes on beside it' request 80
+step 'runs the new one beside it' sh -c "sluice status | grep -q '$(dpkg-deb -f /mnt/new.deb Version)'"
 configuration 80 >/etc/sluice/sluice.yaml
 step 'stops' systemctl stop sluice
 step 'is installed again while it is stopped' dpkg -i /mnt/new.deb

@@ -103,6 +103,8 @@ export interface BalancerProcess {
    * the seconds that this took.
    */
   crash(): Promise<number>;
+  /** Has it hand over to the program on disk. Returns when the next one works. */
+  upgrade(): Promise<void>;
   /** Kills one of the processes by its name. The balancer goes on by itself. */
   killProcess(name: string): Promise<void>;
   /** The servers that its checks have found down, each with what was found. */

@@ -10,6 +10,7 @@ import { sluiceCommand as sluice } from '../drivers/decap.ts';
 import type { Host } from '../topology/host.ts';
 import { LabError } from '../topology/lab-error.ts';
 import type { Program } from '../topology/program.ts';
+import { until } from '../topology/until.ts';
 import type {
   Balancer,
   BalancerProcess,
@@ -94,6 +95,9 @@ async function devicesOf(host: Host): Promise<string[]> {
   return links.map(link => link.ifname).filter(name => name !== 'lo');
 }
 
+/** The supervisor gives its processes half of it. */
+const stopMilliseconds = 60_000;
+
 /** `sluice run`. */
 class SluiceProcess implements RunningBalancer, BalancerProcess {
   readonly process = this;
@@ -102,6 +106,8 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
   readonly #file: string;
   readonly #socket: string;
   readonly #program: Program;
+  /** The supervisor that has taken over from the program. */
+  #next: number | undefined;
 
   constructor(host: Host, devices: readonly string[], forwarding: Forwarding) {
     this.#host = host;
@@ -167,8 +173,24 @@ class SluiceProcess implements RunningBalancer, BalancerProcess {
     return (performance.now() - began) / 1000;
   }
 
+  async upgrade(): Promise<void> {
+    const printed = await this.#host.must([...sluice, 'upgrade', '--json', '--socket', this.#socket]);
+    this.#next = Number(JSON.parse(printed).pid);
+    await this.#ended();
+  }
+
   async stop(): Promise<void> {
-    this.#program.kill('SIGTERM');
+    const next = this.#next;
+    if (next === undefined) {
+      this.#program.kill('SIGTERM');
+      await this.#ended();
+      return;
+    }
+    process.kill(next, 'SIGTERM');
+    await until('the supervisor ends', stopMilliseconds, () => !existsSync(`/proc/${next}`));
+  }
+
+  async #ended(): Promise<void> {
     const { status } = await this.#program.ending;
     if (status !== 0) throw new LabError(`sluice run ended with ${status}`);
   }

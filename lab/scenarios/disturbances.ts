@@ -18,6 +18,9 @@ const requests = 30;
 const changes = 1000;
 const transferBytes = 300_000_000;
 const crashBytes = 100_000_000;
+const upgrades = 2;
+/** A second: a wide limit, for a busy machine. The note has the figure. */
+const mostLostInUpgrade = 1000;
 /** Deadline for requests to be served again, on a busy machine. */
 const backMilliseconds = 20_000;
 
@@ -101,6 +104,32 @@ export const disturbanceScenarios: readonly Scenario[] = [
       const { sent, lost } = await stream.end();
       note(`${lost.length} of ${sent} datagrams were lost`);
       expect(lost.length < sent, 'the stream did not come back');
+    },
+  },
+  {
+    name: 'upgrade',
+    title: 'an upgrade under load loses no connection, and packets wait for less than a second',
+    topology: twoArms(),
+    forwarding: { services: [web, echo, sessions] },
+    needs: ['process'],
+    async play({ client, balancer, note }) {
+      const [withBalancer, withServer] = await Promise.all(
+        [clientGateway.ipv4, vip].map(address => Session.open(client, address)),
+      );
+      await withServer?.type();
+      const stream = await Stream.open(client, vip);
+      const transfer = download(client, vip, crashBytes);
+      transfer.catch(() => undefined);
+      for (let time = 0; time < upgrades; time++) {
+        await balancer.process?.upgrade();
+        await withBalancer?.type();
+        await withServer?.type();
+      }
+      await transfer;
+      checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
+      const { sent, lost } = await stream.end();
+      note(`${lost.length} of ${sent} datagrams, a thousand a second, were lost in ${upgrades} upgrades`);
+      expect(lost.length < upgrades * mostLostInUpgrade, `${lost.length} of ${sent} datagrams were lost`);
     },
   },
   {

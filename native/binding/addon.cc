@@ -2,6 +2,8 @@
 // The addon's entry point, which `src/native/addon.ts` loads. Each capability adds its own names.
 #include <napi.h>
 
+#include <string>
+
 #include "binding/captures.h"
 #include "binding/confine.h"
 #include "binding/crash_state_object.h"
@@ -13,6 +15,7 @@
 #include "binding/live_director_object.h"
 #include "binding/prober_object.h"
 #include "binding/statistics_page.h"
+#include "engine/layout_tag.h"
 
 namespace {
 
@@ -26,6 +29,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Decap", sluice::binding::DecapObject::define(env));
   exports.Set("serviceRowsLayout", sluice::binding::service_rows_layout(env));
   exports.Set("mostMarkRules", Napi::Number::New(env, sluice::host::bpf::STEAL_MOST_MARKS));
+  // As text: a number of JavaScript has no room for it.
+  exports.Set("flowLayout", Napi::String::New(env, std::to_string(sluice::engine::layout_tag())));
   exports.Set("cleanHost", Napi::Function::New<sluice::binding::clean_host>(env, "cleanHost"));
   exports.Set("prepareStealing", Napi::Function::New<sluice::binding::prepare_stealing>(env, "prepareStealing"));
   exports.Set("confine", Napi::Function::New<sluice::binding::confine>(env, "confine"));

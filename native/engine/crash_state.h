@@ -19,8 +19,8 @@
 // never holds more than two tables, however many changes there were. A process that ends before take_over() has written
 // nothing, and its successor finds the same table as this process did.
 //
-// Each table has the layout tag of the build that wrote it (layout_tag.h). A process of another build would misread the
-// memory files: it refuses the table, removes it and starts without it.
+// Each table has the layout tag of the build that wrote it (layout_tag.h). A process whose build has another tag would
+// misread the memory files: it refuses the table, removes it and starts without it.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +53,7 @@ class CrashState {
 
   // Reads what the previous process has left.
   void take();
-  // Another build has left something, and take() has refused it.
+  // A build with another tag has left something, and take() has refused it.
   bool has_refused() const { return has_refused_; }
   // The previous process has left something.
   bool has_taken() const { return !taken_.empty(); }

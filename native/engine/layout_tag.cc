@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/layout_tag.h"
 
-#include <elf.h>
-#include <link.h>
-
 #include <cstddef>
-#include <cstring>
 #include <initializer_list>
+#include <string_view>
 
+#include "director/states/sctp_state.h"
+#include "director/states/tcp_state.h"
 #include "director/tracking/flow_keeper.h"
 #include "director/tracking/saved_flows.h"
 #include "engine/flight_recorder.h"
@@ -41,7 +40,8 @@ void add_flow(Hash& hash) {
 }
 
 void add_structures(Hash& hash) {
-  using director::DestinationIdentity, director::SplicedFlow, director::Announcement, director::ServiceKey;
+  using director::Announcement, director::DestinationIdentity, director::InsertedHeader, director::ProvenClient,
+      director::ServiceKey, director::Splice, director::SplicedFlow, director::SynOptions;
   namespace flag = director::flow_flag;
   add_flow<wire::Ipv4Address>(hash);
   add_flow<wire::Ipv6Address>(hash);
@@ -49,14 +49,48 @@ void add_structures(Hash& hash) {
                               offsetof(SplicedFlow, splice),
                               offsetof(SplicedFlow, client),
                               offsetof(SplicedFlow, announcement),
+                              offsetof(SplicedFlow, client_window),
+                              offsetof(SplicedFlow, syns),
                               offsetof(SplicedFlow, phase),
                               offsetof(SplicedFlow, family),
                               offsetof(SplicedFlow, flow),
                               offsetof(SplicedFlow, queue),
                               offsetof(SplicedFlow, due),
+                              sizeof(Splice),
+                              offsetof(Splice, sequence),
+                              offsetof(Splice, timestamp),
+                              offsetof(Splice, promised_scale),
+                              offsetof(Splice, real_scale),
+                              offsetof(Splice, client_scale),
+                              sizeof(ProvenClient),
+                              offsetof(ProvenClient, options),
+                              offsetof(ProvenClient, sequence),
+                              offsetof(ProvenClient, cookie),
+                              offsetof(ProvenClient, promised_timestamp),
+                              offsetof(ProvenClient, has_flow),
+                              sizeof(SynOptions),
+                              offsetof(SynOptions, mss),
+                              offsetof(SynOptions, window_scale),
+                              offsetof(SynOptions, sack_permitted),
+                              offsetof(SynOptions, timestamps),
+                              offsetof(SynOptions, timestamp),
+                              offsetof(SynOptions, timestamp_echo),
                               sizeof(Announcement),
-                              sizeof(director::Splice),
-                              sizeof(director::ProvenClient),
+                              offsetof(Announcement, header),
+                              offsetof(Announcement, times_sent),
+                              offsetof(Announcement, has_timestamps),
+                              offsetof(Announcement, window),
+                              offsetof(Announcement, acknowledgement),
+                              offsetof(Announcement, timestamp),
+                              offsetof(Announcement, timestamp_echo),
+                              offsetof(Announcement, server_first),
+                              offsetof(Announcement, client_next),
+                              offsetof(Announcement, syn_first),
+                              sizeof(InsertedHeader),
+                              offsetof(InsertedHeader, first),
+                              offsetof(InsertedHeader, length),
+                              offsetof(InsertedHeader, window_scale),
+                              offsetof(InsertedHeader, phase),
                               sizeof(DestinationIdentity),
                               offsetof(DestinationIdentity, home),
                               offsetof(DestinationIdentity, address),
@@ -65,7 +99,8 @@ void add_structures(Hash& hash) {
                               offsetof(ServiceKey, address),
                               offsetof(ServiceKey, mark),
                               offsetof(ServiceKey, port),
-                              offsetof(ServiceKey, protocol)}) {
+                              offsetof(ServiceKey, protocol),
+                              sizeof(wire::Address)}) {
     hash.add(number);
   }
   for (const uint64_t number :
@@ -77,69 +112,23 @@ void add_structures(Hash& hash) {
   }
 }
 
-struct Search {
-  uintptr_t address = 0;  // in the program or module that the search looks for
-  std::span<const uint8_t> found;
-};
-
-bool holds(const dl_phdr_info& module, uintptr_t address) {
-  for (int i = 0; i < module.dlpi_phnum; i++) {
-    const ElfW(Phdr)& segment = module.dlpi_phdr[i];
-    const uintptr_t begin = module.dlpi_addr + segment.p_vaddr;
-    if (segment.p_type == PT_LOAD && address >= begin && address < begin + segment.p_memsz) return true;
-  }
-  return false;
-}
-
-// Notes follow each other: a header, the owner's name and the content, each padded to four bytes.
-std::span<const uint8_t> build_note(const uint8_t* notes, size_t size) {
-  constexpr std::string_view owner("GNU\0", 4);
-  const auto filled = [](size_t length) { return (length + 3) & ~size_t{3}; };
-  while (size >= sizeof(ElfW(Nhdr))) {
-    ElfW(Nhdr) header;
-    std::memcpy(&header, notes, sizeof header);
-    const size_t content = sizeof header + filled(header.n_namesz);
-    const size_t whole = content + filled(header.n_descsz);
-    if (whole > size) return {};
-    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == owner.size() &&
-        std::memcmp(notes + sizeof header, owner.data(), owner.size()) == 0) {
-      return {notes + content, header.n_descsz};
-    }
-    notes += whole;
-    size -= whole;
-  }
-  return {};
-}
-
-int look_at(dl_phdr_info* module, size_t, void* data) {
-  Search& search = *static_cast<Search*>(data);
-  if (!holds(*module, search.address)) return 0;
-  for (int i = 0; i < module->dlpi_phnum && search.found.empty(); i++) {
-    const ElfW(Phdr)& segment = module->dlpi_phdr[i];
-    if (segment.p_type != PT_NOTE) continue;
-    search.found = build_note(reinterpret_cast<const uint8_t*>(module->dlpi_addr + segment.p_vaddr), segment.p_memsz);
-  }
-  return 1;
+// A flow keeps its state as a number.
+void add_states(Hash& hash) {
+  const auto add_name = [&hash](std::string_view name) {
+    for (const char character : name) hash.add(static_cast<uint8_t>(character));
+    hash.add(name.size());
+  };
+  for (size_t state = 0; state < director::tcp_state_count; state++) add_name(name(director::TcpState(state)));
+  for (size_t state = 0; state < director::sctp_state_count; state++) add_name(name(director::SctpState(state)));
 }
 
 }  // namespace
 
-std::span<const uint8_t> build_identity() {
-  static const char here = 0;
-  Search search{reinterpret_cast<uintptr_t>(&here), {}};
-  dl_iterate_phdr(look_at, &search);
-  return search.found;
-}
-
-uint64_t layout_tag_of(std::span<const uint8_t> build) {
+uint64_t layout_tag() {
   Hash hash;
   add_structures(hash);
-  for (const uint8_t byte : build) hash.add(byte);
+  add_states(hash);
   return hash.value();
-}
-
-uint64_t layout_tag() {
-  return layout_tag_of(build_identity());
 }
 
 }  // namespace sluice::engine

@@ -22,6 +22,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./reload.ts')).reloadCommand,
   },
   {
+    name: 'upgrade',
+    summary: 'hands over to the program on disk, without losing connections',
+    load: async () => (await import('./upgrade.ts')).upgradeCommand,
+  },
+  {
     name: 'check',
     summary: 'says what is wrong with a sluice.yaml',
     load: async () => (await import('./check.ts')).checkCommand,

@@ -3,10 +3,11 @@
 
 import { defaultSocket } from '../control/api.ts';
 import { defaultProcessSettings, settingsOf } from '../control/settings.ts';
-import { UsageError } from '../core/errors.ts';
+import { serializeError, UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import { createLogger, parseLogLevel } from '../core/logger.ts';
 import { LocalFiles } from '../daemon/document-files.ts';
+import { type Before, checkHandover, findBefore } from '../daemon/handover/before.ts';
 import { Hangups } from '../daemon/hangups.ts';
 import { openLog } from '../daemon/log-descriptor.ts';
 import { composition, program } from '../daemon/root.ts';
@@ -95,6 +96,17 @@ function stealing(word: string | undefined): string | undefined {
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const hangups = new Hangups();
+  const before = await findBefore(process.env);
+  try {
+    return await begin(args, hangups, before);
+  } catch (error) {
+    before?.supervisor.refuse(serializeError(error).message);
+    throw error;
+  }
+}
+
+async function begin(args: readonly string[], hangups: Hangups, before: Before | undefined): Promise<ExitStatus> {
+  if (before !== undefined) checkHandover(before.handover);
   const parsed = parseOptions(args, options);
   const value = (name: string) => parsed.values.get(name)?.[0];
   const flags = {
@@ -106,11 +118,12 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const overrides = { director: given({ workers: workers(value('workers')), stealing: stealing(value('stealing')) }) };
   // A wrong configuration is reported before any process is started.
   const resumes = parsed.flags.has('resume');
-  const stateFlag = value('state');
+  const stateFlag = before?.handover.stateFolder ?? value('state');
   const secretsFolder = value('secrets') ?? defaultSecretsFolder;
-  const snapshot = resumes
-    ? await lastSnapshot(stateFlag ?? defaultStateFolder(flags.socket ?? defaultSocket))
-    : await readSnapshot(source, new LocalFiles({ source, secretsFolder }));
+  const snapshot =
+    resumes || before !== undefined
+      ? await lastSnapshot(stateFlag ?? defaultStateFolder(flags.socket ?? defaultSocket))
+      : await readSnapshot(source, new LocalFiles({ source, secretsFolder }));
   const settings = settingsOf(snapshot, flags);
   const { workers: count, stealing: way } = snapshot.director;
   const threads = { workers: overrides.director.workers ?? count, stealing: overrides.director.stealing ?? way };
@@ -131,6 +144,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     logger: createLogger({ level: settings.logLevel, descriptor: log }),
     log,
     hangups,
+    before,
     composition,
     program,
   });

@@ -18,6 +18,7 @@ import {
   controlRollback,
   controlSnapshot,
   controlStatus,
+  controlUpgrade,
   eventsRoute,
   followEventsRoute,
   metricsRoute,
@@ -48,6 +49,8 @@ export interface ControlAnswersOptions<S extends Sections> {
   /** By plane: why what it observed is not in force. */
   readonly refusedObservations: () => ReadonlyMap<string, Lag>;
   readonly clock: Clock;
+  /** Hands over to the program on disk: the number of the process that is next. */
+  readonly upgrade: () => Promise<number>;
 }
 
 /** Who asks, where a request does not say. */
@@ -80,6 +83,7 @@ export function controlAnswers<S extends Sections>(options: ControlAnswersOption
     answering(eventsRoute, asked => ({ last: events.last, ...events.select(checkedTime(asked)) })),
     answering(followEventsRoute, (asked, { signal }) => events.follow(checkedTime(asked), signal)),
     answering(controlExplain, async named => [...(await explainer.explain(named))]),
+    answering(controlUpgrade, async () => ({ next: await options.upgrade() })),
   ];
 }
 

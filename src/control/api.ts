@@ -23,6 +23,9 @@ const processSchema = Type.Object({
   }),
   user: Type.String({ description: 'The user of the process' }),
   pid: Type.Optional(Type.Integer({ description: 'The process that works, while there is one' })),
+  build: Type.Optional(
+    Type.String({ description: 'Of the supervisor: a hash of its program, which tells two builds apart' }),
+  ),
   standsBy: Type.Optional(
     Type.Integer({ description: 'The process that stands by, and works when the other process ends' }),
   ),
@@ -238,6 +241,14 @@ export const controlExplain = route({
   ),
 });
 
+export const controlUpgrade = route({
+  method: 'POST',
+  path: '/control/upgrade',
+  summary: 'Starts the program on disk as the next supervisor and hands over to it, or says why it cannot',
+  parameters: parametersSchema({}),
+  answer: Type.Object({ next: Type.Integer({ description: 'The process to which is handed over now' }) }),
+});
+
 export const controlRoutes = [
   controlStatus,
   controlReload,
@@ -251,4 +262,5 @@ export const controlRoutes = [
   eventsRoute,
   followEventsRoute,
   controlExplain,
+  controlUpgrade,
 ] as const;

@@ -92,6 +92,7 @@ export async function runPart(
   if (failure !== undefined)
     logger.warn({ reason: failure.problem }, 'the system calls of the process are not confined');
   prepare();
+  channel.send('prepared', {});
   const begun = await Promise.race([work, ended]);
   if (typeof begun === 'string') process.exit(0);
   process.title = `sluice: ${name}`;

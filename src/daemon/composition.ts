@@ -26,6 +26,8 @@ export interface CrashFolder {
 export interface PlaneEnvironment {
   readonly logger: Logger;
   readonly crashState: NativeCrashState;
+  /** The process before was ended for this one: what it has left is no sign of a crash. */
+  readonly replaces: boolean;
   /** Descriptors of the files that its policy lists, in the same order. */
   readonly openedFiles: readonly number[];
   /** The folder for captures of what a crashed process was given last. */

@@ -91,6 +91,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
             observers.flatMap(({ plane, refused }) => (refused === undefined ? [] : [[plane, refused] as const])),
           ),
         clock: systemClock,
+        upgrade: () => turn.questions.upgrade(),
       }),
       ...composition.answers({
         changes,

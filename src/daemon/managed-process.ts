@@ -17,7 +17,7 @@ import { Lives } from './lives.ts';
 import type { ProcessState, SupervisorEnd, toChild } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
 import { StandBy } from './stand-by.ts';
-import { type Ending, type Heard, type Launched, StartedProcess } from './started-process.ts';
+import { type Ending, type Heard, howItEnded, type Launched, StartedProcess } from './started-process.ts';
 
 export interface ManagedProcessOptions extends Omit<Heard, 'ready'> {
   readonly policy: ProcessPolicy;
@@ -28,7 +28,7 @@ export interface ManagedProcessOptions extends Omit<Heard, 'ready'> {
   /** Starts a process that waits for the message to work. */
   readonly launch: () => Launched;
   /** What a process is told with the message to work. */
-  readonly work: Omit<Fields<typeof toChild, 'work'>, 'crashState'>;
+  readonly work: Omit<Fields<typeof toChild, 'work'>, 'crashState' | 'replaces'>;
   /** The process has changed its state. */
   readonly changed: () => void;
   /** Nothing has worked yet: a process that ends would fail again. */
@@ -47,6 +47,8 @@ export class ManagedProcess {
   #since: number | undefined;
   #hasWorked = false;
   #isWanted = false;
+  /** The next process takes the place of one that was ended for it. */
+  #replaces = false;
   /** The end of the process that was asked to end. */
   #stopping: Promise<void> | undefined;
   #restarts = 0;
@@ -80,6 +82,29 @@ export class ManagedProcess {
   start(): void {
     this.#isWanted = true;
     if (this.#state === 'stopped') this.#begin();
+  }
+
+  /** A process stands by, whose turn comes with start(). Rejects when it ends before it could work. */
+  prepare(): Promise<void> {
+    this.#replaces = true;
+    return this.#standBy.prepare();
+  }
+
+  /** Kills the process that works. One that stands by does so until start(). */
+  async release(): Promise<void> {
+    this.#isWanted = false;
+    this.#replaces = true;
+    this.#wait?.cancel();
+    const works = this.#works;
+    if (works === undefined) {
+      this.#enter('stopped');
+      return;
+    }
+    const ended = new Promise<void>(resolve => {
+      this.#stopped = resolve;
+    });
+    works.kill();
+    await ended;
   }
 
   /** A message to a process that does not run is dropped. */
@@ -136,7 +161,9 @@ export class ManagedProcess {
     this.#lives.begin();
     works.onEnd(ending => this.#hasEnded(works, ending));
     works.hear({ ready: () => this.#becameReady(), refused, reloading, planes, ask });
-    works.send('work', { ...work, crashState: this.#lives.areTooShort ? 'forget' : 'keep' });
+    const crashState = this.#lives.areTooShort ? 'forget' : 'keep';
+    works.send('work', { ...work, crashState, replaces: this.#replaces });
+    this.#replaces = false;
     this.#enter('starting');
   }
 
@@ -187,9 +214,4 @@ export class ManagedProcess {
     this.#state = state;
     this.#options.changed();
   }
-}
-
-export function howItEnded({ status, signal, reason }: Ending): string {
-  if (reason !== undefined) return `${reason} and was killed`;
-  return signal === null ? `ended with exit status ${status}` : `ended by ${signal}`;
 }

@@ -17,6 +17,7 @@ export const processSchema = Type.Object({
   ),
   user: Type.String({ description: 'Whom it runs as.' }),
   pid: Type.Optional(Type.Integer()),
+  build: Type.Optional(Type.String({ description: 'Of the supervisor: what its program is.' })),
   standsBy: Type.Optional(Type.Integer({ description: 'The process that works when the other one ends.' })),
   since: Type.Optional(Type.String({ description: 'When the process that works was told to.' })),
   restarts: Type.Integer(),
@@ -53,6 +54,8 @@ const questionSchema = Type.Union([
   Type.Object({ grant: Type.Object({ plane: Type.String(), file: path }) }),
   /** From a plane: the content of a secret. */
   Type.Object({ secret: path }),
+  /** From control: start the next supervisor, of the files on disk, and hand over to it. */
+  Type.Object({ upgrade: Type.Literal(true) }),
 ]);
 
 export type Question = Static<typeof questionSchema>;
@@ -66,6 +69,8 @@ const answerSchema = Type.Object({
   files: Type.Optional(Type.Array(Type.String())),
   /** In base64. */
   secret: Type.Optional(Type.String()),
+  /** The number of the next supervisor. */
+  next: Type.Optional(Type.Integer()),
 });
 
 export type Answer = Static<typeof answerSchema>;
@@ -75,6 +80,8 @@ export const toChild = {
   work: Type.Object({
     /** Whether to carry on what the process before has left. Forget it where processes die of it one after another. */
     crashState: Type.Union([Type.Literal('keep'), Type.Literal('forget')]),
+    /** The process before was ended for this one, in an upgrade. */
+    replaces: Type.Boolean(),
     /** Of this plane alone: who knows it may use the plane's socket. */
     token: Type.Optional(Type.String()),
     /** For control: the planes, by name. No plane learns of another one's token. */
@@ -98,6 +105,8 @@ export const longestRefusal = 8000;
 export const toSupervisor = {
   /** The event loop turns: said every second. `isInspected`: a debugger may hold it. */
   alive: Type.Object({ isInspected: Type.Boolean() }),
+  /** The process that stands by could work at once. */
+  prepared: Type.Object({}),
   /** The process does its work: its end would be unexpected from now on. */
   ready: Type.Object({}),
   /** From control: it cannot begin as it was asked to. At the first start `sluice run` ends with these words. */

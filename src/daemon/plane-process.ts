@@ -35,6 +35,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
     const { plane, answers, metrics, close } = create({
       logger: area,
       crashState,
+      replaces: work.replaces,
       openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
       crashFolder: { shown: stateFolders(options.stateFolder).crashes, path: folderPath },
       handover: kept?.handover,

@@ -8,6 +8,8 @@ import type { Answer, ChildEnd, Question, toChild } from './messages.ts';
 
 /** A file system of another host may not answer. */
 const answerMilliseconds = 30_000;
+/** The supervisor itself gives the next one less. */
+const upgradeMilliseconds = 330_000;
 
 type Arrived = Fields<typeof toChild, 'answer'>;
 
@@ -22,13 +24,23 @@ export class Questions {
     this.#clock = clock;
   }
 
-  /** Throws what the supervisor has thrown. `file` is for the error when no answer comes. */
-  async ask(question: Question, file: string): Promise<Answer> {
+  /** About a file. Throws what the supervisor has thrown. `file` is for the error when no answer comes. */
+  ask(question: Question, file: string): Promise<Answer> {
+    return this.#ask(question, answerMilliseconds, tooSlow(file));
+  }
+
+  /** Has the supervisor start the next one, and hand over to it. The number of that process. */
+  async upgrade(): Promise<number> {
+    const { next = 0 } = await this.#ask({ upgrade: true }, upgradeMilliseconds, noUpgrade());
+    return next;
+  }
+
+  async #ask(question: Question, milliseconds: number, late: UnavailableError): Promise<Answer> {
     const request = ++this.#requests;
     let timer: { cancel(): void } | undefined;
     const answer = new Promise<Arrived>((resolve, reject) => {
       this.#open.set(request, resolve);
-      timer = this.#clock.after(answerMilliseconds, () => reject(tooSlow(file)));
+      timer = this.#clock.after(milliseconds, () => reject(late));
     });
     this.#channel.send('ask', { request, question });
     try {
@@ -51,4 +63,8 @@ function tooSlow(file: string): UnavailableError {
     place: { file },
     remedy: 'look at the file system that the file is on',
   });
+}
+
+function noUpgrade(): UnavailableError {
+  return new UnavailableError('the supervisor does not answer', { remedy: 'look at its log' });
 }

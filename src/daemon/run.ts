@@ -6,8 +6,10 @@ import { systemClock } from '../core/clock.ts';
 import type { Sections } from '../core/config/snapshot.ts';
 import type { Logger } from '../core/logger.ts';
 import { addonPath, loadAddon } from '../native/addon.ts';
+import { buildIdentity } from './build-identity.ts';
 import type { Composition } from './composition.ts';
 import { LocalFiles } from './document-files.ts';
+import type { Before } from './handover/before.ts';
 import type { Hangups } from './hangups.ts';
 import { controlPolicy } from './process-policy.ts';
 import type { RunOptions } from './run-options.ts';
@@ -28,6 +30,8 @@ export interface RunRequest<S extends Sections> {
   /** The descriptor that the logger writes to. */
   readonly log: number;
   readonly hangups: Hangups;
+  /** What this run takes over; undefined: it begins by itself. */
+  readonly before: Before | undefined;
   readonly composition: Composition<S>;
   /** The program of each process. */
   readonly program: string;
@@ -41,17 +45,21 @@ const runtimeParent = '/run';
 const runtimePrefix = 'sluice-';
 
 export async function run<S extends Sections>(request: RunRequest<S>): Promise<SupervisorEnding> {
-  const { options, adminSocket, user, secretsFolder, logger, log, hangups, composition, program } = request;
+  const { options, adminSocket, user, secretsFolder, logger, log, hangups, before, composition, program } = request;
   // A root shell may have files open that no other user may read.
   loadAddon().keepFilesFromPrograms();
   // Whatever the umask of the person is: processes of another user pass through what is made here.
   process.umask(0o022);
   // Of two processes the second finds out before it touches the network.
-  await makeRoom(adminSocket);
+  if (before === undefined) await makeRoom(adminSocket);
   removeLeftovers();
   const { whom, warnings } = unprivileged(user, program);
   for (const warning of warnings) logger.error(warning);
-  const state = openStateFolders(options.stateFolder, whom);
+  const state = openStateFolders(options.stateFolder, whom, {
+    history: undefined,
+    crashes: undefined,
+    ...before?.handover.folders,
+  });
   for (const warning of state.warnings) logger.warn(warning);
   const told: RunOptions = { ...options, warnings: [...warnings, ...state.warnings] };
   process.title = 'sluice: supervisor';
@@ -63,6 +71,9 @@ export async function run<S extends Sections>(request: RunRequest<S>): Promise<S
     adminSocket,
     runtimeFolder: `${runtimeParent}/${runtimePrefix}${process.pid}`,
     folders: state.folders,
+    stateFolder: options.stateFolder,
+    before,
+    build: buildIdentity(),
     log,
     answers: new SupervisorAnswers({ files: new LocalFiles({ source: options.source, secretsFolder }), secretsFolder }),
     clock: systemClock,

@@ -2,10 +2,11 @@
 // The process that stands by: its code is loaded, which takes a second of a CPU, and it waits for the message to work. One
 // that ends is replaced, after the same waits as a process that works.
 import type { Clock, Timer } from '../core/clock.ts';
+import { UnavailableError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { Lives } from './lives.ts';
 import type { ProcessPolicy } from './process-policy.ts';
-import type { StartedProcess } from './started-process.ts';
+import { howItEnded, type StartedProcess } from './started-process.ts';
 
 export interface StandByOptions {
   readonly policy: ProcessPolicy;
@@ -21,6 +22,7 @@ export class StandBy {
   #process: StartedProcess | undefined;
   #wait: Timer | undefined;
   #isWanted = false;
+  #prepareFailed: (error: Error) => void = () => undefined;
 
   constructor(options: StandByOptions) {
     this.#options = options;
@@ -35,6 +37,15 @@ export class StandBy {
   keep(): void {
     this.#isWanted = true;
     if (this.#process === undefined && this.#wait === undefined) this.#start();
+  }
+
+  /** As keep(). Resolves when it could work at once; rejects when it ends before. */
+  async prepare(): Promise<void> {
+    this.keep();
+    const ended = new Promise<never>((_, reject) => {
+      this.#prepareFailed = reject;
+    });
+    await Promise.race([this.#process?.prepared, ended]);
   }
 
   /** The process, whose turn it is; undefined when none stands by. No other one follows until keep(). */
@@ -63,6 +74,9 @@ export class StandBy {
     started.onEnd(ending => {
       if (started !== this.#process) return;
       this.#process = undefined;
+      const name = this.#options.policy.name;
+      const problem = `the process ${name} ${howItEnded(ending)} before it could work`;
+      this.#prepareFailed(new UnavailableError(problem, { remedy: 'look at its log' }));
       if (this.#isWanted) this.#startAgain(started, ending);
       this.#options.changed();
     });

@@ -44,6 +44,11 @@ export class StartedProcess {
   readonly #channel: SupervisorEnd;
   readonly #watch: Watch;
   readonly #options: StartedProcessOptions;
+  #becamePrepared: () => void = () => undefined;
+  /** It could work at once. */
+  readonly prepared = new Promise<void>(resolve => {
+    this.#becamePrepared = resolve;
+  });
   #heard: Heard | undefined;
   #ended: (ending: Ending) => void = () => undefined;
   #reason: string | undefined;
@@ -103,6 +108,7 @@ export class StartedProcess {
     this.#channel.listen(
       {
         alive: fields => this.#watch.alive(fields),
+        prepared: () => this.#becamePrepared(),
         ready: () => said(({ ready }) => ready()),
         refused: fields => said(({ refused }) => refused(fields)),
         reloading: () => said(({ reloading }) => reloading()),
@@ -132,4 +138,9 @@ export class StartedProcess {
     this.#ended = () => undefined;
     ended(this.#reason === undefined ? ending : { ...ending, reason: this.#reason });
   }
+}
+
+export function howItEnded({ status, signal, reason }: Ending): string {
+  if (reason !== undefined) return `${reason} and was killed`;
+  return signal === null ? `ended with exit status ${status}` : `ended by ${signal}`;
 }

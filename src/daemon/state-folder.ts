@@ -28,11 +28,12 @@ export function stateFolders(folder: string): { readonly history: string; readon
 
 /**
  * Makes the folders where there are none, for the user that writes them, and opens them. Throws when another Sluice uses
- * the history.
+ * the history. `handed`: what the supervisor before has open.
  */
 export function openStateFolders(
   folder: string,
   user: User | undefined,
+  handed: OpenFolders = { history: undefined, crashes: undefined },
 ): { readonly folders: OpenFolders; readonly warnings: readonly string[] } {
   const { history, crashes } = stateFolders(folder);
   const warnings: string[] = [];
@@ -46,10 +47,11 @@ export function openStateFolders(
     }
   };
   const folders = {
-    history: open(history, 'there is no history, and nothing may change while sluice runs'),
-    crashes: open(crashes, 'no captures of crashes are kept'),
+    history: handed.history ?? open(history, 'there is no history, and nothing may change while sluice runs'),
+    crashes: handed.crashes ?? open(crashes, 'no captures of crashes are kept'),
   };
-  if (folders.history !== undefined && !isLocked(folders.history)) {
+  // The lock belongs to what is open, and is handed over with it.
+  if (folders.history !== undefined && handed.history === undefined && !isLocked(folders.history)) {
     throw new HostError('another sluice keeps its history in this folder', {
       value: history,
       remedy: 'stop that one, or choose another folder with --state',

@@ -48,7 +48,7 @@ export class SupervisorAnswers {
     const { files } = this.#options;
     if ('read' in question) return await files.read(question.read);
     if ('match' in question) return { files: [...(await files.matches(question.match))] };
-    if ('secret' in question) throw new SystemError('cannot read the file', forbidden);
+    if ('secret' in question || 'upgrade' in question) throw new SystemError('cannot read the file', forbidden);
     if ('check' in question) {
       await files.checkSecret(question.check);
       return {};

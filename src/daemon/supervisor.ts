@@ -7,20 +7,26 @@
 //
 //   start   control first; control asks for planes, gives them their parts, and is then ready
 //   end     SIGINT or SIGTERM: control first, so that nothing is configured any more, then the planes
+//   upgrade the next supervisor, of the files on disk, takes over what is held (handover/messages.ts)
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { SystemError } from '../core/errors.ts';
+import { SystemError, serializeError, UnavailableError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import { version } from '../core/version.ts';
 import { loadAddon } from '../native/addon.ts';
+import type { Before } from './handover/before.ts';
+import type { Handover } from './handover/messages.ts';
+import { NextSupervisor } from './handover/next-supervisor.ts';
 import type { Hangups } from './hangups.ts';
+import { descriptorsOf, type HeldRow, makeRow, takeRow } from './held-row.ts';
 import { launch } from './launch.ts';
-import { howItEnded, ManagedProcess, type ManagedProcessOptions } from './managed-process.ts';
+import { ManagedProcess, type ManagedProcessOptions } from './managed-process.ts';
 import type { PlaneSocket, ProcessState, Question } from './messages.ts';
 import type { ProcessPolicy } from './process-policy.ts';
-import type { Ending } from './started-process.ts';
+import { type Ending, howItEnded } from './started-process.ts';
 import type { OpenFolders } from './state-folder.ts';
 import type { SupervisorAnswers } from './supervisor-answers.ts';
 import type { SystemdNotices } from './systemd-notices.ts';
@@ -39,6 +45,12 @@ export interface SupervisorOptions {
   readonly runtimeFolder: string;
   /** Descriptors of folders: control's for the history, the planes' for captures of crashes. */
   readonly folders: OpenFolders;
+  /** The folder that these are in. */
+  readonly stateFolder: string;
+  /** The supervisor that this one takes over from, and what it hands over. */
+  readonly before: Before | undefined;
+  /** What this program is, for comparison with the one on disk. */
+  readonly build: string;
   /** The descriptor that all processes log to. */
   readonly log: number;
   readonly answers: SupervisorAnswers;
@@ -56,18 +68,25 @@ export interface SupervisorEnding {
 
 /** Less than the 90 s after which systemd kills, more than a drained connection usually needs. */
 const stopMilliseconds = 30_000;
+/** For control to answer who has asked for an upgrade, before control is killed. */
+const answerMilliseconds = 200;
 const controlName = 'control';
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #control: ManagedProcess;
   readonly #planes = new Map<string, ManagedProcess>();
-  readonly #held: number[] = [];
+  readonly #held = new Map<string, HeldRow>();
   readonly #sockets: Readonly<Record<string, PlaneSocket>>;
   readonly #since = new Date().toISOString();
   #end: (ending: SupervisorEnding) => void = () => undefined;
   #isEnding = false;
   #isReloadOpen = false;
+  /** Something has worked that could be lost. */
+  #hasBegun = false;
+  #next: NextSupervisor | undefined;
+  #isHandedOver = false;
+  #lastError: ProcessState['lastError'];
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -97,10 +116,13 @@ export class Supervisor {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
     logger.info({ version }, 'starting');
     try {
-      this.#control.start();
+      const { before } = this.#options;
+      if (before === undefined) this.#control.start();
+      else await this.#takeOver(before);
       hangups.passTo(() => this.#reload());
       const ending = await ended;
-      systemd.stopping();
+      if (!this.#isHandedOver) systemd.stopping();
+      await this.#next?.kill();
       await this.#control.stop(stopMilliseconds);
       await Promise.all([...this.#planes.values()].map(plane => plane.stop(stopMilliseconds)));
       return ending;
@@ -111,6 +133,96 @@ export class Supervisor {
     }
   }
 
+  /** Goes on with what the supervisor before has held. */
+  async #takeOver({ supervisor, handover }: Before): Promise<void> {
+    const worked = handover.rows.filter(({ works }) => works).map(({ name }) => name);
+    const rows = this.#all().filter(({ state }) => worked.includes(state.name));
+    try {
+      await Promise.all(rows.map(row => row.prepare()));
+    } catch (error) {
+      const { message } = serializeError(error);
+      supervisor.refuse(message);
+      this.#finish({ exitStatus: 1, message });
+      return;
+    }
+    supervisor.prepared();
+    const asked = await supervisor.takeOver;
+    if (asked === undefined) {
+      this.#finish({ exitStatus: 1, message: 'the supervisor that this one was to take over from is gone' });
+      return;
+    }
+    this.#options.logger.info({ version }, 'takes over from the supervisor before');
+    this.#hasBegun = true;
+    this.#isReloadOpen = asked.reload;
+    // Planes go on without control.
+    for (const row of [...rows].reverse()) row.start();
+  }
+
+  /** Starts the next supervisor. Throws why it cannot take over; resolves when it is about to. */
+  async #upgrade(): Promise<number> {
+    if (this.#next !== undefined || this.#isEnding) {
+      throw new UnavailableError('an upgrade is going on already', { remedy: 'wait until it is over' });
+    }
+    this.#options.logger.info({ program: process.argv[1] }, 'starting the next supervisor');
+    const next = new NextSupervisor(this.#handover(), this.#options.clock);
+    this.#next = next;
+    try {
+      await next.prepared;
+    } catch (error) {
+      await next.kill();
+      this.#next = undefined;
+      throw error;
+    }
+    this.#options.clock.after(answerMilliseconds, () => void this.#handOver(next));
+    return next.pid ?? 0;
+  }
+
+  async #handOver(next: NextSupervisor): Promise<void> {
+    const { logger, clock, systemd } = this.#options;
+    const worked = this.#all().filter(({ state }) => state.state !== 'stopped');
+    try {
+      await Promise.all(worked.map(row => row.release()));
+      await next.takeOver(this.#isReloadOpen);
+    } catch (err) {
+      if (this.#isEnding) return;
+      await next.kill();
+      this.#next = undefined;
+      const { message } = serializeError(err);
+      this.#lastError = { at: new Date(clock.now()).toISOString(), message };
+      logger.error({ err }, 'the next supervisor does not work: going on');
+      for (const row of [...worked].reverse()) row.start();
+      return;
+    }
+    const pid = next.pid ?? 0;
+    logger.info({ next: pid }, 'the next supervisor works: ending');
+    systemd.handedOverTo(pid);
+    next.leave();
+    this.#next = undefined;
+    this.#isHandedOver = true;
+    this.#finish({ exitStatus: 0 });
+  }
+
+  #handover(): Handover {
+    const { runtimeFolder, stateFolder, folders } = this.#options;
+    return {
+      flowLayout: loadAddon().flowLayout,
+      rows: this.#all().map(({ state: { name, state } }) => {
+        const { socket, crashState, openedFiles } = this.#rowOf(name);
+        const files = openedFiles.map(file => file ?? null);
+        return { name, socket, crashState: [...crashState], openedFiles: files, works: state !== 'stopped' };
+      }),
+      folders: given(folders),
+      runtimeFolder,
+      stateFolder,
+    };
+  }
+
+  #rowOf(name: string): HeldRow {
+    const row = this.#held.get(name);
+    if (row === undefined) throw new Error(`nothing is held for ${name}`);
+    return row;
+  }
+
   // Open until control has heard of it. Control that has ended, or ends before it hears, is told when it works again.
   #reload(): void {
     this.#isReloadOpen = true;
@@ -119,8 +231,25 @@ export class Supervisor {
 
   #controlChanged(): void {
     if (this.#isReloadOpen && this.#control.state.state === 'starting') this.#reload();
-    if (this.#control.state.state === 'running') this.#options.systemd.ready();
+    if (this.#control.state.state === 'running') this.#hasBegun = true;
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#tellControl();
+    if (this.#all().some(({ state: { state } }) => state === 'starting' || state === 'waiting')) return;
+    if (this.#control.state.state === 'running') this.#tellThatAllWorks();
+  }
+
+  #tellThatAllWorks(): void {
+    const { before, systemd } = this.#options;
+    if (before === undefined) {
+      systemd.ready();
+      return;
+    }
+    before.supervisor.works();
+    // systemd believes the process that it knows, and that one tells it of this one.
+    void before.supervisor.gone.then(() => systemd.ready());
   }
 
   #finish(ending: SupervisorEnding): void {
@@ -135,21 +264,16 @@ export class Supervisor {
 
   #manage(policy: ProcessPolicy, path: string, work: ManagedProcessOptions['work']): ManagedProcess {
     const { command, user, clock, logger, folders, log } = this.#options;
-    const addon = loadAddon();
-    const socket = addon.listenUnix(path);
-    // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
-    if (user !== undefined && policy.name !== controlName) chownSync(path, user.uid, user.gid);
-    const crashState = addon.crashStateSockets();
-    const openedFiles = (policy.openedFiles ?? []).map(({ path }) => openOrNothing(path));
-    this.#held.push(socket, ...crashState, ...openedFiles.filter(file => file !== undefined));
     const isControl = policy.name === controlName;
+    const held = this.#hold(policy, path);
+    this.#held.set(policy.name, held);
     const folder = isControl ? folders.history : folders.crashes;
     return new ManagedProcess({
       ...{ policy, clock, logger, work },
       user: user?.name ?? ownUserName(),
-      launch: () => launch(command(policy.name), policy, user, { log, socket, crashState, folder, openedFiles }),
-      changed: () => (isControl ? this.#controlChanged() : this.#tellControl()),
-      isFirstStart: () => !this.#control.hasWorked,
+      launch: () => launch(command(policy.name), policy, user, { log, folder, ...held }),
+      changed: () => (isControl ? this.#controlChanged() : this.#changed()),
+      isFirstStart: () => !this.#hasBegun,
       failed: ending => this.#failed(policy.name, ending),
       refused: ({ message, exitStatus }) => {
         if (isControl) this.#refused(message, exitStatus === 2 ? 2 : 1);
@@ -164,16 +288,33 @@ export class Supervisor {
     });
   }
 
+  #hold(policy: ProcessPolicy, path: string): HeldRow {
+    const { user, before } = this.#options;
+    const isControl = policy.name === controlName;
+    const row = before?.handover.rows.find(({ name }) => name === policy.name);
+    // Control connects to the sockets of planes; people connect to the socket of control as the user that started it.
+    if (before === undefined || row === undefined) return makeRow(policy, path, isControl ? undefined : user);
+    const openedFiles = row.openedFiles.map(file => file ?? undefined);
+    const earlier = isControl ? path : join(before.handover.runtimeFolder, `${policy.name}.sock`);
+    return takeRow(policy, { ...row, openedFiles }, earlier, path);
+  }
+
   async #answer(name: string, request: number, question: Question): Promise<void> {
     const isControl = name === controlName;
-    const answer = await this.#options.answers.answer(name, isControl, question);
+    const answer =
+      isControl && 'upgrade' in question
+        ? await this.#upgrade().then(
+            next => ({ answer: { next } }),
+            (error: unknown) => ({ error: serializeError(error) }),
+          )
+        : await this.#options.answers.answer(name, isControl, question);
     const process = isControl ? this.#control : this.#planes.get(name);
     process?.send('answer', { request, ...answer });
   }
 
   // At the first start nothing works that could be lost. Later the planes go on, and control is started again.
   #refused(message: string, exitStatus: 1 | 2): void {
-    if (!this.#control.hasWorked) {
+    if (!this.#hasBegun) {
       this.#finish({ exitStatus, message });
       return;
     }
@@ -203,13 +344,16 @@ export class Supervisor {
 
   #ownState(): ProcessState {
     const own = { name: 'supervisor', state: 'running', pid: process.pid, user: ownUserName() } as const;
-    return { ...own, since: this.#since, restarts: 0 };
+    const { build } = this.#options;
+    return { ...own, build, since: this.#since, restarts: 0, ...given({ lastError: this.#lastError }) };
   }
 
   #letGo(): void {
     const { history, crashes } = this.#options.folders;
-    for (const descriptor of [...this.#held, history, crashes]) if (descriptor !== undefined) closeSync(descriptor);
-    rmSync(this.#options.adminSocket, { force: true });
+    const held = [...this.#held.values()].flatMap(descriptorsOf);
+    const isOnlyPrepared = this.#options.before !== undefined && !this.#hasBegun;
+    for (const descriptor of [...held, history, crashes]) if (descriptor !== undefined) closeSync(descriptor);
+    if (!this.#isHandedOver && !isOnlyPrepared) rmSync(this.#options.adminSocket, { force: true });
     rmSync(this.#options.runtimeFolder, { recursive: true, force: true });
   }
 }
@@ -227,13 +371,4 @@ function makeRuntimeFolder(folder: string): void {
 
 function newToken(): string {
   return randomBytes(32).toString('base64url');
-}
-
-/** A process says itself what it lacks, once it needs the file. */
-function openOrNothing(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
 }

@@ -28,6 +28,12 @@ export class SystemdNotices {
     this.#sendSignsOfLife();
   }
 
+  /** Another process is the main process of the service from now on, and this one ends. */
+  handedOverTo(pid: number): void {
+    this.#timer?.cancel();
+    this.#tell(`MAINPID=${pid}`);
+  }
+
   stopping(): void {
     this.#timer?.cancel();
     this.#tell('STOPPING=1\nSTATUS=ends');

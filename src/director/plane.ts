@@ -29,6 +29,8 @@ const noticesMilliseconds = 5000;
 export interface DirectorEnvironment {
   readonly logger: Logger;
   readonly crashState: NativeCrashState;
+  /** The process before was ended for this one; otherwise it has crashed. */
+  readonly replaces: boolean;
   /** The files of the policy (src/daemon/table.ts): /dev/net/tun. */
   readonly openedFiles: readonly number[];
   /** The folder for captures of what a crashed process was given last: for people, and for this process. */
@@ -104,9 +106,9 @@ export class DirectorPlane implements Plane<DirectorModel> {
 
   // No director runs in this process yet: the new one is made whole here, and abort discards it.
   async #open({ model, digest }: PlanePart<DirectorModel>): Promise<Prepared> {
-    const { crashState, openedFiles, logger, handover } = this.#environment;
+    const { crashState, replaces, openedFiles, logger, handover } = this.#environment;
     const isSuccessor = crashState.configuration() !== undefined;
-    const frames = crashState.lastBatches();
+    const frames = replaces ? [] : crashState.lastBatches();
     const { stealing } = model;
     const devices = (handover as Handover | undefined)?.devices ?? defaultDevices();
     const claims = await DeviceClaims.take(model.ports.length > 0 ? model.ports : devices.map(device => ({ device })));
@@ -139,7 +141,8 @@ export class DirectorPlane implements Plane<DirectorModel> {
         this.#watch = setInterval(() => noticeLog.write(running.state().notices), noticesMilliseconds);
         logger.info({ ports: ports.map(({ name }) => name), stealing: way }, 'ready');
         if (!isSuccessor) return;
-        logger.warn(running.restored, 'flows of the process that crashed are carried on');
+        if (replaces) logger.info(running.restored, 'flows of the process before are carried on');
+        else logger.warn(running.restored, 'flows of the process that crashed are carried on');
         if (frames.length > 0) this.#report(frames, running.devices);
       },
       abort: async () => {

@@ -33,7 +33,7 @@ export interface Addon
 }
 
 /** What an addon of this version exports, so that one of another version is refused with the names that it lacks. */
-export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object'>> = {
+export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'object' | 'string'>> = {
   napiVersion: 'number',
   CaptureReader: 'function',
   CaptureWriter: 'function',
@@ -48,6 +48,7 @@ export const addonShape: Readonly<Record<keyof Addon, 'function' | 'number' | 'o
   CrashState: 'function',
   cleanHost: 'function',
   describe: 'function',
+  flowLayout: 'string',
   crashStateSockets: 'function',
   listenUnix: 'function',
   mostMarkRules: 'number',

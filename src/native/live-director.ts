@@ -268,6 +268,8 @@ export interface LiveDirectorAddon {
    * those that so many workers need, with that way of stealing.
    */
   prepareStealing(options: { readonly workers: number; readonly stealing: string | undefined }): void;
+  /** Builds that say the same read each other's flows in the crash state (native/engine/layout_tag.h). */
+  readonly flowLayout: string;
   /** The names of all states that connections can have. */
   readonly connectionStates: readonly string[];
   /** Rules of firewall marks that live traffic is held against. */

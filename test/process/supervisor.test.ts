@@ -26,6 +26,9 @@ it('tells each plane its own token, and control alone where planes answer and wh
       runtimeFolder,
       log: 2,
       folders: { history: undefined, crashes: undefined },
+      stateFolder: folder,
+      before: undefined,
+      build: 'of this test',
       answers: new SupervisorAnswers({ files: new LocalFiles({ source: {} }), secretsFolder: folder }),
       clock: systemClock,
       hangups: new Hangups(),
@@ -36,9 +39,10 @@ it('tells each plane its own token, and control alone where planes answer and wh
     const told = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
     const tokens = { one: told('one').token, two: told('two').token };
     expect(new Set(Object.values(tokens)).size).toBe(2);
-    expect(told('one')).toEqual({ crashState: 'keep', token: tokens.one, planes: {} });
+    expect(told('one')).toEqual({ crashState: 'keep', replaces: false, token: tokens.one, planes: {} });
     expect(told('control')).toEqual({
       crashState: 'keep',
+      replaces: false,
       planes: {
         one: { path: join(runtimeFolder, 'one.sock'), token: tokens.one },
         two: { path: join(runtimeFolder, 'two.sock'), token: tokens.two },

@@ -271,11 +271,7 @@ TEST_CASE("a message of another shape is refused") {
   CHECK_FALSE(crash_state.has_taken());
 }
 
-TEST_CASE("the layout tag differs between builds, and is constant within one") {
-  const uint8_t one[] = {1, 2, 3}, other[] = {1, 2, 4};
-  CHECK(engine::layout_tag_of(one) != engine::layout_tag_of(other));
-  CHECK(engine::layout_tag_of(one) != engine::layout_tag_of({}));
-  CHECK(engine::layout_tag() == engine::layout_tag());
-  // Debian's linkers write the build identity. Without it, only a change of the structures would be noticed.
-  CHECK(engine::build_identity().size() >= 8);
+// Another number means that connections do not survive an upgrade from the build before: say so in CHANGELOG.md.
+TEST_CASE("the layout tag changes only with the structures") {
+  CHECK(engine::layout_tag() == 269912431882567205);
 }

@@ -28,6 +28,8 @@ export class RunningToy {
   readonly client = new ApiClient(join(this.folder, 'toy.sock'));
   readonly child: ChildProcess;
   log = '';
+  /** The supervisor that has taken over from the child. */
+  #next: number | undefined;
 
   constructor(text: string, { under = [], environment = {}, prepare }: ToyOptions = {}) {
     this.configure(text);
@@ -124,11 +126,21 @@ export class RunningToy {
 
   ended(): Promise<number | null> {
     const { child } = this;
-    if (child.exitCode !== null) return Promise.resolve(child.exitCode);
+    if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
     return new Promise(resolve => child.once('exit', status => resolve(status)));
   }
 
+  /** Another supervisor, which is no child of this process, has taken over. */
+  follow(next: number): void {
+    this.#next = next;
+  }
+
   async stop(): Promise<void> {
+    const next = this.#next;
+    if (next !== undefined) {
+      process.kill(next, 'SIGTERM');
+      await until('the supervisor ends', patience, async () => commandLine(next) === '');
+    }
     this.child.kill('SIGTERM');
     await this.ended();
     rmSync(this.folder, { recursive: true });

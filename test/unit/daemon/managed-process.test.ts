@@ -54,7 +54,8 @@ describe('a process of the table', () => {
   it('is told to work, and is running when it reports so', () => {
     const { managed, child, states } = manage();
     managed.start();
-    expect(child(0).received).toEqual([{ kind: 'work', fields: { token: 't', planes: {}, crashState: 'keep' } }]);
+    const fields = { token: 't', planes: {}, crashState: 'keep', replaces: false };
+    expect(child(0).received).toEqual([{ kind: 'work', fields }]);
     child(0).says('ready');
     expect(states).toEqual(['starting', 'running']);
     expect(managed.state).toEqual({
