@@ -7,7 +7,7 @@ import { Control, type ControlHost } from '../control/control.ts';
 import { EventLog } from '../control/events/event-log.ts';
 import { PlaneEvents } from '../control/events/plane-events.ts';
 import { ProcessEvents } from '../control/events/process-events.ts';
-import { endedEvent, startedEvent } from '../control/events/run-events.ts';
+import { endedEvent, startedEvent, upgradeEvent, upgradeRefusedEvent } from '../control/events/run-events.ts';
 import { Explainer } from '../control/explainer.ts';
 import { History } from '../control/history/history.ts';
 import type { PlaneMetrics } from '../control/metrics.ts';
@@ -18,7 +18,7 @@ import { ApiClient } from '../core/api/client.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Sections, Snapshot } from '../core/config/snapshot.ts';
-import { SluiceError, UnavailableError } from '../core/errors.ts';
+import { SluiceError, serializeError, UnavailableError } from '../core/errors.ts';
 import type { Plane } from '../core/plane.ts';
 import type { Listeners, Part, Turn } from './child.ts';
 import type { Composition } from './composition.ts';
@@ -41,6 +41,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const logger = turn.logger.child({ area: 'control' });
   const files = askedFiles(turn.questions);
   let processes: readonly ProcessState[] = [];
+  let isUntold = work.replaces;
   const shown = stateFolders(turn.options.stateFolder).history;
   const history = await History.open({ path: folderPath, shown }, systemClock, problem => logger.warn(problem));
   const events = await EventLog.open({ folder: { path: folderPath, shown }, clock: systemClock, logger });
@@ -91,7 +92,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
             observers.flatMap(({ plane, refused }) => (refused === undefined ? [] : [[plane, refused] as const])),
           ),
         clock: systemClock,
-        upgrade: () => turn.questions.upgrade(),
+        upgrade,
       }),
       ...composition.answers({
         changes,
@@ -117,6 +118,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         .catch(err => logger.error({ err }, 'the configuration was not applied: everything goes on as before'));
     },
     processes: fields => {
+      if (isUntold) tellUpgrade(fields.processes);
       const changed = fields.processes.filter(({ name, pid }) => pid !== processes.find(one => one.name === name)?.pid);
       processes = fields.processes;
       processEvents.take(processes);
@@ -162,6 +164,23 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   async function start(): Promise<void> {
     events.tell(startedEvent(events.events));
     await changes.start(firstSnapshot, author);
+  }
+
+  async function upgrade(): Promise<number> {
+    try {
+      return await turn.questions.upgrade();
+    } catch (error) {
+      events.tell(upgradeRefusedEvent(serializeError(error).message));
+      throw error;
+    }
+  }
+
+  /** This process has replaced another one: of the build before, or of a next one that did not work. */
+  function tellUpgrade(rows: readonly ProcessState[]): void {
+    const [supervisor] = rows;
+    if (supervisor?.pid === undefined) return;
+    isUntold = false;
+    events.tell(upgradeEvent({ pid: supervisor.pid, failure: supervisor.lastError?.message }));
   }
 
   function runningPlanes(): string[] {

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
-import { controlUpgrade } from '../../src/control/api.ts';
+import { controlUpgrade, eventsRoute } from '../../src/control/api.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { commandLine, patience, RunningToy } from './toy-plane/running-toy.ts';
 
@@ -34,6 +34,7 @@ describeAsRoot('an upgrade', () => {
     const after = await toy.status();
     expect(after.snapshot).toBe(before.snapshot);
     expect(await toy.pid('supervisor')).toBe(next);
+    expect(await toldEvents(toy)).toEqual(['sluice.upgraded']);
     expect((await toy.pids()).filter(pid => old.includes(pid))).toEqual([]);
     expect(old.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
     toy.configure(both('good day', 'bonjour'));
@@ -47,6 +48,7 @@ describeAsRoot('an upgrade', () => {
     await expect(toy.client.call(controlUpgrade, {})).rejects.toThrow('the new build ended with exit status 3');
     expect(await toy.pids()).toEqual(pids);
     expect(await toy.status()).toEqual(before);
+    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-refused']);
     await expect(toy.client.call(controlUpgrade, {})).rejects.toThrow('the new build ended with exit status 3');
   });
 
@@ -61,6 +63,7 @@ describeAsRoot('an upgrade', () => {
       pid: supervisor,
       lastError: { message: expect.stringContaining('the new build ended by SIGKILL') },
     });
+    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-refused']);
     toy.configure(both('hi', 'salut'));
     await toy.reload();
     expect(await toy.says()).toMatchObject({ greeting: 'hi' });
@@ -78,6 +81,12 @@ describeAsRoot('an upgrade', () => {
     await until('the next supervisor ends', patience, async () => supervisors(toy.file).length === 0);
   });
 });
+
+/** The kinds of the events of upgrades and crashes. */
+async function toldEvents(toy: RunningToy): Promise<string[]> {
+  const { events } = await toy.client.call(eventsRoute, {});
+  return events.map(({ kind }) => kind).filter(kind => /upgrade|process/.test(kind));
+}
 
 /** The processes of `sluice run` with this file. */
 function supervisors(file: string): number[] {

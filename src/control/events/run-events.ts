@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The start and the end of `sluice run`.
+// The start and the end of `sluice run`, and handovers to another build.
 import type { EventFacts, SluiceEvent } from '../../core/events/event.ts';
 import { version } from '../../core/version.ts';
 
@@ -21,3 +21,21 @@ export function startedEvent(before: readonly SluiceEvent[]): EventFacts {
 export const endedEvent: EventFacts = {
   ...{ kind: endedKind, severity: 'info', subject: 'sluice', text: 'sluice was asked to end' },
 };
+
+/** `pid`: of the supervisor that works now; `failure`: why the next one does not. */
+export function upgradeEvent({ pid, failure }: { pid: number; failure?: string | undefined }): EventFacts {
+  if (failure !== undefined) return upgradeRefusedEvent(failure);
+  return {
+    ...{ kind: 'sluice.upgraded', severity: 'info', subject: 'sluice' },
+    text: `sluice ${version} has taken over from the build before, as process ${pid}`,
+    fields: { version, pid },
+  };
+}
+
+export function upgradeRefusedEvent(reason: string): EventFacts {
+  return {
+    ...{ kind: 'sluice.upgrade-refused', severity: 'warning', subject: 'sluice' },
+    text: `the build on disk has not taken over: ${reason}`,
+    fields: { reason },
+  };
+}
