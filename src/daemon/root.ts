@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sluice, put together.
 import { join } from 'node:path';
+import { ApiListeners } from '../control/listeners/api-listeners.ts';
 import { checkSettings } from '../control/settings.ts';
 import { openApiRoute } from '../core/api/openapi.ts';
 import { answering } from '../core/api/route.ts';
@@ -21,5 +22,6 @@ export const composition: Composition<typeof sections> = {
   format: documentFormat,
   read: readSnapshot,
   checkReload: (before, after) => checkSettings(before.process, after.process),
+  own: environment => [new ApiListeners(environment)],
   answers: access => [answering(openApiRoute, () => apiDescription), ipvsadmAnswer(access), maintenanceAnswer(access)],
 };

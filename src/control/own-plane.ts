@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Plane } from '../core/plane.ts';
+
+/** A plane whose work control does itself, in its own process. */
+export interface OwnPlane extends Plane {
+  /** The snapshot in force has no section of the plane, or control ends: nothing is in force. It may be prepared again. */
+  stop(): Promise<void>;
+}
