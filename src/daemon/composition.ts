@@ -2,6 +2,7 @@
 // What is put together at the root: the planes that exist and the document that configures them. Nothing else in the
 // program knows two planes.
 import type { Changes } from '../control/changes.ts';
+import type { EventLog } from '../control/events/event-log.ts';
 import type { OwnPlane } from '../control/own-plane.ts';
 import type { ApiClient } from '../core/api/client.ts';
 import type { Answering } from '../core/api/route.ts';
@@ -82,6 +83,9 @@ export interface OwnEnvironment {
   /** What the admin socket answers, and what it passes on to the processes of planes. */
   readonly answers: readonly Answering[];
   readonly forward: Readonly<Record<string, ForwardTo>>;
+  readonly events: EventLog;
+  /** The folder that control may write to, of the history. */
+  readonly folder: string;
   /** The content of a secret that control may have. Throws when it cannot be read. */
   readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
   readonly clock: Clock;

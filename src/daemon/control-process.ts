@@ -92,6 +92,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
           new Map(
             observers.flatMap(({ plane, refused }) => (refused === undefined ? [] : [[plane, refused] as const])),
           ),
+        ownProblems: () => [...ownPlanes.values()].flatMap(({ problems = [] }) => problems),
         clock: systemClock,
       }),
       ...composition.answers({
@@ -110,6 +111,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   };
   const server = new ApiServer({ name: 'admin socket', ...served, listen: { fd: socketDescriptor }, logger });
   const ownEnvironment = {
+    ...{ events, folder: folderPath },
     ...served,
     readSecret: (secret: SecretFile) => turn.questions.secret(secret),
     clock: systemClock,

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { ApiListeners } from '../control/listeners/api-listeners.ts';
 import { checkSettings } from '../control/settings.ts';
+import { Webhooks } from '../control/webhooks/webhooks.ts';
 import { openApiRoute } from '../core/api/openapi.ts';
 import { answering } from '../core/api/route.ts';
 import { packageRoot, runsFromSource } from '../core/package-root.ts';
@@ -22,6 +23,6 @@ export const composition: Composition<typeof sections> = {
   format: documentFormat,
   read: readSnapshot,
   checkReload: (before, after) => checkSettings(before.process, after.process),
-  own: environment => [new ApiListeners(environment)],
+  own: environment => [new ApiListeners(environment), new Webhooks(environment)],
   answers: access => [answering(openApiRoute, () => apiDescription), ipvsadmAnswer(access), maintenanceAnswer(access)],
 };

@@ -11,7 +11,8 @@ import { OneAtATime } from '../../core/one-at-a-time.ts';
 import type { PlanePart, Prepared } from '../../core/plane.ts';
 import { metricsRoute } from '../api.ts';
 import type { OwnPlane } from '../own-plane.ts';
-import { admitBy, type Credentials, type ReadSecret, readCredentials } from './credentials.ts';
+import type { ReadSecret } from '../secret-files.ts';
+import { admitBy, type Credentials, readCredentials } from './credentials.ts';
 import { Listener } from './listener.ts';
 import { type ApiModel, apiSection, type ListenerSettings } from './settings.ts';
 

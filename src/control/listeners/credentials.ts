@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a listener needs of files: tokens, certificate and key. They are read at each change of the configuration, so that
 // `sluice reload` takes a new certificate. Also says by them who sends a request.
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createSecureContext, TLSSocket, type TlsOptions } from 'node:tls';
 import { type Admit, saysToken } from '../../core/api/admission.ts';
 import { Refusal } from '../../core/api/refusal.ts';
-import type { SecretFile } from '../../core/config/secret.ts';
-import { ConfigError, UsageError } from '../../core/errors.ts';
-import type { SecretContent } from '../../core/secret-content.ts';
-import { readTextFile } from '../../core/text-file.ts';
+import { UsageError } from '../../core/errors.ts';
+import { type ReadSecret, readPem, readToken, reasonOf, unusable } from '../secret-files.ts';
 import type { ListenerSettings, ListenerTls } from './settings.ts';
-
-export type ReadSecret = (secret: SecretFile) => Promise<SecretContent>;
 
 export interface Credentials {
   readonly tokens: ReadonlyMap<string, string>;
@@ -21,11 +17,8 @@ export interface Credentials {
   readonly fingerprint: string;
 }
 
-/** A shorter one could be guessed. The characters are those that a field of HTTP can have. */
-const tokenForm = /^[\x21-\x7e]{16,256}$/;
-
-/** Some hundred authorities. */
-const longestPem = 1 << 20;
+/** A shorter one could be guessed. */
+const tokenLength = { least: 16, most: 256 };
 
 /** In the name of an author. */
 const longestName = 64;
@@ -34,9 +27,7 @@ const longestName = 64;
 export async function readCredentials(settings: ListenerSettings, readSecret: ReadSecret): Promise<Credentials> {
   const tokens = new Map<string, string>();
   for (const [name, secret] of Object.entries(settings.tokens)) {
-    const { text } = await readSecret(secret);
-    if (!tokenForm.test(text)) throw noToken(secret);
-    tokens.set(name, text);
+    tokens.set(name, await readToken(secret, readSecret, tokenLength));
   }
   const tls = settings.tls === null ? undefined : await readTls(settings.tls, readSecret);
   const parts = [JSON.stringify(settings), ...tokens.values(), tls?.cert, tls?.key, tls?.ca];
@@ -45,12 +36,9 @@ export async function readCredentials(settings: ListenerSettings, readSecret: Re
 }
 
 async function readTls({ certificate, key, clients }: ListenerTls, readSecret: ReadSecret): Promise<TlsOptions> {
-  const read = (file: string): Promise<string> => readTextFile(file, { mostBytes: longestPem });
-  const cert = await read(certificate);
-  checkPem(certificate, cert);
+  const cert = await readPem(certificate);
   const secret = await readSecret(key);
-  const ca = clients === null ? undefined : await read(clients);
-  if (clients !== null && ca !== undefined) checkPem(clients, ca);
+  const ca = clients === null ? undefined : await readPem(clients);
   const options = { cert, key: secret.text, ...(ca === undefined ? {} : { ca, requestCert: true }) };
   try {
     createSecureContext(options);
@@ -59,14 +47,6 @@ async function readTls({ certificate, key, clients }: ListenerTls, readSecret: R
     throw unusable(certificate, `the certificate and the key do not work together: ${reasonOf(error)}`, remedy);
   }
   return options;
-}
-
-function checkPem(file: string, pem: string): void {
-  try {
-    new X509Certificate(pem);
-  } catch (error) {
-    throw unusable(file, `this is no certificate: ${reasonOf(error)}`, 'write it as PEM: -----BEGIN CERTIFICATE-----');
-  }
 }
 
 /** Answers whoever knows a token, or has a certificate where no tokens are asked for. The handshake has checked it. */
@@ -96,17 +76,4 @@ function subjectOf({ socket }: IncomingMessage): string {
 
 function addressOf({ socket }: IncomingMessage): string {
   return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '');
-}
-
-function noToken({ file }: SecretFile): ConfigError {
-  const problem = 'the token is not one line of 16 to 256 printable characters without blanks';
-  return unusable(file, problem, `openssl rand -hex 32 > ${file}`);
-}
-
-function unusable(file: string, problem: string, remedy: string): ConfigError {
-  return new ConfigError('SLUICE_CONFIG_INVALID', problem, { place: { file }, remedy });
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

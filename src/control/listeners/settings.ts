@@ -6,6 +6,7 @@ import { isLoopback } from '../../core/address.ts';
 import { canonicalJson, sha256 } from '../../core/config/canonical.ts';
 import type { Path } from '../../core/config/node.ts';
 import type { DocumentReader } from '../../core/config/reader.ts';
+import { absolutePath, named, namePattern } from '../../core/config/schema-parts.ts';
 import { type SecretFile, secretSchema } from '../../core/config/secret.ts';
 import type { Section } from '../../core/config/section.ts';
 import { formatEndpoint, parseEndpoint } from '../../core/endpoint.ts';
@@ -43,9 +44,6 @@ const lowestPort = 1024;
 
 const closed = { additionalProperties: false } as const;
 
-const file = (description: string, example: string) =>
-  Type.String({ pattern: '^/', maxLength: 4095, form: 'an absolute path', description, examples: [example] });
-
 const listenerSchema = Type.Object(
   {
     address: Type.String({
@@ -61,9 +59,8 @@ const listenerSchema = Type.Object(
       }),
     ),
     tokens: Type.Optional(
-      Type.Record(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,31}$' }), secretSchema('The token.'), {
-        ...closed,
-        form: 'begin with a letter; use at most 32 letters, digits, _, . and -',
+      Type.Record(Type.String({ pattern: namePattern }), secretSchema('The token.'), {
+        ...named,
         description: 'Tokens by name. A client has to send one of them; the name becomes the author of its changes.',
         examples: [{ deploy: { file: '/etc/sluice/secrets/control/deploy' } }],
       }),
@@ -71,10 +68,10 @@ const listenerSchema = Type.Object(
     tls: Type.Optional(
       Type.Object(
         {
-          certificate: file('A file with the certificate and its chain (PEM).', '/etc/sluice/api.pem'),
+          certificate: absolutePath('A file with the certificate and its chain (PEM).', '/etc/sluice/api.pem'),
           key: secretSchema('The key of this certificate (PEM).'),
           clients: Type.Optional(
-            file(
+            absolutePath(
               'A file of authorities (PEM). A client has to have a certificate of one of them.',
               '/etc/sluice/clients.pem',
             ),
