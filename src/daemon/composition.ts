@@ -74,6 +74,8 @@ export interface Composition<S extends Sections> {
   checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
   /** What the admin socket answers besides: the description of all routes, and commands that change a section. */
   answers(control: ControlAccess<S>): readonly Answering[];
+  /** What control does besides for as long as it works; nothing unless given. */
+  watches?(control: WatchAccess<S>): readonly Watch[];
   /** The planes without a process, whose work control does itself; none unless given. */
   own?(environment: OwnEnvironment): readonly OwnPlane[];
 }
@@ -90,6 +92,18 @@ export interface OwnEnvironment {
   readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+export interface Watch {
+  /** Goes on until `stop`. */
+  run(): Promise<void>;
+  stop(): void;
+}
+
+/** What control lets a watch see and tell. */
+export interface WatchAccess<S extends Sections> extends Pick<ControlAccess<S>, 'snapshot' | 'plane'> {
+  readonly events: EventLog;
+  readonly clock: Clock;
 }
 
 /** What control lets a command of the admin socket do. */

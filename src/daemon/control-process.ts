@@ -79,6 +79,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     ({ policy: { name } }) =>
       new PlaneEvents({ plane: name, client: clientOf(work.planes[name]), log: events, clock: systemClock }),
   );
+  const access = {
+    snapshot: () => control.snapshot,
+    plane: (name: string) => (control.runs(name) ? clientOf(work.planes[name]) : undefined),
+  };
+  const watches = composition.watches?.({ ...access, events, clock: systemClock }) ?? [];
   const served = {
     answers: [
       ...controlAnswers({
@@ -95,12 +100,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         ownProblems: () => [...ownPlanes.values()].flatMap(({ problems = [] }) => problems),
         clock: systemClock,
       }),
-      ...composition.answers({
-        changes,
-        tell: events.tell,
-        snapshot: () => control.snapshot,
-        plane: name => (control.runs(name) ? clientOf(work.planes[name]) : undefined),
-      }),
+      ...composition.answers({ ...access, changes, tell: events.tell }),
     ],
     forward: Object.fromEntries(
       Object.entries(work.planes).map(([name, socket]) => [
@@ -140,7 +140,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     stop: async reason => {
       control.stop();
       for (const observer of observers) observer.stop();
-      for (const each of planeEvents) each.stop();
+      for (const each of [...planeEvents, ...watches]) each.stop();
       if (reason === 'asked') events.tell(endedEvent);
       await Promise.all([server.stop(), ...[...ownPlanes.values()].map(plane => plane.stop())]);
       await events.close();
@@ -153,7 +153,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       const before = kept.take();
       if (before === undefined) await start();
       else await resume(before);
-      for (const each of planeEvents) void each.run();
+      for (const each of [...planeEvents, ...watches]) void each.run();
       for (const observer of observers) void observer.run();
       changes.resume();
       if (!crashState.takeOver())
