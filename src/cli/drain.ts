@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient } from '../core/api/client.ts';
 import { UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
-import { directorServices, maintenanceRoute } from '../director/api.ts';
-import { serverKey, serviceKey } from '../director/model.ts';
+import { maintenanceRoute } from '../director/api.ts';
+import { type Left, leftOn, type ServerOf } from '../director/drain.ts';
 import { type Command, type ExitStatus, onlyWord, type ParsedOptions, parseOptions, print } from './command.ts';
 import { clientOf, commonOptions, commonUsage } from './question.ts';
 import { author, secondsOf } from './terms.ts';
@@ -38,13 +38,7 @@ const lineMilliseconds = 5000;
 
 export const drainCommand: Command = { usage, run };
 
-interface Left {
-  /** Connections that need the server. The end of a TCP connection is remembered for a while, and needs no server. */
-  readonly open: number;
-  readonly ended: number;
-  /** Clients that persistence keeps on the server. */
-  readonly persistent: number;
-}
+type Counts = Pick<Left, 'open' | 'ended' | 'persistent'>;
 
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const parsed = parseOptions(args, options, { takesWords: true });
@@ -89,14 +83,12 @@ function deadlineOf({ values, flags }: ParsedOptions): number {
   return secondsOf(deadline);
 }
 
-type Drained = readonly { readonly service: string; readonly server: string }[];
-
 /** What is left when nothing is, or at the deadline. Says on standard error how it goes on. */
-async function wait(client: ApiClient, servers: Drained, seconds: number): Promise<Left> {
+async function wait(client: ApiClient, servers: readonly ServerOf[], seconds: number): Promise<Counts> {
   const deadline = performance.now() + seconds * 1000;
   let said = Number.NEGATIVE_INFINITY;
   for (;;) {
-    const left = await leftOf(client, servers);
+    const left = await countsOf(client, servers);
     if (left.open === 0 || performance.now() > deadline) return left;
     if (performance.now() - said >= lineMilliseconds) {
       said = performance.now();
@@ -106,25 +98,17 @@ async function wait(client: ApiClient, servers: Drained, seconds: number): Promi
   }
 }
 
-async function leftOf(client: ApiClient, servers: Drained): Promise<Left> {
-  const left = { open: 0, ended: 0, persistent: 0 };
-  for (const service of new Set(servers.map(each => each.service))) {
-    const keys = new Set(servers.filter(each => each.service === service).map(each => each.server));
-    for (const view of await client.call(directorServices, { service })) {
-      if (serviceKey(view.identity) !== service) continue;
-      for (const server of view.servers.filter(each => keys.has(serverKey(each)))) {
-        // UDP has no end: a flow is open until its timeout. Of a service by mark the protocols are not known.
-        const hasEnds = !('mark' in view.identity) && view.identity.protocol !== 'udp';
-        left.open += server.active + (hasEnds ? 0 : server.inactive);
-        left.ended += hasEnds ? server.inactive : 0;
-        left.persistent += server.persistent;
-      }
-    }
+async function countsOf(client: ApiClient, servers: readonly ServerOf[]): Promise<Counts> {
+  const counts = { open: 0, ended: 0, persistent: 0 };
+  for (const { open, ended, persistent } of await leftOn(client, servers)) {
+    counts.open += open;
+    counts.ended += ended;
+    counts.persistent += persistent;
   }
-  return left;
+  return counts;
 }
 
-function words({ open, ended, persistent }: Left): string {
+function words({ open, ended, persistent }: Counts): string {
   const clients = persistent === 0 ? '' : `; persistence keeps ${persistent} clients on it`;
   return `${open} connections, and ${ended} that have ended${clients}`;
 }

@@ -4,6 +4,7 @@ import { type Answering, type AnswerOf, answering, type ParametersOf } from '../
 import type { Clock } from '../core/clock.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import { UnavailableError, UsageError } from '../core/errors.ts';
+import type { Problem } from '../core/explanation.ts';
 import { given } from '../core/given.ts';
 import type { Logger } from '../core/logger.ts';
 import { metricsMediaTypes, metricsText } from '../core/metrics/text.ts';
@@ -48,6 +49,8 @@ export interface ControlAnswersOptions<S extends Sections> {
   readonly logger: Logger;
   /** By plane: why what it observed is not in force. */
   readonly refusedObservations: () => ReadonlyMap<string, Lag>;
+  /** What is wrong with the work that control does itself. */
+  readonly ownProblems: () => readonly Problem[];
   readonly clock: Clock;
   /** Hands over to the program on disk: the number of the process that is next. */
   readonly upgrade: () => Promise<number>;
@@ -132,7 +135,8 @@ function status<S extends Sections>(options: ControlAnswersOptions<S>): Status {
   });
   const warnings = warningsOf(options);
   const refusedObservations = options.refusedObservations();
-  const problems = controlProblems({ ...options, warnings, processes: processes(), refusedObservations });
+  const ownProblems = options.ownProblems();
+  const problems = controlProblems({ ...options, warnings, processes: processes(), refusedObservations, ownProblems });
   const entry = history.entries.findLast(one => one.id === id);
   return { version, snapshot: id, ...given({ entry }), processes: rows, warnings, problems };
 }

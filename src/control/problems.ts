@@ -22,6 +22,8 @@ export interface ProblemsOptions<S extends Sections> {
   readonly warnings: readonly string[];
   /** By plane: why what it observed is not in force. */
   readonly refusedObservations: ReadonlyMap<string, Lag>;
+  /** What is wrong with the work that control does itself. */
+  readonly ownProblems: readonly Problem[];
   readonly clock: Clock;
 }
 
@@ -43,6 +45,7 @@ export function controlProblems<S extends Sections>(options: ProblemsOptions<S>)
       ...{ about: name, text: `what it observed is not in force: ${message}`, since: at },
       remedy: 'sluice tries again; see the log of the plane that refuses',
     })),
+    ...options.ownProblems,
     ...(history.unavailable === undefined ? [] : [{ about: 'history', text: history.unavailable.message }]),
     ...warnings.map(text => ({ about: 'warning', text })),
     ...groupProblems(options),

@@ -187,6 +187,13 @@ export function isUnspecified(address: Address): boolean {
   return address.words.every(word => word === 0);
 }
 
+/** 127.0.0.0/8 and ::1. */
+export function isLoopback({ family, words }: Address): boolean {
+  const [first = 0, ...rest] = words;
+  if (family === 4) return first >>> 24 === 127;
+  return first === 0 && rest[0] === 0 && rest[1] === 0 && rest[2] === 1;
+}
+
 /** Whether IPVS takes the address for a real server: one host has it, on whatever link. */
 export function isServerAddress(address: Address): boolean {
   const isNoHosts = isMulticast(address) || isUnspecified(address) || isIpv4Reserved(address);

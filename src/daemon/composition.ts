@@ -2,8 +2,12 @@
 // What is put together at the root: the planes that exist and the document that configures them. Nothing else in the
 // program knows two planes.
 import type { Changes } from '../control/changes.ts';
+import type { EventLog } from '../control/events/event-log.ts';
+import type { OwnPlane } from '../control/own-plane.ts';
 import type { ApiClient } from '../core/api/client.ts';
 import type { Answering } from '../core/api/route.ts';
+import type { ForwardTo } from '../core/api/server.ts';
+import type { Clock } from '../core/clock.ts';
 import type { SecretFile } from '../core/config/secret.ts';
 import type { DocumentFormat, Sections, Snapshot } from '../core/config/snapshot.ts';
 import type { Tell } from '../core/events/event.ts';
@@ -72,6 +76,36 @@ export interface Composition<S extends Sections> {
   checkReload(before: Snapshot<S>, after: Snapshot<S>): void;
   /** What the admin socket answers besides: the description of all routes, and commands that change a section. */
   answers(control: ControlAccess<S>): readonly Answering[];
+  /** What control does besides for as long as it works; nothing unless given. */
+  watches?(control: WatchAccess<S>): readonly Watch[];
+  /** The planes without a process, whose work control does itself; none unless given. */
+  own?(environment: OwnEnvironment): readonly OwnPlane[];
+}
+
+/** What the planes find whose work control does itself. */
+export interface OwnEnvironment {
+  /** What the admin socket answers, and what it passes on to the processes of planes. */
+  readonly answers: readonly Answering[];
+  readonly forward: Readonly<Record<string, ForwardTo>>;
+  readonly events: EventLog;
+  /** The folder that control may write to, of the history. */
+  readonly folder: string;
+  /** The content of a secret that control may have. Throws when it cannot be read. */
+  readonly readSecret: (secret: SecretFile) => Promise<SecretContent>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface Watch {
+  /** Goes on until `stop`. */
+  run(): Promise<void>;
+  stop(): void;
+}
+
+/** What control lets a watch see and tell. */
+export interface WatchAccess<S extends Sections> extends Pick<ControlAccess<S>, 'snapshot' | 'plane'> {
+  readonly events: EventLog;
+  readonly clock: Clock;
 }
 
 /** What control lets a command of the admin socket do. */

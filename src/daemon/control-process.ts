@@ -12,11 +12,13 @@ import { Explainer } from '../control/explainer.ts';
 import { History } from '../control/history/history.ts';
 import type { PlaneMetrics } from '../control/metrics.ts';
 import { Observer } from '../control/observer.ts';
+import type { OwnPlane } from '../control/own-plane.ts';
 import { planeMetricsRoute } from '../control/plane-api.ts';
 import { RemotePlane } from '../control/remote-plane.ts';
 import { ApiClient } from '../core/api/client.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
+import type { SecretFile } from '../core/config/secret.ts';
 import type { Sections, Snapshot } from '../core/config/snapshot.ts';
 import { SluiceError, serializeError, UnavailableError } from '../core/errors.ts';
 import type { Plane } from '../core/plane.ts';
@@ -48,7 +50,8 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
   const processEvents = new ProcessEvents(events);
   if (history.unavailable !== undefined) logger.warn({ err: history.unavailable }, 'the history cannot be used');
   const kept = new KeptSnapshot(format, crashState, history, logger);
-  const host = hostOf(composition, turn, kept);
+  const ownPlanes = new Map<string, OwnPlane>();
+  const host = hostOf(composition, turn, kept, ownPlanes);
   const control = new Control({
     format,
     host,
@@ -77,8 +80,12 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     ({ policy: { name } }) =>
       new PlaneEvents({ plane: name, client: clientOf(work.planes[name]), log: events, clock: systemClock }),
   );
-  const server = new ApiServer({
-    name: 'admin socket',
+  const access = {
+    snapshot: () => control.snapshot,
+    plane: (name: string) => (control.runs(name) ? clientOf(work.planes[name]) : undefined),
+  };
+  const watches = composition.watches?.({ ...access, events, clock: systemClock }) ?? [];
+  const served = {
     answers: [
       ...controlAnswers({
         ...{ control, changes, history, events, format },
@@ -91,15 +98,11 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
           new Map(
             observers.flatMap(({ plane, refused }) => (refused === undefined ? [] : [[plane, refused] as const])),
           ),
+        ownProblems: () => [...ownPlanes.values()].flatMap(({ problems = [] }) => problems),
         clock: systemClock,
         upgrade,
       }),
-      ...composition.answers({
-        changes,
-        tell: events.tell,
-        snapshot: () => control.snapshot,
-        plane: name => (control.runs(name) ? clientOf(work.planes[name]) : undefined),
-      }),
+      ...composition.answers({ ...access, changes, tell: events.tell }),
     ],
     forward: Object.fromEntries(
       Object.entries(work.planes).map(([name, socket]) => [
@@ -107,9 +110,16 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
         { ...socket, unavailable: () => (control.runs(name) ? undefined : notConfigured(name)) },
       ]),
     ),
-    listen: { fd: socketDescriptor },
+  };
+  const server = new ApiServer({ name: 'admin socket', ...served, listen: { fd: socketDescriptor }, logger });
+  const ownEnvironment = {
+    ...{ events, folder: folderPath },
+    ...served,
+    readSecret: (secret: SecretFile) => turn.questions.secret(secret),
+    clock: systemClock,
     logger,
-  });
+  };
+  for (const plane of composition.own?.(ownEnvironment) ?? []) ownPlanes.set(plane.name, plane);
   const listeners: Listeners = {
     reload: () => {
       channel.send('reloading', {});
@@ -133,9 +143,9 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     stop: async reason => {
       control.stop();
       for (const observer of observers) observer.stop();
-      for (const each of planeEvents) each.stop();
+      for (const each of [...planeEvents, ...watches]) each.stop();
       if (reason === 'asked') events.tell(endedEvent);
-      await server.stop();
+      await Promise.all([server.stop(), ...[...ownPlanes.values()].map(plane => plane.stop())]);
       await events.close();
       await history.close();
     },
@@ -146,7 +156,7 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
       const before = kept.take();
       if (before === undefined) await start();
       else await resume(before);
-      for (const each of planeEvents) void each.run();
+      for (const each of [...planeEvents, ...watches]) void each.run();
       for (const observer of observers) void observer.run();
       changes.resume();
       if (!crashState.takeOver())
@@ -224,25 +234,33 @@ function hostOf<S extends Sections>(
   composition: Composition<S>,
   { options, work, channel, questions }: Turn,
   kept: KeptSnapshot<S>,
+  ownPlanes: ReadonlyMap<string, OwnPlane>,
 ): ControlHost<S> {
   const planes = new Map<string, Plane>();
   const { config, rules } = options.source;
   const byDefault = config === undefined && rules === undefined ? composition.planes : [];
   return {
-    planes: composition.planes.map(({ policy }) => policy.name),
+    get planes() {
+      return [...composition.planes.map(({ policy }) => policy.name), ...ownPlanes.keys()];
+    },
     planesByDefault: byDefault.filter(row => row.runsByDefault).map(({ policy }) => policy.name),
     checkReload: composition.checkReload,
     plane: name => {
+      const own = ownPlanes.get(name);
       const known =
         planes.get(name) ??
-        grantingSecrets(new RemotePlane(name, clientOf(work.planes[name])), {
+        grantingSecrets(own ?? new RemotePlane(name, clientOf(work.planes[name])), {
           secretsOf: model => composition.format.secrets(name, model),
-          grant: file => questions.ask({ grant: { plane: name, file } }, file),
+          grant: file =>
+            own === undefined ? questions.ask({ grant: { plane: name, file } }, file) : questions.secret({ file }),
         });
       planes.set(name, known);
       return known;
     },
-    run: names => channel.send('planes', { names: [...names] }),
+    run: names => {
+      channel.send('planes', { names: names.filter(name => !ownPlanes.has(name)) });
+      for (const [name, plane] of ownPlanes) if (!names.includes(name)) void plane.stop();
+    },
     override: (section, model) => {
       const given = options.overrides[section];
       // The model itself, where it can be: what is computed of it is known.

@@ -5,12 +5,12 @@
 import { planeMetricsRoute } from '../control/plane-api.ts';
 import { planeEventsAnswer } from '../control/plane-events-answer.ts';
 import { PlaneHost } from '../control/plane-host.ts';
+import { admitToken } from '../core/api/admission.ts';
 import { answering } from '../core/api/route.ts';
 import { ApiServer } from '../core/api/server.ts';
 import { systemClock } from '../core/clock.ts';
 import { ToldEvents } from '../core/events/told-events.ts';
 import type { PlanePart } from '../core/plane.ts';
-import { SecretContent } from '../core/secret-content.ts';
 import type { Part } from './child.ts';
 import type { PlaneRow } from './composition.ts';
 import { folderPath, openedFileDescriptors, socketDescriptor } from './descriptors.ts';
@@ -39,10 +39,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       openedFiles: openedFileDescriptors(policy.openedFiles?.length ?? 0),
       crashFolder: { shown: stateFolders(options.stateFolder).crashes, path: folderPath },
       handover: kept?.handover,
-      readSecret: async ({ file }) => {
-        const { secret = '' } = await questions.ask({ secret: file }, file);
-        return new SecretContent(Buffer.from(secret, 'base64'));
-      },
+      readSecret: secret => questions.secret(secret),
       tell: told.tell,
     });
     const host = new PlaneHost({
@@ -65,7 +62,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
         ...answers,
       ],
       listen: { fd: socketDescriptor },
-      ...(work.token === undefined ? {} : { token: work.token }),
+      ...(work.token === undefined ? {} : { admit: admitToken(work.token) }),
       limits: { bodyBytes: mostPartBytes },
       logger,
     });

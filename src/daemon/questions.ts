@@ -2,8 +2,10 @@
 // What a process asks the supervisor, which alone has root's powers; supervisor-answers.ts answers.
 import { errorFrom } from '../core/api/refusal.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
+import type { SecretFile } from '../core/config/secret.ts';
 import { UnavailableError } from '../core/errors.ts';
 import type { Fields } from '../core/messages.ts';
+import { SecretContent } from '../core/secret-content.ts';
 import type { Answer, ChildEnd, Question, toChild } from './messages.ts';
 
 /** A file system of another host may not answer. */
@@ -51,6 +53,12 @@ export class Questions {
       timer?.cancel();
       this.#open.delete(request);
     }
+  }
+
+  /** The content of a secret that the process may have. */
+  async secret({ file }: SecretFile): Promise<SecretContent> {
+    const { secret = '' } = await this.ask({ secret: file }, file);
+    return new SecretContent(Buffer.from(secret, 'base64'));
   }
 
   arrived(answer: Arrived): void {

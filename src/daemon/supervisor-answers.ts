@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the supervisor answers to the questions of its processes (questions.ts). Any of them may be taken by an attacker:
-// - Control reads the files of the command line and what a document includes (document-files.ts). It never gets a secret;
-//   it learns whether one can be used, and says which plane is to have it.
+// - Control reads the files of the command line and what a document includes (document-files.ts). Of the secrets it gets
+//   those of the folder `control` below the folder of secrets, for its own work: tokens and keys of its listeners. Of the
+//   others it learns whether one can be used, and says which plane is to have it.
 // - A plane gets the secrets that control has said, of the folder of secrets, and nothing else.
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { type SerializedError, SystemError, serializeError } from '../core/errors.ts';
 import { OneAtATime } from '../core/one-at-a-time.ts';
 import type { Answer, Question } from './messages.ts';
@@ -14,6 +16,9 @@ export interface SupervisorAnswersOptions {
   readonly files: SourceFiles;
   readonly secretsFolder: string;
 }
+
+/** The folder, below that of all secrets, of those that control may have. */
+const controlSecrets = 'control';
 
 /** As by the system, for what the process may not ask. */
 const forbidden = { errno: constants.errno.EACCES, syscall: 'open' };
@@ -48,7 +53,10 @@ export class SupervisorAnswers {
     const { files } = this.#options;
     if ('read' in question) return await files.read(question.read);
     if ('match' in question) return { files: [...(await files.matches(question.match))] };
-    if ('secret' in question || 'upgrade' in question) throw new SystemError('cannot read the file', forbidden);
+    if ('upgrade' in question) throw new SystemError('cannot read the file', forbidden);
+    if ('secret' in question) {
+      return { secret: await secretText(question.secret, join(this.#options.secretsFolder, controlSecrets)) };
+    }
     if ('check' in question) {
       await files.checkSecret(question.check);
       return {};
@@ -64,7 +72,10 @@ export class SupervisorAnswers {
     if (!('secret' in question) || this.#granted.get(plane)?.has(question.secret) !== true) {
       throw new SystemError('cannot read the file', forbidden);
     }
-    const content = await readSecret(question.secret, this.#options.secretsFolder);
-    return { secret: content.toString('base64') };
+    return { secret: await secretText(question.secret, this.#options.secretsFolder) };
   }
+}
+
+async function secretText(file: string, folder: string): Promise<string> {
+  return (await readSecret(file, folder)).toString('base64');
 }

@@ -3,12 +3,12 @@
 // become objects here.
 import { parseAddress } from '../core/address.ts';
 import type { ParametersOf } from '../core/api/route.ts';
+import { parseEndpoint } from '../core/endpoint.ts';
 import { UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import { loadAddon } from '../native/addon.ts';
 import type { NativeConnectionFilter } from '../native/live-director.ts';
 import type { directorConnections } from './api.ts';
-import { parseEndpoint } from './endpoint.ts';
 import type { DirectorModel } from './model.ts';
 import { planIdentity } from './plan.ts';
 import { serviceNamed } from './service-name.ts';

@@ -7,8 +7,10 @@
 // The order of the real servers of a service matters to the scheduler, so it is part of the model. It is the order of
 // the `ipvsadm -a` commands: the oldest server comes first. The kernel puts a new server at the head of its list and
 // walks the list from the head. So round robin begins with the last server of this order. The director does the same.
+
 import { type Family, isIpv4Reserved, isMulticast, isUnspecified, parseAddress } from '../core/address.ts';
 import { oncePerValue } from '../core/config/once.ts';
+import { formatEndpoint } from '../core/endpoint.ts';
 import type { AppliedCheck, Health } from '../core/observed.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
@@ -332,11 +334,6 @@ export const longestTimeout = 31 * 24 * 3600;
 export const highestWeight = 2_147_483_647;
 
 export const ipipTunnel: Tunnel = { type: 'ipip', port: 0, checksum: 'none' };
-
-/** An endpoint as text: `10.0.2.11:8080`, `[2001:db8::1]:80`. */
-export function formatEndpoint(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
 
 /** The name of a service in verdicts, changes and errors: `tcp 10.0.1.100:80`, `mark 5`, `mark 5 ipv6`. */
 export function serviceKey(identity: ServiceIdentity): string {

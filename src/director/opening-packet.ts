@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A packet that would open a connection of a service, in words: what the director is asked about when a person asks about
 // the service.
+
 import { addressOf, bitsOf, type Family, parseAddress } from '../core/address.ts';
+import { formatEndpoint } from '../core/endpoint.ts';
 import { UsageError } from '../core/errors.ts';
 import {
   type DirectorModel,
   type FirewallMark,
   familyOf,
-  formatEndpoint,
   type Protocol,
   type Service,
   type ServiceIdentity,

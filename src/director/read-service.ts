@@ -4,7 +4,7 @@ import { addressOf, bitsOf, type Family, isServerAddress, networkOf, parseAddres
 import type { Path } from '../core/config/node.ts';
 import type { DocumentReader } from '../core/config/reader.ts';
 import { alternatives, suggest } from '../core/config/suggest.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { parseEndpoint } from '../core/endpoint.ts';
 import {
   defaultPersistence,
   defaultWeight,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The schema of the director's section of `sluice.yaml`. The types, schema/sluice.json for editors, the checks of a
 // document and docs/reference/configuration.md all come from this schema. read.ts checks what a schema cannot express.
+
 import Type, { type Static, type TSchemaOptions } from 'typebox';
+import { named, namePattern } from '../core/config/schema-parts.ts';
 import { marksSchema } from './firewall-marks.ts';
 import { serverHealthSchema, serviceHealthFields } from './health-schema.ts';
 import {
@@ -21,7 +23,6 @@ import { defaultScheduler, schedulers } from './schedulers.ts';
 const closed = { additionalProperties: false } as const;
 
 // Names of ports, pools and egress rules are short enough for a column of a table and can be labels of metrics.
-const namePattern = '^[A-Za-z][A-Za-z0-9_.-]{0,31}$';
 
 const integer = (minimum: number, maximum: number, description: string, more: TSchemaOptions = {}) =>
   Type.Integer({ minimum, maximum, description, ...more });
@@ -453,8 +454,6 @@ const limitsSchema = Type.Object(
   },
   { ...closed, description: 'How many flows and datagrams the director keeps at most.' },
 );
-
-const named = { additionalProperties: false, form: 'begin with a letter; use at most 32 letters, digits, _, . and -' };
 
 export const directorSchema = Type.Object(
   {

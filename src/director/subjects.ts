@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The virtual services and real servers that a person may ask about, by the names that people give them.
 import { parseAddress } from '../core/address.ts';
+import { formatEndpoint, parseEndpoint } from '../core/endpoint.ts';
 import type { Subject } from '../core/explanation.ts';
-import { parseEndpoint } from './endpoint.ts';
-import { type DirectorModel, formatEndpoint, type RealServer, type Service, serverKey, serviceKey } from './model.ts';
+import { type DirectorModel, type RealServer, type Service, serverKey, serviceKey } from './model.ts';
 
 /** All services, a service, or a real server in each service that has it: by its address, which stands for all of its ports, or by address and port. */
 export function subjectsNamed({ services }: DirectorModel, { group, target }: Partial<Subject>): readonly Subject[] {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes what people see out of what native directors report: services with their counts, and connections.
+
+import { formatEndpoint } from '../core/endpoint.ts';
 import type { NativeConnection, NativeCounters, NativeService } from '../native/director.ts';
 import { noCounts, type RowCounts } from '../native/service-rows.ts';
 import type { ConnectionRow, ServerView, ServiceView } from './ipvsadm/listing.ts';
-import { formatEndpoint, type Service, type ServiceIdentity, serviceFamily } from './model.ts';
+import { type Service, type ServiceIdentity, serviceFamily } from './model.ts';
 
 /** A connection as `ipvsadm -Lnc` lists it, and the local address that FULLNAT or egress has given to it. */
 export interface Connection extends ConnectionRow {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the model as a document: defaults are left out, and the short form of a setting is used when it is enough.
+
 import { deepFreeze } from '../core/config/canonical.ts';
 import { mapByDifference } from '../core/config/map-by-difference.ts';
 import { oncePerValue } from '../core/config/once.ts';
+import { formatEndpoint } from '../core/endpoint.ts';
 import { givenAny } from '../core/given.ts';
 import { writeMark } from './firewall-marks.ts';
 import {
@@ -14,7 +16,6 @@ import {
   defaultTimeouts,
   defaultWeight,
   defaultWorkers,
-  formatEndpoint,
   hostMask,
   type Persistence,
   type Port,

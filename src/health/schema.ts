@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The schema of the health section of `sluice.yaml`. read.ts checks what a schema cannot express.
+
 import Type, { type Static, type TSchema } from 'typebox';
+import { absolutePath, named, namePattern } from '../core/config/schema-parts.ts';
 import { secretSchema } from '../core/config/secret.ts';
 import { defaultTiming, dnsQueryTypes, dnsResponseCodes } from './model.ts';
 
@@ -11,8 +13,6 @@ const duration = (description: string, more: object = {}) =>
   Type.Optional(Type.Number({ minimum: 0.05, maximum: 86_400, description, ...seconds, ...more }));
 const times = (description: string, value: number) =>
   Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description, default: value }));
-const absolutePath = (description: string, example: string) =>
-  Type.String({ pattern: '^/', maxLength: 4095, form: 'an absolute path', description, examples: [example] });
 
 const tlsFields = {
   verify: Type.Optional(
@@ -326,14 +326,11 @@ const checkSchema = Type.Union(
   { description: 'A check, by a name of your choice: what is tried, how often, and how many results in a row count.' },
 );
 
-const namePattern = '^[A-Za-z][A-Za-z0-9_.-]{0,31}$';
-
 export const healthSchema = Type.Object(
   {
     checks: Type.Optional(
       Type.Record(Type.String({ pattern: namePattern }), checkSchema, {
-        additionalProperties: false,
-        form: 'begin with a letter; use at most 32 letters, digits, _, . and -',
+        ...named,
         description: 'The checks. Services name those that their real servers have to pass.',
         examples: [{ web: { http: '/healthz', interval: 1 }, alive: 'tcp' }],
       }),

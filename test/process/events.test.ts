@@ -52,7 +52,8 @@ describeAsRoot('sluice events', () => {
     await happened('service.has-servers');
     await sluice.command('drain', checkedServer, '--reason', 'new disks');
     await happened('maintenance.begun');
-    await until('the follower has all', patience, async () => follower.stdout.includes('maintenance.begun'));
+    await happened('maintenance.drained');
+    await until('the follower has all', patience, async () => follower.stdout.includes('maintenance.drained'));
 
     const all = await events();
     expect(all.map(({ number }) => number)).toEqual(all.map((_, index) => index + 1));
@@ -61,7 +62,10 @@ describeAsRoot('sluice events', () => {
     expect(count('server.down')).toBeLessThanOrEqual(2);
     expect(count('process.crashed')).toBe(2);
     expect(count('snapshot.refused')).toBe(1);
-    expect(all.at(-1)).toMatchObject({ fields: { reason: 'new disks', server: checkedServer } });
+    expect(all.slice(-2)).toMatchObject([
+      { kind: 'maintenance.begun', fields: { reason: 'new disks', server: checkedServer } },
+      { kind: 'maintenance.drained', subject: `${checkedServer} of tcp ${virtual}:80` },
+    ]);
 
     await sluice.program.stop();
     await sluice.startAgain();

@@ -103,6 +103,11 @@ export class EventLog {
     for (const { number, ...event } of events) this.#add({ ...event, source: { plane, instance, number } });
   }
 
+  /** Resolves when there is an event after this number, or the signal is aborted. */
+  added(number: number, signal: AbortSignal): Promise<void> {
+    return this.#ring.added(number, signal);
+  }
+
   /** Those that are wanted, and how many of those after `after` are not kept any more. */
   select({ after = 0, since, kind, most }: Wanted): {
     readonly events: readonly SluiceEvent[];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers requests on a Unix socket: HTTP/1.1 with JSON (and text where a
-// route says so), so that `curl --unix-socket` serves as well as Sluice's commands.
+// Answers requests on a Unix socket, or on connections that it is given: HTTP/1.1 with JSON (and text where a route says
+// so), over TLS where it is given a certificate. So curl serves as well as Sluice's commands.
 //
 // The way of a request:
 //   bytes ──▶ Node's parser ──▶ version, path, method ──▶ parameters by the schema ──▶ handler ──▶ JSON or a stream
@@ -10,21 +10,24 @@
 //
 // Whatever comes, the process goes on, and a client that waits gets an answer or sees its connection closed. Times and
 // sizes are limited for what a client sends; an idle connection costs a descriptor until its time is over.
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import { Compile } from 'typebox/compile';
 import { suggest } from '../config/suggest.ts';
 import { ApiError, SluiceError, UsageError } from '../errors.ts';
 import type { Component } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { type Admit, admitAll } from './admission.ts';
 import { sendJson, sendRefusal, sendStream, sendText } from './answer.ts';
 import { Connection, refusalOf } from './connection.ts';
 import { forward } from './forward.ts';
 import { preferredType } from './media-types.ts';
 import { parametersOfJson, parametersOfText } from './parameters.ts';
 import { Refusal } from './refusal.ts';
-import { type Answering, authorization, messageVersion, type RouteDefinition, versionHeader } from './route.ts';
+import { type Answering, messageVersion, type RouteDefinition, versionHeader } from './route.ts';
 import { type Listen, listenOn } from './unix-socket.ts';
 
 export interface ApiLimits {
@@ -42,6 +45,8 @@ export interface ApiLimits {
   readonly forwardMilliseconds: number;
   /** How long answers may take to end when the server stops. */
   readonly stopMilliseconds: number;
+  /** A connection on which nothing moves for so long is closed, unless a stream is sent; 0: never. */
+  readonly silentMilliseconds: number;
 }
 
 export const defaultLimits: ApiLimits = {
@@ -52,6 +57,7 @@ export const defaultLimits: ApiLimits = {
   idleMilliseconds: 5_000,
   forwardMilliseconds: 30_000,
   stopMilliseconds: 2_000,
+  silentMilliseconds: 0,
 };
 
 export interface ForwardTo {
@@ -69,9 +75,12 @@ export interface ApiServerOptions {
   readonly answers: readonly Answering[];
   /** Sockets of the processes that answer paths with these prefixes: '/director/'. */
   readonly forward?: Readonly<Record<string, ForwardTo>>;
-  /** A client has to say it before it is answered. Without one, whoever can open the socket is answered. */
-  readonly token?: string;
-  readonly listen: Listen;
+  /** Unless given, whoever can open the socket is answered. */
+  readonly admit?: Admit;
+  /** Unless given, connections come by `accept`. */
+  readonly listen?: Listen;
+  /** Of a server that talks TLS. */
+  readonly tls?: TlsOptions;
   readonly logger: Logger;
   readonly limits?: Partial<ApiLimits>;
   /** Whether each answer is held against its schema. For tests: an answer that does not fit becomes an error. */
@@ -84,6 +93,8 @@ export class ApiServer implements Component {
   readonly #limits: ApiLimits;
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
+  /** Connections that were accepted elsewhere, those included on which TLS has not begun yet. */
+  readonly #accepted = new Set<Socket>();
   /** By path and method. */
   readonly #answers = new Map<string, Map<string, Answering>>();
 
@@ -101,9 +112,20 @@ export class ApiServer implements Component {
   }
 
   async start(): Promise<void> {
-    await listenOn(this.#server, this.#options.listen);
+    const { listen } = this.#options;
+    // Node watches the time of requests from this event on.
+    if (listen === undefined) this.#server.emit('listening');
+    else await listenOn(this.#server, listen);
     // Later errors (no descriptors left, say) end nothing: the next connection may be taken again.
     this.#server.on('error', err => this.#options.logger.error({ err }, 'the admin socket has failed'));
+  }
+
+  /** Takes a connection that somebody else listens for. */
+  accept(socket: Socket): void {
+    this.#accepted.add(socket);
+    socket.once('close', () => this.#accepted.delete(socket));
+    socket.on('error', () => {});
+    this.#server.emit('connection', socket);
   }
 
   /** Lets answers in progress end for a while; endless streams are told to end. */
@@ -115,32 +137,44 @@ export class ApiServer implements Component {
     }
     const timer = setTimeout(() => this.#closeAll(), this.#limits.stopMilliseconds);
     await closed;
+    await Promise.all([...this.#accepted].map(socket => socket.closed || once(socket, 'close')));
     clearTimeout(timer);
   }
 
   #closeAll(): void {
-    for (const socket of this.#connections.keys()) socket.destroy();
+    for (const socket of [...this.#connections.keys(), ...this.#accepted]) socket.destroy();
   }
 
   #createServer(): Server {
     const { headBytes, headMilliseconds, requestMilliseconds, idleMilliseconds } = this.#limits;
-    const server = createServer({
+    const { tls } = this.#options;
+    const options: ServerOptions = {
       maxHeaderSize: headBytes,
       headersTimeout: Math.min(headMilliseconds, requestMilliseconds),
       requestTimeout: requestMilliseconds,
       connectionsCheckingInterval: Math.min(1000, headMilliseconds),
       keepAliveTimeout: idleMilliseconds,
-      // The name in a Host field says nothing on a Unix socket.
+      // The name in a Host field says nothing here.
       requireHostHeader: false,
-    });
+    };
+    const server =
+      tls === undefined
+        ? createServer(options)
+        : createTlsServer({ ...options, handshakeTimeout: headMilliseconds, ...tls });
+    server.timeout = this.#limits.silentMilliseconds;
     // A client that closes its sending side waits for the answer (`nc -N`). @types/node does not know the property.
     Object.assign(server, { httpAllowHalfOpen: true });
-    server.on('connection', socket => {
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       this.#connections.set(socket, new Connection(socket));
       socket.once('close', () => this.#connections.delete(socket));
     });
     server.on('request', (request, response) => void this.#take(request, response));
-    server.on('clientError', (error, socket) => this.#connections.get(socket as Socket)?.refuse(refusalOf(error)));
+    server.on('clientError', (error, socket) => {
+      const connection = this.#connections.get(socket as Socket);
+      // A connection on which TLS has failed is none yet.
+      if (connection === undefined) socket.destroy();
+      else connection.refuse(refusalOf(error));
+    });
     server.on('connect', (_request, socket) => {
       const error = new UsageError('CONNECT is not answered here', { remedy: 'use GET or POST' });
       this.#connections.get(socket as Socket)?.refuse(new Refusal(405, error, { allow: 'GET, POST' }));
@@ -178,7 +212,8 @@ export class ApiServer implements Component {
 
   async #answer(request: IncomingMessage, response: ServerResponse, connection: Connection): Promise<void> {
     checkVersion(request.headers[versionHeader]);
-    checkToken(request.headers.authorization, this.#options.token);
+    const { admit = admitAll } = this.#options;
+    const caller = admit(request);
     const [path, query] = splitTarget(request.url ?? '');
     const method = request.method ?? '';
     const methods = this.#answers.get(path);
@@ -188,7 +223,7 @@ export class ApiServer implements Component {
     const { definition, handler } = answering;
     const mostBytes = definition.mostBytes ?? this.#limits.bodyBytes;
     const body = method === 'POST' ? await connection.readBody(request, mostBytes) : '';
-    const parameters = readParameters(definition, request, query, body);
+    const parameters = signed(definition, readParameters(definition, request, query, body), caller);
     const { signal } = connection;
     if (definition.text !== undefined) {
       const mediaType = preferredType(definition.text, request.headers.accept);
@@ -197,6 +232,7 @@ export class ApiServer implements Component {
     }
     const answer = handler(parameters, { signal });
     if (definition.streams) {
+      request.socket.setTimeout(0);
       await sendStream(response, this.#checkedLines(definition, answer as AsyncIterable<unknown>));
     } else {
       sendJson(response, 200, this.#checked(definition, await answer));
@@ -218,6 +254,7 @@ export class ApiServer implements Component {
     if (unavailable !== undefined) throw unavailable;
     checkEncoding(request);
     const body = request.method === 'POST' ? await connection.readBody(request, this.#limits.bodyBytes) : undefined;
+    request.socket.setTimeout(0);
     const milliseconds = this.#limits.forwardMilliseconds;
     const { path: socketPath, token } = to;
     const plane = prefix.replaceAll('/', '');
@@ -249,14 +286,10 @@ function checkVersion(version: string | string[] | undefined): void {
   );
 }
 
-function checkToken(given: string | undefined, token: string | undefined): void {
-  if (token === undefined) return;
-  const [mine, theirs] = [authorization(token), given ?? ''].map(text => createHash('sha256').update(text).digest());
-  if (mine !== undefined && theirs !== undefined && timingSafeEqual(mine, theirs)) return;
-  const error = new UsageError('this socket is for other processes of the same sluice', {
-    remedy: 'ask on the admin socket',
-  });
-  throw new Refusal(403, error);
+/** Who asks for a change is the one that the server knows. */
+function signed(definition: RouteDefinition, parameters: unknown, caller: string | undefined): unknown {
+  if (caller === undefined || !Object.hasOwn(definition.parameters.properties, 'author')) return parameters;
+  return { ...(parameters as object), author: caller };
 }
 
 /** Path and query. A target may also be a whole URL (RFC 9112 3.2.2), of which the name of the host says nothing here. */

@@ -28,6 +28,7 @@ function problems(given: Partial<Options> = {}, observed: Observed = { groups: n
     processes: [],
     warnings: [],
     refusedObservations: new Map(),
+    ownProblems: [],
     clock: { ...systemClock, now: () => now },
     ...given,
   });

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../src/core/address.ts';
+import { formatEndpoint } from '../../../src/core/endpoint.ts';
 import type { ListFormat } from '../../../src/director/ipvsadm/grammar.ts';
 import {
   type ConnectionRow,
@@ -14,7 +15,7 @@ import {
 } from '../../../src/director/ipvsadm/listing.ts';
 import { readRules } from '../../../src/director/ipvsadm/rules.ts';
 import { formatRules } from '../../../src/director/ipvsadm/save.ts';
-import { formatEndpoint, serviceKey } from '../../../src/director/model.ts';
+import { serviceKey } from '../../../src/director/model.ts';
 
 const golden = (name: string) => readFileSync(new URL(`../../golden/ipvsadm/${name}`, import.meta.url), 'utf8');
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads endpoints: `10.0.1.100:80`, `[2001:db8::1]:80`, or an address without a port.
-import { type Address, parseAddress } from '../core/address.ts';
+// Endpoints: `10.0.1.100:80`, `[2001:db8::1]:80`, or an address without a port.
+import { type Address, parseAddress } from './address.ts';
 
 export interface Endpoint {
   readonly address: Address;
@@ -11,6 +11,11 @@ export interface Endpoint {
 export interface EndpointFault {
   readonly fault: string;
   readonly remedy: string;
+}
+
+/** An endpoint as text: `10.0.2.11:8080`, `[2001:db8::1]:80`. */
+export function formatEndpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 export function parseEndpoint(text: string): Endpoint | EndpointFault {
