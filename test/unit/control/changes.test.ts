@@ -50,11 +50,16 @@ describe('changes', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'sluice-changes-'));
   });
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const opened: History[] = [];
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map(history => history.close()));
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   /** Control as in its process. `memory` is what the supervisor holds. */
   async function begin({ plane = new TestPlane(), memory = { texts: undefined as string[] | undefined } } = {}) {
     const history = await History.open({ path: join(folder, 'history'), shown: '/state/history' }, clock, () => {});
+    opened.push(history);
     const crashState = {
       configuration: () => memory.texts,
       keepConfiguration: (text: string) => {
