@@ -143,7 +143,37 @@ describeAsRoot('the API over TCP', () => {
     expect((await sluice.command('reload')).status).toBe(0);
     expect(await ask(sluice, 'http://10.1.0.1:9843/metrics')).toMatch(/curl: \(7\)/);
   });
+
+  it('does not take the admin socket away when it is flooded', async () => {
+    running = await start();
+    const sluice = running;
+    const pid = await sluice.pid('control');
+    const floods = sluice.client.start('flood', [process.execPath, '-e', flood]);
+    await floods.ready({ prints: 'begun' });
+    for (let count = 0; count < 5; count++) expect((await sluice.command('status')).status).toBe(0);
+    expect(floods.hasEnded).toBe(false);
+    await floods.stop();
+    await until('there is room again', patience, async () =>
+      (await ask(sluice, 'https://10.1.0.1:9844/control/status', ...bearer())).endsWith('\n200'),
+    );
+    expect(await sluice.pid('control')).toBe(pid);
+  });
 });
+
+/** Connections without end: garbage, half a request, nothing at all, and handshakes, on both ports. */
+const flood = `
+const { connect } = require('node:net');
+const tls = require('node:tls');
+const open = () => {
+  const port = Math.random() < 0.5 ? 9843 : 9844;
+  const options = { host: '10.1.0.1', port, rejectUnauthorized: false };
+  const socket = Math.random() < 0.3 ? tls.connect(options) : connect(options);
+  const bytes = ['', 'GET /metrics HTTP/1.1\\r\\n', 'GET /metrics HTTP/1.1\\r\\n\\r\\n', 'x'.repeat(50000)];
+  socket.on('error', () => {}).on('close', () => setTimeout(open, 10)).resume();
+  socket.write(bytes[Math.floor(Math.random() * bytes.length)] || '\\x16');
+};
+for (let count = 0; count < 200; count++) open();
+setTimeout(() => console.log('begun'), 1000);`;
 
 /** Of another program on the balancer. */
 async function portInUse(sluice: RunningSluice): Promise<number> {
