@@ -14,6 +14,8 @@ namespace {
 
 // The worker stands still while it copies connections; more of them would take too long.
 constexpr int64_t most_connections = 4096;
+// To end a connection takes longer than to copy one.
+constexpr uint32_t ended_places = 256;
 
 Napi::Value failure_value(Napi::Env env, const host::Failure& failure) {
   Napi::Object object = Napi::Object::New(env);
@@ -86,6 +88,7 @@ engine::ConnectionFilter connection_filter_of(const Napi::Object& given) {
   if (given.Get("client").IsString()) filter.client = address_field(given, "client");
   if (given.Get("server").IsString()) filter.server = address_field(given, "server");
   if (const auto port = number_if_given(given, "serverPort")) filter.server_port = static_cast<uint16_t>(*port);
+  if (const auto protocol = number_if_given(given, "protocol")) filter.protocol = static_cast<uint8_t>(*protocol);
   filter.state = text_field(given, "state");
   return filter;
 }
@@ -227,22 +230,27 @@ Napi::Object decision_object(Napi::Env env, const engine::RehearsedDecision& dec
 }  // namespace
 
 Napi::Function LiveDirectorObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "LiveDirector",
-      {InstanceMethod<&LiveDirectorObject::open>("open"), InstanceMethod<&LiveDirectorObject::prepare>("prepare"),
-       InstanceMethod<&LiveDirectorObject::commit>("commit"), InstanceMethod<&LiveDirectorObject::abort>("abort"),
-       InstanceMethod<&LiveDirectorObject::restore>("restore"), InstanceMethod<&LiveDirectorObject::start>("start"),
-       InstanceMethod<&LiveDirectorObject::steal>("steal"), InstanceMethod<&LiveDirectorObject::announce>("announce"),
-       InstanceMethod<&LiveDirectorObject::take_over>("takeOver"),
-       InstanceMethod<&LiveDirectorObject::discard>("discard"),
-       InstanceMethod<&LiveDirectorObject::connections>("connections"),
-       InstanceMethod<&LiveDirectorObject::occupancy>("occupancy"), InstanceMethod<&LiveDirectorObject::state>("state"),
-       InstanceMethod<&LiveDirectorObject::explain>("explain"),
-       InstanceMethod<&LiveDirectorObject::next_hop>("nextHop"),
-       InstanceMethod<&LiveDirectorObject::open_taps>("openTaps"),
-       InstanceMethod<&LiveDirectorObject::take_tapped>("takeTapped"),
-       InstanceMethod<&LiveDirectorObject::close_taps>("closeTaps"),
-       InstanceMethod<&LiveDirectorObject::close>("close")});
+  return DefineClass(env, "LiveDirector",
+                     {InstanceMethod<&LiveDirectorObject::open>("open"),
+                      InstanceMethod<&LiveDirectorObject::prepare>("prepare"),
+                      InstanceMethod<&LiveDirectorObject::commit>("commit"),
+                      InstanceMethod<&LiveDirectorObject::abort>("abort"),
+                      InstanceMethod<&LiveDirectorObject::restore>("restore"),
+                      InstanceMethod<&LiveDirectorObject::start>("start"),
+                      InstanceMethod<&LiveDirectorObject::steal>("steal"),
+                      InstanceMethod<&LiveDirectorObject::announce>("announce"),
+                      InstanceMethod<&LiveDirectorObject::take_over>("takeOver"),
+                      InstanceMethod<&LiveDirectorObject::discard>("discard"),
+                      InstanceMethod<&LiveDirectorObject::connections>("connections"),
+                      InstanceMethod<&LiveDirectorObject::end_connections>("endConnections"),
+                      InstanceMethod<&LiveDirectorObject::occupancy>("occupancy"),
+                      InstanceMethod<&LiveDirectorObject::state>("state"),
+                      InstanceMethod<&LiveDirectorObject::explain>("explain"),
+                      InstanceMethod<&LiveDirectorObject::next_hop>("nextHop"),
+                      InstanceMethod<&LiveDirectorObject::open_taps>("openTaps"),
+                      InstanceMethod<&LiveDirectorObject::take_tapped>("takeTapped"),
+                      InstanceMethod<&LiveDirectorObject::close_taps>("closeTaps"),
+                      InstanceMethod<&LiveDirectorObject::close>("close")});
 }
 
 LiveDirectorObject::LiveDirectorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -417,6 +425,28 @@ Napi::Value LiveDirectorObject::connections(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("count", static_cast<double>(part.size()));
   if (!info[4].ToBoolean()) object.Set("rows", connection_list(env, part));
+  if (next) object.Set("next", static_cast<double>(*next));
+  return object;
+}
+
+Napi::Value LiveDirectorObject::end_connections(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  engine::DirectorWorker* const asked = worker(info);
+  if (asked == nullptr) return env.Undefined();
+  if (!info[1].IsNumber() || !info[2].IsObject()) {
+    Napi::TypeError::New(env, "endConnections takes a worker, a cursor and a filter").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto cursor = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  const engine::ConnectionFilter filter = connection_filter_of(info[2].As<Napi::Object>());
+  uint32_t ended = 0;
+  std::optional<engine::ConnectionCursor> next;
+  {
+    engine::DirectorWorker::Visit visit(*asked);
+    next = engine::end_connections(visit.director(), cursor, ended_places, ended, filter);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("count", ended);
   if (next) object.Set("next", static_cast<double>(*next));
   return object;
 }

@@ -34,6 +34,7 @@ class LiveDirectorObject : public Napi::ObjectWrap<LiveDirectorObject> {
   // (worker, cursor, most, filter, is only the count wanted?) → { count, rows, next }: `next` is the cursor of the next
   // part, if there is one
   Napi::Value connections(const Napi::CallbackInfo& info);
+  Napi::Value end_connections(const Napi::CallbackInfo& info);
   Napi::Value occupancy(const Napi::CallbackInfo& info);  // (worker) → what flows have taken of its tables and pools
   Napi::Value state(const Napi::CallbackInfo& info);      // () → ports, and how packets are stolen from the host
   // ([{ port, mark, bytes }]) → what would happen to the frames, or what went wrong

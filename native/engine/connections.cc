@@ -29,6 +29,9 @@ template <class A>
 bool is_wanted(const director::Flow<A>& flow, director::Director& director, const ConnectionFilter& filter) {
   if (filter.client && wire::Address(flow.client()) != *filter.client) return false;
   if (filter.server_port && flow.real_server_port() != *filter.server_port) return false;
+  if (filter.protocol && flow.protocol != *filter.protocol) return false;
+  const Connection kind{.protocol = flow.protocol, .state = flow.state, .is_template = flow.is_template()};
+  if (!filter.state.empty() && state_text(kind) != filter.state) return false;
   if (!filter.service && !filter.server) return true;
   if (flow.destination == director::no_destination) return false;
   const director::Destination& destination = director.services().destination(flow.destination);
@@ -36,18 +39,27 @@ bool is_wanted(const director::Flow<A>& flow, director::Director& director, cons
   return !filter.service || destination.home == *filter.service;
 }
 
-// Returns the next place; nothing after the last one.
-template <class A>
-std::optional<uint32_t> read_family(director::Director& director, Time now, uint32_t place, uint32_t places,
-                                    std::vector<Connection>& connections, const ConnectionFilter& filter) {
+// Calls `take` with each wanted flow. Returns the next place; nothing after the last one.
+template <class A, class Take>
+std::optional<uint32_t> walk_family(director::Director& director, uint32_t place, uint32_t places,
+                                    const ConnectionFilter& filter, const Take& take) {
   auto& table = director.flows<A>().table();
-  const Tick tick = tick_at(now);
-  const uint32_t next = table.walk(place, places, [&](const director::Flow<A>& flow) {
-    if (!is_wanted(flow, director, filter)) return;
-    connections.push_back(connection_of(flow, director, tick));
-    if (!filter.state.empty() && state_text(connections.back()) != filter.state) connections.pop_back();
+  const uint32_t next = table.walk(place, places, [&](director::Flow<A>& flow) {
+    if (is_wanted(flow, director, filter)) take(flow);
   });
   return next < table.span() ? std::optional(next) : std::nullopt;
+}
+
+template <class Take>
+std::optional<ConnectionCursor> walk(director::Director& director, ConnectionCursor cursor, uint32_t places,
+                                     const ConnectionFilter& filter, const Take& take) {
+  const auto place = static_cast<uint32_t>(cursor);
+  if (cursor < first_ipv6) {
+    const auto next = walk_family<wire::Ipv4Address>(director, place, places, filter, take);
+    return next ? ConnectionCursor{*next} : first_ipv6;
+  }
+  const auto next = walk_family<wire::Ipv6Address>(director, place, places, filter, take);
+  return next ? std::optional(first_ipv6 + *next) : std::nullopt;
 }
 
 }  // namespace
@@ -83,13 +95,19 @@ std::vector<std::string_view> state_names() {
 std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
                                                  uint32_t places, std::vector<Connection>& connections,
                                                  const ConnectionFilter& filter) {
-  const auto place = static_cast<uint32_t>(cursor);
-  if (cursor < first_ipv6) {
-    const auto next = read_family<wire::Ipv4Address>(director, now, place, places, connections, filter);
-    return next ? ConnectionCursor{*next} : first_ipv6;
-  }
-  const auto next = read_family<wire::Ipv6Address>(director, now, place, places, connections, filter);
-  return next ? std::optional(first_ipv6 + *next) : std::nullopt;
+  const Tick tick = tick_at(now);
+  return walk(director, cursor, places, filter,
+              [&](const auto& flow) { connections.push_back(connection_of(flow, director, tick)); });
+}
+
+std::optional<ConnectionCursor> end_connections(director::Director& director, ConnectionCursor cursor, uint32_t places,
+                                                uint32_t& ended, const ConnectionFilter& filter) {
+  return walk(director, cursor, places, filter, [&]<class A>(director::Flow<A>& flow) {
+    const bool holds_others = flow.is_template() && flow.control > 0;
+    if (holds_others) return;
+    director.flows<A>().end(flow, director::Template::goes);
+    ended++;
+  });
 }
 
 }  // namespace sluice::engine

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the table of connections in parts. A visitor reads some places of the table, and the worker runs again before
-// the visitor reads the next part.
+// Reads the table of connections in parts, or ends connections. A visitor reads some places of the table, and the
+// worker runs again before the visitor reads the next part.
 //
 // A flow keeps its place in the table for as long as it lives, and places are read in order, IPv4 before IPv6. So a
 // flow that lives from the first part to the last is read exactly once, whatever else begins or ends meanwhile. No flow
@@ -34,6 +34,7 @@ struct ConnectionFilter {
   std::optional<director::ServiceKey> service;  // the service of the flow's real server
   std::optional<wire::Address> client, server;
   std::optional<uint16_t> server_port;
+  std::optional<uint8_t> protocol;
   std::string state;  // as state_text() says it; empty: any
 };
 
@@ -50,5 +51,10 @@ using ConnectionCursor = uint64_t;
 std::optional<ConnectionCursor> read_connections(director::Director& director, Time now, ConnectionCursor cursor,
                                                  uint32_t places, std::vector<Connection>& connections,
                                                  const ConnectionFilter& filter = {});
+
+// As above, but ends the wanted connections, and adds their number to `ended`. Their next packets find no flow: those
+// of TCP are reset, those of UDP are scheduled anew. A template ends when no connection uses it any more.
+std::optional<ConnectionCursor> end_connections(director::Director& director, ConnectionCursor cursor, uint32_t places,
+                                                uint32_t& ended, const ConnectionFilter& filter);
 
 }  // namespace sluice::engine

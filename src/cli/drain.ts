@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient } from '../core/api/client.ts';
 import { UsageError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
-import { maintenanceRoute } from '../director/api.ts';
+import { counted } from '../core/words.ts';
+import { directorEndConnections, maintenanceRoute } from '../director/api.ts';
 import { type Left, leftOn, type ServerOf } from '../director/drain.ts';
 import { type Command, type ExitStatus, onlyWord, type ParsedOptions, parseOptions, print } from './command.ts';
 import { clientOf, commonOptions, commonUsage } from './question.ts';
@@ -18,6 +19,9 @@ it is safe to stop the server. A restart or a crash of Sluice changes nothing; -
 
   --service NAME   only in this service, such as 'tcp 192.0.2.10:80'
   --deadline TIME  end with status 1 when connections are left after this time: 60s, 5m. Unless given: wait on
+  --reset          at the deadline end the connections that are left, and end with status 0: their next packets are reset
+  --keep-udp       UDP flows stay until their timeout. Unless given they go to other servers with their next packet: a
+                   QUIC connection breaks by that
   --no-wait        do not wait
   --undo           the maintenance is over: the server gets new connections
   --reason TEXT    why; shown in the history
@@ -29,6 +33,8 @@ const options = {
   service: { type: 'string' },
   deadline: { type: 'string' },
   reason: { type: 'string' },
+  reset: { type: 'boolean' },
+  'keep-udp': { type: 'boolean' },
   'no-wait': { type: 'boolean' },
   undo: { type: 'boolean' },
 } as const;
@@ -61,12 +67,18 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     report(`${names}: the maintenance is over\n`, { done: true });
     return 0;
   }
+  if (!flags.has('keep-udp')) await endConnections(client, servers.filter(mayHaveUdp), 'udp');
   if (flags.has('no-wait')) {
     report(`${names}: gets no new connections\n`, { done: false });
     return 0;
   }
   process.stderr.write(`${names}: gets no new connections\n`);
   const left = await wait(client, servers, seconds);
+  if (left.open > 0 && flags.has('reset')) {
+    const count = await endConnections(client, servers);
+    report(`${counted(count, 'connection')} ended: it is safe to stop the server\n`, { done: true, ended: count });
+    return 0;
+  }
   const isDone = left.open === 0;
   report(
     isDone ? 'no connections are left: it is safe to stop the server\n' : `left at the deadline: ${words(left)}\n`,
@@ -75,8 +87,25 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   return isDone ? 0 : 1;
 }
 
+/** A service of a firewall mark has packets of any protocol. */
+function mayHaveUdp({ service }: ServerOf): boolean {
+  return !service.startsWith('tcp') && !service.startsWith('sctp');
+}
+
+async function endConnections(client: ApiClient, servers: readonly ServerOf[], protocol?: 'udp'): Promise<number> {
+  let sum = 0;
+  for (const { service, server } of servers) {
+    const wanted = { service, server, ...given({ protocol }), author: author() };
+    sum += (await client.call(directorEndConnections, wanted)).count;
+  }
+  return sum;
+}
+
 function deadlineOf({ values, flags }: ParsedOptions): number {
   const deadline = values.get('deadline')?.[0];
+  if (deadline === undefined && flags.has('reset')) {
+    throw new UsageError('--reset needs a deadline', { remedy: 'say when connections are ended: --deadline 60s' });
+  }
   if (deadline === undefined) return Number.POSITIVE_INFINITY;
   const other = ['undo', 'no-wait'].find(flag => flags.has(flag));
   if (other !== undefined) throw new UsageError(`--deadline does not go with --${other}`, { value: deadline });

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers of the running director (api.ts has the questions).
-import { type Answering, answering, type ParametersOf } from '../core/api/route.ts';
+import { type Answering, type AnswerOf, answering, type ParametersOf } from '../core/api/route.ts';
+import { UsageError } from '../core/errors.ts';
+import type { Tell } from '../core/events/event.ts';
+import { given } from '../core/given.ts';
+import { counted } from '../core/words.ts';
 import {
   directorCapture,
   directorConnectionCount,
   directorConnections,
+  directorEndConnections,
   directorExplain,
   directorIpvsadm,
   directorServices,
@@ -22,7 +27,7 @@ import { serviceNamed } from './service-name.ts';
 import type { Connection } from './views.ts';
 
 /** `running` gives the director, or throws an UnavailableError while none runs. */
-export function directorAnswers(running: () => LiveDirector): Answering[] {
+export function directorAnswers(running: () => LiveDirector, tell: Tell): Answering[] {
   return [
     answering(directorStatus, () => status(running())),
     answering(directorServices, ({ service }) =>
@@ -34,6 +39,7 @@ export function directorAnswers(running: () => LiveDirector): Answering[] {
       const filter = connectionFilter(running().model, parameters);
       return { count: await running().countConnections(filter) };
     }),
+    answering(directorEndConnections, parameters => endConnections(running(), tell, parameters)),
     answering(directorTop, () => measure(running())),
     answering(directorExplain, parameters => explain(running(), parameters)),
     answering(directorZero, ({ service }) => {
@@ -53,6 +59,31 @@ function status(liveDirector: LiveDirector) {
     services: liveDirector.services(),
     packets: Object.fromEntries(counts),
   };
+}
+
+async function endConnections(
+  liveDirector: LiveDirector,
+  tell: Tell,
+  { author = 'unknown', ...wanted }: ParametersOf<typeof directorEndConnections>,
+): Promise<AnswerOf<typeof directorEndConnections>> {
+  const named = Object.entries(given(wanted));
+  if (named.length === 0) {
+    throw new UsageError('no connections are named', {
+      remedy: 'say which: of a service, server, client, protocol or state',
+    });
+  }
+  const count = await liveDirector.endConnections(connectionFilter(liveDirector.model, wanted));
+  const which = named.map(([name, value]) => `${name} ${value}`).join(', ');
+  if (count === 0) return { count };
+  const text = `${author} ended ${counted(count, 'connection')}: ${which}`;
+  tell({
+    kind: 'connections.ended',
+    severity: 'info',
+    subject: 'director',
+    text,
+    fields: { ...wanted, author, count },
+  });
+  return { count };
 }
 
 async function* connections(

@@ -143,7 +143,7 @@ export const directorIpvsadm = route({
   answer: Type.String(),
 });
 
-const wantedConnections = parametersSchema({
+const wanted = {
   service: serviceName('Only connections of this virtual service'),
   server: Type.Optional(
     Type.String({
@@ -152,9 +152,23 @@ const wantedConnections = parametersSchema({
     }),
   ),
   client: address('Only connections of this client'),
+  protocol: Type.Optional(Type.Enum(['tcp', 'udp', 'sctp'], { description: 'Only connections of this protocol' })),
   state: Type.Optional(
     Type.String({ description: 'Only connections in this state, as ipvsadm lists it', examples: ['ESTABLISHED'] }),
   ),
+};
+const wantedConnections = parametersSchema(wanted);
+
+export const directorEndConnections = route({
+  method: 'POST',
+  path: '/director/connections/end',
+  summary:
+    'Ends connections, which at least one parameter chooses. Their next packets are reset (TCP) or scheduled anew (UDP)',
+  parameters: parametersSchema({
+    ...wanted,
+    author: Type.Optional(Type.String({ description: 'Who asks for it; shown in the events', maxLength: 64 })),
+  }),
+  answer: Type.Object({ count: count('Connections that were ended, templates of persistence included') }),
 });
 
 export const directorConnectionCount = route({
@@ -381,6 +395,7 @@ export const directorRoutes = [
   directorIpvsadm,
   directorConnections,
   directorConnectionCount,
+  directorEndConnections,
   directorTop,
   directorExplain,
   directorCapture,

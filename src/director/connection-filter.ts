@@ -13,14 +13,17 @@ import type { DirectorModel } from './model.ts';
 import { planIdentity } from './plan.ts';
 import { serviceNamed } from './service-name.ts';
 
+const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
+
 /** The filter as the native module has it. Throws a UsageError for a name that does not exist. */
 export function connectionFilter(
   model: DirectorModel,
-  { service, server, client, state }: ParametersOf<typeof directorConnections>,
+  { service, server, client, protocol, state }: ParametersOf<typeof directorConnections>,
 ): NativeConnectionFilter {
   return given({
     service: service === undefined ? undefined : planIdentity(serviceNamed(model, service)),
     client: client === undefined ? undefined : addressText(client),
+    protocol: protocol === undefined ? undefined : protocolNumbers[protocol],
     state: state === undefined ? undefined : stateNamed(state),
     ...(server === undefined ? {} : serverNamed(server)),
   });

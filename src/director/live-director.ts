@@ -301,6 +301,20 @@ export class LiveDirector {
     return sum;
   }
 
+  /** Ends the connections that fit the filter, and counts them. */
+  async endConnections(filter: NativeConnectionFilter): Promise<number> {
+    let sum = 0;
+    for (const worker of this.#numbers()) {
+      for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+        const { count, next } = this.#native.endConnections(worker, cursor, filter);
+        sum += count;
+        cursor = next;
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    }
+    return sum;
+  }
+
   *#connectionParts(
     filter?: NativeConnectionFilter,
     countOnly = false,

@@ -59,7 +59,7 @@ export function prepareDirectorPlane({
 export function createDirectorPlane(environment: DirectorEnvironment) {
   const plane = new DirectorPlane(environment);
   const running = (): LiveDirector => plane.running;
-  const answers: readonly Answering[] = directorAnswers(running);
+  const answers: readonly Answering[] = directorAnswers(running, environment.tell);
   const metrics = new DirectorMetrics();
   return { plane, answers, metrics: () => metrics.collect(running()), close: () => plane.close() };
 }

@@ -86,6 +86,8 @@ export interface NativeConnectionFilter {
   readonly client?: string;
   readonly server?: string;
   readonly serverPort?: number;
+  /** Its number. */
+  readonly protocol?: number;
   /** As ipvsadm lists it: ESTABLISHED. */
   readonly state?: string;
 }
@@ -241,6 +243,12 @@ export interface NativeLiveDirector {
     filter?: NativeConnectionFilter,
     countOnly?: boolean,
   ): NativeConnectionPart;
+  /** Ends those of a part of one worker's table, and counts them; cursor and next as above. */
+  endConnections(
+    worker: number,
+    cursor: number,
+    filter: NativeConnectionFilter,
+  ): { readonly count: number; readonly next?: number };
   occupancy(worker: number): NativeOccupancy;
   state(): NativeLiveDirectorState;
   /** What would become of frames that came on ports, one after another: asked of a copy, nothing has happened. */

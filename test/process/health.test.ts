@@ -121,6 +121,36 @@ describeAsRoot('sluice drain', () => {
     await sluice.request();
   });
 
+  it('ends at the deadline what is left, and UDP flows at once', async () => {
+    const udp = { udp: `${virtual}:53`, scheduler: 'rr', servers: ['10.2.0.2:5353', '10.2.0.3:5353'] };
+    const sluice = await start(`${checkedDocument()}    - ${JSON.stringify(udp)}\n`);
+    const client = sluice.client.start(
+      'client',
+      ['bash', '-c', `exec 3<>/dev/tcp/${virtual}/80; read -r; echo GET >&3; read -r <&3 || echo reset`],
+      { open: true },
+    );
+    await sluice.client.must(['bash', '-c', `for i in 1 2; do echo hello >/dev/udp/${virtual}/53; done`]);
+    const count = async (...words: string[]) =>
+      Number((await sluice.command('connections', '--count', ...words)).stdout.trim());
+    await until('they are counted', patience, async () => (await count('--protocol', 'udp')) === 2);
+    await until('the connection is open', patience, async () => (await count('--state', 'ESTABLISHED')) === 1);
+    expect(await sluice.command('drain', '10.2.0.2', '--deadline', '1s', '--reset')).toMatchObject({
+      status: 0,
+      stdout: '1 connection ended: it is safe to stop the server\n',
+    });
+    expect([await count('--server', '10.2.0.2'), await count('--server', '10.2.0.3')]).toEqual([0, 1]);
+    client.write('more\n');
+    expect((await client.ending).stdout).toBe('reset\n');
+    expect(await sluice.command('connections', '--end')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('no connections are named'),
+    });
+    const { stdout } = await sluice.command('events', '--kind', 'connections.ended');
+    expect(stdout.trim().split('\n').slice(-2).join('\n')).toMatch(
+      /ended 1 connection: .*udp.*ended 1 connection: .*tcp/s,
+    );
+  });
+
   it('refuses what it does not know', async () => {
     const sluice = await start(checkedDocument());
     const refusal = { status: 2, stderr: expect.stringContaining('no service has this real server') };
