@@ -28,12 +28,9 @@ describeAsRoot(path, () => {
     'sluice status 2': () => network.startServer('r1'),
     'sluice status 3': () => both(name => network.stopServer(name)),
     'sluice status 4': () => both(name => network.startServer(name)),
-    "sluice health --service 'tcp 192.0.2.20:8080' 1": () =>
-      on(
-        'r1',
-        'sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2',
-        'ip address add 192.0.2.20/32 dev lo',
-      ),
+    'sluice doctor --state state 0': () => on('r1', 'ip address add 192.0.2.20/32 dev lo'),
+    'sluice doctor --state state 1': () =>
+      on('r1', 'sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2'),
     'sluice explain server 10.2.0.12 0': async () => {
       await on('r2', 'ip link set eth0 down');
       await on('balancer', 'ip neigh flush to 10.2.0.12');
