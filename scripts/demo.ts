@@ -11,8 +11,8 @@ const usage = `
 Usage: npm run demo [-- --replay]
 
 As root: makes a client, a balancer and three real servers in network namespaces, runs \`sluice run\` with services of modes
-NAT, FULLNAT, DR and tunnel, and shows connections and rates until Ctrl-C, which removes everything. Without a terminal it
-ends by itself.
+NAT, FULLNAT, DR and tunnel, has one of the servers fail and come back, and shows connections and rates until Ctrl-C, which
+removes everything. Without a terminal it ends by itself. What a killed demo has left, the next start removes.
 
 As an ordinary user, or with --replay: passes the captures of examples/demo through the director and prints the verdict on
 each packet, the table of connections, and the explanation of one packet. The sent packets are written to out/demo.

@@ -51,6 +51,7 @@ export const systemPackages: Record<Group, readonly SystemPackage[]> = {
       purpose: 'promtool, which judges the metrics and the expressions of dashboards',
       command: 'promtool',
     },
+    { name: 'iputils-arping', purpose: 'asks whether a server answers ARP, for sluice doctor', command: 'arping' },
     { name: 'mandoc', purpose: 'judges the manual pages', command: 'mandoc' },
     { name: 'zsh', purpose: 'a shell that completes commands', command: 'zsh' },
     { name: 'python3-prometheus-client', purpose: 'the reference parser of OpenMetrics, which reads the metrics' },

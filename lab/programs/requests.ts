@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // requests SOURCE@ADDRESS…: requests a page from each address, from that source, again and again until the program is
-// stopped. Each request has a connection of its own, as those of many clients.
+// stopped. Each request has a connection of its own, as those of many clients. Prints a line of JSON every second: how many
+// requests were answered so far, and how many not.
 import { get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -9,15 +10,25 @@ const pauseMilliseconds = 40;
 /** A request is given up after this time. */
 const patienceMilliseconds = 1000;
 
+const counts = { answered: 0, failed: 0 };
+
 function ask(source: string, address: string): Promise<void> {
   return new Promise(resolve => {
     const signal = AbortSignal.timeout(patienceMilliseconds);
+    let hasBegun = false;
     const asking = get({ host: address, path: page, localAddress: source, agent: false, signal }, answer => {
+      hasBegun = true;
       answer.resume();
-      answer.on('close', resolve);
+      answer.on('close', () => {
+        counts[answer.complete ? 'answered' : 'failed'] += 1;
+        resolve();
+      });
     });
-    // A missing answer needs no message: it shows in the demo's table.
-    asking.on('error', () => resolve());
+    asking.on('error', () => {
+      // After the answer has begun, its own end counts.
+      if (!hasBegun) counts.failed += 1;
+      resolve();
+    });
   });
 }
 
@@ -27,6 +38,8 @@ async function askForever(source: string, address: string): Promise<never> {
     await delay(pauseMilliseconds);
   }
 }
+
+setInterval(() => process.stdout.write(`${JSON.stringify(counts)}\n`), 1000);
 
 const pairs = process.argv.slice(2).map(word => word.split('@'));
 await Promise.all(pairs.map(([source = '', address = '']) => askForever(source, address)));

@@ -10,7 +10,17 @@ export function removeOnSignals(): void {
   for (const signal of signals) process.once(signal, () => removeAndEnd(signal));
 }
 
-function removeAndEnd(signal: keyof typeof statusOf): never {
+/** The same, and at any other end of this process but SIGKILL: an error that nobody has caught, say. */
+export function removeAtEnd(): void {
+  removeOnSignals();
+  process.once('exit', removeOwn);
+}
+
+function removeOwn(): void {
   for (const id of ownIds()) remove(id);
+}
+
+function removeAndEnd(signal: keyof typeof statusOf): never {
+  removeOwn();
   process.exit(statusOf[signal]);
 }

@@ -13,6 +13,7 @@ import { nodeProgram } from '../../lab/drivers/node-program.ts';
 import { realServer } from '../../lab/drivers/real-server.ts';
 import type { HostDescription, TopologyDescription } from '../../lab/topology/description.ts';
 import type { Host } from '../../lab/topology/host.ts';
+import type { Program } from '../../lab/topology/program.ts';
 import type { Topology } from '../../lab/topology/topology.ts';
 import { projectRoot } from '../../tools/command.ts';
 
@@ -29,7 +30,8 @@ export const services = [
 const addressOf = (mode: (typeof services)[number]['mode']): string =>
   services.find(service => service.mode === mode)?.address ?? '';
 
-const servers = ['r1', 'r2', 'r3'];
+export const failingServer = 'r1';
+const servers = [failingServer, 'r2', 'r3'];
 const serverAddress = (index: number): string => `10.2.0.${11 + index}`;
 
 const sluice = [process.execPath, join(projectRoot, 'dist/cli/main.js')] as const;
@@ -76,11 +78,13 @@ export const description: TopologyDescription = {
 };
 
 const sluiceDocument = stringify({
+  health: { checks: { web: { http: '/who', interval: 1, retry_interval: 0.5, timeout: 1, fall: 2, rise: 1 } } },
   director: {
     services: services.map(({ mode, address }) => ({
       tcp: `${address}:80`,
       scheduler: 'wlc',
       mode,
+      health: 'web',
       ...(mode === 'fullnat' && { pool: 'local' }),
       servers: servers.map((_, index) => ({ server: serverAddress(index) })),
     })),
@@ -88,18 +92,30 @@ const sluiceDocument = stringify({
   },
 });
 
-/** Starts `sluice run`, then the clients. Returns the path of the admin socket. */
-export async function start(topology: Topology): Promise<string> {
+export interface Running {
+  /** The admin socket. */
+  readonly socket: string;
+  /** Sends requests to all services; prints how many were answered. */
+  readonly requests: Program;
+  /** The program of the first real server takes no connections any more, or again. */
+  setFailing(isFailing: boolean): Promise<unknown>;
+}
+
+/** Starts `sluice run`, then the clients. */
+export async function start(topology: Topology): Promise<Running> {
   const balancer: Host = topology.host('balancer');
   const config = join(topology.folder, 'sluice.yaml');
   const socket = join(topology.folder, 'sluice.sock');
   writeFileSync(config, sluiceDocument);
   await balancer.startService({
     name: 'sluice',
-    command: [...sluice, 'run', '-c', config, '--socket', socket],
+    command: [...sluice, 'run', '-c', config, '--socket', socket, '--state', join(topology.folder, 'state')],
     ready: { prints: '"msg":"ready"' },
   });
   const pairs = services.map(({ client, address }) => `${client}@${address}`);
-  topology.host('client').start('requests', nodeProgram('requests', ...pairs, ...pairs));
-  return socket;
+  const requests = topology.host('client').start('requests', nodeProgram('requests', ...pairs, ...pairs));
+  const failing = topology.host(failingServer);
+  const setFailing = (isFailing: boolean): Promise<unknown> =>
+    failing.must(['curl', '-sS', `http://127.0.0.1:8006/fault?kind=${isFailing ? 'refuse' : 'none'}`]);
+  return { socket, requests, setFailing };
 }

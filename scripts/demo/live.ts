@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs `sluice run` between hosts that are network namespaces, and prints every second what its admin socket reports.
+// Runs `sluice run` between hosts that are network namespaces, has a real server fail and come back, and prints every second
+// what its admin socket reports.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../../lab/topology/lab-error.ts';
 import { removeAbandoned } from '../../lab/topology/run.ts';
-import { removeOnSignals } from '../../lab/topology/signals.ts';
+import { removeAtEnd } from '../../lab/topology/signals.ts';
 import { Topology } from '../../lab/topology/topology.ts';
 import { until } from '../../lab/topology/until.ts';
 import { ApiClient } from '../../src/core/api/client.ts';
@@ -18,7 +19,8 @@ import {
 } from '../../src/director/ipvsadm/listing.ts';
 import { byEndpoints, type Connection } from '../../src/director/views.ts';
 import { Failure, heading, projectRoot } from '../../tools/command.ts';
-import { description, services, start } from './lab.ts';
+import { showFailure } from './failure.ts';
+import { description, type Running, services, start } from './lab.ts';
 import { showReplay } from './replay.ts';
 import { isTerminal, styled } from './style.ts';
 
@@ -36,7 +38,7 @@ const map = `
 
 export async function showLive(): Promise<void> {
   removeAbandoned();
-  removeOnSignals();
+  removeAtEnd();
   heading('a client, a balancer and three real servers');
   console.log(map.slice(1).trimEnd());
   let topology: Topology | undefined;
@@ -51,15 +53,19 @@ export async function showLive(): Promise<void> {
   console.log('\nThe namespaces and all programs in them are removed.');
 }
 
-async function showBalancer(socket: string): Promise<void> {
+async function showBalancer(running: Running): Promise<void> {
+  const { socket } = running;
   await until('every service has had a request', firstRequestMilliseconds, async () =>
     (await look(socket)).services.every(({ counters }) => Number(counters.connections) > 0),
   );
   await explain(socket);
+  await showFailure(running);
   heading(`connections and rates${isTerminal ? ', until Ctrl-C' : ''}`);
   let drawn = 0;
   let before = await look(socket);
-  for (let frame = 0; isTerminal || frame < framesWithoutTerminal; frame++) {
+  const parent = process.ppid;
+  // Ends also when the program that has started this one was killed: nobody would press Ctrl-C.
+  for (let frame = 0; process.ppid === parent && (isTerminal || frame < framesWithoutTerminal); frame++) {
     await delay(frameMilliseconds);
     const now = await look(socket);
     const lines = [...tableOf(before, now), '', ...latest(await connections(socket))];

@@ -18,10 +18,11 @@ import { askAndPrint, commonUsage } from './question.ts';
 
 const usage = `Usage: sluice doctor [FILE] [OPTION…]
 
-Looks at this host and says what to change and why: kernel, other users of its packets, CPUs, network devices, tunnels, open
-files, disk, clock. It looks for what the running Sluice does or, where none runs, for the sluice.yaml FILE. It changes
-nothing. Ends with status 1 when something is wrong.
+Looks at this host and says what to change and why: kernel, other users of its packets, CPUs, network devices, tunnels, real
+servers in DR mode that answer ARP, open files, disk, clock. It looks for what the running Sluice does or, where none runs,
+for the sluice.yaml FILE. It changes nothing, and sends no more than ARP requests. Ends with status 1 when something is wrong.
 
+  --state DIR     the folder that sluice run was given by --state; unless given, that beside the socket
 ${commonUsage}
 `;
 
@@ -30,13 +31,13 @@ export const doctorCommand: Command = {
   run: args =>
     askAndPrint(args, {
       takesWords: true,
+      options: { state: { type: 'string' } },
       ask: async (client, parsed) => {
         const file = optionalWord(parsed);
         const socket = parsed.values.get('socket')?.[0];
         const purpose = file === undefined ? await running(client, socket !== undefined) : await planned(file);
-        return {
-          findings: examine(thisHost, { ...purpose, stateFolder: defaultStateFolder(socket ?? defaultSocket) }),
-        };
+        const stateFolder = parsed.values.get('state')?.[0] ?? defaultStateFolder(socket ?? defaultSocket);
+        return { findings: examine(thisHost, { ...purpose, stateFolder }) };
       },
       text: ({ findings }) => `${findings.map(lineOf).join('')}${sumOf(findings)}\n`,
       status: ({ findings }) => (findings.some(({ verdict }) => verdict === 'problem') ? 1 : 0),
@@ -68,19 +69,26 @@ async function running(client: ApiClient, hasToAnswer: boolean): Promise<Planned
 
 async function planned(file: string | undefined): Promise<Planned> {
   const model = file === undefined ? undefined : (await snapshotOf(file)).director;
-  const wants = model === undefined ? { stealing: undefined, tunnels: [] } : wantsOf(model);
+  const wants = model === undefined ? { stealing: undefined, tunnels: [], direct: [] } : wantsOf(model);
   const ports = model?.ports.map(({ device }) => device) ?? [];
   return { devices: ports.length > 0 ? ports : defaultDevices(), ...wants, lostFrames: new Map(), processes: [] };
 }
 
-function wantsOf({ stealing, services }: DirectorModel): Pick<Purpose, 'stealing' | 'tunnels'> {
+function wantsOf({ stealing, services }: DirectorModel): Pick<Purpose, 'stealing' | 'tunnels' | 'direct'> {
   const tunnels = new Map<string, TunnelWanted>();
   for (const { address, tunnel } of services.flatMap(({ servers }) => servers)) {
     if (tunnel === null) continue;
     const overhead = tunnelOverhead(tunnel, address);
     tunnels.set(`${address} ${overhead}`, { server: address, overhead });
   }
-  return { stealing, tunnels: [...tunnels.values()] };
+  const direct = services.flatMap(({ identity, servers }) => {
+    // Which addresses a firewall mark stands for is not known.
+    if ('mark' in identity) return [];
+    return servers
+      .filter(({ mode }) => mode === 'dr')
+      .map(server => ({ address: identity.address, server: server.address }));
+  });
+  return { stealing, tunnels: [...tunnels.values()], direct };
 }
 
 const marks: Readonly<Record<Verdict, string>> = { good: ' ', advice: '~', problem: '!', unknown: '?' };

@@ -51,9 +51,11 @@ function report(error: unknown): ExitStatus {
   return error.exitStatus;
 }
 
-// The reader of standard output may close it (`| head`). The command goes on, as it may write files, too.
+// The reader of standard output may close it (`| head`). The command goes on, as it may write files, too. So it does where
+// the terminal is gone (EIO), until the signal of this comes.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  const isTerminalGone = error.code === 'EIO' && process.stdout.isTTY;
+  if (error.code !== 'EPIPE' && !isTerminalGone) throw error;
 });
 
 process.exitCode = await run(process.argv.slice(2)).catch(report);

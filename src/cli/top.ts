@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sluice top`: prints connections and rates of the running director, every second.
+// `sluice top`: shows connections and rates of the running director, every second.
 import { setTimeout as wait } from 'node:timers/promises';
 import { directorTop } from '../director/api.ts';
 import { type Command, type ExitStatus, parseOptions, print } from './command.ts';
 import { clientOf, commonOptions, commonUsage } from './question.ts';
 import { ratesBetween } from './top/rates.ts';
+import { showOnTerminal } from './top/session.ts';
 import { tableLines } from './top/table.ts';
 
 const usage = `Usage: sluice top [OPTION…]
 
-Shows services and servers of the running director with their connections and rates, the load of its workers, and
-packets by reason, dropped packets first. The table is renewed every second until Ctrl-C. If standard output is no
-terminal, the tables follow each other as plain text.
+Shows services of the running director with their connections and rates, every second. On a terminal, Enter shows the
+servers of a service and the connections of a server, and h the other keys: to sort, to filter, to pause. If standard
+output is no terminal, tables of services with their servers, the load of the workers and packets by reason, dropped
+packets first, follow each other as plain text.
 
-  --once          print one table, of the next second
+  --once          print one table as plain text, of the next second
 ${commonUsage}
 `;
 
@@ -21,12 +23,14 @@ const options = { ...commonOptions, once: { type: 'boolean' } } as const;
 
 const millisecondsBetween = 1000;
 
-/** Moves to the upper left corner and clears the screen. */
-const clear = '\x1b[H\x1b[J';
-
 async function run(args: readonly string[]): Promise<ExitStatus> {
   const parsed = parseOptions(args, options);
   const client = clientOf(parsed);
+  const isPlain = parsed.flags.has('once') || parsed.flags.has('json');
+  if (!isPlain && process.stdin.isTTY && process.stdout.isTTY) {
+    await showOnTerminal(client);
+    return 0;
+  }
   const ending = new AbortController();
   const end = (): void => ending.abort();
   process.on('SIGINT', end).on('SIGTERM', end);
@@ -36,7 +40,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
       const now = await client.call(directorTop, {});
       const rates = ratesBetween(before, now);
       if (parsed.flags.has('json')) print(`${JSON.stringify(rates)}\n`);
-      else show(tableLines(rates), process.stdout.isTTY && !parsed.flags.has('once'));
+      else print(`${tableLines(rates).join('\n')}\n\n`);
       if (parsed.flags.has('once')) break;
       before = now;
     }
@@ -44,14 +48,6 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     process.off('SIGINT', end).off('SIGTERM', end);
   }
   return 0;
-}
-
-/** Prints a table. With `replaces` it replaces the table before, cut to the lines of the terminal. */
-function show(lines: readonly string[], replaces: boolean): void {
-  // The number of rows is undefined or 0 when the terminal's size is not known.
-  const { rows } = process.stdout;
-  const fitting = rows > 1 ? lines.slice(0, rows - 1) : lines;
-  print(replaces ? `${clear}${fitting.join('\n')}\n` : `${lines.join('\n')}\n\n`);
 }
 
 /** Waits for the next table. Returns false if the command was asked to end meanwhile. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All looks at the host, and their order on the screen.
+import { lookAtArp } from './arp.ts';
 import { lookAtDevices } from './devices.ts';
 import type { Finding, Look, Purpose } from './finding.ts';
 import type { Host } from './host.ts';
@@ -14,6 +15,7 @@ const looks: readonly Look[] = [
   lookAtCpus,
   lookAtDevices,
   lookAtTunnels,
+  lookAtArp,
   lookAtProcesses,
   lookAtDisk,
   lookAtTime,
@@ -23,7 +25,7 @@ export function examine(host: Host, purpose: Purpose): readonly Finding[] {
   if (host.run('ip', ['-json', 'link', 'show']) === undefined) {
     const found = 'devices and routes are not looked at: ip(8) is missing, or has no -json';
     const unknown = { about: 'devices', verdict: 'unknown', found, remedy: 'install iproute2' } as const;
-    return [...looks.flatMap(look => look(host, { ...purpose, devices: [], tunnels: [] })), unknown];
+    return [...looks.flatMap(look => look(host, { ...purpose, devices: [], tunnels: [], direct: [] })), unknown];
   }
   return looks.flatMap(look => look(host, purpose));
 }

@@ -25,7 +25,8 @@ export interface Purpose {
   /** How packets are kept from the host's stack, as configured; undefined: the first way that the kernel has. */
   readonly stealing: string | undefined;
   readonly tunnels: readonly TunnelWanted[];
-  /** The usual state folder of the socket that is asked. */
+  readonly direct: readonly DirectWanted[];
+  /** The folder of the history and of captures of crashes. */
   readonly stateFolder: string;
   /** Frames that were lost because a worker was too slow, by device; empty where nothing runs. */
   readonly lostFrames: ReadonlyMap<string, number>;
@@ -37,6 +38,12 @@ export interface Purpose {
 export interface TunnelWanted {
   readonly server: string;
   readonly overhead: number;
+}
+
+/** A real server in DR mode, which has the address of its service, too. */
+export interface DirectWanted {
+  readonly address: string;
+  readonly server: string;
 }
 
 export type Look = (host: Host, purpose: Purpose) => readonly Finding[];

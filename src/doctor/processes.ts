@@ -36,6 +36,6 @@ export const lookAtDisk: Look = (host, { stateFolder }) => {
   if (free === undefined) return [{ about, verdict: 'unknown', found: `${stateFolder} is not there yet` }];
   const found = `${stateFolder} has room for ${Math.floor(free / 1024 / 1024)} MB`;
   if (free >= leastFree) return [{ about, verdict: 'good', found }];
-  const remedy = 'make room: without it changes are in force, but not in the history';
+  const remedy = 'make room: without it changes are refused';
   return [{ about, verdict: 'problem', found, remedy }];
 };

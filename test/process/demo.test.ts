@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { describeAsRoot } from '../privileges.ts';
+
+/** A demo builds what is not up to date, and waits for checks. */
+const longestDemo = 120_000;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const command = ['--import=tsx', 'scripts/demo.ts'] as const;
@@ -37,8 +40,12 @@ describe('the demo by captures', () => {
 });
 
 describeAsRoot('the demo by live traffic', () => {
+  let printed = '';
+  beforeAll(() => {
+    printed = demo();
+  }, longestDemo);
+
   it('shows connections in every mode, ends by itself where no terminal is, and is plain text then', () => {
-    const printed = demo();
     for (const mode of ['nat', 'dr', 'tunnel', 'fullnat']) {
       // Three tables. Connections were made before the first one, also on a busy machine.
       const totals = [...printed.matchAll(new RegExp(`^192\\.0\\.2\\.\\d+:80 +${mode} +\\d+ +\\d+ +(\\d+) `, 'gm'))];
@@ -48,18 +55,43 @@ describeAsRoot('the demo by live traffic', () => {
     expect(unfit(printed)).toEqual([]);
   });
 
-  it('leaves no namespace when it is interrupted', async () => {
-    const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-    child.stdout.setEncoding('utf8');
-    let printed = '';
-    for await (const text of child.stdout) {
-      printed += text;
-      // Everything runs now.
-      if (printed.includes('── connections and rates') && child.exitCode === null) child.kill('SIGINT');
-    }
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    expect(child.exitCode).toBe(130);
-    const left = execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
-    expect(left).not.toContain(`sl${child.pid}.`);
+  it('shows a real server that fails and comes back, and how many requests failed', () => {
+    for (const word of ['down', 'up'])
+      expect(printed).toMatch(
+        new RegExp(
+          `^\\d\\d:\\d\\d:\\d\\d  server\\.${word} .* 10\\.2\\.0\\.11:80 of tcp 192\\.0\\.2\\.10:80 is ${word}: web`,
+          'm',
+        ),
+      );
+    expect(printed).toMatch(/^requests meanwhile: [1-9]\d+ answered by the others, \d+ failed/m);
   });
+
+  it(
+    'leaves no namespace when it is interrupted, and removes those of a run that was killed',
+    async () => {
+      const killed = await endedBy('SIGKILL');
+      expect(namespaces()).toContain(`sl${killed.pid}.`);
+      const interrupted = await endedBy('SIGINT');
+      expect(interrupted.exitCode).toBe(130);
+      for (const { pid } of [killed, interrupted]) expect(namespaces()).not.toContain(`sl${pid}.`);
+    },
+    2 * longestDemo,
+  );
 });
+
+function namespaces(): string {
+  return execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+}
+
+/** A demo that gets the signal when everything runs. */
+async function endedBy(signal: NodeJS.Signals): Promise<ChildProcess> {
+  const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  child.stdout.setEncoding('utf8');
+  let printed = '';
+  for await (const text of child.stdout) {
+    printed += text;
+    if (printed.includes('── the real server') && child.exitCode === null) child.kill(signal);
+  }
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child;
+}

@@ -128,18 +128,11 @@ export class RunningSluice {
     return this.balancer.run([...sluice, ...words, '--socket', this.socket]);
   }
 
-  /** As startCommand(), with a terminal. */
+  /** As startCommand(), with a terminal, whose keys are what is written to the program. */
   startOnTerminal(...words: string[]): Program {
     const command = [...sluice, ...words, '--socket', this.socket].join(' ');
-    return this.balancer.start('command', [
-      'script',
-      '--quiet',
-      '--flush',
-      '--return',
-      '--command',
-      command,
-      '/dev/null',
-    ]);
+    const onTerminal = ['script', '--quiet', '--flush', '--return', '--command', command, '/dev/null'] as const;
+    return this.balancer.start('command', onTerminal, { open: true });
   }
 
   startCommand(...words: string[]): Program {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sluice top`, with traffic.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { until } from '../../lab/topology/until.ts';
 import type { Rates } from '../../src/cli/top/rates.ts';
 import { describeAsRoot } from '../privileges.ts';
 import { RunningSluice, virtual } from './running-sluice.ts';
@@ -41,12 +40,16 @@ describeAsRoot('sluice top', () => {
     expect(ofServer).toBe(ofService);
   });
 
-  it('renews the table in its place where a terminal is', async () => {
+  it('goes down to the connections of a server by keys, on a terminal', async () => {
     const program = running.startOnTerminal('top');
-    const renewed = '\x1b[H\x1b[J';
-    await program.says(`${renewed}worker 0`);
-    await until('the table is renewed', 10_000, () => program.stdout.split(renewed).length > 2);
-    await program.stop();
+    await program.says(`tcp ${virtual}:80 rr`);
+    await running.request();
+    program.write('\r');
+    await program.says('10.2.0.2:8080 nat');
+    program.write('\r');
+    await program.says('10.1.0.2:');
+    program.write('q');
+    expect((await program.ending).status).toBe(0);
   });
 
   it('goes on until it is asked to end', async () => {

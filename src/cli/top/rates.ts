@@ -2,7 +2,7 @@
 // Rates a second, from two measurements.
 import type { AnswerOf } from '../../core/api/route.ts';
 import type { directorTop } from '../../director/api.ts';
-import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
+import type { Counters } from '../../director/ipvsadm/listing.ts';
 import { serverKey, serviceKey } from '../../director/model.ts';
 
 export type Measurement = AnswerOf<typeof directorTop>;
@@ -29,7 +29,7 @@ export interface Rates {
   /** Time between the two measurements. */
   readonly seconds: number;
   readonly workers: readonly WorkerRates[];
-  readonly services: readonly ServiceView[];
+  readonly services: Measurement['services'];
   readonly reasons: readonly ReasonRate[];
 }
 
@@ -38,7 +38,7 @@ export function ratesBetween(before: Measurement, now: Measurement): Rates {
   // A counter that has become smaller was set to zero meanwhile: it counts from zero.
   const rate = (from: number | bigint = 0, to: number | bigint = 0): number =>
     (Number(to) - (Number(from) > Number(to) ? 0 : Number(from))) / seconds;
-  const ratesOf = (from: Counters | undefined, to: Counters): Counters => ({
+  const ratesOf = (from: Counters | undefined, to: Counters): Counters<number> => ({
     connections: rate(from?.connections, to.connections),
     packetsIn: rate(from?.packetsIn, to.packetsIn),
     packetsOut: rate(from?.packetsOut, to.packetsOut),

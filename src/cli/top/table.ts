@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A table of rates in 80 columns.
-import type { Counters, ServiceView } from '../../director/ipvsadm/listing.ts';
+import type { Counters } from '../../director/ipvsadm/listing.ts';
 import { serverKey, serviceKey } from '../../director/model.ts';
 import type { Rates, ReasonRate, WorkerRates } from './rates.ts';
 
@@ -60,7 +60,7 @@ function numbers(connections: number, rates: Counters): string[] {
   ];
 }
 
-function serviceLines({ identity, scheduler, rates, servers }: ServiceView): string[] {
+function serviceLines({ identity, scheduler, rates, servers }: Rates['services'][number]): string[] {
   const all = servers.reduce((sum, { active, inactive }) => sum + active + inactive, 0);
   return [
     row(`${serviceKey(identity)} ${scheduler}`, numbers(all, rates)),

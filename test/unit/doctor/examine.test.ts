@@ -42,6 +42,7 @@ const purpose = (more: Partial<Purpose> = {}): Purpose => ({
   devices: ['eth0'],
   stealing: undefined,
   tunnels: [],
+  direct: [],
   stateFolder: '/var/lib/sluice',
   processes: [],
   lostFrames: new Map(),
@@ -60,6 +61,12 @@ function complaints(described: Described, what = purpose()): string[] {
 
 const tunnelled = (overhead: number) => purpose({ tunnels: [{ server: '10.0.9.11', overhead }] });
 const routeBy = (words: string) => ({ 'ip route get 10.0.9.11': `10.0.9.11 dev eth0 src 10.0.9.1 ${words}` });
+
+const direct = (...servers: string[]) =>
+  purpose({ direct: servers.map(server => ({ address: '192.0.2.20', server })) });
+const onLink = (server: string) => ({ [`ip route get ${server}`]: `${server} dev eth1 src 10.0.2.1` });
+const [asked, askedAgain] = ['arping -D -c 1 -w 1 -I eth1 192.0.2.20', 'arping -c 1 -w 1 -I eth1 192.0.2.20'];
+const answered = 'Unicast reply from 192.0.2.20 [3E:5C:02:E3:24:78]  0.7ms';
 
 describe('the doctor', () => {
   it('finds nothing on a host that is in order', () => {
@@ -129,6 +136,30 @@ describe('the doctor', () => {
       tunnelled(28),
       'packets of more than 1372 bytes do not fit (MTU 1400 of eth0)',
     ],
+    [
+      'a server in DR mode that answers ARP',
+      {
+        programs: {
+          ...onLink('10.0.2.11'),
+          [askedAgain]: answered,
+          'ip neigh show to 10.0.2.11 dev eth1': '10.0.2.11 lladdr 3e:5c:02:e3:24:78 REACHABLE',
+        },
+      },
+      direct('10.0.2.11'),
+      'problem ARP on eth1: the real server 10.0.2.11 answers for 192.0.2.20',
+    ],
+    [
+      'another host that answers ARP',
+      { programs: { ...onLink('10.0.2.11'), [askedAgain]: answered } },
+      direct('10.0.2.11'),
+      'a host with the link-layer address 3e:5c:02:e3:24:78 answers for 192.0.2.20',
+    ],
+    [
+      'no arping',
+      { programs: onLink('10.0.2.11') },
+      direct('10.0.2.11'),
+      'unknown ARP: servers in DR mode are not asked',
+    ],
     ['a server that has no route', {}, tunnelled(20), 'problem tunnel to 10.0.9.11: the host has no route'],
     [
       'few files',
@@ -175,6 +206,21 @@ describe('the doctor', () => {
 
   it('finds tunnels wide enough for packets of clients', () => {
     expect(complaints({ programs: { ...routeBy(''), ...link({ mtu: 1600 }) } }, tunnelled(20))).toEqual([]);
+  });
+
+  it('asks once for servers that share an address, and not for those behind a router', () => {
+    const programs = {
+      ...onLink('10.0.2.11'),
+      ...onLink('10.0.2.12'),
+      'ip route get 10.0.9.11': '10.0.9.11 via 10.0.2.254 dev eth1 src 10.0.2.1',
+      [asked]: '',
+    };
+    const arp = examine(host({ programs }), direct('10.0.2.11', '10.0.2.12', '10.0.9.11')).filter(
+      ({ about }) => about === 'ARP',
+    );
+    expect(arp).toEqual([
+      { about: 'ARP', verdict: 'good', found: "no server in DR mode answers for its service's address" },
+    ]);
   });
 
   it('can look at this host', () => {
