@@ -2,8 +2,9 @@
 // The tables that `sluice top` shows on a terminal: their columns, and their rows as values. A row is formatted only when it
 // is shown.
 import type { AnswerOf } from '../../core/api/route.ts';
+import { formatEndpoint } from '../../core/endpoint.ts';
 import type { directorConnections } from '../../director/api.ts';
-import { formatEndpoint, serverKey, serviceKey } from '../../director/model.ts';
+import { serverKey, serviceKey } from '../../director/model.ts';
 import type { Rates } from './rates.ts';
 import { shortNumber } from './table.ts';
 
