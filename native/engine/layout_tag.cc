@@ -103,11 +103,37 @@ void add_structures(Hash& hash) {
                               sizeof(wire::Address)}) {
     hash.add(number);
   }
-  for (const uint64_t number :
-       {uint64_t{core::tick_shift}, uint64_t{flag::inactive}, uint64_t{flag::no_output}, uint64_t{flag::one_packet},
-        uint64_t{flag::egress}, uint64_t{flag::has_local}, uint64_t{flag::tells_client}, uint64_t{flag::spliced},
-        uint64_t{flag::announces}, uint64_t{flag::mode_shift}, uint64_t{flag::mode_mask},
-        uint64_t{FlightRecorder::kept_bytes}, uint64_t{FlightRecorder::kept_frames}, meaning}) {
+  for (const uint64_t number : {uint64_t{core::tick_shift},
+                                uint64_t{flag::inactive},
+                                uint64_t{flag::no_output},
+                                uint64_t{flag::one_packet},
+                                uint64_t{flag::egress},
+                                uint64_t{flag::has_local},
+                                uint64_t{flag::tells_client},
+                                uint64_t{flag::spliced},
+                                uint64_t{flag::announces},
+                                uint64_t{flag::mode_shift},
+                                uint64_t{flag::mode_mask},
+                                uint64_t{director::flow_is_template},
+                                uint64_t{director::flow_has_reverse},
+                                static_cast<uint64_t>(director::Forwarding::nat),
+                                static_cast<uint64_t>(director::Forwarding::fullnat),
+                                static_cast<uint64_t>(director::Forwarding::dr),
+                                static_cast<uint64_t>(director::Forwarding::tunnel),
+                                static_cast<uint64_t>(director::Forwarding::local),
+                                uint64_t{director::template_state::assured},
+                                static_cast<uint64_t>(SplicedFlow::Phase::greeting),
+                                static_cast<uint64_t>(SplicedFlow::Phase::spliced),
+                                static_cast<uint64_t>(SplicedFlow::Phase::closed),
+                                static_cast<uint64_t>(InsertedHeader::Phase::none),
+                                static_cast<uint64_t>(InsertedHeader::Phase::awaited),
+                                static_cast<uint64_t>(InsertedHeader::Phase::sent),
+                                static_cast<uint64_t>(InsertedHeader::Phase::acknowledged),
+                                static_cast<uint64_t>(wire::Family::ipv4),
+                                static_cast<uint64_t>(wire::Family::ipv6),
+                                uint64_t{FlightRecorder::kept_bytes},
+                                uint64_t{FlightRecorder::kept_frames},
+                                meaning}) {
     hash.add(number);
   }
 }

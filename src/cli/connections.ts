@@ -19,8 +19,8 @@ is not wanted costs little.
   --service NAME  only those of this virtual service, such as 'tcp 10.0.1.100:80' or 'mark 7'
   --server ADDR   only those of this real server, by its address or by address and port
   --client ADDR   only those of this client
+  --protocol P    only those of tcp, udp or sctp
   --state STATE   only those in this state, such as ESTABLISHED
-  --protocol NAME only those of tcp, udp or sctp
   --count         only how many there are
   --end           end them, and print how many were ended: the next packet of a TCP connection is reset, that of a UDP flow
                   is scheduled anew
@@ -31,8 +31,8 @@ const options = {
   service: { type: 'string' },
   server: { type: 'string' },
   client: { type: 'string' },
-  state: { type: 'string' },
   protocol: { type: 'string' },
+  state: { type: 'string' },
   count: { type: 'boolean' },
   end: { type: 'boolean' },
 } as const;
@@ -46,6 +46,9 @@ async function ask(client: ApiClient, { values, flags }: ParsedOptions): Promise
   const [service, server, address, state] = (['service', 'server', 'client', 'state'] as const).map(
     name => values.get(name)?.[0],
   );
+  if (flags.has('end') && flags.has('count')) {
+    throw new UsageError('--end does not go with --count', { remedy: 'count first, then end' });
+  }
   const protocol = protocolOf(values.get('protocol')?.[0]);
   const wanted = given({ service, server, client: address, protocol, state });
   if (flags.has('end')) return await client.call(directorEndConnections, { ...wanted, author: author() });

@@ -76,7 +76,7 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
   const left = await wait(client, servers, seconds);
   if (left.open > 0 && flags.has('reset')) {
     const count = await endConnections(client, servers);
-    report(`${counted(count, 'connection')} ended: it is safe to stop the server\n`, { done: true, ended: count });
+    report(`${counted(count, 'connection')} ended: it is safe to stop the server\n`, { done: true, reset: count });
     return 0;
   }
   const isDone = left.open === 0;

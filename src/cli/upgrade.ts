@@ -8,6 +8,7 @@ import { UnavailableError } from '../core/errors.ts';
 import { buildIdentity } from '../daemon/build-identity.ts';
 import { type Command, type ExitStatus, parseOptions, print } from './command.ts';
 import { clientOf, commonOptions, commonUsage } from './question.ts';
+import { author } from './terms.ts';
 
 const usage = `Usage: sluice upgrade [--if-new] [OPTION…]
 
@@ -24,8 +25,10 @@ ${commonUsage}
 
 const options = { ...commonOptions, 'if-new': { type: 'boolean' } } as const;
 
-/** The supervisor itself waits for a minute for the next one to work. */
-const mostMilliseconds = 90_000;
+/** The supervisor itself waits for half a minute for the next one to work. */
+const mostMilliseconds = 60_000;
+/** Control that was killed cannot answer, and the handover may go on. */
+const refusalMilliseconds = 10_000;
 const pollMilliseconds = 100;
 
 export const upgradeCommand: Command = { usage, run };
@@ -40,27 +43,43 @@ async function run(args: readonly string[]): Promise<ExitStatus> {
     return 0;
   };
   const before = await supervisorOf(client);
-  if (parsed.flags.has('if-new') && before.build === buildIdentity()) {
-    return report('the program on disk is the one that runs', { upgraded: false, pid: before.pid });
+  const build = buildIdentity();
+  if (parsed.flags.has('if-new')) {
+    const kept = { upgraded: false, pid: before.pid };
+    if (before.build === build) return report('the program on disk is the one that runs', kept);
+    if (before.refusedBuild === build) {
+      const why = before.lastError?.message ?? '';
+      return report(`the build on disk has not taken over before: ${why}; sluice upgrade tries it again`, kept);
+    }
   }
-  const { next } = await client.call(controlUpgrade, {});
-  const { build } = await handedOver(client, before, next);
-  return report(`process ${next} has taken over from process ${before.pid}`, { upgraded: true, pid: next, build });
+  // Control may be replaced before its answer is here.
+  const asked = client.call(controlUpgrade, { build, author: author() });
+  const refusal = await asked.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const now = await handedOver(client, before, refusal);
+  return report(`process ${now.pid} has taken over from process ${before.pid}`, {
+    upgraded: true,
+    pid: now.pid,
+    build,
+  });
 }
 
-/** Waits until the other supervisor answers. Throws why the one before goes on. */
-async function handedOver(client: ApiClient, before: Process, next: number): Promise<Process> {
-  const end = Date.now() + mostMilliseconds;
+/** Waits until another supervisor answers. Throws why the one before goes on. */
+async function handedOver(client: ApiClient, before: Process, refusal: unknown): Promise<Process> {
+  const end = Date.now() + (refusal === undefined ? mostMilliseconds : refusalMilliseconds);
   while (Date.now() < end) {
     // Nobody answers while control is replaced.
     const now = await supervisorOf(client).catch(() => undefined);
-    if (now?.pid === next) return now;
+    if (now !== undefined && now.pid !== before.pid) return now;
     if (now?.lastError !== undefined && now.lastError.at !== before.lastError?.at) {
       throw new UnavailableError(now.lastError.message, { remedy: 'the one that ran goes on; look at its log' });
     }
     await delay(pollMilliseconds);
   }
-  throw new UnavailableError(`process ${next} does not answer`, { remedy: 'look at the log of the service' });
+  if (refusal !== undefined) throw refusal;
+  throw new UnavailableError('no supervisor answers', { remedy: 'look at the log of the service' });
 }
 
 async function supervisorOf(client: ApiClient): Promise<Process> {

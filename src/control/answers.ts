@@ -53,7 +53,7 @@ export interface ControlAnswersOptions<S extends Sections> {
   readonly ownProblems: () => readonly Problem[];
   readonly clock: Clock;
   /** Hands over to the program on disk: the number of the process that is next. */
-  readonly upgrade: () => Promise<number>;
+  readonly upgrade: (build: string, author: string) => Promise<number>;
 }
 
 /** Who asks, where a request does not say. */
@@ -86,7 +86,9 @@ export function controlAnswers<S extends Sections>(options: ControlAnswersOption
     answering(eventsRoute, asked => ({ last: events.last, ...events.select(checkedTime(asked)) })),
     answering(followEventsRoute, (asked, { signal }) => events.follow(checkedTime(asked), signal)),
     answering(controlExplain, async named => [...(await explainer.explain(named))]),
-    answering(controlUpgrade, async () => ({ next: await options.upgrade() })),
+    answering(controlUpgrade, async ({ build = '', author = unknownAuthor }) => ({
+      next: await options.upgrade(build, author),
+    })),
   ];
 }
 

@@ -26,6 +26,7 @@ const processSchema = Type.Object({
   build: Type.Optional(
     Type.String({ description: 'Of the supervisor: a hash of its program, which tells two builds apart' }),
   ),
+  refusedBuild: Type.Optional(Type.String({ description: 'Of the supervisor: the build that did not take over last' })),
   standsBy: Type.Optional(
     Type.Integer({ description: 'The process that stands by, and works when the other process ends' }),
   ),
@@ -245,7 +246,10 @@ export const controlUpgrade = route({
   method: 'POST',
   path: '/control/upgrade',
   summary: 'Starts the program on disk as the next supervisor and hands over to it, or says why it cannot',
-  parameters: parametersSchema({}),
+  parameters: parametersSchema({
+    build: Type.Optional(Type.String({ description: 'What is on disk, as far as the client knows', maxLength: 64 })),
+    author: terms.author,
+  }),
   answer: Type.Object({ next: Type.Integer({ description: 'The process to which is handed over now' }) }),
 });
 

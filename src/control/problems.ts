@@ -30,6 +30,8 @@ export interface ProblemsOptions<S extends Sections> {
 /** A process that has worked for so long since its last end is well again. */
 const recentMilliseconds = 3_600_000;
 
+const supervisorName = 'supervisor';
+
 /** More services than this are not listed: a screen is full. */
 const mostGroups = 20;
 
@@ -58,6 +60,11 @@ function processProblem({ name, state, restarts, lastError }: ProcessRow, now: n
   if (state === 'waiting') {
     const remedy = 'it is started again after a while; see its log for what ended it';
     return [{ about: name, text: `does not run${why}`, remedy, ...given({ since }) }];
+  }
+  if (name === supervisorName && lastError !== undefined) {
+    const text = `the build on disk has not taken over${why}`;
+    const remedy = 'processes that end are started from disk: install a build that works, and run sluice upgrade';
+    return [{ about: name, text, since: lastError.at, remedy }];
   }
   if (restarts === 0 || since === undefined || now - Date.parse(since) > recentMilliseconds) return [];
   const times = restarts === 1 ? 'once' : `${restarts} times`;

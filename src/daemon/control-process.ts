@@ -7,7 +7,13 @@ import { Control, type ControlHost } from '../control/control.ts';
 import { EventLog } from '../control/events/event-log.ts';
 import { PlaneEvents } from '../control/events/plane-events.ts';
 import { ProcessEvents } from '../control/events/process-events.ts';
-import { endedEvent, startedEvent, upgradeEvent, upgradeRefusedEvent } from '../control/events/run-events.ts';
+import {
+  endedEvent,
+  startedEvent,
+  upgradeAskedEvent,
+  upgradeEvent,
+  upgradeRefusedEvent,
+} from '../control/events/run-events.ts';
 import { Explainer } from '../control/explainer.ts';
 import { History } from '../control/history/history.ts';
 import type { PlaneMetrics } from '../control/metrics.ts';
@@ -176,9 +182,10 @@ async function startControl<S extends Sections>(composition: Composition<S>, tur
     await changes.start(firstSnapshot, author);
   }
 
-  async function upgrade(): Promise<number> {
+  async function upgrade(build: string, author: string): Promise<number> {
+    events.tell(upgradeAskedEvent(author));
     try {
-      return await turn.questions.upgrade();
+      return await turn.questions.upgrade(build);
     } catch (error) {
       events.tell(upgradeRefusedEvent(serializeError(error).message));
       throw error;

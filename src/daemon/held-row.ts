@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the supervisor holds for a row of the table: it outlives the processes of the row, and an upgrade.
-import { chownSync, constants, linkSync, openSync } from 'node:fs';
+import { chownSync, constants, linkSync, openSync, rmSync } from 'node:fs';
 import { loadAddon } from '../native/addon.ts';
 import type { HeldDescriptors } from './descriptors.ts';
 import type { ProcessPolicy } from './process-policy.ts';
@@ -22,7 +22,11 @@ export function makeRow({ openedFiles = [] }: ProcessPolicy, path: string, owner
 
 /** A row of the supervisor before. Its socket can be reached by this path too: that supervisor removes its own path. */
 export function takeRow({ openedFiles = [] }: ProcessPolicy, given: HeldRow, before: string, path: string): HeldRow {
-  if (before !== path) linkSync(before, path);
+  if (before !== path) {
+    // Of a process of the same number that was killed.
+    rmSync(path, { force: true });
+    linkSync(before, path);
+  }
   const isSame = given.openedFiles.length === openedFiles.length;
   return isSame ? given : { ...given, openedFiles: openedFiles.map(({ path }) => openOrNothing(path)) };
 }

@@ -45,6 +45,7 @@ export class ManagedProcess {
   #works: StartedProcess | undefined;
   #state: ProcessState['state'] = 'stopped';
   #since: number | undefined;
+  /** A process has been ready, of those since the last stop. */
   #hasWorked = false;
   #isWanted = false;
   /** The next process takes the place of one that was ended for it. */
@@ -54,7 +55,6 @@ export class ManagedProcess {
   #restarts = 0;
   #lastError: ProcessState['lastError'];
   #wait: Timer | undefined;
-  #stopped: () => void = () => undefined;
 
   constructor(options: ManagedProcessOptions) {
     const { policy, clock, logger, changed } = options;
@@ -100,11 +100,8 @@ export class ManagedProcess {
       this.#enter('stopped');
       return;
     }
-    const ended = new Promise<void>(resolve => {
-      this.#stopped = resolve;
-    });
     works.kill();
-    await ended;
+    await works.ended;
   }
 
   /** A message to a process that does not run is dropped. */
@@ -130,26 +127,18 @@ export class ManagedProcess {
     this.#standBy.expectEnd();
   }
 
-  /** Whether a process of this row has been ready, of those since the last stop. */
-  get hasWorked(): boolean {
-    return this.#hasWorked;
-  }
-
   /** Ends the process that works at once. */
   kill(): void {
     this.#works?.kill();
   }
 
   async #askToEnd(works: StartedProcess, deadlineMilliseconds: number): Promise<void> {
-    const ended = new Promise<void>(resolve => {
-      this.#stopped = resolve;
-    });
     works.ask();
     const timer = this.#clock.after(deadlineMilliseconds, () => {
       this.#options.logger.error({ process: this.#options.policy.name }, 'the process did not end in time: killing it');
       works.kill();
     });
-    await ended;
+    await works.ended;
     timer.cancel();
   }
 
@@ -180,7 +169,6 @@ export class ManagedProcess {
     if (this.#stopping !== undefined || !this.#isWanted) {
       this.#stopping = undefined;
       this.#hasWorked = false;
-      this.#stopped();
       this.#enter('stopped');
       if (this.#isWanted) this.#begin();
       return;

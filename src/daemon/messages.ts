@@ -18,6 +18,7 @@ export const processSchema = Type.Object({
   user: Type.String({ description: 'Whom it runs as.' }),
   pid: Type.Optional(Type.Integer()),
   build: Type.Optional(Type.String({ description: 'Of the supervisor: what its program is.' })),
+  refusedBuild: Type.Optional(Type.String({ description: 'Of the supervisor: the build that did not take over.' })),
   standsBy: Type.Optional(Type.Integer({ description: 'The process that works when the other one ends.' })),
   since: Type.Optional(Type.String({ description: 'When the process that works was told to.' })),
   restarts: Type.Integer(),
@@ -55,7 +56,7 @@ const questionSchema = Type.Union([
   /** From a plane: the content of a secret. */
   Type.Object({ secret: path }),
   /** From control: start the next supervisor, of the files on disk, and hand over to it. */
-  Type.Object({ upgrade: Type.Literal(true) }),
+  Type.Object({ upgrade: Type.Object({ build: Type.String({ maxLength: 64 }) }) }),
 ]);
 
 export type Question = Static<typeof questionSchema>;

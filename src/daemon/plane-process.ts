@@ -19,9 +19,13 @@ import { stateFolders } from './state-folder.ts';
 
 /** What a process keeps for the next one. */
 interface Kept {
+  readonly format: number;
   readonly part: PlanePart;
   readonly handover: unknown;
 }
+
+/** Raised when a build would misread what another one has kept: it then waits for control. */
+const keptFormat = 1;
 
 /** 10,000 services with 40 real servers each are some 60 MB. */
 const mostPartBytes = 256 << 20;
@@ -29,7 +33,7 @@ const mostPartBytes = 256 << 20;
 export function planePart({ policy, create }: PlaneRow): Part {
   return async ({ options, work, channel, questions, logger, crashState }) => {
     const memory = new KeptValue(crashState);
-    const kept = memory.take() as Kept | undefined;
+    const kept = readable(memory.take() as Kept | undefined);
     const area = logger.child({ area: policy.name });
     const told = new ToldEvents(systemClock);
     const { plane, answers, metrics, close } = create({
@@ -46,7 +50,7 @@ export function planePart({ policy, create }: PlaneRow): Part {
       plane,
       committed: part => {
         // From here on the next process goes on by this part, also where the plane itself leaves nothing to it.
-        const next: Kept = { part, handover: plane.handover?.() };
+        const next: Kept = { format: keptFormat, part, handover: plane.handover?.() };
         if (!memory.keep(next) || !crashState.takeOver()) {
           area.warn('no memory to keep the configuration: after a crash the plane waits for control');
         }
@@ -87,4 +91,8 @@ export function planePart({ policy, create }: PlaneRow): Part {
       }
     }
   };
+}
+
+function readable(kept: Kept | undefined): Kept | undefined {
+  return kept?.format === keptFormat ? kept : undefined;
 }

@@ -32,8 +32,8 @@ export class Questions {
   }
 
   /** Has the supervisor start the next one, and hand over to it. The number of that process. */
-  async upgrade(): Promise<number> {
-    const { next = 0 } = await this.#ask({ upgrade: true }, upgradeMilliseconds, noUpgrade());
+  async upgrade(build: string): Promise<number> {
+    const { next = 0 } = await this.#ask({ upgrade: { build } }, upgradeMilliseconds, noUpgrade());
     return next;
   }
 

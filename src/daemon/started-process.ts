@@ -49,6 +49,10 @@ export class StartedProcess {
   readonly prepared = new Promise<void>(resolve => {
     this.#becamePrepared = resolve;
   });
+  #resolveEnded: () => void = () => undefined;
+  readonly ended = new Promise<void>(resolve => {
+    this.#resolveEnded = resolve;
+  });
   #heard: Heard | undefined;
   #ended: (ending: Ending) => void = () => undefined;
   #reason: string | undefined;
@@ -137,6 +141,7 @@ export class StartedProcess {
     const ended = this.#ended;
     this.#ended = () => undefined;
     ended(this.#reason === undefined ? ending : { ...ending, reason: this.#reason });
+    this.#resolveEnded();
   }
 }
 

@@ -84,9 +84,13 @@ export class Supervisor {
   #isReloadOpen = false;
   /** Something has worked that could be lost. */
   #hasBegun = false;
+  /** Rows that worked under the supervisor before, and have to work here. */
+  #taken: readonly ManagedProcess[] = [];
   #next: NextSupervisor | undefined;
   #isHandedOver = false;
+  /** Why the build on disk did not take over, and which build that was. */
   #lastError: ProcessState['lastError'];
+  #refusedBuild: string | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -154,12 +158,13 @@ export class Supervisor {
     this.#options.logger.info({ version }, 'takes over from the supervisor before');
     this.#hasBegun = true;
     this.#isReloadOpen = asked.reload;
+    this.#taken = rows;
     // Planes go on without control.
     for (const row of [...rows].reverse()) row.start();
   }
 
-  /** Starts the next supervisor. Throws why it cannot take over; resolves when it is about to. */
-  async #upgrade(): Promise<number> {
+  /** Starts the next supervisor. Throws why it cannot take over; resolves when it is about to. `build`: what is on disk. */
+  async #upgrade(build: string): Promise<number> {
     if (this.#next !== undefined || this.#isEnding) {
       throw new UnavailableError('an upgrade is going on already', { remedy: 'wait until it is over' });
     }
@@ -169,32 +174,45 @@ export class Supervisor {
     try {
       await next.prepared;
     } catch (error) {
-      await next.kill();
-      this.#next = undefined;
+      await this.#giveUp(next, build, error);
       throw error;
     }
-    this.#options.clock.after(answerMilliseconds, () => void this.#handOver(next));
+    this.#options.clock.after(answerMilliseconds, () => void this.#handOver(next, build));
     return next.pid ?? 0;
   }
 
-  async #handOver(next: NextSupervisor): Promise<void> {
-    const { logger, clock, systemd } = this.#options;
+  async #giveUp(next: NextSupervisor, build: string, error: unknown): Promise<void> {
+    await next.kill();
+    this.#next = undefined;
+    this.#lastError = { at: new Date(this.#options.clock.now()).toISOString(), message: serializeError(error).problem };
+    this.#refusedBuild = build;
+    this.#tellControl();
+  }
+
+  async #handOver(next: NextSupervisor, build: string): Promise<void> {
+    if (this.#isEnding) return;
+    const { logger, systemd } = this.#options;
+    if (!next.isAlive) {
+      await this.#giveUp(next, build, new UnavailableError('the new build ended before it took over'));
+      return;
+    }
     const worked = this.#all().filter(({ state }) => state.state !== 'stopped');
     try {
       await Promise.all(worked.map(row => row.release()));
-      await next.takeOver(this.#isReloadOpen);
+      const works = next.takeOver(this.#isReloadOpen);
+      this.#isReloadOpen = false;
+      await works;
     } catch (err) {
       if (this.#isEnding) return;
-      await next.kill();
-      this.#next = undefined;
-      const { message } = serializeError(err);
-      this.#lastError = { at: new Date(clock.now()).toISOString(), message };
+      await this.#giveUp(next, build, err);
       logger.error({ err }, 'the next supervisor does not work: going on');
       for (const row of [...worked].reverse()) row.start();
       return;
     }
     const pid = next.pid ?? 0;
     logger.info({ next: pid }, 'the next supervisor works: ending');
+    // One that has come since the takeover.
+    if (this.#isReloadOpen) process.kill(pid, 'SIGHUP');
     systemd.handedOverTo(pid);
     next.leave();
     this.#next = undefined;
@@ -206,10 +224,10 @@ export class Supervisor {
     const { runtimeFolder, stateFolder, folders } = this.#options;
     return {
       flowLayout: loadAddon().flowLayout,
-      rows: this.#all().map(({ state: { name, state } }) => {
+      rows: this.#all().map(({ state: { name, pid } }) => {
         const { socket, crashState, openedFiles } = this.#rowOf(name);
         const files = openedFiles.map(file => file ?? null);
-        return { name, socket, crashState: [...crashState], openedFiles: files, works: state !== 'stopped' };
+        return { name, socket, crashState: [...crashState], openedFiles: files, works: pid !== undefined };
       }),
       folders: given(folders),
       runtimeFolder,
@@ -231,22 +249,19 @@ export class Supervisor {
 
   #controlChanged(): void {
     if (this.#isReloadOpen && this.#control.state.state === 'starting') this.#reload();
-    if (this.#control.state.state === 'running') this.#hasBegun = true;
+    if (this.#control.state.state === 'running') {
+      this.#hasBegun = true;
+      if (this.#options.before === undefined) this.#options.systemd.ready();
+    }
     this.#changed();
   }
 
   #changed(): void {
     this.#tellControl();
-    if (this.#all().some(({ state: { state } }) => state === 'starting' || state === 'waiting')) return;
-    if (this.#control.state.state === 'running') this.#tellThatAllWorks();
-  }
-
-  #tellThatAllWorks(): void {
     const { before, systemd } = this.#options;
-    if (before === undefined) {
-      systemd.ready();
-      return;
-    }
+    if (before === undefined || this.#taken.length === 0) return;
+    if (this.#taken.some(({ state: { state } }) => state !== 'running')) return;
+    this.#taken = [];
     before.supervisor.works();
     // systemd believes the process that it knows, and that one tells it of this one.
     void before.supervisor.gone.then(() => systemd.ready());
@@ -301,15 +316,17 @@ export class Supervisor {
 
   async #answer(name: string, request: number, question: Question): Promise<void> {
     const isControl = name === controlName;
+    const process = isControl ? this.#control : this.#planes.get(name);
+    const asking = process?.state.pid;
     const answer =
       isControl && 'upgrade' in question
-        ? await this.#upgrade().then(
+        ? await this.#upgrade(question.upgrade.build).then(
             next => ({ answer: { next } }),
             (error: unknown) => ({ error: serializeError(error) }),
           )
         : await this.#options.answers.answer(name, isControl, question);
-    const process = isControl ? this.#control : this.#planes.get(name);
-    process?.send('answer', { request, ...answer });
+    // The process after it counts its questions anew.
+    if (process?.state.pid === asking) process?.send('answer', { request, ...answer });
   }
 
   // At the first start nothing works that could be lost. Later the planes go on, and control is started again.
@@ -345,7 +362,8 @@ export class Supervisor {
   #ownState(): ProcessState {
     const own = { name: 'supervisor', state: 'running', pid: process.pid, user: ownUserName() } as const;
     const { build } = this.#options;
-    return { ...own, build, since: this.#since, restarts: 0, ...given({ lastError: this.#lastError }) };
+    const refused = given({ lastError: this.#lastError, refusedBuild: this.#refusedBuild });
+    return { ...own, build, since: this.#since, restarts: 0, ...refused };
   }
 
   #letGo(): void {

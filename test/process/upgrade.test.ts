@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One supervisor hands over to the next. The planes are toys (docs/adding-a-plane.md).
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { until } from '../../lab/topology/until.ts';
 import { controlUpgrade, eventsRoute } from '../../src/control/api.ts';
@@ -26,7 +27,7 @@ describeAsRoot('an upgrade', () => {
     // Only what is in force counts.
     toy.configure('toy: [ this is no toy');
     const [before, old] = [await toy.status(), await toy.pids()];
-    const { next } = await toy.client.call(controlUpgrade, {});
+    const { next } = await toy.client.call(controlUpgrade, { author: 'alice' });
     expect(await toy.ended()).toBe(0);
     toy.follow(next);
     await toy.ready();
@@ -34,7 +35,7 @@ describeAsRoot('an upgrade', () => {
     const after = await toy.status();
     expect(after.snapshot).toBe(before.snapshot);
     expect(await toy.pid('supervisor')).toBe(next);
-    expect(await toldEvents(toy)).toEqual(['sluice.upgraded']);
+    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-asked', 'sluice.upgraded']);
     expect((await toy.pids()).filter(pid => old.includes(pid))).toEqual([]);
     expect(old.filter(pid => existsSync(`/proc/${pid}`))).toEqual([]);
     toy.configure(both('good day', 'bonjour'));
@@ -45,10 +46,17 @@ describeAsRoot('an upgrade', () => {
   it('to a build that cannot begin is refused, and nothing changes', async () => {
     const toy = await start(both('hello', 'bonjour'), 'ends');
     const [before, pids] = [await toy.status(), await toy.pids()];
-    await expect(toy.client.call(controlUpgrade, {})).rejects.toThrow('the new build ended with exit status 3');
+    const asked = toy.client.call(controlUpgrade, { build: 'x' });
+    await expect(asked).rejects.toThrow('the new build ended with exit status 3');
     expect(await toy.pids()).toEqual(pids);
-    expect(await toy.status()).toEqual(before);
-    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-refused']);
+    const { processes, problems, ...after } = await toy.status();
+    expect({ ...after, processes: before.processes, problems: [] }).toEqual(before);
+    expect(processes[0]).toMatchObject({
+      refusedBuild: 'x',
+      lastError: { message: expect.stringContaining('status 3') },
+    });
+    expect(problems).toMatchObject([{ about: 'supervisor', text: expect.stringContaining('has not taken over') }]);
+    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-asked', 'sluice.upgrade-refused']);
     await expect(toy.client.call(controlUpgrade, {})).rejects.toThrow('the new build ended with exit status 3');
   });
 
@@ -63,10 +71,25 @@ describeAsRoot('an upgrade', () => {
       pid: supervisor,
       lastError: { message: expect.stringContaining('the new build ended by SIGKILL') },
     });
-    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-refused']);
+    expect(await toldEvents(toy)).toEqual(['sluice.upgrade-asked', 'sluice.upgrade-refused']);
     toy.configure(both('hi', 'salut'));
     await toy.reload();
     expect(await toy.says()).toMatchObject({ greeting: 'hi' });
+  });
+
+  it('ends in good order with a SIGTERM before the takeover', async () => {
+    const toy = await start(both('hello', 'bonjour'));
+    const { next } = await toy.client.call(controlUpgrade, {});
+    toy.child.kill('SIGTERM');
+    const socket = join(toy.folder, 'toy.sock');
+    if ((await toy.ended()) === 0 && existsSync(socket)) {
+      // The takeover was quicker than the signal.
+      toy.follow(next);
+      return;
+    }
+    expect(toy.child.exitCode).toBe(0);
+    expect([existsSync(socket), existsSync(`/run/sluice-${toy.child.pid}`)]).toEqual([false, false]);
+    await until('the next supervisor ends', patience, async () => supervisors(toy.file).length === 0);
   });
 
   it('that is going on is the only one, and ends with its supervisor', async () => {

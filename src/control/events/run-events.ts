@@ -22,6 +22,14 @@ export const endedEvent: EventFacts = {
   ...{ kind: endedKind, severity: 'info', subject: 'sluice', text: 'sluice was asked to end' },
 };
 
+export function upgradeAskedEvent(author: string): EventFacts {
+  return {
+    ...{ kind: 'sluice.upgrade-asked', severity: 'info', subject: 'sluice' },
+    text: `${author} asks sluice to hand over to the build on disk`,
+    fields: { author },
+  };
+}
+
 /** `pid`: of the supervisor that works now; `failure`: why the next one does not. */
 export function upgradeEvent({ pid, failure }: { pid: number; failure?: string | undefined }): EventFacts {
   if (failure !== undefined) return upgradeRefusedEvent(failure);

@@ -28,6 +28,9 @@ export interface ApiListenersOptions {
 /** A change that comes over the network is answered when all planes have committed it. */
 const limits: Partial<ApiLimits> = { silentMilliseconds: 30_000, stopMilliseconds: 10_000 };
 
+/** Of an answer with metrics, from when it is begun. */
+const freshMilliseconds = 1000;
+
 interface Ready {
   readonly listener: Listener;
   readonly credentials: Credentials;
@@ -43,7 +46,7 @@ export class ApiListeners implements OwnPlane {
 
   constructor(options: ApiListenersOptions) {
     this.#options = options;
-    this.#answers = options.answers.map(each => (isMetrics(each) ? shared(each) : each));
+    this.#answers = options.answers.map(each => (isMetrics(each) ? shared(each, options.clock) : each));
   }
 
   async prepare(part: PlanePart): Promise<Prepared> {
@@ -107,21 +110,23 @@ function isMetrics({ definition }: { readonly definition: RouteDefinition }): bo
   return definition === metricsRoute;
 }
 
-/** However many ask, answers are made one after another, and whoever asks before an answer is begun gets the same one. */
-function shared({ definition, handler }: Answering): Answering {
+/** However many ask, answers are made one after another, and none while the one before is fresh. */
+function shared({ definition, handler }: Answering, clock: Clock): Answering {
   const scrapes = new OneAtATime();
-  const waiting = new Map<string | undefined, Promise<unknown>>();
+  const made = new Map<string | undefined, Promise<unknown>>();
   return {
     definition,
     handler: (parameters, call) => {
       const { mediaType } = call;
-      const next =
-        waiting.get(mediaType) ??
-        scrapes.run(async () => {
-          waiting.delete(mediaType);
-          return await handler(parameters, call);
-        });
-      waiting.set(mediaType, next);
+      const known = made.get(mediaType);
+      if (known !== undefined) return known;
+      const forget = (): void => void made.delete(mediaType);
+      const next = scrapes.run(async () => {
+        clock.after(freshMilliseconds, forget);
+        return await handler(parameters, call);
+      });
+      made.set(mediaType, next);
+      next.catch(forget);
       return next;
     },
   };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends the events of the log to one receiver. The log, in memory and on disk, is the queue: what is kept besides is the
-// number up to which events were taken, in memory and in a file. So a receiver that is slow, dead or mad costs one request
-// at a time, and a receiver that was away gets what the log still has.
+// number up to which events were taken, in memory and in a file. So a receiver that is slow or dead, or that answers
+// garbage, costs one request at a time, and a receiver that was away gets what the log still has.
 //
 //   log ──events after the number──▶ POST ──2xx──▶ the number grows, and is written ──▶ the next events
 //                                     │ anything else

@@ -4,9 +4,13 @@
 // where the next request would begin.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { UsageError } from '../errors.ts';
 import { Refusal } from './refusal.ts';
 import { messageVersion, versionHeader } from './route.ts';
+
+/** One piece of what is read may hold more; then no other is read. */
+const mostWaiting = 16;
 
 export class Connection {
   readonly #socket: Socket;
@@ -14,6 +18,7 @@ export class Connection {
   #answersInProgress = 0;
   /** The last request's; it does not reject. */
   #turn: Promise<void> | undefined;
+  #waiting = 0;
   #refusal: Refusal | undefined;
   /** Ends the reading of the body that is being read. */
   #stopReading: ((refusal: Refusal) => void) | undefined;
@@ -44,10 +49,22 @@ export class Connection {
    * once, so that it meets what the parser says about the rest of its request.
    */
   async inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn === undefined ? work() : this.#turn.then(work);
+    const turn = this.#turn === undefined ? work() : this.#wait(this.#turn, work);
     this.#turn = turn;
     await turn;
     if (this.#turn === turn) this.#turn = undefined;
+  }
+
+  /** Nothing more is read while many requests wait, and nothing is done for a client that is gone. */
+  async #wait(before: Promise<void>, work: () => Promise<void>): Promise<void> {
+    this.#waiting += 1;
+    if (this.#waiting === mostWaiting) this.#socket.pause();
+    await before;
+    // Others have their turn, and the end of this connection is noticed.
+    await immediate();
+    this.#waiting -= 1;
+    if (this.#waiting === 0) this.#socket.resume();
+    if (!this.#socket.destroyed) await work();
   }
 
   /** Counts an answer as in progress until it is complete or the connection is closed. */

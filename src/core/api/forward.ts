@@ -5,7 +5,7 @@ import { type IncomingMessage, request as openRequest, type ServerResponse } fro
 import { pipeline } from 'node:stream/promises';
 import { UnavailableError } from '../errors.ts';
 import { Refusal } from './refusal.ts';
-import { authorization } from './route.ts';
+import { authorization, callerHeader } from './route.ts';
 
 export interface Forwarded {
   readonly socketPath: string;
@@ -14,6 +14,8 @@ export interface Forwarded {
   readonly plane: string;
   readonly request: IncomingMessage;
   readonly body: string | undefined;
+  /** Who asks, where that is proved. */
+  readonly caller: string | undefined;
   readonly signal: AbortSignal;
   /** How long the process may take until its answer begins. */
   readonly milliseconds: number;
@@ -24,10 +26,11 @@ const passedOn = ['content-type', 'accept', 'sluice-version'] as const;
 
 /** Throws an UnavailableError or a Refusal while nothing has been sent. An answer that breaks off later is cut visibly. */
 export async function forward(forwarded: Forwarded, response: ServerResponse): Promise<void> {
-  const { socketPath, token, plane, request, body, signal, milliseconds } = forwarded;
+  const { socketPath, token, plane, request, body, caller, signal, milliseconds } = forwarded;
   const headers = {
     ...Object.fromEntries(passedOn.flatMap(name => [[name, request.headers[name]]]).filter(([, value]) => value)),
     ...(token === undefined ? {} : { authorization: authorization(token) }),
+    ...(caller === undefined ? {} : { [callerHeader]: encodeURIComponent(caller) }),
   };
   const { method, url: path } = request;
   const asking = openRequest({ socketPath, path, method, headers, agent: false });

@@ -19,6 +19,8 @@ export { type SchemaView, viewOf };
  */
 export const messageVersion = '1';
 export const versionHeader = 'sluice-version';
+/** For whom a process of the same Sluice asks, percent-encoded. */
+export const callerHeader = 'sluice-caller';
 
 /** How a client says the token of a socket that wants one. */
 export const authorization = (token: string): string => `Bearer ${token}`;

@@ -10,7 +10,6 @@
 //
 // Whatever comes, the process goes on, and a client that waits gets an answer or sees its connection closed. Times and
 // sizes are limited for what a client sends; an idle connection costs a descriptor until its time is over.
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
@@ -137,7 +136,7 @@ export class ApiServer implements Component {
     }
     const timer = setTimeout(() => this.#closeAll(), this.#limits.stopMilliseconds);
     await closed;
-    await Promise.all([...this.#accepted].map(socket => socket.closed || once(socket, 'close')));
+    await Promise.all([...this.#accepted].map(isClosed));
     clearTimeout(timer);
   }
 
@@ -217,7 +216,7 @@ export class ApiServer implements Component {
     const [path, query] = splitTarget(request.url ?? '');
     const method = request.method ?? '';
     const methods = this.#answers.get(path);
-    if (methods === undefined) return await this.#forward(path, request, response, connection);
+    if (methods === undefined) return await this.#forward(path, request, response, connection, caller);
     const answering = methods.get(method);
     if (answering === undefined) throw wrongMethod(method, path, [...methods.keys()]);
     const { definition, handler } = answering;
@@ -244,6 +243,7 @@ export class ApiServer implements Component {
     request: IncomingMessage,
     response: ServerResponse,
     connection: Connection,
+    caller: string | undefined,
   ): Promise<void> {
     const prefixes = Object.entries(this.#options.forward ?? {});
     const [prefix, to] = prefixes.find(([each]) => path.startsWith(each)) ?? [];
@@ -258,7 +258,8 @@ export class ApiServer implements Component {
     const milliseconds = this.#limits.forwardMilliseconds;
     const { path: socketPath, token } = to;
     const plane = prefix.replaceAll('/', '');
-    await forward({ socketPath, token, plane, request, body, signal: connection.signal, milliseconds }, response);
+    const { signal } = connection;
+    await forward({ socketPath, token, plane, request, body, caller, signal, milliseconds }, response);
   }
 
   #checked(definition: RouteDefinition, answer: unknown): unknown {
@@ -284,6 +285,11 @@ function checkVersion(version: string | string[] | undefined): void {
       remedy: `use the command of the sluice that runs, whose messages are of version ${messageVersion}, or restart it`,
     }),
   );
+}
+
+/** A client may reset its connection meanwhile: that closes it, too. */
+function isClosed(socket: Socket): Promise<void> {
+  return socket.closed ? Promise.resolve() : new Promise(resolve => socket.once('close', () => resolve()));
 }
 
 /** Who asks for a change is the one that the server knows. */

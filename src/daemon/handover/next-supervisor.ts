@@ -2,6 +2,7 @@
 // The next supervisor, as the one that runs sees it: `sluice run` started anew with the same words, of the files that are
 // on disk now. Whatever becomes of it, the one that runs can go on.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { Duplex, PassThrough } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import { UnavailableError } from '../../core/errors.ts';
@@ -11,7 +12,7 @@ import { renumbered } from './renumbered.ts';
 /** Starting five processes takes seconds on a busy machine. Nothing waits for them. */
 const prepareMilliseconds = 300_000;
 /** Restoring a million flows and tens of thousands of services takes seconds, too. */
-const workMilliseconds = 60_000;
+const workMilliseconds = 30_000;
 
 export class NextSupervisor {
   readonly #clock: Clock;
@@ -32,7 +33,8 @@ export class NextSupervisor {
       env: { ...process.env, [handoverVariable]: String(handoverDescriptor), WATCHDOG_PID: undefined },
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...descriptors],
     });
-    const stream = this.#child.stdio[handoverDescriptor];
+    // Without descriptors left there is no stream either; the event 'error' says why.
+    const stream = this.#child.stdio?.[handoverDescriptor];
     this.#channel = previousEnd(stream instanceof Duplex ? stream : new PassThrough().destroy());
     let fail: (why: string) => void = () => undefined;
     this.#failed = new Promise((_, reject) => {
@@ -74,11 +76,21 @@ export class NextSupervisor {
     this.#child.unref();
   }
 
-  /** Its own processes end by themselves when it is gone. */
-  async kill(): Promise<void> {
+  get isAlive(): boolean {
     const { exitCode, signalCode } = this.#child;
-    if (exitCode !== null || signalCode !== null || this.pid === undefined) return;
+    return this.pid !== undefined && exitCode === null && signalCode === null;
+  }
+
+  /**
+   * Kills it with its processes. Those that ended in good order would take from the crash state what the processes of this
+   * supervisor go on with, and one that hangs would not end at all.
+   */
+  async kill(): Promise<void> {
+    if (!this.isAlive || this.pid === undefined) return;
     const ended = new Promise(resolve => this.#child.once('exit', resolve));
+    // It cannot start any of them again.
+    this.#child.kill('SIGSTOP');
+    for (const pid of childrenOf(this.pid)) killIfThere(pid);
     this.#child.kill('SIGKILL');
     await ended;
   }
@@ -96,5 +108,21 @@ export class NextSupervisor {
     } finally {
       timer?.cancel();
     }
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }

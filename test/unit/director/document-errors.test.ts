@@ -101,8 +101,8 @@ describe('YAML that cannot be read', () => {
     expect(
       messagesOf('__proto__: { polluted: 1 }\nconstructor: 1\ndirector: { pools: { __proto__: [10.0.0.1] } }\n'),
     ).toEqual([
-      'a.yaml:1:1: the document has no such key: "__proto__" (use director, health or process)',
-      'a.yaml:2:1: the document has no such key: "constructor" (use director, health or process)',
+      'a.yaml:1:1: the document has no such key: "__proto__" (use director, health, process, api or events)',
+      'a.yaml:2:1: the document has no such key: "constructor" (use director, health, process, api or events)',
       'a.yaml:3:22: director.pools has a name that is not allowed: "__proto__" (begin with a letter; use at most 32 letters, digits, _, . and -)',
     ]);
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);

@@ -291,6 +291,22 @@ describe('a port', () => {
     }
   });
 
+  it('is not ended by a client that resets its connection while the port gets another server', async () => {
+    const port = await open({ routes: 'metrics' });
+    let release: () => void = () => undefined;
+    heldScrape = new Promise(resolve => {
+      release = resolve;
+    });
+    const before = scrapes;
+    const client = send(port, 'GET /metrics HTTP/1.1\r\n\r\n');
+    await until('the answer is being made', patience, async () => scrapes > before);
+    await open({ routes: 'all', ...withToken() }, port);
+    client.resetAndDestroy();
+    await closed(client);
+    release();
+    expect((await ask(port, '/metrics', { headers: authorization })).status).toBe(200);
+  });
+
   it('has a bound for open connections, and is free again when they are gone', async () => {
     const port = await open({ routes: 'metrics' });
     const idle = Array.from({ length: mostConnections }, () => send(port));

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Type from 'typebox';
 import { until } from '../../../../lab/topology/until.ts';
+import type { Admit } from '../../../../src/core/api/admission.ts';
 import { type Answering, answering, parametersSchema, route } from '../../../../src/core/api/route.ts';
 import { type ApiLimits, ApiServer, type ForwardTo } from '../../../../src/core/api/server.ts';
 import { HostError, UsageError } from '../../../../src/core/errors.ts';
@@ -124,6 +125,7 @@ export interface ServedOptions {
   readonly limits?: Partial<ApiLimits>;
   readonly forward?: Readonly<globalThis.Record<string, ForwardTo>>;
   readonly answers?: readonly Answering[];
+  readonly admit?: Admit;
 }
 
 export function temporarySocket(): { path: string; remove(): void } {
@@ -131,7 +133,7 @@ export function temporarySocket(): { path: string; remove(): void } {
   return { path: join(folder, 'socket'), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-export async function serve({ limits, forward, answers }: ServedOptions = {}): Promise<Served> {
+export async function serve({ limits, forward, answers, admit }: ServedOptions = {}): Promise<Served> {
   const { path, remove } = temporarySocket();
   const record = new Record();
   const logged: string[] = [];
@@ -140,6 +142,7 @@ export async function serve({ limits, forward, answers }: ServedOptions = {}): P
     answers: answers ?? routes(record),
     ...(forward && { forward }),
     ...(limits && { limits }),
+    ...(admit && { admit }),
     listen: { path },
     logger: createLogger({ pretty: false, stream: { write: line => void logged.push(line) } }),
     checkAnswers: true,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import Type from 'typebox';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../lab/topology/until.ts';
+import { admitToken } from '../../../../src/core/api/admission.ts';
 import { ApiClient } from '../../../../src/core/api/client.ts';
 import { answering, parametersSchema, route } from '../../../../src/core/api/route.ts';
 import { ApiServer } from '../../../../src/core/api/server.ts';
@@ -176,6 +177,37 @@ describe('a server', () => {
   });
 });
 
+const patience = 20_000;
+
+describe('a client that sends more and more requests and waits for no answer', () => {
+  it('is not read any more, and costs nothing when it is gone', async () => {
+    let begun = 0;
+    let release: () => void = () => undefined;
+    const held = new Promise<void>(resolve => {
+      release = resolve;
+    });
+    const slow = answering(echo, async ({ number }) => {
+      begun += 1;
+      await held;
+      return { taken: { number } };
+    });
+    const { path } = await started({ answers: [slow] });
+    const client = new RawClient(path);
+    const request = 'GET /plane/echo?number=1 HTTP/1.1\r\n\r\n';
+    client.socket.write(request.repeat(100_000));
+    await until('the first is being answered', patience, async () => begun === 1);
+    const other = new ApiClient(path).call(echo, { number: 2 });
+    await until('the other client is read', patience, async () => begun === 2);
+    // What nobody reads stays with the client.
+    expect(client.socket.writableLength).toBeGreaterThan(0);
+    client.socket.destroy();
+    release();
+    await other;
+    await new ApiClient(path).call(echo, { number: 3 });
+    expect(begun).toBeLessThan(10);
+  });
+});
+
 describe('a server that forwards to the process of a plane', () => {
   async function pair(limits: NonNullable<Parameters<typeof serve>[0]>['limits'] = {}) {
     const plane = await started({ limits: { stopMilliseconds: 100 } });
@@ -191,6 +223,29 @@ describe('a server that forwards to the process of a plane', () => {
     let rows = 0;
     for await (const _ of client.stream(count, { to: 2000 })) rows += 1;
     expect(rows).toBe(2000);
+  });
+
+  it('says for whom it asks, whatever the client says', async () => {
+    const signed = route({
+      method: 'POST',
+      path: '/plane/signed',
+      summary: 'who asks',
+      parameters: parametersSchema({ author: Type.Optional(Type.String()) }),
+      answer: Type.Object({ author: Type.Optional(Type.String()) }),
+    });
+    const token = 'of this plane';
+    const plane = await started({ answers: [answering(signed, taken => taken)], admit: admitToken(token) });
+    const forward = { '/plane/': { path: plane.path, token } };
+    const proved = await started({ answers: [], forward, admit: () => 'token deploy@fd00::1' });
+    const unproved = await started({ answers: [], forward });
+    const author = async (path: string): Promise<unknown> => {
+      const body = '{"author":"root"}';
+      const head = `POST /plane/signed HTTP/1.1\r\nsluice-caller: root\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
+      return JSON.parse((await exchange(path, head + body)).split('\r\n\r\n')[1] ?? '').author;
+    };
+    expect(await author(proved.path)).toBe('token deploy@fd00::1');
+    // Nothing is proved on this socket: who may open it may say who they are.
+    expect(await author(unproved.path)).toBe('root');
   });
 
   it('passes on that a client wants the end of a stream, and that it has gone', async () => {
