@@ -10,7 +10,7 @@ import { executeIpvsadm, type Kernel, onlyAsks, type Reply } from '../director/i
 import { idleView, type ServiceView } from '../director/ipvsadm/listing.ts';
 import { type DirectorModel, emptyDirectorModel, type Service, serviceKey } from '../director/model.ts';
 import { directorSection } from '../director/section.ts';
-import { isBroadcast } from './broadcast.ts';
+import { broadcastTest } from './broadcast.ts';
 import type { ControlAccess } from './composition.ts';
 import { documentFormat, type Snapshot, type sections } from './document.ts';
 import { hostAddress, hostNames } from './host-names.ts';
@@ -96,7 +96,7 @@ function kernelOf(access: Access, model: DirectorModel): Kernel {
     },
     hostNames,
     hostAddress,
-    isBroadcast,
+    isBroadcast: broadcastTest(),
     zero: async identity => {
       // A service that the same call has added has no counts yet.
       const isNew =
