@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes, crashes and links that go down, while traffic flows. The scenarios count what is lost.
 import { Session } from '../drivers/session.ts';
-import { lostByReceivers, Stream } from '../drivers/stream.ts';
+import { lostByReceivers, Stream, type StreamResult } from '../drivers/stream.ts';
 import { download, isServed, whoServes } from '../drivers/web.ts';
+import type { Host } from '../topology/host.ts';
 import { until } from '../topology/until.ts';
 import { clientAddress, clientGateway, onLink, serverAddress, virtualAddress } from './addresses.ts';
 import { checkServices, service } from './modes.ts';
@@ -39,6 +40,29 @@ async function checkNothingLost({ host, client }: Stage, stream: Stream): Promis
   expect(lost.length <= excused, `${lost.length} of ${sent} datagrams were lost: ${lost.slice(0, 20).join(', ')} …`);
   expect(duplicated.length === 0, `${duplicated.length} of ${sent} datagrams came twice`);
   return sent;
+}
+
+/**
+ * Replaces processes of the balancer so many times. Sessions with it and with a server go on, and so does a transfer. Returns
+ * what became of a stream meanwhile.
+ */
+async function replaceUnderLoad(client: Host, times: number, replace: () => Promise<void>): Promise<StreamResult> {
+  const [withBalancer, withServer] = await Promise.all(
+    [clientGateway.ipv4, vip].map(address => Session.open(client, address)),
+  );
+  await withServer?.type();
+  const stream = await Stream.open(client, vip);
+  const transfer = download(client, vip, crashBytes);
+  // It may fail before the await below; Node would end the process for an unhandled rejection.
+  transfer.catch(() => undefined);
+  for (let time = 0; time < times; time++) {
+    await replace();
+    await withBalancer?.type();
+    await withServer?.type();
+  }
+  await transfer;
+  checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
+  return await stream.end();
 }
 
 async function takeLinkAway(stage: Stage, device: string): Promise<void> {
@@ -90,18 +114,9 @@ export const disturbanceScenarios: readonly Scenario[] = [
     forwarding: { services: [web, echo, sessions] },
     needs: ['process'],
     async play({ client, balancer, note }) {
-      const [withBalancer, withServer] = await Promise.all(
-        [clientGateway.ipv4, vip].map(address => Session.open(client, address)),
+      const { sent, lost } = await replaceUnderLoad(client, 1, async () =>
+        note(`forwards ${(await balancer.process?.crash())?.toFixed(1)} s after it was killed`),
       );
-      await withServer?.type();
-      const stream = await Stream.open(client, vip);
-      const transfer = download(client, vip, crashBytes);
-      note(`forwards ${(await balancer.process?.crash())?.toFixed(1)} s after it was killed`);
-      await withBalancer?.type();
-      await withServer?.type();
-      await transfer;
-      checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
-      const { sent, lost } = await stream.end();
       note(`${lost.length} of ${sent} datagrams were lost`);
       expect(lost.length < sent, 'the stream did not come back');
     },
@@ -113,21 +128,7 @@ export const disturbanceScenarios: readonly Scenario[] = [
     forwarding: { services: [web, echo, sessions] },
     needs: ['process'],
     async play({ client, balancer, note }) {
-      const [withBalancer, withServer] = await Promise.all(
-        [clientGateway.ipv4, vip].map(address => Session.open(client, address)),
-      );
-      await withServer?.type();
-      const stream = await Stream.open(client, vip);
-      const transfer = download(client, vip, crashBytes);
-      transfer.catch(() => undefined);
-      for (let time = 0; time < upgrades; time++) {
-        await balancer.process?.upgrade();
-        await withBalancer?.type();
-        await withServer?.type();
-      }
-      await transfer;
-      checkServices(await whoServes(client, vip, requests), 'ipv4', 'nat');
-      const { sent, lost } = await stream.end();
+      const { sent, lost } = await replaceUnderLoad(client, upgrades, async () => balancer.process?.upgrade());
       note(`${lost.length} of ${sent} datagrams, a thousand a second, were lost in ${upgrades} upgrades`);
       expect(lost.length < upgrades * mostLostInUpgrade, `${lost.length} of ${sent} datagrams were lost`);
     },

@@ -19,7 +19,7 @@ one goes on, and the reason is printed. Under systemd the service stays the same
 
 The process that a person started in a terminal ends; the new one goes on without the terminal's job control.
 
-  --if-new        do nothing when the program on disk is the one that runs
+  --if-new        do nothing when the program on disk is the one that runs, or one that has not taken over before
 ${commonUsage}
 `;
 

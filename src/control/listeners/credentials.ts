@@ -7,7 +7,7 @@ import { createSecureContext, TLSSocket, type TlsOptions } from 'node:tls';
 import { type Admit, saysToken } from '../../core/api/admission.ts';
 import { Refusal } from '../../core/api/refusal.ts';
 import { UsageError } from '../../core/errors.ts';
-import { type ReadSecret, readPem, readToken, reasonOf, unusable } from '../secret-files.ts';
+import { type ReadSecret, readPem, readToken, reasonOf, unusable } from '../credential-files.ts';
 import type { ListenerSettings, ListenerTls } from './settings.ts';
 
 export interface Credentials {

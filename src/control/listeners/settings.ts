@@ -4,6 +4,7 @@
 import Type, { type Static } from 'typebox';
 import { isLoopback } from '../../core/address.ts';
 import { canonicalJson, sha256 } from '../../core/config/canonical.ts';
+import { compareByKey, type KeyedChange } from '../../core/config/compare-by-key.ts';
 import type { Path } from '../../core/config/node.ts';
 import type { DocumentReader } from '../../core/config/reader.ts';
 import { absolutePath, named, namePattern } from '../../core/config/schema-parts.ts';
@@ -33,12 +34,6 @@ export interface ApiModel {
 }
 
 /** `before` or `after` is undefined for a listener that was added or removed. */
-export interface ListenerChange {
-  readonly address: string;
-  readonly before: ListenerSettings | undefined;
-  readonly after: ListenerSettings | undefined;
-}
-
 /** Lower ports can be opened by root alone, and control has no power of root. */
 const lowestPort = 1024;
 
@@ -100,7 +95,7 @@ type ListenerDocument = Static<typeof listenerSchema>;
 
 export const emptyApiModel: ApiModel = { listen: [] };
 
-export const apiSection: Section<'api', ApiModel, ListenerChange> = {
+export const apiSection: Section<'api', ApiModel, KeyedChange<ListenerSettings>> = {
   key: 'api',
   schema: apiSchema,
   empty: emptyApiModel,
@@ -119,13 +114,8 @@ export const apiSection: Section<'api', ApiModel, ListenerChange> = {
   },
   write: ({ listen }) => (listen.length === 0 ? undefined : { listen: listen.map(writeListener) }),
   digest: model => sha256(canonicalJson(model)),
-  compare(before, after) {
-    const [old, fresh] = [before, after].map(({ listen }) => new Map(listen.map(each => [each.address, each])));
-    return [...new Set([...(old?.keys() ?? []), ...(fresh?.keys() ?? [])])]
-      .map(address => ({ address, before: old?.get(address), after: fresh?.get(address) }))
-      .filter(change => canonicalJson(change.before ?? null) !== canonicalJson(change.after ?? null));
-  },
-  describe({ address, before, after }) {
+  compare: (before, after) => compareByKey(before.listen, after.listen, ({ address }) => address),
+  describe({ key: address, before, after }) {
     if (before === undefined) return `+ api listens on ${address}: ${words(after)}`;
     if (after === undefined) return `- api listens on ${address}: ${words(before)}`;
     return `~ api listens on ${address}: ${words(before)} → ${words(after)}`;

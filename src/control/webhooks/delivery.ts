@@ -13,8 +13,8 @@ import { hostname } from 'node:os';
 import { type Clock, sleep } from '../../core/clock.ts';
 import type { Problem } from '../../core/explanation.ts';
 import type { Logger } from '../../core/logger.ts';
+import { reasonOf } from '../credential-files.ts';
 import type { EventLog } from '../events/event-log.ts';
-import { reasonOf } from '../secret-files.ts';
 import type { Position } from './position.ts';
 import { post, type Receiver } from './post.ts';
 

@@ -3,6 +3,7 @@
 import Type, { type Static } from 'typebox';
 import { isLoopback, parseAddress } from '../../core/address.ts';
 import { canonicalJson, sha256 } from '../../core/config/canonical.ts';
+import { compareByKey, type KeyedChange } from '../../core/config/compare-by-key.ts';
 import type { Path } from '../../core/config/node.ts';
 import type { DocumentReader } from '../../core/config/reader.ts';
 import { absolutePath, named, namePattern } from '../../core/config/schema-parts.ts';
@@ -25,12 +26,6 @@ export interface EventsModel {
 }
 
 /** `before` or `after` is undefined for a webhook that was added or removed. */
-export interface WebhookChange {
-  readonly name: string;
-  readonly before: WebhookSettings | undefined;
-  readonly after: WebhookSettings | undefined;
-}
-
 const webhookSchema = Type.Object(
   {
     url: Type.String({
@@ -73,7 +68,7 @@ const eventsSchema = Type.Object(
 
 type WebhookDocument = Static<typeof webhookSchema>;
 
-export const eventsSection: Section<'events', EventsModel, WebhookChange> = {
+export const eventsSection: Section<'events', EventsModel, KeyedChange<WebhookSettings>> = {
   key: 'events',
   schema: eventsSchema,
   empty: { webhooks: [] },
@@ -83,13 +78,8 @@ export const eventsSection: Section<'events', EventsModel, WebhookChange> = {
       ? undefined
       : { webhooks: Object.fromEntries(webhooks.map(each => [each.name, writeWebhook(each)])) },
   digest: model => sha256(canonicalJson(model)),
-  compare(before, after) {
-    const [old, fresh] = [before, after].map(({ webhooks }) => new Map(webhooks.map(each => [each.name, each])));
-    return [...new Set([...(old?.keys() ?? []), ...(fresh?.keys() ?? [])])]
-      .map(name => ({ name, before: old?.get(name), after: fresh?.get(name) }))
-      .filter(change => canonicalJson(change.before ?? null) !== canonicalJson(change.after ?? null));
-  },
-  describe({ name, before, after }) {
+  compare: (before, after) => compareByKey(before.webhooks, after.webhooks, ({ name }) => name),
+  describe({ key: name, before, after }) {
     if (before === undefined) return `+ webhook ${name} ${words(after)}`;
     if (after === undefined) return `- webhook ${name} ${words(before)}`;
     return `~ webhook ${name}: ${words(before)} → ${words(after)}`;

@@ -45,7 +45,6 @@ const handoverSchema = Type.Object({
 });
 
 export type Handover = Static<typeof handoverSchema>;
-export type HandedRow = Static<typeof rowSchema>;
 
 export const toNext = {
   handover: handoverSchema,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The supervisor that runs, as the next one sees it.
 import { Socket } from 'node:net';
+import { longestRefusal } from '../messages.ts';
 import { type Handover, handoverVariable, nextEnd } from './messages.ts';
 
 export class PreviousSupervisor {
@@ -40,7 +41,7 @@ export class PreviousSupervisor {
 
   /** This process ends, and the other goes on. */
   refuse(message: string): void {
-    this.#channel.send('refused', { message });
+    this.#channel.send('refused', { message: message.slice(0, longestRefusal) });
   }
 
   works(): void {
